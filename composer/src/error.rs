@@ -1,0 +1,46 @@
+//! What can go wrong in the composer.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::ImagePath;
+
+/// What can go wrong in the composer. Variants carry fields; the binary maps them to hints.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something about a file of the host.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`, `create`.
+        action: &'static str,
+        /// The file of the host.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A path from outside is no path inside an image.
+    #[error(transparent)]
+    Path(#[from] model::path::ImagePathError),
+    /// A file changed while it was read, so that its digest would be a lie.
+    #[error("{path} changed while it was read: {expected} bytes expected, {found} found")]
+    ChangedWhileRead {
+        /// The file inside the image.
+        path: ImagePath,
+        /// The size the scan saw.
+        expected: u64,
+        /// The size that was read, or the first size past the expected one.
+        found: u64,
+    },
+    /// The tree cannot be built as asked.
+    #[error(transparent)]
+    Tree(#[from] crate::tree::TreeError),
+}
+
+impl Error {
+    /// Gives an I/O error its place, for use with `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}

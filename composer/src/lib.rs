@@ -1,0 +1,20 @@
+//! A root file system and rules become an image.
+//!
+//! [`scan`] is the only reader of the root file system and gives a [`tree::Tree`]; [`filter`] keeps
+//! what the rules ship; [`seal`] reads every file once and gives each its digests; [`image`] writes
+//! and reads composefs images; [`store`] and [`archive`] lay out the objects. One tree feeds every
+//! output: nothing computes a digest by a second road.
+
+pub mod archive;
+pub mod error;
+pub mod filter;
+pub mod image;
+pub mod overlay;
+pub mod scan;
+pub mod seal;
+pub mod store;
+pub mod tree;
+pub mod verity;
+
+pub use error::Error;
+pub use tree::Tree;

@@ -1,0 +1,82 @@
+//! What is wrong with a text, where, and how to mend it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A place in a text: line and column from 1, counted in characters as an editor counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// How bad a diagnostic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The input cannot be used.
+    Error,
+    /// The input can be used, but probably not as meant.
+    Warning,
+    /// Something the author should know.
+    Note,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}
+
+/// One finding about a text from outside.
+///
+/// `message` says what is wrong in one line without a full stop, `cure` what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable name of the kind of finding in kebab-case, such as `unknown-key`.
+    pub code: &'static str,
+    /// The file as the user named it; `None` until somebody who knows the name fills it in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where it begins; `None` where the whole file is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// Byte offsets of the offending text in the file as it was read: start, and one past the end.
+    #[serde(skip)]
+    pub span: Option<(usize, usize)>,
+    /// The field, such as `services[0].health.method`; empty where the whole file is meant.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+    /// The offending text, cut to 80 characters, control characters escaped; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cure: String,
+}
+
+impl Diagnostic {
+    /// `file:line:column`, as far as it is known.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let file = self.file.as_deref().unwrap_or("<input>");
+        self.position.map_or_else(|| file.to_owned(), |position| format!("{file}:{position}"))
+    }
+}

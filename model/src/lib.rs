@@ -1,0 +1,24 @@
+//! The nouns of module-builder.
+//!
+//! Everything here is a checked type: a value that exists is valid. The crate does no input or
+//! output, reads no clock, no environment and no network; text goes in, types or diagnostics come
+//! out. Every other crate of the workspace depends on it, and it depends on none of them.
+
+pub mod arch;
+pub mod diagnostic;
+pub mod digest;
+pub mod epoch;
+pub mod manifest;
+pub mod observe;
+pub mod package;
+pub mod path;
+pub mod pattern;
+pub mod rules;
+
+pub use arch::Arch;
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use digest::{Digest, VerityDigest};
+pub use epoch::Epoch;
+pub use manifest::Manifest;
+pub use path::ImagePath;
+pub use pattern::Pattern;

@@ -1,0 +1,5 @@
+//! The manifest of a module, `manifest.yaml`.
+
+/// A checked manifest.
+#[derive(Debug)]
+pub struct Manifest;

@@ -1,0 +1,68 @@
+//! The rules of one build: which patterns exclude, which include, and where each was written.
+
+use serde::Serialize;
+
+use crate::diagnostic::Position;
+use crate::pattern::Pattern;
+
+/// The list of a manifest that a pattern stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// `mask`: what the module does not ship.
+    Mask,
+    /// `file_spec`: what the module ships.
+    FileSpec,
+    /// `protected_spec`: what the module ships and no neighbour may.
+    ProtectedSpec,
+    /// `dependency_spec`: what a dependant may ship.
+    DependencySpec,
+    /// No list: the module has no `file_spec`, and the files of its own packages and overlay stand in.
+    Default,
+}
+
+impl Field {
+    /// The key in the manifest.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Mask => "mask",
+            Self::FileSpec => "file_spec",
+            Self::ProtectedSpec => "protected_spec",
+            Self::DependencySpec => "dependency_spec",
+            Self::Default => "(default)",
+        }
+    }
+}
+
+/// Where a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// The module whose manifest holds the pattern.
+    pub module: String,
+    /// The manifest's file as the user named it.
+    pub file: String,
+    /// The list.
+    pub field: Field,
+    /// Where the pattern stands in the file.
+    pub position: Option<Position>,
+}
+
+/// One pattern with its origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// What it matches.
+    pub pattern: Pattern,
+    /// Who wrote it.
+    pub origin: Origin,
+}
+
+/// The rules of one build (CONTRACT, section 2): a path is shipped when no exclude takes it and
+/// some include does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Rules {
+    /// Own `mask` first, then the neighbours' `protected_spec`.
+    pub excludes: Vec<Rule>,
+    /// Own `protected_spec` first, then own `file_spec`.
+    pub includes: Vec<Rule>,
+}
