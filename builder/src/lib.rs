@@ -1,1 +1,13 @@
-//! placeholder
+//! Package requests become a root file system.
+//!
+//! [`apt`] resolves requests to an exact closure of packages, locks it, and fetches the .debs into a
+//! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
+//! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, [`scrub`] names what must not be
+//! shipped. [`process`] is the only place that starts processes.
+
+pub mod apt;
+pub mod cache;
+pub mod dpkg;
+pub mod process;
+pub mod rootfs;
+pub mod scrub;

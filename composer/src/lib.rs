@@ -10,6 +10,7 @@ pub mod error;
 pub mod filter;
 pub mod image;
 pub mod overlay;
+pub mod resolve;
 pub mod scan;
 pub mod seal;
 pub mod store;

@@ -1,1 +1,1 @@
-//! placeholder
+//! The OCI side of a module.
