@@ -1,1 +1,47 @@
-fn main() {}
+//! The project's own chores, run as `cargo xtask VERB`.
+//!
+//! `demo` and `test` are the only set-up that a fresh Debian with a Rust toolchain needs.
+
+use std::env;
+use std::process::ExitCode;
+
+mod bench;
+mod command;
+mod debian;
+mod demo;
+mod peers;
+mod suite;
+
+const USAGE: &str = "\
+cargo xtask VERB
+
+  demo     install what a build needs, build the template module, show what came out
+  test     install what the tests need, check the style, run every test
+  peers    install the peers only, print their folder
+  bench    time full and warm builds of the template module
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("demo") => demo::run(),
+        Some("test") => suite::run(&arguments[1..]),
+        Some("peers") => peers::install().map(|folder| println!("{}", folder.display())),
+        Some("bench") => bench::run(),
+        Some("help" | "--help" | "-h") => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How long a module's author waits: the full build, and the rebuilds after it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::command::{Outcome, top};
+use crate::{debian, demo};
+
+/// Rebuilds are quick, so one of them says little.
+const RUNS: u32 = 9;
+
+/// Times the template module: first build with an empty rootfs cache, rebuild with nothing changed,
+/// rebuild after an edit of the overlay.
+pub(crate) fn run() -> Outcome {
+    debian::install_build_needs()?;
+    let binary = demo::build_binary()?;
+    let work = top().join("target/bench");
+    if work.exists() {
+        fs::remove_dir_all(&work).map_err(|error| format!("cannot remove {}: {error}", work.display()))?;
+    }
+    let module = work.join("nginx");
+    timed(Command::new(&binary).args(["init", "--name", "bench-nginx"]).arg(&module))?;
+    let build = || {
+        let mut command = Command::new(&binary);
+        command.args(["build", "-C"]).arg(&module).env("MODULE_BUILDER_CACHE_DIR", work.join("cache"));
+        command
+    };
+    let cold = timed(&mut build())?;
+    let unchanged = median(|_| timed(&mut build()))?;
+    let edited = median(|run| {
+        edit(&module, run)?;
+        timed(&mut build())
+    })?;
+    println!("full build, empty caches      {:>9.3} s", cold.as_secs_f64());
+    println!("rebuild, nothing changed      {:>9.3} s   1/{:.0}", unchanged.as_secs_f64(), ratio(cold, unchanged));
+    println!("rebuild, overlay edited       {:>9.3} s   1/{:.0}", edited.as_secs_f64(), ratio(cold, edited));
+    Ok(())
+}
+
+fn ratio(of: Duration, to: Duration) -> f64 {
+    of.as_secs_f64() / to.as_secs_f64()
+}
+
+fn edit(module: &Path, run: u32) -> Outcome {
+    let page = module.join("rootfs/usr/share/bench.html");
+    let folder = page.parent().unwrap_or(module);
+    fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    fs::write(&page, format!("<p>edit {run}</p>\n"))
+        .map_err(|error| format!("cannot write {}: {error}", page.display()))
+}
+
+fn median(mut once: impl FnMut(u32) -> Outcome<Duration>) -> Outcome<Duration> {
+    let mut times = (0..RUNS).map(&mut once).collect::<Outcome<Vec<_>>>()?;
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+fn timed(command: &mut Command) -> Outcome<Duration> {
+    let start = Instant::now();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let time = start.elapsed();
+    if output.status.success() {
+        return Ok(time);
+    }
+    Err(format!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
