@@ -1,5 +1,21 @@
-//! The manifest of a module, `manifest.yaml`.
+//! The manifest of a module, `manifest.yaml`: text in, a [`Manifest`] or every error of the file out.
 
-/// A checked manifest.
-#[derive(Debug)]
-pub struct Manifest;
+mod requirement;
+mod types;
+
+pub use requirement::{Capability, Constraint, ParseRequirementError, Requirement, is_module_name};
+pub use types::{
+    Build, Dependencies, DependencyKind, Entry, Health, Init, Manifest, Method, Port, Protocol, RestartPolicy,
+    Security, Service, ServiceDependency,
+};
+
+use crate::diagnostic::Diagnostic;
+
+/// What reading a manifest gave.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The manifest; `Some` exactly when no diagnostic is an error.
+    pub manifest: Option<Manifest>,
+    /// Everything there is to say about the file, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
