@@ -1,1 +1,7 @@
-//! The OCI side of a module.
+//! The OCI side of a module: media types and annotation names in one table, and image layouts.
+
+pub mod error;
+pub mod layout;
+pub mod media;
+
+pub use error::Error;

@@ -1,0 +1,151 @@
+//! What can go wrong with OCI artifacts.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::{Arch, Digest};
+
+/// What can go wrong with OCI artifacts. Variants carry fields; the binary maps them to hints.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something about a file of the host.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`, `create`.
+        action: &'static str,
+        /// The file of the host.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// A tag is not what registries accept: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
+    #[error("{tag:?} is not a tag: use 1 to 128 of A-Z a-z 0-9 _ . - and begin with none of the last two")]
+    Tag {
+        /// What was given, with the architecture's suffix where that made it too long.
+        tag: String,
+    },
+    /// Nothing was given to write.
+    #[error("an image layout needs at least one artifact")]
+    NoArtifact,
+    /// Two artifacts are for one architecture.
+    #[error("there are two artifacts for {arch}")]
+    DuplicateArch {
+        /// The architecture.
+        arch: Arch,
+    },
+    /// The directory that was to be replaced holds something else than an image layout.
+    #[error("{} is not empty and is not an OCI image layout, so it is not replaced", path.display())]
+    NotALayout {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file is not the JSON that it should be.
+    #[error("{} is not a valid {what}", path.display())]
+    Json {
+        /// What it should be, such as `image index`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A value could not be written as JSON.
+    #[error("cannot write the {what} as JSON")]
+    Serialize {
+        /// What it is, such as `image index`.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A value does not fit the OCI types.
+    #[error("cannot describe the {what}")]
+    Spec {
+        /// What it is, such as `image index`.
+        what: &'static str,
+        /// Why.
+        source: oci_spec::OciSpecError,
+    },
+    /// The version of the layout or of a document is not known.
+    #[error("{} has {field} {found}; only {known} is known", path.display())]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// The field that holds the version.
+        field: &'static str,
+        /// What it says.
+        found: String,
+        /// What is known.
+        known: &'static str,
+    },
+    /// A media type stands where only certain others may.
+    #[error("{} names the media type {found:?} where {expected:?} is expected", path.display())]
+    MediaType {
+        /// The file that names it.
+        path: PathBuf,
+        /// What it names.
+        found: String,
+        /// What may stand there.
+        expected: &'static str,
+    },
+    /// A digest is not written `sha256:` and 64 lowercase hexadecimal digits.
+    #[error("{} names {found:?}, which is not a sha256 digest", path.display())]
+    DigestText {
+        /// The file that names it.
+        path: PathBuf,
+        /// What it names.
+        found: String,
+    },
+    /// A blob is not a regular file, or its path leads out of the layout.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A document is larger than any that is read.
+    #[error("{} has {size} bytes; at most {limit} are read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A blob has another size than its descriptor says.
+    #[error("{} has {found} bytes, its descriptor says {expected}", path.display())]
+    SizeMismatch {
+        /// The blob.
+        path: PathBuf,
+        /// What the descriptor says.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// A blob's content is not what its name says.
+    #[error("{} holds {found}, not {expected}", path.display())]
+    DigestMismatch {
+        /// The blob.
+        path: PathBuf,
+        /// What its descriptor says.
+        expected: Digest,
+        /// What its content gives.
+        found: Digest,
+    },
+    /// A tag stands at two entries of `index.json`.
+    #[error("{} names the tag {tag:?} twice", path.display())]
+    DuplicateTag {
+        /// `index.json`.
+        path: PathBuf,
+        /// The tag.
+        tag: String,
+    },
+}
+
+impl Error {
+    /// Gives an I/O error its place, for use with `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
