@@ -32,6 +32,32 @@ pub enum Error {
         /// The size that was read, or the first size past the expected one.
         found: u64,
     },
+    /// A source of content is larger than the reader wants to hold in memory.
+    #[error("{} holds {size} bytes where at most {limit} are expected", source_name.display())]
+    TooLarge {
+        /// The file or archive of the host.
+        source_name: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The largest size that is read.
+        limit: u64,
+    },
+    /// A file of the host has changed since the scan.
+    #[error("{} changed since it was scanned: {expected} bytes expected, {found} found", source_name.display())]
+    SourceChanged {
+        /// The file or archive of the host.
+        source_name: PathBuf,
+        /// The size the scan saw.
+        expected: u64,
+        /// The size that was read, at most one more than expected.
+        found: u64,
+    },
+    /// Something else has taken the place of a regular file since the scan.
+    #[error("{} is no longer a regular file", path.display())]
+    NoLongerRegular {
+        /// The file of the host.
+        path: PathBuf,
+    },
     /// The tree cannot be built as asked.
     #[error(transparent)]
     Tree(#[from] crate::tree::TreeError),

@@ -1,0 +1,188 @@
+//! Where the bytes of a file lie.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::Error;
+
+/// An archive that is held open, so that its contents can be read after the scan by any thread.
+#[derive(Debug)]
+pub struct ArchiveFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ArchiveFile {
+    /// Takes an open archive and the path that errors shall name.
+    #[must_use]
+    pub fn new(path: PathBuf, file: File) -> Self {
+        Self { path, file }
+    }
+
+    /// The path on the host.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Where to read the bytes of a regular file.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The bytes themselves.
+    Bytes(Arc<[u8]>),
+    /// A file of the host.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Its size in bytes when it was scanned.
+        size: u64,
+    },
+    /// A part of an archive.
+    Range {
+        /// The archive.
+        archive: Arc<ArchiveFile>,
+        /// Where the content begins, in bytes.
+        offset: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+impl Source {
+    /// The size in bytes as the scan saw it.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { size, .. } | Self::Range { size, .. } => *size,
+        }
+    }
+
+    /// A reader of the content. It may give fewer or more bytes than [`Source::size`] when a file of
+    /// the host has changed since the scan: the caller counts. A range of an archive that has become
+    /// shorter gives an `UnexpectedEof` error.
+    ///
+    /// # Errors
+    /// When a file of the host cannot be opened, or is no longer a regular file.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
+        match self {
+            Self::Bytes(bytes) => Ok(Box::new(io::Cursor::new(Arc::clone(bytes)))),
+            Self::File { path, .. } => Ok(Box::new(open_regular(path)?)),
+            Self::Range { archive, offset, size } => {
+                Ok(Box::new(RangeReader { archive: Arc::clone(archive), offset: *offset, left: *size }))
+            }
+        }
+    }
+
+    /// The whole content, which may have at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When it is larger, cannot be read, or has not the size that the scan saw.
+    pub fn read(&self, limit: u64) -> Result<Vec<u8>, Error> {
+        let size = self.size();
+        if size > limit {
+            return Err(Error::TooLarge { source_name: self.name(), size, limit });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // One byte more than expected tells a file that has grown.
+        let mut reader = self.open()?.take(size.saturating_add(1));
+        reader.read_to_end(&mut bytes).map_err(|source| Error::io("read", Path::new(&self.name()))(source))?;
+        let found = bytes.len() as u64;
+        if found == size {
+            Ok(bytes)
+        } else {
+            Err(Error::SourceChanged { source_name: self.name(), expected: size, found })
+        }
+    }
+
+    /// What errors call this source.
+    fn name(&self) -> PathBuf {
+        match self {
+            Self::Bytes(_) => PathBuf::from("<memory>"),
+            Self::File { path, .. } => path.clone(),
+            Self::Range { archive, .. } => archive.path.clone(),
+        }
+    }
+}
+
+/// Opens a file that was a regular one when it was scanned. A link or a pipe that has taken its
+/// place is an error: neither may lead out of the tree nor hang the build.
+fn open_regular(path: &Path) -> Result<File, Error> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let descriptor =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path)(errno.into()))?;
+    let file = File::from(descriptor);
+    let is_file = file.metadata().map_err(Error::io("stat", path))?.is_file();
+    if is_file { Ok(file) } else { Err(Error::NoLongerRegular { path: path.to_owned() }) }
+}
+
+/// Reads a range by position, so that readers of one archive do not disturb each other.
+struct RangeReader {
+    archive: Arc<ArchiveFile>,
+    offset: u64,
+    left: u64,
+}
+
+impl Read for RangeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let count = self.archive.file.read_at(&mut buffer[..wanted], self.offset)?;
+        if count == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive has become shorter"));
+        }
+        self.offset += count as u64;
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn ranges_are_read_by_position_and_end_where_they_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, b"0123456789").unwrap();
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()));
+        let range = |offset, size| Source::Range { archive: Arc::clone(&archive), offset, size };
+        assert_eq!(range(2, 3).read(100).unwrap(), b"234");
+        assert_eq!(range(0, 10).read(10).unwrap(), b"0123456789");
+        assert!(matches!(range(0, 10).read(9), Err(Error::TooLarge { size: 10, limit: 9, .. })));
+        assert!(matches!(range(8, 3).read(9), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_that_grew_shrank_or_became_something_else_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, b"1234").unwrap();
+        let source = |size| Source::File { path: path.clone(), size };
+        assert_eq!(source(4).read(4).unwrap(), b"1234");
+        assert!(matches!(source(3).read(9), Err(Error::SourceChanged { expected: 3, found: 4, .. })));
+        assert!(matches!(source(5).read(9), Err(Error::SourceChanged { expected: 5, found: 4, .. })));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(source(4).read(9), Err(Error::Io { .. })));
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(matches!(source(4).read(9), Err(Error::Io { .. })));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(source(4).read(9), Err(Error::NoLongerRegular { .. })));
+    }
+}
