@@ -1,0 +1,123 @@
+//! `build`: a module's repository becomes a composefs image, `module.tar` and an OCI layout.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::Context;
+use crate::error::Error;
+use crate::settings;
+
+/// How the OCI layer that holds `module.tar` is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Compression {
+    /// zstd, the same bytes for any number of threads
+    #[default]
+    Zstd,
+    /// No compression
+    None,
+}
+
+/// One output that a build can be asked to leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Emit {
+    /// `module.tar`
+    Tar,
+    /// The OCI image layout in `oci/`
+    Oci,
+}
+
+/// Build the module: root file system, image, module.tar, OCI layout
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BuildArgs {
+    /// The module's repository, which holds manifest.yaml
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+
+    /// Where the results go; relative to the module's repository
+    #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
+    pub(crate) output: PathBuf,
+    /// Which results to write
+    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = "tar,oci",
+          help_heading = "Results")]
+    pub(crate) emit: Vec<Emit>,
+    /// Write the object store as files into DIR too, for a local mount
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    pub(crate) objects: Option<PathBuf>,
+    /// How the OCI layer is compressed
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Results")]
+    pub(crate) compression: Compression,
+    /// The tag in the OCI layout; each architecture gets TAG-ARCH
+    #[arg(long, value_name = "TAG", default_value = "latest", value_parser = tag, help_heading = "Results")]
+    pub(crate) tag: String,
+    /// The module's identifier on the platform, recorded as an annotation
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new(),
+          help_heading = "Results")]
+    pub(crate) module_id: Option<String>,
+    /// Write manifest.json, file-list.txt and package-list.txt only; needs no root rights
+    ///
+    /// Packages are resolved and fetched, and their file lists are read, but nothing is installed
+    /// and no maintainer script runs: files that such scripts make are not listed.
+    #[arg(long, conflicts_with_all = ["objects", "emit", "compression"], help_heading = "Results")]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) settings: settings::Flags,
+    /// Take this root file system, a directory or a tar, instead of running mmdebstrap
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["dry_run", "locked", "frozen"],
+          help_heading = "Packages")]
+    pub(crate) rootfs: Option<PathBuf>,
+    /// Refuse to build without a module.lock that fits
+    #[arg(long, help_heading = "Packages")]
+    pub(crate) locked: bool,
+    /// Use no network: everything must be in the cache
+    #[arg(long, help_heading = "Packages")]
+    pub(crate) offline: bool,
+    /// Both --locked and --offline
+    #[arg(long, help_heading = "Packages")]
+    pub(crate) frozen: bool,
+
+    /// A neighbour on the same node: its protected files are not shipped; may be repeated
+    #[arg(long = "with", value_name = "MANIFEST|DIR", help_heading = "Checks")]
+    pub(crate) neighbours: Vec<PathBuf>,
+    /// Treat warnings as errors, such as a pattern that takes nothing
+    #[arg(long, help_heading = "Checks")]
+    pub(crate) strict: bool,
+
+    /// Say which inputs changed since the cached root file system was built
+    #[arg(long, help_heading = "Speed and place")]
+    pub(crate) explain_cache: bool,
+    /// Build the root file system again even if the cache has it
+    #[arg(long, help_heading = "Speed and place")]
+    pub(crate) no_cache: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  module-builder build
+      Builds the module in the current directory into dist/.
+  module-builder build -C nginx --mirror http://mirror.example.org/debian --objects /srv/objects
+      Fetches from one mirror, and leaves an object store to mount from.
+  module-builder build --dry-run
+      Lists what would be shipped, without root rights.
+  module-builder build --frozen --strict
+      What a release should use: locked inputs, no network, no warnings.";
+
+/// A tag as the OCI distribution specification defines it, short enough for `-ARCH`.
+fn tag(text: &str) -> Result<String, String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_valid = text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-');
+    if is_valid && text.len() <= 118 {
+        Ok(text.to_owned())
+    } else {
+        Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
+    }
+}
+
+/// Builds the module.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
+    let _ = (args, context);
+    Err(Error::bug("build has no recipe yet"))
+}

@@ -1,0 +1,56 @@
+//! `env`: every effective setting and where it came from.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::error::Error;
+use crate::settings;
+
+/// Show every effective setting and where it came from
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct EnvArgs {
+    /// The module's repository, whose builder.toml counts
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) settings: settings::Flags,
+}
+
+const EXAMPLES: &str = "\
+Where settings come from, the strongest last:
+  default
+  /etc/module-builder/config.toml                   place and speed
+  $XDG_CONFIG_HOME/module-builder/config.toml       place and speed
+  builder.toml in the module                        everything
+  MODULE_BUILDER_CACHE_DIR, _JOBS, _PROXY, ...      place and speed
+  flags
+
+What changes bytes (suite, mirrors, components, keyring, variant, snapshot_mirror) is taken from
+builder.toml and flags alone, so that a module comes out the same whoever builds it.
+
+Also honoured: SOURCE_DATE_EPOCH, XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
+
+Examples:
+  module-builder env -C nginx
+  module-builder env --format json";
+
+/// Prints the settings.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
+    let entries = context.settings.entries();
+    let widest = |of: fn(&settings::Entry) -> usize| entries.iter().map(of).max().unwrap_or(0);
+    let (name, value) = (widest(|entry| entry.name.len()), widest(|entry| entry.text().chars().count()));
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{:name$}  {:value$}  # {}", entry.name, entry.text(), entry.origin))
+        .collect();
+    let object: serde_json::Map<String, serde_json::Value> = entries
+        .iter()
+        .map(|entry| (entry.name.to_owned(), json!({ "value": entry.value, "origin": entry.origin.to_string() })))
+        .collect();
+    context.ui.result(&lines.join("\n"), &object)
+}

@@ -1,0 +1,159 @@
+//! `init`: a new module repository from a template that validates and builds as it is.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::error::Error;
+
+/// Start a module's repository from a template
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InitArgs {
+    /// The directory to write into; it is made if it is missing
+    #[arg(value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// The module's name [default: the directory's name where it can be one, else the template's]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    name: Option<String>,
+    /// The template
+    #[arg(long, value_enum, value_name = "TEMPLATE", default_value_t)]
+    template: Template,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  module-builder init web
+      Writes a module named web into ./web, which serves a page by nginx.
+  module-builder init --name web
+      The same into the current directory. Files that exist are never overwritten.";
+
+/// A template that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Template {
+    /// A web server: Debian's nginx with a page of its own
+    #[default]
+    Nginx,
+}
+
+/// One file of a template: its path in the repository, and its content.
+type File = (&'static str, &'static [u8]);
+
+macro_rules! template {
+    ($folder:literal: $($path:literal)+) => {
+        &[$(($path, include_bytes!(concat!("../../templates/", $folder, "/", $path)).as_slice())),+]
+    };
+}
+
+const NGINX: &[File] = template!("nginx":
+    ".gitignore"
+    "README.md"
+    "builder.toml"
+    "manifest.yaml"
+    "rootfs/etc/nginx/conf.d/module.conf"
+    "rootfs/var/www/html/index.html"
+);
+
+impl Template {
+    fn files(self) -> &'static [File] {
+        match self {
+            Self::Nginx => NGINX,
+        }
+    }
+
+    /// The name that stands in the template's manifest.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if model::manifest::is_module_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("a module's name is 1 to 64 of a-z, 0-9 and `-`, starts with a letter and does not end with `-`".to_owned())
+    }
+}
+
+/// Writes the repository and says what to do next.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
+    let directory = args.directory;
+    let name = args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
+    let files = args.template.files();
+    refuse_to_overwrite(&directory, files)?;
+    let mut written = Written(Vec::new());
+    for (path, content) in files {
+        let path = directory.join(path);
+        written.create(&path, &named(content, args.template, &name))?;
+    }
+    let paths: Vec<String> = std::mem::take(&mut written.0).iter().map(|path| path.display().to_string()).collect();
+    let place = directory.display().to_string();
+    for path in &paths {
+        context.ui.note(&format!("wrote {path}"));
+    }
+    context.ui.note(&format!(
+        "\nNext:\n  module-builder validate {place}\n  module-builder build --dry-run -C {place}\n  module-builder build -C {place}"
+    ));
+    context.ui.result(&place, &json!({ "directory": place, "name": name, "files": paths }))
+}
+
+/// The directory's own name, where a module can have it.
+fn default_name(directory: &Path, template: Template) -> String {
+    let last = directory.components().next_back().and_then(|last| last.as_os_str().to_str());
+    last.filter(|name| model::manifest::is_module_name(name)).unwrap_or(template.name()).to_owned()
+}
+
+fn refuse_to_overwrite(directory: &Path, files: &[File]) -> Result<(), Error> {
+    let existing: Vec<String> = files
+        .iter()
+        .map(|(path, _)| directory.join(path))
+        .filter(|path| fs::symlink_metadata(path).is_ok())
+        .map(|path| path.display().to_string())
+        .collect();
+    if existing.is_empty() {
+        return Ok(());
+    }
+    let mut error = Error::input("files that exist are not overwritten").hint("name an empty directory: `module-builder init DIR`");
+    error.causes = existing.into_iter().map(|path| format!("{path} exists")).collect();
+    Err(error)
+}
+
+/// The template's file with the module's name in place of the template's.
+fn named(content: &[u8], template: Template, name: &str) -> Vec<u8> {
+    let line = format!("\nname: {}\n", template.name());
+    match std::str::from_utf8(content) {
+        Ok(text) => text.replacen(&line, &format!("\nname: {name}\n"), 1).into_bytes(),
+        Err(_) => content.to_vec(),
+    }
+}
+
+/// What was written so far, taken away again unless everything could be.
+struct Written(Vec<PathBuf>);
+
+impl Written {
+    fn create(&mut self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let failed = |error: std::io::Error| Error::io("write", path, &error);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+        self.0.push(path.to_owned());
+        file.write_all(content).map_err(failed)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // The error that led here is the one to tell.
+            let _ = fs::remove_file(path);
+        }
+    }
+}

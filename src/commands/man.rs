@@ -1,0 +1,37 @@
+//! `man`: the manual pages, made from the same text as `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory};
+
+use crate::cli::{Cli, Context};
+use crate::error::Error;
+
+/// Print the manual page, or write the pages of all verbs into a directory
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ManArgs {
+    /// Write module-builder.1 and a page for each verb into DIR, which must exist
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  module-builder man | man -l -
+  module-builder man --output ~/.local/share/man/man1";
+
+/// Prints or writes the pages.
+pub(crate) fn run(args: ManArgs, context: &Context) -> Result<(), Error> {
+    let command = Cli::command();
+    let Some(directory) = args.output else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut page)
+            .map_err(|error| Error::bug("cannot write the manual page").because(&error))?;
+        return context.ui.raw_result(&page);
+    };
+    clap_mangen::generate_to(command, &directory).map_err(|error| Error::io("write pages into", &directory, &error))?;
+    let place = directory.display().to_string();
+    context.ui.result(&place, &place)
+}

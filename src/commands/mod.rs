@@ -1,0 +1,10 @@
+//! The verbs, one file each.
+
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod env;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod schema;
+pub(crate) mod validate;

@@ -1,0 +1,240 @@
+//! The one error of the binary: what went wrong, why, what to do about it, and the exit code.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use model::Diagnostic;
+
+/// Whose fault it is, which decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The input is wrong: manifest, lock, settings, a missing package.
+    Input,
+    /// The command line is wrong.
+    Usage,
+    /// Verification or policy said no.
+    Refused,
+    /// The outside world failed: network, registry, mmdebstrap, disk.
+    Outside,
+    /// Differences were looked for and found.
+    Differences,
+    /// The program itself is wrong.
+    Bug,
+}
+
+impl Kind {
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Input => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Outside => 4,
+            Self::Differences => 5,
+            Self::Bug => 70,
+        }
+    }
+
+    /// The kind's name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::Outside => "outside",
+            Self::Differences => "differences",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// Findings about files, with the text of these files so that the lines can be shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Findings {
+    /// What was found.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The files' contents by the name that [`Diagnostic::file`] has.
+    pub(crate) sources: BTreeMap<String, Vec<u8>>,
+}
+
+/// What a command ends with when it does not do what it was asked to.
+#[derive(Debug)]
+pub(crate) struct Error {
+    /// Whose fault it is.
+    pub(crate) kind: Kind,
+    /// What could not be done, in one line without a full stop. Empty when `findings` say it all
+    /// or the command has already shown its result.
+    pub(crate) message: String,
+    /// Why, from the outermost reason inwards.
+    pub(crate) causes: Vec<String>,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// The end of a child program's log.
+    pub(crate) log: Option<String>,
+    /// The places in the user's files that are to blame.
+    pub(crate) findings: Findings,
+}
+
+impl Error {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+            log: None,
+            findings: Findings::default(),
+        }
+    }
+
+    /// The input is wrong (exit code 1).
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// The command line is wrong (exit code 2).
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Verification or policy said no (exit code 3).
+    #[allow(dead_code, reason = "no verb verifies yet; the kind is part of the exit codes' contract")]
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message)
+    }
+
+    /// The outside world failed (exit code 4).
+    pub(crate) fn outside(message: impl Into<String>) -> Self {
+        Self::new(Kind::Outside, message)
+    }
+
+    /// Differences were found (exit code 5).
+    #[allow(dead_code, reason = "no verb compares yet; the kind is part of the exit codes' contract")]
+    pub(crate) fn differences(message: impl Into<String>) -> Self {
+        Self::new(Kind::Differences, message)
+    }
+
+    /// The program itself is wrong (exit code 70).
+    pub(crate) fn bug(message: impl Into<String>) -> Self {
+        Self::new(Kind::Bug, message)
+    }
+
+    /// The command has shown its result, and the result is bad: nothing more to say.
+    pub(crate) fn shown(kind: Kind) -> Self {
+        Self::new(kind, "")
+    }
+
+    /// Adds `cause` and everything below it.
+    #[must_use]
+    pub(crate) fn because(mut self, cause: &dyn std::error::Error) -> Self {
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            let text = error.to_string();
+            // A transparent wrapper prints what it wraps: saying it once is enough.
+            if self.causes.last() != Some(&text) && self.message != text {
+                self.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self
+    }
+
+    /// Adds the end of a child program's log.
+    #[must_use]
+    #[allow(dead_code, reason = "the pipeline uses it for mmdebstrap's log")]
+    pub(crate) fn log(mut self, log: impl Into<String>) -> Self {
+        self.log = Some(log.into()).filter(|log| !log.is_empty());
+        self
+    }
+
+    /// Adds the places that are to blame.
+    #[must_use]
+    pub(crate) fn findings(mut self, findings: Findings) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    /// An error of the host's file system about `path`.
+    pub(crate) fn io(action: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let message = format!("cannot {action} {}", path.display());
+        match cause.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => Self::input(message),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self::outside(message).hint("make room on the file system and run the command again")
+            }
+            _ => Self::outside(message),
+        }
+        .because(cause)
+    }
+
+    /// The error as a JSON object.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kind": self.kind.name(),
+            "exit_code": self.kind.code(),
+            "message": self.message,
+            "causes": self.causes,
+            "hint": self.hint,
+            "log": self.log,
+            "diagnostics": self.findings.diagnostics,
+        })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl From<composer::Error> for Error {
+    fn from(error: composer::Error) -> Self {
+        match &error {
+            composer::Error::Io { action, path, source } => Self::io(action, path, source),
+            composer::Error::ChangedWhileRead { .. } => {
+                Self::outside("the root file system changed during the build")
+                    .because(&error)
+                    .hint("let nothing write to it while a build runs")
+            }
+            other => Self::input(other.to_string()).because(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_exit_code_of_the_contract() {
+        let kinds = [Kind::Input, Kind::Usage, Kind::Refused, Kind::Outside, Kind::Differences, Kind::Bug];
+        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 70]);
+    }
+
+    #[test]
+    fn a_cause_that_repeats_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error(transparent)]
+        struct Outer(#[from] std::io::Error);
+        let inner = std::io::Error::other("the disk is on fire");
+        let error = Error::outside("cannot build").because(&Outer(inner));
+        assert_eq!(error.causes, ["the disk is on fire"]);
+        assert_eq!(error.to_string(), "cannot build: the disk is on fire");
+    }
+
+    #[test]
+    fn a_missing_file_is_the_users_and_a_full_disk_the_worlds_fault() {
+        let io = |kind: std::io::ErrorKind| Error::io("read", std::path::Path::new("x"), &kind.into()).kind;
+        assert_eq!(io(std::io::ErrorKind::NotFound), Kind::Input);
+        assert_eq!(io(std::io::ErrorKind::StorageFull), Kind::Outside);
+    }
+}

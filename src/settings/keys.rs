@@ -1,0 +1,275 @@
+//! Every setting: its name, its shape, where it may be written, and its variable.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{Flags, Layers, Origin, Value, Warning};
+use crate::cli::Environment;
+use crate::error::Error;
+
+/// Where a setting may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It changes bytes: `builder.toml` and flags only.
+    Module,
+    /// It changes speed and place only.
+    Anywhere,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// A Debian suite or component name.
+    Name,
+    /// Several of these.
+    Names,
+    /// An address that apt can fetch from.
+    Url,
+    /// Archives: each an address, alone or with a suite and components after it.
+    Archives,
+    /// A file or directory of the host.
+    Path,
+    /// A number from 1 to [`MOST_JOBS`].
+    Number,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) reach: Reach,
+    pub(super) shape: Shape,
+    pub(super) variable: &'static str,
+}
+
+/// More would only wait for each other.
+pub(super) const MOST_JOBS: u64 = 1024;
+pub(super) const VARIANTS: [&str; 7] = ["extract", "custom", "essential", "apt", "minbase", "important", "standard"];
+
+pub(super) static KEYS: [Key; 11] = [
+    Key { name: "suite", reach: Reach::Module, shape: Shape::Name, variable: "MODULE_BUILDER_SUITE" },
+    Key { name: "mirrors", reach: Reach::Module, shape: Shape::Archives, variable: "MODULE_BUILDER_MIRRORS" },
+    Key { name: "components", reach: Reach::Module, shape: Shape::Names, variable: "MODULE_BUILDER_COMPONENTS" },
+    Key { name: "keyring", reach: Reach::Module, shape: Shape::Path, variable: "MODULE_BUILDER_KEYRING" },
+    Key { name: "variant", reach: Reach::Module, shape: Shape::Choice(&VARIANTS), variable: "MODULE_BUILDER_VARIANT" },
+    Key { name: "snapshot_mirror", reach: Reach::Module, shape: Shape::Url, variable: "MODULE_BUILDER_SNAPSHOT_MIRROR" },
+    Key { name: "cache_dir", reach: Reach::Anywhere, shape: Shape::Path, variable: "MODULE_BUILDER_CACHE_DIR" },
+    Key { name: "jobs", reach: Reach::Anywhere, shape: Shape::Number, variable: "MODULE_BUILDER_JOBS" },
+    Key { name: "proxy", reach: Reach::Anywhere, shape: Shape::Url, variable: "MODULE_BUILDER_PROXY" },
+    Key {
+        name: "color",
+        reach: Reach::Anywhere,
+        shape: Shape::Choice(&["auto", "always", "never"]),
+        variable: "MODULE_BUILDER_COLOR",
+    },
+    Key {
+        name: "progress",
+        reach: Reach::Anywhere,
+        shape: Shape::Choice(&["auto", "plain", "json", "none"]),
+        variable: "MODULE_BUILDER_PROGRESS",
+    },
+];
+
+/// A value whose shape is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Raw {
+    Text(String),
+    List(Vec<String>),
+    Path(PathBuf),
+    Number(u64),
+}
+
+impl Key {
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The known key that `name` was probably meant to be.
+    pub(super) fn near(name: &str) -> Option<&'static str> {
+        near(name, KEYS.iter().map(|key| key.name))
+    }
+
+    /// Checks one word of the value.
+    pub(super) fn check(&self, text: &str) -> Result<(), String> {
+        match self.shape {
+            Shape::Name | Shape::Names if !is_name(text) => {
+                Err("give a name of letters, digits, `-`, `.`, `+` and `/` that starts with a letter or digit".to_owned())
+            }
+            Shape::Url if !is_url(text) => {
+                Err("give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned())
+            }
+            Shape::Archives if !is_archive(text) => {
+                Err("give an address such as http://mirror.example.org/debian, alone or with a suite and components \
+                     after it, and without a password"
+                    .to_owned())
+            }
+            Shape::Choice(words) if !words.contains(&text) => {
+                let near = near(text, words.iter().copied()).map(|word| format!("did you mean `{word}`? "));
+                Err(format!("{}it is one of {}", near.unwrap_or_default(), words.join(", ")))
+            }
+            Shape::Path if text.is_empty() || text.contains('\0') => Err("give a path".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn wanted(&self) -> &'static str {
+        match self.shape {
+            Shape::Name | Shape::Url | Shape::Path | Shape::Choice(_) => "a string",
+            Shape::Names | Shape::Archives => "a list of strings",
+            Shape::Number => "a whole number from 1 to 1024",
+        }
+    }
+}
+
+fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Such a text can stand in an argument list and in a sources line without meaning anything else.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= 64
+        && !text.contains("..")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.+/_~".contains(c))
+}
+
+fn is_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or_default());
+    let names_a_place = match scheme {
+        "http" | "https" => !authority.is_empty(),
+        "file" | "copy" => rest.starts_with('/'),
+        _ => false,
+    };
+    // A password would end up in the lock and in logs.
+    names_a_place
+        && !authority.contains('@')
+        && text.len() <= 2048
+        && text.chars().all(|c| c.is_ascii_graphic() && !"\"'<>[]{}\\^`|".contains(c))
+}
+
+/// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.
+fn is_archive(text: &str) -> bool {
+    let mut words = text.split(' ');
+    words.next().is_some_and(is_url) && words.all(is_name)
+}
+
+/// The layer of `MODULE_BUILDER_*`.
+pub(super) fn environment(environment: &Environment, layers: &mut Layers) {
+    for key in &KEYS {
+        let Some(value) = environment.variable(key.variable) else { continue };
+        if let Err(error) = variable(key, value.to_str(), environment).map(|raw| {
+            layers.values.push((key, raw, Origin::Environment(key.variable)));
+        }) {
+            layers.failure = layers.failure.take().or(Some(error));
+        }
+    }
+    for name in environment.variables.keys().filter_map(|name| name.to_str()) {
+        let is_known = KEYS.iter().any(|key| key.variable == name);
+        if is_known || !name.starts_with("MODULE_BUILDER_") {
+            continue;
+        }
+        if let Some(known) = near(name, KEYS.iter().map(|key| key.variable)) {
+            layers.warnings.push(Warning {
+                message: format!("the environment variable {name} is no setting"),
+                cure: format!("did you mean {known}?"),
+            });
+        }
+    }
+}
+
+fn variable(key: &'static Key, value: Option<&str>, environment: &Environment) -> Result<Raw, Error> {
+    let name = key.variable;
+    if key.reach == Reach::Module {
+        return Err(Error::input(format!("the environment variable {name} would change the bytes of the module"))
+            .hint(format!("unset it, and write `{}` into builder.toml or give the flag", key.name)));
+    }
+    let wrong = |cure: String| Error::input(format!("the environment variable {name} is wrong")).hint(cure);
+    let text = value.ok_or_else(|| wrong("give text in UTF-8".to_owned()))?;
+    key.check(text).map_err(wrong)?;
+    match key.shape {
+        Shape::Number => match text.parse() {
+            Ok(number) if (1..=MOST_JOBS).contains(&number) => Ok(Raw::Number(number)),
+            _ => Err(wrong(format!("give {}", key.wanted()))),
+        },
+        Shape::Path => Ok(Raw::Path(environment.current_dir.join(text))),
+        _ => Ok(Raw::Text(text.to_owned())),
+    }
+}
+
+/// The layer of the flags.
+pub(super) fn flags(flags: &Flags, values: &mut Vec<(&'static Key, Raw, Origin)>) -> Result<(), Error> {
+    let mut push = |name: &str, flag: &'static str, raw: Raw| {
+        let Some(key) = Key::find(name) else { return Err(Error::bug(format!("no setting is named {name}"))) };
+        let words: &[String] = match &raw {
+            Raw::Text(text) => std::slice::from_ref(text),
+            Raw::List(list) => list,
+            Raw::Path(_) | Raw::Number(_) => &[],
+        };
+        for word in words {
+            key.check(word).map_err(|cure| Error::usage(format!("the value `{word}` of {flag} is wrong")).hint(cure))?;
+        }
+        values.push((key, raw, Origin::Flag(flag)));
+        Ok(())
+    };
+    if let Some(suite) = &flags.suite {
+        push("suite", "--suite", Raw::Text(suite.clone()))?;
+    }
+    if !flags.mirrors.is_empty() {
+        push("mirrors", "--mirror", Raw::List(flags.mirrors.clone()))?;
+    }
+    if let Some(variant) = &flags.variant {
+        push("variant", "--variant", Raw::Text(variant.clone()))?;
+    }
+    if let Some(path) = &flags.cache_dir {
+        push("cache_dir", "--cache-dir", Raw::Path(path.clone()))?;
+    }
+    if let Some(jobs) = flags.jobs {
+        push("jobs", "--jobs", Raw::Number(jobs))?;
+    }
+    Ok(())
+}
+
+/// The strongest value of each key.
+pub(super) struct Merged(BTreeMap<&'static str, (Raw, Origin)>);
+
+impl Merged {
+    /// Merges layers that are given from the weakest to the strongest.
+    pub(super) fn new(values: Vec<(&'static Key, Raw, Origin)>) -> Self {
+        Self(values.into_iter().map(|(key, raw, origin)| (key.name, (raw, origin))).collect())
+    }
+
+    pub(super) fn text(&mut self, name: &str) -> Option<Value<String>> {
+        match self.0.remove(name)? {
+            (Raw::Text(value), origin) => Some(Value { value, origin }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&mut self, name: &str) -> Option<Value<Vec<String>>> {
+        match self.0.remove(name)? {
+            (Raw::List(value), origin) => Some(Value { value, origin }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn path(&mut self, name: &str) -> Option<Value<PathBuf>> {
+        match self.0.remove(name)? {
+            (Raw::Path(value), origin) => Some(Value { value, origin }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str) -> Option<Value<usize>> {
+        match self.0.remove(name)? {
+            (Raw::Number(value), origin) => Some(Value { value: usize::try_from(value).ok()?, origin }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The only printer: results go to standard output alone, everything else to standard error.
+//!
+//! Text that may come from outside (file names, package names, a child's log) loses its control
+//! characters here, so that nothing can write to the terminal but this module.
+
+mod progress;
+mod snippet;
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use model::observe::{Event, Observer};
+use model::rules::Conflict;
+use model::{Diagnostic, Severity};
+use serde::Serialize;
+
+use crate::error::{Error, Findings};
+
+/// How results and errors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people
+    #[default]
+    Human,
+    /// JSON for programs
+    Json,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Progress {
+    /// Bars on a terminal, plain lines elsewhere
+    #[default]
+    Auto,
+    /// A line a stage, and one every few seconds in between
+    Plain,
+    /// One JSON object a line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What the printer has to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    /// How results and errors are written.
+    pub(crate) format: Format,
+    /// How progress is shown; `Auto` is decided by `terminal`.
+    pub(crate) progress: Progress,
+    /// Whether to use colours.
+    pub(crate) color: bool,
+    /// Whether to keep notes and progress to oneself.
+    pub(crate) quiet: bool,
+    /// Whether standard error is a terminal that can redraw lines.
+    pub(crate) terminal: bool,
+    /// The monotonic clock, for rates and for how often a line is due; nothing else.
+    pub(crate) clock: fn() -> Instant,
+}
+
+/// The printer.
+pub(crate) struct Ui {
+    options: Options,
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    progress: Mutex<progress::State>,
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere is reported by its own hook; the printer must still be able to print.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ui {
+    /// A printer to the process's own streams.
+    pub(crate) fn new(options: Options) -> Self {
+        Self::with_streams(options, Box::new(io::stdout()), Box::new(io::stderr()))
+    }
+
+    /// A printer to given streams.
+    pub(crate) fn with_streams(options: Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        let progress = Mutex::new(progress::State::new(&options));
+        Self { options, out: Mutex::new(out), err: Mutex::new(err), progress }
+    }
+
+    /// Whether results are wanted as JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.options.format == Format::Json
+    }
+
+    /// Prints the result of the command: `human` and a line break, or `value` as JSON.
+    ///
+    /// # Errors
+    /// When standard output cannot be written. A reader that has gone away is no error.
+    pub(crate) fn result(&self, human: &str, value: &impl Serialize) -> Result<(), Error> {
+        let text = match self.options.format {
+            Format::Human => human.to_owned(),
+            Format::Json => serde_json::to_string_pretty(value)
+                .map_err(|error| Error::bug("cannot write the result as JSON").because(&error))?,
+        };
+        self.raw_result(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
+    }
+
+    /// Prints `bytes` as the result whatever the format, for results that have a form of their own
+    /// (a schema, a completion script).
+    ///
+    /// # Errors
+    /// As [`Ui::result`].
+    pub(crate) fn raw_result(&self, bytes: &[u8]) -> Result<(), Error> {
+        lock(&self.progress).suspend();
+        let mut out = lock(&self.out);
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::outside("cannot write to standard output").because(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something that the user may want to know; not with `--quiet`.
+    pub(crate) fn note(&self, text: &str) {
+        self.event(Event::Note(text.to_owned()));
+    }
+
+    /// Warns of something that does not stop the work.
+    pub(crate) fn warning(&self, message: &str, cure: &str) {
+        self.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+    }
+
+    /// Shows findings with their source lines: the worst first, in each file from top to bottom.
+    pub(crate) fn findings(&self, findings: &Findings) {
+        let mut order: Vec<&Diagnostic> = findings.diagnostics.iter().collect();
+        order.sort_by_key(|d| (d.severity, d.file.clone(), d.position));
+        for diagnostic in order {
+            if self.options.quiet && diagnostic.severity == Severity::Note {
+                continue;
+            }
+            let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(file));
+            self.say(&snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color));
+        }
+    }
+
+    /// Shows what two modules both claim.
+    pub(crate) fn conflict(&self, conflict: &Conflict) {
+        self.say(&snippet::conflict(conflict));
+    }
+
+    /// Shows why the command failed.
+    pub(crate) fn error(&self, error: &Error) {
+        if self.is_json() {
+            if !error.message.is_empty() {
+                self.say(&serde_json::json!({ "error": error.to_json() }).to_string());
+            }
+            return;
+        }
+        self.findings(&error.findings);
+        if error.message.is_empty() {
+            return;
+        }
+        let mut text = format!("{} {}", self.paint("error:", "1;31"), clean(&error.message));
+        for cause in &error.causes {
+            text.push_str(&format!("\n  caused by: {}", indent(&clean_lines(cause), "             ")));
+        }
+        if let Some(log) = &error.log {
+            text.push_str(&format!("\n  log:\n    | {}", indent(&clean_lines(log), "    | ")));
+        }
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("\n  {} {}", self.paint("help:", "1;36"), indent(&clean_lines(hint), "        ")));
+        }
+        if error.kind == crate::error::Kind::Bug {
+            text.push_str(&format!("\n  {} {REPORT}", self.paint("help:", "1;36")));
+        }
+        self.say(&text);
+    }
+
+    /// Shows what clap has to say: help and version are results, the rest is an error.
+    pub(crate) fn clap(&self, error: &clap::Error) -> Result<(), Error> {
+        let text = error.render();
+        let text = if self.options.color { text.ansi().to_string() } else { text.to_string() };
+        if error.use_stderr() {
+            self.say(text.trim_end());
+            Ok(())
+        } else {
+            self.raw_result(text.as_bytes())
+        }
+    }
+
+    /// Writes whole lines to standard error. There is nobody left to tell when that fails.
+    fn say(&self, text: &str) {
+        lock(&self.progress).suspend();
+        self.line(text);
+    }
+
+    fn line(&self, text: &str) {
+        let mut err = lock(&self.err);
+        let _ = writeln!(err, "{text}");
+        let _ = err.flush();
+    }
+
+    fn paint(&self, text: &str, style: &str) -> String {
+        if self.options.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+impl Observer for Ui {
+    fn event(&self, event: Event) {
+        let mut state = lock(&self.progress);
+        let lines = state.take(event, (self.options.clock)());
+        // The lock is kept while printing, so that lines of two threads stay in order.
+        for line in lines {
+            let text = match line {
+                progress::Line::Plain(text) => text,
+                progress::Line::Warning { message, cure } => {
+                    let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
+                    if !cure.is_empty() {
+                        text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
+                    }
+                    text
+                }
+            };
+            state.print(&text, |text| self.line(text));
+        }
+    }
+}
+
+const REPORT: &str = "this is a bug in module-builder: please report it with the command and this output";
+
+/// Tells of a panic; called by the panic hook, when no printer may be within reach.
+pub(crate) fn bug(panic: &str) {
+    let _ = writeln!(io::stderr(), "error: internal error: {}\n  help: {REPORT}", clean_lines(panic));
+}
+
+/// `text` in one line, with its control characters escaped.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '\t' => out.push(' '),
+            c if is_dangerous(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+/// As [`clean`], line by line.
+fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a terminal would act upon `c`, or show what follows it in another order.
+fn is_dangerous(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn indent(text: &str, by: &str) -> String {
+    text.replace('\n', &format!("\n{by}"))
+}
+
+#[cfg(test)]
+mod tests;

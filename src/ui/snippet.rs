@@ -1,0 +1,113 @@
+//! A finding with the lines of the file that it is about.
+
+use std::fmt::Write as _;
+
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceSpan,
+    ThemeCharacters, ThemeStyles,
+};
+use model::rules::Conflict;
+use model::{Diagnostic, Severity};
+
+use super::{clean, is_dangerous};
+
+/// One long line is cut by the terminal, not by us: a pattern that is broken in two cannot be copied.
+const WIDTH: usize = 400;
+/// A line with more characters than this is not shown: it would fill the screen and explain nothing.
+const LONGEST_LINE: usize = 300;
+
+/// Renders `diagnostic` without a trailing line break: severity, code, message, place, the source
+/// line with the offending text marked, and the cure.
+pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool) -> String {
+    let mut head = MietteDiagnostic::new(headline(diagnostic)).with_severity(match diagnostic.severity {
+        Severity::Error => miette::Severity::Error,
+        Severity::Warning => miette::Severity::Warning,
+        Severity::Note => miette::Severity::Advice,
+    });
+    let shown = diagnostic.span.and_then(|span| Shown::new(source?, span));
+    if let Some(shown) = &shown {
+        head = head.with_label(LabeledSpan::new_with_span(label(diagnostic), shown.span));
+    }
+    let mut report = Report::new(head);
+    let place = clean(&diagnostic.place());
+    let mut out = String::new();
+    if let Some(shown) = shown {
+        report = report.with_source_code(NamedSource::new(clean(diagnostic.file.as_deref().unwrap_or("")), shown.text));
+        let handler = GraphicalReportHandler::new_themed(theme(color))
+            .with_width(WIDTH)
+            .with_wrap_lines(false)
+            .with_links(false)
+            .with_context_lines(1);
+        let _ = handler.render_report(&mut out, report.as_ref());
+    } else {
+        let _ = write!(out, "{report}\n  --> {place}");
+        if !diagnostic.text.is_empty() {
+            let _ = write!(out, "\n    | {}", clean(&diagnostic.text));
+        }
+    }
+    let mut out: String = out.trim_matches('\n').lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    if !diagnostic.cure.is_empty() {
+        let _ = write!(out, "\n  help: {}", clean(&diagnostic.cure));
+    }
+    out
+}
+
+fn headline(diagnostic: &Diagnostic) -> String {
+    format!("{}[{}]: {}", diagnostic.severity, diagnostic.code, clean(&diagnostic.message))
+}
+
+fn label(diagnostic: &Diagnostic) -> Option<String> {
+    Some(clean(&diagnostic.field)).filter(|field| !field.is_empty())
+}
+
+fn theme(color: bool) -> GraphicalTheme {
+    let mut characters = ThemeCharacters::unicode();
+    // The headline says the severity in words.
+    (characters.error, characters.warning, characters.advice) = (String::new(), String::new(), String::new());
+    let styles = if color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    GraphicalTheme { characters, styles }
+}
+
+/// A file's text as it may be shown, and where the offending text lies in it.
+struct Shown {
+    text: String,
+    span: SourceSpan,
+}
+
+impl Shown {
+    /// Replaces what a terminal would act upon, byte by byte of the source, and moves `span` along.
+    /// None when the line is too long to be of use, or the span lies outside.
+    fn new(source: &[u8], (start, end): (usize, usize)) -> Option<Self> {
+        if start > source.len() || end > source.len() || start > end {
+            return None;
+        }
+        let line_start = source[..start].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let line_end = source[start..].iter().position(|b| *b == b'\n').map_or(source.len(), |at| start + at);
+        if line_end - line_start > LONGEST_LINE {
+            return None;
+        }
+        // A span over several lines is shown by its first one.
+        let end = end.min(line_end).max(start);
+        let (before, marked, after) = (show(&source[..start]), show(&source[start..end]), show(&source[end..]));
+        let span = SourceSpan::new(before.len().into(), marked.len());
+        Some(Self { text: before + &marked + &after, span })
+    }
+}
+
+fn show(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .filter(|c| *c != '\r')
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+            c if is_dangerous(c) => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+/// What two modules both claim, with the places where each claims it.
+pub(super) fn conflict(conflict: &Conflict) -> String {
+    format!("conflict: {}", clean(&conflict.message))
+}
