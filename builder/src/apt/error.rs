@@ -1,0 +1,352 @@
+//! What can go wrong between a request and its .deb.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use model::Digest;
+use model::package::PackageRequest;
+
+/// Why packages could not be resolved or fetched. [`Error::cure`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting cannot be given to apt safely, or makes no sense.
+    #[error("the setting `{field}` is wrong{}{value}: {message}", if value.is_empty() { "" } else { " at " })]
+    Setting {
+        /// The setting's name.
+        field: &'static str,
+        /// The offending text; empty where it is missing or secret.
+        value: String,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+    /// A snapshot is pinned, and no snapshot archive is set.
+    #[error("the snapshot {snapshot} is pinned, but no snapshot archive is set")]
+    SnapshotMirrorMissing {
+        /// The pinned moment.
+        snapshot: String,
+    },
+    /// No keyring was named, and the host has none of Debian's.
+    #[error("there is no keyring to check the archive's signature with (looked for {})", paths(tried))]
+    KeyringMissing {
+        /// Where it was looked for.
+        tried: Vec<PathBuf>,
+    },
+    /// apt is not installed.
+    #[error("apt-get cannot be started: it is not installed")]
+    AptMissing,
+    /// A program could not be started or watched.
+    #[error("cannot run {program}")]
+    Process {
+        /// The program.
+        program: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the cache or of the host could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, such as `read`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The cache could not be used.
+    #[error(transparent)]
+    Cache(#[from] crate::cache::Error),
+    /// The archive's host cannot be reached or its name is not known.
+    #[error("the package archive cannot be reached\n{log}")]
+    Network {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// The archive has no such suite, component or file.
+    #[error("the archive has no such suite or component\n{log}")]
+    SuiteMissing {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// The archive's signature is not good.
+    #[error("the archive's signature is refused: {fault}\n{log}")]
+    Signature {
+        /// In which way.
+        fault: SignatureFault,
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// The archive's Release file is past its `Valid-Until`, or not valid yet.
+    #[error("the archive's Release file is not valid at this time\n{log}")]
+    Expired {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// The disk is full.
+    #[error("no space is left on the disk that holds the cache\n{log}")]
+    DiskFull {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// apt may not read or write something.
+    #[error("apt may not read or write a file that it needs\n{log}")]
+    Permission {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// An index's bytes are not those that the signed Release file promises.
+    #[error("the archive serves index files that its Release file does not promise\n{log}")]
+    IndexMismatch {
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// apt failed in a way that has no name here.
+    #[error("apt-get {verb} failed\n{log}")]
+    Apt {
+        /// apt-get's verb, such as `update`.
+        verb: &'static str,
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// Offline, and the isolated state was never filled for these settings.
+    #[error("offline, and the package lists of {suite} ({arch}) were never fetched with these settings")]
+    OfflineState {
+        /// The suite.
+        suite: String,
+        /// The architecture.
+        arch: model::Arch,
+    },
+    /// A Release file does not hold what it must.
+    #[error("the Release file {} is not usable: {message}", path.display())]
+    Release {
+        /// The file in the isolated state.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A Packages index does not hold what it must.
+    #[error("the package index {} is not usable: {message}", path.display())]
+    Index {
+        /// The file in the isolated state.
+        path: PathBuf,
+        /// What is wrong, and for which package.
+        message: String,
+    },
+    /// Requests that the archive cannot serve: all of them.
+    #[error("{} of the requested packages cannot be had:{}", missing.len(), lines(missing))]
+    Missing {
+        /// One for each request that fails.
+        missing: Vec<Missing>,
+    },
+    /// Every name exists, but no set of packages satisfies all dependencies.
+    #[error("the requested packages cannot be installed together\n{explanation}")]
+    Unsatisfiable {
+        /// apt's explanation.
+        explanation: String,
+    },
+    /// apt's plan names something that the signed index does not have.
+    #[error("apt plans to install {what}, which the package index does not hold")]
+    Plan {
+        /// The URL or line of apt's plan.
+        what: String,
+    },
+    /// Packages could not be brought into the cache: all of those that were tried.
+    #[error("{} packages could not be fetched:{}", failures.len(), lines(failures))]
+    Fetch {
+        /// One for each package.
+        failures: Vec<FetchFailure>,
+    },
+}
+
+/// How a signature fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureFault {
+    /// There is none.
+    Missing,
+    /// It does not fit the signed bytes.
+    Bad,
+    /// It was made by a key that is not in the keyring.
+    UnknownKey,
+    /// Its key, or the signature itself, has expired or was revoked, or its algorithm is too weak.
+    Unfit,
+}
+
+impl fmt::Display for SignatureFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "there is none",
+            Self::Bad => "it does not fit the bytes",
+            Self::UnknownKey => "it was made by a key that is not in the keyring",
+            Self::Unfit => "its key is expired, revoked or too weak",
+        })
+    }
+}
+
+/// A request that the archive cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What was asked for.
+    pub request: PackageRequest,
+    /// Names like it that the archive has, the nearest first.
+    pub near: Vec<String>,
+    /// The components of the same archive, not in the settings, that have the name.
+    pub components: Vec<String>,
+    /// The packages that provide the name, where it is virtual.
+    pub providers: Vec<String>,
+    /// The versions that exist, where the name exists but not in the version or suite asked for.
+    pub versions: Vec<String>,
+    /// The architecture asked for, where it is not the one that is built.
+    pub foreign: Option<String>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.request)?;
+        if let Some(arch) = &self.foreign {
+            return write!(f, "asks for the architecture {arch}, which is not the one that is built");
+        }
+        if !self.versions.is_empty() {
+            return write!(f, "not in this version or suite; the archive has {}", self.versions.join(", "));
+        }
+        if !self.providers.is_empty() {
+            return write!(f, "a virtual package; ask for one that provides it: {}", self.providers.join(", "));
+        }
+        if !self.components.is_empty() {
+            return write!(f, "only in the component {}, which is not enabled", self.components.join(", "));
+        }
+        f.write_str("no such package")?;
+        if !self.near.is_empty() {
+            write!(f, "; did you mean {}?", self.near.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// One package that could not be brought into the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchFailure {
+    /// The package's name.
+    pub package: String,
+    /// Where it should come from.
+    pub url: String,
+    /// What happened.
+    pub fault: FetchFault,
+}
+
+/// How fetching one package fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFault {
+    /// The server answered with this status.
+    Status(u16),
+    /// The bytes are not those that were locked.
+    WrongDigest {
+        /// The locked sha256.
+        expected: Digest,
+        /// The sha256 of what came.
+        found: Digest,
+    },
+    /// The length is not the locked one.
+    WrongSize {
+        /// The locked size in bytes.
+        expected: u64,
+        /// The size that the server announced or sent, in bytes.
+        found: u64,
+    },
+    /// The connection failed, every time that it was tried.
+    Network {
+        /// What the last attempt said.
+        message: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Offline, and the cache does not hold it.
+    Offline,
+    /// The scheme of the URL cannot be fetched.
+    Scheme,
+    /// A file could not be read or written.
+    Io {
+        /// The file and what the system said.
+        message: String,
+        /// Whether the disk is full.
+        full: bool,
+    },
+}
+
+impl fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {}: ", self.package, self.url)?;
+        match &self.fault {
+            FetchFault::Status(404 | 410) => f.write_str("the mirror does not have it (any more)"),
+            FetchFault::Status(status) => write!(f, "the server answered with status {status}"),
+            FetchFault::WrongDigest { expected, found } => write!(f, "expected {expected}, found {found}"),
+            FetchFault::WrongSize { expected, found } => write!(f, "expected {expected} bytes, found {found}"),
+            FetchFault::Network { message, attempts } => write!(f, "{message} (tried {attempts} times)"),
+            FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
+            FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
+            FetchFault::Io { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+impl Error {
+    /// What to do about it; empty where nothing general can be said.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::SnapshotMirrorMissing { .. } => {
+                "set `snapshot_mirror` to the snapshot archive, such as https://snapshot.example.org/archive/debian"
+            }
+            Self::KeyringMissing { .. } => "install debian-archive-keyring, or name the archive's keyring as `keyring`",
+            Self::AptMissing => "install apt",
+            Self::Network { .. } => {
+                "check the network, the mirror's name and the proxy; `--offline` uses what is cached"
+            }
+            Self::SuiteMissing { .. } => "check the suite, the components and the mirror's URI",
+            Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
+                "name the keyring that holds the archive's key as `keyring`"
+            }
+            Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",
+            Self::Expired { .. } => "choose a mirror that is up to date, check this machine's clock, or pin a snapshot",
+            Self::DiskFull { .. } => "free some space, for example by `cache gc`",
+            Self::Permission { .. } => "check who owns the cache directory",
+            Self::IndexMismatch { .. } => {
+                "the mirror may be in the middle of an update: try again later, or choose another"
+            }
+            Self::OfflineState { .. } => "run once without `--offline`",
+            Self::Missing { .. } => "correct the names in `package_spec`, or enable the component",
+            Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
+            Self::Fetch { failures } => fetch_cure(failures),
+            Self::Setting { .. }
+            | Self::Process { .. }
+            | Self::Io { .. }
+            | Self::Cache(_)
+            | Self::Apt { .. }
+            | Self::Release { .. }
+            | Self::Index { .. }
+            | Self::Plan { .. } => "",
+        }
+    }
+}
+
+fn fetch_cure(failures: &[FetchFailure]) -> &'static str {
+    match failures.first().map(|failure| &failure.fault) {
+        Some(FetchFault::Status(404 | 410)) => {
+            "the archive moved on since the lock was written: run `lock --update`, or pin a snapshot"
+        }
+        Some(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }) => {
+            "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
+        }
+        Some(FetchFault::Network { .. } | FetchFault::Status(_)) => "check the network and the mirror, and run again",
+        Some(FetchFault::Offline) => "run once without `--offline`",
+        Some(FetchFault::Io { full: true, .. }) => "free some space, for example by `cache gc`",
+        Some(FetchFault::Scheme | FetchFault::Io { .. }) | None => "",
+    }
+}
+
+fn lines<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(|item| format!("\n  {item}")).collect()
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,99 @@
+//! What a Release file says. Its signature was checked by apt before.
+
+use model::Epoch;
+
+/// The fields of a Release file that the lock records or the solve needs.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Release {
+    pub(super) date: Option<Epoch>,
+    pub(super) valid_until: Option<Epoch>,
+    pub(super) suite: String,
+    pub(super) codename: String,
+    pub(super) origin: String,
+    pub(super) label: String,
+    pub(super) components: Vec<String>,
+}
+
+/// Reads the first paragraph of `text`, inside an OpenPGP clear-signature frame or without one.
+pub(super) fn parse(text: &str) -> Release {
+    let mut release = Release::default();
+    // Inside the frame, the signed text begins after the first empty line.
+    let framed = text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----");
+    let body = if framed { text.split_once("\n\n").map_or("", |(_, body)| body) } else { text };
+    for line in body.lines().take_while(|line| !line.is_empty() && !line.starts_with("-----BEGIN")) {
+        let Some((field, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        match field.to_ascii_lowercase().as_str() {
+            "date" => release.date = parse_date(value),
+            "valid-until" => release.valid_until = parse_date(value),
+            "suite" => value.clone_into(&mut release.suite),
+            "codename" => value.clone_into(&mut release.codename),
+            "origin" => value.clone_into(&mut release.origin),
+            "label" => value.clone_into(&mut release.label),
+            "components" => release.components = value.split_ascii_whitespace().map(str::to_owned).collect(),
+            _ => {}
+        }
+    }
+    release
+}
+
+/// Reads a date as RFC 5322 and Debian's Release files write it: `Sat, 12 Sep 2026 07:55:41 UTC`.
+fn parse_date(text: &str) -> Option<Epoch> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, day, month, year, time, zone] = words.as_slice() else { return None };
+    if !["UTC", "GMT", "+0000", "Z"].contains(zone) {
+        return None;
+    }
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = i64::try_from(MONTHS.iter().position(|name| name == month)?).ok()? + 1;
+    let number = |text: &str, range: std::ops::RangeInclusive<i64>| {
+        text.parse::<i64>().ok().filter(|value| range.contains(value))
+    };
+    let (day, year) = (number(day, 1..=31)?, number(year, 1970..=9999)?);
+    let mut clock = time.split(':');
+    let hour = number(clock.next()?, 0..=23)?;
+    let minute = number(clock.next()?, 0..=59)?;
+    let second = number(clock.next()?, 0..=60)?;
+    Epoch::from_seconds(days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second).ok()
+}
+
+/// Days since 1970-01-01, by counting years from March so that the leap day comes last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_lead_back_to_their_texts() {
+        for (text, wanted) in [
+            ("Sat, 12 Sep 2026 07:55:41 UTC", Some("2026-09-12T07:55:41Z")),
+            ("Tue, 29 Feb 2000 00:00:00 GMT", Some("2000-02-29T00:00:00Z")),
+            ("Thu,  1 Jan 1970 00:00:00 +0000", Some("1970-01-01T00:00:00Z")),
+            ("Fri, 31 Dec 2100 23:59:59 UTC", Some("2100-12-31T23:59:59Z")),
+            ("Sat, 12 Sep 2026 07:55:41 +0200", None),
+            ("Sat, 32 Sep 2026 07:55:41 UTC", None),
+            ("12 Sep 2026", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_date(text).map(Epoch::rfc3339).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_paragraph_is_read_with_and_without_a_frame() {
+        let plain = "Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nComponents: main contrib\nSHA256:\n Suite: forged\n\nSuite: other\n";
+        let release = parse(plain);
+        assert_eq!((release.suite.as_str(), release.codename.as_str()), ("stable", "trixie"));
+        assert_eq!(release.components, ["main", "contrib"]);
+        let framed =
+            format!("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{plain}-----BEGIN PGP SIGNATURE-----\n");
+        assert_eq!(parse(&framed), release);
+        assert_eq!(parse("Suite: x\nValid-Until: soon\n").valid_until, None);
+    }
+}
