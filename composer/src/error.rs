@@ -58,6 +58,14 @@ pub enum Error {
         /// The file of the host.
         path: PathBuf,
     },
+    /// The patterns of a filter list are too many or too long to compile.
+    #[error("the {patterns} patterns of the filter cannot be compiled: {reason}")]
+    FilterTooLarge {
+        /// How many patterns the list has.
+        patterns: usize,
+        /// What limit was met.
+        reason: String,
+    },
     /// The tree cannot be built as asked.
     #[error(transparent)]
     Tree(#[from] crate::tree::TreeError),
