@@ -1,1 +1,3 @@
-//! rootfs/mod
+//! rootfs
+
+pub mod deb;
