@@ -66,6 +66,22 @@ pub enum Error {
         /// What limit was met.
         reason: String,
     },
+    /// An object that an archive needs was not kept, or has another size.
+    #[error("the object {digest} of {size} bytes was not kept")]
+    MissingObject {
+        /// The object.
+        digest: model::VerityDigest,
+        /// The size that is needed, in bytes.
+        size: u64,
+    },
+    /// A file is not a module's archive.
+    #[error("{} is not a module's archive: {problem}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: crate::archive::Problem,
+    },
     /// The tree cannot be built as asked.
     #[error(transparent)]
     Tree(#[from] crate::tree::TreeError),

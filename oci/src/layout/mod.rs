@@ -1,10 +1,20 @@
 //! OCI image layouts (OCI image specification 1.1, `image-layout.md`): written whole or not at all,
 //! read as something hostile.
 
+mod read;
+mod replace;
+mod write;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use model::{Arch, Digest};
+
+pub use read::read;
+pub use write::write;
+
+/// The version of the layout's format that is written and read: `imageLayoutVersion`.
+const VERSION: &str = "1.0.0";
 
 /// Where a blob's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]

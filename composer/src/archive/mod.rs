@@ -1,0 +1,104 @@
+//! `module.tar`: a module as one file.
+//!
+//! It holds `manifest.json`, `composefs.digest`, `module.cfs`, and every object of the image as
+//! `objects/xx/<62 hex>`, sorted by digest. It is plain ustar: mode 0644 and 0755, owner 0:0 without
+//! names, one time for all. Same content, same bytes.
+//!
+//! A [`Spool`] takes the objects during the one read of [`crate::seal`]; a [`Plan`] knows where every
+//! byte of the archive comes from and [writes](Plan::write) it or [compresses](compress) it without
+//! writing it first. [`read`] checks an archive from outside.
+
+mod frames;
+mod plan;
+mod read;
+mod spool;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::VerityDigest;
+
+use crate::error::Error;
+
+pub use frames::{Compressed, LEVEL, compress};
+pub use plan::{Parts, Plan};
+pub use read::{Archive, Member, Options, Problem, read};
+pub use spool::Spool;
+
+/// The name of the manifest in the archive.
+const MANIFEST: &str = "manifest.json";
+/// The name of the file that holds the fs-verity digest of the image.
+const DIGEST: &str = "composefs.digest";
+/// The name of the composefs image in the archive.
+const IMAGE: &str = "module.cfs";
+/// The directory of the objects.
+const OBJECTS: &str = "objects/";
+/// The size of a header and the unit of everything in a tar file.
+const BLOCK: u64 = 512;
+
+/// What `composefs.digest` holds: the fs-verity digest of `module.cfs` and a line break.
+#[must_use]
+pub fn digest_file(digest: &VerityDigest) -> String {
+    format!("{digest}\n")
+}
+
+/// Where an object's bytes lie: in a file, from an offset on.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    /// The file.
+    pub file: Arc<File>,
+    /// The offset of the first byte.
+    pub offset: u64,
+}
+
+/// Gives the objects that an archive is made of.
+pub trait Objects: Sync {
+    /// Where the object of this name and size lies.
+    ///
+    /// # Errors
+    /// When it is not there, or has another size.
+    fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error>;
+}
+
+/// The bytes of a tar file, and where its entries begin.
+pub trait TarBytes: Sync {
+    /// The offset at which each entry begins, and last the length of the archive with its end mark.
+    fn boundaries(&self) -> &[u64];
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// When the bytes cannot be read.
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error>;
+}
+
+/// `size` with the padding that fills its last block.
+fn padded(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK)
+}
+
+/// Writes a file whole or not at all: a temporary name beside `path`, fsync, rename, mode 0644.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Error>) -> Result<(), Error> {
+    let directory = directory_of(path);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".module-")
+        .tempfile_in(&directory)
+        .map_err(Error::io("create a file in", &directory))?;
+    fill(temporary.as_file_mut())?;
+    let file = temporary.as_file();
+    rustix::fs::fchmod(file, rustix::fs::Mode::from_raw_mode(0o644))
+        .map_err(|errno| Error::io("change the mode of", path)(errno.into()))?;
+    file.sync_all().map_err(Error::io("sync", path))?;
+    temporary.persist(path).map_err(|failed| Error::io("create", path)(failed.error))?;
+    let parent = File::open(&directory).map_err(Error::io("open", &directory))?;
+    parent.sync_all().map_err(Error::io("sync", &directory))
+}
+
+/// The directory that holds `path`.
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

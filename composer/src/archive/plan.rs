@@ -1,0 +1,295 @@
+//! Where every byte of an archive comes from, and writing it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use model::{Epoch, VerityDigest};
+use rayon::prelude::*;
+
+use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file, padded, write_whole};
+use crate::error::Error;
+use crate::seal::Sealed;
+use crate::tree::{Kind, Tree};
+
+/// Objects from this size on are copied inside the kernel; below it, the system calls cost more than
+/// copying.
+const KERNEL_COPY: u64 = 256 << 10;
+
+/// How many bytes of headers and small objects are gathered for one write.
+const GATHER: u64 = 1 << 20;
+
+/// What an archive holds besides the objects.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// `manifest.json`.
+    pub manifest: &'a [u8],
+    /// `module.cfs`.
+    pub image: &'a [u8],
+    /// The fs-verity digest of `image`.
+    pub image_digest: &'a VerityDigest,
+}
+
+enum Body<'a> {
+    Directory,
+    Bytes(&'a [u8]),
+    Text(String),
+    Object(VerityDigest),
+}
+
+struct Entry<'a> {
+    offset: u64,
+    size: u64,
+    body: Body<'a>,
+    name: String,
+}
+
+/// An archive that is not written yet.
+pub struct Plan<'a> {
+    entries: Vec<Entry<'a>>,
+    boundaries: Vec<u64>,
+    objects: &'a dyn Objects,
+    epoch: Epoch,
+}
+
+impl std::fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("entries", &self.entries.len()).field("size", &self.size()).finish()
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Lays out the archive of `parts` and of the objects that `tree` needs, which come from
+    /// `objects`; every entry gets the time `epoch`.
+    #[must_use]
+    pub fn new(parts: &Parts<'a>, tree: &Tree<Sealed>, objects: &'a dyn Objects, epoch: Epoch) -> Self {
+        let mut plan = Self { entries: Vec::new(), boundaries: vec![0], objects, epoch };
+        let digest = digest_file(parts.image_digest);
+        plan.push(MANIFEST.into(), parts.manifest.len() as u64, Body::Bytes(parts.manifest));
+        plan.push(DIGEST.into(), digest.len() as u64, Body::Text(digest));
+        plan.push(IMAGE.into(), parts.image.len() as u64, Body::Bytes(parts.image));
+        let mut directory = None;
+        for (digest, size) in needed(tree) {
+            if directory.is_none() {
+                plan.push(OBJECTS.into(), 0, Body::Directory);
+            }
+            let first = digest.as_bytes()[0];
+            if directory != Some(first) {
+                plan.push(format!("{OBJECTS}{first:02x}/"), 0, Body::Directory);
+                directory = Some(first);
+            }
+            // The name follows from the digest; 150,000 strings need not be kept.
+            plan.push(String::new(), size, Body::Object(digest));
+        }
+        // Two blocks of zeros end an archive.
+        if let Some(end) = plan.boundaries.last_mut() {
+            *end += 2 * BLOCK;
+        }
+        plan
+    }
+
+    fn push(&mut self, name: String, size: u64, body: Body<'a>) {
+        let offset = self.size();
+        self.entries.push(Entry { offset, size, body, name });
+        self.boundaries.push(offset + BLOCK + padded(size));
+    }
+
+    /// The archive's length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.boundaries.last().copied().unwrap_or_default()
+    }
+
+    /// Writes the archive to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// When an object is missing or the disk refuses.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        write_whole(path, |file| {
+            // Padding and the end are holes of zeros, which need no writing.
+            file.set_len(self.size()).map_err(Error::io("write", path))?;
+            let file = &*file;
+            self.groups().into_par_iter().try_for_each(|group| self.write_group(group, file, path))
+        })
+    }
+
+    /// Ranges of entries: a large object alone, or small ones until there is enough for a write.
+    fn groups(&self) -> Vec<Range<usize>> {
+        let mut groups = Vec::new();
+        let mut start = 0;
+        for (index, entry) in self.entries.iter().enumerate() {
+            let large = entry.is_large();
+            let full = self.boundaries[index + 1] - self.entries[start].offset > GATHER;
+            if start < index && (large || full || self.entries[start].is_large()) {
+                groups.push(start..index);
+                start = index;
+            }
+        }
+        groups.push(start..self.entries.len());
+        groups
+    }
+
+    fn write_group(&self, group: Range<usize>, file: &File, path: &Path) -> Result<(), Error> {
+        let first = &self.entries[group.start];
+        if let (Body::Object(digest), true) = (&first.body, first.is_large()) {
+            let header = self.header(first)?;
+            file.write_all_at(&header, first.offset).map_err(Error::io("write", path))?;
+            let extent = self.objects.locate(digest, first.size)?;
+            return copy(&extent, first.size, file, first.offset + BLOCK).map_err(Error::io("write", path));
+        }
+        let end = self.entries[group.end - 1].end();
+        let length = usize::try_from(end - first.offset).map_err(|_| Error::io("write", path)(too_large()))?;
+        let mut buffer = vec![0; length];
+        self.read_exact_at(first.offset, &mut buffer)?;
+        file.write_all_at(&buffer, first.offset).map_err(Error::io("write", path))
+    }
+
+    fn header(&self, entry: &Entry<'_>) -> Result<[u8; 512], Error> {
+        let mut header = tar::Header::new_ustar();
+        let name = match &entry.body {
+            Body::Object(digest) => format!("{OBJECTS}{}", digest.object_path()),
+            _ => entry.name.clone(),
+        };
+        header.set_path(&name).map_err(Error::io("name an entry of the archive", Path::new(&name)))?;
+        let directory = matches!(entry.body, Body::Directory);
+        header.set_entry_type(if directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+        header.set_mode(if directory { 0o755 } else { 0o644 });
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(self.epoch.seconds().unsigned_abs());
+        // From 8 GiB on this is the base-256 form, which GNU tar, bsdtar and the tar crate read.
+        header.set_size(entry.size);
+        header.set_cksum();
+        Ok(*header.as_bytes())
+    }
+
+    /// Fills `buffer`, which begins as zeros, with the part of `entry` that lies from `offset` on.
+    fn fill(&self, entry: &Entry<'_>, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        let end = offset + buffer.len() as u64;
+        if offset < entry.offset + BLOCK {
+            let header = self.header(entry)?;
+            place(&header, entry.offset, offset, buffer);
+        }
+        let body = entry.offset + BLOCK;
+        match &entry.body {
+            Body::Directory => {}
+            Body::Bytes(bytes) => place(bytes, body, offset, buffer),
+            Body::Text(text) => place(text.as_bytes(), body, offset, buffer),
+            Body::Object(digest) => {
+                let from = body.max(offset);
+                let to = (body + entry.size).min(end);
+                if from < to {
+                    let extent = self.objects.locate(digest, entry.size)?;
+                    let part = &mut buffer[index(from - offset)..index(to - offset)];
+                    extent
+                        .file
+                        .read_exact_at(part, extent.offset + (from - body))
+                        .map_err(Error::io("read the object", Path::new(&digest.object_path())))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TarBytes for Plan<'_> {
+    fn boundaries(&self) -> &[u64] {
+        &self.boundaries
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        buffer.fill(0);
+        let end = offset + buffer.len() as u64;
+        let first = self.entries.partition_point(|entry| entry.end() <= offset);
+        for entry in self.entries[first..].iter().take_while(|entry| entry.offset < end) {
+            let (from, to) = (entry.offset.max(offset), entry.end().min(end));
+            self.fill(entry, from, &mut buffer[index(from - offset)..index(to - offset)])?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry<'_> {
+    /// The offset after the padding.
+    fn end(&self) -> u64 {
+        self.offset + BLOCK + padded(self.size)
+    }
+
+    fn is_large(&self) -> bool {
+        matches!(self.body, Body::Object(_)) && self.size >= KERNEL_COPY
+    }
+}
+
+/// The objects of `tree`, each once, sorted by digest, with their sizes.
+fn needed(tree: &Tree<Sealed>) -> BTreeMap<VerityDigest, u64> {
+    let counts = tree.link_counts();
+    tree.walk()
+        .filter(|(_, id, _)| counts[id.index()] > 0)
+        .filter_map(|(_, _, node)| match &node.kind {
+            Kind::Regular(sealed) if sealed.inline.is_none() => Some((sealed.verity, sealed.size)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Copies into `buffer`, which stands at `offset`, what `bytes`, which stand at `start`, share with it.
+fn place(bytes: &[u8], start: u64, offset: u64, buffer: &mut [u8]) {
+    let from = start.max(offset);
+    let to = (start + bytes.len() as u64).min(offset + buffer.len() as u64);
+    if from < to {
+        buffer[index(from - offset)..index(to - offset)].copy_from_slice(&bytes[index(from - start)..index(to - start)]);
+    }
+}
+
+/// A difference of offsets inside one buffer, which is an index.
+#[expect(clippy::cast_possible_truncation, reason = "the callers cut it to the length of a buffer")]
+fn index(offset: u64) -> usize {
+    offset as usize
+}
+
+fn too_large() -> std::io::Error {
+    std::io::ErrorKind::FileTooLarge.into()
+}
+
+/// Copies `size` bytes of `extent` to `offset` of `file`, inside the kernel where it can.
+fn copy(extent: &Extent, size: u64, file: &File, offset: u64) -> std::io::Result<()> {
+    let (mut from, mut to) = (extent.offset, offset);
+    let end = extent.offset + size;
+    while from < end {
+        let length = usize::try_from(end - from).unwrap_or(usize::MAX).min(1 << 30);
+        match rustix::fs::copy_file_range(&extent.file, Some(&mut from), file, Some(&mut to), length) {
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // Two file systems, or one that cannot do it.
+            Err(
+                rustix::io::Errno::XDEV
+                | rustix::io::Errno::NOSYS
+                | rustix::io::Errno::INVAL
+                | rustix::io::Errno::OPNOTSUPP
+                | rustix::io::Errno::PERM,
+            ) => return copy_through_memory(&extent.file, from, file, to, end - from),
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn copy_through_memory(
+    source: &File,
+    mut from: u64,
+    file: &File,
+    mut to: u64,
+    mut left: u64,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; index(left.min(GATHER))];
+    while left > 0 {
+        let part = &mut buffer[..index(left.min(GATHER))];
+        source.read_exact_at(part, from)?;
+        file.write_all_at(part, to)?;
+        let done = part.len() as u64;
+        (from, to, left) = (from + done, to + done, left - done);
+    }
+    Ok(())
+}

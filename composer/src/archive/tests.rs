@@ -1,0 +1,206 @@
+use std::os::unix::fs::{FileExt, PermissionsExt};
+
+use model::Epoch;
+use model::observe::Silent;
+
+use super::*;
+use crate::scan::Source;
+use crate::seal::{ObjectSink, Sealed, seal};
+use crate::tree::{Kind, Mtime, Node, NodeId, Stat, Tree};
+use crate::verity;
+
+/// A tree with files of these contents.
+pub(super) fn tree(contents: &[Vec<u8>]) -> Tree<Source> {
+    let stat = || Stat::root_owned(0o755, Mtime::default());
+    let mut tree = Tree::new(stat());
+    for (number, content) in contents.iter().enumerate() {
+        let kind = Kind::Regular(Source::Bytes(content.as_slice().into()));
+        let id = tree.add(Node { stat: stat(), kind }).unwrap();
+        tree.link(NodeId::ROOT, format!("f{number}").as_bytes(), id).unwrap();
+    }
+    tree
+}
+
+fn contents(random: &mut testkit::Random) -> Vec<Vec<u8>> {
+    let sizes = [0, 64, 65, 511, 512, 513, 4096, 70_000, 262_143, 262_144, 300_000, 1 << 20, 5 << 20, 1000, 1000, 1000];
+    sizes.map(|size| random.bytes(size)).into()
+}
+
+struct Made {
+    directory: tempfile::TempDir,
+    spool: Spool,
+    sealed: Tree<Sealed>,
+    image: Vec<u8>,
+}
+
+fn make(contents: &[Vec<u8>], threads: usize) -> Made {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::create(directory.path()).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let sealed = pool.install(|| seal(tree(contents), &[&spool], &Silent).unwrap());
+    let image = crate::image::write(&sealed).unwrap();
+    Made { directory, spool, sealed, image }
+}
+
+impl Made {
+    fn plan<'a>(&'a self, digest: &'a VerityDigest) -> Plan<'a> {
+        let parts = Parts { manifest: b"{\"name\":\"x\"}", image: &self.image, image_digest: digest };
+        Plan::new(&parts, &self.sealed, &self.spool, Epoch::from_seconds(1_700_000_000).unwrap())
+    }
+
+    fn tar(&self) -> PathBuf {
+        let path = self.directory.path().join("module.tar");
+        self.plan(&verity::digest(&self.image)).write(&path).unwrap();
+        path
+    }
+}
+
+fn options(made: &Made) -> Options {
+    Options { check_objects: true, scratch: made.directory.path().to_owned(), limit: 1 << 30 }
+}
+
+#[test]
+fn an_archive_is_the_same_bytes_for_any_order_and_number_of_threads() {
+    let contents = contents(&mut testkit::Random::from_environment());
+    let mut seen: Option<(Vec<u8>, Compressed, Vec<u8>)> = None;
+    for threads in [1, 2, 5] {
+        let made = make(&contents, threads);
+        let tar = std::fs::read(made.tar()).unwrap();
+        let digest = verity::digest(&made.image);
+        let path = made.directory.path().join("module.tar.zst");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let compressed = pool.install(|| compress(&made.plan(&digest), &path, LEVEL).unwrap());
+        let blob = std::fs::read(&path).unwrap();
+        assert_eq!(compressed.tar, model::Digest::of(&tar));
+        assert_eq!(compressed.tar_size, tar.len() as u64);
+        assert_eq!(compressed.blob, model::Digest::of(&blob));
+        assert_eq!(compressed.blob_size, blob.len() as u64);
+        assert_eq!(zstd::decode_all(&*blob).unwrap(), tar);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
+        let this = (tar, compressed, blob);
+        if let Some(seen) = &seen {
+            assert!(*seen == this, "{threads} threads give other bytes");
+        }
+        seen = Some(this);
+    }
+}
+
+#[test]
+fn the_order_of_the_spool_leaves_no_trace() {
+    let mut random = testkit::Random::from_environment();
+    let contents = contents(&mut random);
+    let made = make(&contents, 1);
+    let wanted = std::fs::read(made.tar()).unwrap();
+    let spool = Spool::create(made.directory.path()).unwrap();
+    for content in contents.iter().rev().filter(|content| content.len() > 64) {
+        spool.small(&verity::digest(content), content).unwrap();
+    }
+    let other = Made { spool, ..made };
+    assert!(std::fs::read(other.tar()).unwrap() == wanted);
+}
+
+#[test]
+fn the_tar_crate_reads_what_is_specified() {
+    let contents = contents(&mut testkit::Random::from_environment());
+    let made = make(&contents, 2);
+    let mut archive = tar::Archive::new(File::open(made.tar()).unwrap());
+    let mut names = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let header = entry.header().clone();
+        let directory = header.entry_type().is_dir();
+        assert_eq!(header.mode().unwrap(), if directory { 0o755 } else { 0o644 });
+        assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 1_700_000_000));
+        assert_eq!((header.username(), header.groupname()), (Ok(Some("")), Ok(Some(""))));
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+        if let Some(object) = name.strip_prefix(OBJECTS).filter(|name| name.len() > 3) {
+            assert_eq!(verity::digest(&content).object_path(), object);
+            assert!(contents.contains(&content));
+        }
+        names.push(name);
+    }
+    assert_eq!(names[..4], [MANIFEST, DIGEST, IMAGE, OBJECTS]);
+    assert!(names[4..].is_sorted());
+    let files = names.iter().filter(|name| !name.ends_with('/')).count();
+    assert_eq!(files - 3, contents.iter().filter(|content| content.len() > 64).count());
+}
+
+#[test]
+fn a_module_without_objects_has_no_directory_for_them() {
+    let made = make(&[vec![1; 64]], 1);
+    let archive = read(&made.tar(), &options(&made)).unwrap();
+    assert!(archive.objects.is_empty());
+    assert_eq!(archive.boundaries().len(), 4);
+}
+
+#[test]
+fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
+    let contents = contents(&mut testkit::Random::from_environment());
+    let made = make(&contents, 2);
+    let tar = made.tar();
+    let packed = made.directory.path().join("packed");
+    let first = compress(&read(&tar, &options(&made)).unwrap(), &packed, LEVEL).unwrap();
+    let archive = read(&packed, &options(&made)).unwrap();
+    assert_eq!(archive.manifest, b"{\"name\":\"x\"}");
+    assert_eq!(archive.image, made.image);
+    assert_eq!(archive.image_digest, verity::digest(&made.image));
+    let digest = verity::digest(&made.image);
+    let second = made.directory.path().join("second");
+    assert_eq!(compress(&made.plan(&digest), &second, LEVEL).unwrap(), first);
+    for content in contents.iter().filter(|content| content.len() > 64) {
+        let extent = archive.locate(&verity::digest(content), content.len() as u64).unwrap();
+        let mut bytes = vec![0; content.len()];
+        extent.file.read_exact_at(&mut bytes, extent.offset).unwrap();
+        assert!(bytes == *content);
+    }
+    let limited = Options { limit: 1 << 20, ..options(&made) };
+    assert!(matches!(read(&packed, &limited), Err(Error::Archive { problem: Problem::TooLarge { .. }, .. })));
+}
+
+#[test]
+fn an_object_that_was_not_kept_is_an_error_and_leaves_no_archive() {
+    let made = make(&[vec![1; 100]], 1);
+    let made = Made { spool: Spool::create(made.directory.path()).unwrap(), ..made };
+    let path = made.directory.path().join("module.tar");
+    let digest = verity::digest(&made.image);
+    assert!(matches!(made.plan(&digest).write(&path), Err(Error::MissingObject { size: 100, .. })));
+    assert!(matches!(compress(&made.plan(&digest), &path, 3), Err(Error::MissingObject { .. })));
+    assert_eq!(std::fs::read_dir(made.directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn sizes_of_eight_gibibytes_and_more_are_written_in_base_256() {
+    let made = make(&[], 1);
+    let mut sealed = made.sealed.clone();
+    let size = (8 << 30) + 5;
+    let huge = Sealed { size, sha256: model::Digest::of(b""), verity: VerityDigest::new([1; 32]), inline: None };
+    let stat = Stat::root_owned(0o644, Mtime::default());
+    let id = sealed.add(Node { stat, kind: Kind::Regular(huge) }).unwrap();
+    sealed.link(NodeId::ROOT, b"huge", id).unwrap();
+    let made = Made { sealed, ..made };
+    let digest = verity::digest(&made.image);
+    let plan = made.plan(&digest);
+    let boundaries = plan.boundaries();
+    let mut block = [0; 512];
+    plan.read_exact_at(boundaries[boundaries.len() - 2], &mut block).unwrap();
+    let header = tar::Header::from_byte_slice(&block);
+    assert_eq!(header.entry_size().unwrap(), size);
+    assert_eq!(header.as_old().size[0], 0x80);
+    assert_eq!(plan.size() % BLOCK, 0);
+}
+
+#[test]
+fn copying_through_memory_gives_the_same_bytes_as_copying_in_the_kernel() {
+    let bytes = testkit::Random::from_environment().bytes(3_000_001);
+    let (source, target) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    source.write_all_at(&bytes, 7).unwrap();
+    plan::copy_through_memory(&source, 7, &target, 512, bytes.len() as u64).unwrap();
+    let mut copied = vec![0; bytes.len()];
+    target.read_exact_at(&mut copied, 512).unwrap();
+    assert!(copied == bytes);
+    assert!(plan::copy_through_memory(&source, 8, &target, 0, bytes.len() as u64).is_err());
+}
+
+mod hostile;

@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use model::observe::Silent;
+
+use super::*;
+use crate::tree::{Mtime, Node, Stat};
+
+/// Keeps objects in memory and counts how often each came.
+#[derive(Default)]
+struct Memory {
+    objects: Mutex<BTreeMap<VerityDigest, (Vec<u8>, usize)>>,
+}
+
+impl Memory {
+    fn keep(&self, digest: &VerityDigest, content: &[u8]) {
+        let mut objects = self.objects.lock().unwrap();
+        let object = objects.entry(*digest).or_insert_with(|| (content.to_vec(), 0));
+        assert_eq!(object.0, content);
+        object.1 += 1;
+    }
+}
+
+impl ObjectSink for Memory {
+    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
+        self.keep(digest, content);
+        Ok(())
+    }
+
+    fn large(&self, _size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
+        Ok(Box::new(Growing(self, Vec::new())))
+    }
+}
+
+struct Growing<'a>(&'a Memory, Vec<u8>);
+
+impl LargeObject for Growing<'_> {
+    fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.1.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
+        self.0.keep(digest, &self.1);
+        Ok(())
+    }
+}
+
+fn stat() -> Stat {
+    Stat::root_owned(0o644, Mtime::default())
+}
+
+fn tree(contents: &[Source]) -> Tree<Source> {
+    let mut tree = Tree::new(stat());
+    for (number, source) in contents.iter().enumerate() {
+        let id = tree.add(Node { stat: stat(), kind: Kind::Regular(source.clone()) }).unwrap();
+        tree.link(NodeId::ROOT, format!("f{number}").as_bytes(), id).unwrap();
+    }
+    tree
+}
+
+fn bytes(content: &[u8]) -> Source {
+    Source::Bytes(Arc::from(content))
+}
+
+fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn every_size_is_sealed_alike_by_any_number_of_threads() {
+    let mut random = testkit::Random::from_environment();
+    let sizes = [0, 1, 63, 64, 65, 4095, 4096, 4097, 524_288, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 77];
+    let contents: Vec<Vec<u8>> = sizes.iter().map(|size| random.bytes(*size)).collect();
+    let sources: Vec<Source> = contents.iter().map(|content| bytes(content)).collect();
+    let results = [1, 2, 7].map(|threads| {
+        let sink = Memory::default();
+        let sealed = with_threads(threads, || seal(tree(&sources), &[&sink], &Silent).unwrap());
+        let objects = sink.objects.into_inner().unwrap();
+        assert_eq!(objects.len(), sizes.iter().filter(|size| **size > 64).count());
+        (sealed, objects)
+    });
+    assert_eq!(results[0], results[1]);
+    assert_eq!(results[0], results[2]);
+    for ((path, _, node), content) in results[0].0.walk().skip(1).zip(order(&contents)) {
+        let Kind::Regular(sealed) = &node.kind else { panic!("{path} is a file") };
+        assert_eq!(*sealed, Sealed::of(content), "{path}");
+        assert_eq!(sealed.inline.as_deref(), (content.len() <= 64).then_some(&content[..]));
+        assert_eq!(sealed.verity().is_some(), content.len() > 64);
+    }
+}
+
+/// The contents in the byte order of the names `f0`, `f1`, `f10`, ...
+fn order(contents: &[Vec<u8>]) -> Vec<&Vec<u8>> {
+    let named: BTreeMap<String, &Vec<u8>> =
+        contents.iter().enumerate().map(|(number, content)| (format!("f{number}"), content)).collect();
+    named.into_values().collect()
+}
+
+#[test]
+fn a_huge_file_has_the_digests_of_its_content() {
+    let size = usize::try_from(HUGE).unwrap() + 12_345;
+    let content: Vec<u8> = (0..size).map(|i| (i / 7 % 251) as u8).collect();
+    let sink = Memory::default();
+    let sealed = seal(tree(&[bytes(&content)]), &[&sink], &Silent).unwrap();
+    let (_, _, node) = sealed.walk().nth(1).unwrap();
+    assert_eq!(node.kind, Kind::Regular(Sealed::of(&content)));
+    assert_eq!(sink.objects.into_inner().unwrap().into_values().next(), Some((content, 1)));
+}
+
+#[test]
+fn equal_contents_and_hard_links_reach_a_sink_once() {
+    let content = vec![7; 1000];
+    let mut tree = tree(&vec![bytes(&content); 50]);
+    let linked = tree.lookup(&ImagePath::new("/f0").unwrap()).unwrap();
+    tree.link(NodeId::ROOT, b"again", linked).unwrap();
+    let sink = Memory::default();
+    seal(tree, &[&sink], &Silent).unwrap();
+    let counts: Vec<usize> = sink.objects.into_inner().unwrap().into_values().map(|(_, count)| count).collect();
+    assert_eq!(counts, [1]);
+}
+
+#[test]
+fn what_no_name_leads_to_is_not_read() {
+    let gone = Source::File { path: "/nonexistent/file".into(), size: 100 };
+    let mut tree = tree(&[gone]);
+    tree.unlink(NodeId::ROOT, b"f0");
+    assert!(seal(tree, &[], &Silent).is_ok());
+}
+
+#[test]
+fn a_file_that_grew_or_shrank_is_an_error() {
+    for real in [10, CHUNK, 3 * CHUNK] {
+        for claimed in [real as u64 - 1, real as u64 + 1, 2 * real as u64, HUGE, HUGE + 1] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&vec![1; real]).unwrap();
+            let source = Source::File { path: file.path().to_owned(), size: claimed };
+            let sink = Memory::default();
+            let error = seal(tree(&[source]), &[&sink], &Silent).unwrap_err();
+            assert!(
+                matches!(&error, Error::ChangedWhileRead { path, expected, found }
+                    if path.to_string() == "/f0" && *expected == claimed && *found != claimed),
+                "{real} {claimed}: {error:?}"
+            );
+            assert!(sink.objects.into_inner().unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn progress_ends_at_the_total() {
+    #[derive(Default)]
+    struct Log(Mutex<Vec<Event>>);
+    impl Observer for Log {
+        fn event(&self, event: Event) {
+            self.0.lock().unwrap().push(event);
+        }
+    }
+    let log = Log::default();
+    seal(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], &log).unwrap();
+    let events = log.0.into_inner().unwrap();
+    let total = 4 << 20;
+    assert_eq!(events.first(), Some(&Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes }));
+    assert!(events.contains(&Event::Progress { done: total }));
+    assert_eq!(events.last(), Some(&Event::Done));
+}

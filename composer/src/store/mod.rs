@@ -1,0 +1,275 @@
+//! The object store as files: `xx/<62 hex>`, named by the fs-verity digest of the content.
+//!
+//! An object is written under a temporary name in the same file system and renamed, so that a name
+//! never leads to half of an object. Objects are made durable together by one `syncfs`, which is
+//! what makes 150,000 of them cheap. Nothing is ever hard-linked into the store: a link would share
+//! mode, owner and later writes with a file that is not ours.
+//!
+//! A store may be shared by several builds at once. Each has its own directory for temporaries and
+//! holds a lock on it; a directory without a lock is what a killed build left, and is removed.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::VerityDigest;
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+
+use crate::error::Error;
+use crate::seal::{LargeObject, ObjectSink};
+
+mod check;
+
+/// The beginning of the name of a directory for temporaries.
+const TEMPORARY: &str = ".incoming-";
+
+/// The mode of an object.
+const OBJECT_MODE: u32 = 0o644;
+
+/// The mode of a directory of the store.
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// An object store that takes objects.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    root: File,
+    incoming: Incoming,
+    /// The directories `00` to `ff`, opened when first used.
+    directories: Vec<OnceLock<OwnedFd>>,
+    next: AtomicU64,
+    paranoid: bool,
+}
+
+impl Store {
+    /// Opens the store at `path`, which is made if it does not exist, and removes what killed
+    /// builds left in it.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or written.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        if !path.is_dir() {
+            std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
+            set_directory_mode(path)?;
+        }
+        let root = File::open(path).map_err(Error::io("open", path))?;
+        remove_abandoned(path)?;
+        let incoming = Incoming::create(path)?;
+        let directories = (0..256).map(|_| OnceLock::new()).collect();
+        Ok(Self { path: path.to_owned(), root, incoming, directories, next: AtomicU64::new(0), paranoid: false })
+    }
+
+    /// Whether an object that exists is trusted only after its digest was computed again; else its
+    /// type, mode and size are enough.
+    #[must_use]
+    pub fn paranoid(mut self, paranoid: bool) -> Self {
+        self.paranoid = paranoid;
+        self
+    }
+
+    /// Makes everything durable and ends the writing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(self) -> Result<(), Error> {
+        let Self { path, root, incoming, .. } = self;
+        incoming.remove()?;
+        rustix::fs::syncfs(&root).map_err(|errno| Error::io("sync", &path)(errno.into()))
+    }
+
+    /// The open directory that holds the objects whose digest begins with `first`.
+    fn directory(&self, first: u8) -> Result<&OwnedFd, Error> {
+        let slot = &self.directories[usize::from(first)];
+        if let Some(directory) = slot.get() {
+            return Ok(directory);
+        }
+        let path = self.path.join(format!("{first:02x}"));
+        match std::fs::create_dir(&path) {
+            Ok(()) => set_directory_mode(&path)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", &path)(error)),
+        }
+        // A symbolic link here would put objects outside of the store.
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let opened =
+            rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| Error::io("open", &path)(errno.into()))?;
+        Ok(slot.get_or_init(|| opened))
+    }
+
+    /// Whether the store holds a good object of this name and size.
+    fn has(&self, digest: &VerityDigest, size: u64) -> Result<bool, Error> {
+        let directory = self.directory(digest.as_bytes()[0])?;
+        let name = hex::encode(&digest.as_bytes()[1..]);
+        let stat = match rustix::fs::statat(directory, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(rustix::io::Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(Error::io("read", &self.object(digest))(errno.into())),
+        };
+        let plausible = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && stat.st_mode & 0o7777 == OBJECT_MODE
+            && u64::try_from(stat.st_size) == Ok(size);
+        Ok(plausible && (!self.paranoid || check::digest_of(&self.object(digest))? == *digest))
+    }
+
+    fn object(&self, digest: &VerityDigest) -> PathBuf {
+        self.path.join(digest.object_path())
+    }
+
+    fn temporary(&self) -> Result<Temporary<'_>, Error> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{number:x}");
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let path = self.incoming.path.join(&name);
+        let file = rustix::fs::openat(&self.incoming.lock, &*name, flags, Mode::from_raw_mode(OBJECT_MODE))
+            .map_err(|errno| Error::io("create", &path)(errno.into()))?;
+        let temporary = Temporary { store: self, file: File::from(file), name: Some(name), path };
+        // The mode given to open is cut by the umask.
+        rustix::fs::fchmod(&temporary.file, Mode::from_raw_mode(OBJECT_MODE))
+            .map_err(|errno| Error::io("change the mode of", &temporary.path)(errno.into()))?;
+        Ok(temporary)
+    }
+}
+
+impl ObjectSink for Store {
+    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
+        if self.has(digest, content.len() as u64)? {
+            return Ok(());
+        }
+        let mut temporary = self.temporary()?;
+        temporary.file.write_all(content).map_err(Error::io("write", &temporary.path))?;
+        temporary.name_it(digest)
+    }
+
+    fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
+        Ok(Box::new(LargeFile { temporary: self.temporary()?, size }))
+    }
+}
+
+/// A large object on its way into the store.
+struct LargeFile<'a> {
+    temporary: Temporary<'a>,
+    size: u64,
+}
+
+impl LargeObject for LargeFile<'_> {
+    fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.temporary.file.write_all(chunk).map_err(Error::io("write", &self.temporary.path))
+    }
+
+    fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
+        if self.temporary.store.has(digest, self.size)? { Ok(()) } else { self.temporary.name_it(digest) }
+    }
+}
+
+/// A file that is removed unless it gets its name.
+struct Temporary<'a> {
+    store: &'a Store,
+    file: File,
+    name: Option<String>,
+    path: PathBuf,
+}
+
+impl Temporary<'_> {
+    fn name_it(mut self, digest: &VerityDigest) -> Result<(), Error> {
+        let directory = self.store.directory(digest.as_bytes()[0])?;
+        let Some(name) = self.name.take() else { return Ok(()) };
+        let target = hex::encode(&digest.as_bytes()[1..]);
+        rustix::fs::renameat(&self.store.incoming.lock, &*name, directory, &*target).map_err(|errno| {
+            self.name = Some(name);
+            Error::io("create", &self.store.object(digest))(errno.into())
+        })
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if let Some(name) = &self.name {
+            // What cannot be removed now goes with its directory.
+            let _ = rustix::fs::unlinkat(&self.store.incoming.lock, &**name, AtFlags::empty());
+        }
+    }
+}
+
+/// This build's directory for temporaries, locked as long as the build lives.
+#[derive(Debug)]
+struct Incoming {
+    path: PathBuf,
+    lock: File,
+    removed: bool,
+}
+
+impl Incoming {
+    fn create(store: &Path) -> Result<Self, Error> {
+        loop {
+            let path = tempfile::Builder::new()
+                .prefix(TEMPORARY)
+                .tempdir_in(store)
+                .map_err(Error::io("create a directory in", store))?
+                .keep();
+            let lock = match File::open(&path) {
+                Ok(lock) => lock,
+                // Another build took it for abandoned before it was locked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(Error::io("open", &path)(error)),
+            };
+            let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+            if locked && is_the_same(&lock, &path) {
+                return Ok(Self { path, lock, removed: false });
+            }
+        }
+    }
+
+    fn remove(mut self) -> Result<(), Error> {
+        self.removed = true;
+        std::fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.removed {
+            // An error is on its way already; the next build removes what stays.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn is_the_same(open: &File, path: &Path) -> bool {
+    match (open.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// Removes the directories for temporaries that no living build has locked.
+fn remove_abandoned(store: &Path) -> Result<(), Error> {
+    for entry in std::fs::read_dir(store).map_err(Error::io("read", store))? {
+        let entry = entry.map_err(Error::io("read", store))?;
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_directory || !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+            continue;
+        }
+        let Ok(lock) = File::open(entry.path()) else { continue };
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            match std::fs::remove_dir_all(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &entry.path())(error));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_directory_mode(path: &Path) -> Result<(), Error> {
+    std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
+        .map_err(Error::io("change the mode of", path))
+}
+
+#[cfg(test)]
+mod tests;

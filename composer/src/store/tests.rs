@@ -1,0 +1,146 @@
+use super::*;
+use crate::verity;
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = walkdir::WalkDir::new(directory)
+        .min_depth(1)
+        .into_iter()
+        .map(|entry| entry.unwrap().path().strip_prefix(directory).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn put(store: &Store, content: &[u8]) -> VerityDigest {
+    let digest = verity::digest(content);
+    store.small(&digest, content).unwrap();
+    digest
+}
+
+fn put_large(store: &Store, content: &[u8]) -> VerityDigest {
+    let digest = verity::digest(content);
+    let mut object = store.large(content.len() as u64).unwrap();
+    content.chunks(1000).for_each(|chunk| object.write(chunk).unwrap());
+    object.finish(&digest).unwrap();
+    digest
+}
+
+#[test]
+fn objects_lie_under_their_digest_with_fixed_modes_and_nothing_else_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("deep/store");
+    let store = Store::create(&path).unwrap();
+    let mut random = testkit::Random::from_environment();
+    let mut wanted = Vec::new();
+    for size in [65, 4096, 5000, 100_000] {
+        let content = random.bytes(size);
+        for digest in [put(&store, &content), put_large(&store, &content), put_large(&store, &random.bytes(size))] {
+            wanted.extend([digest.object_path()[..2].to_owned(), digest.object_path()]);
+            assert_eq!(check::digest_of(&path.join(digest.object_path())).unwrap(), digest);
+        }
+    }
+    store.sync().unwrap();
+    wanted.sort();
+    wanted.dedup();
+    assert_eq!(names(&path), wanted);
+    for name in names(&path) {
+        let metadata = path.join(name).metadata().unwrap();
+        let mode = if metadata.is_dir() { 0o755 } else { 0o644 };
+        assert_eq!(metadata.permissions().mode() & 0o7777, mode);
+        assert!(metadata.is_dir() || metadata.nlink() == 1);
+    }
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_wrong_object_is_replaced_and_a_good_one_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let content = vec![5; 5000];
+    let digest = {
+        let store = Store::create(root.path()).unwrap();
+        let digest = put(&store, &content);
+        store.sync().unwrap();
+        digest
+    };
+    let path = root.path().join(digest.object_path());
+    let inode = |path: &Path| path.symlink_metadata().unwrap().ino();
+    let good = inode(&path);
+    let again = |paranoid: bool, put: fn(&Store, &[u8]) -> VerityDigest| {
+        let store = Store::create(root.path()).unwrap().paranoid(paranoid);
+        put(&store, &content);
+        store.sync().unwrap();
+    };
+    for put in [put, put_large] {
+        again(false, put);
+        again(true, put);
+        assert_eq!(inode(&path), good, "a good object is not written again");
+    }
+    // Cut short, linked elsewhere, of another mode: seen without reading.
+    let damages: [fn(&Path); 3] = [
+        |path| std::fs::write(path, b"short").unwrap(),
+        |path| {
+            std::fs::remove_file(path).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", path).unwrap();
+        },
+        |path| std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap(),
+    ];
+    for damage in damages {
+        for put in [put, put_large] {
+            damage(&path);
+            again(false, put);
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+            assert_eq!(path.symlink_metadata().unwrap().mode(), 0o100_644);
+        }
+    }
+    // Other bytes of the same length: seen only by reading.
+    std::fs::write(&path, vec![6; 5000]).unwrap();
+    again(false, put);
+    assert_ne!(std::fs::read(&path).unwrap(), content);
+    again(true, put);
+    assert_eq!(std::fs::read(&path).unwrap(), content);
+}
+
+#[test]
+fn what_a_killed_build_left_is_removed_and_what_a_living_one_uses_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let left = root.path().join(format!("{TEMPORARY}dead"));
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("0"), b"half an obj").unwrap();
+    let first = Store::create(root.path()).unwrap();
+    assert!(!left.exists());
+    let second = Store::create(root.path()).unwrap();
+    let digest = put(&first, &[1; 100]);
+    put(&second, &[1; 100]);
+    drop(second);
+    put(&first, &[2; 100]);
+    first.sync().unwrap();
+    assert!(root.path().join(digest.object_path()).exists());
+    assert!(names(root.path()).iter().all(|name| !name.starts_with(TEMPORARY)));
+}
+
+#[test]
+fn an_unfinished_object_and_an_unfinished_store_leave_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::create(root.path()).unwrap();
+    let mut object = store.large(1000).unwrap();
+    object.write(&[0; 500]).unwrap();
+    drop(object);
+    assert_eq!(std::fs::read_dir(&store.incoming.path).unwrap().count(), 0);
+    let mut object = store.large(1000).unwrap();
+    object.write(&[0; 500]).unwrap();
+    drop(object);
+    drop(store);
+    assert_eq!(names(root.path()), [""; 0]);
+}
+
+#[test]
+fn a_link_in_place_of_a_directory_does_not_lead_out_of_the_store() {
+    let root = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let content = [9; 100];
+    let digest = verity::digest(&content);
+    std::os::unix::fs::symlink(elsewhere.path(), root.path().join(&digest.object_path()[..2])).unwrap();
+    let store = Store::create(root.path()).unwrap();
+    assert!(store.small(&digest, &content).is_err());
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+}
