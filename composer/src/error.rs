@@ -58,14 +58,6 @@ pub enum Error {
         /// The file of the host.
         path: PathBuf,
     },
-    /// The patterns of a filter list are too many or too long to compile.
-    #[error("the {patterns} patterns of the filter cannot be compiled: {reason}")]
-    FilterTooLarge {
-        /// How many patterns the list has.
-        patterns: usize,
-        /// What limit was met.
-        reason: String,
-    },
     /// An object that an archive needs was not kept, or has another size.
     #[error("the object {digest} of {size} bytes was not kept")]
     MissingObject {
@@ -81,6 +73,52 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: crate::archive::Problem,
+    },
+    /// The patterns of a filter list are too many or too long to compile.
+    #[error("the {patterns} patterns of the filter cannot be compiled: {reason}")]
+    FilterTooLarge {
+        /// How many patterns the list has.
+        patterns: usize,
+        /// What limit was met.
+        reason: String,
+    },
+    /// A root file system is neither a directory nor a tar archive.
+    #[error("{} is neither a directory nor a tar archive", path.display())]
+    NotARootfs {
+        /// What was given.
+        path: PathBuf,
+    },
+    /// An archive is compressed.
+    #[error("{} is compressed with {format}; decompress it first: {command} {}", path.display(), path.display())]
+    Compressed {
+        /// The archive.
+        path: PathBuf,
+        /// The name of the format.
+        format: &'static str,
+        /// The command that decompresses it, to be followed by the path.
+        command: &'static str,
+    },
+    /// A tar archive is damaged, or holds what cannot be kept.
+    #[error("cannot use the archive {}, {} at byte {offset}", path.display(), entry.as_deref().unwrap_or("a header"))]
+    Tar {
+        /// The archive.
+        path: PathBuf,
+        /// Where the header of the member begins.
+        offset: u64,
+        /// The member's name, with unusual bytes escaped, where it is known.
+        entry: Option<String>,
+        /// What is wrong.
+        #[source]
+        fault: crate::scan::ArchiveFault,
+    },
+    /// A file of the module's overlay cannot be laid over the tree.
+    #[error("cannot lay {} over the tree", file.display())]
+    Overlay {
+        /// The file of the overlay, on the host.
+        file: PathBuf,
+        /// Why not.
+        #[source]
+        fault: crate::overlay::OverlayFault,
     },
     /// The tree cannot be built as asked.
     #[error(transparent)]

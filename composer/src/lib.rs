@@ -6,6 +6,7 @@
 //! output: nothing computes a digest by a second road.
 
 pub mod archive;
+pub mod edit;
 pub mod error;
 pub mod filter;
 pub mod image;

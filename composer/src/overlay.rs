@@ -1,1 +1,283 @@
-//! overlay
+//! A module's own files, laid over the tree.
+//!
+//! Nothing of the author's checkout but names, contents, link targets and the owner's execute bit
+//! reaches the tree: that is what git keeps. Users, umask, times and attributes of the host do not.
+
+use std::path::{Path, PathBuf};
+
+use model::{Epoch, ImagePath};
+
+use crate::Error;
+use crate::scan::{self, Options, Source, XattrFilter};
+use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+
+/// What an overlay did to the tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OverlayReport {
+    /// The paths that were not there before, directories too, sorted.
+    pub added: Vec<ImagePath>,
+    /// The files and links that took another's place, sorted.
+    pub replaced: Vec<ImagePath>,
+}
+
+/// Why a file of an overlay cannot be laid over the tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverlayFault {
+    /// A directory of the tree has the file's name.
+    #[error("it would replace the directory {at}")]
+    OverDirectory {
+        /// Where, inside the image.
+        at: ImagePath,
+    },
+    /// Something that is no directory has the name of a directory of the overlay.
+    #[error("it is a directory, but {at} is none and leads to none")]
+    OverFile {
+        /// Where, inside the image.
+        at: ImagePath,
+    },
+    /// Two files of the overlay come to lie at one path, one of them through a symbolic link.
+    #[error("another file of the overlay is already at {at}")]
+    Twice {
+        /// Where, inside the image.
+        at: ImagePath,
+    },
+    /// A device, named pipe or socket, which git does not keep.
+    #[error("it is neither a file, a directory nor a symbolic link")]
+    Special,
+}
+
+/// Lays the files of `directory` over `tree`.
+///
+/// New files belong to root and have mode 0755 when their owner may execute them, else 0644; new
+/// directories have 0755; all have the time `epoch` and no extended attributes. A file over a regular
+/// file keeps that file's owner and mode (and may become executable), so that no overlay makes
+/// `/etc/shadow` readable. A directory over a directory changes nothing. Leading directories that are
+/// symbolic links in the tree are followed: `lib/x` lands in `/usr/lib/x` where `/lib` is a link.
+/// Hard links in the overlay become files of their own. A missing `directory` is an empty overlay.
+///
+/// # Errors
+/// When the overlay cannot be read, holds a special file, or would put a file in a directory's
+/// place or the other way round. The tree is then partly changed.
+pub fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Result<OverlayReport, Error> {
+    match std::fs::symlink_metadata(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(OverlayReport::default()),
+        Err(error) => return Err(Error::io("stat", directory)(error)),
+        Ok(_) => {}
+    }
+    let options = Options { xattrs: XattrFilter::none() };
+    let files = scan::directory(directory, &options)?;
+    let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
+    let mut layer = Layer { tree, mtime, directory, report: OverlayReport::default() };
+    // Parents come first, so that links and directories of the overlay itself lead where they shall.
+    for (path, _, node) in files.walk().skip(1) {
+        layer.lay(&path, node)?;
+    }
+    let mut report = layer.report;
+    report.added.sort_unstable();
+    report.replaced.sort_unstable();
+    Ok(report)
+}
+
+struct Layer<'a> {
+    tree: &'a mut Tree<Source>,
+    mtime: Mtime,
+    directory: &'a Path,
+    report: OverlayReport,
+}
+
+impl Layer<'_> {
+    fn lay(&mut self, path: &ImagePath, node: &Node<Source>) -> Result<(), Error> {
+        let at = self.tree.resolve_parent(path);
+        let before = self.tree.lookup(&at);
+        match &node.kind {
+            Kind::Directory(_) => self.lay_directory(path, &at, before),
+            Kind::Symlink(target) => {
+                let stat = Stat::root_owned(0o777, self.mtime);
+                self.lay_file(path, &at, before, Node { stat, kind: Kind::Symlink(target.clone()) })
+            }
+            Kind::Regular(source) => {
+                let stat = self.file_stat(before, node.stat.mode & 0o100 != 0);
+                self.lay_file(path, &at, before, Node { stat, kind: Kind::Regular(source.clone()) })
+            }
+            Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => {
+                Err(self.fault(path, OverlayFault::Special))
+            }
+        }
+    }
+
+    fn lay_directory(&mut self, path: &ImagePath, at: &ImagePath, before: Option<NodeId>) -> Result<(), Error> {
+        // A link to a directory stays a link: what lies below is laid through it.
+        let leads_to = self.tree.resolve(at);
+        if leads_to.is_some_and(|id| self.tree.node(id).is_directory()) {
+            return Ok(());
+        }
+        if before.is_some() {
+            return Err(self.fault(path, OverlayFault::OverFile { at: at.clone() }));
+        }
+        let stat = Stat::root_owned(0o755, self.mtime);
+        self.put(path, at, Node { stat, kind: Kind::Directory(Entries::new()) })?;
+        self.report.added.push(at.clone());
+        Ok(())
+    }
+
+    fn lay_file(
+        &mut self,
+        path: &ImagePath,
+        at: &ImagePath,
+        before: Option<NodeId>,
+        node: Node<Source>,
+    ) -> Result<(), Error> {
+        if before.is_some_and(|id| self.tree.node(id).is_directory()) {
+            return Err(self.fault(path, OverlayFault::OverDirectory { at: at.clone() }));
+        }
+        let list = if before.is_some() { &self.report.replaced } else { &self.report.added };
+        // Walked in order, a path comes twice only by way of a link.
+        if before.is_some() && (list.contains(at) || self.report.added.contains(at)) {
+            return Err(self.fault(path, OverlayFault::Twice { at: at.clone() }));
+        }
+        self.put(path, at, node)?;
+        let list = if before.is_some() { &mut self.report.replaced } else { &mut self.report.added };
+        list.push(at.clone());
+        Ok(())
+    }
+
+    /// Owner and mode of a file: those of the regular file that it replaces, where there is one. Its
+    /// attributes go, since a capability was meant for the old content.
+    fn file_stat(&self, before: Option<NodeId>, executable: bool) -> Stat {
+        match before.map(|id| self.tree.node(id)) {
+            Some(Node { stat, kind: Kind::Regular(_) }) => {
+                // Whoever may read it may execute it, as `chmod +x` of a sane umask has it.
+                let execute = if executable { (stat.mode & 0o444) >> 2 } else { 0 };
+                // Set-id bits vouched for the old content, too.
+                let mode = (stat.mode & 0o1777) | execute;
+                Stat { mode, uid: stat.uid, gid: stat.gid, ..Stat::root_owned(0, self.mtime) }
+            }
+            _ => Stat::root_owned(if executable { 0o755 } else { 0o644 }, self.mtime),
+        }
+    }
+
+    /// A new node at `at`, whose parent the overlay or the tree has made already.
+    fn put(&mut self, path: &ImagePath, at: &ImagePath, node: Node<Source>) -> Result<(), Error> {
+        let parent = at.parent().and_then(|parent| self.tree.lookup(&parent));
+        let parent = parent.filter(|id| self.tree.node(*id).is_directory());
+        let (Some(parent), Some(name)) = (parent, at.file_name()) else {
+            return Err(self.fault(path, OverlayFault::OverFile { at: at.parent().unwrap_or_else(ImagePath::root) }));
+        };
+        let id = self.tree.add(node)?;
+        self.tree.link(parent, name, id)?;
+        Ok(())
+    }
+
+    fn fault(&self, path: &ImagePath, fault: OverlayFault) -> Error {
+        use std::os::unix::ffi::OsStrExt;
+        let file: PathBuf = self.directory.join(std::ffi::OsStr::from_bytes(path.relative()));
+        Error::Overlay { file, fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const OLD: Mtime = Mtime { seconds: 5, nanoseconds: 6 };
+
+    fn tree() -> Tree<Source> {
+        let mut tree = Tree::new(Stat::root_owned(0o755, OLD));
+        for path in ["/usr", "/usr/lib", "/etc"] {
+            add(&mut tree, path, Stat::root_owned(0o700, OLD), Kind::Directory(Entries::new()));
+        }
+        add(&mut tree, "/lib", Stat::root_owned(0o777, OLD), Kind::Symlink(Box::from(&b"usr/lib"[..])));
+        let shadow = Stat { gid: 42, ..Stat::root_owned(0o4640, OLD) };
+        add(&mut tree, "/etc/shadow", shadow, Kind::Regular(Source::Bytes(b"old"[..].into())));
+        tree
+    }
+
+    fn add(tree: &mut Tree<Source>, path: &str, stat: Stat, kind: Kind<Source>) {
+        let path = ImagePath::new(path).unwrap();
+        let parent = tree.lookup(&path.parent().unwrap()).unwrap();
+        let id = tree.add(Node { stat, kind }).unwrap();
+        tree.link(parent, path.file_name().unwrap(), id).unwrap();
+    }
+
+    fn node<'t>(tree: &'t Tree<Source>, path: &str) -> &'t Node<Source> {
+        tree.node(tree.lookup(&ImagePath::new(path).unwrap()).unwrap())
+    }
+
+    fn epoch() -> Epoch {
+        Epoch::from_seconds(1000).unwrap()
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn only_what_git_keeps_reaches_the_tree() {
+        let host = tempfile::tempdir().unwrap();
+        let host = host.path();
+        fs::create_dir_all(host.join("lib/new")).unwrap();
+        fs::create_dir(host.join("etc")).unwrap();
+        for (name, bits) in [("lib/new/run", 0o700), ("lib/new/conf", 0o666), ("etc/shadow", 0o755)] {
+            fs::write(host.join(name), name).unwrap();
+            mode(&host.join(name), bits);
+        }
+        fs::hard_link(host.join("lib/new/conf"), host.join("lib/new/same")).unwrap();
+        symlink("../nowhere", host.join("etc/link")).unwrap();
+        mode(&host.join("lib/new"), 0o2770);
+        let mut tree = tree();
+        let report = overlay(&mut tree, host, epoch()).unwrap();
+        let names = |paths: &[ImagePath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let below = ["/etc/link", "/usr/lib/new", "/usr/lib/new/conf", "/usr/lib/new/run", "/usr/lib/new/same"];
+        assert_eq!(names(&report.added), below);
+        assert_eq!(names(&report.replaced), ["/etc/shadow"]);
+        let new = Mtime { seconds: 1000, nanoseconds: 0 };
+        for (path, mode) in
+            [("/usr/lib/new", 0o755), ("/usr/lib/new/conf", 0o644), ("/usr/lib/new/run", 0o755), ("/etc/link", 0o777)]
+        {
+            assert_eq!(node(&tree, path).stat, Stat::root_owned(mode, new), "{path}");
+        }
+        let shadow = node(&tree, "/etc/shadow");
+        assert_eq!(shadow.stat, Stat { gid: 42, ..Stat::root_owned(0o750, new) });
+        assert!(matches!(&shadow.kind, Kind::Regular(source) if source.read(99).unwrap() == b"etc/shadow"));
+        assert_eq!(node(&tree, "/etc").stat, Stat::root_owned(0o700, OLD));
+        assert!(matches!(node(&tree, "/lib").kind, Kind::Symlink(_)));
+        let id = |path| tree.lookup(&ImagePath::new(path).unwrap());
+        assert_ne!(id("/usr/lib/new/conf"), id("/usr/lib/new/same"));
+    }
+
+    #[test]
+    fn a_missing_overlay_changes_nothing() {
+        let mut changed = tree();
+        let report = overlay(&mut changed, Path::new("/no/such/directory"), epoch()).unwrap();
+        assert_eq!(report, OverlayReport::default());
+        assert_eq!(changed.walk().count(), tree().walk().count());
+    }
+
+    #[test]
+    fn what_cannot_lie_there_is_an_error() {
+        let fault = |prepare: &dyn Fn(&Path)| {
+            let host = tempfile::tempdir().unwrap();
+            prepare(host.path());
+            match overlay(&mut tree(), host.path(), epoch()) {
+                Err(Error::Overlay { fault, .. }) => fault,
+                other => panic!("{other:?}"),
+            }
+        };
+        let at = |path| ImagePath::new(path).unwrap();
+        let file_over = fault(&|host| fs::write(host.join("etc"), "x").unwrap());
+        assert_eq!(file_over, OverlayFault::OverDirectory { at: at("/etc") });
+        let directory_over = fault(&|host| fs::create_dir_all(host.join("etc/shadow")).unwrap());
+        assert_eq!(directory_over, OverlayFault::OverFile { at: at("/etc/shadow") });
+        let twice = fault(&|host| {
+            for name in ["lib/x", "usr/lib/x"] {
+                fs::create_dir_all(host.join(name).parent().unwrap()).unwrap();
+                fs::write(host.join(name), "x").unwrap();
+            }
+        });
+        assert_eq!(twice, OverlayFault::Twice { at: at("/usr/lib/x") });
+        let socket = fault(&|host| drop(std::os::unix::net::UnixListener::bind(host.join("s")).unwrap()));
+        assert_eq!(socket, OverlayFault::Special);
+    }
+}

@@ -159,6 +159,11 @@ impl<C> Tree<C> {
         self.nodes.len()
     }
 
+    /// All nodes in the order of their ids, to change each of them.
+    pub(crate) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Node<C>> {
+        self.nodes.iter_mut()
+    }
+
     /// Adds an inode that no name leads to yet.
     ///
     /// # Errors

@@ -1,0 +1,76 @@
+//! Changes to a tree of sources: what scrubbing and normalising need.
+
+use std::sync::Arc;
+
+use model::{Epoch, ImagePath};
+
+use crate::scan::Source;
+use crate::tree::{Kind, Mtime, Tree};
+
+impl<C> Tree<C> {
+    /// Takes the name `path` out of the tree, with all below it, following no link. Whether it was
+    /// there. The root cannot be removed. The directory's time stays as it is.
+    pub fn remove(&mut self, path: &ImagePath) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let Some(parent) = self.lookup(&parent) else { return false };
+        self.unlink(parent, name).is_some()
+    }
+
+    /// Gives every inode that is newer than `epoch` the time `epoch`. Whether one is newer is judged
+    /// to the nanosecond.
+    pub fn clamp_times(&mut self, epoch: Epoch) {
+        let latest = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
+        for node in self.nodes_mut() {
+            node.stat.mtime = node.stat.mtime.min(latest);
+        }
+    }
+}
+
+impl Tree<Source> {
+    /// Gives the regular file at `path` another content, for all of its hard links. Follows no link.
+    /// Whether there is a regular file.
+    pub fn replace_content(&mut self, path: &ImagePath, bytes: impl Into<Arc<[u8]>>) -> bool {
+        let Some(id) = self.lookup(path) else { return false };
+        match &mut self.node_mut(id).kind {
+            Kind::Regular(source) => {
+                *source = Source::Bytes(bytes.into());
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Entries, Node, NodeId, Stat};
+
+    #[test]
+    fn names_contents_and_times_change_where_asked() {
+        let time = |seconds, nanoseconds| Mtime { seconds, nanoseconds };
+        let mut tree: Tree<Source> = Tree::new(Stat::root_owned(0o755, time(100, 1)));
+        let kind = Kind::Directory(Entries::new());
+        let directory = tree.add(Node { stat: Stat::root_owned(0o755, time(-5, 7)), kind }).unwrap();
+        tree.link(NodeId::ROOT, b"d", directory).unwrap();
+        let kind = Kind::Regular(Source::Bytes(b"old"[..].into()));
+        let file = tree.add(Node { stat: Stat::root_owned(0o644, time(101, 0)), kind }).unwrap();
+        tree.link(directory, b"f", file).unwrap();
+        tree.link(NodeId::ROOT, b"g", file).unwrap();
+        let path = |text| ImagePath::new(text).unwrap();
+
+        assert!(tree.replace_content(&path("/d/f"), &b"new"[..]));
+        assert!(!tree.replace_content(&path("/d"), &b"new"[..]));
+        assert!(!tree.replace_content(&path("/x"), &b"new"[..]));
+        assert!(matches!(&tree.node(file).kind, Kind::Regular(source) if source.read(9).unwrap() == b"new"));
+
+        tree.clamp_times(Epoch::from_seconds(100).unwrap());
+        let times: Vec<Mtime> = tree.walk().map(|(_, _, node)| node.stat.mtime).collect();
+        assert_eq!(times, [time(100, 0), time(-5, 7), time(100, 0), time(100, 0)]);
+
+        assert!(tree.remove(&path("/d")));
+        assert!(!tree.remove(&path("/d/f")));
+        assert!(!tree.remove(&path("/")));
+        assert_eq!(tree.walk().count(), 2);
+    }
+}

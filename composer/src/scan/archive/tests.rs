@@ -1,0 +1,147 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use proptest::prelude::*;
+use tar::Builder;
+
+use super::*;
+use crate::tree::Xattrs;
+
+fn header(kind: EntryType, mtime: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(0o4755);
+    header.set_uid(7);
+    header.set_gid(5_000_000_000 % u64::from(u32::MAX));
+    header.set_mtime(mtime);
+    header
+}
+
+fn file(builder: &mut Builder<Vec<u8>>, name: &str, content: &[u8]) {
+    let mut header = header(EntryType::Regular, 11);
+    header.set_size(content.len() as u64);
+    builder.append_data(&mut header, name, content).unwrap();
+}
+
+fn link(builder: &mut Builder<Vec<u8>>, kind: EntryType, name: &str, target: &str) {
+    builder.append_link(&mut header(kind, 12), name, target).unwrap();
+}
+
+fn scan(bytes: &[u8]) -> Result<Tree<Source>, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    std::fs::write(&path, bytes).unwrap();
+    archive(&path, &Options::default())
+}
+
+fn fault(bytes: &[u8]) -> ArchiveFault {
+    match scan(bytes) {
+        Err(Error::Tar { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn node<'t>(tree: &'t Tree<Source>, path: &str) -> &'t Node<Source> {
+    tree.node(tree.lookup(&ImagePath::new(path).unwrap()).unwrap())
+}
+
+fn content(tree: &Tree<Source>, path: &str) -> Vec<u8> {
+    match &node(tree, path).kind {
+        Kind::Regular(source) => source.read(1 << 20).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sample() -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    let long = format!("./long/{}/file", "x".repeat(200));
+    file(&mut builder, &long, b"long");
+    builder.append_pax_extensions([("mtime", &b"-1.25"[..]), ("SCHILY.xattr.security.capability", b"\n\0=")]).unwrap();
+    file(&mut builder, "a", b"one");
+    link(&mut builder, EntryType::Link, "b", "a");
+    file(&mut builder, "./a", b"two");
+    link(&mut builder, EntryType::Symlink, "s", "/etc");
+    builder.append_data(&mut header(EntryType::Directory, 13), "d/", &b""[..]).unwrap();
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn members_become_nodes_and_the_last_of_a_name_wins() {
+    let tree = scan(&sample()).unwrap();
+    assert_eq!((content(&tree, "/a"), content(&tree, "/b")), (b"two".to_vec(), b"one".to_vec()));
+    let stat = &node(&tree, "/b").stat;
+    assert_eq!((stat.mode, stat.uid, stat.mtime), (0o4755, 7, Mtime { seconds: -2, nanoseconds: 750_000_000 }));
+    assert_eq!(stat.xattrs, Xattrs::from([(Box::from(&b"security.capability"[..]), Box::from(&b"\n\0="[..]))]));
+    assert!(matches!(&node(&tree, "/s").kind, Kind::Symlink(target) if &**target == b"/etc"));
+    assert_eq!(content(&tree, &format!("/long/{}/file", "x".repeat(200))), b"long");
+    assert_eq!(node(&tree, "/long").stat, Stat::root_owned(0o755, Mtime { seconds: 11, nanoseconds: 0 }));
+}
+
+#[test]
+fn what_would_leave_the_tree_or_cannot_be_kept_is_refused() {
+    let build = |fill: &dyn Fn(&mut Builder<Vec<u8>>)| {
+        let mut builder = Builder::new(Vec::new());
+        fill(&mut builder);
+        fault(&builder.into_inner().unwrap())
+    };
+    let through = build(&|builder| {
+        link(builder, EntryType::Symlink, "a", "/etc");
+        file(builder, "a/passwd", b"x");
+    });
+    assert_eq!(through, ArchiveFault::BelowALink { link: "a".into() });
+    let below = build(&|builder| {
+        file(builder, "a", b"x");
+        file(builder, "a/b", b"x");
+    });
+    assert_eq!(below, ArchiveFault::BelowAFile { file: "a".into() });
+    let parent = build(&|builder| {
+        builder.append_pax_extensions([("path", &b"a/../../b"[..])]).unwrap();
+        file(builder, "x", b"x");
+    });
+    assert!(matches!(parent, ArchiveFault::Path(_)));
+    let nothing = build(&|builder| link(builder, EntryType::Link, "a", "b"));
+    assert!(matches!(nothing, ArchiveFault::LinkToNothing { .. }));
+    let sparse = build(&|builder| {
+        builder.append_pax_extensions([("GNU.sparse.major", &b"1"[..])]).unwrap();
+        file(builder, "x", b"x");
+    });
+    assert_eq!(sparse, ArchiveFault::Sparse);
+}
+
+#[test]
+fn every_cut_is_an_error() {
+    let whole = sample();
+    // Two blocks of zeros end the archive, of which one is enough.
+    for length in (0..whole.len() - 1024).step_by(97).chain((0..whole.len() - 1024).step_by(512)) {
+        assert!(scan(&whole[..length]).is_err(), "{length}");
+    }
+    assert!(scan(&whole[..whole.len() - 512]).is_ok());
+}
+
+#[test]
+fn compressed_and_other_files_are_told_apart() {
+    assert!(matches!(scan(b"\x28\xb5\x2f\xfd rest"), Err(Error::Compressed { format: "zstd", .. })));
+    assert!(matches!(scan(b""), Err(Error::NotARootfs { .. })));
+    assert!(matches!(scan(&[b'x'; 2000]), Err(Error::NotARootfs { .. })));
+}
+
+proptest! {
+    #[test]
+    fn no_mutation_panics(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), repair: bool) {
+        let mut bytes = sample();
+        for (index, byte) in changes {
+            let place = index.index(bytes.len());
+            bytes[place] = byte;
+            if repair {
+                // With a right checksum the change gets past the first check.
+                let start = place / 512 * 512;
+                let mut header = Header::new_old();
+                header.as_mut_bytes().copy_from_slice(&bytes[start..start + 512]);
+                header.set_cksum();
+                bytes[start..start + 512].copy_from_slice(header.as_bytes());
+            }
+        }
+        if let Ok(tree) = scan(&bytes) {
+            prop_assert!(tree.walk().count() <= 1000);
+        }
+    }
+}

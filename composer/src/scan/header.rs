@@ -1,0 +1,221 @@
+//! The header of one archive member, with all its extensions applied.
+
+use model::ImagePath;
+use tar::{EntryType, Header};
+
+use super::acl;
+use super::pax::Records;
+use super::{ArchiveFault, Options};
+use crate::tree::{Mtime, Stat, Xattrs};
+
+/// The longest path of a member, as `PATH_MAX` of Linux.
+const MAX_PATH: u64 = 4096;
+/// The longest target of a symbolic link in Linux.
+const MAX_TARGET: u64 = 4095;
+
+/// What a member is.
+pub(super) enum MemberKind {
+    Regular,
+    Directory,
+    HardLink(ImagePath),
+    Symlink(Box<[u8]>),
+    CharDevice(u64),
+    BlockDevice(u64),
+    Fifo,
+}
+
+/// One member of an archive.
+pub(super) struct Member {
+    pub(super) path: ImagePath,
+    pub(super) kind: MemberKind,
+    pub(super) stat: Stat,
+    /// Bytes of content that follow the header.
+    pub(super) size: u64,
+}
+
+impl Member {
+    pub(super) fn new(
+        header: &Header,
+        long_name: Option<Vec<u8>>,
+        long_link: Option<Vec<u8>>,
+        local: Records,
+        global: &Records,
+        options: &Options,
+    ) -> Result<Self, ArchiveFault> {
+        local.refuse_sparse()?;
+        let old = header.as_old();
+        let raw_name = name(header, long_name.as_deref(), &local);
+        let path = member_path(&raw_name)?;
+        let link = match local.get(b"linkpath") {
+            Some(link) => link.to_vec(),
+            None => long_link.unwrap_or_else(|| until_nul(&old.linkname).to_vec()),
+        };
+        let kind = member_kind(header, &raw_name, link)?;
+        let size = local.decimal("size")?.map_or_else(|| size(header), Ok)?;
+        if size != 0 && !matches!(kind, MemberKind::Regular) {
+            return Err(ArchiveFault::UnexpectedContent);
+        }
+        let owner = |key: &'static str, field: &[u8]| {
+            let value = match local.decimal(key)?.map_or_else(|| global.decimal(key), |value| Ok(Some(value)))? {
+                Some(value) => i128::from(value),
+                None => number(field, key)?,
+            };
+            u32::try_from(value).map_err(|_| ArchiveFault::BadNumber { field: key })
+        };
+        let mtime = match local.time()?.map_or_else(|| global.time(), |time| Ok(Some(time)))? {
+            Some(time) => time,
+            None => {
+                let seconds = i64::try_from(number(&old.mtime, "mtime")?);
+                Mtime { seconds: seconds.map_err(|_| ArchiveFault::BadNumber { field: "mtime" })?, nanoseconds: 0 }
+            }
+        };
+        let mode = u16::try_from(number(&old.mode, "mode")? & 0o7777).unwrap_or(0);
+        let xattrs = xattrs(&local, options)?;
+        let stat = Stat { mode, uid: owner("uid", &old.uid)?, gid: owner("gid", &old.gid)?, mtime, xattrs };
+        Ok(Self { path, kind, stat, size })
+    }
+}
+
+/// The member's name as written: from the pax record, the GNU long name, or the header.
+pub(super) fn name(header: &Header, long_name: Option<&[u8]>, local: &Records) -> Vec<u8> {
+    if let Some(name) = local.get(b"path").or(long_name) {
+        return name.to_vec();
+    }
+    let short = until_nul(&header.as_old().name);
+    // Only ustar has a prefix: GNU headers keep other things at that place.
+    match header.as_ustar().map(|ustar| until_nul(&ustar.prefix)) {
+        Some(prefix) if !prefix.is_empty() => [prefix, b"/", short].concat(),
+        _ => short.to_vec(),
+    }
+}
+
+/// The bytes before the first NUL.
+pub(super) fn until_nul(field: &[u8]) -> &[u8] {
+    field.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// The size field of a header.
+pub(super) fn size(header: &Header) -> Result<u64, ArchiveFault> {
+    u64::try_from(number(&header.as_old().size, "size")?).map_err(|_| ArchiveFault::BadNumber { field: "size" })
+}
+
+/// Checks the sum over the header. Some old archivers summed signed bytes.
+pub(super) fn check(header: &Header) -> Result<(), ArchiveFault> {
+    let bytes = header.as_bytes();
+    let counted = || bytes[..148].iter().chain(b"        ").chain(&bytes[156..]);
+    let unsigned: i128 = counted().map(|byte| i128::from(*byte)).sum();
+    let signed: i128 = counted().map(|byte| i128::from(byte.cast_signed())).sum();
+    let written = number(&header.as_old().cksum, "checksum").map_err(|_| ArchiveFault::BadChecksum)?;
+    if written == unsigned || written == signed { Ok(()) } else { Err(ArchiveFault::BadChecksum) }
+}
+
+/// A numeric field: octal digits, or GNU's base 256, a big-endian two's complement number whose top
+/// bit is set as the mark, so that its sign is the second bit.
+fn number(field: &[u8], name: &'static str) -> Result<i128, ArchiveFault> {
+    let bad = ArchiveFault::BadNumber { field: name };
+    match field.split_first() {
+        Some((first, rest)) if first & 0x80 != 0 => {
+            let start = i128::from(first & 0x3f) - i128::from(first & 0x40);
+            Ok(rest.iter().fold(start, |value, byte| (value << 8) | i128::from(*byte)))
+        }
+        _ => {
+            let text = field.trim_ascii_start();
+            let end = text.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(text.len());
+            text[..end].iter().try_fold(0_i128, |value, digit| match digit {
+                b'0'..=b'7' => Ok(value << 3 | i128::from(digit - b'0')),
+                _ => Err(bad.clone()),
+            })
+        }
+    }
+}
+
+fn member_path(bytes: &[u8]) -> Result<ImagePath, ArchiveFault> {
+    if bytes.is_empty() {
+        return Err(ArchiveFault::NoName);
+    }
+    if bytes.len() as u64 > MAX_PATH {
+        return Err(ArchiveFault::TooLong { what: "a path", limit: MAX_PATH });
+    }
+    ImagePath::new(bytes).map_err(ArchiveFault::Path)
+}
+
+fn member_kind(header: &Header, name: &[u8], link: Vec<u8>) -> Result<MemberKind, ArchiveFault> {
+    Ok(match header.entry_type() {
+        // Before POSIX a directory was a file with a slash at its end.
+        EntryType::Regular if name.ends_with(b"/") => MemberKind::Directory,
+        EntryType::Regular | EntryType::Continuous => MemberKind::Regular,
+        EntryType::Directory => MemberKind::Directory,
+        EntryType::Link => MemberKind::HardLink(member_path(&link)?),
+        EntryType::Symlink if link.is_empty() || link.contains(&0) => return Err(ArchiveFault::NoTarget),
+        EntryType::Symlink if link.len() as u64 > MAX_TARGET => {
+            return Err(ArchiveFault::TooLong { what: "the target of a symbolic link", limit: MAX_TARGET });
+        }
+        EntryType::Symlink => MemberKind::Symlink(link.into_boxed_slice()),
+        EntryType::Char => MemberKind::CharDevice(device(header)?),
+        EntryType::Block => MemberKind::BlockDevice(device(header)?),
+        EntryType::Fifo => MemberKind::Fifo,
+        EntryType::GNUSparse => return Err(ArchiveFault::Sparse),
+        other => return Err(ArchiveFault::UnknownType { byte: other.as_byte() }),
+    })
+}
+
+fn device(header: &Header) -> Result<u64, ArchiveFault> {
+    let bytes = header.as_bytes();
+    // The same place in ustar and GNU headers; the older ones have none.
+    if header.as_ustar().is_none() && header.as_gnu().is_none() {
+        return Err(ArchiveFault::BadNumber { field: "device" });
+    }
+    let part =
+        |field: &[u8]| u32::try_from(number(field, "device")?).map_err(|_| ArchiveFault::BadNumber { field: "device" });
+    Ok(rustix::fs::makedev(part(&bytes[329..337])?, part(&bytes[337..345])?))
+}
+
+/// The attributes that the options keep. `SCHILY.xattr.` holds the bytes as the kernel has them;
+/// `SCHILY.acl.` holds access lists as text, which counts only where the bytes are missing.
+fn xattrs(local: &Records, options: &Options) -> Result<Xattrs, ArchiveFault> {
+    let mut xattrs = Xattrs::new();
+    for (key, value) in local.iter() {
+        let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
+        if name.is_empty() || name.len() > 255 || name.contains(&0) {
+            return Err(ArchiveFault::BadRecord);
+        }
+        if options.xattrs.keeps(name) {
+            xattrs.insert(Box::from(name), Box::from(value));
+        }
+    }
+    for (key, name) in [
+        (&b"SCHILY.acl.access"[..], &b"system.posix_acl_access"[..]),
+        (b"SCHILY.acl.default", b"system.posix_acl_default"),
+    ] {
+        if let Some(text) = local.get(key)
+            && options.xattrs.keeps(name)
+            && !xattrs.contains_key(name)
+            && let Some(value) = acl::from_text(text, name == b"system.posix_acl_access")?
+        {
+            xattrs.insert(Box::from(name), value);
+        }
+    }
+    Ok(xattrs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_octal_or_base_256() {
+        for (field, value) in [
+            (&b"0000644\0"[..], 0o644),
+            (b"  644 \0\0", 0o644),
+            (b"77777777777\0", 0o77_777_777_777),
+            (b"\0\0\0\0", 0),
+            (b"\x80\0\0\0\0\0\0\x05", 5),
+            (b"\x80\0\0\0\xff\xff\xff\xff", 0xffff_ffff),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe", -2),
+        ] {
+            assert_eq!(number(field, "x").unwrap(), value, "{field:?}");
+        }
+        assert!(number(b"0000648\0", "x").is_err());
+        assert!(number(b"-000001\0", "x").is_err());
+    }
+}
