@@ -1,3 +1,400 @@
-//! rootfs
+//! Exactly the locked .debs become a tar of a root file system, by mmdebstrap, without network.
+//!
+//! [`build`] makes a local repository of the .debs ([`repository`]), runs mmdebstrap over it in
+//! fresh namespaces ([`plan`](mod@plan)), checks that what is installed is what is locked, and keeps
+//! the tar in the cache under a key of everything that can reach its bytes ([`entry`]).
 
 pub mod deb;
+mod entry;
+mod error;
+mod installed;
+mod log;
+pub mod plan;
+mod repository;
+mod tools;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use model::observe::{Event, Observer, Unit};
+use model::{Digest, Epoch};
+
+use crate::apt::Resolution;
+use crate::cache::{self, Cache};
+use crate::process::{self, Flow};
+
+pub use entry::{Change, Inputs, Record, changes, key};
+pub use error::Error;
+pub use installed::Named;
+pub use log::Failure;
+use plan::{Places, Rights};
+
+/// By whose rights to build.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Root's where the process is root's, else a user namespace.
+    #[default]
+    Auto,
+    /// Root's.
+    Root,
+    /// A user namespace. The bytes are the same.
+    Unshare,
+}
+
+/// How to build.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The one time of the build: no file is newer.
+    pub epoch: Epoch,
+    /// By whose rights.
+    pub mode: Mode,
+}
+
+/// A root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rootfs {
+    /// The tar, in the cache. It must not be changed.
+    pub archive: PathBuf,
+    /// The key of everything that it was made from.
+    pub key: Digest,
+    /// Whether it was there already.
+    pub reused: bool,
+    /// What was recorded with it: the inputs, the tar's size and sha256, and which packages have
+    /// maintainer scripts (which did not run in the variant extract).
+    pub record: Record,
+}
+
+/// Why a root file system is made anew, or that it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The key that is wanted.
+    pub key: Digest,
+    /// Whether the cache has it.
+    pub cached: bool,
+    /// What differs from the entry of the cache that was used last; empty when there is none.
+    pub changes: Vec<Change>,
+}
+
+fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
+    move |source| Error::Io { action, path: path.to_owned(), source }
+}
+
+/// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.
+fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Inputs {
+    let mut inputs = Inputs::from([
+        ("format".to_owned(), entry::FORMAT.to_owned()),
+        ("suite".to_owned(), plan::codename(resolution).to_owned()),
+        ("variant".to_owned(), resolution.variant.to_string()),
+        ("arch".to_owned(), resolution.arch.to_string()),
+        ("epoch".to_owned(), epoch.to_string()),
+    ]);
+    for tool in tools {
+        inputs.insert(format!("tool {}", tool.name), tool.version.clone());
+    }
+    for resolved in &resolution.packages {
+        let package = &resolved.package;
+        inputs.insert(
+            format!("package {}:{}", package.name, package.arch),
+            format!("{} {}", package.version, resolved.sha256),
+        );
+    }
+    inputs
+}
+
+/// Says whether [`build`] would take the root file system from the cache, and else what changed.
+///
+/// # Errors
+/// When the cache cannot be read.
+pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Result<Explanation, Error> {
+    let inputs = inputs(resolution, options.epoch, &tools::versions()?);
+    let key = key(&inputs);
+    let shelf = cache.rootfs()?;
+    let cached = matches!(entry::open(&shelf.join(key.hex()), &key)?, entry::Found::Whole(_));
+    if cached {
+        return Ok(Explanation { key, cached, changes: Vec::new() });
+    }
+    let mut entries: Vec<_> = fs::read_dir(&shelf)
+        .map_err(io_error("read", &shelf))?
+        .filter_map(Result::ok)
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    entries.sort();
+    let newest = entries.iter().rev().find_map(|(_, path)| entry::read_record(path));
+    Ok(Explanation { key, cached, changes: newest.map_or(Vec::new(), |record| changes(&record.inputs, &inputs)) })
+}
+
+/// The root file system of `resolution`, from the cache or made now from `debs` (one for each
+/// package, in the order of the resolution, verified).
+///
+/// Two builds of the same root file system at once wait for each other; the second takes what the
+/// first made. What is in the cache is verified before it is used; see [`Record`].
+///
+/// # Errors
+/// When mmdebstrap is missing or fails, no mode works here, what was installed is not what is
+/// locked, or the cache cannot be used. [`Error::cure`] says what to do.
+pub fn build(
+    resolution: &Resolution,
+    debs: &[PathBuf],
+    options: &Options,
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Rootfs, Error> {
+    let tools = tools::versions()?;
+    let inputs = inputs(resolution, options.epoch, &tools);
+    let key = key(&inputs);
+    let _in_use = cache.in_use()?;
+    let _lock = cache.lock(&format!("rootfs-{}", key.hex()))?;
+    let place = cache.rootfs()?.join(key.hex());
+    match entry::open(&place, &key)? {
+        entry::Found::Whole(record) => {
+            // Another user's cache may be read without being marked as used.
+            let _ = cache::touch(&place);
+            observer.event(Event::Note("root file system taken from the cache".to_owned()));
+            return Ok(Rootfs { archive: entry::archive(&place), key, reused: true, record: *record });
+        }
+        entry::Found::Damaged { what } => {
+            let message = format!("the cached root file system {} is damaged: {what}", key.hex());
+            observer.event(Event::Warning { message, cure: "nothing needs to be done: it is made again".to_owned() });
+            fs::remove_dir_all(&place).map_err(io_error("remove", &place))?;
+        }
+        entry::Found::Absent => {}
+    }
+    tools::check(&tools)?;
+    let rights = choose(options.mode)?;
+    let work = Work::new(cache, &key, rights)?;
+    let record = make(resolution, debs, options.epoch, rights, &work, inputs, observer)?;
+    fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
+    // A rename keeps the file but changes its change time on some file systems.
+    entry::seal(&place)?;
+    Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record })
+}
+
+fn make(
+    resolution: &Resolution,
+    debs: &[PathBuf],
+    epoch: Epoch,
+    rights: Rights,
+    work: &Work,
+    inputs: Inputs,
+    observer: &dyn Observer,
+) -> Result<Record, Error> {
+    let packages = resolution.packages.len() as u64;
+    observer.event(Event::Stage { name: "build root file system", total: Some(packages * 2), unit: Unit::Items });
+    let repository = work.directory("repository")?;
+    let metadata = repository::make(&repository, resolution, debs, epoch)?;
+    let fixed = work.directory("fixed")?;
+    for (name, text) in
+        [("hostname", format!("{}\n", plan::HOSTNAME)), ("resolv.conf", String::new()), ("sources.list", String::new())]
+    {
+        let path = fixed.join(name);
+        fs::write(&path, text).map_err(io_error("write", &path))?;
+    }
+    let archive = entry::archive(&work.entry());
+    let places =
+        Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
+    run(&plan::plan(resolution, epoch, rights, places), resolution, work, observer)?;
+    let (size, sha256) = installed::check(&archive, resolution)?;
+    File::open(&archive).and_then(|file| file.sync_all()).map_err(io_error("write", &archive))?;
+    let mut maintainer_scripts = BTreeMap::new();
+    for (resolved, metadata) in resolution.packages.iter().zip(metadata) {
+        if !metadata.maintainer_scripts.is_empty() {
+            maintainer_scripts.insert(resolved.package.name.clone(), metadata.maintainer_scripts);
+        }
+    }
+    let record = Record { inputs, size, sha256, maintainer_scripts };
+    entry::write_record(&work.entry(), &record)?;
+    entry::seal(&work.entry())?;
+    observer.event(Event::Done);
+    Ok(record)
+}
+
+fn run(
+    invocation: &process::Invocation,
+    resolution: &Resolution,
+    work: &Work,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let start = |source| Error::Start { program: "setpriv".to_owned(), source };
+    let command = invocation.command().ok_or_else(|| start(io::ErrorKind::NotFound.into()))?;
+    let mut log = log::Log::new(observer, resolution.arch.debian(), resolution.packages.len() as u64);
+    let status = process::stream(command, &work.path.join("stdout"), &mut |line| {
+        log.line(line);
+        Flow::Continue
+    })
+    .map_err(start)?;
+    if status.success() {
+        return Ok(());
+    }
+    let (failure, log) = log.failure();
+    Err(Error::Failed { failure, log })
+}
+
+/// By whose rights to build. What is chosen is tried first, so that a refusal is told apart from a
+/// failure of the build itself.
+fn choose(mode: Mode) -> Result<Rights, Error> {
+    let root = rustix::process::geteuid().is_root();
+    let (name, rights) = match mode {
+        Mode::Root if !root => {
+            return Err(Error::NoRights { tried: "root", what: "the process is not root's".to_owned() });
+        }
+        Mode::Auto if !root => ("unshare", Rights::User),
+        Mode::Auto | Mode::Root => ("root", Rights::Root),
+        Mode::Unshare => ("unshare", Rights::User),
+    };
+    probe(rights)?.map_or(Ok(rights), |what| Err(Error::NoRights { tried: name, what }))
+}
+
+/// Tries to make the namespaces; gives what was said when it cannot be done.
+fn probe(rights: Rights) -> Result<Option<String>, Error> {
+    let start = |source| Error::Start { program: "setpriv".to_owned(), source };
+    let command = plan::isolated(rights, vec!["true".into()]).command();
+    let captured = process::capture(command.ok_or_else(|| start(io::ErrorKind::NotFound.into()))?).map_err(start)?;
+    if captured.status.success() {
+        return Ok(None);
+    }
+    let said = model::path::escape(String::from_utf8_lossy(&captured.stderr).trim().as_bytes());
+    Ok(Some(if said.is_empty() { captured.status.to_string() } else { said }))
+}
+
+/// A build's temporary directory. It is removed with everything in it when the build ends in any
+/// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.
+struct Work {
+    path: PathBuf,
+    rights: Rights,
+}
+
+impl Work {
+    fn new(cache: &Cache, key: &Digest, rights: Rights) -> Result<Self, Error> {
+        // The lock on the key makes the name ours alone.
+        let path = cache.temporary()?.join(format!("rootfs-{}", key.hex()));
+        let path = std::path::absolute(&path).map_err(io_error("find", &path))?;
+        let work = Self { path, rights };
+        work.remove();
+        fs::DirBuilder::new().mode(0o755).create(&work.path).map_err(io_error("make", &work.path))?;
+        work.directory("entry")?;
+        Ok(work)
+    }
+
+    fn entry(&self) -> PathBuf {
+        self.path.join("entry")
+    }
+
+    fn directory(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path.join(name);
+        fs::DirBuilder::new().mode(0o755).create(&path).map_err(io_error("make", &path))?;
+        Ok(path)
+    }
+
+    /// Nothing is mounted below: mounts live in the build's own namespace, which is gone with it.
+    fn remove(&self) {
+        if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
+            return;
+        }
+        // In a user namespace the files of a killed build belong to the user's subordinate ids.
+        if self.rights == Rights::User {
+            let argv = ["rm", "--recursive", "--force", "--one-file-system", "--"].map(Into::into);
+            let argv = argv.into_iter().chain([self.path.clone().into_os_string()]).collect();
+            if let Some(command) = plan::isolated(Rights::User, argv).command() {
+                // If it stays, `create` says so with the path.
+                let _ = process::capture(command);
+            }
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use model::package::Package;
+
+    use super::*;
+    use crate::apt::{Reason, ReleaseInfo, Resolved, Variant};
+
+    /// A resolution of packages given by name, version and architecture.
+    pub(super) fn resolution(packages: &[(&str, &str, &str)]) -> Resolution {
+        let release = ReleaseInfo {
+            uri: "http://mirror.example.org/debian".to_owned(),
+            path: "stable".to_owned(),
+            inrelease: Digest::of(b"release"),
+            date: Epoch::from_seconds(1_700_000_000).unwrap(),
+            valid_until: None,
+            suite: "stable".to_owned(),
+            codename: "trixie".to_owned(),
+            origin: "Debian".to_owned(),
+            label: "Debian".to_owned(),
+        };
+        let resolved = |(name, version, arch): &(&str, &str, &str)| Resolved {
+            package: Package {
+                name: (*name).to_owned(),
+                arch: (*arch).to_owned(),
+                version: (*version).to_owned(),
+                source: (*name).to_owned(),
+                source_version: (*version).to_owned(),
+            },
+            url: format!("http://mirror.example.org/debian/pool/{name}.deb"),
+            path: format!("pool/{name}.deb"),
+            size: 1,
+            sha256: Digest::of(name.as_bytes()),
+            reason: Reason::Requested,
+        };
+        Resolution {
+            arch: model::Arch::Amd64,
+            suite: "stable".to_owned(),
+            variant: Variant::Minbase,
+            requests: Vec::new(),
+            release,
+            more_releases: Vec::new(),
+            packages: packages.iter().map(resolved).collect(),
+        }
+    }
+
+    #[test]
+    fn every_input_that_can_reach_the_bytes_changes_the_key() {
+        let tools = |version: &str| vec![tools::Tool { name: "tar", version: version.to_owned() }];
+        let epoch = |seconds| Epoch::from_seconds(seconds).unwrap();
+        let base = resolution(&[("a1", "1", "amd64")]);
+        let of = |resolution: &Resolution| key(&inputs(resolution, epoch(1), &tools("1")));
+        let mut keys =
+            vec![of(&base), key(&inputs(&base, epoch(2), &tools("1"))), key(&inputs(&base, epoch(1), &tools("2")))];
+        let mut changed = |change: &dyn Fn(&mut Resolution)| {
+            let mut resolution = base.clone();
+            change(&mut resolution);
+            keys.push(of(&resolution));
+        };
+        changed(&|r| r.arch = model::Arch::Arm64);
+        changed(&|r| r.variant = Variant::Extract);
+        changed(&|r| r.release.codename = "forky".to_owned());
+        changed(&|r| r.packages[0].sha256 = Digest::of(b"other"));
+        changed(&|r| r.packages[0].package.version = "2".to_owned());
+        changed(&|r| r.packages.clear());
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+        // The mirror and the day of the resolution do not reach the bytes.
+        let mut elsewhere = base.clone();
+        elsewhere.release.uri = "http://other.example.org/debian".to_owned();
+        elsewhere.release.inrelease = Digest::of(b"another release");
+        assert_eq!(of(&elsewhere), of(&base));
+    }
+
+    #[test]
+    fn being_no_root_is_no_way_to_build_as_root() {
+        if rustix::process::geteuid().is_root() {
+            assert!(choose(Mode::Root).is_ok_and(|rights| rights == Rights::Root));
+        } else {
+            let error = choose(Mode::Root).unwrap_err();
+            assert!(matches!(&error, Error::NoRights { tried: "root", .. }) && !error.cure().is_empty());
+        }
+    }
+}

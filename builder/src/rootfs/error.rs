@@ -1,0 +1,124 @@
+//! Why a root file system cannot be made.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::deb;
+use super::installed::Named;
+use super::log::Failure;
+use crate::{cache, dpkg};
+
+/// Why a root file system cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program that makes root file systems is not installed.
+    #[error("{tool} is not installed")]
+    ToolMissing {
+        /// The program, which is also its Debian package.
+        tool: &'static str,
+    },
+    /// A program is too old.
+    #[error("{tool} {version} is too old: {oldest} is the oldest that is known to work")]
+    ToolTooOld {
+        /// The program.
+        tool: &'static str,
+        /// The version that is installed.
+        version: String,
+        /// The oldest that will do.
+        oldest: String,
+    },
+    /// A program cannot be started.
+    #[error("cannot start {program}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The namespaces of a build cannot be made.
+    #[error("a build in the mode {tried} is not possible here: {what}")]
+    NoRights {
+        /// The mode that was tried: `root` or `unshare`.
+        tried: &'static str,
+        /// What the system said.
+        what: String,
+    },
+    /// mmdebstrap failed.
+    #[error("mmdebstrap failed: {failure}")]
+    Failed {
+        /// What went wrong.
+        failure: Failure,
+        /// The last lines of its log, oldest first.
+        log: Vec<String>,
+    },
+    /// What was installed is not what is locked.
+    #[error(
+        "what was installed is not what is locked: {} missing, {} unexpected, {} unfinished",
+        missing.len(), unexpected.len(), unfinished.len()
+    )]
+    NotAsLocked {
+        /// Locked and not installed.
+        missing: Vec<Named>,
+        /// Installed and not locked.
+        unexpected: Vec<Named>,
+        /// Packages that dpkg did not bring to an end.
+        unfinished: Vec<String>,
+    },
+    /// There is not one .deb for each package.
+    #[error("there are {debs} .debs for {packages} packages")]
+    Count {
+        /// How many packages.
+        packages: usize,
+        /// How many .debs.
+        debs: usize,
+    },
+    /// A .deb is another package than the lock says.
+    #[error("{}: the field {field} is {found:?}, the lock says {wanted:?}", path.display())]
+    OtherPackage {
+        /// The file.
+        path: PathBuf,
+        /// The control field.
+        field: &'static str,
+        /// What the lock says.
+        wanted: String,
+        /// What the file says.
+        found: String,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, such as `write`.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A .deb is damaged.
+    #[error(transparent)]
+    Deb(#[from] deb::Error),
+    /// dpkg's database in the new tree is damaged.
+    #[error(transparent)]
+    Dpkg(#[from] dpkg::Error),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] cache::Error),
+}
+
+impl Error {
+    /// How to mend it; empty where nothing general can be said.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::ToolMissing { .. } => "apt install mmdebstrap",
+            Self::ToolTooOld { .. } => "use Debian 12 or later, or install a newer mmdebstrap from backports",
+            Self::NoRights { .. } => {
+                "run as root (in a container: with the capability SYS_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
+            }
+            Self::Failed { failure, .. } => failure.cure(),
+            Self::NotAsLocked { .. } => "make the lock again: `module-builder lock --update`",
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Failure::NoSpace.cure(),
+            _ => "",
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What mmdebstrap, dpkg and apt print while they work: progress, and what went wrong.
+
+use model::observe::{Event, Observer};
+
+use crate::process::Tail;
+
+/// How many last lines of a log an error carries.
+const TAIL: usize = 40;
+
+/// What went wrong, as far as the log tells.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A package's maintainer script failed.
+    #[error("a maintainer script of the package {package} failed: {what}")]
+    MaintainerScript {
+        /// The package.
+        package: String,
+        /// What dpkg says about it, such as `installed x package post-installation script ...`.
+        what: String,
+    },
+    /// The disk is full.
+    #[error("there is no space left on the device")]
+    NoSpace,
+    /// Something that needs rights was refused.
+    #[error("the system refused it: {what}")]
+    NoPrivileges {
+        /// The line that says so.
+        what: String,
+    },
+    /// Programs of the architecture do not run here.
+    #[error("programs of the architecture {arch} do not run on this machine")]
+    NoEmulation {
+        /// The architecture.
+        arch: String,
+    },
+    /// apt found no answer although everything locked was there.
+    #[error("apt cannot install the locked packages: {what}")]
+    Unsatisfiable {
+        /// The line that says so.
+        what: String,
+    },
+    /// Something else.
+    #[error("{what}")]
+    Other {
+        /// The last error in the log, or the last line.
+        what: String,
+    },
+}
+
+impl Failure {
+    /// How to mend it; empty where nothing general can be said.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::MaintainerScript { .. } => {
+                "read the log above; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
+            }
+            Self::NoSpace => "free space in the cache directory (`cache gc`), or put it on another file system",
+            Self::NoPrivileges { .. } => {
+                "run as root, or let the user have user namespaces: `apt install uidmap`, entries in /etc/subuid and /etc/subgid, and no container that forbids them"
+            }
+            Self::NoEmulation { .. } => {
+                "use `--variant extract`, which runs no code of the packages, or `apt install qemu-user-static binfmt-support arch-test`"
+            }
+            Self::Unsatisfiable { .. } => "make the lock again: `module-builder lock --update`",
+            Self::Other { .. } => "",
+        }
+    }
+}
+
+/// Reads a log as it comes.
+pub(super) struct Log<'a> {
+    observer: &'a dyn Observer,
+    arch: &'a str,
+    tail: Tail,
+    done: u64,
+    total: u64,
+    found: Option<Failure>,
+    script: Option<String>,
+    last_error: Option<String>,
+    last: String,
+}
+
+impl<'a> Log<'a> {
+    /// A log of a build of `packages` packages.
+    pub(super) fn new(observer: &'a dyn Observer, arch: &'a str, packages: u64) -> Self {
+        Self {
+            observer,
+            arch,
+            tail: Tail::new(TAIL),
+            done: 0,
+            // Each package is unpacked and configured.
+            total: packages * 2,
+            found: None,
+            script: None,
+            last_error: None,
+            last: String::new(),
+        }
+    }
+
+    /// Takes one line.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        self.tail.push(line);
+        let text = String::from_utf8_lossy(line);
+        let text = text.trim();
+        text.clone_into(&mut self.last);
+        if let Some(stage) = text.strip_prefix("I: ") {
+            self.observer.event(Event::Item(model::path::escape(stage.trim_end_matches('.').as_bytes())));
+        }
+        for verb in ["Unpacking ", "Setting up "] {
+            if let Some(package) = text.strip_prefix(verb).and_then(|rest| rest.split([' ', ':']).next()) {
+                // Essential packages are unpacked twice, so the count is held at its total.
+                self.done = (self.done + 1).min(self.total);
+                self.observer.event(Event::Item(format!("{}{package}", verb.to_lowercase())));
+                self.observer.event(Event::Progress { done: self.done });
+            }
+        }
+        self.judge(text);
+    }
+
+    /// Keeps the first failure that the log tells of: later lines are about its consequences.
+    fn judge(&mut self, text: &str) {
+        if let Some(package) = self.script.take()
+            && text.contains("script subprocess")
+        {
+            let what = text.to_owned();
+            self.found.get_or_insert(Failure::MaintainerScript { package, what });
+        }
+        if let Some(rest) = text.strip_prefix("dpkg: error processing ") {
+            // `package x:amd64 (--configure):` or `archive /path/x.deb (--unpack):`.
+            let subject = rest.split(' ').nth(1).unwrap_or_default();
+            let name = subject.rsplit('/').next().unwrap_or_default().split([':', '_']).next().unwrap_or_default();
+            self.script = Some(name.to_owned());
+        }
+        if text.starts_with("E: ") || text.contains("error:") {
+            self.last_error.get_or_insert_with(|| text.trim_start_matches("E: ").to_owned());
+        }
+        if let Some(failure) = self.recognise(text) {
+            // A full disk explains every other failure.
+            if failure == Failure::NoSpace || self.found.is_none() {
+                self.found = Some(failure);
+            }
+        }
+    }
+
+    fn recognise(&self, text: &str) -> Option<Failure> {
+        let holds = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let what = || text.trim_start_matches("E: ").to_owned();
+        if holds(&["No space left on device", "Disk quota exceeded"]) {
+            Some(Failure::NoSpace)
+        } else if holds(&["can neither be executed natively", "install arch-test", "Exec format error"]) {
+            Some(Failure::NoEmulation { arch: self.arch.to_owned() })
+        } else if holds(&["unshare: ", "newuidmap: ", "newgidmap: ", "cannot set the host name"]) {
+            Some(Failure::NoPrivileges { what: what() })
+        } else if holds(&["E: Unable to locate package", "unmet dependencies", "E: Unable to correct problems"]) {
+            Some(Failure::Unsatisfiable { what: what() })
+        } else {
+            None
+        }
+    }
+
+    /// What went wrong, and the last lines.
+    pub(super) fn failure(self) -> (Failure, Vec<String>) {
+        let what = self.last_error.unwrap_or(self.last);
+        (self.found.unwrap_or(Failure::Other { what }), self.tail.into_lines())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<Event>>);
+
+    impl Observer for Seen {
+        fn event(&self, event: Event) {
+            self.0.lock().unwrap().push(event);
+        }
+    }
+
+    fn failure(lines: &[&str]) -> Failure {
+        let seen = Seen::default();
+        let mut log = Log::new(&seen, "arm64", 10);
+        lines.iter().for_each(|line| log.line(line.as_bytes()));
+        log.failure().0
+    }
+
+    #[test]
+    fn the_failure_is_found_in_the_log() {
+        let what = "installed demo package post-installation script subprocess returned error exit status 1";
+        let script = failure(&[
+            "Setting up demo (1) ...",
+            "dpkg: error processing package demo:amd64 (--configure):",
+            &format!(" {what}"),
+            "Errors were encountered while processing:",
+            "E: Sub-process env returned an error code (1)",
+            "E: run_chroot failed",
+        ]);
+        assert_eq!(script, Failure::MaintainerScript { package: "demo".into(), what: what.into() });
+        let unpack = failure(&[
+            "dpkg: error processing archive /var/cache/apt/archives/demo_1_amd64.deb (--unpack):",
+            " new demo package pre-installation script subprocess returned error exit status 3",
+        ]);
+        assert!(matches!(unpack, Failure::MaintainerScript { package, .. } if package == "demo"));
+        let full = failure(&[
+            "dpkg: error processing archive /x/demo.deb (--unpack):",
+            " cannot copy extracted data for './usr/bin/x' to '/usr/bin/x.dpkg-new': failed to write (No space left on device)",
+        ]);
+        assert_eq!(full, Failure::NoSpace);
+        let emulation =
+            failure(&["E: arm64 can neither be executed natively nor via qemu user emulation with binfmt_misc"]);
+        assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
+        let rights = failure(&["unshare: unshare failed: Operation not permitted"]);
+        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.cure().is_empty());
+        let lock = failure(&["E: Unable to locate package demo", "E: mmdebstrap failed to run"]);
+        assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
+        assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });
+        assert_eq!(failure(&["odd"]), Failure::Other { what: "odd".into() });
+    }
+
+    #[test]
+    fn progress_counts_unpacked_and_configured_packages() {
+        let seen = Seen::default();
+        let mut log = Log::new(&seen, "amd64", 1);
+        for line in [
+            "I: extracting archives...",
+            "Unpacking libc6:amd64 (2) ...",
+            "Setting up libc6:amd64 (2) ...",
+            "Unpacking x (2) ...",
+        ] {
+            log.line(line.as_bytes());
+        }
+        let events = seen.0.into_inner().unwrap();
+        assert_eq!(events[0], Event::Item("extracting archives".into()));
+        assert_eq!(events[1], Event::Item("unpacking libc6".into()));
+        assert_eq!(events[3], Event::Item("setting up libc6".into()));
+        assert_eq!(*events.last().unwrap(), Event::Progress { done: 2 });
+    }
+}

@@ -1,0 +1,122 @@
+//! The programs of the host that make a root file system, and their versions.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Error;
+use super::plan::PATH;
+use crate::process::{self, Invocation};
+
+/// The host's programs whose version can reach the bytes, by the package that brings them.
+pub(super) const TOOLS: [&str; 4] = ["apt", "dpkg", "mmdebstrap", "tar"];
+
+/// The oldest mmdebstrap that is known to work: Debian 12's.
+pub(super) const OLDEST: [u64; 3] = [1, 3, 5];
+
+/// A program and its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tool {
+    /// The program.
+    pub(super) name: &'static str,
+    /// Its version; empty where it is not there.
+    pub(super) version: String,
+}
+
+/// The versions of [`TOOLS`], and a check that mmdebstrap is there and new enough.
+///
+/// They are read from the host's dpkg database, which takes milliseconds where starting mmdebstrap
+/// takes a fifth of a second. A tool that dpkg does not know is asked itself.
+pub(super) fn versions() -> Result<Vec<Tool>, Error> {
+    let status = fs::read("/var/lib/dpkg/status").unwrap_or_default();
+    let mut tools = Vec::new();
+    for name in TOOLS {
+        let version = match packaged(&status, name) {
+            Some(version) if Path::new("/usr/bin").join(name).exists() || Path::new("/bin").join(name).exists() => {
+                version
+            }
+            _ => ask(name)?,
+        };
+        tools.push(Tool { name, version });
+    }
+    Ok(tools)
+}
+
+/// Fails unless `tools` hold an mmdebstrap that is new enough.
+pub(super) fn check(tools: &[Tool]) -> Result<(), Error> {
+    let version = tools.iter().find(|tool| tool.name == "mmdebstrap").map_or("", |tool| tool.version.as_str());
+    if version.is_empty() {
+        return Err(Error::ToolMissing { tool: "mmdebstrap" });
+    }
+    if numbers(version) < OLDEST.to_vec() {
+        let oldest = OLDEST.map(|part| part.to_string()).join(".");
+        return Err(Error::ToolTooOld { tool: "mmdebstrap", version: version.to_owned(), oldest });
+    }
+    Ok(())
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map_while(|part| part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
+}
+
+/// The version of an installed package, found without parsing the rest of the database.
+fn packaged(status: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(status).ok()?;
+    let heading = format!("Package: {name}\n");
+    let start = text.match_indices(&heading).map(|(at, _)| at).find(|at| *at == 0 || text[..*at].ends_with("\n\n"))?;
+    let stanza = text[start..].split("\n\n").next()?;
+    let field = |field: &str| stanza.lines().find_map(|line| line.strip_prefix(field));
+    field("Status: ").filter(|status| status.ends_with(" installed"))?;
+    field("Version: ").map(str::to_owned)
+}
+
+fn ask(name: &'static str) -> Result<String, Error> {
+    let invocation = Invocation {
+        argv: vec![name.into(), "--version".into()],
+        environment: vec![("PATH".into(), PATH.into()), ("LC_ALL".into(), "C.UTF-8".into())],
+    };
+    let Some(command) = invocation.command() else { return Ok(String::new()) };
+    match process::capture(command) {
+        Ok(captured) => {
+            let text = String::from_utf8_lossy(&captured.stdout).into_owned();
+            let words = text.lines().next().unwrap_or_default().split(' ');
+            let version =
+                words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit())).next().unwrap_or_default();
+            Ok(version.to_owned())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(Error::Start { program: name.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn the_version_of_an_installed_package_is_found() {
+        let status = b"Package: apt\nStatus: install ok installed\nVersion: 2.6.1\n\nPackage: apt-utils\nStatus: install ok installed\nVersion: 9\n\nPackage: tar\nStatus: deinstall ok config-files\nVersion: 1\nDescription: x\n Package: dpkg\n\n";
+        assert_eq!(packaged(status, "apt").as_deref(), Some("2.6.1"));
+        assert_eq!(packaged(status, "tar"), None, "it was removed");
+        assert_eq!(packaged(status, "dpkg"), None);
+        assert_eq!(packaged(b"\xff", "apt"), None);
+    }
+
+    #[test]
+    fn an_old_or_missing_mmdebstrap_is_refused() {
+        let outcome = |version: &str| check(&[Tool { name: "mmdebstrap", version: version.to_owned() }]);
+        for version in ["1.3.5-7", "1.5.7", "1.10.0-1~bpo", "2.0"] {
+            assert!(outcome(version).is_ok(), "{version}");
+        }
+        assert!(matches!(outcome("1.3.1-2"), Err(Error::ToolTooOld { .. })));
+        assert!(matches!(outcome("0.7.5"), Err(Error::ToolTooOld { .. })));
+        assert!(matches!(outcome(""), Err(Error::ToolMissing { tool: "mmdebstrap" })));
+    }
+
+    #[test]
+    fn a_tool_that_is_not_there_has_no_version() {
+        assert_eq!(ask("no-such-program-here").unwrap(), "");
+    }
+}
