@@ -37,6 +37,14 @@ pub(super) fn from_text(text: &[u8], access: bool) -> Result<Option<Box<[u8]>>, 
     Ok(Some(bytes.into_boxed_slice()))
 }
 
+/// The nine permission bits of a file with this access list: the mask stands for the group, where
+/// there is one. None when the bytes are no access list.
+pub(super) fn permissions(value: &[u8]) -> Option<u16> {
+    let entries = value.strip_prefix(&2_u32.to_le_bytes())?.chunks_exact(8);
+    let of = |tag: u8| entries.clone().find(|entry| entry[..2] == [tag, 0]).map(|entry| u16::from(entry[2] & 7));
+    Some((of(0x01)? << 6) | (of(0x10).or_else(|| of(0x04))? << 3) | of(0x20)?)
+}
+
 /// Tag, id and permissions of `user:33:r--`, `user:name:r--:33` or `mask::r--`.
 fn parse_entry(entry: &str) -> Option<(u16, u32, u16)> {
     let entry = entry.split('#').next()?.trim_end();
@@ -77,6 +85,7 @@ mod tests {
             "user::rw-,user:33:r--,group::r--,mask::r--,other::r--",
             "other::r--\nmask::r--\ngroup::r--\nuser:www-data:r--:33\nuser::rw-\n",
         ] {
+            assert_eq!(permissions(&from_text(text.as_bytes(), true).unwrap().unwrap()), Some(0o644));
             assert_eq!(hex::encode(from_text(text.as_bytes(), true).unwrap().unwrap()), wanted);
         }
         assert_eq!(from_text(b"user::rw-,group::r--,other::r--", true).unwrap(), None);

@@ -71,6 +71,10 @@ impl Member {
         };
         let mode = u16::try_from(number(&old.mode, "mode")? & 0o7777).unwrap_or(0);
         let xattrs = xattrs(&local, options)?;
+        // The kernel keeps both in step when an access list is set; libarchive writes the owning
+        // group's bits into the mode where the kernel has the mask.
+        let listed = xattrs.get(&b"system.posix_acl_access"[..]).and_then(|value| acl::permissions(value));
+        let mode = listed.map_or(mode, |bits| (mode & 0o7000) | bits);
         let stat = Stat { mode, uid: owner("uid", &old.uid)?, gid: owner("gid", &old.gid)?, mtime, xattrs };
         Ok(Self { path, kind, stat, size })
     }
