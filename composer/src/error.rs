@@ -111,6 +111,9 @@ pub enum Error {
         #[source]
         fault: crate::scan::ArchiveFault,
     },
+    /// A tree that cannot become an image, or bytes that are none.
+    #[error(transparent)]
+    Image(#[from] crate::image::ImageError),
     /// A file of the module's overlay cannot be laid over the tree.
     #[error("cannot lay {} over the tree", file.display())]
     Overlay {

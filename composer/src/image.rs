@@ -1,6 +1,29 @@
-//! Composefs images.
+//! Composefs images: a tree of names, inodes and digests as one EROFS file.
+//!
+//! [`write`] makes the bytes that C `mkcomposefs --min-version=1 --max-version=1` makes for the same
+//! tree; [`read`] gives the tree back; [`dump`] prints it as composefs-dump(5). The format is
+//! described in `docs/composefs-image.md`.
+//!
+//! Writing takes three steps, each in its module: `survey` checks the tree and finds the first name
+//! of each inode, `plan` puts the inodes in order and turns them into what overlayfs is to see,
+//! `layout` says where every byte goes. Then `write` emits what was laid out, and `dump` prints it.
+
+mod dump;
+mod error;
+mod format;
+mod layout;
+mod plan;
+mod raw;
+mod read;
+mod survey;
+mod write;
 
 use model::VerityDigest;
+
+pub use dump::dump;
+pub use error::ImageError;
+pub use read::{Entry, read};
+pub use write::write;
 
 /// What an image says about a regular file's content.
 ///

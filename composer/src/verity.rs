@@ -242,6 +242,8 @@ impl Hasher {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
+
     use super::*;
 
     /// Content that differs from block to block.

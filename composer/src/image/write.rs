@@ -1,0 +1,280 @@
+//! The writer: emits what [`Layout`] laid out.
+
+use super::Stored;
+use super::error::ImageError;
+use super::format::{
+    BLOCK, BLOCK_BITS, COMPOSEFS_MAGIC, COMPOSEFS_VERSION, DIRENT_SIZE, EROFS_MAGIC, FEATURE_COMPAT, FIRST_INODE,
+    FLAG_HAS_ACL, HEADER_VERSION, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, NULL_CHUNK, S_IFBLK, S_IFCHR, S_IFDIR,
+    S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SUPERBLOCK, align, chunk_bits, filter_bit, split_name,
+};
+use super::layout::{Layout, Place, dirent_blocks};
+use super::plan::{Attribute, Body, Inode, Name, Plan};
+use super::survey::Survey;
+use crate::Error;
+use crate::tree::Tree;
+
+/// Writes the composefs image of `tree`: format version 1, the bytes that C `mkcomposefs
+/// --min-version=1 --max-version=1` 1.0.8 writes.
+///
+/// The bytes depend on nothing but the names, inodes and contents of the tree.
+///
+/// # Errors
+/// When the format, or the C tools, cannot hold the tree: see [`ImageError`]'s variants.
+pub fn write<C: Stored>(tree: &Tree<C>) -> Result<Vec<u8>, Error> {
+    let survey = Survey::of(tree)?;
+    let mut plan = Plan::of(tree, &survey)?;
+    let layout = Layout::of(&mut plan)?;
+    Ok(Emitter { plan: &plan, layout: &layout, out: Output::with_capacity(layout.blocks)? }.emit())
+}
+
+/// Bytes that grow, with the integers of the format.
+#[derive(Debug)]
+struct Output(Vec<u8>);
+
+impl Output {
+    fn with_capacity(blocks: u64) -> Result<Self, ImageError> {
+        let bytes = usize::try_from(blocks * BLOCK).map_err(|_| ImageError::ImageSize { blocks })?;
+        Ok(Self(Vec::with_capacity(bytes)))
+    }
+
+    fn u16(&mut self, value: u16) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn position(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Fills with zeros up to `position`.
+    #[expect(clippy::cast_possible_truncation, reason = "the capacity, which is larger, fits")]
+    fn fill_to(&mut self, position: u64) {
+        debug_assert!(self.position() <= position, "the layout left too little room");
+        self.0.resize(position as usize, 0);
+    }
+}
+
+/// The low half of a number that the layout keeps below 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "the layout refuses larger images")]
+fn low(value: u64) -> u32 {
+    value as u32
+}
+
+/// As [`low`], below 2^16.
+#[expect(clippy::cast_possible_truncation, reason = "the limits of the format keep these small")]
+fn low16(value: u64) -> u16 {
+    value as u16
+}
+
+/// As [`low`], below 2^8.
+#[expect(clippy::cast_possible_truncation, reason = "the limits of the format keep these small")]
+fn low8(value: usize) -> u8 {
+    value as u8
+}
+
+/// The number of a file type in a directory entry.
+pub(super) fn dirent_type(mode: u16) -> u8 {
+    match mode & S_IFMT {
+        S_IFREG => 1,
+        S_IFDIR => 2,
+        S_IFCHR => 3,
+        S_IFBLK => 4,
+        S_IFIFO => 5,
+        S_IFSOCK => 6,
+        S_IFLNK => 7,
+        _ => 0,
+    }
+}
+
+struct Emitter<'p, 'a> {
+    plan: &'p Plan<'a>,
+    layout: &'p Layout,
+    out: Output,
+}
+
+impl<'p, 'a> Emitter<'p, 'a> {
+    fn emit(mut self) -> Vec<u8> {
+        self.headers();
+        for (index, inode) in self.plan.inodes.iter().enumerate() {
+            self.inode(index, inode, &self.layout.places[index]);
+        }
+        self.out.fill_to(self.layout.shared_start);
+        for index in &self.layout.shared {
+            self.attribute(&self.plan.attributes[*index]);
+        }
+        self.out.fill_to(self.layout.blocks_start);
+        for (inode, place) in self.plan.inodes.iter().zip(&self.layout.places) {
+            self.blocks(inode, place);
+        }
+        debug_assert_eq!(self.out.position(), self.layout.blocks * BLOCK, "the layout counted wrongly");
+        self.out.0
+    }
+
+    fn headers(&mut self) {
+        let Layout { earliest, shared_start, blocks, has_acl, .. } = *self.layout;
+        self.out.u32(COMPOSEFS_MAGIC);
+        self.out.u32(HEADER_VERSION);
+        self.out.u32(if has_acl { FLAG_HAS_ACL } else { 0 });
+        self.out.u32(COMPOSEFS_VERSION);
+        self.out.fill_to(SUPERBLOCK);
+        self.out.u32(EROFS_MAGIC);
+        self.out.u32(0); // checksum: that feature is off
+        self.out.u32(FEATURE_COMPAT);
+        self.out.bytes(&[BLOCK_BITS, 0]);
+        // The root is the first inode, within the first two blocks, so its number is small.
+        self.out.u16(low16(self.layout.places[0].number()));
+        self.out.u64(self.plan.inodes.len() as u64);
+        self.out.u64(earliest.seconds.cast_unsigned());
+        self.out.u32(earliest.nanoseconds);
+        self.out.u32(low(blocks));
+        self.out.u32(0); // inodes are numbered from the start of the image
+        self.out.u32(low(shared_start / BLOCK));
+        self.out.fill_to(FIRST_INODE);
+    }
+
+    /// An inode, its attributes and its tail.
+    fn inode(&mut self, index: usize, inode: &Inode<'a>, place: &Place) {
+        self.out.fill_to(place.position);
+        let attributes = &self.plan.attributes[inode.attributes.clone()];
+        let layout = match (&inode.body, place.tail) {
+            (Body::Chunks, _) => LAYOUT_CHUNKS,
+            (_, 0) => LAYOUT_PLAIN,
+            _ => LAYOUT_INLINE,
+        };
+        self.out.u16(layout << 1 | u16::from(!place.compact));
+        // Units of four bytes, of which the header counts as one. The limit on attributes keeps
+        // this below 2^14.
+        self.out.u16(low16(place.xattr_size.saturating_sub(8) / 4));
+        self.out.u16(inode.mode);
+        let size = match inode.body {
+            Body::Directory(_) => place.blocks * BLOCK + place.tail,
+            _ => inode.size,
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "the short form is chosen when the numbers fit it")]
+        if place.compact {
+            self.out.u16(inode.links as u16);
+            self.out.u32(size as u32);
+            self.out.u32(0);
+            self.out.u32(data_field(inode, place));
+            self.out.u32(index as u32);
+            self.out.u16(inode.uid as u16);
+            self.out.u16(inode.gid as u16);
+            self.out.u32(0);
+        } else {
+            self.out.u16(0);
+            self.out.u64(size);
+            self.out.u32(data_field(inode, place));
+            self.out.u32(index as u32);
+            self.out.u32(inode.uid);
+            self.out.u32(inode.gid);
+            self.out.u64(inode.mtime.seconds.cast_unsigned());
+            self.out.u32(inode.mtime.nanoseconds);
+            self.out.u32(inode.links);
+            self.out.bytes(&[0; 16]);
+        }
+        self.attributes(attributes);
+        self.tail(inode, place);
+    }
+
+    fn attributes(&mut self, attributes: &[Attribute<'a>]) {
+        if attributes.is_empty() {
+            return;
+        }
+        let bits = attributes.iter().fold(0, |bits, attribute| bits | filter_bit(&attribute.name));
+        self.out.u32(!bits);
+        let shared = attributes.iter().filter_map(|attribute| attribute.shared);
+        // At most 128: the layout saw to it.
+        self.out.bytes(&[low8(shared.clone().count()), 0, 0, 0, 0, 0, 0, 0]);
+        let table = self.layout.shared_start % BLOCK;
+        for offset in shared {
+            self.out.u32(low((table + offset) / 4));
+        }
+        for attribute in attributes.iter().filter(|attribute| attribute.shared.is_none()) {
+            self.attribute(attribute);
+        }
+    }
+
+    fn attribute(&mut self, attribute: &Attribute<'a>) {
+        let (index, rest) = split_name(&attribute.name);
+        // The survey and the plan keep names below 256 and values below 65536 bytes.
+        self.out.bytes(&[low8(rest.len()), index]);
+        self.out.u16(low16(attribute.value.len() as u64));
+        self.out.bytes(rest);
+        self.out.bytes(attribute.value);
+        self.out.fill_to(align(self.out.position(), 4));
+    }
+
+    fn tail(&mut self, inode: &Inode<'a>, place: &Place) {
+        if place.tail == 0 {
+            return;
+        }
+        match &inode.body {
+            Body::None => {}
+            Body::Directory(names) => {
+                if let Some(last) = dirent_blocks(&self.plan.names[names.clone()]).last() {
+                    self.dirents(last);
+                }
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the content's length fits")]
+            Body::Content(content) => self.out.bytes(&content[content.len() - place.tail as usize..]),
+            Body::Target(target) => self.out.bytes(target),
+            Body::Chunks => (0..place.tail / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
+        }
+    }
+
+    fn blocks(&mut self, inode: &Inode<'a>, place: &Place) {
+        if place.blocks == 0 {
+            return;
+        }
+        let start = place.first_block * BLOCK;
+        debug_assert_eq!(self.out.position(), start);
+        match &inode.body {
+            Body::None | Body::Chunks => {}
+            #[expect(clippy::cast_possible_truncation, reason = "the number of entries fits")]
+            Body::Directory(names) => {
+                for block in dirent_blocks(&self.plan.names[names.clone()]).take(place.blocks as usize) {
+                    self.dirents(block);
+                    self.out.fill_to(align(self.out.position(), BLOCK));
+                }
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the content's length fits")]
+            Body::Content(content) => self.out.bytes(&content[..content.len() - place.tail as usize]),
+            Body::Target(target) => self.out.bytes(target),
+        }
+        self.out.fill_to(start + place.blocks * BLOCK);
+    }
+
+    /// The entries of one directory block: numbers first, then the names.
+    fn dirents(&mut self, names: &[Name<'a>]) {
+        let mut name_offset = names.len() as u64 * DIRENT_SIZE;
+        for name in names {
+            self.out.u64(self.layout.places[name.inode as usize].number());
+            // Below 4096: it lies within the block.
+            self.out.u16(low16(name_offset));
+            self.out.bytes(&[dirent_type(self.plan.inodes[name.inode as usize].mode), 0]);
+            name_offset += name.name.len() as u64;
+        }
+        names.iter().for_each(|name| self.out.bytes(name.name));
+    }
+}
+
+/// The inode's field for a block, a device or the form of chunks.
+fn data_field(inode: &Inode<'_>, place: &Place) -> u32 {
+    match inode.body {
+        Body::None => inode.device,
+        Body::Chunks => chunk_bits(inode.size) - u32::from(BLOCK_BITS),
+        _ if place.blocks > 0 => low(place.first_block),
+        _ => 0,
+    }
+}
