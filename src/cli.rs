@@ -23,8 +23,6 @@ pub(crate) struct Environment {
     pub(crate) processors: usize,
     /// The machine's architecture, by Rust's name.
     pub(crate) machine: &'static str,
-    /// Whether standard output is a terminal.
-    pub(crate) stdout_is_terminal: bool,
     /// Whether standard error is a terminal.
     pub(crate) stderr_is_terminal: bool,
     /// The monotonic clock, for progress only.

@@ -35,10 +35,9 @@ fn environment() -> Environment {
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         machine: std::env::consts::ARCH,
-        stdout_is_terminal: std::io::stdout().is_terminal(),
         stderr_is_terminal: std::io::stderr().is_terminal(),
         clock: Instant::now,
-        apt_sources: apt_sources,
+        apt_sources,
     }
 }
 

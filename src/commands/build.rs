@@ -35,12 +35,18 @@ pub(crate) struct BuildArgs {
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
 
-    /// Where the results go; relative to the module's repository
+    /// Where the results go; a relative path starts from the module's repository
     #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
     pub(crate) output: PathBuf,
     /// Which results to write
-    #[arg(long, value_enum, value_name = "LIST", value_delimiter = ',', default_value = "tar,oci",
-          help_heading = "Results")]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "tar,oci",
+        help_heading = "Results"
+    )]
     pub(crate) emit: Vec<Emit>,
     /// Write the object store as files into DIR too, for a local mount
     #[arg(long, value_name = "DIR", help_heading = "Results")]

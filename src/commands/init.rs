@@ -85,7 +85,8 @@ fn name(text: &str) -> Result<String, String> {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     let directory = args.directory;
-    let name = args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
+    let name =
+        args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
     let files = args.template.files();
     refuse_to_overwrite(&directory, files)?;
     let mut written = Written(Vec::new());
@@ -98,9 +99,14 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     for path in &paths {
         context.ui.note(&format!("wrote {path}"));
     }
-    context.ui.note(&format!(
-        "\nNext:\n  module-builder validate {place}\n  module-builder build --dry-run -C {place}\n  module-builder build -C {place}"
-    ));
+    for line in [
+        "next:".to_owned(),
+        format!("  module-builder validate {place}"),
+        format!("  module-builder build --dry-run -C {place}"),
+        format!("  module-builder build -C {place}"),
+    ] {
+        context.ui.note(&line);
+    }
     context.ui.result(&place, &json!({ "directory": place, "name": name, "files": paths }))
 }
 
@@ -120,7 +126,8 @@ fn refuse_to_overwrite(directory: &Path, files: &[File]) -> Result<(), Error> {
     if existing.is_empty() {
         return Ok(());
     }
-    let mut error = Error::input("files that exist are not overwritten").hint("name an empty directory: `module-builder init DIR`");
+    let mut error =
+        Error::input("files that exist are not overwritten").hint("name an empty directory: `module-builder init DIR`");
     error.causes = existing.into_iter().map(|path| format!("{path} exists")).collect();
     Err(error)
 }

@@ -29,6 +29,7 @@ pub(crate) fn run(args: ManArgs, context: &Context) -> Result<(), Error> {
         clap_mangen::Man::new(command)
             .render(&mut page)
             .map_err(|error| Error::bug("cannot write the manual page").because(&error))?;
+        page.push(b'\n');
         return context.ui.raw_result(&page);
     };
     clap_mangen::generate_to(command, &directory).map_err(|error| Error::io("write pages into", &directory, &error))?;

@@ -58,16 +58,20 @@ fn whole(name: &str, code: &'static str, message: &str, cure: &str) -> Diagnosti
 impl File<'_> {
     fn read(&self, layers: &mut Layers) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
+        let is_broken = !errors.is_empty();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
             layers.findings.diagnostics.push(self.wrong("bad-toml", "", span, message, String::new()));
         }
-        if !layers.findings.diagnostics.is_empty() {
+        if is_broken {
             // What the parser guessed after an error would only give errors of its own.
             return;
         }
-        for (key, value) in table.get_ref() {
+        // The parser gives the entries by name; people read files from top to bottom.
+        let mut entries: Vec<_> = table.get_ref().iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (key, value) in entries {
             match self.entry(key, value) {
                 Ok((key, raw)) => {
                     let origin = Origin::File { file: self.name.clone(), position: self.position(value.span().start) };
@@ -118,12 +122,14 @@ impl File<'_> {
                 }
                 Ok(Raw::List(words))
             }
-            (Shape::Number, DeValue::Integer(number)) => {
-                match u64::from_str_radix(number.as_str(), number.radix()) {
-                    Ok(number) if (1..=MOST_JOBS).contains(&number) => Ok(Raw::Number(number)),
-                    _ => Err(wrong_type()),
+            (Shape::Number, DeValue::Integer(number)) => match u64::from_str_radix(number.as_str(), number.radix()) {
+                Ok(number) if (1..=MOST_JOBS).contains(&number) => Ok(Raw::Number(number)),
+                _ => {
+                    let (message, cure) =
+                        (format!("`{}` cannot be {number}", key.name), format!("give {}", key.wanted()));
+                    Err(Box::new(self.wrong("bad-value", key.name, value.span(), message, cure)))
                 }
-            }
+            },
             (Shape::Path, DeValue::String(text)) => {
                 // A relative path means the same from whatever directory the program is run.
                 Ok(Raw::Path(self.directory.join(self.word(key, text, value.span())?)))

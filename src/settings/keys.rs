@@ -44,6 +44,7 @@ pub(super) struct Key {
     pub(super) variable: &'static str,
 }
 
+const PREFIX: &str = "MODULE_BUILDER_";
 /// More would only wait for each other.
 pub(super) const MOST_JOBS: u64 = 1024;
 pub(super) const VARIANTS: [&str; 7] = ["extract", "custom", "essential", "apt", "minbase", "important", "standard"];
@@ -54,7 +55,12 @@ pub(super) static KEYS: [Key; 11] = [
     Key { name: "components", reach: Reach::Module, shape: Shape::Names, variable: "MODULE_BUILDER_COMPONENTS" },
     Key { name: "keyring", reach: Reach::Module, shape: Shape::Path, variable: "MODULE_BUILDER_KEYRING" },
     Key { name: "variant", reach: Reach::Module, shape: Shape::Choice(&VARIANTS), variable: "MODULE_BUILDER_VARIANT" },
-    Key { name: "snapshot_mirror", reach: Reach::Module, shape: Shape::Url, variable: "MODULE_BUILDER_SNAPSHOT_MIRROR" },
+    Key {
+        name: "snapshot_mirror",
+        reach: Reach::Module,
+        shape: Shape::Url,
+        variable: "MODULE_BUILDER_SNAPSHOT_MIRROR",
+    },
     Key { name: "cache_dir", reach: Reach::Anywhere, shape: Shape::Path, variable: "MODULE_BUILDER_CACHE_DIR" },
     Key { name: "jobs", reach: Reach::Anywhere, shape: Shape::Number, variable: "MODULE_BUILDER_JOBS" },
     Key { name: "proxy", reach: Reach::Anywhere, shape: Shape::Url, variable: "MODULE_BUILDER_PROXY" },
@@ -95,7 +101,8 @@ impl Key {
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
         match self.shape {
             Shape::Name | Shape::Names if !is_name(text) => {
-                Err("give a name of letters, digits, `-`, `.`, `+` and `/` that starts with a letter or digit".to_owned())
+                Err("give a name of letters, digits, `-`, `.`, `+` and `/` that starts with a letter or digit"
+                    .to_owned())
             }
             Shape::Url if !is_url(text) => {
                 Err("give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned())
@@ -139,7 +146,8 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.+/_~".contains(c))
 }
 
-fn is_url(text: &str) -> bool {
+/// Whether apt can fetch from `text`, and nothing else can be meant by it.
+pub(super) fn is_url(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or_default());
     let names_a_place = match scheme {
@@ -171,14 +179,12 @@ pub(super) fn environment(environment: &Environment, layers: &mut Layers) {
         }
     }
     for name in environment.variables.keys().filter_map(|name| name.to_str()) {
-        let is_known = KEYS.iter().any(|key| key.variable == name);
-        if is_known || !name.starts_with("MODULE_BUILDER_") {
-            continue;
-        }
-        if let Some(known) = near(name, KEYS.iter().map(|key| key.variable)) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        let known = || KEYS.iter().filter_map(|key| key.variable.strip_prefix(PREFIX));
+        if let Some(near) = near(rest, known()).filter(|near| *near != rest) {
             layers.warnings.push(Warning {
                 message: format!("the environment variable {name} is no setting"),
-                cure: format!("did you mean {known}?"),
+                cure: format!("did you mean {PREFIX}{near}?"),
             });
         }
     }
@@ -213,7 +219,8 @@ pub(super) fn flags(flags: &Flags, values: &mut Vec<(&'static Key, Raw, Origin)>
             Raw::Path(_) | Raw::Number(_) => &[],
         };
         for word in words {
-            key.check(word).map_err(|cure| Error::usage(format!("the value `{word}` of {flag} is wrong")).hint(cure))?;
+            key.check(word)
+                .map_err(|cure| Error::usage(format!("the value `{word}` of {flag} is wrong")).hint(cure))?;
         }
         values.push((key, raw, Origin::Flag(flag)));
         Ok(())

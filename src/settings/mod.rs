@@ -151,8 +151,8 @@ pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(),
 }
 
 /// `directory/name`, without a `./` in front that would only be noise in messages.
-pub(crate) fn join(directory: &Path, name: &str) -> PathBuf {
-    if directory == Path::new(".") { PathBuf::from(name) } else { directory.join(name) }
+pub(crate) fn join(directory: &Path, name: impl AsRef<Path>) -> PathBuf {
+    if directory == Path::new(".") { name.as_ref().to_owned() } else { directory.join(name) }
 }
 
 /// The file's bytes, one more than the limit at most; none when there is no such file.
@@ -236,14 +236,18 @@ impl Settings {
         Ok(Self {
             suite: merged.text("suite").unwrap_or_else(|| Value::new("trixie".to_owned(), Origin::Default)),
             mirrors: merged.list("mirrors").unwrap_or_else(|| host_mirrors(environment)),
-            components: merged.list("components").unwrap_or_else(|| Value::new(vec!["main".to_owned()], Origin::Default)),
+            components: merged
+                .list("components")
+                .unwrap_or_else(|| Value::new(vec!["main".to_owned()], Origin::Default)),
             keyring: optional(merged.path("keyring")),
             variant: merged.text("variant").unwrap_or_else(|| Value::new("minbase".to_owned(), Origin::Default)),
             snapshot_mirror: optional(merged.text("snapshot_mirror")),
             arch: arch(flags, environment),
             epoch,
             cache_dir: merged.path("cache_dir").map_or_else(|| cache_dir(environment), some),
-            jobs: merged.number("jobs").unwrap_or(Value::new(environment.processors, Origin::Host("processors".to_owned()))),
+            jobs: merged
+                .number("jobs")
+                .unwrap_or(Value::new(environment.processors, Origin::Host("processors".to_owned()))),
             proxy: optional(merged.text("proxy")),
             color: choice(global.color, "--color", merged.text("color")),
             progress: choice(global.progress, "--progress", merged.text("progress")),
@@ -394,8 +398,13 @@ fn cache_dir(environment: &Environment) -> Value<Option<PathBuf>> {
 
 /// What the host's apt would ask, so that a machine inside a closed network works as it is.
 fn host_mirrors(environment: &Environment) -> Value<Vec<String>> {
-    let _ = environment;
-    Value::new(Vec::new(), Origin::Default)
+    let files: Vec<(String, String)> =
+        (environment.apt_sources)().into_iter().map(|(path, text)| (path.display().to_string(), text)).collect();
+    let texts = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    match builder::apt::host_mirrors(texts).archive {
+        Some(archive) => Value::new(vec![archive.uri], Origin::Host("the host's apt".to_owned())),
+        None => Value::new(Vec::new(), Origin::Default),
+    }
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl Ui {
                 continue;
             }
             let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(file));
-            self.say(&snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color));
+            self.say(&format!("{}\n", snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color)));
         }
     }
 

@@ -163,7 +163,11 @@ impl Stage {
             Some(total) => format!("{} of {}", amount(self.done, self.unit), amount(total, self.unit)),
             None => amount(self.done, self.unit),
         };
-        Line::Plain(format!("{}: {amount}, {}/s{item}", self.name, amount_a_second(self.done, self.unit, self.age(now))))
+        Line::Plain(format!(
+            "{}: {amount}, {}/s{item}",
+            self.name,
+            amount_a_second(self.done, self.unit, self.age(now))
+        ))
     }
 
     fn summary(&self, now: Instant) -> String {

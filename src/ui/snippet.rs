@@ -45,7 +45,7 @@ pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool
             let _ = write!(out, "\n    | {}", clean(&diagnostic.text));
         }
     }
-    let mut out: String = out.trim_matches('\n').lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let mut out: String = out.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     if !diagnostic.cure.is_empty() {
         let _ = write!(out, "\n  help: {}", clean(&diagnostic.cure));
     }
@@ -57,7 +57,8 @@ fn headline(diagnostic: &Diagnostic) -> String {
 }
 
 fn label(diagnostic: &Diagnostic) -> Option<String> {
-    Some(clean(&diagnostic.field)).filter(|field| !field.is_empty())
+    // Where the field is the text that is marked, its name would only be said twice.
+    Some(clean(&diagnostic.field)).filter(|field| !field.is_empty() && *field != clean(&diagnostic.text))
 }
 
 fn theme(color: bool) -> GraphicalTheme {

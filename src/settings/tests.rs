@@ -1,0 +1,180 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::*;
+use crate::error::Kind;
+use crate::ui::Format;
+
+fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
+    let mut all: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    all.insert("HOME".into(), home.into());
+    Environment {
+        variables: all,
+        current_dir: PathBuf::from("/current"),
+        processors: 3,
+        machine: "aarch64",
+        stderr_is_terminal: false,
+        clock: Instant::now,
+        apt_sources: || {
+            let text = "deb http://mirror.example.org/debian trixie main\n";
+            vec![(PathBuf::from("/etc/apt/sources.list"), text.to_owned())]
+        },
+    }
+}
+
+const GLOBAL: Global = Global { format: Format::Human, progress: None, color: None, quiet: false };
+
+struct World {
+    home: tempfile::TempDir,
+}
+
+impl World {
+    /// A home directory with a user configuration and a module `m` with a `builder.toml`.
+    fn new(user: &str, module: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let write = |folder: &str, name: &str, text: &str| {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+            std::fs::write(home.path().join(folder).join(name), text).unwrap();
+        };
+        write(".config/module-builder", "config.toml", user);
+        write("m", BUILDER_TOML, module);
+        Self { home }
+    }
+
+    fn settings(&self, variables: &[(&str, &str)], flags: &Flags) -> Result<Settings, Error> {
+        let environment = environment(self.home.path(), variables);
+        let layers = Layers::read(Some(&self.home.path().join("m")), &environment);
+        Settings::new(layers, flags, &GLOBAL, &environment)
+    }
+
+    fn codes(&self) -> Vec<(&'static str, String)> {
+        let error = self.settings(&[], &Flags::default()).unwrap_err();
+        assert_eq!(error.kind, Kind::Input);
+        let found = error.findings.diagnostics.iter();
+        found.map(|d| (d.code, d.position.map_or_else(String::new, |p| p.to_string()))).collect()
+    }
+}
+
+#[test]
+fn the_strongest_layer_wins_and_is_named() {
+    let world = World::new("jobs = 5\ncolor = \"never\"\nproxy = \"http://proxy.example.org:3128\"\n", "jobs = 6\n");
+    let none = Flags::default();
+    let jobs = |settings: Settings| (settings.jobs.value, settings.jobs.origin.to_string());
+    let module = world.home.path().join("m/builder.toml");
+    assert_eq!(jobs(world.settings(&[], &none).unwrap()), (6, format!("{}:1:8", module.display())));
+    let variables = [("MODULE_BUILDER_JOBS", "7")];
+    assert_eq!(jobs(world.settings(&variables, &none).unwrap()), (7, "environment MODULE_BUILDER_JOBS".to_owned()));
+    let flags = Flags { jobs: Some(8), ..Flags::default() };
+    assert_eq!(jobs(world.settings(&variables, &flags).unwrap()), (8, "flag --jobs".to_owned()));
+    let settings = world.settings(&[], &none).unwrap();
+    assert_eq!(settings.color.value, Color::Never);
+    assert_eq!(settings.proxy.value.as_deref(), Some("http://proxy.example.org:3128"));
+    assert_eq!(World::new("", "").settings(&[], &none).unwrap().jobs.value, 3);
+}
+
+#[test]
+fn what_changes_bytes_comes_from_the_module_and_from_flags_alone() {
+    let module = "suite = \"bookworm\"\nvariant = \"essential\"\nkeyring = \"keys/a.gpg\"\n";
+    let world = World::new("", module);
+    let settings = world.settings(&[], &Flags::default()).unwrap();
+    assert_eq!((settings.suite.value.as_str(), settings.variant.value.as_str()), ("bookworm", "essential"));
+    assert_eq!(settings.keyring.value, Some(world.home.path().join("m/keys/a.gpg")));
+    let flags = Flags { suite: Some("sid".to_owned()), ..Flags::default() };
+    assert_eq!(world.settings(&[], &flags).unwrap().suite.value, "sid");
+
+    let user = World::new(module, "");
+    let misplaced = "misplaced-setting";
+    assert_eq!(user.codes(), [(misplaced, "1:1".into()), (misplaced, "2:1".into()), (misplaced, "3:1".into())]);
+    let error = world.settings(&[("MODULE_BUILDER_SUITE", "sid")], &Flags::default()).unwrap_err();
+    assert!(error.message.contains("MODULE_BUILDER_SUITE would change the bytes"), "{error}");
+}
+
+#[test]
+fn every_error_of_a_file_is_told_with_its_place() {
+    let module = "suit = \"x\"\nmirrors = [\"http://a.example.org\", \"-o Evil=1\"]\n\"ä\" = 1\njobs = 0\n\
+                  cache_dir = 3\ncolor = \"alway\"\nmirrors2 = []\ncomponents = []\nproxy = \"http://u:p@h/\"\n";
+    let found = World::new("", module).codes();
+    let wanted = [
+        ("unknown-setting", "1:1"),
+        ("bad-value", "2:36"),
+        ("unknown-setting", "3:1"),
+        ("bad-value", "4:8"),
+        ("wrong-type", "5:13"),
+        ("bad-value", "6:9"),
+        ("unknown-setting", "7:1"),
+        ("bad-value", "8:14"),
+        ("bad-value", "9:9"),
+    ];
+    assert_eq!(found, wanted.map(|(code, place)| (code, place.to_owned())));
+    assert_eq!(World::new("", "a = = 1\n").codes()[0].0, "bad-toml");
+    assert_eq!(World::new("", "suite = \"a\"\nsuite = \"b\"\n").codes()[0].0, "bad-toml");
+    assert_eq!(World::new("", &"#".repeat((1 << 20) + 1)).codes(), [("too-large", String::new())]);
+}
+
+#[test]
+fn a_file_that_is_no_text_or_no_file_is_an_error() {
+    let world = World::new("", "");
+    let path = world.home.path().join("m/builder.toml");
+    std::fs::write(&path, b"suite = \"\xff\"").unwrap();
+    assert_eq!(world.codes()[0].0, "not-utf8");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(world.settings(&[], &Flags::default()).unwrap_err().causes[0].contains("not a regular file"));
+}
+
+#[test]
+fn mirrors_come_from_the_hosts_apt_unless_they_are_named() {
+    let world = World::new("", "");
+    let settings = world.settings(&[], &Flags::default()).unwrap();
+    assert_eq!(settings.require_mirrors().unwrap(), ["http://mirror.example.org/debian"]);
+    let mirrors = vec!["https://other.example.org/debian trixie-updates main".to_owned()];
+    let flags = Flags { mirrors: mirrors.clone(), ..Flags::default() };
+    assert_eq!(world.settings(&[], &flags).unwrap().mirrors.value, mirrors);
+
+    let mut bare = environment(world.home.path(), &[]);
+    bare.apt_sources = Vec::new;
+    let settings = Settings::new(Layers::default(), &Flags::default(), &GLOBAL, &bare).unwrap();
+    assert!(settings.require_mirrors().unwrap_err().hint.unwrap().contains("--mirror"));
+}
+
+#[test]
+fn flags_are_checked_as_files_are() {
+    for mirror in ["", "-x", "ftp://a.example.org", "http://", "http://a.example.org [trusted=yes]", "http://a\nb"] {
+        let flags = Flags { mirrors: vec![mirror.to_owned()], ..Flags::default() };
+        let error = World::new("", "").settings(&[], &flags).unwrap_err();
+        assert_eq!(error.kind, Kind::Usage, "{mirror:?}");
+    }
+}
+
+#[test]
+fn places_follow_the_xdg_specification_and_times_the_reproducible_builds_one() {
+    let world = World::new("", "");
+    let cache = |variables: &[(&str, &str)]| world.settings(variables, &Flags::default()).unwrap().cache_dir.value;
+    assert_eq!(cache(&[]), Some(world.home.path().join(".cache/module-builder")));
+    assert_eq!(cache(&[("XDG_CACHE_HOME", "/c")]), Some(PathBuf::from("/c/module-builder")));
+    assert_eq!(cache(&[("XDG_CACHE_HOME", "relative")]), Some(world.home.path().join(".cache/module-builder")));
+    assert_eq!(cache(&[("MODULE_BUILDER_CACHE_DIR", "c")]), Some(PathBuf::from("/current/c")));
+
+    let epoch = |text| world.settings(&[("SOURCE_DATE_EPOCH", text)], &Flags::default());
+    assert_eq!(epoch("1700000000").unwrap().epoch.value.unwrap().seconds(), 1_700_000_000);
+    assert!(epoch("yesterday").unwrap_err().message.contains("SOURCE_DATE_EPOCH"));
+}
+
+#[test]
+fn a_misspelt_variable_is_warned_of_and_a_strange_one_is_not() {
+    let variables = [("MODULE_BUILDER_JOB", "4"), ("MODULE_BUILDER_PEERS", "/p"), ("MODULE_BUILDER_SEED", "1")];
+    let warnings = World::new("", "").settings(&variables, &Flags::default()).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].cure, "did you mean MODULE_BUILDER_JOBS?");
+}
+
+#[test]
+fn machines_have_their_debian_architecture() {
+    assert_eq!(host_arch("x86_64"), Some(Arch::Amd64));
+    assert_eq!(host_arch("aarch64"), Some(Arch::Arm64));
+    assert_eq!(host_arch("x86"), Some(Arch::I386));
+    assert_eq!(host_arch("arm"), Some(Arch::Armhf));
+    assert_eq!(host_arch("sparc64"), None);
+}

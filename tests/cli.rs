@@ -1,0 +1,242 @@
+//! Whole runs of the binary in a cleared environment: standard output, standard error and exit code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin_cmd;
+
+/// An empty directory and an environment with nothing but a home below it.
+struct World {
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn command(&self) -> Command {
+        let mut command = cargo_bin_cmd!("module-builder");
+        command.env_clear().env("HOME", self.path("home")).env("COLUMNS", "100").current_dir(self.directory.path());
+        command
+    }
+
+    /// Runs the binary and gives everything that came out of it.
+    fn run(&self, arguments: &[&str]) -> String {
+        self.finish(self.command().args(arguments))
+    }
+
+    fn finish(&self, command: &mut Command) -> String {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(self.directory.path().to_str().unwrap(), "[WORLD]")
+        };
+        let code = output.status.code().expect("the program ends by itself");
+        format!("exit code: {code}\n--- stdout\n{}--- stderr\n{}", text(output.stdout), text(output.stderr))
+    }
+
+    fn json(&self, arguments: &[&str]) -> (i32, serde_json::Value) {
+        let output = self.command().args(arguments).output().unwrap();
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
+    }
+}
+
+const GOOD: &str = "schema_version: 1\nname: web\nlicense: MIT\npackage_spec: [nginx]\n\
+                    protected_spec: [/etc/nginx/***]\nfile_spec: [/usr/sbin/nginx]\n";
+const BAD: &str = "schema_version: 2\nname: Web\nmaks:\n  - /etc/nginx\nfile_spec:\n  - etc/passwd\n  - /a/../b\n\
+                   package_spec:\n  - Nginx!\nservices:\n  - name: a\n    restart_policy: sometimes\n";
+
+#[test]
+fn validate_says_that_a_good_manifest_is_valid() {
+    let world = World::new();
+    world.write("manifest.yaml", GOOD);
+    insta::assert_snapshot!(world.run(&["validate"]));
+    let (code, report) = world.json(&["validate", "--format", "json"]);
+    assert_eq!(code, 0);
+    assert_eq!(report["valid"], true);
+    for list in ["errors", "warnings", "conflicts"] {
+        assert_eq!(report[list], serde_json::json!([]), "{list}");
+    }
+}
+
+#[test]
+fn validate_shows_every_error_with_its_line() {
+    let world = World::new();
+    world.write("m/manifest.yaml", BAD);
+    world.write("m/builder.toml", "suit = \"trixie\"\n");
+    insta::assert_snapshot!(world.run(&["validate", "m"]));
+}
+
+#[test]
+fn validate_gives_every_error_as_json_and_fails_all_the_same() {
+    let world = World::new();
+    world.write("m/manifest.yaml", BAD);
+    world.write("m/builder.toml", "suit = \"trixie\"\n");
+    insta::assert_snapshot!(world.run(&["validate", "m", "--format", "json"]));
+}
+
+#[test]
+fn validate_with_a_neighbour_reports_what_both_claim() {
+    let world = World::new();
+    world.write("manifest.yaml", GOOD);
+    world.write("other/manifest.yaml", GOOD.replace("name: web", "name: proxy"));
+    insta::assert_snapshot!(world.run(&["validate", "--with", "other"]));
+    let (code, report) = world.json(&["validate", "--with", "other/manifest.yaml", "--format", "json"]);
+    assert_eq!(code, 1);
+    assert_eq!(report["valid"], false);
+    assert!(!report["conflicts"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn strict_makes_warnings_errors() {
+    let world = World::new();
+    world.write("manifest.yaml", GOOD.replace("MIT", "Free as in beer"));
+    insta::assert_snapshot!("warning", world.run(&["validate"]));
+    insta::assert_snapshot!("warning_strict", world.run(&["validate", "--strict"]));
+}
+
+#[test]
+fn validate_without_a_manifest_says_how_to_make_one() {
+    insta::assert_snapshot!(World::new().run(&["validate"]));
+}
+
+#[test]
+fn the_schema_is_a_valid_one_and_takes_what_validate_takes() {
+    let world = World::new();
+    let (code, schema) = world.json(&["schema"]);
+    assert_eq!(code, 0);
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    assert!(validator.is_valid(&serde_json::json!({ "schema_version": 1, "name": "web" })));
+    assert!(!validator.is_valid(&serde_json::json!({ "schema_version": 1, "name": "web", "maks": [] })));
+    assert!(!validator.is_valid(&serde_json::json!({ "schema_version": 2, "name": "web" })));
+}
+
+#[test]
+fn init_writes_a_module_that_validates_without_a_warning() {
+    let world = World::new();
+    insta::assert_snapshot!("init", world.run(&["init", "web-server"]));
+    insta::assert_snapshot!("init_then_validate", world.run(&["validate", "--strict", "web-server"]));
+    let manifest = fs::read_to_string(world.path("web-server/manifest.yaml")).unwrap();
+    assert!(manifest.contains("\nname: web-server\n"), "{manifest}");
+    assert_eq!(world.command().args(["init", "--name", "shop", "x"]).output().unwrap().stdout, b"x\n");
+    assert!(fs::read_to_string(world.path("x/manifest.yaml")).unwrap().contains("\nname: shop\n"));
+}
+
+#[test]
+fn the_template_as_it_lies_in_the_repository_is_what_init_writes() {
+    let world = World::new();
+    world.command().args(["init", "--name", "nginx", "w"]).assert().success();
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/nginx");
+    assert_eq!(files(&world.path("w")), files(&template));
+}
+
+fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                found.push((path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn init_overwrites_nothing_and_names_all_that_is_in_the_way() {
+    let world = World::new();
+    world.write("manifest.yaml", "mine");
+    std::os::unix::fs::symlink("/nowhere", world.path("README.md")).unwrap();
+    insta::assert_snapshot!(world.run(&["init"]));
+    assert_eq!(fs::read(world.path("manifest.yaml")).unwrap(), b"mine");
+    assert!(!world.path("builder.toml").exists());
+}
+
+#[test]
+fn init_that_fails_half_way_leaves_no_file() {
+    let world = World::new();
+    world.write("rootfs", "a file where a directory must be");
+    let output = world.command().args(["init", "."]).output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert_eq!(files(world.directory.path()).len(), 1);
+}
+
+#[test]
+fn env_shows_every_value_and_where_it_came_from() {
+    let world = World::new();
+    world.write("m/builder.toml", "suite = \"bookworm\"\n\nkeyring = \"a.gpg\"\n");
+    world.write("home/.config/module-builder/config.toml", "proxy = \"http://proxy.example.org:3128\"\n");
+    let arguments =
+        ["env", "-C", "m", "--mirror", "http://mirror.example.org/debian", "--arch", "arm64", "--jobs", "2"];
+    let mut command = world.command();
+    command.args(arguments).env("MODULE_BUILDER_COLOR", "never").env("SOURCE_DATE_EPOCH", "1700000000");
+    // The table's width must not depend on where the test's directory lies.
+    command.env("XDG_CACHE_HOME", "/cache");
+    insta::assert_snapshot!("env", world.finish(&mut command));
+    insta::assert_snapshot!("env_json", world.finish(command.args(["--format", "json"])));
+}
+
+#[test]
+fn settings_that_are_wrong_stop_every_verb() {
+    let world = World::new();
+    world.write("builder.toml", "suite = 3\nmirors = []\n");
+    world.write("home/.config/module-builder/config.toml", "suite = \"trixie\"\n");
+    insta::assert_snapshot!(world.run(&["env"]));
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let world = World::new();
+    insta::assert_snapshot!("unknown_flag", world.run(&["build", "--objekts", "x"]));
+    insta::assert_snapshot!("unknown_verb", world.run(&["biuld"]));
+    insta::assert_snapshot!("bad_value", world.run(&["build", "--arch", "vax"]));
+    for arguments in
+        [&["build", "--tag", "-x"][..], &["build", "--dry-run", "--objects", "o"], &["init", "--name", "A"]]
+    {
+        assert_eq!(world.command().args(arguments).output().unwrap().status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_results() {
+    let world = World::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = world.command().args(["completions", shell]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{shell}");
+        assert!(String::from_utf8(output.stdout).unwrap().contains("explain-cache"), "{shell}");
+    }
+    let page = String::from_utf8(world.command().arg("man").output().unwrap().stdout).unwrap();
+    assert!(page.contains(".TH module-builder 1"), "{page}");
+    fs::create_dir(world.path("man1")).unwrap();
+    world.command().args(["man", "--output", "man1"]).assert().success();
+    assert!(fs::read_to_string(world.path("man1/module-builder-build.1")).unwrap().contains("dry\\-run"));
+}
+
+#[test]
+fn color_is_for_those_who_ask() {
+    let world = World::new();
+    let stderr = |command: &mut Command| String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(!stderr(world.command().arg("validate")).contains('\x1b'));
+    assert!(stderr(world.command().args(["validate", "--color", "always"])).contains('\x1b'));
+}

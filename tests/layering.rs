@@ -1,0 +1,278 @@
+//! The workspace has the arrows of ARCHITECTURE.md and no others, and what only one place may do
+//! (print, exit, read the environment and the clock, spawn) is done there alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// From and to, as ARCHITECTURE.md draws them.
+const ARROWS: [(&str, &str); 9] = [
+    ("module-builder", "module-builder-model"),
+    ("module-builder", "module-builder-builder"),
+    ("module-builder", "module-builder-composer"),
+    ("module-builder", "module-builder-attest"),
+    ("module-builder", "module-builder-oci"),
+    ("module-builder-builder", "module-builder-model"),
+    ("module-builder-composer", "module-builder-model"),
+    ("module-builder-attest", "module-builder-model"),
+    ("module-builder-oci", "module-builder-model"),
+];
+const TESTKIT: &str = "module-builder-testkit";
+
+fn wrong_arrows(arrows: &[(String, String, DependencyKind)]) -> Vec<String> {
+    let is_drawn = |from: &str, to: &str, kind: DependencyKind| match kind {
+        DependencyKind::Development => to == TESTKIT || ARROWS.contains(&(from, to)),
+        DependencyKind::Normal => ARROWS.contains(&(from, to)),
+        _ => false,
+    };
+    let wrong = arrows.iter().filter(|(from, to, kind)| !is_drawn(from, to, *kind));
+    wrong.map(|(from, to, kind)| format!("{from} -> {to} ({kind})")).collect()
+}
+
+#[test]
+fn the_workspace_has_no_arrow_that_the_architecture_has_not() {
+    let metadata = MetadataCommand::new().no_deps().other_options(["--offline".to_owned()]).exec().unwrap();
+    let members: BTreeSet<String> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    assert!(members.contains("module-builder-model") && members.contains(TESTKIT), "{members:?}");
+    let arrows: Vec<_> = metadata
+        .packages
+        .iter()
+        .flat_map(|from| from.dependencies.iter().map(move |to| (from.name.to_string(), to.name.clone(), to.kind)))
+        .filter(|(_, to, _)| members.contains(to))
+        .collect();
+    assert!(arrows.len() >= 5, "too few arrows to be the whole picture: {arrows:?}");
+    assert_eq!(wrong_arrows(&arrows), Vec::<String>::new());
+}
+
+#[test]
+fn a_made_up_arrow_between_siblings_is_found() {
+    let arrow = |from: &str, to: &str, kind| (from.to_owned(), to.to_owned(), kind);
+    let arrows = [
+        arrow("module-builder", "module-builder-oci", DependencyKind::Normal),
+        arrow("module-builder-builder", "module-builder-composer", DependencyKind::Normal),
+        arrow("module-builder-composer", TESTKIT, DependencyKind::Normal),
+        arrow("module-builder-composer", TESTKIT, DependencyKind::Development),
+        arrow("module-builder-oci", "module-builder-composer", DependencyKind::Development),
+        arrow("module-builder-oci", "module-builder-model", DependencyKind::Build),
+    ];
+    let wrong = [
+        "module-builder-builder -> module-builder-composer (normal)",
+        "module-builder-composer -> module-builder-testkit (normal)",
+        "module-builder-oci -> module-builder-composer (dev)",
+        "module-builder-oci -> module-builder-model (build)",
+    ];
+    assert_eq!(wrong_arrows(&arrows), wrong);
+}
+
+/// Tokens that may stand in these files only (paths from the root of the workspace).
+struct Rule {
+    tokens: &'static str,
+    allowed: &'static [&'static str],
+}
+
+const MAIN: &[&str] = &["src/main.rs"];
+const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
+const SPAWNER: &[&str] = &["builder/src/process.rs"];
+/// Who writes down a command; running it is the spawner's work.
+const COMMANDS: &[&str] = &["builder/src/process.rs", "builder/src/apt/state.rs"];
+
+const RULES: &[Rule] = &[
+    Rule { tokens: "unsafe", allowed: &[] },
+    Rule { tokens: "println !", allowed: &[] },
+    Rule { tokens: "print !", allowed: &[] },
+    Rule { tokens: "eprintln !", allowed: &[] },
+    Rule { tokens: "eprint !", allowed: &[] },
+    Rule { tokens: "dbg !", allowed: &[] },
+    Rule { tokens: "io :: stdout", allowed: PRINTER },
+    Rule { tokens: "io :: stderr", allowed: PRINTER },
+    Rule { tokens: "process :: exit", allowed: MAIN },
+    Rule { tokens: "process :: abort", allowed: MAIN },
+    Rule { tokens: "ExitCode", allowed: MAIN },
+    Rule { tokens: "env :: var", allowed: MAIN },
+    Rule { tokens: "env :: var_os", allowed: MAIN },
+    Rule { tokens: "env :: vars", allowed: MAIN },
+    Rule { tokens: "env :: vars_os", allowed: MAIN },
+    Rule { tokens: "env :: args", allowed: MAIN },
+    Rule { tokens: "env :: args_os", allowed: MAIN },
+    Rule { tokens: "env :: temp_dir", allowed: MAIN },
+    Rule { tokens: "env :: current_dir", allowed: MAIN },
+    Rule { tokens: "env :: home_dir", allowed: MAIN },
+    // Without a directory named, tempfile asks the environment for one.
+    Rule { tokens: "tempfile :: tempfile (", allowed: &[] },
+    Rule { tokens: "tempfile :: tempdir (", allowed: &[] },
+    Rule { tokens: "NamedTempFile :: new (", allowed: &[] },
+    Rule { tokens: "TempDir :: new (", allowed: &[] },
+    Rule { tokens: "Instant :: now", allowed: MAIN },
+    Rule { tokens: "SystemTime :: now", allowed: MAIN },
+    Rule { tokens: "UNIX_EPOCH . elapsed", allowed: MAIN },
+    Rule { tokens: "process :: Command :: new", allowed: COMMANDS },
+    Rule { tokens: "Command :: new", allowed: COMMANDS },
+    Rule { tokens: ". spawn ( )", allowed: SPAWNER },
+    Rule { tokens: "command . output ( )", allowed: SPAWNER },
+    Rule { tokens: "command . status ( )", allowed: SPAWNER },
+    Rule { tokens: "CommandExt", allowed: SPAWNER },
+];
+
+/// What one file says, and which files it declares for tests only.
+struct Scan {
+    text: String,
+    test_modules: Vec<String>,
+}
+
+/// The file's tokens with one blank between any two, without comments and without items under
+/// `#[cfg(test)]`. Literals are left out: what a message says is not what the code does.
+fn scan(source: &str) -> Scan {
+    let mut scan = Scan { text: " ".to_owned(), test_modules: Vec::new() };
+    let tokens: TokenStream = source.parse().expect("the file is Rust");
+    flatten(tokens, &mut scan);
+    scan
+}
+
+fn flatten(tokens: TokenStream, scan: &mut Scan) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        if is_punct(&token, '#') && tokens.peek().is_some_and(is_cfg_test) {
+            tokens.next();
+            skip_item(&mut tokens, scan);
+            continue;
+        }
+        match token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("( ", ") "),
+                    Delimiter::Brace => ("{ ", "} "),
+                    Delimiter::Bracket => ("[ ", "] "),
+                    Delimiter::None => ("", ""),
+                };
+                scan.text.push_str(open);
+                flatten(group.stream(), scan);
+                scan.text.push_str(close);
+            }
+            TokenTree::Punct(punct) => {
+                scan.text.push(punct.as_char());
+                if punct.spacing() == proc_macro2::Spacing::Alone {
+                    scan.text.push(' ');
+                }
+            }
+            TokenTree::Ident(ident) => {
+                scan.text.push_str(&ident.to_string());
+                scan.text.push(' ');
+            }
+            TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+fn is_punct(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+}
+
+fn is_cfg_test(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.stream().to_string().replace(' ', "") == "cfg(test)")
+}
+
+/// Skips to the end of the item: its `;` or its braces. Of `mod name;` the name is kept.
+fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>, scan: &mut Scan) {
+    let mut words: Vec<String> = Vec::new();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => words.push(ident.to_string()),
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => return,
+            TokenTree::Punct(punct) if punct.as_char() == ';' => {
+                if let [.., keyword, name] = words.as_slice()
+                    && keyword == "mod"
+                {
+                    scan.test_modules.push(name.clone());
+                }
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn wrong_tokens(file: &str, scan: &Scan) -> Vec<String> {
+    let broken = RULES.iter().filter(|rule| !rule.allowed.contains(&file));
+    let broken = broken.filter(|rule| scan.text.contains(&format!(" {} ", rule.tokens)));
+    broken.map(|rule| format!("{file}: `{}`", rule.tokens)).collect()
+}
+
+fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn what_one_place_may_do_is_done_nowhere_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "model/src", "builder/src", "composer/src", "attest/src", "oci/src"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    assert!(files.len() > 30, "too few files to be the whole product: {files:?}");
+    let scans: Vec<_> = files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()), file)).collect();
+    let mut test_files = BTreeSet::new();
+    for (scan, file) in &scans {
+        let stem = file.file_stem().unwrap().to_str().unwrap();
+        let parent = file.parent().unwrap();
+        let folder = if ["mod", "lib", "main"].contains(&stem) { parent.to_owned() } else { parent.join(stem) };
+        for name in &scan.test_modules {
+            test_files.extend([folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")]);
+        }
+    }
+    let wrong: Vec<String> = scans
+        .iter()
+        .filter(|(_, file)| !test_files.contains(file))
+        .flat_map(|(scan, file)| wrong_tokens(file.strip_prefix(root).unwrap().to_str().unwrap(), scan))
+        .collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
+    let offender = r#"
+        fn f() {
+            std::println!("x");
+            std::process::exit(1);
+            let a = std::env::var("A");
+            let t = Instant::now();
+            let c = std::process::Command::new("sh").spawn();
+            unsafe { g() }
+        }
+    "#;
+    let found = wrong_tokens("model/src/lib.rs", &scan(offender));
+    for tokens in
+        ["println !", "process :: exit", "env :: var", "Instant :: now", "Command :: new", ". spawn ( )", "unsafe"]
+    {
+        assert!(found.contains(&format!("model/src/lib.rs: `{tokens}`")), "{tokens}: {found:?}");
+    }
+    assert!(wrong_tokens("src/main.rs", &scan("fn main() { std::env::vars_os(); }")).is_empty());
+
+    let innocent = r#"
+        //! println!("in a comment")
+        #![deny(unsafe_code)]
+        fn f() -> &'static str { "println!(unsafe)" }
+        #[cfg(test)]
+        #[allow(dead_code)]
+        fn helper() { println!("x") }
+        #[cfg(test)]
+        mod tests { fn f() { std::process::exit(1) } }
+        #[cfg(test)]
+        pub(crate) mod more;
+        fn after() {}
+    "#;
+    let scan = scan(innocent);
+    assert_eq!(wrong_tokens("model/src/lib.rs", &scan), Vec::<String>::new());
+    assert_eq!(scan.test_modules, ["more"]);
+    assert!(scan.text.contains(" fn after "), "{}", scan.text);
+}
