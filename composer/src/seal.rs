@@ -109,11 +109,7 @@ impl Stored for Sealed {
 ///
 /// # Errors
 /// When a file cannot be read, has changed since the scan, or a sink refuses it.
-pub fn seal(
-    tree: Tree<Source>,
-    sinks: &[&dyn ObjectSink],
-    observer: &dyn Observer,
-) -> Result<Tree<Sealed>, Error> {
+pub fn seal(tree: Tree<Source>, sinks: &[&dyn ObjectSink], observer: &dyn Observer) -> Result<Tree<Sealed>, Error> {
     let jobs = jobs(&tree);
     let total = jobs.iter().map(|job| job.source.size()).sum();
     observer.event(Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes });

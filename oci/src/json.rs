@@ -29,8 +29,11 @@ fn sorted(value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
     use std::collections::HashMap;
+
+    use super::*;
 
     #[test]
     fn keys_are_sorted_at_every_level() {

@@ -123,11 +123,7 @@ fn skopeo_reads_every_tag_as_it_is() {
 #[test]
 fn skopeo_says_that_a_module_is_no_container() {
     let world = world();
-    let output = peer("skopeo")
-        .args(["inspect", "oci:lay:v1-amd64"])
-        .current_dir(world.root.path())
-        .output()
-        .unwrap();
+    let output = peer("skopeo").args(["inspect", "oci:lay:v1-amd64"]).current_dir(world.root.path()).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
     assert!(message.contains("unsupported image-specific operation on artifact"), "{message}");

@@ -239,7 +239,8 @@ fn place(bytes: &[u8], start: u64, offset: u64, buffer: &mut [u8]) {
     let from = start.max(offset);
     let to = (start + bytes.len() as u64).min(offset + buffer.len() as u64);
     if from < to {
-        buffer[index(from - offset)..index(to - offset)].copy_from_slice(&bytes[index(from - start)..index(to - start)]);
+        buffer[index(from - offset)..index(to - offset)]
+            .copy_from_slice(&bytes[index(from - start)..index(to - start)]);
     }
 }
 

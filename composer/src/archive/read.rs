@@ -12,6 +12,8 @@ use rayon::prelude::*;
 
 use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes};
 use crate::error::Error;
+use crate::image::{self, Stored};
+use crate::tree::Kind;
 use crate::verity::{self, Hasher};
 
 /// The largest `manifest.json` that is read, in bytes.
@@ -151,6 +153,7 @@ pub fn read(path: &Path, options: &Options) -> Result<Archive, Error> {
     }
     let archive = Reader { file: &file, path }.read()?;
     let archive = Archive { file: Arc::new(file), ..archive };
+    archive.check_references()?;
     if options.check_objects {
         archive.check_objects()?;
     }
@@ -329,6 +332,26 @@ fn parse_digest(bytes: &[u8]) -> Option<VerityDigest> {
 }
 
 impl Archive {
+    /// The objects must be exactly those that the image refers to.
+    fn check_references(&self) -> Result<(), Error> {
+        let problem = problem(&self.path);
+        let tree = image::read(&self.image)?;
+        let mut used = BTreeMap::new();
+        for (_, _, node) in tree.walk() {
+            let Kind::Regular(content) = &node.kind else { continue };
+            let Some(digest) = content.verity() else { continue };
+            let size = content.size();
+            if self.objects.get(digest).is_none_or(|member| member.size != size) {
+                return Err(problem(Problem::MissingObject { digest: *digest, size }));
+            }
+            used.insert(*digest, ());
+        }
+        match self.objects.keys().find(|digest| !used.contains_key(digest)) {
+            Some(digest) => Err(problem(Problem::UnusedObject { digest: *digest })),
+            None => Ok(()),
+        }
+    }
+
     /// Reads every object and compares its digest with its name.
     ///
     /// # Errors
@@ -364,9 +387,7 @@ impl Archive {
 impl Objects for Archive {
     fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error> {
         match self.objects.get(digest) {
-            Some(member) if member.size == size => {
-                Ok(Extent { file: Arc::clone(&self.file), offset: member.offset })
-            }
+            Some(member) if member.size == size => Ok(Extent { file: Arc::clone(&self.file), offset: member.offset }),
             _ => Err(Error::MissingObject { digest: *digest, size }),
         }
     }

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
