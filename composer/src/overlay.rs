@@ -3,6 +3,7 @@
 //! Nothing of the author's checkout but names, contents, link targets and the owner's execute bit
 //! reaches the tree: that is what git keeps. Users, umask, times and attributes of the host do not.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use model::{Epoch, ImagePath};
@@ -67,7 +68,7 @@ pub fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Resul
     let options = Options { xattrs: XattrFilter::none() };
     let files = scan::directory(directory, &options)?;
     let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
-    let mut layer = Layer { tree, mtime, directory, report: OverlayReport::default() };
+    let mut layer = Layer { tree, mtime, directory, laid: BTreeSet::new(), report: OverlayReport::default() };
     // Parents come first, so that links and directories of the overlay itself lead where they shall.
     for (path, _, node) in files.walk().skip(1) {
         layer.lay(&path, node)?;
@@ -82,6 +83,7 @@ struct Layer<'a> {
     tree: &'a mut Tree<Source>,
     mtime: Mtime,
     directory: &'a Path,
+    laid: BTreeSet<ImagePath>,
     report: OverlayReport,
 }
 
@@ -130,9 +132,8 @@ impl Layer<'_> {
         if before.is_some_and(|id| self.tree.node(id).is_directory()) {
             return Err(self.fault(path, OverlayFault::OverDirectory { at: at.clone() }));
         }
-        let list = if before.is_some() { &self.report.replaced } else { &self.report.added };
         // Walked in order, a path comes twice only by way of a link.
-        if before.is_some() && (list.contains(at) || self.report.added.contains(at)) {
+        if !self.laid.insert(at.clone()) {
             return Err(self.fault(path, OverlayFault::Twice { at: at.clone() }));
         }
         self.put(path, at, node)?;
