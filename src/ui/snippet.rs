@@ -110,5 +110,18 @@ fn show(bytes: &[u8]) -> String {
 
 /// What two modules both claim, with the places where each claims it.
 pub(super) fn conflict(conflict: &Conflict) -> String {
-    format!("conflict: {}", clean(&conflict.message))
+    // The message names the example.
+    let mut out = format!("conflict: {}", clean(&conflict.message));
+    for rule in [&conflict.own, &conflict.neighbour] {
+        let origin = &rule.origin;
+        let place = origin.position.map_or_else(String::new, |position| format!(":{position}"));
+        let (field, pattern) = (origin.field.key(), clean(rule.pattern.as_str()));
+        let _ = write!(out, "\n  --> {}{place}", clean(&origin.file));
+        let _ = write!(out, "\n    | {}: {field}: {pattern}", clean(&origin.module));
+    }
+    if !conflict.cure.is_empty() {
+        let _ = write!(out, "\n  help: {}", clean(&conflict.cure));
+    }
+    out.push('\n');
+    out
 }
