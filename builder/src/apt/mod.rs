@@ -1,18 +1,30 @@
 //! Package requests become an exact closure of .deb files.
 //!
-//! `resolve` asks apt, in an isolated state directory where nothing of the host's apt counts, for
+//! [`resolve`] asks apt, in an isolated state directory where nothing of the host's apt counts, for
 //! the closure of a list of requests; checking the archive's signature and the solve itself are
-//! apt's own. `lock` writes the answer down and compares it. `fetch` brings the files into the
-//! content-addressed cache, where every use checks their sha256 again. `host_mirrors` reads which
+//! apt's own. [`lock`] writes the answer down and compares it. [`fetch`] brings the files into the
+//! content-addressed cache, where every use checks their sha256 again. [`host_mirrors`] reads which
 //! archive the host itself uses.
 //!
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
-//! `fetch`.
+//! [`fetch`].
 
+mod download;
 mod error;
+mod failure;
+mod fetch;
+mod host;
+mod index;
+mod relation;
+mod release;
 mod resolution;
 mod settings;
+mod solve;
+mod state;
 
 pub use error::{Error, FetchFailure, FetchFault, Missing, SignatureFault};
+pub use fetch::{FetchOptions, fetch};
+pub use host::{HostMirror, HostMirrors, host_mirrors};
 pub use resolution::{Reason, ReleaseInfo, Resolution, Resolved};
 pub use settings::{Access, ParseVariantError, Settings, Source, Variant};
+pub use solve::resolve;

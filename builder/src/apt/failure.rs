@@ -1,0 +1,157 @@
+//! What apt-get's messages mean. They are read in the C locale, where they are stable enough that
+//! an unknown one still ends in an error that shows them.
+
+use super::{Error, SignatureFault};
+
+/// How many lines of apt's messages an error shows.
+const TAIL_LINES: usize = 24;
+
+/// The most of one line that an error shows, in characters.
+const TAIL_WIDTH: usize = 400;
+
+/// The errors and warnings among apt's messages, the last of them, without control characters.
+pub(super) fn tail(output: &[u8]) -> String {
+    let lines: Vec<String> = output
+        .split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|line| !line.is_empty())
+        .map(|line| model::path::escape(line).chars().take(TAIL_WIDTH).collect())
+        .collect();
+    let telling = |line: &&String| ["E:", "W:", "Err:", "  "].iter().any(|start| line.starts_with(start));
+    let mut kept: Vec<&str> = lines.iter().filter(telling).map(String::as_str).collect();
+    if kept.is_empty() {
+        kept = lines.iter().map(String::as_str).collect();
+    }
+    kept[kept.len().saturating_sub(TAIL_LINES)..].join("\n")
+}
+
+/// The error that `apt-get VERB` reports by its messages.
+pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(output);
+    let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
+    let log = tail(output);
+    if has(&["No space left on device", "Disk quota exceeded", "don't have enough free space"]) {
+        return Error::DiskFull { log };
+    }
+    if has(&["Permission denied", "Read-only file system"]) {
+        return Error::Permission { log };
+    }
+    if let Some(fault) = signature(&text) {
+        return Error::Signature { fault, log };
+    }
+    if has(&["is expired (invalid since", "is not valid yet (invalid for"]) {
+        return Error::Expired { log };
+    }
+    if has(&["Hash Sum mismatch", "File has unexpected size", "Hashes of expected file", "Hashes of received file"]) {
+        return Error::IndexMismatch { log };
+    }
+    if has(&[
+        "Could not resolve",
+        "Temporary failure resolving",
+        "Something wicked happened resolving",
+        "Could not connect",
+        "Cannot initiate the connection",
+        "Unable to connect",
+        "Connection timed out",
+        "Connection refused",
+        "connection timed out",
+        "Network is unreachable",
+        "Connection failed",
+        "Error reading from server",
+    ]) {
+        return Error::Network { log };
+    }
+    if has(&["does not have a Release file", "no longer has a Release file", "404  Not Found", "File not found"]) {
+        return Error::SuiteMissing { log };
+    }
+    if has(&[" is not signed."]) {
+        return Error::Signature { fault: SignatureFault::Missing, log };
+    }
+    Error::Apt { verb, log }
+}
+
+fn signature(text: &str) -> Option<SignatureFault> {
+    let has = |needles: &[&str]| needles.iter().any(|needle| text.contains(needle));
+    if has(&["BADSIG", "Clearsigned file isn't valid", "Bad signature", "Message has been manipulated"]) {
+        Some(SignatureFault::Bad)
+    } else if has(&["NO_PUBKEY", "Missing key ", "public key is not available", "Unknown signature key"]) {
+        Some(SignatureFault::UnknownKey)
+    } else if has(&["EXPKEYSIG", "REVKEYSIG", "EXPSIG", "KEYEXPIRED", "weak digest", "signatures were invalid"]) {
+        Some(SignatureFault::Unfit)
+    } else {
+        None
+    }
+}
+
+/// apt's explanation why packages cannot be installed together, if it gives one.
+pub(super) fn unsatisfiable(stdout: &[u8], stderr: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stdout);
+    let reasons = String::from_utf8_lossy(stderr);
+    let start = text.find("The following packages have unmet dependencies:");
+    let solver = ["Unable to satisfy dependencies", "held broken packages"].iter().any(|n| reasons.contains(n));
+    if start.is_none() && !solver {
+        return None;
+    }
+    let lines = text[start.unwrap_or(text.len())..].lines().chain(reasons.lines());
+    let shown = lines.filter(|line| !line.trim().is_empty()).take(60);
+    Some(shown.map(|line| model::path::escape(line.as_bytes())).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_messages_have_their_errors() {
+        let kind = |text: &str| match error("update", text.as_bytes()) {
+            Error::Network { .. } => "network".to_owned(),
+            Error::SuiteMissing { .. } => "suite".to_owned(),
+            Error::Signature { fault, .. } => format!("{fault:?}"),
+            Error::Expired { .. } => "expired".to_owned(),
+            Error::DiskFull { .. } => "full".to_owned(),
+            Error::Permission { .. } => "permission".to_owned(),
+            Error::IndexMismatch { .. } => "mismatch".to_owned(),
+            other => format!("{other:?}"),
+        };
+        // Messages of apt 2.6 and 3.0, shortened.
+        for (text, wanted) in [
+            ("E: Failed to fetch http://m/InRelease  Could not resolve 'm'", "network"),
+            ("E: The repository 'http://m nosuch Release' does not have a Release file.", "suite"),
+            ("E: The repository 'file:/m x Release' is not signed.", "Missing"),
+            (
+                "W: GPG error: file:/m x InRelease: The following signatures were invalid: BADSIG 12\nE: The repository 'file:/m x InRelease' is not signed.",
+                "Bad",
+            ),
+            (
+                "W: GPG error: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY 12\nE: The repository is not signed.",
+                "UnknownKey",
+            ),
+            (
+                "E: Sub-process sqv returned an error code (1), error message is: Missing key 12, which is needed to verify signature.",
+                "UnknownKey",
+            ),
+            ("W: The following signatures were invalid: EXPKEYSIG 12", "Unfit"),
+            (
+                "E: Release file for file:/m/InRelease is expired (invalid since 5d). Updates for this repository will not be applied.",
+                "expired",
+            ),
+            ("E: Write error - write (28: No space left on device)", "full"),
+            ("E: Could not open lock file - open (13: Permission denied)", "permission"),
+            (
+                "E: Failed to fetch http://m/Packages.xz  File has unexpected size (1 != 2). Mirror sync in progress?",
+                "mismatch",
+            ),
+        ] {
+            assert_eq!(kind(text), wanted, "{text}");
+        }
+        assert!(matches!(error("update", b"E: something else"), Error::Apt { verb: "update", .. }));
+    }
+
+    #[test]
+    fn the_tail_is_bounded_and_plain() {
+        let text = format!("{}E: \x1b[31mlast{}\n", "E: line\n".repeat(100), "x".repeat(1000));
+        let tail = tail(text.as_bytes());
+        assert_eq!(tail.lines().count(), TAIL_LINES);
+        assert!(!tail.contains('\x1b') && tail.lines().all(|line| line.chars().count() <= TAIL_WIDTH));
+    }
+}

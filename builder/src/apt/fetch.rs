@@ -1,0 +1,224 @@
+//! Brings the packages of a resolution into the cache, several at once.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use model::observe::{Event, Observer, Unit};
+use ureq::Agent;
+
+use super::download::{self, Failure, Part, Wanted};
+use super::error::{FetchFailure, FetchFault};
+use super::{Error, Resolution, Resolved};
+use crate::cache::{self, Cache};
+
+/// How packages are fetched. It changes speed and place only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchOptions {
+    /// Take nothing but what the cache holds.
+    pub offline: bool,
+    /// How many files are checked and downloaded at once, at least one.
+    pub jobs: usize,
+    /// How often a file is tried again after an error that may pass.
+    pub retries: u32,
+    /// How long to wait before the first further attempt; it doubles with each one.
+    pub backoff: Duration,
+    /// What HTTP servers are told about this program.
+    pub user_agent: String,
+    /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
+    pub proxy: Option<String>,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            jobs: 8,
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            user_agent: concat!("module-builder/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
+        }
+    }
+}
+
+/// Gives the .deb of each package, in the order of the resolution, each checked in size and sha256
+/// just now. What the cache lacks is downloaded.
+///
+/// Safe with several processes on one cache: each file is downloaded by one, and appears under its
+/// final name only when it was checked.
+///
+/// # Errors
+/// [`Error::Fetch`] with every package that failed. Files that came stay in the cache, and a
+/// half-downloaded one is resumed by the next call.
+pub fn fetch(
+    resolution: &Resolution,
+    cache: &Cache,
+    options: &FetchOptions,
+    observer: &dyn Observer,
+) -> Result<Vec<PathBuf>, Error> {
+    let _use = cache.in_use()?;
+    let shelf = cache.debs()?;
+    let agent = download::agent(&options.user_agent, options.proxy.as_deref(), options.jobs.max(1));
+    let agent = agent.map_err(|_| Error::Setting {
+        field: "proxy",
+        value: String::new(),
+        message: "this is no proxy such as http://proxy.example.org:3128",
+    })?;
+    let total = resolution.packages.iter().map(|package| package.size).sum();
+    observer.event(Event::Stage { name: "fetch packages", total: Some(total), unit: Unit::Bytes });
+    let run = Run {
+        cache,
+        options,
+        observer,
+        agent,
+        shelf,
+        next: AtomicUsize::new(0),
+        done: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+        failures: Mutex::new(Vec::new()),
+    };
+    let jobs = options.jobs.clamp(1, 64).min(resolution.packages.len());
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| run.work(&resolution.packages));
+        }
+    });
+    let mut failures = run.failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if failures.is_empty() {
+        observer.event(Event::Done);
+        return Ok(resolution.packages.iter().map(|package| cache.deb_path(&package.sha256)).collect());
+    }
+    failures.sort_by_key(|(number, _)| *number);
+    Err(Error::Fetch { failures: failures.into_iter().map(|(_, failure)| failure).collect() })
+}
+
+/// What the threads of one call share.
+struct Run<'a> {
+    cache: &'a Cache,
+    options: &'a FetchOptions,
+    observer: &'a dyn Observer,
+    agent: Agent,
+    shelf: PathBuf,
+    next: AtomicUsize,
+    done: AtomicU64,
+    /// Set when going on is useless: the network or the disk failed, not one package.
+    stop: AtomicBool,
+    failures: Mutex<Vec<(usize, FetchFailure)>>,
+}
+
+impl Run<'_> {
+    fn work(&self, packages: &[Resolved]) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(package) = packages.get(number) else { return };
+            let Err(fault) = self.package(package) else { continue };
+            if matches!(fault, FetchFault::Network { .. } | FetchFault::Io { .. }) {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            let failure = FetchFailure { package: package.package.name.clone(), url: package.url.clone(), fault };
+            self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((number, failure));
+        }
+    }
+
+    fn package(&self, package: &Resolved) -> Result<(), FetchFault> {
+        let target = self.cache.deb_path(&package.sha256);
+        match look(&target, package)? {
+            Found::Good => {
+                self.progress(package.size);
+                return Ok(());
+            }
+            Found::Damaged => {
+                let cure = if self.options.offline { "run once without `--offline`" } else { "" };
+                let name = &package.package.name;
+                let message = format!("the cached file of {name} is damaged; it is not used");
+                self.observer.event(Event::Warning { message, cure: cure.to_owned() });
+            }
+            Found::Nothing => {}
+        }
+        if self.options.offline {
+            return Err(FetchFault::Offline);
+        }
+        let shelf = target.parent().unwrap_or(&self.shelf);
+        let made = self.cache.directory(shelf, 0o755);
+        made.map_err(|error| FetchFault::Io { message: error.to_string(), full: false })?;
+        self.observer.event(Event::Item(package.package.name.clone()));
+        let path = target.with_extension("part");
+        loop {
+            let part = Part::open(&path).map_err(|error| download::disk(&path, &error))?;
+            // Somebody may have finished it while this process waited for the lock.
+            if look(&target, package)? == Found::Good {
+                drop(part);
+                self.progress(package.size);
+                return Ok(());
+            }
+            if let Some(part) = part {
+                return self.download(part, package, &target);
+            }
+        }
+    }
+
+    fn download(&self, mut part: Part, package: &Resolved, target: &Path) -> Result<(), FetchFault> {
+        let wanted = Wanted { url: &package.url, size: package.size, sha256: package.sha256 };
+        let came = AtomicU64::new(0);
+        let progress = |count: u64| {
+            // A second try from the beginning must not count twice.
+            let before = came.fetch_add(count, Ordering::Relaxed);
+            self.progress(count.min(package.size.saturating_sub(before)));
+        };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let message = match part.complete(&self.agent, &wanted, target, &progress) {
+                Ok(()) => {
+                    self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
+                    return Ok(());
+                }
+                Err(Failure::Final(fault)) => return Err(fault),
+                Err(Failure::Transient(message)) => message,
+            };
+            if attempts > self.options.retries || self.stop.load(Ordering::Relaxed) {
+                return Err(FetchFault::Network { message, attempts });
+            }
+            let factor = 1_u32 << (attempts - 1).min(10);
+            thread::sleep(self.options.backoff.saturating_mul(factor).min(Duration::from_secs(60)));
+        }
+    }
+
+    fn progress(&self, count: u64) {
+        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
+        self.observer.event(Event::Progress { done });
+    }
+}
+
+/// What the cache has under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Good,
+    Nothing,
+    /// Other bytes than its name says. They are never used; a download replaces them by a rename,
+    /// so that no process can take away what another has just made good.
+    Damaged,
+}
+
+fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
+    let failed = |error: io::Error| download::disk(target, &error);
+    let mut file = match File::open(target) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(failed(error)),
+    };
+    // A file of another length is not read at all.
+    if file.metadata().map_err(failed)?.len() != package.size
+        || download::digest(&mut file).map_err(failed)? != package.sha256
+    {
+        return Ok(Found::Damaged);
+    }
+    // A shared cache may belong to somebody else; the mark only delays eviction.
+    let _ = cache::touch(target);
+    Ok(Found::Good)
+}

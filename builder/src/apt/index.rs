@@ -1,0 +1,299 @@
+//! The Packages indexes that apt fetched and checked, read once from front to back.
+//!
+//! Source of the format: Debian policy, chapter 5, and the wiki's "DebianRepository/Format".
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use model::Digest;
+use model::package::{Package, is_package_name, is_version};
+
+use super::{Error, relation};
+
+/// The largest index that is read, in bytes. Debian's largest has about 60 MiB.
+const INDEX_LIMIT: u64 = 1 << 30;
+
+/// One package of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) package: Package,
+    /// Which of the settings' archives has it.
+    pub(super) source: usize,
+    pub(super) path: String,
+    pub(super) size: u64,
+    /// `None` where the index has none; then the package cannot be used.
+    pub(super) sha256: Option<Digest>,
+    pub(super) priority: String,
+    pub(super) essential: bool,
+    /// `Pre-Depends` and `Depends`.
+    pub(super) depends: String,
+    pub(super) provides: String,
+}
+
+/// Every package of all indexes.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    pub(super) records: Vec<Record>,
+    by_name: BTreeMap<String, Vec<usize>>,
+    providers: BTreeMap<String, Vec<usize>>,
+    by_path: BTreeMap<(usize, String), usize>,
+}
+
+#[derive(Default)]
+struct Paragraph {
+    name: String,
+    version: String,
+    arch: String,
+    source: String,
+    path: String,
+    size: String,
+    sha256: String,
+    priority: String,
+    essential: bool,
+    depends: String,
+    provides: String,
+}
+
+impl Index {
+    /// Adds all packages of the index `path`, which belongs to the archive `source`.
+    pub(super) fn read(&mut self, path: &Path, source: usize) -> Result<(), Error> {
+        let failed = |error| Error::Io { action: "read", path: path.to_owned(), source: error };
+        let file = File::open(path).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(1 << 18, file.take(INDEX_LIMIT));
+        self.read_from(&mut reader, path, source, &failed)?;
+        if reader.get_ref().limit() == 0 {
+            return Err(Error::Index { path: path.to_owned(), message: format!("it is over {INDEX_LIMIT} bytes") });
+        }
+        Ok(())
+    }
+
+    fn read_from(
+        &mut self,
+        reader: &mut dyn BufRead,
+        path: &Path,
+        source: usize,
+        failed: &dyn Fn(std::io::Error) -> Error,
+    ) -> Result<(), Error> {
+        let wrong = |message: String| Error::Index { path: path.to_owned(), message };
+        let mut paragraph = Paragraph::default();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let count = reader.read_until(b'\n', &mut line).map_err(failed)?;
+            let text = line.trim_ascii_end();
+            if text.is_empty() {
+                if !paragraph.name.is_empty() {
+                    let record = std::mem::take(&mut paragraph).record(source).map_err(wrong)?;
+                    self.push(record);
+                }
+                if count == 0 {
+                    return Ok(());
+                }
+            } else if !text[0].is_ascii_whitespace() {
+                // Continuation lines belong to fields that nobody here asks for.
+                paragraph.take(text).map_err(wrong)?;
+            }
+        }
+    }
+
+    fn push(&mut self, record: Record) {
+        let number = self.records.len();
+        for (name, _) in relation::provided(&record.provides) {
+            self.providers.entry(name.to_owned()).or_default().push(number);
+        }
+        // apt takes the first archive that has a file, so that the first entry counts.
+        self.by_path.entry((record.source, record.path.clone())).or_insert(number);
+        self.by_name.entry(record.package.name.clone()).or_default().push(number);
+        self.records.push(record);
+    }
+
+    /// Every package of this name.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Record> {
+        self.by_name.get(name).into_iter().flatten().map(|number| &self.records[*number])
+    }
+
+    /// The names of the packages that provide the virtual package `name`, sorted.
+    pub(super) fn providers(&self, name: &str) -> Vec<String> {
+        let numbers = self.providers.get(name).into_iter().flatten();
+        let mut names: Vec<_> = numbers.map(|number| self.records[*number].package.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The package whose file lies at `path` in the archive `source`.
+    pub(super) fn at(&self, source: usize, path: &str) -> Option<&Record> {
+        self.by_path.get(&(source, path.to_owned())).map(|number| &self.records[*number])
+    }
+
+    /// At most three names like `name`, the nearest first.
+    ///
+    /// A name is near when few letters differ, or when it is the given one with something added
+    /// (`redis` and `redis-server`).
+    pub(super) fn near(&self, name: &str) -> Vec<String> {
+        let reach = (name.len() / 3).clamp(1, 3);
+        let distance = |other: &str| {
+            if other.len().abs_diff(name.len()) <= reach {
+                let distance = strsim::osa_distance(name, other);
+                return (distance <= reach).then_some(distance);
+            }
+            let longer = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+            longer.then_some(reach + other.len() - name.len())
+        };
+        let mut near: Vec<_> =
+            self.by_name.keys().filter_map(|other| distance(other).map(|distance| (distance, other))).collect();
+        near.sort();
+        near.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+    }
+}
+
+impl Paragraph {
+    fn take(&mut self, line: &[u8]) -> Result<(), String> {
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            return Err(format!("a line has no colon: {}", model::path::escape(&line[..line.len().min(80)])));
+        };
+        let (field, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        let slot = match field {
+            b"Package" => &mut self.name,
+            b"Version" => &mut self.version,
+            b"Architecture" => &mut self.arch,
+            b"Source" => &mut self.source,
+            b"Filename" => &mut self.path,
+            b"Size" => &mut self.size,
+            b"SHA256" => &mut self.sha256,
+            b"Priority" => &mut self.priority,
+            b"Provides" => &mut self.provides,
+            b"Depends" | b"Pre-Depends" => &mut self.depends,
+            b"Essential" => {
+                self.essential = value == b"yes";
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        let value =
+            std::str::from_utf8(value).map_err(|_| format!("a field {} is not UTF-8", model::path::escape(field)))?;
+        if !slot.is_empty() {
+            slot.push_str(", ");
+        }
+        slot.push_str(value);
+        Ok(())
+    }
+
+    fn record(self, source: usize) -> Result<Record, String> {
+        let wrong = |field: &str, value: &str| {
+            let cut: String = value.chars().take(80).collect();
+            format!("the field {field} of the package {:?} is wrong: {cut:?}", self.name)
+        };
+        if !is_package_name(&self.name) {
+            return Err(wrong("Package", &self.name));
+        }
+        if !is_version(&self.version) {
+            return Err(wrong("Version", &self.version));
+        }
+        if self.arch.is_empty() || !self.arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(wrong("Architecture", &self.arch));
+        }
+        if !is_relative(&self.path) {
+            return Err(wrong("Filename", &self.path));
+        }
+        let size = self.size.parse().map_err(|_| wrong("Size", &self.size))?;
+        let sha256 = match self.sha256.as_str() {
+            "" => None,
+            hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),
+        };
+        // `Source: name (version)`; the version only where it is not the binary's own.
+        let (name, version) = match self.source.split_once('(') {
+            Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
+            None => (self.source.as_str(), self.version.as_str()),
+        };
+        let name = if name.is_empty() { &self.name } else { name };
+        if !is_package_name(name) || !is_version(version) {
+            return Err(wrong("Source", &self.source));
+        }
+        let package = Package {
+            source: name.to_owned(),
+            source_version: version.to_owned(),
+            name: self.name,
+            arch: self.arch,
+            version: self.version,
+        };
+        let (path, priority, essential) = (self.path, self.priority, self.essential);
+        let (depends, provides) = (self.depends, self.provides);
+        Ok(Record { package, source, path, size, sha256, priority, essential, depends, provides })
+    }
+}
+
+/// Whether `path` is relative, without empty, `.` or `..` components and control characters.
+pub(super) fn is_relative(path: &str) -> bool {
+    // Indexes of small archives write `./name.deb`; apt joins it as it stands.
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.len() <= 4096
+        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(text: &str) -> Result<Index, Error> {
+        let mut index = Index::default();
+        index.read_from(&mut text.as_bytes(), Path::new("Packages"), 0, &|e| panic!("{e}")).map(|()| index)
+    }
+
+    const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn paragraph(name: &str, more: &str) -> String {
+        format!(
+            "Package: {name}\nVersion: 1:2-3\nArchitecture: all\nFilename: pool/{name}_2-3_all.deb\nSize: 12\nSHA256: {DIGITS}\n{more}Description: a\n Filename: forged\n"
+        )
+    }
+
+    #[test]
+    fn fields_are_read_and_continuation_lines_are_not() {
+        let more =
+            "Source: src (4.5)\nPriority: required\nEssential: yes\nPre-Depends: a\nDepends: b\nProvides: v (= 1), w\n";
+        let index = index(&format!("{}\n\n{}", paragraph("one", more), paragraph("two", ""))).unwrap();
+        assert_eq!(index.records.len(), 2);
+        let one = index.at(0, "pool/one_2-3_all.deb").unwrap();
+        assert_eq!((one.package.source.as_str(), one.package.source_version.as_str()), ("src", "4.5"));
+        assert!(one.essential && one.depends == "a, b" && one.size == 12 && one.sha256.is_some());
+        assert_eq!(index.providers("v"), ["one"]);
+        let two = index.named("two").next().unwrap();
+        assert_eq!((two.package.source.as_str(), two.package.source_version.as_str()), ("two", "1:2-3"));
+    }
+
+    #[test]
+    fn a_hostile_index_is_refused() {
+        let good = paragraph("one", "");
+        for (from, to) in [
+            ("pool/one", "../one"),
+            ("pool/one", "/etc/one"),
+            ("pool/one", "pool//one"),
+            ("Size: 12", "Size: -1"),
+            ("Size: 12", "Size: 99999999999999999999"),
+            ("Package: one", "Package: -o"),
+            ("1:2-3", "1:2-3;id"),
+            (DIGITS, "abc"),
+            ("Architecture: all", "Architecture: a/b"),
+            ("Size: 12", "no colon here"),
+        ] {
+            let text = good.replacen(from, to, 1);
+            assert_ne!(text, good);
+            assert!(matches!(index(&text), Err(Error::Index { .. })), "{to}");
+        }
+    }
+
+    #[test]
+    fn near_names_are_found() {
+        let text =
+            ["nginx", "nginx-light", "redis-server", "python3", "g++", "zsh"].map(|n| paragraph(n, "")).join("\n");
+        let index = index(&text).unwrap();
+        assert_eq!(index.near("ngnix"), ["nginx"]);
+        assert_eq!(index.near("redis"), ["redis-server"]);
+        assert_eq!(index.near("pyhton3"), ["python3"]);
+        assert!(index.near("postgresql").is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! From requests to an exact closure. The solve is apt's; here it is asked and its answer read.
+
+use std::collections::BTreeMap;
+
+use model::observe::{Event, Observer, Unit};
+use model::package::PackageRequest;
+
+use super::error::Missing;
+use super::index::{Index, Record};
+use super::resolution::{Reason, Resolution, Resolved};
+use super::settings::{Source, Variant};
+use super::state::{State, Target};
+use super::{Error, ReleaseInfo, Settings, failure, relation};
+use crate::cache::Cache;
+
+/// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
+///
+/// The lists are fetched anew, unless [`super::Access::offline`] is set. The answer depends on the
+/// archives' lists, the requests as a set, and the settings, on nothing of the host.
+///
+/// # Errors
+/// See [`Error`]; every request that cannot be served is in one [`Error::Missing`].
+pub fn resolve(
+    requests: &[PackageRequest],
+    settings: &Settings,
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Resolution, Error> {
+    let _use = cache.in_use()?;
+    let state = State::open(settings, cache)?;
+    observer.event(Event::Stage { name: "read package lists", total: None, unit: Unit::Items });
+    if !settings.access.offline {
+        state.update()?;
+    } else if !state.is_complete() {
+        return Err(Error::OfflineState { suite: settings.suite.clone(), arch: settings.arch });
+    }
+    let targets = state.targets()?;
+    let index = read(&targets)?;
+    let releases = releases(&state, &targets)?;
+    observer.event(Event::Done);
+
+    observer.event(Event::Stage { name: "resolve packages", total: None, unit: Unit::Items });
+    let mut requests = requests.to_vec();
+    requests.sort();
+    requests.dedup();
+    let mut missing: Vec<Missing> =
+        requests.iter().filter_map(|request| check(request, &index, &releases, settings)).collect();
+    if !missing.is_empty() {
+        // The lock of this state is let go first: nobody waits for one state while holding another.
+        let source = state.sources().first().cloned();
+        drop(state);
+        if let Some((source, release)) = source.zip(releases.first()) {
+            look_elsewhere(&mut missing, &source, &release.1, settings, cache);
+        }
+        return Err(Error::Missing { missing });
+    }
+    let closure = plan(&state, &index, &requests, settings)?;
+    let packages = explain(&closure, &requests, settings, state.sources())?;
+    observer.event(Event::Done);
+    let mut releases = releases.into_iter().map(|(info, _)| info);
+    let Some(release) = releases.next() else {
+        return Err(Error::Setting { field: "mirrors", value: String::new(), message: "name at least one archive" });
+    };
+    let (suite, variant, arch) = (settings.suite.clone(), settings.variant, settings.arch);
+    Ok(Resolution { arch, suite, variant, requests, release, more_releases: releases.collect(), packages })
+}
+
+fn read(targets: &[Target]) -> Result<Index, Error> {
+    let mut index = Index::default();
+    for target in targets {
+        index.read(&target.file, target.source)?;
+    }
+    Ok(index)
+}
+
+type Release = (ReleaseInfo, Vec<String>);
+
+fn releases(state: &State, targets: &[Target]) -> Result<Vec<Release>, Error> {
+    (0..state.sources().len()).map(|number| state.release(number, targets)).collect()
+}
+
+/// Why `request` cannot be served by the index; `None` when it can.
+fn check(request: &PackageRequest, index: &Index, releases: &[Release], settings: &Settings) -> Option<Missing> {
+    let mut missing = Missing {
+        request: request.clone(),
+        near: Vec::new(),
+        components: Vec::new(),
+        providers: Vec::new(),
+        versions: Vec::new(),
+        foreign: None,
+    };
+    let native = settings.arch.debian();
+    if let Some(arch) = request.arch.as_deref().filter(|arch| ![native, "any", "native", "all"].contains(arch)) {
+        missing.foreign = Some(arch.to_owned());
+        return Some(missing);
+    }
+    let named: Vec<&Record> = index.named(&request.name).collect();
+    if named.is_empty() {
+        missing.providers = index.providers(&request.name);
+        missing.near = index.near(&request.name);
+        return Some(missing);
+    }
+    let fits = |record: &&Record| {
+        let release = &releases[record.source].0;
+        let names = [&release.suite, &release.codename, &release.path];
+        request.version.as_ref().is_none_or(|version| *version == record.package.version)
+            && request.suite.as_ref().is_none_or(|suite| names.contains(&suite))
+    };
+    if named.iter().any(fits) {
+        return None;
+    }
+    let describe = |record: &Record| {
+        let Record { package, source, .. } = record;
+        format!("{} in {}", package.version, releases[*source].0.path)
+    };
+    missing.versions = named.into_iter().map(describe).collect();
+    missing.versions.sort();
+    missing.versions.dedup();
+    Some(missing)
+}
+
+/// Looks for names that do not exist in the components that the archive has but the settings do not
+/// name. It only makes the message better, so that a failure here is not one of its own.
+fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String], settings: &Settings, cache: &Cache) {
+    let unknown = |entry: &Missing| entry.foreign.is_none() && entry.versions.is_empty() && entry.providers.is_empty();
+    if settings.access.offline || !missing.iter().any(unknown) {
+        return;
+    }
+    for component in components.iter().filter(|component| !source.components.contains(component)) {
+        let mut wider = settings.clone();
+        wider.components = vec![component.clone()];
+        wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
+        let index = State::open(&wider, cache).and_then(|state| {
+            state.update()?;
+            read(&state.targets()?)
+        });
+        let Ok(index) = index else { continue };
+        for entry in missing.iter_mut().filter(|entry| unknown(entry)) {
+            if index.named(&entry.request.name).next().is_some() {
+                entry.components.push(component.clone());
+            }
+        }
+    }
+}
+
+/// What apt is asked to install. The patterns for the base are those of mmdebstrap, so that what is
+/// locked is what mmdebstrap installs: packages count for the base only by what the suite itself
+/// says of them.
+fn arguments(requests: &[PackageRequest], settings: &Settings) -> Vec<String> {
+    let suite = settings.suite.replace('.', "\\.").replace('+', "\\+");
+    let narrow = |what: &str| {
+        let arch = settings.arch;
+        format!("?narrow(?or(?archive(^{suite}$),?codename(^{suite}$)),?architecture({arch}),{what})")
+    };
+    let mut arguments = Vec::new();
+    if settings.variant.has_essential() {
+        arguments.push(narrow("?essential"));
+    }
+    if settings.variant == Variant::Apt {
+        arguments.push("apt".to_owned());
+    }
+    let priorities: Vec<String> =
+        settings.variant.priorities().iter().map(|priority| format!("?priority(^{priority}$)")).collect();
+    if !priorities.is_empty() {
+        let any = if priorities.len() == 1 { priorities.concat() } else { format!("?or({})", priorities.join(",")) };
+        arguments.push(narrow(&format!("?and({any},?not(?essential))")));
+    }
+    // Only one architecture is known to apt here, so that a qualifier says nothing more.
+    let plain = |request: &PackageRequest| PackageRequest { arch: None, ..request.clone() }.to_string();
+    arguments.extend(requests.iter().map(plain));
+    arguments
+}
+
+/// apt's plan, as records sorted by name and architecture.
+fn plan<'a>(
+    state: &State,
+    index: &'a Index,
+    requests: &[PackageRequest],
+    settings: &Settings,
+) -> Result<Vec<&'a Record>, Error> {
+    let wanted = arguments(requests, settings);
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = ["-q", "--print-uris", "--yes", "install", "--"].map(str::to_owned);
+    let outcome = state.apt_get(options.into_iter().chain(wanted))?;
+    if !outcome.status.success() {
+        if let Some(explanation) = failure::unsatisfiable(&outcome.stdout, &outcome.stderr) {
+            return Err(Error::Unsatisfiable { explanation });
+        }
+        return Err(failure::error("install", &[outcome.stdout, outcome.stderr].concat()));
+    }
+    let mut closure = Vec::new();
+    for line in String::from_utf8_lossy(&outcome.stdout).lines().filter(|line| line.starts_with('\'')) {
+        let unknown = || Error::Plan { what: model::path::escape(line.as_bytes()).chars().take(200).collect() };
+        let url = line[1..].split('\'').next().unwrap_or_default();
+        closure.push(find(url, state.sources(), index).ok_or_else(unknown)?);
+    }
+    let key = |record: &&Record| (record.package.name.clone(), record.package.arch.clone());
+    closure.sort_by_key(key);
+    if let Some(pair) = closure.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
+        return Err(Error::Plan { what: format!("{} twice", pair[0].package.name) });
+    }
+    Ok(closure)
+}
+
+/// The record that a URL of apt's plan means. apt writes the path percent-encoded.
+fn find<'a>(url: &str, sources: &[Source], index: &'a Index) -> Option<&'a Record> {
+    sources.iter().enumerate().find_map(|(number, source)| {
+        let rest = url.strip_prefix(source.uri.as_str())?.strip_prefix('/')?;
+        index.at(number, &percent_decode(rest)?).or_else(|| index.at(number, rest))
+    })
+}
+
+pub(super) fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = tail.get(..2)?;
+            bytes.extend(hex::decode(digits).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The URL of the file at `path` below the archive `uri`. Everything but letters, digits and a few
+/// marks is percent-encoded: some object stores read a bare `+` as a blank.
+pub(super) fn url(uri: &str, path: &str) -> String {
+    let mut url = format!("{uri}/");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    url
+}
+
+fn explain(
+    closure: &[&Record],
+    requests: &[PackageRequest],
+    settings: &Settings,
+    sources: &[Source],
+) -> Result<Vec<Resolved>, Error> {
+    let variant = settings.variant;
+    let mut known = BTreeMap::new();
+    for (number, record) in closure.iter().enumerate() {
+        let base = |word: &str| Reason::Base(word.to_owned());
+        if requests.iter().any(|request| request.name == record.package.name) {
+            known.insert(number, Reason::Requested);
+        } else if variant.has_essential() && record.essential {
+            known.insert(number, base("essential"));
+        } else if variant.priorities().contains(&record.priority.as_str()) {
+            known.insert(number, base(&record.priority));
+        } else if variant == Variant::Apt && record.package.name == "apt" {
+            known.insert(number, base("apt"));
+        }
+    }
+    let reasons = relation::reasons(closure, known, &Reason::Base(variant.name().to_owned()));
+    let resolved = closure.iter().zip(reasons).map(|(record, reason)| {
+        let missing = || Error::Index {
+            path: record.path.clone().into(),
+            message: format!("the package {} has no SHA256", record.package.name),
+        };
+        Ok(Resolved {
+            package: record.package.clone(),
+            url: url(&sources[record.source].uri, &record.path),
+            path: record.path.clone(),
+            size: record.size,
+            sha256: record.sha256.ok_or_else(missing)?,
+            reason,
+        })
+    });
+    resolved.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Arch;
+
+    use super::*;
+
+    #[test]
+    fn apt_is_asked_for_what_mmdebstrap_would_install() {
+        let requests = ["g++:amd64=4:14.2.0-1", "nginx/trixie"].map(|text| PackageRequest::parse(text).unwrap());
+        let mut settings = Settings::new("trixie", Vec::new(), Arch::Amd64);
+        let mut asked = String::new();
+        for variant in Variant::ALL {
+            settings.variant = variant;
+            asked.push_str(&format!("{variant}:\n"));
+            arguments(&requests, &settings).iter().for_each(|line| asked.push_str(&format!("  {line}\n")));
+        }
+        insta::assert_snapshot!(asked);
+    }
+
+    #[test]
+    fn urls_lead_back_to_their_paths() {
+        let path = "pool/main/g/gcc-14/g++-14_1:2~rc1_amd64.deb";
+        let url = url("http://mirror.example.org/debian", path);
+        assert_eq!(url, "http://mirror.example.org/debian/pool/main/g/gcc-14/g%2b%2b-14_1%3a2~rc1_amd64.deb");
+        assert_eq!(percent_decode(url.strip_prefix("http://mirror.example.org/debian/").unwrap()).unwrap(), path);
+        assert_eq!(percent_decode("%2"), None);
+        assert_eq!(percent_decode("%zz"), None);
+        assert_eq!(percent_decode("%ff"), None);
+    }
+}

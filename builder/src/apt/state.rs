@@ -1,0 +1,368 @@
+//! The isolated state that apt works in: no configuration, list or keyring of the host counts.
+//!
+//! apt reads `APT_CONFIG` before `Dir::Etc::main` and `Dir::Etc::parts`, so that a file which points
+//! both at nothing keeps the host's configuration out (apt.conf(5)). What is written here is all
+//! that apt knows, beside its own defaults.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use model::{Arch, Digest};
+
+use super::settings::Source;
+use super::{Error, ReleaseInfo, Settings, failure, release};
+use crate::cache::{self, Cache, Lock};
+use crate::process::{self, Captured};
+
+/// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
+const KEYRINGS: [&str; 2] =
+    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+
+/// The largest keyring and Release file that is read, in bytes.
+const SMALL_LIMIT: u64 = 64 << 20;
+
+/// An isolated apt state, locked for this process while the value lives.
+#[derive(Debug)]
+pub(super) struct State {
+    directory: PathBuf,
+    sources: Vec<Source>,
+    arch: Arch,
+    _lock: Lock,
+}
+
+/// A Packages index in the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) file: PathBuf,
+    /// The number of the archive in the settings.
+    pub(super) source: usize,
+    component: String,
+}
+
+/// The keyring that counts, and its bytes.
+pub(super) fn keyring(settings: &Settings) -> Result<(PathBuf, Vec<u8>), Error> {
+    let path = match &settings.keyring {
+        Some(path) => path.clone(),
+        None => {
+            let known = KEYRINGS.map(PathBuf::from);
+            let found = known.iter().find(|path| path.is_file()).cloned();
+            found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?
+        }
+    };
+    match read_small(&path) {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Err(Error::KeyringMissing { tried: vec![path] })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    io::Read::read_to_end(&mut io::Read::take(file, SMALL_LIMIT), &mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+impl State {
+    /// Opens (and makes) the state for `settings`, and waits until no other process has it.
+    pub(super) fn open(settings: &Settings, cache: &Cache) -> Result<Self, Error> {
+        let sources = settings.sources()?;
+        let (_, key) = keyring(settings)?;
+        let key_of_state = settings.state_key(&sources, Digest::of(&key));
+        let lock = cache.lock(&format!("apt-{}", key_of_state.hex()))?;
+        let directory = absolute(&cache.apt_state(&key_of_state)?)?;
+        cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
+        for name in ["etc", "keyrings", "lists/partial", "archives/partial", "tmp", "log"] {
+            let path = directory.join(name);
+            fs::create_dir_all(&path).map_err(|source| failed("make", &path, source))?;
+        }
+        let state = Self { directory, sources, arch: settings.arch, _lock: lock };
+        state.write("status", b"")?;
+        // apt tells an armoured keyring from a binary one by its name.
+        let armoured = key.starts_with(b"-----BEGIN");
+        state.write(if armoured { "keyrings/archive.asc" } else { "keyrings/archive.gpg" }, &key)?;
+        state.write("etc/archive.sources", state.sources_text().as_bytes())?;
+        let configuration = configuration(&state.directory, settings);
+        state.write("apt.conf", &configuration.map_err(|path| unusable(&path))?)?;
+        Ok(state)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.directory.join(name);
+        if fs::read(&path).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(self.directory.join("tmp"))?;
+            file.write_all(bytes)?;
+            file.persist(&path).map_err(|error| error.error).map(|_| ())
+        };
+        write().map_err(|source| failed("write", &path, source))
+    }
+
+    fn sources_text(&self) -> String {
+        let paragraph = |source: &Source| {
+            let Source { uri, suite, components } = source;
+            let components = components.join(" ");
+            format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n")
+        };
+        self.sources.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Runs `apt-get` with `arguments` in this state.
+    pub(super) fn apt_get<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Captured, Error> {
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env_clear().current_dir(&self.directory);
+        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("DEBIAN_FRONTEND", "noninteractive");
+        command.env("HOME", &self.directory).env("TMPDIR", self.directory.join("tmp"));
+        command.env("APT_CONFIG", self.directory.join("apt.conf"));
+        process::capture(command).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::AptMissing,
+            _ => Error::Process { program: "apt-get", source },
+        })
+    }
+
+    /// Fetches the lists anew and has apt check them.
+    ///
+    /// The mark `complete` says that the lists belong together: apt moves them into place one by one,
+    /// and checks them only when they come. Without it they are dropped, and offline work refused.
+    pub(super) fn update(&self) -> Result<(), Error> {
+        let mark = self.directory.join("complete");
+        let was_complete = mark.exists();
+        if was_complete {
+            fs::remove_file(&mark).map_err(|source| failed("remove", &mark, source))?;
+        } else {
+            self.forget()?;
+        }
+        let outcome = self.apt_get(["-q", "update"])?;
+        let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
+        let good = outcome.status.success();
+        // apt that ends by itself, even in an error, leaves either all old lists or all new ones.
+        if good || was_complete && outcome.status.code().is_some() {
+            self.write("complete", b"")?;
+        }
+        if good { self.targets_or(&log).map(|_| ()) } else { Err(failure::error("update", &log)) }
+    }
+
+    fn forget(&self) -> Result<(), Error> {
+        let lists = self.directory.join("lists");
+        fs::remove_dir_all(&lists).map_err(|source| failed("remove", &lists, source))?;
+        let partial = lists.join("partial");
+        fs::create_dir_all(&partial).map_err(|source| failed("make", &partial, source))?;
+        for name in ["pkgcache.bin", "srcpkgcache.bin"] {
+            let path = self.directory.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &path, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an update ended well, or ended with the lists of an earlier good one.
+    pub(super) fn is_complete(&self) -> bool {
+        self.directory.join("complete").exists()
+    }
+
+    /// The indexes of all archives and components.
+    pub(super) fn targets(&self) -> Result<Vec<Target>, Error> {
+        self.targets_or(b"")
+    }
+
+    /// As [`State::targets`]; when one is missing, `log` is what apt said about it.
+    fn targets_or(&self, log: &[u8]) -> Result<Vec<Target>, Error> {
+        let format = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(FILENAME)";
+        let outcome = self.apt_get(["indextargets", "--format", format, "Created-By: Packages"])?;
+        if !outcome.status.success() {
+            return Err(failure::error("indextargets", &outcome.stderr));
+        }
+        let mut targets = Vec::new();
+        for line in outcome.stdout.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            targets.extend(self.target(line));
+        }
+        for (number, source) in self.sources.iter().enumerate() {
+            for component in &source.components {
+                let has = |target: &Target| target.source == number && target.component == *component;
+                if !targets.iter().any(has) {
+                    let what = format!("{} {} has no {component} for {}", source.uri, source.suite, self.arch);
+                    let said = failure::tail(log);
+                    return Err(Error::SuiteMissing { log: format!("{what}\n{said}").trim_end().to_owned() });
+                }
+            }
+        }
+        Ok(targets)
+    }
+
+    fn target(&self, line: &[u8]) -> Option<Target> {
+        let mut fields = line.split(|b| *b == b'\t');
+        let mut text = || std::str::from_utf8(fields.next()?).ok();
+        let (uri, suite, component) = (text()?.trim_end_matches('/'), text()?, text()?);
+        let file = PathBuf::from(OsStr::from_bytes(fields.next()?));
+        let source = self.sources.iter().position(|source| source.uri == uri && source.suite == suite)?;
+        file.is_file().then(|| Target { file, source, component: component.to_owned() })
+    }
+
+    /// What the signed Release file of the archive `number` says, and its components.
+    pub(super) fn release(&self, number: usize, targets: &[Target]) -> Result<(ReleaseInfo, Vec<String>), Error> {
+        let source = &self.sources[number];
+        let path = self.release_path(number, targets);
+        let wrong = |message: &str| Error::Release { path: path.clone(), message: message.to_owned() };
+        let bytes = read_small(&path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
+        let release = release::parse(text);
+        let info = ReleaseInfo {
+            uri: source.uri.clone(),
+            path: source.suite.clone(),
+            inrelease: Digest::of(&bytes),
+            date: release.date.ok_or_else(|| wrong("it has no readable Date"))?,
+            valid_until: release.valid_until,
+            suite: release.suite,
+            codename: release.codename,
+            origin: release.origin,
+            label: release.label,
+        };
+        Ok((info, release.components))
+    }
+
+    /// apt names its lists after the URI, in a way of its own; the Release file of an index has the
+    /// index's name up to the suite.
+    fn release_path(&self, number: usize, targets: &[Target]) -> PathBuf {
+        let base = targets.iter().filter(|target| target.source == number).find_map(|target| {
+            let name = target.file.file_name()?.to_str()?;
+            let end = format!("_{}_binary-", target.component.replace('/', "_"));
+            Some(name[..name.rfind(&end)?].to_owned())
+        });
+        let lists = self.directory.join("lists");
+        let base = base.unwrap_or_default();
+        let clear = lists.join(format!("{base}_InRelease"));
+        if clear.is_file() { clear } else { lists.join(format!("{base}_Release")) }
+    }
+}
+
+fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::Io { action, path: path.to_owned(), source }
+}
+
+fn unusable(value: &str) -> Error {
+    Error::Setting {
+        field: "cache",
+        value: value.to_owned(),
+        message: "apt cannot use a path or proxy with such characters",
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    path.canonicalize().map_err(|source| failed("resolve", path, source))
+}
+
+/// apt's whole configuration. The error is the text that cannot be quoted in it.
+fn configuration(directory: &Path, settings: &Settings) -> Result<Vec<u8>, String> {
+    let quotable = |text: &str| {
+        let fine = !text.contains(|c: char| c.is_control() || "\"\\".contains(c));
+        if fine { Ok(text.to_owned()) } else { Err(model::path::escape(text.as_bytes())) }
+    };
+    let root = directory.to_str().ok_or_else(|| model::path::escape(directory.as_os_str().as_bytes()))?;
+    let root = quotable(root)?;
+    let arch = settings.arch;
+    let mut text = format!(
+        r#"Dir "{root}/";
+Dir::State "{root}/";
+Dir::State::lists "{root}/lists/";
+Dir::State::status "{root}/status";
+Dir::State::extended_states "{root}/extended_states";
+Dir::Cache "{root}/";
+Dir::Cache::archives "{root}/archives/";
+Dir::Etc "{root}/etc/";
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::netrc "/dev/null";
+Dir::Etc::netrcparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "{root}/etc/";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "{root}/keyrings/";
+Dir::Log "{root}/log/";
+Dir::Log::planner "/dev/null";
+APT::Architecture "{arch}";
+APT::Architectures {{ "{arch}"; }};
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Sandbox::User "root";
+APT::Solver "internal";
+APT::Update::Error-Mode "any";
+APT::Get::AllowUnauthenticated "false";
+APT::Get::Show-Versions "false";
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::Languages "none";
+Acquire::PDiffs "false";
+Acquire::Retries "3";
+pkgCacheGen::ForceEssential ",";
+"#
+    );
+    if settings.snapshot.is_some() {
+        // The Release file of a moment long ago has long been out of date; that is why it was pinned.
+        text.push_str("Acquire::Check-Valid-Until \"false\";\n");
+    }
+    if let Some(proxy) = &settings.access.proxy {
+        let proxy = quotable(proxy).map_err(|_| "proxy".to_owned())?;
+        text.push_str(&format!("Acquire::http::Proxy \"{proxy}\";\nAcquire::https::Proxy \"{proxy}\";\n"));
+    }
+    Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Arm64)
+    }
+
+    #[test]
+    fn the_configuration_is_what_apt_shall_know() {
+        let text = configuration(Path::new("/state"), &settings()).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap());
+    }
+
+    #[test]
+    fn nothing_can_add_a_line_to_the_configuration() {
+        let mut hostile = settings();
+        hostile.access.proxy = Some("http://x\"; DPkg::Pre-Invoke { \"id\" }; //".to_owned());
+        assert!(configuration(Path::new("/state"), &hostile).is_err());
+        assert!(configuration(Path::new("/a\"b"), &settings()).is_err());
+        assert!(configuration(Path::new("/a\nb"), &settings()).is_err());
+    }
+
+    #[test]
+    fn only_a_snapshot_switches_the_expiry_off() {
+        let text = |settings: &Settings| String::from_utf8(configuration(Path::new("/s"), settings).unwrap()).unwrap();
+        assert!(!text(&settings()).contains("Check-Valid-Until"));
+        let pinned = Settings { snapshot: Some("20250520T000000Z".to_owned()), ..settings() };
+        assert!(text(&pinned).contains("Acquire::Check-Valid-Until \"false\";"));
+    }
+
+    #[test]
+    fn a_missing_keyring_is_named() {
+        let settings = Settings { keyring: Some(PathBuf::from("/nonexistent/keyring.gpg")), ..settings() };
+        let cache = Cache::new(std::env::temp_dir().join("never-made"));
+        let error = State::open(&settings, &cache).unwrap_err();
+        assert!(
+            matches!(error, Error::KeyringMissing { .. }) && error.to_string().contains("/nonexistent/keyring.gpg")
+        );
+    }
+}
