@@ -1,8 +1,15 @@
 //! The rules of one build: which patterns exclude, which include, and where each was written.
 
+mod conflict;
+pub(crate) mod glob;
+mod overlap;
+
+pub use conflict::{Conflict, conflicts};
+
 use serde::Serialize;
 
 use crate::diagnostic::Position;
+use crate::manifest::{Entry, Manifest};
 use crate::pattern::Pattern;
 
 /// The list of a manifest that a pattern stands in.
@@ -65,4 +72,37 @@ pub struct Rules {
     pub excludes: Vec<Rule>,
     /// Own `protected_spec` first, then own `file_spec`.
     pub includes: Vec<Rule>,
+}
+
+impl Rules {
+    /// The rules of `own` beside `neighbours`, each with the file that it was read from: own `mask`,
+    /// then the neighbours' `protected_spec`; own `protected_spec`, then own `file_spec`.
+    ///
+    /// An include of a bare directory stays as it is written: what it means depends on the tree.
+    #[must_use]
+    pub fn new(own: (&Manifest, &str), neighbours: &[(Manifest, String)]) -> Self {
+        let (manifest, file) = own;
+        let list = |field| rules(manifest, file, field);
+        let protected = neighbours.iter().flat_map(|(other, file)| rules(other, file, Field::ProtectedSpec));
+        Self {
+            excludes: list(Field::Mask).into_iter().chain(protected).collect(),
+            includes: list(Field::ProtectedSpec).into_iter().chain(list(Field::FileSpec)).collect(),
+        }
+    }
+}
+
+/// One list of a manifest as rules.
+fn rules(manifest: &Manifest, file: &str, field: Field) -> Vec<Rule> {
+    let entries = match field {
+        Field::Mask => &manifest.mask,
+        Field::FileSpec => &manifest.file_spec,
+        Field::ProtectedSpec => &manifest.protected_spec,
+        Field::DependencySpec => &manifest.dependency_spec,
+        Field::Default => return Vec::new(),
+    };
+    let rule = |entry: &Entry<Pattern>| Rule {
+        pattern: entry.value.clone(),
+        origin: Origin { module: manifest.name.clone(), file: file.to_owned(), field, position: Some(entry.position) },
+    };
+    entries.iter().map(rule).collect()
 }

@@ -1,0 +1,159 @@
+//! The lists of patterns and packages.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use super::check::{Check, Cursor};
+use super::types::Entry;
+use super::yaml::Value;
+use super::{retired, text};
+use crate::diagnostic::Position;
+use crate::package::{PackageRequest, ParsePackageError};
+use crate::pattern::{Pattern, PatternError};
+
+/// A pattern with the node that it was read from.
+pub(super) type Written<'n> = (Pattern, Cursor<'n>);
+
+/// The patterns with the places where they begin.
+pub(super) fn entries(patterns: Vec<Written<'_>>) -> Vec<Entry<Pattern>> {
+    patterns.into_iter().map(|(value, at)| Entry { value, position: at.node.place.position }).collect()
+}
+
+/// A list of patterns; repeated ones are kept once per mention and warned about.
+pub(super) fn patterns<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> Vec<Written<'n>> {
+    if matches!(at.node.value, Value::Mapping(_)) {
+        retired::nested_list(check, at);
+        return Vec::new();
+    }
+    let mut patterns = Vec::new();
+    let mut seen = Seen::new("duplicate-pattern", "the pattern");
+    for item in check.list(at, "patterns") {
+        let Some(written) = check.string(&item) else { continue };
+        match Pattern::parse(&written.value) {
+            Ok(pattern) => {
+                seen.note(check, &item, pattern.clone());
+                unusual(check, &item, &pattern);
+                patterns.push((pattern, item));
+            }
+            Err(error) => {
+                let cure = pattern_cure(error, &written.value);
+                check.error("invalid-pattern", item.node.place, &item.field, error.to_string(), cure);
+            }
+        }
+    }
+    patterns
+}
+
+fn pattern_cure(error: PatternError, text: &str) -> String {
+    match error {
+        PatternError::Empty => "remove the entry".to_owned(),
+        PatternError::RulePrefix => {
+            "write the bare path; excludes go into `mask`, includes into `file_spec` or `protected_spec`".to_owned()
+        }
+        PatternError::NotAnchored if text.starts_with(['!', ':', '.']) => {
+            "write a path from the root of the tree; merge files and clear rules have no place here".to_owned()
+        }
+        PatternError::NotAnchored => {
+            format!("write it from the root of the tree: `/{}`, or `/**/{0}` for any depth", text::excerpt(text))
+        }
+        PatternError::ParentComponent => "write the path that is meant, without `..`".to_owned(),
+        PatternError::LineBreak => "write one pattern per list entry".to_owned(),
+        PatternError::TrailingBlank => {
+            "remove the blank at the end; a blank that belongs to a name is written `[ ]`".to_owned()
+        }
+        PatternError::TooLong => "shorten it; Linux knows no path this long".to_owned(),
+    }
+}
+
+/// Texts that are patterns but hardly the ones that were meant.
+fn unusual(check: &mut Check<'_>, item: &Cursor<'_>, pattern: &Pattern) {
+    let pattern = pattern.as_str();
+    if pattern.contains('{') && pattern.contains('}') {
+        let message = "braces are not special in a pattern".to_owned();
+        let cure = "write one pattern for each alternative".to_owned();
+        check.warn("braces-in-pattern", item.node.place, &item.field, message, cure);
+    }
+    if pattern.split('/').any(|component| component == ".") || pattern.contains("//") {
+        let message = "the pattern holds an empty or `.` component and matches nothing".to_owned();
+        check.warn("dead-pattern", item.node.place, &item.field, message, "remove the component".to_owned());
+    } else if crate::rules::glob::Glob::parse(pattern).is_dead() {
+        let message = "the pattern has a `[` without its `]` and matches nothing".to_owned();
+        check.warn("dead-pattern", item.node.place, &item.field, message, "write `\\[` for the character".to_owned());
+    }
+}
+
+/// `package_spec`.
+pub(super) fn packages(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<PackageRequest>> {
+    let mut packages = Vec::new();
+    let mut seen = Seen::new("duplicate-package", "the package");
+    for item in check.list(at, "packages") {
+        let Some(written) = check.string(&item) else { continue };
+        match PackageRequest::parse(&written.value) {
+            Ok(request) => {
+                let identity = (request.name.clone(), request.arch.clone());
+                let name = identity.1.map_or(identity.0.clone(), |arch| format!("{}:{arch}", identity.0));
+                seen.note(check, &item, name);
+                packages.push(Entry { value: request, position: written.position });
+            }
+            Err(error) => {
+                let cure = package_cure(&error, &written.value);
+                check.error("invalid-package", item.node.place, &item.field, error.to_string(), cure);
+            }
+        }
+    }
+    packages
+}
+
+fn package_cure(error: &ParsePackageError, text: &str) -> String {
+    let lower = text.trim().to_lowercase();
+    match error {
+        ParsePackageError::Name { .. } if PackageRequest::parse(&lower).is_ok() => format!("did you mean `{lower}`?"),
+        ParsePackageError::Name { .. } => {
+            "write `name`, `name:arch`, `name=version` or `name/suite`; names have two or more of a-z, 0-9, `+`, `-` and `.`"
+                .to_owned()
+        }
+        ParsePackageError::Arch { .. } => "write an architecture as dpkg names it, such as `amd64`".to_owned(),
+        ParsePackageError::Version { .. } => {
+            "write the full version as `apt-cache policy` shows it, such as `1.26.3-3+deb13u1`".to_owned()
+        }
+        ParsePackageError::Suite { .. } => "write a suite such as `trixie-backports`".to_owned(),
+        ParsePackageError::VersionAndSuite => "keep the version or the suite, not both".to_owned(),
+    }
+}
+
+/// Values that were met, to warn about the second of two equal ones.
+pub(super) struct Seen<K> {
+    code: &'static str,
+    what: &'static str,
+    first: HashMap<K, Position>,
+}
+
+impl<K: Eq + Hash + Display> Seen<K> {
+    pub(super) fn new(code: &'static str, what: &'static str) -> Self {
+        Self { code, what, first: HashMap::new() }
+    }
+
+    pub(super) fn note(&mut self, check: &mut Check<'_>, item: &Cursor<'_>, key: K) {
+        if let Some(first) = self.first.get(&key) {
+            let shown = text::excerpt(&key.to_string());
+            let message = format!("{} `{shown}` stands in line {} already", self.what, first.line);
+            check.warn(self.code, item.node.place, &item.field, message, "remove one of the two".to_owned());
+        } else {
+            self.first.insert(key, item.node.place.position);
+        }
+    }
+}
+
+/// Warns where `mask` and a list of shipped patterns hold the same pattern: the mask wins.
+pub(super) fn contradictions(check: &mut Check<'_>, mask: &[Written<'_>], field: &str, shipped: &[Written<'_>]) {
+    let masked: HashMap<&Pattern, Position> =
+        mask.iter().map(|(pattern, at)| (pattern, at.node.place.position)).collect();
+    for (pattern, at) in shipped {
+        let Some(mask) = masked.get(pattern) else { continue };
+        let shown = text::excerpt(pattern.as_str());
+        let message = format!("`{shown}` stands in `mask` too (line {}), so that nothing is shipped", mask.line);
+        let cure = format!("remove it from `mask` or from `{field}`");
+        check.warn("contradiction", at.node.place, &at.field, message, cure);
+    }
+}

@@ -1,0 +1,341 @@
+//! The top level of a manifest, and the smaller sections.
+
+use super::check::{Check, Cursor, Object, whole_file};
+use super::lists::{self, Seen, Written};
+use super::requirement::{Capability, ParseRequirementError, Requirement, is_module_name};
+use super::scalar::Scalar;
+use super::types::{Build, Dependencies, Entry, Manifest};
+use super::yaml::{self, Value};
+use super::{Parsed, json, security, services, structure, text};
+use crate::diagnostic::Severity;
+use crate::digest::Digest;
+use crate::pattern::Pattern;
+
+pub(super) const TOP_KEYS: [&str; 17] = [
+    "schema_version",
+    "name",
+    "display_name",
+    "description",
+    "license",
+    "mask",
+    "file_spec",
+    "protected_spec",
+    "dependency_spec",
+    "package_spec",
+    "dependencies",
+    "init",
+    "services",
+    "reboot_required",
+    "security",
+    "skills",
+    "build",
+];
+pub(super) const DEPENDENCIES_KEYS: [&str; 2] = ["requires", "provides"];
+pub(super) const BUILD_KEYS: [&str; 5] =
+    ["ubuntu_digest", "apt_snapshot", "firmware_repo", "firmware_ref", "k3s_version"];
+
+impl Manifest {
+    /// Reads a manifest from the bytes of a file and reports everything that is wrong with it.
+    ///
+    /// The bytes may be anything: they are limited to 1 MiB, 64 levels and 100000 values with
+    /// aliases written out.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Parsed {
+        let (text, offset) = match structure::decode(bytes) {
+            Ok(decoded) => decoded,
+            Err(diagnostic) => return Parsed { manifest: None, diagnostics: vec![*diagnostic] },
+        };
+        let mut check = Check::new(text, offset);
+        let root = structure::read(&mut check, text);
+        let manifest = root.as_ref().and_then(|root| match &root.value {
+            Value::Scalar(Scalar::Null) => None,
+            _ => top(&mut check, &Cursor { node: root, field: String::new() }),
+        });
+        let mut diagnostics = check.diagnostics;
+        if manifest.is_none() && diagnostics.is_empty() {
+            let cure = "write a manifest; it begins with `schema_version: 1` and `name: ...`";
+            diagnostics.push(whole_file("empty-file", "the file holds no manifest".to_owned(), cure));
+        }
+        // Findings without a place are about the rest of the file, and come last.
+        diagnostics.sort_by_key(|found| (found.position.is_none(), found.position, found.severity));
+        let usable = diagnostics.iter().all(|found| found.severity != Severity::Error);
+        let manifest = manifest.filter(|_| usable);
+        if manifest.as_ref().is_some_and(|manifest| manifest.canonical_json().len() > yaml::MAX_BYTES) {
+            let message = format!("written out as JSON the manifest has more than {} bytes", yaml::MAX_BYTES);
+            diagnostics.push(whole_file("file-too-large", message, "name files by patterns, or split the module"));
+            return Parsed { manifest: None, diagnostics };
+        }
+        Parsed { manifest, diagnostics }
+    }
+}
+
+/// The manifest, where its required parts are there; other errors are in `check` alone.
+fn top(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Manifest> {
+    let object = check.object(at, &TOP_KEYS)?;
+    let wrapper = object.get("identity");
+    if let Some(at) = &wrapper {
+        let inner = ["name", "display_name", "description", "license"];
+        let _ = check.object(at, &inner);
+    }
+    let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.entries().any(|(inner, _)| inner.text == key));
+    let version = object.required(check, "schema_version", "add `schema_version: 1`");
+    let version = version.and_then(|at| schema_version(check, &at));
+    let name = match object.get("name") {
+        None if wrapped("name") => None,
+        _ => object.required(check, "name", "add `name:` with a-z, 0-9 and `-`").and_then(|at| name(check, &at)),
+    };
+    let mut lists = |key| object.get(key).map(|at| lists::patterns(check, &at)).unwrap_or_default();
+    let (mask, file_spec, protected_spec, dependency_spec) =
+        (lists("mask"), lists("file_spec"), lists("protected_spec"), lists("dependency_spec"));
+    compare_lists(check, &mask, &file_spec, &protected_spec);
+    let manifest = Manifest {
+        schema_version: version.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        display_name: object.get("display_name").and_then(|at| display_name(check, &at)),
+        description: object.get("description").and_then(|at| check.string(&at)).map(|entry| entry.value),
+        license: object.get("license").and_then(|at| license(check, &at)),
+        mask: lists::entries(mask),
+        file_spec: lists::entries(file_spec),
+        protected_spec: lists::entries(protected_spec),
+        dependency_spec: lists::entries(dependency_spec),
+        package_spec: object.get("package_spec").map(|at| lists::packages(check, &at)).unwrap_or_default(),
+        dependencies: object.get("dependencies").map(|at| dependencies(check, &at)).unwrap_or_default(),
+        init: object.get("init").map(|at| services::init(check, &at)).unwrap_or_default(),
+        services: object.get("services").map(|at| services::services(check, &at)).unwrap_or_default(),
+        reboot_required: object.get("reboot_required").and_then(|at| check.boolean(&at)),
+        security: object.get("security").map(|at| security::security(check, &at)).unwrap_or_default(),
+        skills: object.get("skills").map(|at| skills(check, &at)).unwrap_or_default(),
+        build: object.get("build").map(|at| build(check, &at)).unwrap_or_default(),
+    };
+    (version.is_some() && !manifest.name.is_empty()).then_some(manifest)
+}
+
+fn compare_lists(check: &mut Check<'_>, mask: &[Written<'_>], files: &[Written<'_>], protected: &[Written<'_>]) {
+    lists::contradictions(check, mask, "protected_spec", protected);
+    lists::contradictions(check, mask, "file_spec", files);
+    let kept: std::collections::HashSet<&Pattern> = protected.iter().map(|(pattern, _)| pattern).collect();
+    for (pattern, at) in files.iter().filter(|(pattern, _)| kept.contains(pattern)) {
+        let message = format!("`{}` stands in `protected_spec` too", text::excerpt(pattern.as_str()));
+        let cure = "remove it from `file_spec`; what is protected is shipped".to_owned();
+        check.warn("redundant-pattern", at.node.place, &at.field, message, cure);
+    }
+}
+
+fn schema_version(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<u32> {
+    match &at.node.value {
+        Value::Scalar(Scalar::Integer(1)) => Some(1),
+        Value::Scalar(Scalar::Integer(_)) => {
+            let message = "this version of the format is not known".to_owned();
+            let cure = "write `schema_version: 1`, or use a newer module-builder".to_owned();
+            check.error("unknown-version", at.node.place, &at.field, message, cure);
+            None
+        }
+        _ => {
+            check.wrong_type(at, "the whole number 1", "write `schema_version: 1`, without quotes".to_owned());
+            None
+        }
+    }
+}
+
+fn name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
+    let entry = check.string(at)?;
+    if is_module_name(&entry.value) {
+        return Some(entry.value);
+    }
+    let kebab = entry.value.trim().to_lowercase().replace(['_', ' ', '.'], "-");
+    let cure = if is_module_name(&kebab) {
+        format!("did you mean `{kebab}`?")
+    } else {
+        "use a-z, 0-9 and `-`, a letter first, no `-` at the end, at most 64 characters".to_owned()
+    };
+    check.error("invalid-name", at.node.place, &at.field, "this is no module name".to_owned(), cure);
+    None
+}
+
+fn display_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
+    let entry = check.string(at)?;
+    let length = entry.value.chars().count();
+    if length > 200 {
+        let message = format!("the display name has {length} characters, at most 200 are allowed");
+        check.error("too-long", at.node.place, &at.field, message, "shorten it; `description` has room".to_owned());
+        return None;
+    }
+    Some(entry.value)
+}
+
+fn license(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
+    let entry = check.string(at)?;
+    // The list parser of `spdx` is strict in this mode: identifiers as SPDX writes them, no `/`.
+    if entry.value.len() > 1024 || spdx::Expression::parse(&entry.value).is_err() {
+        let cure = match spdx::imprecise_license_id(&entry.value).filter(|(_, used)| *used == entry.value.len()) {
+            Some((id, _)) => format!("did you mean `{}`?", id.name),
+            None => "write identifiers from the SPDX licence list, such as `MIT OR Apache-2.0`, or `LicenseRef-NAME`"
+                .to_owned(),
+        };
+        check.warn("license-not-spdx", at.node.place, &at.field, "the licence is no SPDX expression".to_owned(), cure);
+    }
+    Some(entry.value)
+}
+
+fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
+    let Some(object) = check.object(at, &DEPENDENCIES_KEYS) else { return Dependencies::default() };
+    let mut found = Dependencies::default();
+    let mut seen = Seen::new("duplicate-requirement", "the requirement of");
+    for item in object.get("requires").map(|at| check.list(&at, "requirements")).unwrap_or_default() {
+        let Some(entry) = check.string(&item) else { continue };
+        match Requirement::parse(&entry.value) {
+            Ok(value) => {
+                seen.note(
+                    check,
+                    &item,
+                    match &value {
+                        Requirement::Module { owner, module, .. } => format!("{owner}/{module}"),
+                        Requirement::Capability(_) => value.to_string(),
+                    },
+                );
+                found.requires.push(Entry { value, position: entry.position });
+            }
+            Err(error) => {
+                let cure = requirement_cure(&error, &entry.value);
+                check.error("invalid-requirement", item.node.place, &item.field, error.to_string(), cure);
+            }
+        }
+    }
+    let mut seen = Seen::new("duplicate-capability", "the capability");
+    for item in object.get("provides").map(|at| check.list(&at, "capability tags")).unwrap_or_default() {
+        let Some(entry) = check.string(&item) else { continue };
+        match Capability::parse(entry.value.strip_prefix("capability:").map_or(&*entry.value, |_| "")) {
+            Ok(value) => {
+                seen.note(check, &item, value.to_string());
+                found.provides.push(Entry { value, position: entry.position });
+            }
+            Err(_) => {
+                let message = format!("`{}` is no capability tag", text::excerpt(&entry.value));
+                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`".to_owned();
+                check.error("invalid-capability", item.node.place, &item.field, message, cure);
+            }
+        }
+    }
+    found
+}
+
+fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
+    let shown = text::excerpt(written);
+    match error {
+        ParseRequirementError::Tag { .. } => "write a tag such as `capability:http-server`".to_owned(),
+        ParseRequirementError::Form if Capability::parse(written).is_ok() => {
+            format!("write `OWNER/{shown}@^1.0` for a module, or `capability:{shown}` for a capability")
+        }
+        ParseRequirementError::Form => "write `owner/module@^1.0` or `capability:tag`".to_owned(),
+        ParseRequirementError::Owner { .. } => "write the owner's name before the `/`".to_owned(),
+        ParseRequirementError::Module { .. } => "write a module's name after the `/`: a-z, 0-9 and `-`".to_owned(),
+        ParseRequirementError::NoConstraint => {
+            format!("write `{shown}@*` for any version, or a constraint such as `@^1.0`")
+        }
+        ParseRequirementError::Constraint { constraint } => {
+            let caret = format!("^{constraint}");
+            if super::Constraint::parse(&caret).is_ok() {
+                format!("write `@{caret}` for compatible versions, or `@={constraint}` for this one")
+            } else {
+                "write `^1.0`, `~1.2`, `=1.2.3`, `>=1,<2` or `*`".to_owned()
+            }
+        }
+    }
+}
+
+fn skills(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<serde_json::Value> {
+    check.list(at, "skills").iter().filter_map(|item| json::value(check, item)).collect()
+}
+
+fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
+    let Some(object) = check.object(at, &BUILD_KEYS) else { return Build::default() };
+    let mut line = |key| object.get(key).and_then(|at| check.line(&at)).map(|entry| entry.value);
+    let (firmware_repo, firmware_ref, k3s_version) = (line("firmware_repo"), line("firmware_ref"), line("k3s_version"));
+    Build {
+        ubuntu_digest: nullable(&object, "ubuntu_digest").and_then(|at| digest(check, &at)),
+        apt_snapshot: nullable(&object, "apt_snapshot").and_then(|at| snapshot(check, &at)),
+        firmware_repo,
+        firmware_ref,
+        k3s_version,
+    }
+}
+
+/// The value of a key for which null means the same as no key.
+fn nullable<'n>(object: &Object<'n>, key: &str) -> Option<Cursor<'n>> {
+    object.get(key).filter(|at| !matches!(at.node.value, Value::Scalar(Scalar::Null)))
+}
+
+fn digest(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Digest> {
+    let entry = check.string(at)?;
+    let digest = entry.value.parse().ok();
+    if digest.is_none() {
+        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null".to_owned();
+        check.error("invalid-digest", at.node.place, &at.field, "this is no sha256 digest".to_owned(), cure);
+    }
+    digest
+}
+
+fn snapshot(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
+    let entry = check.string(at)?;
+    if is_snapshot(&entry.value) {
+        return Some(entry);
+    }
+    let message = "this is no date and time of a snapshot".to_owned();
+    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null".to_owned();
+    check.error("invalid-date", at.node.place, &at.field, message, cure);
+    None
+}
+
+/// `YYYYMMDDTHHMMSSZ`, a date of the Gregorian calendar and a time of day without leap seconds.
+fn is_snapshot(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
+        return false;
+    }
+    let number = |range: std::ops::Range<usize>| {
+        let digits = &bytes[range];
+        let all = digits.iter().all(u8::is_ascii_digit);
+        all.then(|| digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    };
+    let (Some(year), Some(month), Some(day)) = (number(0..4), number(4..6), number(6..8)) else { return false };
+    let (Some(hour), Some(minute), Some(second)) = (number(9..11), number(11..13), number(13..15)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    year >= 1970 && (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_real_dates() {
+        for text in ["20240229T235959Z", "20000229T000000Z", "20261231T120000Z"] {
+            assert!(is_snapshot(text), "{text}");
+        }
+        for text in [
+            "20230229T000000Z",
+            "21000229T000000Z",
+            "20241301T000000Z",
+            "20240001T000000Z",
+            "20240431T000000Z",
+            "20240101T240000Z",
+            "20240101T006000Z",
+            "20240101T000060Z",
+            "2024-01-01T00:00:00Z",
+            "20240101T000000",
+            "",
+            "2024010１T00000Z",
+        ] {
+            assert!(!is_snapshot(text), "{text}");
+        }
+    }
+}

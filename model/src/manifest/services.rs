@@ -1,0 +1,243 @@
+//! `services` and the legacy `init`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value as Json};
+
+use super::check::{Check, Cursor};
+use super::lists::Seen;
+use super::scalar::Scalar;
+use super::types::{
+    DependencyKind, Entry, Health, Init, Method, Port, Protocol, RestartPolicy, Service, ServiceDependency,
+};
+use super::yaml::Value;
+use super::{graph, json, security};
+
+pub(super) const INIT_KEYS: [&str; 3] = ["start", "stop", "restart"];
+pub(super) const SERVICE_KEYS: [&str; 12] = [
+    "name",
+    "start_command",
+    "stop_command",
+    "restart_policy",
+    "user",
+    "working_directory",
+    "env",
+    "exposed_ports",
+    "capabilities",
+    "health",
+    "metadata",
+    "dependencies",
+];
+pub(super) const PORT_KEYS: [&str; 3] = ["port", "protocol", "name"];
+pub(super) const HEALTH_KEYS: [&str; 5] =
+    ["endpoint", "method", "interval_seconds", "timeout_seconds", "initial_delay_seconds"];
+pub(super) const DEPENDENCY_KEYS: [&str; 2] = ["service", "kind"];
+
+const POLICIES: [(&str, RestartPolicy); 3] =
+    [("never", RestartPolicy::Never), ("on-failure", RestartPolicy::OnFailure), ("always", RestartPolicy::Always)];
+const PROTOCOLS: [(&str, Protocol); 3] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
+const METHODS: [(&str, Method); 4] =
+    [("GET", Method::Get), ("POST", Method::Post), ("PUT", Method::Put), ("TCP", Method::Tcp)];
+const KINDS: [(&str, DependencyKind); 3] = [
+    ("start_before", DependencyKind::StartBefore),
+    ("requires_health", DependencyKind::RequiresHealth),
+    ("softdep", DependencyKind::SoftDependency),
+];
+
+/// `init`.
+pub(super) fn init(check: &mut Check<'_>, at: &Cursor<'_>) -> Init {
+    let Some(object) = check.object(at, &INIT_KEYS) else { return Init::default() };
+    let mut command = |key| object.get(key).and_then(|at| check.filled(&at));
+    Init { start: command("start"), stop: command("stop"), restart: command("restart") }
+}
+
+/// `services`, with what holds between them: names are unique, dependencies are declared, no cycle.
+pub(super) fn services(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<Service>> {
+    let items = check.list(at, "services");
+    let mut services = Vec::new();
+    let mut graph = graph::Graph::default();
+    for item in &items {
+        if let Some(service) = service(check, item, &mut graph) {
+            services.push(Entry { value: service, position: item.node.place.position });
+        }
+    }
+    graph.check(check);
+    services
+}
+
+fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<'n>) -> Option<Service> {
+    let object = check.object(at, &SERVICE_KEYS)?;
+    let name_at = object.required(check, "name", "give the service a name");
+    let name = name_at.as_ref().and_then(|at| service_name(check, at));
+    let start = object
+        .required(check, "start_command", "say how the service is started; the platform imports no service without it")
+        .and_then(|at| check.filled(&at));
+    let health = object.get("health").and_then(|at| health(check, &at));
+    let (dependencies, edges) = object.get("dependencies").map(|at| dependencies(check, &at)).unwrap_or_default();
+    if let (Some(name), Some(at)) = (&name, name_at) {
+        graph.add(name.value.clone(), at, health.is_some(), edges);
+    } else {
+        graph.add_nameless();
+    }
+    let mut line = |key| object.get(key).and_then(|at| check.line(&at)).map(|entry| entry.value);
+    let (user, working_directory) = (line("user"), line("working_directory"));
+    Some(Service {
+        name: name?,
+        start_command: start?,
+        stop_command: object.get("stop_command").and_then(|at| check.filled(&at)),
+        restart_policy: object.get("restart_policy").and_then(|at| check.choice(&at, &POLICIES)),
+        user,
+        working_directory,
+        env: object.get("env").map(|at| environment(check, &at)).unwrap_or_default(),
+        exposed_ports: object.get("exposed_ports").map(|at| ports(check, &at)).unwrap_or_default(),
+        capabilities: object
+            .get("capabilities")
+            .map(|at| security::capabilities(check, &at, false))
+            .unwrap_or_default(),
+        health,
+        metadata: object.get("metadata").and_then(|at| json::object(check, &at)).unwrap_or_default(),
+        dependencies,
+    })
+}
+
+/// `^[a-z0-9][a-z0-9-]{0,62}$`
+fn is_service_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 63 && text.bytes().next().is_some_and(plain) && text.bytes().all(|b| plain(b) || b == b'-')
+}
+
+fn service_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
+    let entry = check.string(at)?;
+    if is_service_name(&entry.value) {
+        return Some(entry);
+    }
+    let cure = "use a-z, 0-9 and `-`, a letter or digit first, at most 63 characters".to_owned();
+    check.error("invalid-name", at.node.place, &at.field, "this is no service name".to_owned(), cure);
+    None
+}
+
+/// `env`: names that a process environment can hold, scalar values.
+fn environment(check: &mut Check<'_>, at: &Cursor<'_>) -> BTreeMap<String, Json> {
+    let mut env = BTreeMap::new();
+    let Value::Mapping(_) = &at.node.value else {
+        check.wrong_type(at, "a mapping", "write `NAME: value` lines".to_owned());
+        return env;
+    };
+    for (key, at) in at.entries() {
+        if key.text.is_empty() || key.text.contains(['=', '\0']) || key.text.contains(char::is_control) {
+            let message = "an environment variable's name is not empty and holds no `=` and no control character";
+            check.error("invalid-name", key.place, &at.field, message.to_owned(), "rename the variable".to_owned());
+        }
+        if let Some(value) = environment_value(check, &at) {
+            env.entry(key.text.clone()).or_insert(value);
+        }
+    }
+    env
+}
+
+fn environment_value(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Json> {
+    match &at.node.value {
+        Value::Scalar(Scalar::String(text)) if text.contains('\0') => {
+            check.string(at)?;
+            None
+        }
+        Value::Scalar(Scalar::String(text)) => Some(Json::String(text.clone())),
+        Value::Scalar(Scalar::Boolean(value)) => Some(Json::Bool(*value)),
+        Value::Scalar(Scalar::Integer(_)) => json::value(check, at),
+        Value::Scalar(Scalar::Float(number)) => {
+            let value = Number::from_f64(*number)?;
+            let written = check.written(at.node.place);
+            if written != value.to_string() {
+                let message = format!("the service sees `{value}`, not `{written}`");
+                check.warn(
+                    "number-loses-digits",
+                    at.node.place,
+                    &at.field,
+                    message,
+                    format!("put it in quotes: \"{written}\""),
+                );
+            }
+            Some(Json::Number(value))
+        }
+        _ => {
+            check.wrong_type(
+                at,
+                "a string, number or boolean",
+                "write a single value; put it in quotes if in doubt".to_owned(),
+            );
+            None
+        }
+    }
+}
+
+fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
+    let mut ports = Vec::new();
+    let mut seen = Seen::new("duplicate-port", "the port");
+    for item in check.list(at, "ports") {
+        if matches!(item.node.value, Value::Scalar(_)) {
+            check.wrong_type(&item, "a mapping", "write `- port: 80`".to_owned());
+            continue;
+        }
+        let Some(object) = check.object(&item, &PORT_KEYS) else { continue };
+        let number = object.required(check, "port", "write `port: 80`, with the port's own number");
+        let port = number.as_ref().and_then(|at| check.integer(at, 1, 65535)).and_then(|n| u16::try_from(n).ok());
+        let protocol = object.get("protocol").and_then(|at| check.choice(&at, &PROTOCOLS));
+        let name = object.get("name").and_then(|at| check.line(&at)).map(|entry| entry.value);
+        let (Some(at), Some(value)) = (number, port) else { continue };
+        let word = PROTOCOLS[protocol.unwrap_or_default() as usize].0;
+        seen.note(check, &item, format!("{value}/{word}"));
+        ports.push(Port { port: Entry { value, position: at.node.place.position }, protocol, name });
+    }
+    ports
+}
+
+fn health(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Health> {
+    let object = check.object(at, &HEALTH_KEYS)?;
+    if object.get("endpoint").is_none() {
+        let message = "the health check has no endpoint".to_owned();
+        let cure = "say what is asked, such as `endpoint: http://127.0.0.1:80/`".to_owned();
+        check.warn("no-endpoint", at.node.place, &at.field, message, cure);
+    }
+    let endpoint = object.get("endpoint").and_then(|at| check.line(&at));
+    let method = object.get("method").and_then(|at| check.choice(&at, &METHODS));
+    let mut seconds = |key, least| {
+        let value = check.integer(&object.get(key)?, least, i128::from(u32::MAX))?;
+        u32::try_from(value).ok()
+    };
+    Some(Health {
+        endpoint,
+        method,
+        interval_seconds: seconds("interval_seconds", 1),
+        timeout_seconds: seconds("timeout_seconds", 1),
+        initial_delay_seconds: seconds("initial_delay_seconds", 0),
+    })
+}
+
+type Edges<'n> = Vec<graph::Edge<'n>>;
+
+fn dependencies<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> (Vec<Entry<ServiceDependency>>, Edges<'n>) {
+    let (mut dependencies, mut edges) = (Vec::new(), Vec::new());
+    for item in check.list(at, "dependencies") {
+        if matches!(item.node.value, Value::Scalar(Scalar::String(_))) {
+            check.wrong_type(
+                &item,
+                "a mapping",
+                "write `- service: NAME` and, below it, `kind: start_before`".to_owned(),
+            );
+            continue;
+        }
+        let Some(object) = check.object(&item, &DEPENDENCY_KEYS) else { continue };
+        let service_at = object.required(check, "service", "name the service that this one waits for");
+        let service = service_at.as_ref().and_then(|at| check.string(at));
+        let kind = object.get("kind").and_then(|at| check.choice(&at, &KINDS));
+        let (Some(at), Some(service)) = (service_at, service) else { continue };
+        edges.push(graph::Edge {
+            to: service.value.clone(),
+            at,
+            needs_health: kind == Some(DependencyKind::RequiresHealth),
+        });
+        let value = ServiceDependency { service: service.value, kind };
+        dependencies.push(Entry { value, position: item.node.place.position });
+    }
+    (dependencies, edges)
+}

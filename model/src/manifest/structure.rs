@@ -1,0 +1,171 @@
+//! From bytes to a tree: what must hold before a single key is looked at, and what holds for keys
+//! at every level.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use super::check::{Check, Cursor, join, whole_file};
+use super::text;
+use super::yaml::{self, Fault, Node, Place, Value};
+use crate::diagnostic::{Diagnostic, Position};
+
+/// The text of a document without its byte order mark, and the mark's length.
+pub(super) fn decode(bytes: &[u8]) -> Result<(&str, usize), Box<Diagnostic>> {
+    if bytes.len() > yaml::MAX_BYTES {
+        let message = format!("the file has {} bytes, more than the {} of a manifest", bytes.len(), yaml::MAX_BYTES);
+        return Err(Box::new(whole_file("file-too-large", message, "name files by patterns, or split the module")));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let message = "the file is UTF-16".to_owned();
+        return Err(Box::new(whole_file("not-utf8", message, "save it as UTF-8")));
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(Box::new(undecodable(bytes, error.valid_up_to()))),
+    };
+    let offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    if let Some(at) = text.bytes().position(|b| b < 0x20 && !b"\t\n\r".contains(&b)) {
+        let message = format!("the file holds the control character U+{:04X}", bytes[at]);
+        let cure = "write the manifest as plain text; in double quotes such a character is an escape like `\\x07`";
+        return Err(Box::new(at_byte("control-character", bytes, at, message, cure)));
+    }
+    Ok((text.get(offset..).unwrap_or_default(), offset))
+}
+
+fn undecodable(bytes: &[u8], at: usize) -> Diagnostic {
+    let message = format!("the file is not UTF-8: byte {at} is {:#04x}", bytes.get(at).copied().unwrap_or_default());
+    at_byte("not-utf8", bytes, at, message, "save it as UTF-8")
+}
+
+/// A finding at a byte of a file that no parser has seen. `bytes` is UTF-8 up to there.
+fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, cure: &str) -> Diagnostic {
+    let before = String::from_utf8_lossy(&bytes[..at]);
+    let before = before.strip_prefix('\u{feff}').unwrap_or(&before);
+    let (mut line, mut column, mut last) = (1, 1, '\0');
+    for c in before.chars() {
+        match c {
+            '\n' if last == '\r' => {}
+            '\n' | '\r' => (line, column) = (line + 1, 1),
+            _ => column += 1,
+        }
+        last = c;
+    }
+    let mut diagnostic = whole_file(code, message, cure);
+    diagnostic.position = Some(Position { line, column });
+    diagnostic.span = Some((at, at + 1));
+    diagnostic.text = crate::path::escape(&bytes[at..=at]);
+    diagnostic
+}
+
+/// Reads the text and reports what is wrong with it as YAML.
+pub(super) fn read(check: &mut Check<'_>, text: &str) -> Option<Rc<Node>> {
+    let document = yaml::read(text);
+    for fault in document.faults {
+        report(check, fault);
+    }
+    let root = document.root?;
+    keys(check, &Cursor { node: &root, field: String::new() }, &mut HashSet::new());
+    Some(root)
+}
+
+fn report(check: &mut Check<'_>, fault: Fault) {
+    let (code, place, message, cure) = match fault {
+        Fault::Syntax { place, message } => {
+            let cure = syntax_cure(&check.written(place), &message);
+            ("syntax", place, format!("this is not YAML: {message}"), cure.to_owned())
+        }
+        Fault::TooDeep { place } => (
+            "too-deep",
+            place,
+            format!("lists and mappings are nested more than {} deep", yaml::MAX_DEPTH),
+            "write flatter values".to_owned(),
+        ),
+        Fault::TooManyNodes { place, by_alias: true } => (
+            "alias-expansion",
+            place,
+            format!("written out, the aliases give more than {} values", yaml::MAX_NODES),
+            "write the values out instead of nesting aliases".to_owned(),
+        ),
+        Fault::TooManyNodes { place, by_alias: false } => (
+            "too-many-values",
+            place,
+            format!("the file has more than {} keys and values", yaml::MAX_NODES),
+            "name files by patterns instead of one by one".to_owned(),
+        ),
+        Fault::RecursiveAlias { place } => (
+            "recursive-alias",
+            place,
+            "the alias stands inside the value that it repeats".to_owned(),
+            "write the value out".to_owned(),
+        ),
+        Fault::UnknownAlias { place } => (
+            "unknown-alias",
+            place,
+            "no anchor of this name comes before the alias".to_owned(),
+            "define the anchor with `&` first, or put the text in quotes if it is no alias".to_owned(),
+        ),
+        Fault::SecondDocument { place } => (
+            "several-documents",
+            place,
+            "a second document begins here".to_owned(),
+            "keep one document: remove the `---` and what follows, or put it into a file of its own".to_owned(),
+        ),
+        Fault::Tag { place, tag } => (
+            "unsupported-tag",
+            place,
+            format!("the tag `{}` does not fit here", text::excerpt(&tag)),
+            "remove the tag".to_owned(),
+        ),
+        Fault::ComplexKey { place } => (
+            "complex-key",
+            place,
+            format!("a key is a single word of at most {} characters", yaml::MAX_KEY),
+            "write a short, plain key".to_owned(),
+        ),
+    };
+    check.error(code, place, "", message, cure);
+}
+
+fn syntax_cure(line: &str, message: &str) -> &'static str {
+    if line.starts_with('\t') || message.contains("tab") {
+        "indent with blanks; YAML allows no tabs there"
+    } else if line.starts_with(['@', '`', '%']) {
+        "put the value in quotes; no plain value starts with this character"
+    } else if line.starts_with(['*', '&', '!']) {
+        "put the value in quotes; a plain `*`, `&` or `!` at the start is YAML's own"
+    } else if line.contains(": ") {
+        "compare the indentation with the lines above, and put values that hold `: ` in quotes"
+    } else {
+        "compare the indentation and quotes with the lines above"
+    }
+}
+
+/// Repeated keys and merge keys, at every level. A node that aliases lead to again is not walked
+/// again: what is wrong with it was said.
+fn keys(check: &mut Check<'_>, at: &Cursor<'_>, walked: &mut HashSet<*const Node>) {
+    if !walked.insert(std::ptr::from_ref(at.node)) {
+        return;
+    }
+    if let Value::List(items) = &at.node.value {
+        for (index, node) in items.iter().enumerate() {
+            if !matches!(node.value, Value::Scalar(_)) {
+                keys(check, &Cursor { node, field: format!("{}[{index}]", at.field) }, walked);
+            }
+        }
+    }
+    let mut first: HashMap<&str, Place> = HashMap::new();
+    for (key, child) in at.entries() {
+        if key.plain && key.text == "<<" {
+            let message = "YAML 1.2 has no merge key".to_owned();
+            check.error("merge-key", key.place, &child.field, message, "write the merged keys out".to_owned());
+        } else if let Some(place) = first.get(key.text.as_str()) {
+            let line = place.position.line;
+            let message = format!("the key `{}` stands in line {line} already", text::excerpt(&key.text));
+            let cure = "keep one of the two".to_owned();
+            check.error("duplicate-key", key.place, &join(&at.field, &key.text), message, cure);
+        } else {
+            first.insert(&key.text, key.place);
+        }
+        keys(check, &child, walked);
+    }
+}
