@@ -1,6 +1,12 @@
 //! The filter beside the real rsync.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a panic is a failed test"
+)]
 
 #[path = "filter-corpus/support.rs"]
 mod support;

@@ -229,7 +229,7 @@ proptest! {
         let automaton = Automaton::new(globs.clone()).unwrap();
         let mut runner = automaton.runner();
         for _ in 0..20 {
-            let length = random.below(8) as usize + 1;
+            let length = usize::try_from(random.below(8)).unwrap() + 1;
             let path: Vec<u8> = (0..length).map(|_| *random.pick(b"ab/\\[]-!:z\n\xff")).collect();
             let start = runner.start().unwrap();
             let split = length / 2;

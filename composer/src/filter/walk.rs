@@ -130,7 +130,10 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
         let item = Item { name, id, node, excluded_by, owned };
         self.note_matches(&item);
         let made = match (&node.kind, excluded_by) {
-            (_, Some(rule)) => self.keep_out(&item, rule).map(|()| None)?,
+            (_, Some(rule)) => {
+                self.keep_out(&item, rule);
+                None
+            }
             (Kind::Directory(_), None) => self.directory(&item)?,
             (_, None) => self.file(&item).map(|()| None)?,
         };
@@ -196,16 +199,14 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
     }
 
     /// An entry that an exclude took: counted where it would have been shipped.
-    #[expect(clippy::unnecessary_wraps, reason = "the three outcomes of an entry have one shape")]
-    fn keep_out(&mut self, item: &Item<'_, C>, rule: usize) -> Result<(), Error> {
+    fn keep_out(&mut self, item: &Item<'_, C>, rule: usize) {
         let directory = item.node.is_directory();
         let named = if directory { self.names_directory() } else { self.found.1.first().copied() };
         if named.is_none() && !item.owned.is_some_and(|place| self.filter.owned.holds(place)) {
-            return Ok(());
+            return;
         }
         let fresh = !std::mem::replace(&mut self.dropped[item.id.index()], true);
         count(&mut self.report.excludes[rule].amount, item.node, fresh);
-        Ok(())
     }
 
     /// A directory that no exclude took. Gives back its new node if it is shipped for its own sake.
