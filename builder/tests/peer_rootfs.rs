@@ -1,1 +1,491 @@
-//! peers
+//! Real root file systems from the real archive: by root and by a user, twice, killed, failing,
+//! unpacked only. Needs root, mmdebstrap, uidmap and the host's Debian mirror.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
+use builder::cache::Cache;
+use builder::dpkg::Database;
+use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb};
+use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
+use model::observe::{Event, Observer, Silent};
+use model::package::{Package, PackageRequest};
+use model::{Arch, Digest, Epoch, ImagePath};
+use testkit::{run, stdout};
+
+const EPOCH: i64 = 1_750_000_000;
+
+fn options(mode: Mode) -> Options {
+    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode }
+}
+
+/// The cache that reruns share: downloads and apt states only.
+fn shared() -> Cache {
+    let home = env::var_os("HOME").expect("HOME is set");
+    Cache::new(Path::new(&home).join(".cache/module-builder/test"))
+}
+
+fn mirror() -> String {
+    let mut files: Vec<PathBuf> = fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .chain([PathBuf::from("/etc/apt/sources.list")])
+        .collect();
+    files.sort();
+    let texts: Vec<(String, String)> =
+        files.iter().filter_map(|path| Some((path.to_str()?.to_owned(), fs::read_to_string(path).ok()?))).collect();
+    let mirrors = apt::host_mirrors(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+    mirrors.archive.expect("the host has a Debian mirror in /etc/apt").uri
+}
+
+/// The locked closure and its .debs, from the archive or the shared cache.
+fn locked(requests: &[&str], variant: Variant, arch: Arch) -> (Resolution, Vec<PathBuf>) {
+    // apt works in one state at a time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut settings = Settings::new("trixie", vec![mirror()], arch);
+    settings.variant = variant;
+    let requests: Vec<_> = requests.iter().map(|text| PackageRequest::parse(text).unwrap()).collect();
+    let cache = shared();
+    let resolution = apt::resolve(&requests, &settings, &cache, &Silent).unwrap();
+    let debs = apt::fetch(&resolution, &cache, &FetchOptions::default(), &Silent).unwrap();
+    (resolution, debs)
+}
+
+/// Adds a package to the closure that is made here, with a `postinst`.
+fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Path, postinst: &str) {
+    let tree = folder.join("mb-probe");
+    fs::create_dir_all(tree.join("DEBIAN")).unwrap();
+    let control =
+        "Package: mb-probe\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: probe\n";
+    fs::write(tree.join("DEBIAN/control"), control).unwrap();
+    fs::write(tree.join("DEBIAN/postinst"), format!("#!/bin/sh\nset -e\n{postinst}\n")).unwrap();
+    fs::set_permissions(tree.join("DEBIAN/postinst"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(tree.join("DEBIAN"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = folder.join("mb-probe.deb");
+    let date = EPOCH.to_string();
+    run(Command::new("dpkg-deb")
+        .args(["--root-owner-group", "--build"])
+        .arg(&tree)
+        .arg(&path)
+        .env("SOURCE_DATE_EPOCH", date));
+    let bytes = fs::read(&path).unwrap();
+    let (name, version) = ("mb-probe".to_owned(), "1".to_owned());
+    let package = Package {
+        name: name.clone(),
+        arch: "all".into(),
+        version: version.clone(),
+        source: name,
+        source_version: version,
+    };
+    let resolved = Resolved {
+        package,
+        url: "http://mirror.example.org/mb-probe.deb".into(),
+        path: "mb-probe.deb".into(),
+        size: bytes.len() as u64,
+        sha256: Digest::of(&bytes),
+        reason: apt::Reason::Requested,
+    };
+    let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);
+    resolution.packages.insert(at, resolved);
+    debs.insert(at, path);
+}
+
+/// What `postinst` of the probe writes down, and a key that it makes.
+const PROBE: &str = "mkdir -p /etc/mb-probe
+{ cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
+{ echo '-----BEGIN PRIVATE KEY-----'; head -c 48 /dev/urandom | base64; echo '-----END PRIVATE KEY-----'; } > /etc/mb-probe/key.pem";
+
+type Files = BTreeMap<String, (String, Vec<u8>)>;
+
+/// Every entry of a tar: its header as text, and its content (a link's target).
+fn files(archive: &Path) -> Files {
+    let mut files = Files::new();
+    let mut archive = tar::Archive::new(std::io::BufReader::new(fs::File::open(archive).unwrap()));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = ImagePath::new(&*entry.path_bytes()).unwrap().to_string();
+        let mut content = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+        let extensions: Vec<String> = entry
+            .pax_extensions()
+            .unwrap()
+            .into_iter()
+            .flatten()
+            .map(|extension| format!("{:?}", extension.unwrap().value_bytes()))
+            .collect();
+        entry.read_to_end(&mut content).unwrap();
+        let h = entry.header();
+        let header = format!(
+            "{:?} {:o} {}:{} {} {extensions:?}",
+            h.entry_type(),
+            h.mode().unwrap(),
+            h.uid().unwrap(),
+            h.gid().unwrap(),
+            h.mtime().unwrap()
+        );
+        files.insert(path, (header, content));
+    }
+    files
+}
+
+fn database(files: &Files) -> Database {
+    let names = |folder: &str| -> Vec<Vec<u8>> {
+        files.keys().filter_map(|path| path.strip_prefix(folder)).map(|name| name.as_bytes().to_vec()).collect()
+    };
+    let mut read = |path: &ImagePath| files.get(&path.to_string()).map(|(_, content)| content.clone());
+    Database::parse(&mut read, &names("/var/lib/dpkg/info/"), &names("/var/lib/dpkg/alternatives/")).unwrap()
+}
+
+/// Applies the rules; gives the paths that each took.
+fn scrubbed(files: &mut Files) -> BTreeMap<&'static str, Vec<String>> {
+    let database = database(files);
+    let mut taken: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    let mut dropped = Vec::new();
+    for (name, (header, content)) in files.iter_mut() {
+        let path = ImagePath::new(name.as_bytes()).unwrap();
+        let owned = database.owner(&path).is_some();
+        let size = content.len() as u64;
+        let look = match header.split(' ').next().unwrap() {
+            "Directory" => Look::Directory,
+            "Symlink" => Look::Symlink(content),
+            "Regular" if scrub::wants_head(&path, owned, size) => Look::Regular(&content[..content.len().min(HEAD)]),
+            "Regular" => Look::Regular(b""),
+            _ => Look::Special,
+        };
+        let Some(rule) = scrub::rule_for(&Candidate { path: &path, look, owned }) else { continue };
+        taken.entry(rule.name).or_default().push(name.clone());
+        match rule.apply(content, Epoch::from_seconds(EPOCH).unwrap()).unwrap() {
+            Outcome::Dropped => dropped.push(name.clone()),
+            Outcome::Replaced(bytes) => *content = bytes,
+            Outcome::Unchanged => {}
+        }
+    }
+    dropped.iter().for_each(|name| drop(files.remove(name)));
+    taken
+}
+
+fn differences(a: &Files, b: &Files) -> BTreeSet<String> {
+    a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
+}
+
+/// A user with subordinate ids who is gone when the guard is dropped.
+struct User(String);
+
+impl User {
+    fn new() -> Self {
+        let user = Self(format!("mb-test-{}", std::process::id()));
+        run(Command::new("useradd").args(["--create-home", "--shell", "/bin/sh", &user.0]));
+        if !fs::read_to_string("/etc/subuid").unwrap().contains(&format!("{}:", user.0)) {
+            let range = "700000-765535";
+            run(Command::new("usermod").args(["--add-subuids", range, "--add-subgids", range, &user.0]));
+        }
+        user
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").args(["--remove", &self.0]).output();
+    }
+}
+
+/// This test program again, as another process that makes one root file system; see
+/// [`another_process`].
+fn builder_process(cache: &Path, order: &Path, mode: &str) -> Command {
+    let mut command = Command::new(order.with_file_name("program"));
+    fs::copy(env::current_exe().unwrap(), order.with_file_name("program")).unwrap();
+    command.args(["--ignored", "--exact", "another_process", "--nocapture"]);
+    command.env("MB_CACHE", cache).env("MB_ORDER", order).env("MB_MODE", mode);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn write_order(folder: &Path, resolution: &Resolution, debs: &[PathBuf]) -> PathBuf {
+    let pool = folder.join("debs");
+    fs::create_dir(&pool).unwrap();
+    let copies: Vec<PathBuf> = debs.iter().map(|deb| pool.join(deb.file_name().unwrap())).collect();
+    for (deb, copy) in debs.iter().zip(&copies) {
+        fs::copy(deb, copy).unwrap();
+    }
+    let order = folder.join("order.json");
+    fs::write(&order, serde_json::to_vec(&(resolution, copies)).unwrap()).unwrap();
+    order
+}
+
+#[test]
+#[ignore = "started by the other tests, with an order in its environment"]
+fn another_process() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let order = fs::read(env::var_os("MB_ORDER").unwrap()).unwrap();
+    let (resolution, debs): (Resolution, Vec<PathBuf>) = serde_json::from_slice(&order).unwrap();
+    let mode = if env::var("MB_MODE").unwrap() == "root" { Mode::Root } else { Mode::Unshare };
+    let cache = Cache::new(env::var_os("MB_CACHE").unwrap().into());
+    let rootfs = rootfs::build(&resolution, &debs, &options(mode), &cache, &Silent).unwrap();
+    println!("archive {}", rootfs.archive.display());
+}
+
+fn build(resolution: &Resolution, debs: &[PathBuf], cache: &Cache) -> Result<Rootfs, Error> {
+    rootfs::build(resolution, debs, &options(Mode::Root), cache, &Silent)
+}
+
+#[derive(Default)]
+struct Seen(Mutex<Vec<Event>>);
+
+impl Observer for Seen {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// By root in one place, by a user in another with umask 077, other times: the tars differ in what
+/// is random only, and after scrubbing in nothing. The packages' scripts saw no network and nothing
+/// of the host.
+#[test]
+fn root_and_a_user_make_the_same_tree_without_network_or_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut resolution, mut debs) = locked(&["openssh-server", "python3"], Variant::Minbase, Arch::Amd64);
+    add_package(&mut resolution, &mut debs, folder.path(), PROBE);
+
+    let odd = Cache::new(folder.path().join("a cache with ü & 'odd' letters"));
+    let seen = Seen::default();
+    let by_root = rootfs::build(&resolution, &debs, &options(Mode::Root), &odd, &seen).unwrap();
+    assert!(!by_root.reused);
+    let items = seen.0.into_inner().unwrap();
+    assert!(items.contains(&Event::Item("unpacking openssh-server".into())), "progress names packages");
+    assert!(items.contains(&Event::Item("setting up mb-probe".into())));
+
+    let user = User::new();
+    let home = tempfile::Builder::new().prefix("home").tempdir_in(format!("/home/{}", user.0)).unwrap();
+    let order = write_order(home.path(), &resolution, &debs);
+    let child = builder_process(&home.path().join("cache"), &order, "unshare");
+    let program = child.get_program().to_owned();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.0, "--regid", &user.0, "--init-groups", "--"]).arg(program).args(child.get_args());
+    command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(Command::new("chown").args(["-R", &user.0]).arg(home.path()));
+    run(Command::new("chmod").arg("700").arg(home.path()));
+    let said = stdout(&mut command);
+    let archive = said.lines().find_map(|line| line.strip_prefix("archive ")).expect("the user's build says where");
+    let temporary = fs::read_dir(home.path().join("cache/tmp")).unwrap().count();
+    assert_eq!(temporary, 0, "the user's build leaves nothing behind");
+
+    let (mut one, mut two) = (files(&by_root.archive), files(Path::new(archive)));
+    let raw = differences(&one, &two);
+    let random = |name: &String| name.starts_with("/etc/ssh/ssh_host_") || name == "/etc/mb-probe/key.pem";
+    assert!(raw.iter().all(random), "more than random keys differs: {raw:?}");
+    assert_eq!(raw.len(), 7, "{raw:?}");
+
+    let text = String::from_utf8(one["/etc/mb-probe/seen"].1.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "lo", "the only interface is an unconfigured loopback:\n{text}");
+    let wanted =
+        ["host localhost", "umask 0022", "zone UTC", "locale C.UTF-8", "epoch 1750000000", "resolv", "file localhost"];
+    assert_eq!(lines[1..8], wanted, "{text}");
+    for name in &lines[8..] {
+        assert!(
+            !name.starts_with("CARGO") && !name.starts_with("MB_") && *name != "USER",
+            "{name} leaked into the build"
+        );
+    }
+    assert!(
+        !one.values().any(|(_, content)| {
+            let path = folder.path().as_os_str().as_encoded_bytes();
+            content.windows(path.len()).any(|window| window == path)
+        }),
+        "a path of the host is in the tree"
+    );
+
+    let taken = scrubbed(&mut one);
+    scrubbed(&mut two);
+    assert_eq!(differences(&one, &two), BTreeSet::new());
+    assert_eq!(taken["ssh-host-keys"].len(), 6);
+    assert_eq!(taken["private-keys"], ["/etc/mb-probe/key.pem"]);
+    for gone in ["/etc/hostname", "/etc/resolv.conf", "/etc/passwd-", "/var/lib/dpkg/status-old"] {
+        assert!(!one.contains_key(gone), "{gone}");
+    }
+    assert!(one["/etc/machine-id"].1.is_empty());
+
+    // Again: taken from the cache, at once.
+    let start = Instant::now();
+    let again = build(&resolution, &debs, &odd).unwrap();
+    assert!(again.reused && again.record == by_root.record && start.elapsed() < Duration::from_secs(1));
+    let explained = rootfs::explain(&resolution, &options(Mode::Root), &odd).unwrap();
+    assert!(explained.cached && explained.changes.is_empty());
+    let other = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: Mode::Auto };
+    let changes = rootfs::explain(&resolution, &other, &odd).unwrap().changes;
+    assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["epoch"]);
+}
+
+#[test]
+fn debs_are_read_as_dpkg_reads_them() {
+    let (resolution, debs) = locked(&["nginx"], Variant::Minbase, Arch::Amd64);
+    assert!(debs.len() > 50, "only {} packages", debs.len());
+    for (resolved, path) in resolution.packages.iter().zip(&debs) {
+        let listed = stdout(Command::new("dpkg-deb").arg("-c").arg(path).env("LC_ALL", "C.UTF-8").env("TZ", "UTC"));
+        let listed: Vec<String> = listed.lines().map(normal_line).collect();
+        let read: Vec<String> = deb::contents(path).unwrap().iter().map(entry_line).collect();
+        assert_eq!(read, listed, "{}", resolved.package.name);
+        let fields = stdout(Command::new("dpkg-deb").arg("-f").arg(path));
+        let metadata = deb::metadata(path).unwrap();
+        assert_eq!(metadata.control.to_string().trim_end(), fields, "{}", resolved.package.name);
+        let members = stdout(Command::new("dpkg-deb").args(["--ctrl-tarfile"]).arg(path).stdout(Stdio::piped()));
+        let scripts = ["config", "postinst", "postrm", "preinst", "prerm"];
+        let held: Vec<&str> = scripts.into_iter().filter(|script| members.contains(&format!("./{script}\0"))).collect();
+        assert_eq!(metadata.maintainer_scripts, held, "{}", resolved.package.name);
+    }
+    let mut random = testkit::Random::from_environment();
+    let smallest = debs.iter().min_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let sound = fs::read(smallest).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for _ in 0..300 {
+        let mut bytes = sound.clone();
+        let index = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+        bytes[index] ^= 1 << random.below(8);
+        file.reopen().unwrap().write_all(&bytes).unwrap();
+        let _ = (deb::contents(file.path()), deb::metadata(file.path()));
+    }
+}
+
+/// `MODE SIZE PATH[ -> TARGET| link to PATH]` of a line of `dpkg-deb -c`.
+fn normal_line(line: &str) -> String {
+    let mut rest = line;
+    let mut words = Vec::new();
+    for _ in 0..5 {
+        let (word, after) = rest.split_once(' ').unwrap();
+        words.push(word);
+        rest = after.trim_start();
+    }
+    let rest = rest.replace("\\\\", "\\");
+    format!("{} {} {} {rest}", words[0], words[1], words[2])
+}
+
+fn entry_line(entry: &deb::DebEntry) -> String {
+    let relative = |path: &ImagePath| String::from_utf8(path.relative().to_vec()).unwrap();
+    let (kind, tail) = match &entry.kind {
+        deb::DebKind::Directory => ('d', if entry.path.is_root() { "" } else { "/" }.to_owned()),
+        deb::DebKind::Regular => ('-', String::new()),
+        deb::DebKind::Symlink(target) => ('l', format!(" -> {}", String::from_utf8(target.to_vec()).unwrap())),
+        deb::DebKind::HardLink(target) => ('h', format!(" link to ./{}", relative(target))),
+        other => panic!("no package of the closure holds {other:?}"),
+    };
+    let mut mode = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = entry.mode >> shift;
+        mode.push(if bits & 4 != 0 { 'r' } else { '-' });
+        mode.push(if bits & 2 != 0 { 'w' } else { '-' });
+        mode.push(match (bits & 1 != 0, entry.mode & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    let owner = |id: u32| match id {
+        0 => "root".to_owned(),
+        42 => "shadow".to_owned(),
+        50 => "staff".to_owned(),
+        8 => "mail".to_owned(),
+        other => other.to_string(),
+    };
+    let path = relative(&entry.path);
+    format!("{mode} {}/{} {} ./{path}{tail}", owner(entry.uid), owner(entry.gid), entry.size)
+}
+
+/// A foreign architecture, unpacked without running anything of it.
+#[test]
+fn extract_needs_no_emulation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (resolution, debs) = locked(&["nginx"], Variant::Extract, Arch::Arm64);
+    let rootfs = build(&resolution, &debs, &Cache::new(folder.path().join("cache"))).unwrap();
+    let files = files(&rootfs.archive);
+    let program = &files["/usr/sbin/nginx"].1;
+    assert_eq!(&program[..4], b"\x7fELF");
+    assert_eq!(u16::from_le_bytes([program[18], program[19]]), 183, "an AArch64 program");
+    assert_eq!(rootfs.record.maintainer_scripts["nginx"], ["postinst", "prerm"]);
+    assert_eq!(database(&files).present().count(), 0, "dpkg's database knows nothing of an unpacked tree");
+    let unpacked =
+        resolution.packages.iter().zip(&debs).map(|(resolved, path)| {
+            (resolved.package.clone(), deb::metadata(path).unwrap(), deb::contents(path).unwrap())
+        });
+    let database = Database::from_packages(unpacked.collect());
+    let owner = |path: &str| database.owner(&ImagePath::new(path).unwrap()).map(|owner| owner.package.name.clone());
+    assert_eq!(owner("/usr/sbin/nginx").as_deref(), Some("nginx"));
+    for installed in database.present() {
+        for path in &installed.files {
+            let merged = ["/bin/", "/sbin/", "/lib/", "/lib64/"].iter().any(|top| path.to_string().starts_with(top));
+            assert!(merged || files.contains_key(&path.to_string()), "{path} was not unpacked");
+        }
+    }
+}
+
+#[test]
+fn a_failing_script_is_named_and_nothing_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut resolution, mut debs) = locked(&[], Variant::Essential, Arch::Amd64);
+    add_package(&mut resolution, &mut debs, folder.path(), "echo this went wrong >&2\nexit 7");
+    let cache = Cache::new(folder.path().join("cache"));
+    let error = build(&resolution, &debs, &cache).unwrap_err();
+    let Error::Failed { failure: Failure::MaintainerScript { package, what }, log } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(package, "mb-probe");
+    assert!(what.contains("exit status 7"), "{what}");
+    assert!(log.iter().any(|line| line.contains("this went wrong")), "{log:?}");
+    assert_eq!(fs::read_dir(cache.rootfs().unwrap()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(cache.temporary().unwrap()).unwrap().count(), 0);
+}
+
+/// SIGKILL of the builder ends everything it started, and the next build works.
+#[test]
+fn a_killed_build_leaves_no_process_no_mount_and_no_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let (resolution, debs) = locked(&[], Variant::Essential, Arch::Amd64);
+    let order = write_order(folder.path(), &resolution, &debs);
+    let place = folder.path().join("cache");
+    let cache = Cache::new(place.clone());
+    for wait in [600, 2500, 5000] {
+        let mut child = builder_process(&place, &order, "root").stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let until = Instant::now() + Duration::from_secs(10);
+        while !users_of(&place).is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(users_of(&place), Vec::<String>::new(), "after {wait} ms");
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        assert!(!mounts.contains(place.to_str().unwrap()), "{mounts}");
+        assert_eq!(fs::read_dir(cache.rootfs().unwrap()).unwrap().count(), 0);
+    }
+    let rootfs = build(&resolution, &debs, &cache).unwrap();
+    assert!(!rootfs.reused);
+    assert_eq!(fs::read_dir(cache.temporary().unwrap()).unwrap().count(), 0, "what was left is swept up");
+    // A damaged entry is seen and made again.
+    let mut bytes = fs::read(&rootfs.archive).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&rootfs.archive, bytes).unwrap();
+    let again = build(&resolution, &debs, &cache).unwrap();
+    assert!(!again.reused && again.record.sha256 == rootfs.record.sha256);
+}
+
+/// The programs that were started with a path below `place`.
+fn users_of(place: &Path) -> Vec<String> {
+    let place = place.as_os_str().as_encoded_bytes();
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines
+        .filter(|line| line.windows(place.len()).any(|window| window == place))
+        .map(|line| String::from_utf8_lossy(&line).chars().take(200).collect())
+        .collect()
+}
