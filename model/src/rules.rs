@@ -106,3 +106,7 @@ fn rules(manifest: &Manifest, file: &str, field: Field) -> Vec<Rule> {
     };
     entries.iter().map(rule).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;

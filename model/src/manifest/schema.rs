@@ -219,6 +219,7 @@ fn build() -> Value {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::{parse, security, services};
     use super::*;

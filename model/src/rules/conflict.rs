@@ -9,8 +9,10 @@ use crate::manifest::Manifest;
 
 /// The most conflicts that are reported: beyond it, two manifests are the same module.
 const MAX_CONFLICTS: usize = 1000;
-/// The most pairs of patterns that are compared by walking their automata.
-const MAX_WALKS: usize = 20_000;
+/// The most positions that all walks over automata look at: some seconds of work.
+const BUDGET: usize = 10_000_000;
+/// The most of them for one pair of patterns, so that an intricate pair leaves enough for the rest.
+const BUDGET_OF_A_PAIR: usize = 1_000_000;
 
 /// Two patterns of two modules that take a common path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,7 +80,7 @@ const PAIRS: [Pair; 4] = [
 pub fn conflicts(own: (&Manifest, &str), neighbours: &[(Manifest, String)]) -> Vec<Conflict> {
     let (manifest, file) = own;
     let masks = globs(rules(manifest, file, Field::Mask));
-    let mut search = Search { found: Vec::new(), walks: 0 };
+    let mut search = Search { found: Vec::new(), budget: BUDGET };
     for (other, other_file) in neighbours {
         let other_masks = globs(rules(other, other_file, Field::Mask));
         for pair in &PAIRS {
@@ -123,7 +125,7 @@ fn related(first: &[u8], second: &[u8]) -> bool {
 
 struct Search {
     found: Vec<Conflict>,
-    walks: usize,
+    budget: usize,
 }
 
 impl Search {
@@ -163,11 +165,11 @@ impl Search {
     }
 
     fn walk(&mut self, first: &Automaton, second: &Automaton, masks: &[Automaton]) -> Overlap {
-        self.walks += 1;
-        if self.walks > MAX_WALKS {
-            return Overlap::Unknown;
-        }
-        overlap(first, second, &masks.iter().collect::<Vec<_>>())
+        let mut own = self.budget.min(BUDGET_OF_A_PAIR);
+        let before = own;
+        let answer = overlap(first, second, &masks.iter().collect::<Vec<_>>(), &mut own);
+        self.budget -= before - own;
+        answer
     }
 
     fn report(&mut self, pair: &Pair, ours: &Read, theirs: &Read, example: Option<String>) {

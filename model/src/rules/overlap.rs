@@ -156,7 +156,9 @@ struct State {
 }
 
 /// The shortest path that `first` and `second` take and none of `masks` does.
-pub(super) fn overlap(first: &Automaton, second: &Automaton, masks: &[&Automaton]) -> Overlap {
+///
+/// Every position that a step looks at is taken from `budget`, which many questions share.
+pub(super) fn overlap(first: &Automaton, second: &Automaton, masks: &[&Automaton], budget: &mut usize) -> Overlap {
     let automata: Vec<&Automaton> = [first, second].into_iter().chain(masks.iter().copied()).collect();
     let bytes = representatives(&automata);
     let start = State { component: Component::Outside, sets: automata.iter().map(|one| one.start()).collect() };
@@ -167,6 +169,10 @@ pub(super) fn overlap(first: &Automaton, second: &Automaton, masks: &[&Automaton
         let state = states[number].0.clone();
         for &byte in &bytes {
             let Some(component) = state.component.step(byte) else { continue };
+            *budget = budget.saturating_sub(state.sets.iter().map(|set| set.len() + 1).sum());
+            if *budget == 0 {
+                return Overlap::Unknown;
+            }
             let step = |(one, set): (&&Automaton, &BTreeSet<usize>)| one.step(set, byte);
             let sets: Rc<[BTreeSet<usize>]> = automata.iter().zip(state.sets.iter()).map(step).collect();
             if sets[0].is_empty() || sets[1].is_empty() {
