@@ -1,5 +1,7 @@
 //! The one error of the binary: what went wrong, why, what to do about it, and the exit code.
 
+mod libraries;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -77,14 +79,7 @@ pub(crate) struct Error {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            causes: Vec::new(),
-            hint: None,
-            log: None,
-            findings: Findings::default(),
-        }
+        Self { kind, message: message.into(), causes: Vec::new(), hint: None, log: None, findings: Findings::default() }
     }
 
     /// The input is wrong (exit code 1).
@@ -98,7 +93,6 @@ impl Error {
     }
 
     /// Verification or policy said no (exit code 3).
-    #[allow(dead_code, reason = "no verb verifies yet; the kind is part of the exit codes' contract")]
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Kind::Refused, message)
     }
@@ -148,7 +142,6 @@ impl Error {
 
     /// Adds the end of a child program's log.
     #[must_use]
-    #[allow(dead_code, reason = "the pipeline uses it for mmdebstrap's log")]
     pub(crate) fn log(mut self, log: impl Into<String>) -> Self {
         self.log = Some(log.into()).filter(|log| !log.is_empty());
         self
@@ -193,20 +186,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
-    }
-}
-
-impl From<composer::Error> for Error {
-    fn from(error: composer::Error) -> Self {
-        match &error {
-            composer::Error::Io { action, path, source } => Self::io(action, path, source),
-            composer::Error::ChangedWhileRead { .. } => {
-                Self::outside("the root file system changed during the build")
-                    .because(&error)
-                    .hint("let nothing write to it while a build runs")
-            }
-            other => Self::input(other.to_string()).because(&error),
-        }
     }
 }
 

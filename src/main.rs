@@ -7,6 +7,7 @@
 mod cli;
 mod commands;
 mod error;
+mod pipeline;
 mod settings;
 mod ui;
 

@@ -6,7 +6,11 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::Context;
 use crate::error::Error;
+use crate::pipeline::produce::Produced;
+use crate::pipeline::request::Request;
+use crate::pipeline::{dry_run, produce};
 use crate::settings;
+use crate::ui::size;
 
 /// How the OCI layer that holds `module.tar` is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -122,8 +126,31 @@ fn tag(text: &str) -> Result<String, String> {
 }
 
 /// Builds the module.
-#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
-    let _ = (args, context);
-    Err(Error::bug("build has no recipe yet"))
+    let dry_run = args.dry_run;
+    let request = Request::new(args, context)?;
+    match request.packages().filter(|_| dry_run) {
+        Some(packages) => {
+            let listed = dry_run::run(&request, packages, &context.ui)?;
+            context.ui.result(&listed.output.display().to_string(), &listed)
+        }
+        None => {
+            let produced = produce::produce(&request, &context.ui)?;
+            context.ui.note(&describe(&produced));
+            context.ui.result(&produced.composefs_digest.to_string(), &produced)
+        }
+    }
+}
+
+/// What was built, in one line; the digest stands alone on standard output.
+fn describe(produced: &Produced) -> String {
+    format!(
+        "built {} for {}: {} files of {} packages, {} of content, in {}",
+        produced.name,
+        produced.arch,
+        produced.files,
+        produced.packages,
+        size(produced.content_size),
+        produced.output.display()
+    )
 }

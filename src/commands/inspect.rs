@@ -1,11 +1,14 @@
 //! `inspect`: what a build's results hold.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::Context;
 use crate::error::Error;
+use crate::pipeline::examine::{self, Examined};
+use crate::ui::{clean, size};
 
 /// Show what a dist directory, an OCI layout or a module.tar holds
 #[derive(Debug, Args)]
@@ -26,6 +29,40 @@ Examples:
 /// Shows what the path holds.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
-    let _ = (args, context);
-    Err(Error::bug("inspect has no recipe yet"))
+    let examined = examine::examine(&args.path)?;
+    context.ui.result(&describe(&examined), &examined)
+}
+
+fn describe(examined: &Examined) -> String {
+    let mut text = String::new();
+    for module in &examined.modules {
+        let title =
+            module.arch.as_ref().map_or_else(|| module.name.clone(), |arch| format!("{} ({arch})", module.name));
+        let _ = writeln!(text, "{}", clean(&title));
+        line(&mut text, "composefs digest", &format!("{}  fs-verity of module.cfs", module.composefs_digest));
+        if let Some(digest) = &module.manifest_digest {
+            line(&mut text, "manifest digest", &format!("{digest}  sha256 of the OCI manifest"));
+        }
+        for (tag, digest) in &examined.index_digests {
+            line(&mut text, "index digest", &format!("{digest}  sha256 of the OCI index, tag {}", clean(tag)));
+        }
+        for (name, blob) in &module.blobs {
+            line(&mut text, "blob digest", &format!("{}  sha256 of {}, {}", blob.digest, clean(name), size(blob.size)));
+        }
+        let image = &module.image;
+        let counts = format!(
+            "{} files, {} symbolic links, {} directories, {} of content in {} objects",
+            image.files,
+            image.symlinks,
+            image.directories,
+            size(image.content_size),
+            image.objects
+        );
+        line(&mut text, "contents", &counts);
+    }
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {:<18}{value}", format!("{name}:"));
 }

@@ -151,8 +151,8 @@ pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(),
 }
 
 /// `directory/name`, without a `./` in front that would only be noise in messages.
-pub(crate) fn join(directory: &Path, name: &str) -> PathBuf {
-    if directory == Path::new(".") { PathBuf::from(name) } else { directory.join(name) }
+pub(crate) fn join(directory: &Path, name: impl AsRef<Path>) -> PathBuf {
+    if directory == Path::new(".") { name.as_ref().to_owned() } else { directory.join(name) }
 }
 
 /// The file's bytes, one more than the limit at most; none when there is no such file.

@@ -8,8 +8,6 @@ mod snippet;
 
 pub(crate) use progress::size;
 
-pub(crate) use progress::size;
-
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

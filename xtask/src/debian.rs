@@ -16,12 +16,13 @@ const BUILD: [Need; 3] = [
     Need { program: "gpgv", package: "gpgv" },
 ];
 
-const TEST: [Need; 6] = [
+const TEST: [Need; 7] = [
     Need { program: "setcap", package: "libcap2-bin" },
     Need { program: "setfattr", package: "attr" },
     Need { program: "setfacl", package: "acl" },
     Need { program: "gpg", package: "gpg" },
     Need { program: "unshare", package: "util-linux" },
+    Need { program: "ip", package: "iproute2" },
     Need { program: "curl", package: "curl" },
 ];
 

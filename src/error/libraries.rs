@@ -1,0 +1,98 @@
+//! The libraries' errors as the binary's: kind, message, cause chain, hint, log.
+
+use builder::{apt, cache, rootfs};
+
+use super::{Error, Kind};
+
+impl From<composer::Error> for Error {
+    fn from(error: composer::Error) -> Self {
+        match &error {
+            composer::Error::Io { action, path, source } => Self::io(action, path, source),
+            composer::Error::ChangedWhileRead { .. } | composer::Error::SourceChanged { .. } => {
+                Self::outside("the root file system changed during the build")
+                    .because(&error)
+                    .hint("let nothing write to it while a build runs")
+            }
+            other => Self::input(other.to_string()).because(&error),
+        }
+    }
+}
+
+impl From<oci::Error> for Error {
+    fn from(error: oci::Error) -> Self {
+        match &error {
+            oci::Error::Io { action, path, source } => Self::io(action, path, source),
+            oci::Error::Tag { .. } => Self::usage(error.to_string()),
+            oci::Error::NoArtifact
+            | oci::Error::DuplicateArch { .. }
+            | oci::Error::Serialize { .. }
+            | oci::Error::Spec { .. } => Self::bug(error.to_string()).because(&error),
+            // What remains is a layout that contradicts itself.
+            _ => Self::refused(error.to_string())
+                .because(&error)
+                .hint("the layout was damaged or changed after it was written: build or fetch it again"),
+        }
+    }
+}
+
+impl From<cache::Error> for Error {
+    fn from(error: cache::Error) -> Self {
+        Self::outside("the cache cannot be used")
+            .because(&error)
+            .hint("make the directory writable, or name another one with --cache-dir")
+    }
+}
+
+impl From<apt::Error> for Error {
+    fn from(error: apt::Error) -> Self {
+        use apt::Error as E;
+        let kind = match &error {
+            E::Cache(_) => return Self::outside("the cache cannot be used").because(&error).hint(error.cure()),
+            E::Setting { .. }
+            | E::SnapshotMirrorMissing { .. }
+            | E::SuiteMissing { .. }
+            | E::Missing { .. }
+            | E::Unsatisfiable { .. } => Kind::Input,
+            E::Signature { .. } | E::IndexMismatch { .. } | E::Expired { .. } => Kind::Refused,
+            E::Plan { .. } => Kind::Bug,
+            _ => Kind::Outside,
+        };
+        let text = error.to_string();
+        // The first line says what happened; what follows it is the program's own account.
+        let (message, log) = text.split_once('\n').unwrap_or((&text, ""));
+        let cause: &dyn std::error::Error = &error;
+        let converted = Self::new(kind, message.trim_end_matches(':')).hint(error.cure()).log(log);
+        match cause.source() {
+            Some(source) => converted.because(source),
+            None => converted,
+        }
+    }
+}
+
+impl From<rootfs::Error> for Error {
+    fn from(error: rootfs::Error) -> Self {
+        use rootfs::Error as E;
+        let converted = match &error {
+            E::Io { action, path, source } => return Self::io(action, path, source).hint(error.cure()),
+            E::Failed { failure, log } => {
+                Self::outside("the root file system cannot be built").because(failure).log(log.join("\n"))
+            }
+            E::NotAsLocked { missing, unexpected, unfinished } => {
+                let list = |what: &str, names: Vec<String>| match names.is_empty() {
+                    true => String::new(),
+                    false => format!("{what}: {}\n", names.join(", ")),
+                };
+                let named = |all: &[rootfs::Named]| {
+                    all.iter().map(|(name, version, arch)| format!("{name} {version} ({arch})")).collect()
+                };
+                let lists = list("missing", named(missing))
+                    + &list("unexpected", named(unexpected))
+                    + &list("unfinished", unfinished.clone());
+                Self::outside(error.to_string()).log(lists.trim_end())
+            }
+            E::Count { .. } => Self::bug(error.to_string()),
+            _ => Self::outside("the root file system cannot be built").because(&error),
+        };
+        converted.hint(error.cure())
+    }
+}

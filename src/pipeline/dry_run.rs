@@ -1,0 +1,187 @@
+//! What a build would ship, told from the packages' own file lists.
+//!
+//! Nothing is installed, no maintainer script runs and no root rights are needed; files that such
+//! scripts make are therefore not listed, and the output says so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use builder::apt::{Reason, Resolution};
+use builder::dpkg::Database;
+use builder::rootfs::deb::{self, DebEntry, DebKind, Metadata};
+use composer::filter::Filter;
+use composer::overlay;
+use composer::scan::Source;
+use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use model::ImagePath;
+use model::observe::{Event, Observer, Unit};
+use model::package::Package;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::pipeline::inputs::Inputs;
+use crate::pipeline::ownership::Ownership;
+use crate::pipeline::request::{Packages, Request};
+use crate::pipeline::staging::Staging;
+use crate::pipeline::{lists, root, scrub, selection};
+use crate::ui::Ui;
+
+/// What a dry run found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed {
+    /// The directory with the lists.
+    pub(crate) output: PathBuf,
+    /// How many paths `file-list.txt` holds.
+    pub(crate) files: usize,
+    /// How many packages `package-list.txt` holds.
+    pub(crate) packages: usize,
+}
+
+/// Writes `manifest.json`, `file-list.txt` and `package-list.txt`.
+pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
+    let inputs = Inputs::read(request, ui)?;
+    let resolution = root::resolve(packages, &inputs, ui)?;
+    let debs = root::fetch(&resolution, packages, ui)?;
+    let unpacked = read_debs(&resolution, &debs, ui)?;
+    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+
+    let mut tree = lay_out(&unpacked)?;
+    let database =
+        Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
+    let ownership = Ownership::new(&tree, database);
+    scrub::apply(&mut tree, &ownership, epoch, ui)?;
+    let laid = overlay::overlay(&mut tree, &request.overlay(), epoch)?;
+    let owned = ownership.of_requested(&tree, &inputs.manifest).into_iter().chain(laid.added).chain(laid.replaced);
+    let selected = Filter::new(&inputs.rules, &tree)?.with_owned(owned.collect()).apply(&tree)?;
+    selection::report(&inputs.rules, &selected.report, &inputs.manifest.name, request.strict, ui)?;
+
+    let files = lists::files(&selected.tree);
+    let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
+    let staging = Staging::new(&request.output)?;
+    staging.write("manifest.json", &inputs.manifest.canonical_json())?;
+    staging.write("file-list.txt", files.as_bytes())?;
+    staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
+    staging.commit()?;
+    ui.event(Event::Note(
+        "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
+         not listed"
+            .to_owned(),
+    ));
+    Ok(Listed { output: request.output.clone(), files: files.lines().count(), packages: listed.len() })
+}
+
+/// A package's own account of itself.
+struct Unpacked {
+    package: Package,
+    is_base: bool,
+    metadata: Metadata,
+    entries: Vec<DebEntry>,
+}
+
+fn read_debs(resolution: &Resolution, debs: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Unpacked>, Error> {
+    let total = Some(debs.len() as u64);
+    observer.event(Event::Stage { name: "read packages", total, unit: Unit::Items });
+    let mut unpacked = Vec::with_capacity(debs.len());
+    for (done, (resolved, path)) in resolution.packages.iter().zip(debs).enumerate() {
+        observer.event(Event::Item(resolved.package.name.clone()));
+        let damaged =
+            |error| Error::outside(format!("cannot read the package {}", resolved.package.name)).because(&error);
+        unpacked.push(Unpacked {
+            package: resolved.package.clone(),
+            is_base: matches!(resolved.reason, Reason::Base(_)),
+            metadata: deb::metadata(path).map_err(damaged)?,
+            entries: deb::contents(path).map_err(damaged)?,
+        });
+        observer.event(Event::Progress { done: done as u64 + 1 });
+    }
+    observer.event(Event::Done);
+    // The base is unpacked first, so that its links are there when others put files below them.
+    unpacked.sort_by_key(|deb| !deb.is_base);
+    Ok(unpacked)
+}
+
+/// The directories that a merged-/usr system has in `/usr` only. Where a package names one of them
+/// as a directory, mmdebstrap has made it a link before anything is unpacked.
+const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// The tree that unpacking would give, names only: all regular files are empty.
+fn lay_out(unpacked: &[Unpacked]) -> Result<Tree<Source>, Error> {
+    let mut tree = Tree::new(stat(0o755));
+    let all = || unpacked.iter().flat_map(|deb| &deb.entries);
+    for name in MERGED {
+        let below = |entry: &DebEntry| entry.path.components().next() == Some(name.as_bytes());
+        if all().any(below) {
+            let usr = directory(&mut tree, &path(&format!("/usr/{name}"))?)?;
+            debug_assert!(tree.node(usr).is_directory());
+            put(
+                &mut tree,
+                &path(&format!("/{name}"))?,
+                Kind::Symlink(Box::from(format!("usr/{name}").as_bytes())),
+                0o777,
+            )?;
+        }
+    }
+    for entry in all() {
+        lay(&mut tree, entry)?;
+    }
+    Ok(tree)
+}
+
+fn lay(tree: &mut Tree<Source>, entry: &DebEntry) -> Result<(), Error> {
+    let at = tree.resolve_parent(&entry.path);
+    if at.is_root() {
+        return Ok(());
+    }
+    let kind = match &entry.kind {
+        DebKind::Directory => {
+            // A link to a directory stays, as dpkg leaves it.
+            if tree.resolve(&at).is_none_or(|id| !tree.node(id).is_directory()) {
+                directory(tree, &at)?;
+            }
+            return Ok(());
+        }
+        DebKind::Regular => Kind::Regular(Source::Bytes(Arc::from([]))),
+        DebKind::Symlink(target) => Kind::Symlink(target.clone()),
+        DebKind::HardLink(target) => {
+            let target = tree.lookup(&tree.resolve_parent(target));
+            let target = target.filter(|id| !tree.node(*id).is_directory());
+            let missing = || Error::outside(format!("{} is a hard link to nothing in its package", entry.path));
+            return link(tree, &at, target.ok_or_else(missing)?);
+        }
+        DebKind::CharDevice(..) | DebKind::BlockDevice(..) | DebKind::Fifo => Kind::Fifo,
+    };
+    let is_directory = tree.lookup(&at).is_some_and(|id| tree.node(id).is_directory());
+    if is_directory { Ok(()) } else { put(tree, &at, kind, entry.mode) }
+}
+
+fn path(text: &str) -> Result<ImagePath, Error> {
+    ImagePath::new(text).map_err(|error| Error::bug(error.to_string()))
+}
+
+fn stat(mode: u16) -> Stat {
+    Stat::root_owned(mode, Mtime::default())
+}
+
+fn put(tree: &mut Tree<Source>, at: &ImagePath, kind: Kind<Source>, mode: u16) -> Result<(), Error> {
+    let node = tree.add(Node { stat: stat(mode), kind }).map_err(composer::Error::from)?;
+    link(tree, at, node)
+}
+
+fn link(tree: &mut Tree<Source>, at: &ImagePath, node: NodeId) -> Result<(), Error> {
+    let parent = directory(tree, &at.parent().unwrap_or_else(ImagePath::root))?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(composer::Error::from)?;
+    Ok(())
+}
+
+/// The directory at the real path `at`, made with its parents where it is missing.
+fn directory(tree: &mut Tree<Source>, at: &ImagePath) -> Result<NodeId, Error> {
+    if let Some(id) = tree.resolve(at).filter(|id| tree.node(*id).is_directory()) {
+        return Ok(id);
+    }
+    let Some(parent) = at.parent() else { return Ok(NodeId::ROOT) };
+    let parent = directory(tree, &parent)?;
+    let node =
+        tree.add(Node { stat: stat(0o755), kind: Kind::Directory(Entries::new()) }).map_err(composer::Error::from)?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(composer::Error::from)?;
+    Ok(node)
+}

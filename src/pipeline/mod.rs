@@ -1,0 +1,18 @@
+//! From a module's repository to its artifact, as recipes.
+//!
+//! [`produce`] is what `build` does, [`dry_run`] what `build --dry-run` does. This is the one place
+//! where the crates below meet: nothing in them knows of the others.
+
+pub(crate) mod dry_run;
+pub(crate) mod examine;
+pub(crate) mod fingerprint;
+pub(crate) mod inputs;
+pub(crate) mod lists;
+pub(crate) mod outputs;
+pub(crate) mod ownership;
+pub(crate) mod produce;
+pub(crate) mod request;
+pub(crate) mod root;
+pub(crate) mod scrub;
+pub(crate) mod selection;
+pub(crate) mod staging;

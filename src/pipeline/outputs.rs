@@ -1,0 +1,178 @@
+//! From the shipped tree to the files of `dist/`: image, digests, `module.tar`, lists, OCI layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use composer::archive::{self, Parts, Plan, Spool};
+use composer::scan::Source;
+use composer::seal::{self, ObjectSink};
+use composer::store::Store;
+use composer::tree::Tree;
+use composer::{image, verity};
+use model::observe::{Event, Observer, Unit};
+use model::package::Package;
+use model::{Digest, Epoch, Manifest, VerityDigest};
+use oci::layout::{self, Artifact, Blob, Content, Written};
+use oci::media;
+
+use crate::commands::build::Compression;
+use crate::error::Error;
+use crate::pipeline::fingerprint::Fingerprint;
+use crate::pipeline::lists;
+use crate::pipeline::request::Request;
+use crate::pipeline::staging::Staging;
+
+/// Everything that the outputs are made from.
+pub(crate) struct Shipment<'a> {
+    /// The manifest.
+    pub(crate) manifest: &'a Manifest,
+    /// What ships.
+    pub(crate) tree: Tree<Source>,
+    /// The packages of the root file system.
+    pub(crate) packages: &'a [Package],
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// Every input.
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    /// The fs-verity digest of `module.cfs`.
+    pub(crate) composefs: VerityDigest,
+    /// The size of `module.cfs` in bytes.
+    pub(crate) image_size: u64,
+    /// The digest over every input.
+    pub(crate) fingerprint: Digest,
+    /// How many paths `file-list.txt` holds.
+    pub(crate) files: usize,
+    /// The bytes of all shipped files, each inode once.
+    pub(crate) content_size: u64,
+    /// The OCI layout's digests, where one was asked for.
+    pub(crate) oci: Option<Written>,
+}
+
+/// Writes every output that `request` asks for; all of them appear together.
+pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Observer) -> Result<Outputs, Error> {
+    let staging = Staging::new(&request.output)?;
+    let spool = Spool::create(staging.directory())?;
+    let store = request.objects.as_deref().map(Store::create).transpose()?;
+    let sinks: Vec<&dyn ObjectSink> = std::iter::once(&spool as &dyn ObjectSink)
+        .chain(store.as_ref().map(|store| store as &dyn ObjectSink))
+        .collect();
+
+    let content_size = reachable_size(&shipment.tree);
+    let sealed = seal::seal(shipment.tree, &sinks, observer)?;
+    let image = image::write(&sealed)?;
+    let composefs = verity::digest(&image);
+    store.map(Store::sync).transpose()?;
+    let fingerprint = shipment.fingerprint.digest_with(&composefs);
+
+    let manifest = shipment.manifest.canonical_json();
+    let files = lists::files(&sealed);
+    staging.write("manifest.json", &manifest)?;
+    staging.write("module.cfs", &image)?;
+    staging.write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
+    staging.write("file-list.txt", files.as_bytes())?;
+    staging.write("package-list.txt", lists::packages(shipment.packages).as_bytes())?;
+
+    let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
+    let plan = Plan::new(&parts, &sealed, &spool, shipment.epoch);
+    if request.emit_tar {
+        observer.event(Event::Stage { name: "write module.tar", total: None, unit: Unit::Bytes });
+        plan.write(&staging.path(MODULE_TAR))?;
+    }
+    let oci = request.emit_oci.then(|| {
+        observer.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
+        let annotations = annotations(shipment.manifest, request, &composefs, shipment.epoch, fingerprint);
+        write_layout(&plan, &staging, request, &manifest, annotations)
+    });
+    let oci = oci.transpose()?;
+    staging.commit()?;
+    observer.event(Event::Done);
+    let (image_size, files) = (image.len() as u64, files.lines().count());
+    Ok(Outputs { composefs, image_size, fingerprint, files, content_size, oci })
+}
+
+const MODULE_TAR: &str = "module.tar";
+const LAYER: &str = ".layer";
+
+/// The bytes of the files that names lead to, each inode once.
+fn reachable_size(tree: &Tree<Source>) -> u64 {
+    let counts = tree.link_counts();
+    let mut seen = vec![false; counts.len()];
+    let mut size = 0;
+    for (_, id, node) in tree.walk() {
+        if let composer::tree::Kind::Regular(source) = &node.kind
+            && !std::mem::replace(&mut seen[id.index()], true)
+        {
+            size += source.size();
+        }
+    }
+    size
+}
+
+fn write_layout(
+    plan: &Plan<'_>,
+    staging: &Staging,
+    request: &Request,
+    manifest: &[u8],
+    annotations: BTreeMap<String, String>,
+) -> Result<Written, Error> {
+    let blob = |media_type: &str, title: &str, content| Blob {
+        media_type: media_type.to_owned(),
+        title: Some(title.to_owned()),
+        content,
+    };
+    let file = |name: &str| Content::File(staging.path(name));
+    let tar = match request.compression {
+        Compression::Zstd => {
+            archive::compress(plan, &staging.path(LAYER), archive::LEVEL)?;
+            blob(media::TAR_ZSTD, "module.tar.zst", file(LAYER))
+        }
+        Compression::None if request.emit_tar => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
+        Compression::None => {
+            plan.write(&staging.path(LAYER))?;
+            blob(media::TAR, MODULE_TAR, file(LAYER))
+        }
+    };
+    let artifact = Artifact {
+        arch: request.arch,
+        config: blob(media::CONFIG, "manifest.json", Content::Bytes(manifest.to_vec())),
+        layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs"))],
+        annotations,
+    };
+    let written = layout::write(&staging.path("oci"), &request.tag, &[artifact])?;
+    remove_if_there(&staging.path(LAYER))?;
+    Ok(written)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn annotations(
+    manifest: &Manifest,
+    request: &Request,
+    composefs: &VerityDigest,
+    epoch: Epoch,
+    fingerprint: Digest,
+) -> BTreeMap<String, String> {
+    use media::annotation as name;
+    let title = manifest.display_name.as_ref().unwrap_or(&manifest.name);
+    let entries = [
+        (name::FSVERITY, Some(composefs.hex())),
+        (name::FINGERPRINT, Some(fingerprint.to_string())),
+        (name::MODULE_ID, request.module_id.clone()),
+        (name::BUILT_AT, Some(epoch.rfc3339())),
+        (name::CREATED, Some(epoch.rfc3339())),
+        (name::TITLE, Some(title.clone())),
+        (name::DESCRIPTION, manifest.description.clone()),
+        (name::LICENSES, manifest.license.clone()),
+    ];
+    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

@@ -1,0 +1,152 @@
+//! Which package brought which path of a tree.
+//!
+//! dpkg names files by unmerged paths (`/lib/systemd/...`); the tree has them where the base's links
+//! lead (`/usr/lib/systemd/...`). This is where the two meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use builder::dpkg::{Database, Installed};
+use composer::scan::Source;
+use composer::tree::{Kind, Tree};
+use model::package::{Package, PackageRequest};
+use model::{ImagePath, Manifest};
+
+use crate::error::Error;
+
+/// The largest file of dpkg's database that is read: the status file of all of Debian has 90 MB.
+const DATABASE_FILE_LIMIT: u64 = 256 << 20;
+
+/// dpkg's database, matched with the tree that it came from.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    database: Database,
+    /// Real path to the index of the first package that brought it.
+    owners: BTreeMap<ImagePath, usize>,
+}
+
+impl Ownership {
+    /// Reads dpkg's database out of `tree`.
+    ///
+    /// # Errors
+    /// When a file of the database is damaged or too large.
+    pub(crate) fn read(tree: &Tree<Source>) -> Result<Self, Error> {
+        let mut failure = None;
+        let mut read = |path: &ImagePath| match read_file(tree, path) {
+            Ok(content) => content,
+            Err(error) => {
+                failure.get_or_insert(error);
+                None
+            }
+        };
+        let names = |directory: &str| names(tree, directory);
+        let parsed = Database::parse(&mut read, &names("/var/lib/dpkg/info"), &names("/var/lib/dpkg/alternatives"));
+        if let Some(error) = failure {
+            return Err(error.into());
+        }
+        let damaged = |error| {
+            Error::input("dpkg's database in the root file system is damaged")
+                .because(&error)
+                .hint("build the root file system anew")
+        };
+        Ok(Self::new(tree, parsed.map_err(damaged)?))
+    }
+
+    /// Matches `database` with `tree`.
+    pub(crate) fn new<C>(tree: &Tree<C>, database: Database) -> Self {
+        let mut resolved = Resolver { tree, parents: BTreeMap::new() };
+        let mut owners = BTreeMap::new();
+        for (index, installed) in database.packages.iter().enumerate() {
+            for path in &installed.files {
+                let path = resolved.resolve(place(&database, installed, path));
+                owners.entry(path).or_insert(index);
+            }
+        }
+        Self { database, owners }
+    }
+
+    /// Every package whose files are there.
+    pub(crate) fn packages(&self) -> Vec<Package> {
+        self.database.present().map(|installed| installed.package.clone()).collect()
+    }
+
+    /// Whether a package brought what lies at the real path `path`.
+    pub(crate) fn is_owned(&self, path: &ImagePath) -> bool {
+        self.owners.contains_key(path)
+    }
+
+    /// The real paths of the packages that the manifest names, not of their dependencies: what a
+    /// module without `file_spec` ships.
+    pub(crate) fn of_requested<C>(&self, tree: &Tree<C>, manifest: &Manifest) -> BTreeSet<ImagePath> {
+        let requested: Vec<&PackageRequest> = manifest.package_spec.iter().map(|entry| &entry.value).collect();
+        let mut resolver = Resolver { tree, parents: BTreeMap::new() };
+        let mut paths = BTreeSet::new();
+        for installed in self.database.present().filter(|installed| is_requested(installed, &requested)) {
+            for path in &installed.files {
+                let path = resolver.resolve(place(&self.database, installed, path));
+                if !self.is_borrowed_link(tree, &path) {
+                    paths.insert(path);
+                }
+            }
+        }
+        paths
+    }
+
+    /// Whether `path` is a link to a directory that several packages list: they mean the directory,
+    /// and the base owns the link (`/lib` on a merged-/usr tree).
+    fn is_borrowed_link<C>(&self, tree: &Tree<C>, path: &ImagePath) -> bool {
+        let is_link = tree.lookup(path).is_some_and(|id| matches!(tree.node(id).kind, Kind::Symlink(_)));
+        is_link
+            && tree.resolve(path).is_some_and(|id| tree.node(id).is_directory())
+            && self.database.owners(path).len() > 1
+    }
+}
+
+fn is_requested(installed: &Installed, requested: &[&PackageRequest]) -> bool {
+    requested.iter().any(|request| {
+        let arch = request
+            .arch
+            .as_ref()
+            .is_none_or(|arch| *arch == installed.package.arch || arch == "any" || arch == "native");
+        request.name == installed.package.name && arch
+    })
+}
+
+/// Where a package's file really lies: elsewhere when another package diverted it.
+fn place<'a>(database: &'a Database, installed: &Installed, path: &'a ImagePath) -> &'a ImagePath {
+    let diverted = |diversion: &&builder::dpkg::Diversion| {
+        diversion.from == *path && diversion.by.as_ref() != Some(&installed.package.name)
+    };
+    database.diversions.iter().find(diverted).map_or(path, |diversion| &diversion.to)
+}
+
+/// Resolves paths through the tree's links; directories repeat, so their answers are kept.
+struct Resolver<'a, C> {
+    tree: &'a Tree<C>,
+    parents: BTreeMap<ImagePath, ImagePath>,
+}
+
+impl<C> Resolver<'_, C> {
+    fn resolve(&mut self, path: &ImagePath) -> ImagePath {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.clone() };
+        let tree = self.tree;
+        let real = self.parents.entry(parent).or_insert_with_key(|parent| {
+            // Any name below the directory resolves its directory.
+            let child = parent.join(b"x").unwrap_or_else(|_| parent.clone());
+            tree.resolve_parent(&child).parent().unwrap_or_else(ImagePath::root)
+        });
+        real.join(name).unwrap_or_else(|_| path.clone())
+    }
+}
+
+fn read_file(tree: &Tree<Source>, path: &ImagePath) -> Result<Option<Vec<u8>>, composer::Error> {
+    match tree.resolve(path).map(|id| &tree.node(id).kind) {
+        Some(Kind::Regular(source)) => source.read(DATABASE_FILE_LIMIT).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn names(tree: &Tree<Source>, directory: &str) -> Vec<Vec<u8>> {
+    let id = ImagePath::new(directory).ok().and_then(|path| tree.resolve(&path));
+    let entries = id.and_then(|id| tree.node(id).entries());
+    entries.into_iter().flatten().map(|(name, _)| name.to_vec()).collect()
+}

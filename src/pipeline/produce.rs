@@ -1,0 +1,147 @@
+//! The recipe of `build`: from a module's repository to its artifact.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use composer::filter::Filter;
+use composer::overlay;
+use composer::scan::{self, Options, Source};
+use composer::tree::{Kind, Tree};
+use model::observe::{Event, Observer, Unit};
+use model::{Arch, Digest, Epoch, VerityDigest};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::pipeline::fingerprint::Fingerprint;
+use crate::pipeline::inputs::Inputs;
+use crate::pipeline::outputs::{self, Outputs, Shipment};
+use crate::pipeline::request::Request;
+use crate::pipeline::root::{self, Root};
+use crate::pipeline::scrub::{self, Scrubbed};
+use crate::pipeline::selection;
+use crate::ui::Ui;
+
+/// What a build made. Its JSON is the result of `build --format json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Produced {
+    /// The module's name.
+    pub(crate) name: String,
+    /// The architecture.
+    pub(crate) arch: Arch,
+    /// The directory with the results.
+    pub(crate) output: PathBuf,
+    /// The fs-verity digest of `module.cfs`.
+    pub(crate) composefs_digest: VerityDigest,
+    /// The digest over every input.
+    pub(crate) fingerprint: Digest,
+    /// The one time of the build, in seconds since 1970.
+    pub(crate) epoch: Epoch,
+    /// How many paths are shipped.
+    pub(crate) files: usize,
+    /// The bytes of the shipped files.
+    pub(crate) content_size: u64,
+    /// The size of `module.cfs` in bytes.
+    pub(crate) image_size: u64,
+    /// How many packages the root file system has.
+    pub(crate) packages: usize,
+    /// The root file system.
+    pub(crate) rootfs: RootSummary,
+    /// What was not shipped as it was, by rule.
+    pub(crate) scrubbed: Vec<Scrubbed>,
+    /// The OCI layout, where one was written.
+    pub(crate) oci: Option<OciSummary>,
+}
+
+/// Where the root file system of a build came from.
+#[derive(Debug, Serialize)]
+pub(crate) struct RootSummary {
+    /// The tar or directory that was read.
+    pub(crate) archive: PathBuf,
+    /// Whether it was in the cache.
+    pub(crate) reused: bool,
+}
+
+/// The digests of an OCI layout.
+#[derive(Debug, Serialize)]
+pub(crate) struct OciSummary {
+    /// The layout.
+    pub(crate) layout: PathBuf,
+    /// The digest of the image index.
+    pub(crate) index_digest: Digest,
+    /// The digest of each architecture's image manifest.
+    pub(crate) manifests: BTreeMap<Arch, Digest>,
+}
+
+/// Builds what `request` asks for.
+pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
+    let inputs = Inputs::read(request, ui)?;
+    let root = root::obtain(request, &inputs, ui)?;
+
+    ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
+    let mut tree = scan::rootfs(&root.path, &Options::default())?;
+    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
+    let ownership = root.ownership(&tree)?;
+    let scrubbed = scrub::apply(&mut tree, &ownership, epoch, ui)?;
+    let laid = overlay::overlay(&mut tree, &request.overlay(), epoch)?;
+    tree.clamp_times(epoch);
+
+    let owned = ownership.of_requested(&tree, &inputs.manifest).into_iter().chain(laid.added).chain(laid.replaced);
+    let selected = Filter::new(&inputs.rules, &tree)?.with_owned(owned.collect()).apply(&tree)?;
+    selection::report(&inputs.rules, &selected.report, &inputs.manifest.name, request.strict, ui)?;
+
+    let packages = ownership.packages();
+    let fingerprint = Fingerprint::new()
+        .with_manifest(&inputs.manifest)
+        .with_neighbours(&inputs.manifest, &inputs.rules)
+        .with_overlay(&request.overlay(), epoch)?
+        .with("arch", request.arch)
+        .with("epoch", epoch)
+        .with("scrub", builder::scrub::version())
+        .with("compression", format!("{:?}", request.compression));
+    let fingerprint = root.identity.iter().fold(fingerprint, |print, key| print.with("rootfs", key));
+    let shipment =
+        Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint };
+    let outputs = outputs::write(shipment, request, ui)?;
+    Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
+}
+
+fn summary(
+    request: &Request,
+    inputs: Inputs,
+    root: Root,
+    outputs: Outputs,
+    packages: usize,
+    epoch: Epoch,
+    scrubbed: Vec<Scrubbed>,
+) -> Produced {
+    Produced {
+        name: inputs.manifest.name,
+        arch: request.arch,
+        output: request.output.clone(),
+        composefs_digest: outputs.composefs,
+        fingerprint: outputs.fingerprint,
+        epoch,
+        files: outputs.files,
+        content_size: outputs.content_size,
+        image_size: outputs.image_size,
+        packages,
+        rootfs: RootSummary { archive: root.path, reused: root.reused },
+        scrubbed,
+        oci: outputs.oci.map(|written| OciSummary {
+            layout: request.output.join("oci"),
+            index_digest: written.index,
+            manifests: written.manifests,
+        }),
+    }
+}
+
+/// The time of the newest file: the epoch of a given root file system, which has no other.
+fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
+    let files = tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));
+    let seconds = files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(0);
+    Epoch::from_seconds(seconds).map_err(|error| {
+        Error::input("the root file system holds a file from after the year 9999")
+            .because(&error)
+            .hint("set SOURCE_DATE_EPOCH to the time that the build shall have")
+    })
+}
