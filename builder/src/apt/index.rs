@@ -140,7 +140,7 @@ impl Index {
                 return (distance <= reach).then_some(distance);
             }
             let longer = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
-            longer.then_some(reach + other.len() - name.len())
+            longer.then(|| reach + other.len() - name.len())
         };
         let mut near: Vec<_> =
             self.by_name.keys().filter_map(|other| distance(other).map(|distance| (distance, other))).collect();

@@ -13,8 +13,11 @@ mod download;
 mod error;
 mod failure;
 mod fetch;
+#[cfg(test)]
+mod fixtures;
 mod host;
 mod index;
+pub mod lock;
 mod relation;
 mod release;
 mod resolution;

@@ -1,0 +1,556 @@
+//! `module.lock`: a resolution written down. `docs/lock.md` describes the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use model::package::{Package, PackageRequest, is_package_name, is_version};
+use model::{Arch, Digest, Position};
+use serde::{Deserialize, Serialize};
+
+use super::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
+use super::{Settings, Variant, index, solve, state};
+
+/// The only format version that is read and written.
+pub const VERSION: u32 = 1;
+
+/// The largest lock file that is read, in bytes. A closure of a thousand packages has 0.4 MiB.
+pub const SIZE_LIMIT: u64 = 64 << 20;
+
+/// A whole `module.lock`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// The digest of the package inputs of the parsed manifest, as the caller computes it.
+    pub manifest: Digest,
+    /// The digest of the builder settings, as the caller computes it.
+    pub settings: Digest,
+    /// What the settings said that the packages depend on.
+    pub inputs: Inputs,
+    /// One resolution for each architecture, sorted by its Debian name.
+    pub resolutions: Vec<Resolution>,
+}
+
+/// The settings that packages depend on, as they were when the lock was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// The suite.
+    pub suite: String,
+    /// The variant.
+    pub variant: Variant,
+    /// The components.
+    pub components: Vec<String>,
+    /// The mirrors; with a snapshot, the snapshot archive alone.
+    pub mirrors: Vec<String>,
+    /// The pinned moment of the snapshot archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// The sha256 of the keyring file that apt checked the archives with.
+    pub keyring: Digest,
+}
+
+/// Why a lock cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is larger than [`SIZE_LIMIT`].
+    #[error("{} is over {SIZE_LIMIT} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The text breaks the format.
+    #[error("the lock is not usable{}: {message}", position.map(|p| format!(" at {p}")).unwrap_or_default())]
+    Syntax {
+        /// Where, if it can be said.
+        position: Option<Position>,
+        /// What is wrong.
+        message: String,
+    },
+    /// The lock was written by a version of the program that this one does not know.
+    #[error("the lock has format version {found}, and only {VERSION} is known: update the program, or lock again")]
+    Version {
+        /// The version in the file.
+        found: i64,
+    },
+    /// The keyring that the settings name cannot be read.
+    #[error(transparent)]
+    Keyring(#[from] Box<super::Error>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File1 {
+    version: u32,
+    manifest: Digest,
+    settings: Digest,
+    inputs: Inputs,
+    #[serde(default)]
+    architecture: Vec<Architecture>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Architecture {
+    arch: Arch,
+    requests: Vec<PackageRequest>,
+    archive: Vec<ReleaseInfo>,
+    #[serde(default)]
+    package: Vec<Line>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    name: String,
+    version: String,
+    arch: String,
+    source: String,
+    source_version: String,
+    /// The number of the archive, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    archive: usize,
+    path: String,
+    size: u64,
+    sha256: Digest,
+    reason: Reason,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Inputs {
+    /// The inputs that `settings` stand for now.
+    ///
+    /// # Errors
+    /// When the settings are wrong or the keyring cannot be read.
+    pub fn of(settings: &Settings) -> Result<Self, Error> {
+        let boxed = |error| Error::Keyring(Box::new(error));
+        let keyring = Digest::of(&state::keyring(settings).map_err(boxed)?.1);
+        let sources = settings.sources().map_err(boxed)?;
+        let line = |source: super::Source| {
+            let own = source.suite == settings.suite && source.components == settings.components;
+            if own { source.uri } else { format!("{} {} {}", source.uri, source.suite, source.components.join(" ")) }
+        };
+        Ok(Self {
+            suite: settings.suite.clone(),
+            variant: settings.variant,
+            components: settings.components.clone(),
+            mirrors: sources.into_iter().map(line).collect(),
+            snapshot: settings.snapshot.clone(),
+            keyring,
+        })
+    }
+}
+
+/// Reads a lock file.
+///
+/// # Errors
+/// When it cannot be read, is too large, has another format version, or breaks the format: unknown
+/// or repeated keys, a package twice, a path that leaves the archive.
+pub fn read(path: &Path) -> Result<Lock, Error> {
+    let failed = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > SIZE_LIMIT {
+        return Err(Error::TooLarge { path: path.to_owned() });
+    }
+    let text = String::from_utf8(bytes);
+    parse(&text.map_err(|_| Error::Syntax { position: None, message: "it is not UTF-8".to_owned() })?)
+}
+
+/// Reads the text of a lock file.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str) -> Result<Lock, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: i64,
+    }
+    let syntax = |error: toml::de::Error| Error::Syntax {
+        position: error.span().map(|span| position(text, span.start)),
+        message: error.message().to_owned(),
+    };
+    // The version comes first: a later format may not fit the rest at all.
+    let head: Head = toml::from_str(text).map_err(syntax)?;
+    if head.version != i64::from(VERSION) {
+        return Err(Error::Version { found: head.version });
+    }
+    let file: File1 = toml::from_str(text).map_err(syntax)?;
+    let wrong = |message: String| Error::Syntax { position: None, message };
+    let mut resolutions = Vec::new();
+    let mut seen = BTreeSet::new();
+    for architecture in file.architecture {
+        if !seen.insert(architecture.arch) {
+            return Err(wrong(format!("the architecture {} is there twice", architecture.arch)));
+        }
+        resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
+    }
+    resolutions.sort_by_key(|resolution| resolution.arch.debian());
+    Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
+}
+
+fn position(text: &str, offset: usize) -> Position {
+    let before = text.get(..offset).unwrap_or(text);
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Position { line: number(before.matches('\n').count() + 1), column: number(line.chars().count() + 1) }
+}
+
+fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution, String> {
+    let arch = architecture.arch;
+    let mut packages = Vec::new();
+    let mut seen = BTreeSet::new();
+    for line in architecture.package {
+        let Line { name, version, source, source_version, .. } = &line;
+        if !is_package_name(name) || !is_package_name(source) || !is_version(version) || !is_version(source_version) {
+            return Err(format!("the package {name:?} has a name or version that Debian does not allow"));
+        }
+        if line.arch != "all" && line.arch != arch.debian() {
+            return Err(format!("the package {name} is for {:?}, not for {arch}", line.arch));
+        }
+        if !index::is_relative(&line.path) {
+            return Err(format!("the path of {name} leaves its archive"));
+        }
+        if !seen.insert(line.name.clone()) {
+            return Err(format!("the package {name} is there twice for {arch}"));
+        }
+        let archive = architecture.archive.get(line.archive);
+        let archive = archive.ok_or_else(|| format!("the package {name} is from an archive that is not listed"))?;
+        packages.push(Resolved {
+            url: solve::url(&archive.uri, &line.path),
+            package: Package {
+                name: line.name,
+                arch: line.arch,
+                version: line.version,
+                source: line.source,
+                source_version: line.source_version,
+            },
+            path: line.path,
+            size: line.size,
+            sha256: line.sha256,
+            reason: line.reason,
+        });
+    }
+    packages.sort_by(|a, b| a.package.cmp(&b.package));
+    let (suite, variant) = (inputs.suite.clone(), inputs.variant);
+    let mut archives = architecture.archive.into_iter();
+    let release = archives.next().ok_or_else(|| format!("no archive is listed for {arch}"))?;
+    let (requests, more_releases) = (architecture.requests, archives.collect());
+    Ok(Resolution { arch, suite, variant, requests, release, more_releases, packages })
+}
+
+/// The canonical text of a lock: the same lock gives the same bytes.
+///
+/// # Errors
+/// When a package's URL is not below one of its resolution's archives.
+pub fn text(lock: &Lock) -> Result<String, Error> {
+    let wrong = |message: String| Error::Syntax { position: None, message };
+    let mut architecture = Vec::new();
+    for resolution in &lock.resolutions {
+        let mut archive = vec![resolution.release.clone()];
+        archive.extend(resolution.more_releases.iter().cloned());
+        let package = resolution.packages.iter().map(|resolved| {
+            let place = archive.iter().position(|archive| solve::url(&archive.uri, &resolved.path) == resolved.url);
+            let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
+            let Package { name, arch, version, source, source_version } = resolved.package.clone();
+            let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
+            let reason = resolved.reason.clone();
+            Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason })
+        });
+        let mut package = package.collect::<Result<Vec<_>, Error>>()?;
+        package.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
+        let requests = resolution.requests.clone();
+        architecture.push(Architecture { arch: resolution.arch, requests, archive, package });
+    }
+    architecture.sort_by_key(|architecture| architecture.arch.debian());
+    let (manifest, settings, inputs) = (lock.manifest, lock.settings, lock.inputs.clone());
+    let file = File1 { version: VERSION, manifest, settings, inputs, architecture };
+    let body = toml::to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{body}"))
+}
+
+/// Writes a lock file: whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let text = text(lock)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let store = || {
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(parent)?.sync_all()
+    };
+    store().map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// Something in which a lock no longer fits what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Drift {
+    /// The manifest's package inputs changed.
+    #[error("the manifest's packages changed since the lock was written")]
+    Manifest,
+    /// The builder settings changed.
+    #[error("the builder settings changed since the lock was written")]
+    Settings,
+    /// A setting that packages depend on changed.
+    #[error("{field} was {locked}, and is now {now}")]
+    Input {
+        /// The setting.
+        field: &'static str,
+        /// What the lock has.
+        locked: String,
+        /// What holds now.
+        now: String,
+    },
+    /// The lock has no packages for an architecture that is built.
+    #[error("the lock has no packages for {arch}")]
+    Architecture {
+        /// The architecture.
+        arch: Arch,
+    },
+}
+
+/// In what `lock` differs from the digests and settings of now; empty when it holds.
+///
+/// The keyring is recorded but not compared: another host's newer keyring package would otherwise
+/// invalidate every lock, though each .deb is checked by its sha256.
+#[must_use]
+pub fn check(lock: &Lock, manifest: Digest, digest: Digest, now: &Inputs, arch: Arch) -> Vec<Drift> {
+    let locked = &lock.inputs;
+    let list = |list: &[String]| list.join(", ");
+    let snapshot = |inputs: &Inputs| inputs.snapshot.clone().unwrap_or_else(|| "none".to_owned());
+    let fields = [
+        ("suite", locked.suite.clone(), now.suite.clone()),
+        ("variant", locked.variant.to_string(), now.variant.to_string()),
+        ("components", list(&locked.components), list(&now.components)),
+        ("mirrors", list(&locked.mirrors), list(&now.mirrors)),
+        ("snapshot", snapshot(locked), snapshot(now)),
+    ];
+    let mut drifts = Vec::new();
+    if lock.manifest != manifest {
+        drifts.push(Drift::Manifest);
+    }
+    let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
+    drifts.extend(changed.map(|(field, locked, now)| Drift::Input { field, locked, now }));
+    if lock.settings != digest && !drifts.iter().any(|drift| matches!(drift, Drift::Input { .. })) {
+        drifts.push(Drift::Settings);
+    }
+    if !lock.resolutions.iter().any(|resolution| resolution.arch == arch) {
+        drifts.push(Drift::Architecture { arch });
+    }
+    drifts
+}
+
+/// One difference between two resolutions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// A package came.
+    #[error("+ {name} {version} ({arch}, {reason})")]
+    Added {
+        /// The architecture that is built.
+        arch: Arch,
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Why it is there.
+        reason: Reason,
+    },
+    /// A package went.
+    #[error("- {name} {version} ({arch})")]
+    Removed {
+        /// The architecture that is built.
+        arch: Arch,
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+    },
+    /// A package has another version.
+    #[error("~ {name} {from} -> {to} ({arch})")]
+    Version {
+        /// The architecture that is built.
+        arch: Arch,
+        /// The package.
+        name: String,
+        /// The version before.
+        from: String,
+        /// The version after.
+        to: String,
+    },
+    /// A package has other bytes under the same version.
+    #[error("! {name} {version} has other bytes: {from} -> {to} ({arch})")]
+    Bytes {
+        /// The architecture that is built.
+        arch: Arch,
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The sha256 before.
+        from: Digest,
+        /// The sha256 after.
+        to: Digest,
+    },
+}
+
+/// What differs in the packages of two locks, sorted by architecture and name.
+#[must_use]
+pub fn diff(old: &Lock, new: &Lock) -> Vec<Change> {
+    type Packages<'a> = BTreeMap<(&'static str, &'a str), (Arch, &'a Resolved)>;
+    fn packages(lock: &Lock) -> Packages<'_> {
+        let all = lock.resolutions.iter().flat_map(|resolution| {
+            let arch = resolution.arch;
+            resolution.packages.iter().map(move |p| ((arch.debian(), p.package.name.as_str()), (arch, p)))
+        });
+        all.collect()
+    }
+    let (before, after) = (packages(old), packages(new));
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let change = |key| match (before.get(key), after.get(key)) {
+        (None, Some((arch, new))) => Some(Change::Added {
+            arch: *arch,
+            name: new.package.name.clone(),
+            version: new.package.version.clone(),
+            reason: new.reason.clone(),
+        }),
+        (Some((arch, old)), None) => {
+            Some(Change::Removed { arch: *arch, name: old.package.name.clone(), version: old.package.version.clone() })
+        }
+        (Some((arch, old)), Some((_, new))) if old.package.version != new.package.version => Some(Change::Version {
+            arch: *arch,
+            name: new.package.name.clone(),
+            from: old.package.version.clone(),
+            to: new.package.version.clone(),
+        }),
+        (Some((arch, old)), Some((_, new))) if old.sha256 != new.sha256 => Some(Change::Bytes {
+            arch: *arch,
+            name: new.package.name.clone(),
+            version: new.package.version.clone(),
+            from: old.sha256,
+            to: new.sha256,
+        }),
+        _ => None,
+    };
+    keys.into_iter().filter_map(change).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures;
+    use super::*;
+
+    fn lock() -> Lock {
+        let mut resolution = fixtures::resolution(&["base", "libfoo", "nginx"]);
+        resolution.packages[1].reason = Reason::RequiredBy("nginx".to_owned());
+        let inputs = Inputs {
+            suite: "trixie".to_owned(),
+            variant: Variant::Minbase,
+            components: vec!["main".to_owned()],
+            mirrors: vec!["http://mirror.example.org/debian".to_owned()],
+            snapshot: None,
+            keyring: Digest::of(b"keyring"),
+        };
+        Lock { manifest: Digest::of(b"m"), settings: Digest::of(b"s"), inputs, resolutions: vec![resolution] }
+    }
+
+    #[test]
+    fn a_lock_leads_back_to_itself_whatever_the_order() {
+        let lock = lock();
+        let text = text(&lock).unwrap();
+        insta::assert_snapshot!(text);
+        assert_eq!(parse(&text).unwrap(), lock);
+        let mut shuffled = lock.clone();
+        shuffled.resolutions[0].packages.reverse();
+        assert_eq!(super::text(&shuffled).unwrap(), text);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("module.lock");
+        write(&path, &lock).unwrap();
+        assert_eq!(read(&path).unwrap(), lock);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_that_breaks_the_format_is_refused() {
+        let good = text(&lock()).unwrap();
+        assert!(matches!(
+            parse(&good.replace("version = 1\n", "version = 2\nnew = 1\n")),
+            Err(Error::Version { found: 2 })
+        ));
+        for (from, to) in [
+            ("name = \"nginx\"", "name = \"base\""),
+            ("name = \"nginx\"", "name = \"nginx\"\nname = \"nginx\""),
+            ("name = \"nginx\"", "name = \"nginx\"\nnew = 1"),
+            ("path = \"pool/nginx", "path = \"../nginx"),
+            ("reason = \"requested\"", "reason = \"because\""),
+            ("arch = \"all\"", "arch = \"arm64\""),
+            ("size = 5", "size = -5"),
+            ("sha256 = \"sha256:", "sha256 = \"md5:"),
+            ("sha256 = ", "# sha256 = "),
+            ("[[architecture]]", "[[architecture"),
+        ] {
+            let text = good.replacen(from, to, 1);
+            assert_ne!(text, good, "{from}");
+            assert!(matches!(parse(&text), Err(Error::Syntax { .. })), "{to}");
+        }
+        let Err(Error::Syntax { position, .. }) = parse("version = 1\nmanifest = 5\n") else { panic!() };
+        assert_eq!(position.unwrap().line, 2);
+    }
+
+    #[test]
+    fn drift_is_named() {
+        let lock = lock();
+        let holds = check(&lock, lock.manifest, lock.settings, &lock.inputs, Arch::Amd64);
+        assert_eq!(holds, []);
+        let mut now = lock.inputs.clone();
+        now.suite = "forky".to_owned();
+        now.keyring = Digest::of(b"newer");
+        let other = Digest::of(b"other");
+        let drifts = check(&lock, other, other, &now, Arch::Arm64);
+        let lines: Vec<_> = drifts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "the manifest's packages changed since the lock was written",
+                "suite was trixie, and is now forky",
+                "the lock has no packages for arm64",
+            ]
+        );
+        assert_eq!(check(&lock, lock.manifest, other, &lock.inputs, Arch::Amd64), [Drift::Settings]);
+    }
+
+    #[test]
+    fn a_diff_says_what_came_and_went() {
+        let old = lock();
+        let mut new = old.clone();
+        let packages = &mut new.resolutions[0].packages;
+        packages[0].sha256 = Digest::of(b"other");
+        packages[1].package.version = "2".to_owned();
+        packages[2].package.name = "zlib".to_owned();
+        let lines: Vec<_> = diff(&old, &new).iter().map(|change| change.to_string()).collect();
+        assert!(lines[0].starts_with("! base 1 has other bytes"), "{lines:?}");
+        assert_eq!(lines[1..], ["~ libfoo 1 -> 2 (amd64)", "- nginx 1 (amd64)", "+ zlib 1 (amd64, requested)"]);
+        assert_eq!(diff(&old, &old), []);
+    }
+}
