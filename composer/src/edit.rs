@@ -43,6 +43,8 @@ impl Tree<Source> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
     use crate::tree::{Entries, Node, NodeId, Stat};
 

@@ -178,6 +178,8 @@ impl Layer<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -95,6 +95,8 @@ fn here(place: &Place<'_>) -> NodeId {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
     use crate::tree::{Entries, Mtime, Node, Stat};
 

@@ -75,6 +75,8 @@ fn parse_entry(entry: &str) -> Option<(u16, u32, u16)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     #[test]

@@ -147,7 +147,8 @@ impl<'o> Reader<'o> {
                     let Pending { long_name, long_link, local } = std::mem::take(&mut pending);
                     let local = local.unwrap_or_default();
                     self.entry = Some(header::name(&header, long_name.as_deref(), &local));
-                    let member = Member::new(&header, long_name, long_link, local, &self.global, self.options)?;
+                    let member =
+                        Member::new(&header, long_name.as_deref(), long_link, &local, &self.global, self.options)?;
                     self.member(member)?;
                 }
             }

@@ -36,15 +36,15 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn new(
         header: &Header,
-        long_name: Option<Vec<u8>>,
+        long_name: Option<&[u8]>,
         long_link: Option<Vec<u8>>,
-        local: Records,
+        local: &Records,
         global: &Records,
         options: &Options,
     ) -> Result<Self, ArchiveFault> {
         local.refuse_sparse()?;
         let old = header.as_old();
-        let raw_name = name(header, long_name.as_deref(), &local);
+        let raw_name = name(header, long_name, local);
         let path = member_path(&raw_name)?;
         let link = match local.get(b"linkpath") {
             Some(link) => link.to_vec(),
@@ -70,7 +70,7 @@ impl Member {
             }
         };
         let mode = u16::try_from(number(&old.mode, "mode")? & 0o7777).unwrap_or(0);
-        let xattrs = xattrs(&local, options)?;
+        let xattrs = xattrs(local, options)?;
         // The kernel keeps both in step when an access list is set; libarchive writes the owning
         // group's bits into the mode where the kernel has the mask.
         let listed = xattrs.get(&b"system.posix_acl_access"[..]).and_then(|value| acl::permissions(value));
@@ -204,6 +204,8 @@ fn xattrs(local: &Records, options: &Options) -> Result<Xattrs, ArchiveFault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     #[test]

@@ -127,6 +127,8 @@ fn decode_key(key: &[u8]) -> Box<[u8]> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     #[test]

@@ -152,6 +152,8 @@ impl Read for RangeReader {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
     use std::fs;
 
