@@ -206,7 +206,7 @@ pub struct Metadata {
 /// # Errors
 /// When the file is no sound package.
 pub fn contents(path: &Path) -> Result<Vec<DebEntry>, Error> {
-    at(path, |input| contents_of(input))
+    at(path, contents_of)
 }
 
 /// What the package at `path` says about itself.
@@ -214,7 +214,7 @@ pub fn contents(path: &Path) -> Result<Vec<DebEntry>, Error> {
 /// # Errors
 /// When the file is no sound package.
 pub fn metadata(path: &Path) -> Result<Metadata, Error> {
-    at(path, |input| metadata_of(input))
+    at(path, metadata_of)
 }
 
 /// The control fields of the package at `path`.

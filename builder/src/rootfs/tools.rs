@@ -79,9 +79,8 @@ fn ask(name: &'static str) -> Result<String, Error> {
     match process::capture(command) {
         Ok(captured) => {
             let text = String::from_utf8_lossy(&captured.stdout).into_owned();
-            let words = text.lines().next().unwrap_or_default().split(' ');
-            let version =
-                words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit())).next().unwrap_or_default();
+            let mut words = text.lines().next().unwrap_or_default().split(' ');
+            let version = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default();
             Ok(version.to_owned())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
