@@ -147,10 +147,12 @@ impl Layer<'_> {
     fn file_stat(&self, before: Option<NodeId>, executable: bool) -> Stat {
         match before.map(|id| self.tree.node(id)) {
             Some(Node { stat, kind: Kind::Regular(_) }) => {
+                // Set-id bits vouched for the old content, too. With an access list the group's bits
+                // are the list's mask: without the list they would give the group more than it had.
+                let listed = stat.xattrs.contains_key(&b"system.posix_acl_access"[..]);
+                let mode = stat.mode & if listed { 0o1707 } else { 0o1777 };
                 // Whoever may read it may execute it, as `chmod +x` of a sane umask has it.
-                let execute = if executable { (stat.mode & 0o444) >> 2 } else { 0 };
-                // Set-id bits vouched for the old content, too.
-                let mode = (stat.mode & 0o1777) | execute;
+                let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
                 Stat { mode, uid: stat.uid, gid: stat.gid, ..Stat::root_owned(0, self.mtime) }
             }
             _ => Stat::root_owned(if executable { 0o755 } else { 0o644 }, self.mtime),
@@ -248,6 +250,20 @@ mod tests {
         assert!(matches!(node(&tree, "/lib").kind, Kind::Symlink(_)));
         let id = |path| tree.lookup(&ImagePath::new(path).unwrap());
         assert_ne!(id("/usr/lib/new/conf"), id("/usr/lib/new/same"));
+    }
+
+    #[test]
+    fn the_mask_of_a_lost_access_list_does_not_become_the_groups_rights() {
+        let host = tempfile::tempdir().unwrap();
+        fs::create_dir(host.path().join("etc")).unwrap();
+        fs::write(host.path().join("etc/shadow"), "new").unwrap();
+        mode(&host.path().join("etc/shadow"), 0o644);
+        let mut tree = tree();
+        let id = tree.lookup(&ImagePath::new("/etc/shadow").unwrap()).unwrap();
+        tree.node_mut(id).stat.xattrs.insert(Box::from(&b"system.posix_acl_access"[..]), Box::from(&b"list"[..]));
+        overlay(&mut tree, host.path(), epoch()).unwrap();
+        let stat = &node(&tree, "/etc/shadow").stat;
+        assert_eq!((stat.mode, stat.gid, stat.xattrs.len()), (0o600, 42, 0));
     }
 
     #[test]
