@@ -64,7 +64,7 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
     if has(&["does not have a Release file", "no longer has a Release file", "404  Not Found", "File not found"]) {
         return Error::SuiteMissing { log };
     }
-    if has(&[" is not signed."]) {
+    if has(&[" is not signed.", " is no longer signed."]) {
         return Error::Signature { fault: SignatureFault::Missing, log };
     }
     Error::Apt { verb, log }

@@ -242,8 +242,10 @@ fn check_uri(field: &'static str, uri: &str) -> Result<String, Error> {
     }
     let local = matches!(scheme, "file" | "copy");
     let rest = rest.trim_end_matches('/');
+    // apt writes `file:///srv` as `file:/srv`, and so does the lock.
+    let rest = if local && rest.starts_with("///") { &rest[2..] } else { rest };
     let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
-    if local && !rest.starts_with('/') || !local && authority.is_none_or(str::is_empty) {
+    if local && (!rest.starts_with('/') || authority.is_some()) || !local && authority.is_none_or(str::is_empty) {
         return Err(invalid(field, uri, "the URI names no place"));
     }
     if !local && authority.is_some_and(|authority| authority.contains('@')) {
@@ -313,7 +315,7 @@ mod tests {
             [
                 "http://mirror.example.org/debian trixie main",
                 "https://mirror.example.org/debian-security trixie-security main contrib",
-                "file:///srv/archive trixie main",
+                "file:/srv/archive trixie main",
                 "copy:/srv/archive trixie-updates main",
             ]
         );
@@ -327,6 +329,7 @@ mod tests {
             "ftp://mirror.example.org/debian",
             "http://",
             "file:relative",
+            "file://srv/archive",
             "http://user:word@mirror.example.org/debian",
             "http://mirror.example.org/\"; DPkg::Pre-Invoke {\"id\"}; //",
             "http://mirror.example.org/a/../b",

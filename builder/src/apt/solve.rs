@@ -160,7 +160,7 @@ fn arguments(requests: &[PackageRequest], settings: &Settings) -> Vec<String> {
         arguments.push("apt".to_owned());
     }
     let priorities: Vec<String> =
-        settings.variant.priorities().iter().map(|priority| format!("?priority(^{priority}$)")).collect();
+        settings.variant.priorities().iter().map(|priority| format!("?priority({priority})")).collect();
     if !priorities.is_empty() {
         let any = if priorities.len() == 1 { priorities.concat() } else { format!("?or({})", priorities.join(",")) };
         arguments.push(narrow(&format!("?and({any},?not(?essential))")));
