@@ -312,6 +312,8 @@ fn remove(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     fn cache() -> (tempfile::TempDir, Cache) {

@@ -99,6 +99,8 @@ pub(super) fn unsatisfiable(stdout: &[u8], stderr: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     #[test]

@@ -225,6 +225,8 @@ fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use std::fs;
     use std::io::{Read, Write};
     use std::net::TcpListener;

@@ -1,5 +1,7 @@
 //! Small resolutions for tests.
 
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 use model::package::{Package, PackageRequest};
 use model::{Arch, Digest, Epoch};
 

@@ -132,6 +132,8 @@ fn keyring_files(text: &str) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     const SOURCES: &str = "Types: deb deb-src\n# a comment\nURIs: http://mirror.example.org/debian/\nSuites: trixie\n trixie-updates\nComponents: main contrib\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\nEnabled: no\nTypes: deb\nURIs: http://off.example.org/debian-security\nSuites: trixie-security\n\nTypes: deb\nURIs: https://mirror.example.org/debian-security\nSuites: trixie-security\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n";

@@ -236,6 +236,8 @@ pub(super) fn is_relative(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     fn index(text: &str) -> Result<Index, Error> {

@@ -458,6 +458,8 @@ pub fn diff(old: &Lock, new: &Lock) -> Vec<Change> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::super::fixtures;
     use super::*;
 

@@ -143,6 +143,8 @@ impl TryFrom<String> for Reason {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     #[test]

@@ -292,6 +292,8 @@ fn is_snapshot(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     fn settings(mirrors: &[&str]) -> Settings {
@@ -377,7 +379,7 @@ mod tests {
         let one = settings(&["http://mirror.example.org/debian"]);
         let sources = one.sources().unwrap();
         let key = one.state_key(&sources, Digest::of(b"k"));
-        let mut other = one.clone();
+        let mut other = one;
         other.access.proxy = Some("http://proxy.example.org:3128".to_owned());
         other.variant = Variant::Extract;
         assert_eq!(other.state_key(&sources, Digest::of(b"k")), key);

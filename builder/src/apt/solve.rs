@@ -282,6 +282,8 @@ fn explain(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use model::Arch;
 
     use super::*;

@@ -327,6 +327,8 @@ pkgCacheGen::ForceEssential ",";
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
     use super::*;
 
     fn settings() -> Settings {
