@@ -225,21 +225,16 @@ fn ship(module: &Path, tree: &Path, folder: &Path) -> PathBuf {
 
 /// rsync prunes the empty directories that a pattern names by a trailing slash; we ship them.
 fn ship_named_directories(includes: &[String], tree: &Path, shipped: &Path, folder: &Path) {
-    let names: Vec<&str> = includes
-        .iter()
-        .filter(|pattern| pattern.ends_with('/'))
-        .map(|pattern| pattern.trim_start_matches('/'))
-        .collect();
-    if names.is_empty() {
-        return;
+    let mut rules = Vec::new();
+    for pattern in includes.iter().filter(|pattern| pattern.ends_with('/')) {
+        let slashes = pattern.char_indices().filter(|(at, c)| *at > 0 && *c == '/');
+        rules.extend(slashes.map(|(at, _)| format!("+ {}", &pattern[..=at])));
     }
-    let list = folder.join("directories");
-    fs::write(&list, names.join("\n") + "\n").unwrap();
-    let from = format!("--files-from={}", list.display());
-    run(peer("rsync")
-        .args(["-aHAX", "--dirs", "--no-recursive", &from])
-        .arg(format!("{}/", tree.display()))
-        .arg(shipped));
+    rules.push("- *".to_owned());
+    let file = folder.join("rsync.directories");
+    fs::write(&file, rules.join("\n") + "\n").unwrap();
+    let merge = format!("--filter=merge {}", file.display());
+    run(peer("rsync").args(["-aHAX", &merge]).arg(format!("{}/", tree.display())).arg(shipped));
 }
 
 /// Paths of the template module that a maintainer script makes.
