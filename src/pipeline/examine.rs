@@ -166,7 +166,7 @@ fn layout_at(path: &Path) -> Result<Examined, Error> {
         found.entry(manifest.digest).or_insert(manifest);
     }
     let modules = found
-        .into_values()
+        .values()
         .filter(|manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT))
         .map(layout_module)
         .collect::<Result<Vec<_>, _>>()?;
@@ -176,7 +176,7 @@ fn layout_at(path: &Path) -> Result<Examined, Error> {
     Ok(Examined { kind: "layout", modules, index_digests })
 }
 
-fn layout_module(manifest: layout::Manifest) -> Result<Module, Error> {
+fn layout_module(manifest: &layout::Manifest) -> Result<Module, Error> {
     let image = manifest.layers.iter().find(|layer| layer.media_type == media::COMPOSEFS);
     let image = image.ok_or_else(|| Error::refused("an artifact of the layout has no composefs image"))?;
     let claimed = manifest.annotations.get(media::annotation::FSVERITY).and_then(|hex| VerityDigest::from_hex(hex));
@@ -202,7 +202,7 @@ fn module(manifest: &[u8], image: &[u8], claimed: VerityDigest) -> Result<Module
     let parsed = model::Manifest::parse(manifest);
     let name = parsed.manifest.map(|manifest| manifest.name);
     let name = name.ok_or_else(|| Error::refused("manifest.json is no valid manifest").hint(REBUILD))?;
-    let tree = image::read(image).map_err(|error| refused(error.into()))?;
+    let tree = image::read(image).map_err(refused)?;
     let image = summarise(&tree);
     Ok(Module { name, arch: None, composefs_digest, manifest_digest: None, blobs: BTreeMap::new(), image })
 }

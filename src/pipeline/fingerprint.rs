@@ -5,6 +5,7 @@
 //! the packages or the given root file system, settings, tool version (CONTRACT, section 3).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use composer::tree::{Mtime, Stat, Tree};
@@ -30,7 +31,7 @@ impl Fingerprint {
 
     /// Adds the input `name`. Each name counts once; the names are part of the digest.
     #[must_use]
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.inputs.insert(name, value.to_string());
         self
     }

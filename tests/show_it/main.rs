@@ -4,6 +4,7 @@
 //! Needs root, the peers and the archive; `cargo xtask test` runs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
 
 mod judge;
 mod world;
