@@ -43,3 +43,10 @@ pub trait Stored {
 
 /// The largest content, in bytes, that an image holds itself; anything larger is an object.
 pub const INLINE_LIMIT: u64 = 64;
+
+/// Whether a file that begins with `head` (four bytes or more) is meant to be a composefs image. Only
+/// [`read`] tells whether it is one.
+#[must_use]
+pub fn is_image(head: &[u8]) -> bool {
+    head.starts_with(&format::COMPOSEFS_MAGIC.to_le_bytes())
+}

@@ -6,10 +6,12 @@
 //! output: nothing computes a digest by a second road.
 
 pub mod archive;
+pub mod diff;
 pub mod edit;
 pub mod error;
 pub mod filter;
 pub mod image;
+pub mod needs;
 pub mod overlay;
 pub mod resolve;
 pub mod scan;

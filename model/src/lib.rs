@@ -14,6 +14,7 @@ pub mod package;
 pub mod path;
 pub mod pattern;
 pub mod rules;
+pub mod version;
 
 pub use arch::Arch;
 pub use diagnostic::{Diagnostic, Position, Severity};

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use model::{Arch, Digest};
 
-pub use read::read;
+pub use read::{digest, read};
 pub use write::write;
 
 /// The version of the layout's format that is written and read: `imageLayoutVersion`.

@@ -164,6 +164,17 @@ fn document(path: &Path, expected: Option<(Digest, u64)>) -> Result<Vec<u8>, Err
     Ok(bytes)
 }
 
+/// The sha256 and the length in bytes of the regular file at `path`, which may be of any size.
+///
+/// # Errors
+/// When it cannot be read, or is no regular file.
+pub fn digest(path: &Path) -> Result<(Digest, u64), Error> {
+    let mut file = open(path, None)?;
+    let digest = hash(&mut file, path)?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    Ok((digest, size))
+}
+
 fn hash(file: &mut File, path: &Path) -> Result<Digest, Error> {
     let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
     loop {
