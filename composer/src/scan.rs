@@ -16,7 +16,7 @@ use std::path::Path;
 pub use archive::archive;
 pub use directory::directory;
 pub use fault::ArchiveFault;
-pub use source::{ArchiveFile, Source};
+pub use source::{ArchiveFile, Positioned, Source};
 
 use crate::Error;
 use crate::tree::Tree;

@@ -85,6 +85,20 @@ impl Source {
         }
     }
 
+    /// The content, to be read by position. A file of the host is opened once.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn positioned(&self) -> Result<Positioned, Error> {
+        Ok(Positioned(match self {
+            Self::Bytes(bytes) => Held::Bytes(Arc::clone(bytes)),
+            Self::File { path, size } => Held::File { path: path.clone(), file: open_regular(path)?, size: *size },
+            Self::Range { archive, offset, size } => {
+                Held::Range { archive: Arc::clone(archive), offset: *offset, size: *size }
+            }
+        }))
+    }
+
     /// The whole content, which may have at most `limit` bytes.
     ///
     /// # Errors
@@ -113,6 +127,40 @@ impl Source {
             Self::File { path, .. } => path.clone(),
             Self::Range { archive, .. } => archive.path.clone(),
         }
+    }
+}
+
+/// The content of a [`Source`], open for reads at any place.
+#[derive(Debug)]
+pub struct Positioned(Held);
+
+#[derive(Debug)]
+enum Held {
+    Bytes(Arc<[u8]>),
+    File { path: PathBuf, file: File, size: u64 },
+    Range { archive: Arc<ArchiveFile>, offset: u64, size: u64 },
+}
+
+impl Positioned {
+    /// Up to `length` bytes from `offset` on: fewer where the content ends, none past its end.
+    ///
+    /// # Errors
+    /// When the host cannot read, or its file has become shorter than the scan saw it.
+    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+        let (file, path, start, size) = match &self.0 {
+            Held::Bytes(bytes) => {
+                let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+                return Ok(rest[..length.min(rest.len())].to_vec());
+            }
+            Held::File { path, file, size } => (file, path, 0, *size),
+            Held::Range { archive, offset, size } => (&archive.file, &archive.path, *offset, *size),
+        };
+        let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length.min(left)];
+        if !bytes.is_empty() {
+            file.read_exact_at(&mut bytes, start.saturating_add(offset)).map_err(Error::io("read", path))?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -168,6 +216,29 @@ mod tests {
         assert_eq!(range(0, 10).read(10).unwrap(), b"0123456789");
         assert!(matches!(range(0, 10).read(9), Err(Error::TooLarge { size: 10, limit: 9, .. })));
         assert!(matches!(range(8, 3).read(9), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn every_kind_of_source_is_read_by_position_and_never_past_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, b"0123456789").unwrap();
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()));
+        for (source, content) in [
+            (Source::Bytes(b"0123456789"[..].into()), &b"0123456789"[..]),
+            (Source::File { path: path.clone(), size: 10 }, b"0123456789"),
+            (Source::Range { archive: Arc::clone(&archive), offset: 2, size: 3 }, b"234"),
+        ] {
+            let open = source.positioned().unwrap();
+            for (offset, length) in [(0, 1), (1, 2), (0, 99), (2, 99), (content.len(), 5), (99, 5)] {
+                let end = content.len().min(offset + length);
+                let wanted = content.get(offset.min(end)..end).unwrap();
+                assert_eq!(open.read_at(offset as u64, length).unwrap(), wanted, "{offset} {length}");
+            }
+            assert_eq!(open.read_at(u64::MAX, 5).unwrap(), b"");
+        }
+        let shrunk = Source::File { path, size: 20 };
+        assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Io { .. })));
     }
 
     #[test]

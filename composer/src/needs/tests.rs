@@ -1,0 +1,241 @@
+//! Small trees, and what of them is missing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::sync::Arc;
+
+use super::elf::tests::build;
+use super::*;
+use crate::tree::{Entries, Mtime, NodeId, Stat};
+
+/// A tree of directories (`path/`), links and files; parents are made.
+fn tree(files: &[(&str, Kind<Source>)]) -> Tree<Source> {
+    let mut tree = Tree::new(Stat::root_owned(0o755, Mtime::default()));
+    for (path, kind) in files {
+        let path = ImagePath::new(path).unwrap();
+        let parent = directory(&mut tree, &path.parent().unwrap());
+        let id = tree.add(Node { stat: Stat::root_owned(0o755, Mtime::default()), kind: kind.clone() }).unwrap();
+        tree.link(parent, path.file_name().unwrap(), id).unwrap();
+    }
+    tree
+}
+
+fn directory(tree: &mut Tree<Source>, path: &ImagePath) -> NodeId {
+    if let Some(id) = tree.lookup(path) {
+        return id;
+    }
+    let parent = directory(tree, &path.parent().unwrap());
+    let kind = Kind::Directory(Entries::new());
+    let id = tree.add(Node { stat: Stat::root_owned(0o755, Mtime::default()), kind }).unwrap();
+    tree.link(parent, path.file_name().unwrap(), id).unwrap();
+    id
+}
+
+fn file(content: impl AsRef<[u8]>) -> Kind<Source> {
+    Kind::Regular(Source::Bytes(Arc::from(content.as_ref())))
+}
+
+fn link(target: &str) -> Kind<Source> {
+    Kind::Symlink(Box::from(target.as_bytes()))
+}
+
+fn program(needed: &[&str], run_path: &str) -> Kind<Source> {
+    file(build(true, false, "/lib64/ld.so", needed, run_path))
+}
+
+fn library() -> Kind<Source> {
+    file(build(true, false, "", &[], ""))
+}
+
+/// `whole`, and of it what does not lie below a path of `dropped`.
+fn check(whole: &[(&str, Kind<Source>)], dropped: &[&str], elsewhere: &[&str]) -> Vec<String> {
+    with_world(whole, dropped, elsewhere, |world| unmet(world).unwrap().iter().map(show).collect())
+}
+
+fn with_world<T>(
+    whole: &[(&str, Kind<Source>)],
+    dropped: &[&str],
+    elsewhere: &[&str],
+    then: impl FnOnce(World<'_>) -> T,
+) -> T {
+    let shipped: Vec<_> = whole.iter().filter(|(path, _)| !dropped.contains(path)).cloned().collect();
+    let elsewhere = |path: &ImagePath| elsewhere.iter().any(|other| path.as_bytes() == other.as_bytes());
+    then(World { whole: &tree(whole), shipped: &tree(&shipped), elsewhere: &elsewhere })
+}
+
+fn show(unmet: &Unmet) -> String {
+    let missing: Vec<String> = unmet.missing.iter().map(ToString::to_string).collect();
+    let soft = if unmet.soft { " (soft)" } else { "" };
+    format!("{} needs {:?} {}{soft}: {}", unmet.by, unmet.need, unmet.name, missing.join(" "))
+}
+
+const LOADER: (&str, &str) = ("/lib64", "/usr/lib64/ld.so");
+
+fn base() -> Vec<(&'static str, Kind<Source>)> {
+    vec![
+        ("/lib64", link("usr/lib64")),
+        ("/lib", link("usr/lib")),
+        ("/usr/lib64/ld.so", library()),
+        ("/usr/lib/x86_64-linux-gnu/libc.so.6", library()),
+    ]
+}
+
+fn base_with(more: &[(&'static str, Kind<Source>)]) -> Vec<(&'static str, Kind<Source>)> {
+    base().into_iter().chain(more.iter().cloned()).collect()
+}
+
+#[test]
+fn a_dropped_library_is_named_with_its_links() {
+    let whole = base_with(&[
+        ("/usr/bin/x", program(&["libc.so.6", "libz.so.1", "libgone.so.2"], "")),
+        ("/usr/lib/x86_64-linux-gnu/libz.so.1", link("libz.so.1.3")),
+        ("/usr/lib/x86_64-linux-gnu/libz.so.1.3", library()),
+    ]);
+    assert_eq!(check(&whole, &[], &[]), ["/usr/bin/x needs Library libgone.so.2: "]);
+    let (name, real) = ("/usr/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/x86_64-linux-gnu/libz.so.1.3");
+    let both = format!("/usr/bin/x needs Library libz.so.1: {name} {real}");
+    assert_eq!(check(&whole, &[name, real], &[])[0], both);
+    assert_eq!(
+        check(&whole, &[real], &[]),
+        [
+            "/usr/bin/x needs Library libz.so.1: /usr/lib/x86_64-linux-gnu/libz.so.1.3",
+            "/usr/bin/x needs Library libgone.so.2: ",
+            "/usr/lib/x86_64-linux-gnu/libz.so.1 needs Target libz.so.1.3: /usr/lib/x86_64-linux-gnu/libz.so.1.3",
+        ]
+    );
+    assert_eq!(check(&whole, &[name, real], &[name, real]), ["/usr/bin/x needs Library libgone.so.2: "]);
+}
+
+#[test]
+fn the_loader_is_found_through_links_and_each_step_counts() {
+    let whole = base_with(&[("/usr/bin/x", program(&[], ""))]);
+    assert_eq!(check(&whole, &[], &[]), [""; 0]);
+    let dropped = check(&whole, &[LOADER.0, LOADER.1], &[]);
+    assert_eq!(dropped, ["/usr/bin/x needs Interpreter /lib64/ld.so: /lib64 /usr/lib64/ld.so"]);
+    assert_eq!(check(&whole, &[LOADER.0, LOADER.1], &[LOADER.0, LOADER.1]), [""; 0]);
+}
+
+#[test]
+fn libraries_are_looked_for_where_the_loader_looks() {
+    let whole = base_with(&[
+        ("/opt/app/bin/x", program(&["liba.so"], "$ORIGIN/../lib:$LIB/never")),
+        ("/opt/app/lib/liba.so", library()),
+        ("/etc/ld.so.conf.d/y.conf", file("# x\n/opt/y\n")),
+        ("/opt/y/libb.so", library()),
+        ("/usr/bin/y", program(&["libb.so", "/opt/y/libb.so"], "")),
+        // Somebody loads it from its own place: the name is all there is.
+        ("/usr/lib/z/libprivate.so", library()),
+        ("/usr/bin/z", program(&["libprivate.so"], "")),
+    ]);
+    assert_eq!(check(&whole, &[], &[]), [""; 0]);
+    for (gone, who, name) in [
+        ("/opt/app/lib/liba.so", "/opt/app/bin/x", "liba.so"),
+        ("/usr/lib/z/libprivate.so", "/usr/bin/z", "libprivate.so"),
+    ] {
+        assert_eq!(check(&whole, &[gone], &[]), [format!("{who} needs Library {name}: {gone}")]);
+    }
+    assert_eq!(check(&whole, &["/opt/y/libb.so"], &[]).len(), 2);
+}
+
+#[test]
+fn a_library_of_another_machine_does_not_count() {
+    let foreign = file(build(false, false, "/lib/ld.so", &[], ""));
+    let whole = base_with(&[
+        ("/usr/bin/x", program(&["libz.so.1"], "")),
+        ("/usr/lib/i386-linux-gnu/libz.so.1", foreign.clone()),
+        ("/usr/lib/x86_64-linux-gnu/libz.so.1", library()),
+    ]);
+    let name = "/usr/lib/x86_64-linux-gnu/libz.so.1";
+    let found = check(&whole, &[name], &[]);
+    assert!(found.contains(&format!("/usr/bin/x needs Library libz.so.1: {name}")), "{found:?}");
+}
+
+#[test]
+fn scripts_and_units_need_their_programs() {
+    let whole = [
+        ("/usr/bin/sh", library()),
+        ("/bin", link("usr/bin")),
+        ("/lib64", link("usr/lib64")),
+        ("/usr/lib64/ld.so", library()),
+        ("/usr/sbin/tool", file("#!/bin/sh\n")),
+        ("/usr/sbin/other", file("#!/usr/bin/env python3\n")),
+        ("/usr/share/doc/x/example", file("#!/usr/bin/ruby\n")),
+        ("/usr/lib/systemd/system/x.service", file("[Service]\nExecStart=tool\nExecStop=-/bin/kill\n")),
+        ("/etc/systemd/system/x.service.d/more.conf", file("[Service]\nExecStartPre=/opt/pre\n")),
+    ];
+    assert_eq!(
+        check(&whole, &["/usr/bin/sh", "/bin"], &["/bin"]),
+        [
+            "/etc/systemd/system/x.service.d/more.conf needs Command /opt/pre: ",
+            "/usr/lib/systemd/system/x.service needs Command /bin/kill (soft): ",
+            "/usr/sbin/other needs Interpreter /usr/bin/env: ",
+            "/usr/sbin/other needs Interpreter python3: ",
+            "/usr/sbin/tool needs Interpreter /bin/sh: /usr/bin/sh",
+        ]
+    );
+    let dropped = check(&whole, &["/usr/sbin/tool"], &[]);
+    assert!(dropped.contains(&"/usr/lib/systemd/system/x.service needs Command tool: /usr/sbin/tool".to_owned()));
+}
+
+#[test]
+fn a_script_that_nobody_may_run_needs_no_interpreter() {
+    let mut whole = tree(&[("/usr/lib/x.py", file("#!/usr/bin/python3\n"))]);
+    let id = whole.lookup(&ImagePath::new("/usr/lib/x.py").unwrap()).unwrap();
+    whole.node_mut(id).stat.mode = 0o644;
+    assert_eq!(unmet(World { whole: &whole, shipped: &whole, elsewhere: &|_| false }).unwrap(), []);
+}
+
+#[test]
+fn links_lead_somewhere_or_into_what_runs() {
+    let whole = [
+        ("/etc/a", link("../opt/real")),
+        ("/opt/real", file("x")),
+        ("/etc/b", link("/nowhere/x")),
+        ("/etc/c", link("/run/x")),
+        ("/etc/mtab", link("../proc/self/mounts")),
+        ("/etc/loop", link("loop")),
+        ("/var/run", link("/run")),
+        ("/etc/d", link("../var/run/x/y")),
+        ("/etc/e", link("../../../opt/real")),
+    ];
+    let loops = "/etc/loop needs Target loop: ";
+    assert_eq!(check(&whole, &[], &[]), ["/etc/b needs Target /nowhere/x: ", loops]);
+    assert_eq!(
+        check(&whole, &["/opt/real", "/etc/e", "/var/run"], &["/nowhere/x", "/var/run"]),
+        ["/etc/a needs Target ../opt/real: /opt/real", loops]
+    );
+}
+
+#[test]
+fn commands_of_the_manifest_are_found_by_path_or_name() {
+    let whole = [("/usr/sbin/nginx", file("x"))];
+    let ask = |dropped: &[&str], line: &str| with_world(&whole, dropped, &[], |world| command(world, line));
+    let name = |name: &str, reach| Some((name.to_owned(), reach));
+    assert_eq!(ask(&[], "/usr/sbin/nginx -s quit"), name("/usr/sbin/nginx", Reach::Met));
+    assert_eq!(ask(&[], "A=1 nginx"), name("nginx", Reach::Met));
+    let path = ImagePath::new("/usr/sbin/nginx").unwrap();
+    assert_eq!(ask(&["/usr/sbin/nginx"], "nginx"), name("nginx", Reach::Dropped(vec![path])));
+    assert_eq!(ask(&[], "nginy"), name("nginy", Reach::Absent));
+    assert_eq!(ask(&[], "$X"), None);
+}
+
+#[test]
+fn a_unit_is_enabled_by_a_link_that_will_be_there() {
+    let unit = || file("[Install]\nWantedBy=multi-user.target\n");
+    let wants = "/etc/systemd/system/multi-user.target.wants/x.service";
+    let whole = [
+        ("/usr/lib/systemd/system/x.service", unit()),
+        ("/usr/lib/systemd/system/y@.service", unit()),
+        ("/usr/lib/systemd/system/z.service", unit()),
+        (wants, link("/usr/lib/systemd/system/x.service")),
+    ];
+    let idle = |dropped: &[&str], elsewhere: &[&str]| -> Vec<(String, Option<String>)> {
+        let show = |idle: &Idle| (idle.unit.to_string(), idle.link.as_ref().map(ToString::to_string));
+        with_world(&whole, dropped, elsewhere, |world| idle_units(world).iter().map(show).collect())
+    };
+    let z = || ("/usr/lib/systemd/system/z.service".to_owned(), None);
+    let x = || ("/usr/lib/systemd/system/x.service".to_owned(), Some(wants.to_owned()));
+    assert_eq!(idle(&[], &[]), [z()]);
+    assert_eq!(idle(&[wants], &[]), [x(), z()]);
+    assert_eq!(idle(&[wants], &[wants]), [z()]);
+}
