@@ -105,7 +105,7 @@ fn matches(tokens: &[super::glob::Token], path: &[u8]) -> bool {
 
 fn takes(glob: &Glob, role: Role, path: &[u8]) -> bool {
     let Some(tokens) = &glob.tokens else { return false };
-    let ends = (1..path.len()).filter(|end| path[*end] == b'/').chain([path.len()]);
+    let ends = (0..path.len()).filter(|end| path[*end] == b'/').chain([path.len()]);
     ends.into_iter().any(|end| {
         let below = end < path.len();
         let reaches = match role {
