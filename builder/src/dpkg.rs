@@ -52,6 +52,12 @@ pub struct Installed {
     pub state: State,
     /// Whether it can be installed for several architectures at once (`Multi-Arch: same`).
     pub multi_arch_same: bool,
+    /// Whether every system has it: it is essential, or has the priority `required`.
+    pub is_base: bool,
+    /// What it depends on (`Depends` and `Pre-Depends`): for each, the packages any of which will do.
+    pub depends: Vec<Vec<String>>,
+    /// The virtual packages that it stands for.
+    pub provides: Vec<String>,
     /// The paths that it brought, as it named them, sorted.
     pub files: Vec<ImagePath>,
     /// Its configuration files, sorted.
@@ -195,8 +201,8 @@ impl Database {
             files.dedup();
             let mut conffiles = metadata.conffiles;
             conffiles.sort();
-            let multi_arch_same = metadata.control.get("Multi-Arch") == Some("same");
-            Installed { package, state: State::Unpacked, multi_arch_same, files, conffiles }
+            let field = |name: &str| metadata.control.get(name);
+            Installed { files, conffiles, ..installed(package, State::Unpacked, &field) }
         });
         Self::assemble(packages.collect(), Vec::new(), Vec::new(), Vec::new())
     }
@@ -223,6 +229,35 @@ impl Database {
     /// The packages whose files are there.
     pub fn present(&self) -> impl Iterator<Item = &Installed> {
         self.packages.iter().filter(|installed| matches!(installed.state, State::Installed | State::Unpacked))
+    }
+
+    /// The indices of the packages that a minimal system of the suite has, as mmdebstrap's `minbase`
+    /// defines it: what is essential or has the priority `required`, apt, and all that these depend
+    /// on. Empty when the database names no such package.
+    #[must_use]
+    pub fn base(&self) -> BTreeSet<usize> {
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut base = BTreeSet::new();
+        let mut open = Vec::new();
+        for (index, installed) in self.packages.iter().enumerate() {
+            if !matches!(installed.state, State::Installed | State::Unpacked) {
+                continue;
+            }
+            for name in installed.provides.iter().chain([&installed.package.name]) {
+                by_name.entry(name).or_default().push(index);
+            }
+            if installed.is_base || installed.package.name == "apt" {
+                open.push(index);
+            }
+        }
+        while let Some(index) = open.pop() {
+            if base.insert(index) {
+                // Which of several alternatives was taken shows in what is there.
+                let names = self.packages[index].depends.iter().flatten();
+                open.extend(names.filter_map(|name| by_name.get(name.as_str())).flatten());
+            }
+        }
+        base
     }
 
     /// Who brought what lies at `path`: for a path that was diverted away, the package that it was
@@ -286,6 +321,27 @@ fn paths(file: &ImagePath, bytes: &[u8]) -> Result<Vec<ImagePath>, Error> {
     Ok(paths)
 }
 
+/// A package of which the fields are known and the files are not yet.
+fn installed<'a>(package: Package, state: State, field: &dyn Fn(&str) -> Option<&'a str>) -> Installed {
+    // `name:any (>= 1) [amd64]`: the name is what counts.
+    let names = |list: &str, between: char| -> Vec<String> {
+        let words = list.split(between).filter_map(|one| one.split([' ', ':', '(', '[', '\n']).find(|w| !w.is_empty()));
+        words.map(str::to_owned).collect()
+    };
+    let lists = ["Pre-Depends", "Depends"].into_iter().filter_map(field);
+    let depends = lists.flat_map(|list| list.split(',')).map(|group| names(group, '|'));
+    Installed {
+        package,
+        state,
+        multi_arch_same: field("Multi-Arch") == Some("same"),
+        is_base: field("Essential") == Some("yes") || field("Priority") == Some("required"),
+        depends: depends.filter(|group| !group.is_empty()).collect(),
+        provides: names(field("Provides").unwrap_or_default(), ','),
+        files: Vec::new(),
+        conffiles: Vec::new(),
+    }
+}
+
 /// Parses a status file.
 ///
 /// # Errors
@@ -317,8 +373,7 @@ pub fn parse_status(bytes: &[u8]) -> Result<Vec<Installed>, Error> {
             source: source.to_owned(),
             source_version: source_version.to_owned(),
         };
-        let multi_arch_same = field("Multi-Arch") == Some("same");
-        packages.push(Installed { package, state, multi_arch_same, files: Vec::new(), conffiles: Vec::new() });
+        packages.push(installed(package, state, &field));
     }
     Ok(packages)
 }
@@ -469,6 +524,24 @@ mod tests {
             (database.overrides[0].mode, database.overrides[0].path.to_string()),
             (0o2755, "/usr/bin/cron tab".into())
         );
+    }
+
+    #[test]
+    fn the_base_is_what_is_required_with_all_that_it_depends_on() {
+        let status = "Package: dash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nEssential: yes\n\
+                      Pre-Depends: libc6 (>= 2.41), awk:any\nDepends: debconf (>= 0.5) | debconf-2.0,\n cdebconf\n\n\
+                      Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+                      Package: mawk\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nPriority: required\nProvides: awk (= 1)\n\n\
+                      Package: cdebconf\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nProvides: x, debconf-2.0\nDepends: libnewt\n\n\
+                      Package: libnewt\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n\
+                      Package: apt\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nPriority: important\nDepends: libssl\n\n\
+                      Package: libssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nDepends: dash\n\n\
+                      Package: nginx\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\nDepends: libssl\n";
+        let database = parse(&BTreeMap::from([("/var/lib/dpkg/status", status)])).unwrap();
+        let names: Vec<&str> =
+            database.base().into_iter().map(|index| database.packages[index].package.name.as_str()).collect();
+        assert_eq!(names, ["apt", "cdebconf", "dash", "libc6", "libssl", "mawk"]);
+        assert!(parse(&BTreeMap::new()).unwrap().base().is_empty());
     }
 
     #[test]

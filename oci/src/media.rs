@@ -52,6 +52,8 @@ pub mod annotation {
     pub const MODULE_ID: &str = "io.powernode.module_id";
     /// The build's one epoch, RFC 3339 in UTC.
     pub const BUILT_AT: &str = "io.powernode.built_at";
+    /// The codes of the build's findings that were let pass, sorted, separated by commas.
+    pub const ALLOWED_LINTS: &str = "io.powernode.allowed_lints";
     /// The digest reference of the SBOM's layer.
     pub const SBOM_URI: &str = "io.powernode.sbom_uri";
     /// The digest reference of the provenance's layer.

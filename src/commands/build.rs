@@ -8,7 +8,7 @@ use crate::cli::Context;
 use crate::error::Error;
 use crate::pipeline::produce::Produced;
 use crate::pipeline::request::Request;
-use crate::pipeline::{dry_run, produce};
+use crate::pipeline::{dry_run, lints, produce};
 use crate::settings;
 use crate::ui::size;
 
@@ -94,6 +94,10 @@ pub(crate) struct BuildArgs {
     /// Treat warnings as errors, such as a pattern that takes nothing
     #[arg(long, help_heading = "Checks")]
     pub(crate) strict: bool,
+    /// Let findings with this code pass; recorded in the artifact; may be repeated
+    #[arg(long = "allow", value_name = "LINT", value_parser = clap::builder::PossibleValuesParser::new(lints::CODES),
+          help_heading = "Checks")]
+    pub(crate) allowed: Vec<String>,
 
     /// Say which inputs changed since the cached root file system was built
     #[arg(long, help_heading = "Speed and place")]

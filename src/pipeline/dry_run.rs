@@ -53,7 +53,7 @@ pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Lis
     let laid = overlay::overlay(&mut tree, &request.overlay(), epoch)?;
     let owned = ownership.of_requested(&tree, &inputs.manifest).into_iter().chain(laid.added).chain(laid.replaced);
     let selected = Filter::new(&inputs.rules, &tree)?.with_owned(owned.collect()).apply(&tree)?;
-    selection::report(&inputs.rules, &selected.report, &inputs.manifest.name, request.strict, ui)?;
+    selection::report(&inputs, &selected.report, Vec::new(), request, ui)?;
 
     let files = lists::files(&selected.tree);
     let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();

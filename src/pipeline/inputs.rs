@@ -18,6 +18,8 @@ pub(crate) struct Inputs {
     pub(crate) file: String,
     /// What ships, from all of them.
     pub(crate) rules: Rules,
+    /// The neighbours' manifests with their files.
+    pub(crate) neighbours: Vec<(Manifest, String)>,
 }
 
 impl Inputs {
@@ -47,7 +49,7 @@ impl Inputs {
         ui.findings(&findings);
         report_conflicts(&manifest, &own.file, &neighbours, request.strict, ui)?;
         let rules = Rules::new((&manifest, &own.file), &neighbours);
-        Ok(Self { manifest, file: own.file, rules })
+        Ok(Self { manifest, file: own.file, rules, neighbours })
     }
 }
 

@@ -3,10 +3,13 @@
 //! [`produce`] is what `build` does, [`dry_run`] what `build --dry-run` does. This is the one place
 //! where the crates below meet: nothing in them knows of the others.
 
+pub(crate) mod carve;
 pub(crate) mod dry_run;
 pub(crate) mod examine;
+pub(crate) mod explain;
 pub(crate) mod fingerprint;
 pub(crate) mod inputs;
+pub(crate) mod lints;
 pub(crate) mod lists;
 pub(crate) mod outputs;
 pub(crate) mod ownership;

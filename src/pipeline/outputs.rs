@@ -169,6 +169,7 @@ fn annotations(
         (name::FINGERPRINT, Some(fingerprint.to_string())),
         (name::MODULE_ID, request.module_id.clone()),
         (name::BUILT_AT, Some(epoch.rfc3339())),
+        (name::ALLOWED_LINTS, Some(request.allowed_lints()).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(epoch.rfc3339())),
         (name::TITLE, Some(title.clone())),
         (name::DESCRIPTION, manifest.description.clone()),

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use builder::dpkg::{Database, Installed};
+use builder::dpkg::{Alternative, Database, Diversion, Installed};
 use composer::scan::Source;
-use composer::tree::{Kind, Tree};
+use composer::tree::{Kind, NodeId, Tree};
 use model::package::{Package, PackageRequest};
 use model::{ImagePath, Manifest};
+use serde::Serialize;
 
 use crate::error::Error;
 
@@ -22,6 +23,24 @@ pub(crate) struct Ownership {
     database: Database,
     /// Real path to the index of the first package that brought it.
     owners: BTreeMap<ImagePath, usize>,
+    /// The real paths that every system has; none when the database does not tell what that is.
+    base: BTreeSet<ImagePath>,
+}
+
+/// That a package brought a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Claim {
+    /// The package.
+    #[serde(flatten)]
+    pub(crate) package: Package,
+    /// The path as the package names it.
+    pub(crate) named: ImagePath,
+    /// Whether the package treats it as configuration.
+    pub(crate) conffile: bool,
+    /// Who moved the package's file to this path to make room for another (`dpkg-divert`): a
+    /// package, or `the administrator`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) diverted_by: Option<String>,
 }
 
 impl Ownership {
@@ -55,13 +74,71 @@ impl Ownership {
     pub(crate) fn new<C>(tree: &Tree<C>, database: Database) -> Self {
         let mut resolved = Resolver { tree, parents: BTreeMap::new() };
         let mut owners = BTreeMap::new();
+        let (mut base, packages) = (BTreeSet::new(), database.base());
         for (index, installed) in database.packages.iter().enumerate() {
             for path in &installed.files {
                 let path = resolved.resolve(place(&database, installed, path));
+                if packages.contains(&index) {
+                    base.insert(path.clone());
+                }
                 owners.entry(path).or_insert(index);
             }
         }
-        Self { database, owners }
+        if !base.is_empty() {
+            base.extend(made_for_the_base(&database, &mut resolved, &base));
+        }
+        Self { database, owners, base }
+    }
+
+    /// Whether the database tells what every system has.
+    pub(crate) fn knows_base(&self) -> bool {
+        !self.base.is_empty()
+    }
+
+    /// Whether every system has the real path `path`, whatever modules it mounts.
+    pub(crate) fn is_base(&self, path: &ImagePath) -> bool {
+        self.base.contains(path)
+    }
+
+    /// The first package by name that brought the real path `path`.
+    pub(crate) fn owner(&self, path: &ImagePath) -> Option<&Package> {
+        self.owners.get(path).map(|index| &self.database.packages[*index].package)
+    }
+
+    /// Every package that brought the real path `path`, by name.
+    pub(crate) fn claims<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Vec<Claim> {
+        let mut resolver = Resolver { tree, parents: BTreeMap::new() };
+        let mut claims = Vec::new();
+        for installed in self.database.present() {
+            for named in &installed.files {
+                // Only a file of the same name can lie there, unless it was diverted.
+                let at = place(&self.database, installed, named);
+                if at.file_name() != path.file_name() || resolver.resolve(at) != *path {
+                    continue;
+                }
+                let diversion = self.database.diversions.iter().find(|one| at != named && one.from == *named);
+                claims.push(Claim {
+                    package: installed.package.clone(),
+                    named: named.clone(),
+                    conffile: installed.conffiles.binary_search(named).is_ok(),
+                    diverted_by: diversion.map(|one| one.by.clone().unwrap_or_else(|| "the administrator".to_owned())),
+                });
+            }
+        }
+        claims
+    }
+
+    /// Where the file that would lie at the real path `path` was moved to, and for whom.
+    pub(crate) fn diversion<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Diversion> {
+        let mut resolver = Resolver { tree, parents: BTreeMap::new() };
+        self.database.diversions.iter().find(|diversion| resolver.resolve(&diversion.from) == *path)
+    }
+
+    /// The alternatives group that made the link at the real path `path`.
+    pub(crate) fn alternative<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Alternative> {
+        let mut resolver = Resolver { tree, parents: BTreeMap::new() };
+        let mut made = |group: &&Alternative| links_of(group, &mut resolver).contains(path);
+        self.database.alternatives.iter().find(|group| made(group))
     }
 
     /// Every package whose files are there.
@@ -101,6 +178,44 @@ impl Ownership {
     }
 }
 
+/// What no package lists, but the maintainer scripts of the base make: the links of the root
+/// directory that a merged `/usr` needs, and the links of alternatives that lead into the base.
+fn made_for_the_base<C>(
+    database: &Database,
+    resolver: &mut Resolver<'_, C>,
+    base: &BTreeSet<ImagePath>,
+) -> Vec<ImagePath> {
+    let tree = resolver.tree;
+    let top = tree.node(NodeId::ROOT).entries().into_iter().flatten();
+    let links = top.filter(|(_, id)| match &tree.node(**id).kind {
+        Kind::Symlink(target) => target.starts_with(b"usr/") || target.starts_with(b"/usr/"),
+        _ => false,
+    });
+    let mut made: Vec<ImagePath> = links.filter_map(|(name, _)| ImagePath::new(name).ok()).collect();
+    for group in &database.alternatives {
+        if group.choices.iter().any(|choice| base.contains(&resolver.resolve(choice))) {
+            made.extend(links_of(group, resolver));
+        }
+    }
+    made
+}
+
+/// The real paths of a group's links, and of the links in `/etc/alternatives` that these lead to.
+fn links_of<C>(group: &Alternative, resolver: &mut Resolver<'_, C>) -> Vec<ImagePath> {
+    let mut links = Vec::new();
+    for link in &group.links {
+        let link = resolver.resolve(link);
+        let node = resolver.tree.lookup(&link).map(|id| &resolver.tree.node(id).kind);
+        if let Some(Kind::Symlink(target)) = node
+            && target.starts_with(b"/etc/alternatives/")
+        {
+            links.extend(ImagePath::new(target));
+        }
+        links.push(link);
+    }
+    links
+}
+
 fn is_requested(installed: &Installed, requested: &[&PackageRequest]) -> bool {
     requested.iter().any(|request| {
         let arch = request
@@ -113,9 +228,8 @@ fn is_requested(installed: &Installed, requested: &[&PackageRequest]) -> bool {
 
 /// Where a package's file really lies: elsewhere when another package diverted it.
 fn place<'a>(database: &'a Database, installed: &Installed, path: &'a ImagePath) -> &'a ImagePath {
-    let diverted = |diversion: &&builder::dpkg::Diversion| {
-        diversion.from == *path && diversion.by.as_ref() != Some(&installed.package.name)
-    };
+    let diverted =
+        |diversion: &&Diversion| diversion.from == *path && diversion.by.as_ref() != Some(&installed.package.name);
     database.diversions.iter().find(diverted).map_or(path, |diversion| &diversion.to)
 }
 

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use composer::filter::Filter;
-use composer::overlay;
-use composer::scan::{self, Options, Source};
-use composer::tree::{Kind, Tree};
-use model::observe::{Event, Observer, Unit};
 use model::{Arch, Digest, Epoch, VerityDigest};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::pipeline::carve::{self, Carved};
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
+use crate::pipeline::lints;
 use crate::pipeline::outputs::{self, Outputs, Shipment};
 use crate::pipeline::request::Request;
-use crate::pipeline::root::{self, Root};
-use crate::pipeline::scrub::{self, Scrubbed};
+use crate::pipeline::root::{self, Root, RootSummary};
+use crate::pipeline::scrub::Scrubbed;
 use crate::pipeline::selection;
 use crate::ui::Ui;
 
@@ -52,15 +49,6 @@ pub(crate) struct Produced {
     pub(crate) oci: Option<OciSummary>,
 }
 
-/// Where the root file system of a build came from.
-#[derive(Debug, Serialize)]
-pub(crate) struct RootSummary {
-    /// The tar or directory that was read.
-    pub(crate) archive: PathBuf,
-    /// Whether it was in the cache.
-    pub(crate) reused: bool,
-}
-
 /// The digests of an OCI layout.
 #[derive(Debug, Serialize)]
 pub(crate) struct OciSummary {
@@ -77,18 +65,11 @@ pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
     let inputs = Inputs::read(request, ui)?;
     let root = root::obtain(request, &inputs, ui)?;
 
-    ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
-    let mut tree = scan::rootfs(&root.path, &Options::default())?;
-    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
-    let ownership = root.ownership(&tree)?;
-    let scrubbed = scrub::apply(&mut tree, &ownership, epoch, ui)?;
-    let laid = overlay::overlay(&mut tree, &request.overlay(), epoch)?;
-    tree.clamp_times(epoch);
+    let carved = carve::carve(request, &inputs, &root, ui)?;
+    let lints = lints::find(&inputs, &carved)?;
+    selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
-    let owned = ownership.of_requested(&tree, &inputs.manifest).into_iter().chain(laid.added).chain(laid.replaced);
-    let selected = Filter::new(&inputs.rules, &tree)?.with_owned(owned.collect()).apply(&tree)?;
-    selection::report(&inputs.rules, &selected.report, &inputs.manifest.name, request.strict, ui)?;
-
+    let Carved { epoch, ownership, scrubbed, selected, .. } = carved;
     let packages = ownership.packages();
     let fingerprint = Fingerprint::new()
         .with_manifest(&inputs.manifest)
@@ -97,7 +78,8 @@ pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
         .with("arch", request.arch)
         .with("epoch", epoch)
         .with("scrub", builder::scrub::version())
-        .with("compression", format!("{:?}", request.compression));
+        .with("compression", format!("{:?}", request.compression))
+        .with("allowed-lints", request.allowed_lints());
     let fingerprint = root.identity.iter().fold(fingerprint, |print, key| print.with("rootfs", key));
     let shipment =
         Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint };
@@ -125,7 +107,7 @@ fn summary(
         content_size: outputs.content_size,
         image_size: outputs.image_size,
         packages,
-        rootfs: RootSummary { archive: root.path, reused: root.reused },
+        rootfs: root.summary(),
         scrubbed,
         oci: outputs.oci.map(|written| OciSummary {
             layout: request.output.join("oci"),
@@ -133,15 +115,4 @@ fn summary(
             manifests: written.manifests,
         }),
     }
-}
-
-/// The time of the newest file: the epoch of a given root file system, which has no other.
-fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
-    let files = tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));
-    let seconds = files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(0);
-    Epoch::from_seconds(seconds).map_err(|error| {
-        Error::input("the root file system holds a file from after the year 9999")
-            .because(&error)
-            .hint("set SOURCE_DATE_EPOCH to the time that the build shall have")
-    })
 }

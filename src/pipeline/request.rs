@@ -1,5 +1,6 @@
 //! What a build was asked to do: arguments and settings, put together and checked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use builder::apt;
@@ -34,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) module_id: Option<String>,
     /// Whether warnings are errors.
     pub(crate) strict: bool,
+    /// The findings that are let pass, by code.
+    pub(crate) allowed: BTreeSet<String>,
     /// The architecture to build for.
     pub(crate) arch: Arch,
     /// The one time of the build, where the user gave it.
@@ -93,6 +96,7 @@ impl Request {
             tag: args.tag,
             module_id: args.module_id,
             strict: args.strict,
+            allowed: args.allowed.into_iter().collect(),
             arch,
             epoch: context.settings.epoch.value,
             origin,
@@ -102,6 +106,11 @@ impl Request {
     /// The module's overlay.
     pub(crate) fn overlay(&self) -> PathBuf {
         settings::join(&self.module, "rootfs")
+    }
+
+    /// The findings that are let pass, sorted, separated by commas; empty when there are none.
+    pub(crate) fn allowed_lints(&self) -> String {
+        self.allowed.iter().map(String::as_str).collect::<Vec<_>>().join(",")
     }
 
     /// The packages' part, for what cannot be done with a given root file system.

@@ -5,14 +5,25 @@ use model::rules::{Rule, Rules};
 use model::{Diagnostic, Severity};
 
 use crate::error::{Error, Findings};
+use crate::pipeline::inputs::Inputs;
+use crate::pipeline::request::Request;
 use crate::ui::Ui;
 
-/// Shows what the author should know of the selection.
+/// Shows what the author should know of the selection and of what it lacks (`lints`), but for what
+/// the request allows.
 ///
 /// # Errors
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
-pub(crate) fn report(rules: &Rules, report: &Report, own: &str, strict: bool, ui: &Ui) -> Result<(), Error> {
-    let diagnostics = diagnostics(rules, report, own);
+pub(crate) fn report(
+    inputs: &Inputs,
+    report: &Report,
+    lints: Vec<Diagnostic>,
+    request: &Request,
+    ui: &Ui,
+) -> Result<(), Error> {
+    let mut diagnostics = diagnostics(&inputs.rules, report, &inputs.manifest.name);
+    diagnostics.extend(lints);
+    diagnostics.retain(|found| !request.allowed.contains(found.code));
     let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
     let findings = Findings { diagnostics, ..Findings::default() };
     if report.total.is_nothing() {
@@ -20,8 +31,10 @@ pub(crate) fn report(rules: &Rules, report: &Report, own: &str, strict: bool, ui
             .hint("file_spec names what is shipped: `module-builder build --dry-run` lists what it takes")
             .findings(findings));
     }
-    if strict && warnings > 0 {
-        return Err(Error::input("some patterns do nothing, and --strict makes that an error").findings(findings));
+    if request.strict && warnings > 0 {
+        return Err(Error::input("the module has warnings, and --strict makes them errors")
+            .hint("mend what they name, or allow one by its code with --allow")
+            .findings(findings));
     }
     ui.findings(&findings);
     Ok(())

@@ -1,0 +1,66 @@
+//! From a root file system to what a module ships of it, with everything that was found on the way.
+//!
+//! `build` makes outputs of it, `explain` tells of it: both see the same steps.
+
+use std::collections::BTreeSet;
+
+use composer::filter::{Filter, Selection};
+use composer::overlay::{self, OverlayReport};
+use composer::scan::{self, Options, Source};
+use composer::tree::{Kind, Tree};
+use model::observe::{Event, Observer, Unit};
+use model::{Epoch, ImagePath};
+
+use crate::error::Error;
+use crate::pipeline::inputs::Inputs;
+use crate::pipeline::ownership::Ownership;
+use crate::pipeline::request::Request;
+use crate::pipeline::root::Root;
+use crate::pipeline::scrub::{self, Scrubbed};
+use crate::ui::Ui;
+
+/// A root file system, and what is shipped of it.
+pub(crate) struct Carved {
+    /// The whole tree, scrubbed, with the overlay.
+    pub(crate) whole: Tree<Source>,
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// Which package brought what.
+    pub(crate) ownership: Ownership,
+    /// What is not shipped as it was, by rule.
+    pub(crate) scrubbed: Vec<Scrubbed>,
+    /// What the overlay added and replaced.
+    pub(crate) laid: OverlayReport,
+    /// The rules, for this tree.
+    pub(crate) filter: Filter,
+    /// What is shipped.
+    pub(crate) selected: Selection<Source>,
+}
+
+/// Reads `root`, scrubs it, lays the overlay over it and filters it.
+pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) -> Result<Carved, Error> {
+    ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
+    let mut whole = scan::rootfs(&root.path, &Options::default())?;
+    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&whole), Ok)?;
+    let ownership = root.ownership(&whole)?;
+    let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
+    let laid = overlay::overlay(&mut whole, &request.overlay(), epoch)?;
+    whole.clamp_times(epoch);
+
+    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest);
+    owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
+    let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
+    let selected = filter.apply(&whole)?;
+    Ok(Carved { whole, epoch, ownership, scrubbed, laid, filter, selected })
+}
+
+/// The time of the newest file: the epoch of a given root file system, which has no other.
+fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
+    let files = tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));
+    let seconds = files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(0);
+    Epoch::from_seconds(seconds).map_err(|error| {
+        Error::input("the root file system holds a file from after the year 9999")
+            .because(&error)
+            .hint("set SOURCE_DATE_EPOCH to the time that the build shall have")
+    })
+}

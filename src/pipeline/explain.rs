@@ -1,0 +1,1 @@
+//! Why a path is in or out of a module.

@@ -1,0 +1,248 @@
+//! What shipped files need and nobody brings, as findings for the author.
+//!
+//! Who brings what: the module itself, the base that every node has (a minbase of the same suite),
+//! the neighbours that the user names, and the modules that the manifest requires, which cannot be
+//! seen from here.
+
+use std::collections::BTreeMap;
+
+use composer::filter::{By, Filter, Verdict};
+use composer::needs::{self, Idle, Need, Reach, Unmet, World};
+use model::rules::Rules;
+use model::{Diagnostic, ImagePath, Position, Severity};
+
+use crate::error::Error;
+use crate::pipeline::carve::Carved;
+use crate::pipeline::inputs::Inputs;
+
+const LIBRARY: &str = "needs-library";
+const INTERPRETER: &str = "needs-interpreter";
+const COMMAND: &str = "needs-command";
+const LINK: &str = "dangling-link";
+const UNIT: &str = "unit-not-enabled";
+
+/// The code of every finding about a build that `--allow` takes.
+pub(crate) const CODES: [&str; 10] = [
+    LINK,
+    INTERPRETER,
+    COMMAND,
+    LIBRARY,
+    UNIT,
+    "bare-directory",
+    "directory-alone",
+    "pattern-shadowed",
+    "pattern-takes-nothing",
+    "pattern-through-link",
+];
+
+/// The most files that one finding names.
+const MAX_NAMED: usize = 3;
+
+/// Everything that the shipped files, the units and the manifest's commands lack.
+///
+/// # Errors
+/// When a file of the root file system cannot be read.
+pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, Error> {
+    let neighbours = neighbours(inputs, carved)?;
+    let elsewhere = |path: &ImagePath| {
+        let is_directory = carved.whole.lookup(path).is_some_and(|id| carved.whole.node(id).is_directory());
+        let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
+        carved.ownership.is_base(path) || neighbours.iter().any(ships)
+    };
+    let world = World { whole: &carved.whole, shipped: &carved.selected.tree, elsewhere: &elsewhere };
+    let room = Room { inputs, carved };
+    let mut found: Vec<Diagnostic> =
+        grouped(needs::unmet(world)?).iter().map(|lack| room.diagnostic(lack, None)).collect();
+    for (field, command) in inputs.manifest.command_entries() {
+        if let Some((name, reach)) = needs::command(world, &command.value)
+            && let Some(missing) = missing(reach)
+        {
+            let lack = Lack { need: Need::Command, name, missing, by: Vec::new(), soft: false };
+            found.push(room.diagnostic(&lack, Some((field, command.position))));
+        }
+    }
+    let idle = needs::idle_units(world);
+    found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
+    Ok(found)
+}
+
+/// What each neighbour ships, as far as it would take it from the same root file system.
+fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
+    let filter = |(manifest, file): &(model::Manifest, String)| {
+        Filter::new(&Rules::new((manifest, file), &[]), &carved.whole).map_err(Error::from)
+    };
+    inputs.neighbours.iter().map(filter).collect()
+}
+
+fn missing(reach: Reach) -> Option<Vec<ImagePath>> {
+    match reach {
+        Reach::Met => None,
+        Reach::Dropped(missing) => Some(missing),
+        Reach::Absent => Some(Vec::new()),
+    }
+}
+
+/// One thing that is missing, and all who need it.
+struct Lack {
+    need: Need,
+    name: String,
+    missing: Vec<ImagePath>,
+    by: Vec<ImagePath>,
+    soft: bool,
+}
+
+fn grouped(unmet: Vec<Unmet>) -> Vec<Lack> {
+    let mut groups: BTreeMap<(Need, Vec<ImagePath>, String), Lack> = BTreeMap::new();
+    for Unmet { need, name, by, soft, missing } in unmet {
+        // A link that leads nowhere leads nowhere from its own place.
+        let name_of_group = if need == Need::Target && missing.is_empty() { by.to_string() } else { name.clone() };
+        let group = groups.entry((need, missing.clone(), name_of_group));
+        let lack = group.or_insert_with(|| Lack { need, name, missing, by: Vec::new(), soft: true });
+        lack.soft &= soft;
+        if !lack.by.contains(&by) {
+            lack.by.push(by);
+        }
+    }
+    groups.into_values().collect()
+}
+
+struct Room<'a> {
+    inputs: &'a Inputs,
+    carved: &'a Carved,
+}
+
+impl Room<'_> {
+    fn diagnostic(&self, lack: &Lack, place: Option<(String, Position)>) -> Diagnostic {
+        let code = match lack.need {
+            Need::Library => LIBRARY,
+            Need::Interpreter => INTERPRETER,
+            Need::Command => COMMAND,
+            Need::Target => LINK,
+        };
+        let state = if lack.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
+        let (field, position) = place.map_or((None, None), |(field, position)| (Some(field), Some(position)));
+        let who = field.clone().unwrap_or_else(|| list(&lack.by));
+        let verb = match (lack.need, lack.by.len() > 1) {
+            (Need::Target, false) => "leads to it",
+            (Need::Target, true) => "lead to it",
+            (_, false) => "needs it",
+            (_, true) => "need it",
+        };
+        Diagnostic {
+            severity: self.severity(lack),
+            code,
+            file: Some(self.inputs.file.clone()),
+            position,
+            span: None,
+            field: field.unwrap_or_default(),
+            text: String::new(),
+            message: format!("{} {state}, and {who} {verb}", lack.name),
+            cure: self.cure(lack),
+        }
+    }
+
+    fn severity(&self, lack: &Lack) -> Severity {
+        let is_dropped = !lack.missing.is_empty();
+        let is_own = |path: &ImagePath| {
+            [&self.carved.laid.added, &self.carved.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
+        };
+        // Debian ships links that lead somewhere only when another package is there.
+        let is_debians_link = lack.need == Need::Target && !is_dropped && !lack.by.iter().any(is_own);
+        let is_unknown = is_dropped && !self.carved.ownership.knows_base();
+        if lack.soft || is_debians_link || is_unknown || !self.inputs.manifest.dependencies.requires.is_empty() {
+            Severity::Note
+        } else {
+            Severity::Warning
+        }
+    }
+
+    fn cure(&self, lack: &Lack) -> String {
+        let requires = &self.inputs.manifest.dependencies.requires;
+        if !requires.is_empty() {
+            let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
+            return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
+        }
+        let Some(first) = lack.missing.first() else {
+            return match lack.need {
+                Need::Target => "correct the link, or add what it leads to",
+                _ => {
+                    "add the package that brings it to package_spec, or name the module that does in \
+                     dependencies.requires"
+                }
+            }
+            .to_owned();
+        };
+        if let Some(exclude) = self.exclude_of(first) {
+            return exclude;
+        }
+        let patterns: Vec<String> = lack.missing.iter().map(|path| format!("`{}`", self.pattern(path))).collect();
+        let patterns = patterns.join(" and ");
+        // A file_spec would take the place of the packages' own files.
+        let field = if self.inputs.manifest.file_spec.is_empty() { "protected_spec" } else { "file_spec" };
+        format!("add {patterns} to {field}, or name the module that brings it in dependencies.requires")
+    }
+
+    /// What to do about the rule that keeps `path` out, if there is one.
+    fn exclude_of(&self, path: &ImagePath) -> Option<String> {
+        let Verdict::Excluded { rule, .. } = self.carved.filter.verdict(path, self.is_directory(path)) else {
+            return None;
+        };
+        let rule = self.inputs.rules.excludes.get(rule)?;
+        let origin = &rule.origin;
+        let place = origin.position.map_or_else(|| origin.file.clone(), |at| format!("{}:{at}", origin.file));
+        let whose = if origin.module == self.inputs.manifest.name { "" } else { "the neighbour's " };
+        Some(format!("{path} is kept out by {whose}{} `{}` at {place}: narrow it", origin.field.key(), rule.pattern))
+    }
+
+    /// The pattern that ships `path`.
+    fn pattern(&self, path: &ImagePath) -> String {
+        let text = path.to_string();
+        let is_wild = text.contains(['*', '?', '[']);
+        let escape = |c: char| if is_wild && "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+        let pattern: String = text.chars().map(escape).collect();
+        if self.is_directory(path) { pattern + "/***" } else { pattern }
+    }
+
+    fn is_directory(&self, path: &ImagePath) -> bool {
+        self.carved.whole.lookup(path).is_some_and(|id| self.carved.whole.node(id).is_directory())
+    }
+
+    /// Whether the node starts what the unit would start: `services` has one of its name.
+    fn is_service(&self, idle: &Idle) -> bool {
+        let unit = idle.unit.file_name().unwrap_or_default();
+        let stem = unit.strip_suffix(b".service").unwrap_or(unit);
+        self.inputs.manifest.services.iter().any(|service| service.value.name.value.as_bytes() == stem)
+    }
+
+    fn idle(&self, idle: &Idle) -> Diagnostic {
+        let name = idle.unit.file_name().map(String::from_utf8_lossy).unwrap_or_default();
+        let cure = match &idle.link {
+            Some(link) => format!("add `{}` to file_spec, unless `services` starts it", self.pattern(link)),
+            None => {
+                let target = idle.wanted_by.first().map(String::as_str).unwrap_or_default();
+                format!("put a link rootfs/etc/systemd/system/{target}.wants/{name}, unless `services` starts it")
+            }
+        };
+        Diagnostic {
+            severity: Severity::Note,
+            code: UNIT,
+            file: Some(self.inputs.file.clone()),
+            position: None,
+            span: None,
+            field: String::new(),
+            text: String::new(),
+            message: format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", ")),
+            cure,
+        }
+    }
+}
+
+/// `/a, /b, /c and 4 others`.
+fn list(paths: &[ImagePath]) -> String {
+    let named: Vec<String> = paths.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    match paths.len().saturating_sub(MAX_NAMED) {
+        0 => named.join(", "),
+        1 => format!("{} and 1 other", named.join(", ")),
+        more => format!("{} and {more} others", named.join(", ")),
+    }
+}
