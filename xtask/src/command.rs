@@ -61,6 +61,11 @@ pub(crate) fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), |folder| top().join(folder))
+}
+
 /// The user's cache folder for this project.
 pub(crate) fn cache() -> Outcome<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")

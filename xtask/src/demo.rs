@@ -27,8 +27,7 @@ pub(crate) fn run() -> Outcome {
 pub(crate) fn build_binary() -> Outcome<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command::run(Command::new(cargo).args(["build", "--release", "--package", "module-builder"]).current_dir(top()))?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), PathBuf::from);
-    Ok(target.join("release/module-builder"))
+    Ok(command::target().join("release/module-builder"))
 }
 
 fn run_quietly(command: &mut Command) -> Outcome {

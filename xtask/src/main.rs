@@ -10,6 +10,7 @@ mod command;
 mod debian;
 mod demo;
 mod peers;
+mod repro;
 mod suite;
 
 const USAGE: &str = "\
@@ -19,6 +20,7 @@ cargo xtask VERB
   test     install what the tests need, check the style, run every test
   peers    install the peers only, print their folder
   bench    time full and warm builds of the template module
+  repro    build twenty modules twice each, in two different worlds, and compare: [MODULE...]
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Some("test") => suite::run(&arguments[1..]),
         Some("peers") => peers::install().map(|folder| println!("{}", folder.display())),
         Some("bench") => bench::run(),
+        Some("repro") => repro::run_verb(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

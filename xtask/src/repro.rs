@@ -1,0 +1,308 @@
+//! Are builds reproducible? Real modules, each built twice in two worlds that differ in everything
+//! that must not count: host name, user, time, directory, umask, locale, time zone, thread count.
+//!
+//! Each module ships its whole root file system (`/**`), so that one digest judges every file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::command::{Outcome, cache, is_root, read, run, top};
+use crate::{debian, demo};
+
+/// Name of the module and the Debian packages in it.
+type Module = (&'static str, &'static [&'static str]);
+
+const MODULES: [Module; 20] = [
+    ("nginx", &["nginx"]),
+    ("apache2", &["apache2"]),
+    ("chrony", &["chrony"]),
+    ("openssh-server", &["openssh-server"]),
+    ("redis-server", &["redis-server"]),
+    ("python3", &["python3"]),
+    ("perl", &["perl"]),
+    ("postgresql", &["postgresql"]),
+    ("auditd", &["auditd"]),
+    ("apparmor", &["apparmor"]),
+    ("prometheus-node-exporter", &["prometheus-node-exporter"]),
+    ("curl", &["curl"]),
+    ("git", &["git"]),
+    ("haproxy", &["haproxy"]),
+    ("rsyslog", &["rsyslog"]),
+    ("fail2ban", &["fail2ban"]),
+    ("certbot", &["certbot"]),
+    ("openjdk", &["default-jre-headless"]),
+    ("podman", &["podman"]),
+    ("systemd", &["systemd"]),
+];
+
+/// Those that run in every test: small, and between them they make users, keys and caches.
+pub(crate) const CHEAP: [&str; 3] = ["curl", "auditd", "openssh-server"];
+
+/// The account of the second world.
+const USER: &str = "module-builder-repro";
+
+/// What one build gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Built {
+    manifest: String,
+    composefs: String,
+    files: u64,
+    packages: u64,
+    rules: BTreeMap<String, usize>,
+}
+
+/// Builds every module, or those in `names`, with the release binary; writes the table into the docs
+/// when all of them were built.
+pub(crate) fn run_verb(names: &[String]) -> Outcome {
+    debian::install_test_needs()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows = compare(&demo::build_binary()?, &names)?;
+    let table = table(&rows);
+    print!("{table}");
+    if names.is_empty() {
+        let page = top().join("docs/reproducibility.md");
+        fs::write(&page, page_text(&table)).map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+    }
+    judge(&rows)
+}
+
+/// Builds the modules in `names`, or all, twice each, and fails when two builds differ.
+pub(crate) fn check(binary: &Path, names: &[&str]) -> Outcome {
+    judge(&compare(binary, names)?)
+}
+
+struct Row {
+    module: &'static str,
+    first: Built,
+    second: Built,
+}
+
+fn compare(binary: &Path, names: &[&str]) -> Outcome<Vec<Row>> {
+    if !is_root()? {
+        return Err("one of the two worlds is root's and the other a user's: run this as root".to_owned());
+    }
+    if let Some(unknown) = names.iter().find(|name| MODULES.iter().all(|(module, _)| module != *name)) {
+        return Err(format!("there is no module {unknown}"));
+    }
+    let modules: Vec<Module> =
+        MODULES.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
+    let account = Account::create()?;
+    let first = World::of_root(binary)?;
+    let second = World::of_user(binary, &account)?;
+    let mut rows = Vec::new();
+    let mut earlier: Option<(Module, Built)> = None;
+    // The second build of a module runs beside the first of the next one, and so at another time.
+    for module in modules.iter().map(Some).chain([None]) {
+        let pending = earlier.take();
+        let (now, before) = thread::scope(|scope| {
+            let now = scope.spawn(|| module.map(|module| first.build(*module)).transpose());
+            let before = pending.as_ref().map(|(module, _)| second.build(*module)).transpose();
+            (now.join().unwrap_or_else(|_| Err("a build panicked".to_owned())), before)
+        });
+        if let (Some((module, first)), Some(second)) = (pending, before?) {
+            eprintln!("{}: {}", module.0, if first == second { "same" } else { "DIFFERENT" });
+            rows.push(Row { module: module.0, first, second });
+        }
+        earlier = module.copied().zip(now?);
+    }
+    Ok(rows)
+}
+
+fn judge(rows: &[Row]) -> Outcome {
+    let different: Vec<&str> = rows.iter().filter(|row| row.first != row.second).map(|row| row.module).collect();
+    match different.as_slice() {
+        [] => Ok(()),
+        names => Err(format!("not reproducible: {}", names.join(", "))),
+    }
+}
+
+/// A throw-away account with subordinate ids, removed when dropped.
+struct Account {
+    home: PathBuf,
+}
+
+impl Account {
+    fn create() -> Outcome<Self> {
+        let home = PathBuf::from("/var/tmp").join(USER);
+        // What a killed run left behind.
+        let _ = Command::new("userdel").args(["--remove", USER]).stderr(Stdio::null()).status();
+        let _ = fs::remove_dir_all(&home);
+        run(Command::new("useradd").args(["--create-home", "--home-dir"]).arg(&home).arg(USER))?;
+        Ok(Self { home })
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").args(["--remove", USER]).stderr(Stdio::null()).status();
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+/// Everything that must not count, in one of its two states.
+struct World {
+    folder: PathBuf,
+    binary: PathBuf,
+    cache: PathBuf,
+    user: Option<&'static str>,
+    host: &'static str,
+    umask: &'static str,
+    locale: &'static str,
+    zone: &'static str,
+    threads: &'static str,
+}
+
+impl World {
+    fn of_root(binary: &Path) -> Outcome<Self> {
+        let folder = top().join("target/repro");
+        clean(&folder)?;
+        Ok(Self {
+            binary: binary.to_owned(),
+            cache: cache()?.join("repro"),
+            folder,
+            user: None,
+            host: "first",
+            umask: "022",
+            locale: "C.UTF-8",
+            zone: "UTC",
+            threads: "1",
+        })
+    }
+
+    fn of_user(binary: &Path, account: &Account) -> Outcome<Self> {
+        let folder = account.home.join("a folder with blanks/and ünusual letters");
+        clean(&folder)?;
+        // The user must be able to read the program wherever the checkout lies.
+        let copy = folder.join("module-builder");
+        fs::copy(binary, &copy).map_err(|error| format!("cannot copy the program: {error}"))?;
+        let world = Self {
+            binary: copy,
+            cache: account.home.join("cache"),
+            folder,
+            user: Some(USER),
+            host: "second.example.org",
+            umask: "077",
+            locale: "tr_TR.UTF-8",
+            zone: "Asia/Kolkata",
+            threads: "5",
+        };
+        world.share_downloads()?;
+        world.hand_over()?;
+        Ok(world)
+    }
+
+    /// The second world may start from the first one's .debs: they are checked by sha256.
+    fn share_downloads(&self) -> Outcome {
+        fs::create_dir_all(&self.cache).map_err(|error| error.to_string())?;
+        let debs = cache()?.join("repro/debs");
+        if debs.is_dir() {
+            run(Command::new("cp").arg("-r").arg(debs).arg(&self.cache))?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&self) -> Outcome {
+        for path in [&self.folder, &self.cache] {
+            run(Command::new("chown").args(["-R", USER]).arg(path))?;
+        }
+        Ok(())
+    }
+
+    fn build(&self, (name, packages): Module) -> Outcome<Built> {
+        let module = self.folder.join(name);
+        fs::create_dir_all(&module).map_err(|error| error.to_string())?;
+        let list: String = packages.iter().map(|package| format!("  - {package}\n")).collect();
+        let manifest = format!("schema_version: 1\nname: {name}\npackage_spec:\n{list}file_spec:\n  - /**\n");
+        fs::write(module.join("manifest.yaml"), manifest).map_err(|error| error.to_string())?;
+        if self.user.is_some() {
+            run(Command::new("chown").args(["-R", USER]).arg(&module))?;
+        }
+        let json = read(&mut self.command(&module))?;
+        let built = Built::parse(&json).ok_or_else(|| format!("the build of {name} printed no result:\n{json}"));
+        // A root file system with everything in it is large; its digests are what is needed.
+        fs::remove_dir_all(&module).map_err(|error| error.to_string())?;
+        built
+    }
+
+    /// `build`, in this world. The shell only sets the host name and the umask.
+    fn command(&self, module: &Path) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(["--uts", "sh", "-euc", r#"hostname "$1"; umask "$2"; shift 2; exec "$@""#, "sh"]);
+        command.args([self.host, self.umask]);
+        if let Some(user) = self.user {
+            command.args(["runuser", "-u", user, "--"]);
+        }
+        command.args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
+        command.arg(format!("LC_ALL={}", self.locale)).arg(format!("TZ={}", self.zone));
+        command.arg(format!("RAYON_NUM_THREADS={}", self.threads));
+        command.arg(format!("MODULE_BUILDER_CACHE_DIR={}", self.cache.display()));
+        command.arg(&self.binary).args(["build", "--no-cache", "--format", "json", "--progress", "none", "-C"]);
+        command.arg(module);
+        command
+    }
+}
+
+fn clean(folder: &Path) -> Outcome {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))
+}
+
+impl Built {
+    fn parse(json: &str) -> Option<Self> {
+        let value: serde_json::Value = serde_json::from_str(json).ok()?;
+        let manifests = value.pointer("/oci/manifests")?.as_object()?;
+        let rules =
+            value.get("scrubbed")?.as_array()?.iter().filter_map(|entry| {
+                Some((entry.get("rule")?.as_str()?.to_owned(), entry.get("paths")?.as_array()?.len()))
+            });
+        Some(Self {
+            manifest: manifests.values().next()?.as_str()?.to_owned(),
+            composefs: value.get("composefs_digest")?.as_str()?.to_owned(),
+            files: value.get("files")?.as_u64()?,
+            packages: value.get("packages")?.as_u64()?,
+            rules: rules.collect(),
+        })
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = "| module | packages | files | manifest digest | twice the same | rules that it took (files) |\n\
+                    |---|---|---|---|---|---|\n"
+        .to_owned();
+    for Row { module, first, second } in rows {
+        let rules: Vec<String> = first.rules.iter().map(|(rule, files)| format!("{rule} ({files})")).collect();
+        let short: String = first.manifest.chars().take("sha256:".len() + 12).collect();
+        text.push_str(&format!(
+            "| {module} | {} | {} | `{short}` | {} | {} |\n",
+            first.packages,
+            first.files,
+            if first == second { "yes" } else { "NO" },
+            rules.join(", ")
+        ));
+    }
+    text
+}
+
+fn page_text(table: &str) -> String {
+    format!(
+        "# Reproducibility\n\n\
+         `cargo xtask repro` builds twenty modules of different kinds, each with its whole root file system (`/**`), in two\n\
+         worlds, and compares the OCI manifest's digest, the composefs digest, the counts and what was scrubbed. This page is\n\
+         its output; digests change as the archive moves on.\n\n\
+         | | first world | second world |\n|---|---|---|\n\
+         | user | root | a user with subordinate ids |\n\
+         | host name | first | second.example.org |\n\
+         | directory | below the checkout | with blanks and letters beyond ASCII |\n\
+         | umask | 022 | 077 |\n\
+         | locale, time zone | C.UTF-8, UTC | tr_TR.UTF-8, Asia/Kolkata |\n\
+         | threads | 1 | 5 |\n\
+         | time | earlier | later, while the next module is built |\n\n\
+         {table}\n\
+         The rules are explained in [hermetic-build.md](hermetic-build.md); the number is how many files each took.\n"
+    )
+}
