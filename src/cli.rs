@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{build, completions, env, init, inspect, man, schema, validate};
+use crate::commands::{build, completions, diff, env, init, inspect, man, schema, validate};
 use crate::error::{Error, Kind};
 use crate::settings::{self, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
@@ -35,6 +35,11 @@ impl Environment {
     /// A variable's value; an empty one counts as unset.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// Where large files without a name may lie for a while.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
     }
 }
 
@@ -103,6 +108,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Build(Box<build::BuildArgs>),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Schema(schema::SchemaArgs),
     Env(env::EnvArgs),
     Completions(completions::CompletionsArgs),
@@ -125,6 +131,7 @@ impl Command {
             Self::Validate(args) => validate::run(args, context),
             Self::Build(args) => build::run(*args, context),
             Self::Inspect(args) => inspect::run(args, context),
+            Self::Diff(args) => diff::run(args, context),
             Self::Schema(args) => schema::run(args, context),
             Self::Env(args) => env::run(args, context),
             Self::Completions(args) => completions::run(args, context),

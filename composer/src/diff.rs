@@ -159,8 +159,8 @@ pub struct Facts {
     /// Extended attributes: name with unusual bytes escaped, value in hexadecimal.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, String>,
-    /// The first other path that is the same file. For a path that both trees have, only such paths
-    /// count.
+    /// Another path that is the same file. For a path that both trees have it is the first such path
+    /// of its group, and the first one itself has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hard_link: Option<ImagePath>,
 }
@@ -183,11 +183,11 @@ pub fn compare<A: Stored, B: Stored>(before: &Tree<A>, after: &Tree<B>) -> Vec<D
     for pair in pairs {
         let difference = match pair {
             Pair::Before(path, id, node) => {
-                let before = facts(node, all.0.of(id, &path));
+                let before = facts(node, all.0.other(id, &path));
                 Difference { path, change: Change::Removed { before } }
             }
             Pair::After(path, id, node) => {
-                let after = facts(node, all.1.of(id, &path));
+                let after = facts(node, all.1.other(id, &path));
                 Difference { path, change: Change::Added { after } }
             }
             Pair::Both(path, (id, old), (new_id, new)) => {
@@ -239,8 +239,8 @@ impl<'a, A, B> Iterator for Pairs<'a, A, B> {
     }
 }
 
-/// The first path of each inode that has several.
-struct Links(BTreeMap<NodeId, ImagePath>);
+/// The first two paths of each inode that has several.
+struct Links(BTreeMap<NodeId, Vec<ImagePath>>);
 
 impl Links {
     fn all<C>(tree: &Tree<C>) -> Self {
@@ -258,15 +258,24 @@ impl Links {
         let mut first = BTreeMap::new();
         for (path, id, node) in tree.walk() {
             if names[id.index()] > 1 && !node.is_directory() && counts(&path) {
-                first.entry(id).or_insert(path);
+                let paths: &mut Vec<ImagePath> = first.entry(id).or_default();
+                if paths.len() < 2 {
+                    paths.push(path);
+                }
             }
         }
         Self(first)
     }
 
-    /// The first other path of the inode, none when `path` itself is the first.
+    /// The first path of the inode, none when that is `path`: two trees group their paths in the same
+    /// way when this is the same everywhere.
     fn of(&self, id: NodeId, path: &ImagePath) -> Option<ImagePath> {
-        self.0.get(&id).filter(|first| *first != path).cloned()
+        self.0.get(&id)?.first().filter(|first| *first != path).cloned()
+    }
+
+    /// The first path of the inode that is not `path`.
+    fn other(&self, id: NodeId, path: &ImagePath) -> Option<ImagePath> {
+        self.0.get(&id)?.iter().find(|other| *other != path).cloned()
     }
 }
 

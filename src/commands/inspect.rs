@@ -10,12 +10,12 @@ use crate::error::Error;
 use crate::pipeline::examine::{self, Examined};
 use crate::ui::{clean, size};
 
-/// Show what a dist directory, an OCI layout or a module.tar holds
+/// Show what a dist directory, an OCI layout, a module.tar or a module.cfs holds
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A dist directory, an OCI image layout or a module.tar
-    #[arg(value_name = "DIST|LAYOUT|TAR", default_value = "dist")]
+    /// A dist directory, an OCI image layout, a module.tar or a module.cfs
+    #[arg(value_name = "DIST|LAYOUT|TAR|CFS", default_value = "dist")]
     pub(crate) path: PathBuf,
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
 fn describe(examined: &Examined) -> String {
     let mut text = String::new();
     for module in &examined.modules {
-        let title =
-            module.arch.as_ref().map_or_else(|| module.name.clone(), |arch| format!("{} ({arch})", module.name));
+        let name = module.name.as_deref().unwrap_or("an image alone");
+        let title = module.arch.as_ref().map_or_else(|| name.to_owned(), |arch| format!("{name} ({arch})"));
         let _ = writeln!(text, "{}", clean(&title));
         line(&mut text, "composefs digest", &format!("{}  fs-verity of module.cfs", module.composefs_digest));
         if let Some(digest) = &module.manifest_digest {

@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod init;
 pub(crate) mod inspect;

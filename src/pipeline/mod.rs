@@ -4,6 +4,7 @@
 //! where the crates below meet: nothing in them knows of the others.
 
 pub(crate) mod carve;
+pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod examine;
 pub(crate) mod explain;
@@ -11,9 +12,11 @@ pub(crate) mod fingerprint;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod lists;
+pub(crate) mod opened;
 pub(crate) mod outputs;
 pub(crate) mod ownership;
 pub(crate) mod produce;
+pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod root;
 pub(crate) mod scrub;

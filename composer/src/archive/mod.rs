@@ -23,7 +23,7 @@ use crate::error::Error;
 
 pub use frames::{Compressed, LEVEL, compress};
 pub use plan::{Parts, Plan};
-pub use read::{Archive, Member, Options, Problem, read};
+pub use read::{Archive, Member, Options, Problem, is_compressed, read};
 pub use spool::Spool;
 
 /// The name of the manifest in the archive.

@@ -160,6 +160,16 @@ pub fn read(path: &Path, options: &Options) -> Result<Archive, Error> {
     Ok(archive)
 }
 
+/// Whether the file at `path` begins as a zstd-compressed archive does.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_compressed(path: &Path) -> Result<bool, Error> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let mut magic = [0; 4];
+    Ok(file.read_exact_at(&mut magic, 0).is_ok() && magic == ZSTD_MAGIC)
+}
+
 /// Unpacks a compressed archive into a file without a name.
 fn unpack(file: File, path: &Path, options: &Options) -> Result<File, Error> {
     let read = |error| Error::io("decompress", path)(error);
