@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{build, completions, diff, env, init, inspect, man, schema, validate};
+use crate::commands::{build, cache, completions, diff, env, init, inspect, lock, man, schema, validate};
 use crate::error::{Error, Kind};
 use crate::settings::{self, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
@@ -27,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) stderr_is_terminal: bool,
     /// The monotonic clock, for progress only.
     pub(crate) clock: fn() -> Instant,
+    /// The time of day, by which the cache's entries are old or not; it reaches no output.
+    pub(crate) now: fn() -> SystemTime,
     /// Reads the files that name the host's apt mirrors: path and text.
     pub(crate) apt_sources: fn() -> Vec<(PathBuf, String)>,
 }
@@ -106,10 +108,12 @@ pub(crate) struct Global {
 enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
+    Lock(lock::LockArgs),
     Build(Box<build::BuildArgs>),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
     Schema(schema::SchemaArgs),
+    Cache(cache::CacheArgs),
     Env(env::EnvArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -120,6 +124,8 @@ impl Command {
     fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
         match self {
             Self::Build(args) => (Some(args.directory.clone()), args.settings.clone()),
+            Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
+            Self::Cache(args) => (None, args.flags()),
             Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
             _ => (None, settings::Flags::default()),
         }
@@ -129,10 +135,12 @@ impl Command {
         match self {
             Self::Init(args) => init::run(args, context),
             Self::Validate(args) => validate::run(args, context),
+            Self::Lock(args) => lock::run(args, context),
             Self::Build(args) => build::run(*args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Diff(args) => diff::run(args, context),
             Self::Schema(args) => schema::run(args, context),
+            Self::Cache(args) => cache::run(args, context),
             Self::Env(args) => env::run(args, context),
             Self::Completions(args) => completions::run(args, context),
             Self::Man(args) => man::run(args, context),

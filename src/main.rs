@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use cli::Environment;
 
@@ -38,6 +38,7 @@ fn environment() -> Environment {
         machine: std::env::consts::ARCH,
         stderr_is_terminal: std::io::stderr().is_terminal(),
         clock: Instant::now,
+        now: SystemTime::now,
         apt_sources,
     }
 }

@@ -77,6 +77,30 @@ pub enum Kind {
     Temporary,
 }
 
+impl Kind {
+    /// What it is for, for people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Deb => "packages",
+            Self::Apt => "package lists",
+            Self::Rootfs => "root file systems",
+            Self::Temporary => "left by interrupted runs, or in use",
+        }
+    }
+}
+
+/// How much of the cache is for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// The purpose.
+    pub kind: Kind,
+    /// How many entries.
+    pub entries: u64,
+    /// The bytes of their files, as their lengths add up.
+    pub bytes: u64,
+}
+
 /// An entry that `gc` removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removed {
@@ -259,6 +283,24 @@ impl Cache {
         Ok(report)
     }
 
+    /// How much of the cache is for what, every purpose once. Makes nothing.
+    ///
+    /// # Errors
+    /// When a directory of the cache cannot be read.
+    pub fn usage(&self) -> Result<Vec<Usage>, Error> {
+        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Temporary];
+        let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
+        for (kind, path) in self.entries()? {
+            // What another process takes away meanwhile is not there to be counted.
+            let Ok((bytes, _)) = measure(&path) else { continue };
+            for usage in usage.iter_mut().filter(|usage| usage.kind == kind) {
+                usage.entries += 1;
+                usage.bytes += bytes;
+            }
+        }
+        Ok(usage.into())
+    }
+
     fn entries(&self) -> Result<Vec<(Kind, PathBuf)>, Error> {
         let mut entries = Vec::new();
         for shelf in children(&self.root.join("debs/sha256"))? {
@@ -368,6 +410,10 @@ mod tests {
         touch(&used).unwrap();
         let now = fs::metadata(&used).unwrap().modified().unwrap() + Duration::from_secs(60);
         let mut options = GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: true };
+
+        let usage: Vec<_> = cache.usage().unwrap().into_iter().map(|u| (u.kind, u.entries, u.bytes)).collect();
+        let wanted = [(Kind::Deb, 2, 10), (Kind::Apt, 1, 5), (Kind::Rootfs, 0, 0), (Kind::Temporary, 1, 4)];
+        assert_eq!(usage, wanted);
 
         let plan = cache.gc(options).unwrap();
         assert!(unused.exists() && state.exists(), "a dry run removes nothing");

@@ -208,3 +208,27 @@ fn a_broken_archive_ends_in_its_own_error() {
     let other = fresh.resolve(&fresh.settings(), &[]);
     assert!(matches!(other, Err(Error::IndexMismatch { .. })), "{other:?}");
 }
+
+#[test]
+fn versions_stand_in_dpkgs_order() {
+    const PARTS: [&str; 20] =
+        ["0", "1", "9", "10", "00", "2024", "a", "Z", "rc", "dfsg", "~", "~~", "+", ".", "-", "+b1", "~bpo", "1~", "-1", "+deb13u2"];
+    let mut random = testkit::Random::from_environment();
+    let mut version = || {
+        let epoch = if random.one_in(4) { format!("{}:", random.below(3)) } else { String::new() };
+        let count = random.below(5);
+        let rest: String = (0..count).map(|_| *random.pick(&PARTS)).collect();
+        format!("{epoch}{}{rest}", random.below(3))
+    };
+    let mut seen = [0; 3];
+    for _ in 0..400 {
+        let (a, b) = (version(), version());
+        let order = model::version::compare(&a, &b);
+        let word = ["lt", "eq", "gt"][usize::try_from(order as i8 + 1).unwrap()];
+        seen[usize::try_from(order as i8 + 1).unwrap()] += 1;
+        let output = Command::new("dpkg").args(["--compare-versions", &a, word, &b]).output().unwrap();
+        // dpkg warns of a version that policy does not allow, and compares it all the same.
+        assert!(output.status.success(), "{a:?} is not {word} {b:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(seen[0] > 50 && seen[2] > 50, "the versions differ: {seen:?}");
+}

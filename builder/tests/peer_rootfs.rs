@@ -32,7 +32,7 @@ use testkit::{run, stdout};
 const EPOCH: i64 = 1_750_000_000;
 
 fn options(mode: Mode) -> Options {
-    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode }
+    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false }
 }
 
 /// The cache that reruns share: downloads and apt states only.
@@ -328,7 +328,7 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     assert!(again.reused && again.record == by_root.record && start.elapsed() < Duration::from_secs(1));
     let explained = rootfs::explain(&resolution, &options(Mode::Root), &odd).unwrap();
     assert!(explained.cached && explained.changes.is_empty());
-    let other = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: Mode::Auto };
+    let other = Options { epoch: Epoch::from_seconds(1).unwrap(), ..options(Mode::Auto) };
     let changes = rootfs::explain(&resolution, &other, &odd).unwrap().changes;
     assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["epoch"]);
 }

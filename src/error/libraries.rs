@@ -35,8 +35,21 @@ impl From<oci::Error> for Error {
     }
 }
 
+impl From<apt::lock::Error> for Error {
+    fn from(error: apt::lock::Error) -> Self {
+        match error {
+            apt::lock::Error::Io { action, path, source } => Self::io(action, &path, &source),
+            apt::lock::Error::Settings(error) => Self::from(*error),
+            other => Self::input("module.lock cannot be used").because(&other),
+        }
+    }
+}
+
 impl From<cache::Error> for Error {
     fn from(error: cache::Error) -> Self {
+        if let cache::Error::Busy { .. } = error {
+            return Self::outside(error.to_string()).hint("run the command again when no build runs");
+        }
         Self::outside("the cache cannot be used")
             .because(&error)
             .hint("make the directory writable, or name another one with --cache-dir")
@@ -52,6 +65,9 @@ impl From<apt::Error> for Error {
             | E::SnapshotMirrorMissing { .. }
             | E::SuiteMissing { .. }
             | E::Missing { .. }
+            | E::Gone { .. }
+            | E::NotLocked { .. }
+            | E::Disagree { .. }
             | E::Unsatisfiable { .. } => Kind::Input,
             E::Signature { .. } | E::IndexMismatch { .. } | E::Expired { .. } => Kind::Refused,
             E::Plan { .. } => Kind::Bug,

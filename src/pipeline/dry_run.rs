@@ -40,7 +40,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`.
 pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
     let inputs = Inputs::read(request, ui)?;
-    let resolution = root::resolve(packages, &inputs, ui)?;
+    let resolution = root::closure(request, packages, &inputs, ui)?;
     let debs = root::fetch(&resolution, packages, ui)?;
     let unpacked = read_debs(&resolution, &debs, ui)?;
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());

@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod lists;
+pub(crate) mod lock;
 pub(crate) mod opened;
 pub(crate) mod outputs;
 pub(crate) mod ownership;

@@ -57,8 +57,10 @@ pub(crate) enum RootOrigin {
 /// How to get from package names to a root file system.
 #[derive(Debug)]
 pub(crate) struct Packages {
-    /// Suite, mirrors, variant.
+    /// Suite, mirrors, variant. There may be no mirror: a lock needs none.
     pub(crate) settings: apt::Settings,
+    /// Whether the module or the user named the mirrors, and not the machine.
+    pub(crate) named_mirrors: bool,
     /// Where downloads and root file systems are kept.
     pub(crate) cache: Cache,
     /// How many downloads at once.
@@ -130,7 +132,7 @@ fn packages(args: &BuildArgs, arch: Arch, context: &Context) -> Result<Packages,
     Ok(Packages {
         settings: apt::Settings {
             suite: settings.suite.value.clone(),
-            mirrors: settings.require_mirrors()?.to_vec(),
+            mirrors: settings.mirrors.value.clone(),
             components: settings.components.value.clone(),
             keyring: settings.keyring.value.clone(),
             variant,
@@ -139,6 +141,7 @@ fn packages(args: &BuildArgs, arch: Arch, context: &Context) -> Result<Packages,
             snapshot_mirror: settings.snapshot_mirror.value.clone(),
             access: apt::Access { offline, proxy: settings.proxy.value.clone() },
         },
+        named_mirrors: settings.mirrors.is_named(),
         cache: Cache::new(absolute(settings.require_cache_dir()?, context)),
         jobs: settings.jobs.value,
         locked: args.locked || args.frozen,
@@ -148,6 +151,7 @@ fn packages(args: &BuildArgs, arch: Arch, context: &Context) -> Result<Packages,
     })
 }
 
-fn absolute(path: &Path, context: &Context) -> PathBuf {
+/// `path` below the current directory, unless it is absolute.
+pub(crate) fn absolute(path: &Path, context: &Context) -> PathBuf {
     context.environment.current_dir.join(path)
 }

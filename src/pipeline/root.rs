@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use builder::apt::{self, FetchOptions, Resolution, Variant};
 use builder::dpkg::Database;
-use builder::rootfs::{self, Mode, Options, deb};
+use builder::rootfs::{self, Explanation, Mode, Options, Record, deb};
 use composer::scan::Source;
 use composer::tree::Tree;
-use model::package::PackageRequest;
-use model::{Diagnostic, Digest, Epoch, Severity};
+use model::observe::{Event, Observer};
+use model::{Diagnostic, Digest, Epoch, Manifest, Severity};
+use serde::Serialize;
 
 use crate::error::{Error, Findings};
 use crate::pipeline::inputs::Inputs;
+use crate::pipeline::lock;
 use crate::pipeline::ownership::Ownership;
 use crate::pipeline::request::{Packages, Request, RootOrigin};
+use crate::settings;
 use crate::ui::Ui;
 
 /// A root file system to compose from.
@@ -27,8 +30,22 @@ pub(crate) struct Root {
     pub(crate) identity: Option<Digest>,
     /// Whether it was in the cache.
     pub(crate) reused: bool,
+    /// Why it was made anew, where that was asked for.
+    pub(crate) explanation: Option<Explanation>,
     /// The packages' own file lists, where no dpkg ran that would have written a database.
     unpacked: Option<Database>,
+}
+
+/// Where the root file system of a build came from.
+#[derive(Debug, Serialize)]
+pub(crate) struct RootSummary {
+    /// The tar or directory that was read.
+    pub(crate) archive: PathBuf,
+    /// Whether it was in the cache.
+    pub(crate) reused: bool,
+    /// Which inputs changed since the cached one was made; with `--explain-cache` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) explanation: Option<Explanation>,
 }
 
 impl Root {
@@ -39,49 +56,124 @@ impl Root {
             None => Ownership::read(tree),
         }
     }
+
+    /// What a build's result says of it.
+    pub(crate) fn summary(self) -> RootSummary {
+        RootSummary { archive: self.path, reused: self.reused, explanation: self.explanation }
+    }
 }
 
 /// Gets the root file system that `request` asks for.
 pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
     match &request.origin {
-        RootOrigin::Given(path) => {
-            Ok(Root { path: path.clone(), epoch: None, identity: None, reused: false, unpacked: None })
-        }
+        RootOrigin::Given(path) => Ok(Root {
+            path: path.clone(),
+            epoch: None,
+            identity: None,
+            reused: false,
+            explanation: None,
+            unpacked: None,
+        }),
         RootOrigin::Packages(packages) => from_packages(request, packages, inputs, ui),
     }
 }
 
 fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
-    let resolution = resolve(packages, inputs, ui)?;
-    let debs = fetch(&resolution, packages, ui)?;
+    let resolution = closure(request, packages, inputs, ui)?;
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let options = Options { epoch, mode: Mode::Auto };
-    let built = rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?;
-    let unpacked = (resolution.variant == Variant::Extract).then(|| unpacked(&resolution, &debs)).transpose()?;
-    Ok(Root { path: built.archive, epoch: Some(epoch), identity: Some(built.key), reused: built.reused, unpacked })
+    let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
+    let explanation =
+        packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
+    if let Some(explanation) = &explanation {
+        explain(explanation, ui);
+    }
+    // A cached root file system needs no package: the .debs may be gone, and are not read.
+    let found = rootfs::find(&resolution, &options, &packages.cache, ui)?;
+    let is_extract = resolution.variant == Variant::Extract;
+    let debs = if found.is_none() || is_extract { fetch(&resolution, packages, ui)? } else { Vec::new() };
+    let built = match found {
+        Some(built) => built,
+        None => rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?,
+    };
+    let unpacked = is_extract.then(|| unpacked(&resolution, &debs)).transpose()?;
+    if is_extract {
+        warn_of_scripts(&built.record, ui);
+    }
+    let (path, epoch, identity) = (built.archive, Some(epoch), Some(built.key));
+    Ok(Root { path, epoch, identity, reused: built.reused, explanation, unpacked })
 }
 
-/// The exact closure of the manifest's packages.
-pub(crate) fn resolve(packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Resolution, Error> {
-    let requests: Vec<PackageRequest> = inputs.manifest.package_spec.iter().map(|entry| entry.value.clone()).collect();
-    let snapshot = inputs.manifest.build.apt_snapshot.as_ref().map(|entry| entry.value.clone());
-    let settings = apt::Settings { snapshot, ..packages.settings.clone() };
-    apt::resolve(&requests, &settings, &packages.cache, ui).map_err(|error| match error {
-        apt::Error::Missing { missing } => missing_packages(&missing, inputs, &settings),
+/// Says which inputs changed since the cached root file system was made.
+fn explain(explanation: &Explanation, ui: &Ui) {
+    let note = |text: String| ui.event(Event::Note(text));
+    if explanation.cached {
+        return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
+    }
+    if !explanation.compared {
+        return note("cache: there is no root file system to compare with".to_owned());
+    }
+    note("cache: the root file system is made anew; against the most similar one there is:".to_owned());
+    for change in &explanation.changes {
+        note(match (&change.before, &change.now) {
+            (Some(before), Some(now)) => format!("  ~ {}: {before} -> {now}", change.name),
+            (Some(before), None) => format!("  - {}: {before}", change.name),
+            (None, now) => format!("  + {}: {}", change.name, now.as_deref().unwrap_or_default()),
+        });
+    }
+}
+
+/// Names the packages whose maintainer scripts the variant extract did not run.
+fn warn_of_scripts(record: &Record, ui: &Ui) {
+    // What runs before unpacking or on removal makes no files that a module could miss.
+    let runs = |scripts: &Vec<String>| scripts.iter().any(|script| script == "postinst" || script == "preinst");
+    let names: Vec<&str> =
+        record.maintainer_scripts.iter().filter(|(_, scripts)| runs(scripts)).map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        ui.warning(
+            &format!(
+                "unpacked only, so that the maintainer scripts of these packages did not run: {}",
+                names.join(", ")
+            ),
+            "check that the module needs nothing that they make (users, links, generated files), or install the \
+             packages by another variant",
+        );
+    }
+}
+
+/// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
+pub(crate) fn closure(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Resolution, Error> {
+    if let Some(locked) = lock::resolution(&request.module, packages, &inputs.manifest)? {
+        return Ok(locked);
+    }
+    let settings = lock::pinned(&packages.settings, &inputs.manifest);
+    require_archive(&settings)?;
+    apt::resolve(&lock::requests(&inputs.manifest), &settings, &packages.cache, ui)
+        .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
+}
+
+/// Fails when there is nothing to resolve from.
+pub(crate) fn require_archive(settings: &apt::Settings) -> Result<(), Error> {
+    if settings.snapshot.is_none() { settings::require_mirrors(&settings.mirrors) } else { Ok(()) }
+}
+
+/// Why resolving failed; missing packages are shown at their places in the manifest.
+pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &str, settings: &apt::Settings) -> Error {
+    match error {
+        apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
         other => other.into(),
-    })
+    }
 }
 
 /// Every package that the archive does not have, each at its place in the manifest.
-fn missing_packages(missing: &[apt::Missing], inputs: &Inputs, settings: &apt::Settings) -> Error {
+fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, settings: &apt::Settings) -> Error {
     let diagnostics = missing.iter().map(|missing| {
-        let entry = inputs.manifest.package_spec.iter().find(|entry| entry.value == missing.request);
+        let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
         let text = missing.to_string();
         let (message, cure) = text.split_once("; ").unwrap_or((&text, "check the name, the suite and the components"));
         Diagnostic {
             severity: Severity::Error,
             code: "package-missing",
-            file: Some(inputs.file.clone()),
+            file: Some(file.to_owned()),
             position: entry.map(|entry| entry.position),
             span: None,
             field: "package_spec".to_owned(),

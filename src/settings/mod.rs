@@ -70,6 +70,11 @@ impl<T> Value<T> {
     fn new(value: T, origin: Origin) -> Self {
         Self { value, origin }
     }
+
+    /// Whether somebody said so, and it was not built in or found out about the host.
+    pub(crate) fn is_named(&self) -> bool {
+        !matches!(self.origin, Origin::Default | Origin::Host(_))
+    }
 }
 
 /// Flags that override settings for one run.
@@ -178,12 +183,24 @@ fn directory(environment: &Environment, variable: &str, below: &str) -> Option<P
     absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below)))
 }
 
+/// Checks that there is a mirror to resolve packages from.
+///
+/// # Errors
+/// When neither the settings nor the host name one.
+pub(crate) fn require_mirrors(mirrors: &[String]) -> Result<(), Error> {
+    if mirrors.is_empty() {
+        return Err(Error::input("no Debian mirror is known")
+            .hint("name one by `--mirror URL`, or by `mirrors = [\"URL\"]` in builder.toml"));
+    }
+    Ok(())
+}
+
 /// The effective settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The Debian suite. Changes bytes.
     pub(crate) suite: Value<String>,
-    /// The mirrors; empty when none is known. Changes bytes: see [`Settings::require_mirrors`].
+    /// The mirrors; empty when none is known. Changes bytes: see [`require_mirrors`].
     pub(crate) mirrors: Value<Vec<String>>,
     /// The archive's components. Changes bytes.
     pub(crate) components: Value<Vec<String>>,
@@ -253,18 +270,6 @@ impl Settings {
             progress: choice(global.progress, "--progress", merged.text("progress")),
             warnings: layers.warnings,
         })
-    }
-
-    /// The mirrors, at least one.
-    ///
-    /// # Errors
-    /// When neither the settings nor the host name one.
-    pub(crate) fn require_mirrors(&self) -> Result<&[String], Error> {
-        if self.mirrors.value.is_empty() {
-            return Err(Error::input("no Debian mirror is known")
-                .hint("name one by `--mirror URL`, or by `mirrors = [\"URL\"]` in builder.toml"));
-        }
-        Ok(&self.mirrors.value)
     }
 
     /// Where to keep what can be used again.

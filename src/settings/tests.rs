@@ -17,6 +17,7 @@ fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
         machine: "aarch64",
         stderr_is_terminal: false,
         clock: Instant::now,
+        now: std::time::SystemTime::now,
         apt_sources: || {
             let text = "deb http://mirror.example.org/debian trixie main\n";
             vec![(PathBuf::from("/etc/apt/sources.list"), text.to_owned())]
@@ -128,7 +129,7 @@ fn a_file_that_is_no_text_or_no_file_is_an_error() {
 fn mirrors_come_from_the_hosts_apt_unless_they_are_named() {
     let world = World::new("", "");
     let settings = world.settings(&[], &Flags::default()).unwrap();
-    assert_eq!(settings.require_mirrors().unwrap(), ["http://mirror.example.org/debian"]);
+    assert_eq!(settings.mirrors.value, ["http://mirror.example.org/debian"]);
     let mirrors = vec!["https://other.example.org/debian trixie-updates main".to_owned()];
     let flags = Flags { mirrors: mirrors.clone(), ..Flags::default() };
     assert_eq!(world.settings(&[], &flags).unwrap().mirrors.value, mirrors);
@@ -136,7 +137,7 @@ fn mirrors_come_from_the_hosts_apt_unless_they_are_named() {
     let mut bare = environment(world.home.path(), &[]);
     bare.apt_sources = Vec::new;
     let settings = Settings::new(Layers::default(), &Flags::default(), &GLOBAL, &bare).unwrap();
-    assert!(settings.require_mirrors().unwrap_err().hint.unwrap().contains("--mirror"));
+    assert!(require_mirrors(&settings.mirrors.value).unwrap_err().hint.unwrap().contains("--mirror"));
 }
 
 #[test]

@@ -144,6 +144,30 @@ pub enum Error {
         /// apt's explanation.
         explanation: String,
     },
+    /// Locked versions that shall stay, and that the archives no longer have: all of them.
+    #[error("{} of the locked versions left the archive:{}", gone.len(), lines(gone))]
+    Gone {
+        /// One for each package.
+        gone: Vec<Gone>,
+    },
+    /// Names to update that the lock does not have: all of them.
+    #[error("the lock does not have {}", names.join(", "))]
+    NotLocked {
+        /// The names.
+        names: Vec<String>,
+    },
+    /// The architectures cannot have the same source versions.
+    #[error("the architectures cannot be locked together:{}", lines(packages))]
+    Disagree {
+        /// The packages that differ.
+        packages: Vec<Disagreement>,
+    },
+    /// The archive was published anew between the architectures' turns, twice.
+    #[error("the archive {uri} changed while its architectures were read")]
+    Moved {
+        /// The archive.
+        uri: String,
+    },
     /// apt's plan names something that the signed index does not have.
     #[error("apt plans to install {what}, which the package index does not hold")]
     Plan {
@@ -219,6 +243,43 @@ impl fmt::Display for Missing {
             write!(f, "; did you mean {}?", self.near.join(", "))?;
         }
         Ok(())
+    }
+}
+
+/// A locked version that the archives no longer have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The package.
+    pub name: String,
+    /// The version that was locked.
+    pub version: String,
+    /// The versions that are there.
+    pub versions: Vec<String>,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let there = match self.versions.is_empty() {
+            true => "no package of this name".to_owned(),
+            false => self.versions.join(", "),
+        };
+        write!(f, "{} {} (the archive has {there})", self.name, self.version)
+    }
+}
+
+/// A package that comes from different source versions on different architectures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The package.
+    pub name: String,
+    /// The newest source version to be had, by architecture.
+    pub versions: Vec<(model::Arch, String)>,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let versions: Vec<_> = self.versions.iter().map(|(arch, version)| format!("{version} for {arch}")).collect();
+        write!(f, "{}: {}", self.name, versions.join(", "))
     }
 }
 
@@ -314,6 +375,15 @@ impl Error {
             }
             Self::OfflineState { .. } => "run once without `--offline`",
             Self::Missing { .. } => "correct the names in `package_spec`, or enable the component",
+            Self::Gone { .. } => {
+                "update these, too, by `lock --update NAME...`, or everything by `lock --update`; a pinned snapshot keeps \
+                 old versions"
+            }
+            Self::NotLocked { .. } => "name packages of the lock, or none to update everything",
+            Self::Disagree { .. } => {
+                "the archive is still building them: try again later, pin a snapshot, or lock one architecture alone"
+            }
+            Self::Moved { .. } => "run the command again",
             Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
             Self::Fetch { failures } => fetch_cure(failures),
             Self::Setting { .. }

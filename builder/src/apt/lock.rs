@@ -10,7 +10,7 @@ use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
 
 use super::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
-use super::{Settings, Variant, index, solve, state};
+use super::{Settings, Source, Variant, index, solve, state};
 
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
@@ -21,9 +21,9 @@ pub const SIZE_LIMIT: u64 = 64 << 20;
 /// A whole `module.lock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// The digest of the package inputs of the parsed manifest, as the caller computes it.
+    /// [`Wanted::manifest_digest`].
     pub manifest: Digest,
-    /// The digest of the builder settings, as the caller computes it.
+    /// [`Wanted::settings_digest`].
     pub settings: Digest,
     /// What the settings said that the packages depend on.
     pub inputs: Inputs,
@@ -83,9 +83,9 @@ pub enum Error {
         /// The version in the file.
         found: i64,
     },
-    /// The keyring that the settings name cannot be read.
+    /// The settings are wrong, or the keyring that they name cannot be read.
     #[error(transparent)]
-    Keyring(#[from] Box<super::Error>),
+    Settings(#[from] Box<super::Error>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,21 +137,119 @@ impl Inputs {
     /// # Errors
     /// When the settings are wrong or the keyring cannot be read.
     pub fn of(settings: &Settings) -> Result<Self, Error> {
-        let boxed = |error| Error::Keyring(Box::new(error));
         let keyring = Digest::of(&state::keyring(settings).map_err(boxed)?.1);
-        let sources = settings.sources().map_err(boxed)?;
-        let line = |source: super::Source| {
-            let own = source.suite == settings.suite && source.components == settings.components;
-            if own { source.uri } else { format!("{} {} {}", source.uri, source.suite, source.components.join(" ")) }
-        };
         Ok(Self {
             suite: settings.suite.clone(),
             variant: settings.variant,
             components: settings.components.clone(),
-            mirrors: sources.into_iter().map(line).collect(),
+            mirrors: mirrors(settings)?,
             snapshot: settings.snapshot.clone(),
             keyring,
         })
+    }
+}
+
+fn boxed(error: super::Error) -> Error {
+    Error::Settings(Box::new(error))
+}
+
+/// The archives as the lock writes them: the suite and the components only where they are not those
+/// of the settings.
+fn mirrors(settings: &Settings) -> Result<Vec<String>, Error> {
+    let line = |source: Source| {
+        let own = source.suite == settings.suite && source.components == settings.components;
+        if own { source.uri } else { format!("{} {} {}", source.uri, source.suite, source.components.join(" ")) }
+    };
+    Ok(settings.sources().map_err(boxed)?.into_iter().map(line).collect())
+}
+
+/// What a lock has to fit: the parts of the manifest and the settings that packages depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the manifest asks for, sorted, without repetitions.
+    pub requests: Vec<PackageRequest>,
+    /// The suite.
+    pub suite: String,
+    /// The variant.
+    pub variant: Variant,
+    /// The components.
+    pub components: Vec<String>,
+    /// The archives. `None` where the module names none: then those in the lock are as good as the
+    /// building machine's own.
+    pub mirrors: Option<Vec<String>>,
+    /// The pinned moment of the snapshot archive.
+    pub snapshot: Option<String>,
+    /// The sha256 of the keyring that the module names. `None` where it names none: the machine's own
+    /// keyring may be of any age, since every .deb is held to the lock's sha256.
+    pub keyring: Option<Digest>,
+}
+
+impl Wanted {
+    /// What `requests` and `settings` ask for. `named_mirrors` says that the mirrors in `settings`
+    /// are the module's or the user's words, and not found out about the machine.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or the keyring that they name cannot be read.
+    pub fn of(requests: &[PackageRequest], settings: &Settings, named_mirrors: bool) -> Result<Self, Error> {
+        let mut requests = requests.to_vec();
+        requests.sort();
+        requests.dedup();
+        let named = named_mirrors || settings.snapshot.is_some();
+        let keyring = settings.keyring.is_some().then(|| state::keyring(settings)).transpose().map_err(boxed)?;
+        Ok(Self {
+            requests,
+            suite: settings.suite.clone(),
+            variant: settings.variant,
+            components: settings.components.clone(),
+            mirrors: named.then(|| mirrors(settings)).transpose()?,
+            snapshot: settings.snapshot.clone(),
+            keyring: keyring.map(|(_, bytes)| Digest::of(&bytes)),
+        })
+    }
+
+    /// The digest of the manifest's package inputs. Order, repetitions, comments and everything else
+    /// in the manifest change nothing.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Digest {
+        let snapshot = self.snapshot.as_deref().unwrap_or("none");
+        let requests = self.requests.iter().map(|request| format!("package {request}\n"));
+        Digest::of(format!("package inputs 1\nsnapshot {snapshot}\n{}", requests.collect::<String>()).as_bytes())
+    }
+
+    /// The digest of the builder settings that packages depend on. Where no mirrors are named,
+    /// `locked_mirrors` count.
+    #[must_use]
+    pub fn settings_digest(&self, locked_mirrors: &[String]) -> Digest {
+        let keyring = self.keyring.map_or_else(|| "the machine's".to_owned(), |digest| digest.to_string());
+        let mirrors = self.mirrors.as_deref().unwrap_or(locked_mirrors);
+        let text = format!(
+            "builder settings 1\nsuite {}\nvariant {}\ncomponents {}\nkeyring {keyring}\n{}",
+            self.suite,
+            self.variant,
+            self.components.join(" "),
+            mirrors.iter().map(|mirror| format!("mirror {mirror}\n")).collect::<String>()
+        );
+        Digest::of(text.as_bytes())
+    }
+}
+
+impl Lock {
+    /// A lock of `resolutions`, which were made for `wanted` with `inputs`.
+    #[must_use]
+    pub fn new(wanted: &Wanted, inputs: Inputs, mut resolutions: Vec<Resolution>) -> Self {
+        resolutions.sort_by_key(|resolution| resolution.arch.debian());
+        Self {
+            manifest: wanted.manifest_digest(),
+            settings: wanted.settings_digest(&inputs.mirrors),
+            inputs,
+            resolutions,
+        }
+    }
+
+    /// The resolution for `arch`.
+    #[must_use]
+    pub fn resolution(&self, arch: Arch) -> Option<&Resolution> {
+        self.resolutions.iter().find(|resolution| resolution.arch == arch)
     }
 }
 
@@ -306,12 +404,14 @@ pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Drift {
-    /// The manifest's package inputs changed.
-    #[error("the manifest's packages changed since the lock was written")]
-    Manifest,
-    /// The builder settings changed.
-    #[error("the builder settings changed since the lock was written")]
-    Settings,
+    /// The manifest asks for other packages.
+    #[error("package_spec changed{}{}", listed("; new: ", added), listed("; gone: ", removed))]
+    Requests {
+        /// What it asks for and the lock does not know.
+        added: Vec<String>,
+        /// What the lock was asked for and the manifest no longer names.
+        removed: Vec<String>,
+    },
     /// A setting that packages depend on changed.
     #[error("{field} was {locked}, and is now {now}")]
     Input {
@@ -322,43 +422,85 @@ pub enum Drift {
         /// What holds now.
         now: String,
     },
+    /// The manifest's digest in the lock is another one, and the lock's own list of requests is not.
+    #[error("the lock's digest of the manifest's packages is not what its own list gives: it was edited")]
+    Manifest,
+    /// The settings' digest in the lock is another one, though no single setting is.
+    #[error("the builder settings changed: the module named a keyring of its own, or no longer does")]
+    Settings,
     /// The lock has no packages for an architecture that is built.
     #[error("the lock has no packages for {arch}")]
     Architecture {
         /// The architecture.
         arch: Arch,
     },
+    /// The lock has packages for an architecture that was not asked for. [`check`] does not look for it.
+    #[error("the lock has packages for {arch}, which was not asked for")]
+    Unwanted {
+        /// The architecture.
+        arch: Arch,
+    },
 }
 
-/// In what `lock` differs from the digests and settings of now; empty when it holds.
-///
-/// The keyring is recorded but not compared: another host's newer keyring package would otherwise
-/// invalidate every lock, though each .deb is checked by its sha256.
+fn listed(heading: &str, names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("{heading}{}", names.join(", ")) }
+}
+
+impl Drift {
+    /// Whether only packages and architectures were added or taken away, so that what else is in the
+    /// lock may stay as it is.
+    #[must_use]
+    pub fn keeps_versions(&self) -> bool {
+        match self {
+            Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
+            Self::Input { field, .. } => matches!(*field, "variant" | "components"),
+            Self::Manifest | Self::Settings => false,
+        }
+    }
+}
+
+/// In what `lock` differs from what is wanted for `archs`; empty when it fits.
 #[must_use]
-pub fn check(lock: &Lock, manifest: Digest, digest: Digest, now: &Inputs, arch: Arch) -> Vec<Drift> {
+pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let locked = &lock.inputs;
     let list = |list: &[String]| list.join(", ");
-    let snapshot = |inputs: &Inputs| inputs.snapshot.clone().unwrap_or_else(|| "none".to_owned());
+    let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
+    let keyring = wanted.keyring.unwrap_or(locked.keyring);
     let fields = [
-        ("suite", locked.suite.clone(), now.suite.clone()),
-        ("variant", locked.variant.to_string(), now.variant.to_string()),
-        ("components", list(&locked.components), list(&now.components)),
-        ("mirrors", list(&locked.mirrors), list(&now.mirrors)),
-        ("snapshot", snapshot(locked), snapshot(now)),
+        ("suite", locked.suite.clone(), wanted.suite.clone()),
+        ("variant", locked.variant.to_string(), wanted.variant.to_string()),
+        ("components", list(&locked.components), list(&wanted.components)),
+        ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
+        ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
+        ("keyring", locked.keyring.to_string(), keyring.to_string()),
     ];
-    let mut drifts = Vec::new();
-    if lock.manifest != manifest {
-        drifts.push(Drift::Manifest);
-    }
+    let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
     drifts.extend(changed.map(|(field, locked, now)| Drift::Input { field, locked, now }));
-    if lock.settings != digest && !drifts.iter().any(|drift| matches!(drift, Drift::Input { .. })) {
-        drifts.push(Drift::Settings);
-    }
-    if !lock.resolutions.iter().any(|resolution| resolution.arch == arch) {
-        drifts.push(Drift::Architecture { arch });
-    }
+    let named =
+        |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
+    let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
+    let edited = lock.manifest != wanted.manifest_digest() && !drifts.iter().any(is_manifest) && !named(&["snapshot"]);
+    let settings = ["suite", "variant", "components", "mirrors", "keyring"];
+    let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
+    drifts.extend(edited.then_some(Drift::Manifest));
+    drifts.extend(other.then_some(Drift::Settings));
+    let missing = archs.iter().filter(|arch| lock.resolution(**arch).is_none());
+    drifts.extend(missing.map(|arch| Drift::Architecture { arch: *arch }));
     drifts
+}
+
+fn requests(lock: &Lock, wanted: &Wanted) -> Option<Drift> {
+    let texts = |requests: &[PackageRequest]| requests.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let now = texts(&wanted.requests);
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    for resolution in &lock.resolutions {
+        let before = texts(&resolution.requests);
+        added.extend(now.difference(&before).cloned());
+        removed.extend(before.difference(&now).cloned());
+    }
+    let (added, removed) = (added.into_iter().collect::<Vec<_>>(), removed.into_iter().collect::<Vec<_>>());
+    (!added.is_empty() || !removed.is_empty()).then_some(Drift::Requests { added, removed })
 }
 
 /// One difference between two resolutions.
@@ -457,13 +599,13 @@ pub fn diff(old: &Lock, new: &Lock) -> Vec<Change> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::super::fixtures;
     use super::*;
 
-    fn lock() -> Lock {
+    pub(in crate::apt) fn lock() -> Lock {
         let mut resolution = fixtures::resolution(&["base", "libfoo", "nginx"]);
         resolution.packages[1].reason = Reason::RequiredBy("nginx".to_owned());
         let inputs = Inputs {
@@ -474,7 +616,19 @@ mod tests {
             snapshot: None,
             keyring: Digest::of(b"keyring"),
         };
-        Lock { manifest: Digest::of(b"m"), settings: Digest::of(b"s"), inputs, resolutions: vec![resolution] }
+        Lock::new(&wanted(), inputs, vec![resolution])
+    }
+
+    fn settings() -> Settings {
+        Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Amd64)
+    }
+
+    fn requests(names: &[&str]) -> Vec<PackageRequest> {
+        names.iter().map(|name| PackageRequest::parse(name).unwrap()).collect()
+    }
+
+    fn wanted() -> Wanted {
+        Wanted::of(&requests(&["nginx", "libfoo", "base", "base"]), &settings(), true).unwrap()
     }
 
     #[test]
@@ -521,25 +675,63 @@ mod tests {
     }
 
     #[test]
+    fn the_digests_see_what_packages_depend_on_and_nothing_else() {
+        let base = wanted();
+        let mut same = Wanted::of(&requests(&["libfoo", "base", "nginx"]), &settings(), true).unwrap();
+        assert_eq!(same, base);
+        assert_eq!(same.manifest_digest(), base.manifest_digest());
+        same.mirrors = None;
+        let locked = settings().mirrors;
+        assert_eq!(same.settings_digest(&locked), base.settings_digest(&locked), "the lock's own mirrors count");
+        let manifest = |change: fn(&mut Wanted)| {
+            let mut other = wanted();
+            change(&mut other);
+            other.manifest_digest() != base.manifest_digest()
+        };
+        assert!(manifest(|wanted| wanted.requests.truncate(1)));
+        assert!(manifest(|wanted| wanted.snapshot = Some("20250520T000000Z".to_owned())));
+        assert!(!manifest(|wanted| wanted.suite = "forky".to_owned()));
+        let settings = |change: fn(&mut Wanted)| {
+            let mut other = wanted();
+            change(&mut other);
+            other.settings_digest(&locked) != base.settings_digest(&locked)
+        };
+        assert!(settings(|wanted| wanted.suite = "forky".to_owned()));
+        assert!(settings(|wanted| wanted.variant = Variant::Extract));
+        assert!(settings(|wanted| wanted.components.push("contrib".to_owned())));
+        assert!(settings(|wanted| wanted.mirrors = Some(Vec::new())));
+        assert!(settings(|wanted| wanted.keyring = Some(Digest::of(b"k"))));
+        assert!(!settings(|wanted| wanted.requests.truncate(1)));
+    }
+
+    fn drifts(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<String> {
+        check(lock, wanted, archs).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
     fn drift_is_named() {
         let lock = lock();
-        let holds = check(&lock, lock.manifest, lock.settings, &lock.inputs, Arch::Amd64);
-        assert_eq!(holds, []);
-        let mut now = lock.inputs.clone();
+        assert_eq!(drifts(&lock, &wanted(), &[Arch::Amd64]), [""; 0]);
+        let mut now = wanted();
         now.suite = "forky".to_owned();
-        now.keyring = Digest::of(b"newer");
-        let other = Digest::of(b"other");
-        let drifts = check(&lock, other, other, &now, Arch::Arm64);
-        let lines: Vec<_> = drifts.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            lines,
-            [
-                "the manifest's packages changed since the lock was written",
-                "suite was trixie, and is now forky",
-                "the lock has no packages for arm64",
-            ]
-        );
-        assert_eq!(check(&lock, lock.manifest, other, &lock.inputs, Arch::Amd64), [Drift::Settings]);
+        now.requests = requests(&["base", "curl", "libfoo"]);
+        now.keyring = Some(Digest::of(b"newer"));
+        now.mirrors = Some(vec!["http://other.example.org/debian".to_owned()]);
+        insta::assert_snapshot!(drifts(&lock, &now, &[Arch::Amd64, Arch::Arm64]).join("\n"));
+        let mut edited = lock.clone();
+        edited.manifest = Digest::of(b"x");
+        edited.settings = Digest::of(b"y");
+        assert_eq!(check(&edited, &wanted(), &[]), [Drift::Manifest, Drift::Settings]);
+    }
+
+    #[test]
+    fn the_machines_mirrors_and_keyring_are_no_drift_and_the_modules_are() {
+        let lock = lock();
+        let mut now = wanted();
+        now.mirrors = None;
+        assert_eq!(check(&lock, &now, &[Arch::Amd64]), [], "the machine has other mirrors");
+        now.keyring = Some(lock.inputs.keyring);
+        assert_eq!(check(&lock, &now, &[Arch::Amd64]), [Drift::Settings], "the module names the same keyring now");
     }
 
     #[test]

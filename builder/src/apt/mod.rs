@@ -2,7 +2,8 @@
 //!
 //! [`resolve`] asks apt, in an isolated state directory where nothing of the host's apt counts, for
 //! the closure of a list of requests; checking the archive's signature and the solve itself are
-//! apt's own. [`lock`] writes the answer down and compares it. [`fetch`] brings the files into the
+//! apt's own. [`resolve_together`] does so for several architectures at once and can keep what an
+//! older lock has. [`lock`] writes the answer down and compares it. [`fetch`] brings the files into the
 //! content-addressed cache, where every use checks their sha256 again. [`host_mirrors`] reads which
 //! archive the host itself uses.
 //!
@@ -18,16 +19,19 @@ mod fixtures;
 mod host;
 mod index;
 pub mod lock;
+mod pins;
 mod relation;
 mod release;
 mod resolution;
 mod settings;
 mod solve;
 mod state;
+mod together;
 
-pub use error::{Error, FetchFailure, FetchFault, Missing, SignatureFault};
+pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, SignatureFault};
 pub use fetch::{FetchOptions, fetch};
 pub use host::{HostMirror, HostMirrors, host_mirrors};
 pub use resolution::{Reason, ReleaseInfo, Resolution, Resolved};
 pub use settings::{Access, ParseVariantError, Settings, Source, Variant};
 pub use solve::resolve;
+pub use together::{Keep, resolve_together};

@@ -7,6 +7,7 @@ use model::package::PackageRequest;
 
 use super::error::Missing;
 use super::index::{Index, Record};
+use super::pins::{self, Pin};
 use super::resolution::{Reason, Resolution, Resolved};
 use super::settings::{Source, Variant};
 use super::state::{State, Target};
@@ -23,6 +24,21 @@ use crate::cache::Cache;
 pub fn resolve(
     requests: &[PackageRequest],
     settings: &Settings,
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Resolution, Error> {
+    resolve_keeping(requests, settings, &[], cache, observer)
+}
+
+/// As [`resolve`], but a package that is pinned keeps its version unless another one that is not
+/// pinned needs it to move.
+///
+/// # Errors
+/// As [`resolve`], and [`Error::Gone`] when the archives no longer have a pinned version.
+pub(super) fn resolve_keeping(
+    requests: &[PackageRequest],
+    settings: &Settings,
+    pins: &[Pin],
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Resolution, Error> {
@@ -54,7 +70,14 @@ pub fn resolve(
         }
         return Err(Error::Missing { missing });
     }
-    let closure = plan(&state, &index, &requests, settings)?;
+    let mut closure = plan(&state, &index, &requests, settings, &BTreeMap::new())?;
+    if !pins.is_empty() {
+        let ghosts = pins::ghosts(pins, &index);
+        let mut pinned = pins::find(pins, &index, &ghosts);
+        pins::release(&mut pinned, &closure);
+        pins::lay(&mut pinned, &closure, &index)?;
+        closure = plan(&state, &index, &requests, settings, &pinned)?;
+    }
     let packages = explain(&closure, &requests, settings, state.sources())?;
     observer.event(Event::Done);
     let mut releases = releases.into_iter().map(|(info, _)| info);
@@ -177,12 +200,17 @@ fn plan<'a>(
     index: &'a Index,
     requests: &[PackageRequest],
     settings: &Settings,
+    pinned: &BTreeMap<&str, &Record>,
 ) -> Result<Vec<&'a Record>, Error> {
     let wanted = arguments(requests, settings);
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let options = ["-q", "--print-uris", "--yes", "install", "--"].map(str::to_owned);
+    let mut options = vec!["-q".to_owned()];
+    if !pinned.is_empty() {
+        options.push(state.preferences(&pins::preferences(pinned))?);
+    }
+    options.extend(["--print-uris", "--yes", "install", "--"].map(str::to_owned));
     let outcome = state.apt_get(options.into_iter().chain(wanted))?;
     if !outcome.status.success() {
         if let Some(explanation) = failure::unsatisfiable(&outcome.stdout, &outcome.stderr) {

@@ -134,6 +134,12 @@ impl State {
         })
     }
 
+    /// Writes preferences (apt_preferences(5)) and gives the option that makes apt heed them once.
+    pub(super) fn preferences(&self, text: &str) -> Result<String, Error> {
+        self.write("preferences", text.as_bytes())?;
+        Ok(format!("-oDir::Etc::preferences={}", self.directory.join("preferences").display()))
+    }
+
     /// Fetches the lists anew and has apt check them.
     ///
     /// The mark `complete` says that the lists belong together: apt moves them into place one by one,

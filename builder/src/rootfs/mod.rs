@@ -13,6 +13,7 @@ pub mod plan;
 mod repository;
 mod tools;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use model::observe::{Event, Observer, Unit};
 use model::{Digest, Epoch};
+use serde::Serialize;
 
 use crate::apt::Resolution;
 use crate::cache::{self, Cache};
@@ -51,6 +53,9 @@ pub struct Options {
     pub epoch: Epoch,
     /// By whose rights.
     pub mode: Mode,
+    /// Make the root file system although the cache has it. When the bytes are the same, the entry
+    /// stays; when they are not, there is a warning and the new one takes its place.
+    pub fresh: bool,
 }
 
 /// A root file system.
@@ -68,14 +73,16 @@ pub struct Rootfs {
 }
 
 /// Why a root file system is made anew, or that it is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The key that is wanted.
     pub key: Digest,
     /// Whether the cache has it.
     pub cached: bool,
-    /// What differs from the entry of the cache that was used last; empty when there is none.
+    /// What differs from the entry that is most like the one wanted; empty when there is none.
     pub changes: Vec<Change>,
+    /// Whether the cache has any entry to compare with.
+    pub compared: bool,
 }
 
 fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
@@ -114,16 +121,46 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
     let shelf = cache.rootfs()?;
     let cached = matches!(entry::open(&shelf.join(key.hex()), &key)?, entry::Found::Whole(_));
     if cached {
-        return Ok(Explanation { key, cached, changes: Vec::new() });
+        return Ok(Explanation { key, cached, changes: Vec::new(), compared: true });
     }
-    let mut entries: Vec<_> = fs::read_dir(&shelf)
+    // The entry with the fewest differences is most likely the one that this module used before; of
+    // several, the one that was used last.
+    let nearest = fs::read_dir(&shelf)
         .map_err(io_error("read", &shelf))?
         .filter_map(Result::ok)
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    entries.sort();
-    let newest = entries.iter().rev().find_map(|(_, path)| entry::read_record(path));
-    Ok(Explanation { key, cached, changes: newest.map_or(Vec::new(), |record| changes(&record.inputs, &inputs)) })
+        .filter_map(|(used, path)| Some((changes(&entry::read_record(&path)?.inputs, &inputs), used)))
+        .min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
+    let compared = nearest.is_some();
+    Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared })
+}
+
+/// The root file system of `resolution`, if the cache has it whole. No .deb is needed for that.
+///
+/// A damaged entry counts as none; [`build`] tells of it and replaces it.
+///
+/// # Errors
+/// When the cache cannot be used.
+pub fn find(
+    resolution: &Resolution,
+    options: &Options,
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Option<Rootfs>, Error> {
+    let key = key(&inputs(resolution, options.epoch, &tools::versions()?));
+    let _in_use = cache.in_use()?;
+    let place = cache.rootfs()?.join(key.hex());
+    match entry::open(&place, &key)? {
+        entry::Found::Whole(record) if !options.fresh => Ok(Some(reuse(&place, key, *record, observer))),
+        _ => Ok(None),
+    }
+}
+
+fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> Rootfs {
+    // Another user's cache may be read without being marked as used.
+    let _ = cache::touch(place);
+    observer.event(Event::Note("root file system taken from the cache".to_owned()));
+    Rootfs { archive: entry::archive(place), key, reused: true, record }
 }
 
 /// The root file system of `resolution`, from the cache or made now from `debs` (one for each
@@ -148,13 +185,10 @@ pub fn build(
     let _in_use = cache.in_use()?;
     let _lock = cache.lock(&format!("rootfs-{}", key.hex()))?;
     let place = cache.rootfs()?.join(key.hex());
+    let mut before = None;
     match entry::open(&place, &key)? {
-        entry::Found::Whole(record) => {
-            // Another user's cache may be read without being marked as used.
-            let _ = cache::touch(&place);
-            observer.event(Event::Note("root file system taken from the cache".to_owned()));
-            return Ok(Rootfs { archive: entry::archive(&place), key, reused: true, record: *record });
-        }
+        entry::Found::Whole(record) if options.fresh => before = Some(record.sha256),
+        entry::Found::Whole(record) => return Ok(reuse(&place, key, *record, observer)),
         entry::Found::Damaged { what } => {
             let message = format!("the cached root file system {} is damaged: {what}", key.hex());
             observer.event(Event::Warning { message, cure: "nothing needs to be done: it is made again".to_owned() });
@@ -166,6 +200,17 @@ pub fn build(
     let rights = choose(options.mode)?;
     let work = Work::new(cache, &key, rights)?;
     let record = make(resolution, debs, options.epoch, rights, &work, inputs, observer)?;
+    if before == Some(record.sha256) {
+        let _ = cache::touch(&place);
+        observer.event(Event::Note("the root file system came out as it is in the cache".to_owned()));
+        return Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record });
+    }
+    if before.is_some() {
+        let message = "the root file system came out differently than it is in the cache, which now has the new one";
+        let cure = "a package writes something into it that is not an input, such as the time: compare the two outputs";
+        observer.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+        fs::remove_dir_all(&place).map_err(io_error("remove", &place))?;
+    }
     fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
     // A rename keeps the file but changes its change time on some file systems.
     entry::seal(&place)?;

@@ -1,0 +1,157 @@
+//! `cache`: what is kept to be used again, and how to get rid of it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use builder::cache::{Cache, GcOptions, GcReport, Usage};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::error::Error;
+use crate::pipeline::request;
+use crate::settings;
+use crate::ui::{clean, size};
+
+/// Show or clear what is kept to be used again
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Where downloads and root file systems are kept
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Speed and place")]
+    cache_dir: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the cache's directory
+    Dir,
+    /// List what the cache holds, by purpose
+    List,
+    /// Remove what was not used for a while
+    Gc(GcArgs),
+}
+
+#[derive(Debug, Args)]
+struct GcArgs {
+    /// Remove what was not used for this long: a number and s, m, h, d or w
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
+    older_than: Duration,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+const EXAMPLES: &str = "\
+Everything in the cache can be made again. It does not run while another process uses the cache.
+
+Examples:
+  module-builder cache list
+  module-builder cache gc --older-than 2w --dry-run
+  module-builder cache gc --older-than 0s
+      Removes everything.";
+
+impl CacheArgs {
+    /// The flags that count as settings.
+    pub(crate) fn flags(&self) -> settings::Flags {
+        settings::Flags { cache_dir: self.cache_dir.clone(), ..settings::Flags::default() }
+    }
+}
+
+/// A number and a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a whole number and a unit: 90s, 30m, 12h, 30d or 2w".to_owned();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    directory: &'a std::path::Path,
+    purposes: &'a [Usage],
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Collected<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    report: &'a GcReport,
+    removed_bytes: u64,
+}
+
+/// Does what the second verb says.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
+    let cache = Cache::new(request::absolute(context.settings.require_cache_dir()?, context));
+    match args.verb {
+        Verb::Dir => {
+            let directory = cache.root().display().to_string();
+            context.ui.result(&directory, &serde_json::json!({ "directory": directory }))
+        }
+        Verb::List => list(&cache, context),
+        Verb::Gc(gc) => collect(&cache, &gc, context),
+    }
+}
+
+fn list(cache: &Cache, context: &Context) -> Result<(), Error> {
+    let purposes = cache.usage()?;
+    let bytes = purposes.iter().map(|usage| usage.bytes).sum();
+    let mut text = String::new();
+    for usage in &purposes {
+        let _ = writeln!(text, "{:>10}  {:>6}  {}", size(usage.bytes), usage.entries, usage.kind.describe());
+    }
+    let entries: u64 = purposes.iter().map(|usage| usage.entries).sum();
+    let _ = writeln!(text, "{:>10}  {entries:>6}  in {}", size(bytes), clean(&cache.root().display().to_string()));
+    context.ui.result(&text, &Listed { directory: cache.root(), purposes: &purposes, bytes })
+}
+
+fn collect(cache: &Cache, args: &GcArgs, context: &Context) -> Result<(), Error> {
+    let now = (context.environment.now)();
+    let report = cache.gc(GcOptions { now, unused_for: args.older_than, dry_run: args.dry_run })?;
+    let removed_bytes = report.removed.iter().map(|removed| removed.bytes).sum();
+    let mut text = String::new();
+    for removed in &report.removed {
+        let path = removed.path.strip_prefix(cache.root()).unwrap_or(&removed.path);
+        let _ = writeln!(text, "{:>10}  {}", size(removed.bytes), clean(&path.display().to_string()));
+    }
+    let kept: u64 = report.kept.values().sum();
+    let (verb, count) = (if args.dry_run { "would remove" } else { "removed" }, report.removed.len());
+    let _ = writeln!(
+        text,
+        "{verb} {count} with {}; {kept} with {} {}",
+        size(removed_bytes),
+        size(report.kept_bytes),
+        if args.dry_run { "would stay" } else { "stay" }
+    );
+    context.ui.result(&text, &Collected { dry_run: args.dry_run, report: &report, removed_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        let seconds = |text| duration(text).map(|duration| duration.as_secs());
+        assert_eq!(seconds("0s"), Ok(0));
+        assert_eq!(seconds("90m"), Ok(5400));
+        assert_eq!(seconds("2w"), Ok(1_209_600));
+        for wrong in
+            ["", "30", "d", "1.5d", "-1d", "1 d", "1d2h", "1y", "99999999999999999999s", "18446744073709551615w"]
+        {
+            assert!(seconds(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

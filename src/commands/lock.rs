@@ -1,0 +1,276 @@
+//! `lock`: writes down exactly which packages a module is built from.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use builder::apt::lock::{self, Change, Drift, Inputs, Lock, Wanted};
+use builder::apt::{self, Access, Keep, Resolution, Variant};
+use builder::cache::Cache;
+use clap::Args;
+use model::{Arch, Manifest, Severity};
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::commands::validate::read_manifest;
+use crate::error::{Error, Findings, Kind};
+use crate::pipeline::lock as file;
+use crate::pipeline::{request, root};
+use crate::settings;
+
+/// Write module.lock: exactly which packages a build uses
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LockArgs {
+    /// The module's repository, which holds manifest.yaml
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// The architectures to lock together [default: those of the lock, else this machine's]
+    #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
+    pub(crate) archs: Vec<Arch>,
+
+    /// Take the newest version of these packages, or of everything when none is named
+    ///
+    /// All other packages keep their locked version, unless one of the named ones needs them to move.
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
+    pub(crate) update: Option<Vec<String>>,
+    /// Write nothing: say whether the lock fits, and whether resolving now gives the same
+    #[arg(long, conflicts_with = "update")]
+    pub(crate) check: bool,
+    /// Use the package lists of the last run instead of fetching them; with --check, compare no packages
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// A Debian mirror; may be repeated [default: the lock's, else those of the host's apt]
+    #[arg(long = "mirror", value_name = "URL", help_heading = "Packages")]
+    pub(crate) mirrors: Vec<String>,
+    /// Where package lists are kept
+    #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Without --update, versions that the lock has stay as they are: only what the manifest newly asks for
+is added, and what it no longer needs goes. A lock that fits is not touched.
+
+Suite, variant and components are taken from builder.toml alone, so that the lock fits every build.
+
+Examples:
+  module-builder lock --arch amd64,arm64
+      Locks for both; a package comes from the same source version on both.
+  module-builder lock --update nginx
+      Takes the newest nginx, and moves nothing that nginx does not need to move.
+  module-builder lock --check
+      Exits with 5 and shows the difference when the lock drifted from the module or the archive.";
+
+impl LockArgs {
+    /// The flags that count as settings.
+    pub(crate) fn flags(&self) -> settings::Flags {
+        settings::Flags {
+            mirrors: self.mirrors.clone(),
+            cache_dir: self.cache_dir.clone(),
+            ..settings::Flags::default()
+        }
+    }
+}
+
+/// What `lock` did, as JSON.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    path: &'a Path,
+    /// Whether the file was written: a lock that fits is not.
+    written: bool,
+    architectures: Vec<Arch>,
+    /// How many packages each architecture has, in the order of `architectures`.
+    packages: Vec<usize>,
+    changes: &'a [Change],
+}
+
+/// What `lock --check` found, as JSON.
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    path: &'a Path,
+    fits: bool,
+    /// In what the lock differs from manifest and settings.
+    drift: &'a [Drift],
+    /// Whether the packages were compared with the archive's: not with `--offline`.
+    resolved: bool,
+    /// What resolving everything now would change.
+    changes: &'a [Change],
+}
+
+/// Everything that locking starts from.
+struct Task<'a> {
+    context: &'a Context,
+    path: PathBuf,
+    manifest: Manifest,
+    /// The manifest's file as the user named it.
+    file: String,
+    archs: Vec<Arch>,
+    settings: apt::Settings,
+    wanted: Wanted,
+    cache: Cache,
+}
+
+/// Writes, updates or checks the lock.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
+    // A lock that cannot be read is no reason not to make it anew.
+    let everything = args.update.as_ref().is_some_and(Vec::is_empty);
+    let old = match file::read(&args.directory) {
+        Err(_) if everything => None,
+        read => read?,
+    };
+    let task = Task::new(&args, old.as_ref(), context)?;
+    if args.check {
+        return task.check(old.as_ref(), args.offline);
+    }
+    let drifts = old.as_ref().map(|old| task.drifts(old));
+    let keep = match (&old, &drifts, &args.update) {
+        (Some(old), Some(drifts), None) if drifts.is_empty() => return task.unchanged(old),
+        (Some(old), Some(drifts), None) if drifts.iter().all(Drift::keeps_versions) => Keep::AllBut(old, &[]),
+        (_, _, None) => Keep::Nothing,
+        (_, _, Some(names)) if names.is_empty() => Keep::Nothing,
+        (Some(old), Some(drifts), Some(names)) if drifts.iter().all(Drift::keeps_versions) => Keep::AllBut(old, names),
+        (Some(_), Some(drifts), Some(_)) => return Err(settings_changed(&task.path, drifts)),
+        (_, _, Some(_)) => return Err(missing(&task.path)),
+    };
+    let new = task.resolve(keep)?;
+    task.write(old.as_ref(), &new)
+}
+
+fn missing(path: &Path) -> Error {
+    Error::input(format!("there is no {}", path.display())).hint("make one by `module-builder lock`")
+}
+
+fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
+    let error = Error::input(format!("single packages of {} cannot be updated: its settings changed", path.display()));
+    let changed = drifts.iter().filter(|drift| !drift.keeps_versions());
+    changed.fold(error, |error, drift| error.because(drift)).hint("update everything by `module-builder lock --update`")
+}
+
+impl<'a> Task<'a> {
+    fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
+        let (manifest, file) = manifest(&args.directory, context)?;
+        let known = &context.settings;
+        let mut archs = args.archs.clone();
+        if archs.is_empty() {
+            archs = old.map_or(Vec::new(), |old| old.resolutions.iter().map(|one| one.arch).collect());
+        }
+        if archs.is_empty() {
+            archs.push(known.require_arch()?);
+        }
+        archs.sort_by_key(|arch| arch.debian());
+        archs.dedup();
+        let variant = known.variant.value.parse::<Variant>().map_err(|error| Error::input(error.to_string()))?;
+        let settings = apt::Settings {
+            components: known.components.value.clone(),
+            keyring: known.keyring.value.clone(),
+            variant,
+            snapshot_mirror: known.snapshot_mirror.value.clone(),
+            access: Access { offline: args.offline, proxy: known.proxy.value.clone() },
+            ..apt::Settings::new(known.suite.value.clone(), known.mirrors.value.clone(), archs[0])
+        };
+        let mut settings = file::pinned(&settings, &manifest);
+        let named = known.mirrors.is_named();
+        // Where nobody names mirrors, a change in one package shall not become one in every URI.
+        if let Some(old) = old.filter(|old| !named && old.inputs.snapshot.is_none()) {
+            settings.mirrors.clone_from(&old.inputs.mirrors);
+        }
+        let wanted = Wanted::of(&file::requests(&manifest), &settings, named)?;
+        let cache = Cache::new(request::absolute(known.require_cache_dir()?, context));
+        Ok(Self { context, path: file::path(&args.directory), manifest, file, archs, settings, wanted, cache })
+    }
+
+    /// In what `old` does not fit; an architecture too many counts, too.
+    fn drifts(&self, old: &Lock) -> Vec<Drift> {
+        let mut drifts = lock::check(old, &self.wanted, &self.archs);
+        let others = old.resolutions.iter().map(|one| one.arch).filter(|arch| !self.archs.contains(arch));
+        drifts.extend(others.map(|arch| Drift::Unwanted { arch }));
+        drifts
+    }
+
+    fn resolve(&self, keep: Keep<'_>) -> Result<Lock, Error> {
+        root::require_archive(&self.settings)?;
+        let (settings, ui) = (&self.settings, &self.context.ui);
+        let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
+        let resolutions: Vec<Resolution> =
+            found.map_err(|error| root::unresolved(error, &self.manifest, &self.file, settings))?;
+        Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
+    }
+
+    fn unchanged(&self, old: &Lock) -> Result<(), Error> {
+        self.context.ui.note("the lock fits: nothing to do; `lock --update` takes newer versions");
+        self.result(old, false, &[])
+    }
+
+    fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
+        let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
+        for change in &changes {
+            self.context.ui.note(&change.to_string());
+        }
+        let written = old != Some(new);
+        if written {
+            lock::write(&self.path, new)?;
+        }
+        self.context.ui.note(&summary(new, written));
+        self.result(new, written, &changes)
+    }
+
+    fn result(&self, lock: &Lock, written: bool, changes: &[Change]) -> Result<(), Error> {
+        let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
+        let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
+        let value = Written { path: &self.path, written, architectures, packages, changes };
+        self.context.ui.result(&self.path.display().to_string(), &value)
+    }
+
+    fn check(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
+        let Some(old) = old else { return Err(missing(&self.path)) };
+        let drift = self.drifts(old);
+        let changes = if offline { Vec::new() } else { lock::diff(old, &self.resolve(Keep::Nothing)?) };
+        let fits = drift.is_empty() && changes.is_empty();
+        let mut text = String::new();
+        for drift in &drift {
+            let _ = writeln!(text, "{drift}");
+        }
+        for change in &changes {
+            let _ = writeln!(text, "{change}");
+        }
+        if fits {
+            let _ = writeln!(text, "{} fits", self.path.display());
+        }
+        let path = &self.path;
+        self.context.ui.result(&text, &Checked { path, fits, drift: &drift, resolved: !offline, changes: &changes })?;
+        if fits {
+            return Ok(());
+        }
+        if self.context.ui.is_json() {
+            return Err(Error::shown(Kind::Differences));
+        }
+        let (message, hint) = match drift.is_empty() {
+            true => {
+                ("does not have what the archive has now", "take the newer versions by `module-builder lock --update`")
+            }
+            false => ("does not fit the module any more", "bring it up to date by `module-builder lock`"),
+        };
+        Err(Error::differences(format!("{} {message}", path.display())).hint(hint))
+    }
+}
+
+fn summary(lock: &Lock, written: bool) -> String {
+    let counts: Vec<String> =
+        lock.resolutions.iter().map(|one| format!("{} packages for {}", one.packages.len(), one.arch)).collect();
+    format!("{} {}", if written { "locked" } else { "nothing changed:" }, counts.join(", "))
+}
+
+/// The manifest and its file's name.
+fn manifest(directory: &Path, context: &Context) -> Result<(Manifest, String), Error> {
+    let mut findings = Findings::default();
+    let read = read_manifest(directory, &mut findings)?;
+    match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
+        Some(manifest) => {
+            context.ui.findings(&findings);
+            Ok((manifest, read.file))
+        }
+        None => Err(Error::input("the module cannot be locked: its manifest holds errors").findings(findings)),
+    }
+}
