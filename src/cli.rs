@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{build, cache, completions, diff, env, init, inspect, lock, man, schema, validate};
+use crate::commands::{build, cache, completions, diff, env, init, inspect, lock, man, rebuild, schema, validate};
 use crate::error::{Error, Kind};
 use crate::settings::{self, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
@@ -112,6 +112,7 @@ enum Command {
     Build(Box<build::BuildArgs>),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
+    Rebuild(rebuild::RebuildArgs),
     Schema(schema::SchemaArgs),
     Cache(cache::CacheArgs),
     Env(env::EnvArgs),
@@ -127,6 +128,7 @@ impl Command {
             Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
             Self::Cache(args) => (None, args.flags()),
             Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
+            Self::Rebuild(args) => (args.directory.clone(), args.flags()),
             _ => (None, settings::Flags::default()),
         }
     }
@@ -139,6 +141,7 @@ impl Command {
             Self::Build(args) => build::run(*args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Diff(args) => diff::run(args, context),
+            Self::Rebuild(args) => rebuild::run(args, context),
             Self::Schema(args) => schema::run(args, context),
             Self::Cache(args) => cache::run(args, context),
             Self::Env(args) => env::run(args, context),

@@ -9,5 +9,6 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod lock;
 pub(crate) mod man;
+pub(crate) mod rebuild;
 pub(crate) mod schema;
 pub(crate) mod validate;

@@ -14,6 +14,7 @@ use model::{Epoch, ImagePath};
 use crate::error::Error;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::ownership::Ownership;
+use crate::pipeline::record::{self, Stages};
 use crate::pipeline::request::Request;
 use crate::pipeline::root::Root;
 use crate::pipeline::scrub::{self, Scrubbed};
@@ -35,6 +36,8 @@ pub(crate) struct Carved {
     pub(crate) filter: Filter,
     /// What is shipped.
     pub(crate) selected: Selection<Source>,
+    /// A digest after each step.
+    pub(crate) stages: Stages,
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
@@ -42,8 +45,10 @@ pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) ->
     ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
     let mut whole = scan::rootfs(&root.path, &Options::default())?;
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&whole), Ok)?;
+    let rootfs = root.sha256().unwrap_or_else(|| record::listing(&whole, epoch));
     let ownership = root.ownership(&whole)?;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
+    let scrub = record::listing(&whole, epoch);
     let laid = overlay::overlay(&mut whole, &request.overlay(), epoch)?;
     whole.clamp_times(epoch);
 
@@ -51,7 +56,13 @@ pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) ->
     owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
     let selected = filter.apply(&whole)?;
-    Ok(Carved { whole, epoch, ownership, scrubbed, laid, filter, selected })
+    let stages = Stages {
+        rootfs,
+        scrub,
+        overlay: record::listing(&whole, epoch),
+        filter: record::listing(&selected.tree, epoch),
+    };
+    Ok(Carved { whole, epoch, ownership, scrubbed, laid, filter, selected, stages })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

@@ -64,6 +64,11 @@ impl Fingerprint {
         Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
     }
 
+    /// The input `name` as it was added.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.inputs.get(name).map(String::as_str)
+    }
+
     /// The digest over all inputs. A root file system that the user gave has no name of its own: what
     /// was shipped from it, which `composefs` measures, stands in for it.
     pub(crate) fn digest_with(mut self, composefs: &VerityDigest) -> Digest {

@@ -17,6 +17,7 @@ pub(crate) mod opened;
 pub(crate) mod outputs;
 pub(crate) mod ownership;
 pub(crate) mod produce;
+pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod root;

@@ -19,6 +19,7 @@ use crate::commands::build::Compression;
 use crate::error::Error;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::lists;
+use crate::pipeline::record::{self, Record};
 use crate::pipeline::request::Request;
 use crate::pipeline::staging::Staging;
 
@@ -32,8 +33,10 @@ pub(crate) struct Shipment<'a> {
     pub(crate) packages: &'a [Package],
     /// The one time of the build.
     pub(crate) epoch: Epoch,
-    /// Every input.
+    /// The digest over every input.
     pub(crate) fingerprint: Fingerprint,
+    /// Every input by itself, and what became of it on the way here.
+    pub(crate) recorded: (record::Inputs, record::Stages),
 }
 
 /// What was written.
@@ -89,10 +92,24 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
         write_layout(&plan, &staging, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
+    write_record(&staging, shipment.recorded)?;
     staging.commit()?;
     observer.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
     Ok(Outputs { composefs, image_size, fingerprint, files, content_size, oci })
+}
+
+/// Records the build, last: what was written by then is part of the record.
+fn write_record(staging: &Staging, (inputs, stages): (record::Inputs, record::Stages)) -> Result<(), Error> {
+    let mut outputs = BTreeMap::new();
+    for name in record::OUTPUTS {
+        let path = staging.path(name);
+        if path.is_file() {
+            let (sha256, size) = layout::digest(&path)?;
+            outputs.insert(name.to_owned(), record::Output { sha256, size });
+        }
+    }
+    staging.write(record::FILE, &Record::new(inputs, stages, outputs).to_json()?)
 }
 
 const MODULE_TAR: &str = "module.tar";

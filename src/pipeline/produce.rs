@@ -12,6 +12,7 @@ use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::lints;
 use crate::pipeline::outputs::{self, Outputs, Shipment};
+use crate::pipeline::record::{self, RootInput, Stages};
 use crate::pipeline::request::Request;
 use crate::pipeline::root::{self, Root, RootSummary};
 use crate::pipeline::scrub::Scrubbed;
@@ -69,7 +70,7 @@ pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
     let lints = lints::find(&inputs, &carved)?;
     selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
-    let Carved { epoch, ownership, scrubbed, selected, .. } = carved;
+    let Carved { epoch, ownership, scrubbed, selected, stages, .. } = carved;
     let packages = ownership.packages();
     let fingerprint = Fingerprint::new()
         .with_manifest(&inputs.manifest)
@@ -81,10 +82,28 @@ pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
         .with("compression", format!("{:?}", request.compression))
         .with("allowed-lints", request.allowed_lints());
     let fingerprint = root.identity.iter().fold(fingerprint, |print, key| print.with("rootfs", key));
+    let overlay = fingerprint.get("overlay").and_then(|digest| digest.parse().ok());
+    let overlay = overlay.ok_or_else(|| Error::bug("the overlay has no digest"))?;
+    let rootfs = root_input(request, &root, &stages);
+    let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs)), stages);
     let shipment =
-        Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint };
+        Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
     let outputs = outputs::write(shipment, request, ui)?;
     Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
+}
+
+/// What the record says of the root file system.
+fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
+    let (Some(made), Some(key)) = (&root.made, root.identity) else {
+        return RootInput::Given { listing: stages.rootfs };
+    };
+    let tool = |(name, value): (&String, &String)| Some((name.strip_prefix("tool ")?.to_owned(), value.clone()));
+    RootInput::Packages(Box::new(record::Packages {
+        key,
+        tools: made.record.inputs.iter().filter_map(tool).collect(),
+        components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
+        resolution: made.resolution.clone(),
+    }))
 }
 
 fn summary(

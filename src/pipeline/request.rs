@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use builder::apt;
+use builder::apt::{self, Resolution};
 use builder::cache::Cache;
 use model::{Arch, Epoch};
 
@@ -59,6 +59,8 @@ pub(crate) enum RootOrigin {
 pub(crate) struct Packages {
     /// Suite, mirrors, variant. There may be no mirror: a lock needs none.
     pub(crate) settings: apt::Settings,
+    /// The exact packages, where a build is repeated; nothing is resolved then, and no lock counts.
+    pub(crate) recorded: Option<Resolution>,
     /// Whether the module or the user named the mirrors, and not the machine.
     pub(crate) named_mirrors: bool,
     /// Where downloads and root file systems are kept.
@@ -141,6 +143,7 @@ fn packages(args: &BuildArgs, arch: Arch, context: &Context) -> Result<Packages,
             snapshot_mirror: settings.snapshot_mirror.value.clone(),
             access: apt::Access { offline, proxy: settings.proxy.value.clone() },
         },
+        recorded: None,
         named_mirrors: settings.mirrors.is_named(),
         cache: Cache::new(absolute(settings.require_cache_dir()?, context)),
         jobs: settings.jobs.value,

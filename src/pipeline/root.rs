@@ -32,8 +32,19 @@ pub(crate) struct Root {
     pub(crate) reused: bool,
     /// Why it was made anew, where that was asked for.
     pub(crate) explanation: Option<Explanation>,
+    /// What it was made from, where it was made from packages.
+    pub(crate) made: Option<Made>,
     /// The packages' own file lists, where no dpkg ran that would have written a database.
     unpacked: Option<Database>,
+}
+
+/// What a root file system was made from.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The packages.
+    pub(crate) resolution: Resolution,
+    /// Its other inputs, its size and its sha256.
+    pub(crate) record: Record,
 }
 
 /// Where the root file system of a build came from.
@@ -57,6 +68,11 @@ impl Root {
         }
     }
 
+    /// The sha256 of its tar, where it was made from packages.
+    pub(crate) fn sha256(&self) -> Option<Digest> {
+        self.made.as_ref().map(|made| made.record.sha256)
+    }
+
     /// What a build's result says of it.
     pub(crate) fn summary(self) -> RootSummary {
         RootSummary { archive: self.path, reused: self.reused, explanation: self.explanation }
@@ -72,6 +88,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
             identity: None,
             reused: false,
             explanation: None,
+            made: None,
             unpacked: None,
         }),
         RootOrigin::Packages(packages) => from_packages(request, packages, inputs, ui),
@@ -100,7 +117,8 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
         warn_of_scripts(&built.record, ui);
     }
     let (path, epoch, identity) = (built.archive, Some(epoch), Some(built.key));
-    Ok(Root { path, epoch, identity, reused: built.reused, explanation, unpacked })
+    let made = Some(Made { resolution, record: built.record });
+    Ok(Root { path, epoch, identity, reused: built.reused, explanation, made, unpacked })
 }
 
 /// Says which inputs changed since the cached root file system was made.
@@ -142,6 +160,9 @@ fn warn_of_scripts(record: &Record, ui: &Ui) {
 
 /// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
 pub(crate) fn closure(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Resolution, Error> {
+    if let Some(recorded) = &packages.recorded {
+        return Ok(recorded.clone());
+    }
     if let Some(locked) = lock::resolution(&request.module, packages, &inputs.manifest)? {
         return Ok(locked);
     }
@@ -191,12 +212,21 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, s
 
 /// The closure's files, in its order.
 pub(crate) fn fetch(resolution: &Resolution, packages: &Packages, ui: &Ui) -> Result<Vec<PathBuf>, Error> {
+    Ok(fetch_unconverted(resolution, packages, ui)?)
+}
+
+/// As [`fetch`], for callers that look at what went wrong.
+pub(crate) fn fetch_unconverted(
+    resolution: &Resolution,
+    packages: &Packages,
+    ui: &Ui,
+) -> Result<Vec<PathBuf>, apt::Error> {
     let defaults = FetchOptions::default();
     // Downloads wait for the network, not for a processor.
     let jobs = packages.jobs.max(defaults.jobs);
     let proxy = packages.settings.access.proxy.clone();
     let options = FetchOptions { offline: packages.offline, jobs, proxy, ..defaults };
-    Ok(apt::fetch(resolution, &packages.cache, &options, ui)?)
+    apt::fetch(resolution, &packages.cache, &options, ui)
 }
 
 fn unpacked(resolution: &Resolution, debs: &[PathBuf]) -> Result<Database, Error> {

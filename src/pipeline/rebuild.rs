@@ -1,0 +1,153 @@
+//! Building again from the recorded inputs, and comparing byte for byte.
+
+mod blame;
+mod bytes;
+mod files;
+mod inputs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::observe::{Event, Observer, Unit};
+use serde::Serialize;
+
+use crate::cli::Context;
+use crate::commands::rebuild::RebuildArgs;
+use crate::error::Error;
+use crate::pipeline::produce;
+use crate::pipeline::record::{self, Record};
+
+pub(crate) use blame::Layer;
+pub(crate) use bytes::Bytes;
+
+/// What came out of building again.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rebuilt {
+    /// Whether every file is the same, byte for byte.
+    pub(crate) same: bool,
+    /// What was compared with.
+    pub(crate) path: PathBuf,
+    /// How many files were compared.
+    pub(crate) files: usize,
+    /// The files that are not the same.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// A file that is not the same.
+#[derive(Debug, Serialize)]
+pub(crate) struct Difference {
+    /// The file below the dist directory; a blob of the layout by its name.
+    pub(crate) file: String,
+    /// Where the difference comes from.
+    pub(crate) layer: Layer,
+    /// The size before, in bytes; none when only the second build has the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size_before: Option<u64>,
+    /// The size after, in bytes; none when the second build has no such file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size_after: Option<u64>,
+    /// Where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<Bytes>,
+}
+
+/// What is built again: a dist directory, or its layout alone.
+struct Target {
+    /// The directory to compare.
+    path: PathBuf,
+    /// Whether it is the layout, not the whole dist directory.
+    is_layout: bool,
+    /// The record beside it.
+    record: Record,
+    /// The module's repository.
+    module: PathBuf,
+}
+
+/// Builds again what lies at the path, and compares.
+///
+/// # Errors
+/// When there is no record, an input is not to be had any more as it was recorded, or the build fails.
+pub(crate) fn rebuild(args: &RebuildArgs, context: &Context) -> Result<Rebuilt, Error> {
+    let target = find(args)?;
+    let scratch = scratch(&target.path)?;
+    let built = match &args.keep {
+        Some(directory) => directory.clone(),
+        None => scratch.path().join("dist"),
+    };
+    let request = inputs::request(&target, args, &built, scratch.path(), context)?;
+    inputs::check(&target.record.inputs, &request, &context.ui)?;
+    produce::produce(&request, &context.ui)?;
+    context.ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
+    let again = Record::read(&built.join(record::FILE))?;
+    let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
+    inputs::same(&target.record.inputs, &again.inputs)?;
+    let second = if target.is_layout { built.join("oci") } else { built };
+    let rebuilt = compare(&target, &second, &again);
+    context.ui.event(Event::Done);
+    rebuilt
+}
+
+fn find(args: &RebuildArgs) -> Result<Target, Error> {
+    let path = args.path.clone();
+    if !path.is_dir() {
+        return Err(Error::input(format!("{} is no directory", path.display()))
+            .hint("name a dist directory, or the OCI layout of one"));
+    }
+    let is_layout = path.join("oci-layout").is_file();
+    let beside = if is_layout { parent(&path)? } else { path.clone() };
+    let own = beside.join(record::FILE);
+    // A layout that was carried elsewhere is built again from the record of the module's own output.
+    let dist = args.directory.as_ref().map(|module| module.join("dist").join(record::FILE));
+    let places = args.record.clone().map_or_else(|| [Some(own), dist.filter(|_| is_layout)], |path| [Some(path), None]);
+    for place in places.into_iter().flatten() {
+        if let Some(record) = Record::read(&place)? {
+            let module = match &args.directory {
+                Some(module) => module.clone(),
+                None => parent(&beside)?,
+            };
+            return Ok(Target { path, is_layout, record, module });
+        }
+    }
+    Err(Error::input(format!("{} has no record of its build", path.display())).hint(
+        "a dist directory holds it as build.json; for a layout elsewhere name the module by -C DIR, or the record by \
+         --record FILE",
+    ))
+}
+
+fn parent(path: &Path) -> Result<PathBuf, Error> {
+    let full = fs::canonicalize(path).map_err(|error| Error::io("find", path, &error))?;
+    Ok(full.parent().map_or_else(|| full.clone(), Path::to_owned))
+}
+
+/// A directory beside `path`: what is as large as a build should lie where builds lie.
+fn scratch(path: &Path) -> Result<tempfile::TempDir, Error> {
+    let parent = parent(path)?;
+    tempfile::Builder::new()
+        .prefix(".rebuild-")
+        .tempdir_in(&parent)
+        .map_err(|error| Error::io("create a directory in", &parent, &error))
+}
+
+fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Error> {
+    let pairs = files::pairs(&target.path, second)?;
+    let mut blame = blame::Blame::new(&target.record, again, &target.path, target.is_layout);
+    let mut differences = Vec::new();
+    for pair in &pairs {
+        let size = |path: &Path| fs::metadata(path).map(|stat| stat.len()).map_err(|e| Error::io("read", path, &e));
+        let bytes = match (&pair.before, &pair.after) {
+            (Some(before), Some(after)) => match bytes::compare(before, after)? {
+                None => continue,
+                bytes => bytes,
+            },
+            _ => None,
+        };
+        differences.push(Difference {
+            layer: blame.layer(pair)?,
+            file: pair.name.clone(),
+            size_before: pair.before.as_deref().map(size).transpose()?,
+            size_after: pair.after.as_deref().map(size).transpose()?,
+            bytes,
+        });
+    }
+    Ok(Rebuilt { same: differences.is_empty(), path: target.path.clone(), files: pairs.len(), differences })
+}

@@ -1,0 +1,56 @@
+//! A real build is repeated: mmdebstrap runs again over exactly the recorded packages.
+//!
+//! Needs root or user namespaces, mmdebstrap and the archive.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A cache that outlives the test, so that packages are fetched once.
+fn cache() -> PathBuf {
+    Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test")
+}
+
+fn module_builder(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
+    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache()).args(arguments);
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn the_template_module_comes_out_again_and_lost_packages_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("nginx");
+    let (module, dist) = (module.to_str().unwrap(), module.join("dist"));
+    let dist = dist.to_str().unwrap();
+    for arguments in [&["init", "--name", "again-nginx", module][..], &["build", "-C", module]] {
+        let output = module_builder(arguments);
+        assert!(output.status.success(), "{}", told(&output));
+    }
+    let record = fs::read_to_string(Path::new(dist).join("build.json")).unwrap();
+    assert!(record.contains("\"name\": \"nginx\"") && !record.contains(folder.path().to_str().unwrap()), "{record}");
+
+    let output = module_builder(&["rebuild", dist]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    assert!(told(&output).contains("came out again, byte for byte"), "{}", told(&output));
+    assert!(told(&output).contains("build root file system"), "mmdebstrap ran: {}", told(&output));
+
+    // The layout alone, from the record in the module's own dist directory.
+    let elsewhere = folder.path().join("layout");
+    fs::rename(Path::new(dist).join("oci"), &elsewhere).unwrap();
+    let output = module_builder(&["rebuild", "--offline", "-C", module, elsewhere.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+
+    let empty = folder.path().join("cache");
+    let output = module_builder(&["rebuild", dist, "--offline", "--cache-dir", empty.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let told = told(&output);
+    assert!(told.contains("recorded packages are not to be had any more") && told.contains("nginx"), "{told}");
+}
