@@ -7,7 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{build, cache, completions, diff, env, init, inspect, lock, man, rebuild, schema, validate};
+use crate::commands::{
+    build, cache, completions, diff, env, explain, init, inspect, lock, man, rebuild, schema, validate,
+};
 use crate::error::{Error, Kind};
 use crate::settings::{self, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
@@ -111,6 +113,7 @@ enum Command {
     Lock(lock::LockArgs),
     Build(Box<build::BuildArgs>),
     Inspect(inspect::InspectArgs),
+    Explain(Box<explain::ExplainArgs>),
     Diff(diff::DiffArgs),
     Rebuild(rebuild::RebuildArgs),
     Schema(schema::SchemaArgs),
@@ -128,6 +131,7 @@ impl Command {
             Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
             Self::Cache(args) => (None, args.flags()),
             Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
+            Self::Explain(args) => args.settings(),
             Self::Rebuild(args) => (args.directory.clone(), args.flags()),
             _ => (None, settings::Flags::default()),
         }
@@ -140,6 +144,7 @@ impl Command {
             Self::Lock(args) => lock::run(args, context),
             Self::Build(args) => build::run(*args, context),
             Self::Inspect(args) => inspect::run(args, context),
+            Self::Explain(args) => explain::run(*args, context),
             Self::Diff(args) => diff::run(args, context),
             Self::Rebuild(args) => rebuild::run(args, context),
             Self::Schema(args) => schema::run(args, context),

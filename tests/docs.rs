@@ -7,8 +7,21 @@ use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 
-const VERBS: [&str; 12] =
-    ["init", "validate", "lock", "build", "inspect", "diff", "rebuild", "schema", "cache", "env", "completions", "man"];
+const VERBS: [&str; 13] = [
+    "init",
+    "validate",
+    "lock",
+    "build",
+    "inspect",
+    "explain",
+    "diff",
+    "rebuild",
+    "schema",
+    "cache",
+    "env",
+    "completions",
+    "man",
+];
 
 fn help(arguments: &[&str]) -> String {
     let output = cargo_bin_cmd!("module-builder").env_clear().env("COLUMNS", "100").args(arguments).output().unwrap();

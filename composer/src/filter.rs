@@ -29,6 +29,7 @@ use automaton::Automaton;
 use glob::Glob;
 use owned::Owned;
 pub use report::{Amount, List, Note, Report, RuleRef, RuleReport};
+pub use suggest::near;
 
 use crate::error::Error;
 use crate::scan::Source;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::cli::Context;
 use crate::error::Error;
@@ -117,6 +117,15 @@ Examples:
       Lists what would be shipped, without root rights.
   module-builder build --frozen --strict
       What a release should use: locked inputs, no network, no warnings.";
+
+impl BuildArgs {
+    /// What `build` without arguments does.
+    pub(crate) fn defaults() -> Result<Self, Error> {
+        let command = Self::augment_args(clap::Command::new("build"));
+        let parsed = command.try_get_matches_from(["build"]).and_then(|matches| Self::from_arg_matches(&matches));
+        parsed.map_err(|error| Error::bug("`build` needs an argument").because(&error))
+    }
+}
 
 /// A tag as the OCI distribution specification defines it, short enough for `-ARCH`.
 fn tag(text: &str) -> Result<String, String> {

@@ -90,6 +90,11 @@ impl Ownership {
         Self { database, owners, base }
     }
 
+    /// Whether the database has any package.
+    pub(crate) fn has_packages(&self) -> bool {
+        self.database.present().next().is_some()
+    }
+
     /// Whether the database tells what every system has.
     pub(crate) fn knows_base(&self) -> bool {
         !self.base.is_empty()

@@ -46,6 +46,18 @@ pub(super) fn fill<C>(filter: &Filter, tree: &Tree<C>, report: &mut Report) {
     }
 }
 
+/// Paths of `tree` that may have been meant by `path`, which it does not have: at most three.
+#[must_use]
+pub fn near<C>(tree: &Tree<C>, path: &ImagePath) -> Vec<String> {
+    let mut advice = Advice { tree, rule: RuleRef::include(0), found: Vec::new() };
+    advice.collect(&path.to_string());
+    if advice.found.is_empty() {
+        let same_name = tree.walk().map(|(other, ..)| other).filter(|other| other.file_name() == path.file_name());
+        same_name.take(MAX_SUGGESTIONS).for_each(|other| advice.push(other.to_string()));
+    }
+    advice.found
+}
+
 /// Suggestions for one rule.
 struct Advice<'t, C> {
     tree: &'t Tree<C>,

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::elf::tests::build;
+use testkit::elf::build;
+
 use super::*;
 use crate::tree::{Entries, Mtime, NodeId, Stat};
 
@@ -142,7 +143,7 @@ fn a_library_of_another_machine_does_not_count() {
     let foreign = file(build(false, false, "/lib/ld.so", &[], ""));
     let whole = base_with(&[
         ("/usr/bin/x", program(&["libz.so.1"], "")),
-        ("/usr/lib/i386-linux-gnu/libz.so.1", foreign.clone()),
+        ("/usr/lib/i386-linux-gnu/libz.so.1", foreign),
         ("/usr/lib/x86_64-linux-gnu/libz.so.1", library()),
     ]);
     let name = "/usr/lib/x86_64-linux-gnu/libz.so.1";

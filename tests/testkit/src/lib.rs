@@ -8,6 +8,8 @@
     reason = "this crate serves tests only: a panic is a failed test"
 )]
 
+pub mod elf;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,285 @@
+//! `explain`: why a path is in or out of the module, and what each rule and package brings.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use composer::filter::{Amount, List};
+use model::ImagePath;
+use model::rules::Rule;
+
+use crate::cli::Context;
+use crate::commands::build::BuildArgs;
+use crate::error::Error;
+use crate::pipeline::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
+use crate::pipeline::request::Request;
+use crate::settings;
+use crate::ui::{clean, size};
+
+/// Say why a path is in or out of the module: the rule, the package, the overlay
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// A path in the module; with --summary, the place
+    #[arg(value_name = "PATH", required_unless_present = "summary")]
+    path: Option<OsString>,
+    /// The module's repository, or what a build wrote: dist, OCI layout, module.tar [default: .]
+    #[arg(value_name = "DIST|DIR")]
+    place: Option<PathBuf>,
+    /// Show bytes and files by rule and by package, and the rules that take nothing
+    #[arg(long)]
+    summary: bool,
+    /// A neighbour on the same node: its protected files are not shipped; may be repeated
+    #[arg(long = "with", value_name = "MANIFEST|DIR")]
+    neighbours: Vec<PathBuf>,
+
+    #[command(flatten)]
+    settings: settings::Flags,
+    /// Take this root file system, a directory or a tar, instead of the one that build would make
+    #[arg(long, value_name = "PATH", conflicts_with = "frozen", help_heading = "Packages")]
+    rootfs: Option<PathBuf>,
+    /// Use no network: everything must be in the cache
+    #[arg(long, help_heading = "Packages")]
+    offline: bool,
+    /// Use no network, and a module.lock that fits
+    #[arg(long, help_heading = "Packages")]
+    frozen: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  module-builder explain /usr/sbin/nginx
+      Names the rule and its line, the package and version, the overlay.
+  module-builder explain /etc/nginx/sites-enabled/default nginx/dist --with traefik
+      The same for another module and beside a neighbour.
+  module-builder explain --summary
+      Bytes and files by rule and by package.";
+
+impl ExplainArgs {
+    fn place(&self) -> PathBuf {
+        let from_path = self.path.as_ref().filter(|_| self.summary).map(PathBuf::from);
+        self.place.clone().or(from_path).unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// The module whose `builder.toml` counts, and the flags that override it.
+    pub(crate) fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
+        let module = match explain::place(&self.place()) {
+            Ok(Place::Module(module)) => Some(module),
+            _ => None,
+        };
+        (module.filter(|module| module.is_dir()), self.settings.clone())
+    }
+
+    fn into_build(self, module: PathBuf) -> Result<BuildArgs, Error> {
+        Ok(BuildArgs {
+            directory: module,
+            settings: self.settings,
+            rootfs: self.rootfs,
+            offline: self.offline,
+            frozen: self.frozen,
+            neighbours: self.neighbours,
+            ..BuildArgs::defaults()?
+        })
+    }
+}
+
+/// Explains.
+pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
+    if args.summary && args.path.is_some() && args.place.is_some() {
+        return Err(Error::usage("--summary takes a place, and no path")
+            .hint("name the path without --summary, or the place alone"));
+    }
+    let (place, is_summary) = (explain::place(&args.place())?, args.summary);
+    let asked = args.path.as_ref().filter(|_| !is_summary).map(|path| path_of(path)).transpose()?;
+    match (asked, place) {
+        (Some(asked), Place::Module(module)) => {
+            let request = Request::new(args.into_build(module)?, context)?;
+            let explained = explain::path(asked, &request, &context.ui)?;
+            context.ui.result(&tell(&explained), &explained)
+        }
+        (Some(asked), Place::Image(dist)) => {
+            let explained = explain::in_image(asked, &dist)?;
+            context.ui.note(&format!(
+                "no manifest.yaml beside {}: only what the image holds can be told, not why",
+                dist.display()
+            ));
+            context.ui.result(&tell(&explained), &explained)
+        }
+        (None, Place::Module(module)) => {
+            let request = Request::new(args.into_build(module)?, context)?;
+            let summary = explain::summary(&request, &context.ui)?;
+            context.ui.result(&sum_up(&summary), &summary)
+        }
+        (None, Place::Image(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))
+            .hint("a summary needs the module's rules: name its repository")),
+    }
+}
+
+fn path_of(text: &OsString) -> Result<ImagePath, Error> {
+    use std::os::unix::ffi::OsStrExt;
+    ImagePath::new(text.as_bytes())
+        .map_err(|error| Error::usage(error.to_string()).hint("name the path as it is inside the module: /usr/bin/x"))
+}
+
+/// The most packages that are named for one path: all of them share `/usr/share`.
+const MAX_PACKAGES: usize = 5;
+
+fn tell(told: &Explained) -> String {
+    let state = if told.shipped { "is shipped" } else { "is not shipped" };
+    let mut text = format!("{} {state}\n", clean(&told.path.to_string()));
+    if told.asked != told.path {
+        line(&mut text, "asked as", &format!("{}, which passes through a link", told.asked));
+    }
+    line(&mut text, "because", &because(&told.why));
+    if let Why::Missing { near } | Why::NotInImage { near } = &told.why {
+        for near in near {
+            line(&mut text, "near", near);
+        }
+    }
+    if let Some(found) = &told.found {
+        line(&mut text, "what", &what(found));
+    }
+    for claim in told.packages.iter().take(MAX_PACKAGES) {
+        let package = &claim.package;
+        let mut value = format!("{} {} ({})", package.name, package.version, package.arch);
+        if claim.conffile {
+            value.push_str(", a configuration file");
+        }
+        if claim.named != told.path {
+            let _ = write!(value, ", as {}", claim.named);
+        }
+        if let Some(by) = &claim.diverted_by {
+            let _ = write!(value, ", diverted by {by}");
+        }
+        line(&mut text, "package", &value);
+    }
+    if told.packages.len() > MAX_PACKAGES {
+        line(&mut text, "package", &format!("and {} more", told.packages.len() - MAX_PACKAGES));
+    }
+    if let Some(moved) = &told.moved {
+        let by = moved.by.as_deref().unwrap_or("the administrator");
+        line(&mut text, "diversion", &format!("{by} moved the file of others to {}", moved.to));
+    }
+    if let Some(name) = &told.alternative {
+        line(&mut text, "alternative", &format!("a link of the group {name} of update-alternatives"));
+    } else if told.made_by_a_maintainer_script {
+        line(&mut text, "package", "none: made by a maintainer script");
+    }
+    if let Some(laid) = &told.overlay {
+        let file = laid.file.as_ref().map_or_else(|| "rootfs/".to_owned(), |file| file.display().to_string());
+        let verb = if laid.replaces { "replaced" } else { "added" };
+        line(&mut text, "overlay", &format!("{verb} by {file}"));
+    }
+    if let Some(scrub) = &told.scrub {
+        let verb = if told.found.is_some() { "rewritten" } else { "left out" };
+        line(&mut text, "scrub", &format!("{verb} by the rule {}: {}", scrub.rule, scrub.because));
+    }
+    text
+}
+
+fn because(why: &Why) -> String {
+    match why {
+        Why::Named { rule } => format!("{} names it", pattern(rule)),
+        Why::Owned => "there is no file_spec, and the module's own packages or overlay brought it".to_owned(),
+        Why::Parent { files: 0 } => "it is a directory, and nothing below it is shipped".to_owned(),
+        Why::Parent { files: 1 } => "one file below it is shipped".to_owned(),
+        Why::Parent { files } => format!("{files} files below it are shipped"),
+        Why::Excluded { rule, at, neighbour } => {
+            let verb = match neighbour {
+                Some(module) => format!("the neighbour {module} protects it: {}", pattern(rule)),
+                None => format!("{} keeps it out", pattern(rule)),
+            };
+            if rule.pattern.as_str().trim_end_matches(['*', '/']) == at.to_string() {
+                verb
+            } else {
+                format!("{verb} (taking {at})")
+            }
+        }
+        Why::NotNamed => "no rule names it".to_owned(),
+        Why::Scrubbed => "it must not be in any module".to_owned(),
+        Why::Missing { .. } => "the root file system does not have it".to_owned(),
+        Why::InImage => "the image has it".to_owned(),
+        Why::NotInImage { .. } => "the image does not have it".to_owned(),
+    }
+}
+
+/// `file_spec /usr/bin/* (manifest.yaml:7:5)`.
+fn pattern(rule: &Rule) -> String {
+    let origin = &rule.origin;
+    let place = origin.position.map_or_else(|| origin.file.clone(), |at| format!("{}:{at}", origin.file));
+    format!("{} `{}` ({place})", origin.field.key(), rule.pattern)
+}
+
+fn what(found: &Found) -> String {
+    let mut text = found.kind.to_owned();
+    if let Some(bytes) = found.size {
+        let _ = write!(text, ", {}", size(bytes));
+    }
+    if let Some(target) = &found.target {
+        let _ = write!(text, " to {target}");
+    } else {
+        let _ = write!(text, ", mode {}, owner {}:{}", found.mode, found.uid, found.gid);
+    }
+    text
+}
+
+fn line(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "  {:<13}{}", format!("{name}:"), clean(value));
+}
+
+fn sum_up(summary: &Summary) -> String {
+    let total = &summary.total;
+    let mut text = format!(
+        "{} ships {} files and {} directories, {}\n",
+        summary.name,
+        total.files,
+        total.directories,
+        size(total.bytes)
+    );
+    text.push_str("\nshipped by rule\n");
+    for rule in summary.rules.iter().filter(|rule| rule.list == List::Include) {
+        rule_line(&mut text, rule);
+    }
+    if !summary.owned.is_nothing() {
+        amount(&mut text, &summary.owned, "no file_spec: what the module's own packages and overlay brought");
+    }
+    let excludes: Vec<&RuleLine> = summary.rules.iter().filter(|rule| rule.list == List::Exclude).collect();
+    if !excludes.is_empty() {
+        text.push_str("\nkept out by rule, of what an include names\n");
+        excludes.into_iter().for_each(|rule| rule_line(&mut text, rule));
+    }
+    text.push_str("\nshipped by origin\n");
+    for brought in &summary.brought {
+        let name = match &brought.bringer {
+            Bringer::Package { name, version, arch } => format!("{name} {version} ({arch})"),
+            Bringer::Overlay => "the overlay rootfs/".to_owned(),
+            Bringer::MaintainerScript => "made by maintainer scripts".to_owned(),
+        };
+        amount(&mut text, &Amount { files: brought.files, directories: 0, bytes: brought.bytes }, &name);
+    }
+    if !summary.scrubbed.is_empty() {
+        text.push_str("\nscrubbed from the root file system\n");
+        for scrubbed in &summary.scrubbed {
+            let _ = writeln!(text, "{:>8} paths  {}: {}", scrubbed.paths.len(), scrubbed.rule, scrubbed.reason);
+        }
+    }
+    text
+}
+
+fn rule_line(text: &mut String, rule: &RuleLine) {
+    let mut name = pattern(&rule.rule);
+    if !rule.matched {
+        name.push_str(", takes nothing");
+        if let Some(suggestion) = rule.suggestions.first() {
+            let _ = write!(name, ": did you mean `{suggestion}`?");
+        }
+    } else if let Some(by) = rule.shadowed_by.first() {
+        let _ = write!(name, ", decides nothing: {} goes before it", pattern(by));
+    }
+    amount(text, &rule.amount, &name);
+}
+
+fn amount(text: &mut String, amount: &Amount, name: &str) {
+    let _ = writeln!(text, "{:>8} files {:>10}  {}", amount.files, size(amount.bytes), clean(name));
+}

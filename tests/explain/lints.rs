@@ -1,0 +1,164 @@
+//! Each finding about what a module lacks, `--strict` and `--allow`.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+fn build(world: &World, more: &[&str]) -> String {
+    let arguments = ["build", "-C", "m", "--rootfs", "root.tar", "--emit", "tar", "--progress", "none"];
+    world.run(&[&arguments, more].concat())
+}
+
+/// The findings with this code, as severity and message.
+fn found(world: &World, code: &str) -> Vec<String> {
+    let arguments = ["build", "-C", "m", "--rootfs", "root.tar", "--emit", "tar", "--progress", "none"];
+    let out = world.run(&arguments);
+    let head = format!("[{code}]: ");
+    let line = |line: &str| line.split_once(&head).map(|(severity, message)| format!("{severity}: {message}"));
+    out.lines().filter_map(line).collect()
+}
+
+const LIBRARIES: &str = "  - /usr/lib/x86_64-linux-gnu/libz.so*\n";
+
+#[test]
+fn a_whole_module_is_clean() {
+    let world = World::new();
+    world.edit("  - /usr/bin/editor\n", "");
+    let out = build(&world, &["--strict"]);
+    assert!(out.starts_with("exit code: 0"), "{out}");
+    insta::assert_snapshot!(out.split("--- stderr\n").nth(1).unwrap());
+}
+
+#[test]
+fn a_dropped_library_is_a_warning_and_strict_makes_it_an_error() {
+    let world = World::new();
+    world.edit(LIBRARIES, "");
+    world.edit("  - /usr/bin/editor\n", "");
+    insta::assert_snapshot!(build(&world, &["--strict"]));
+    assert!(build(&world, &[]).starts_with("exit code: 0"));
+    assert!(build(&world, &["--strict", "--allow", "needs-library"]).starts_with("exit code: 0"));
+}
+
+#[test]
+fn a_masked_library_names_the_mask() {
+    let world = World::new();
+    world.edit("mask:\n", "mask:\n  - /usr/lib/**/libz.so.1.*\n");
+    insta::assert_snapshot!(build(&world, &["--strict"]));
+}
+
+#[test]
+fn a_library_that_is_nowhere_is_a_warning() {
+    let mut world = World::new();
+    world.program("/usr/sbin/httpd", &["libgone.so.4"]);
+    let message = "warning: libgone.so.4 is nowhere in the root file system, and /usr/sbin/httpd needs it";
+    assert_eq!(found(&world, "needs-library"), [message]);
+}
+
+#[test]
+fn what_the_base_has_needs_no_rule_and_what_only_the_module_installs_does() {
+    let world = World::new();
+    assert_eq!(found(&world, "needs-library"), [""; 0], "libc6 is required by what is essential");
+    world.edit(LIBRARIES, "");
+    assert_eq!(found(&world, "needs-library").len(), 1, "zlib1g is not");
+}
+
+#[test]
+fn without_dpkgs_database_nobody_knows_the_base() {
+    let mut world = World::new();
+    world.edit(LIBRARIES, "");
+    world.file("/var/lib/dpkg/status", "", 0o644);
+    assert!(found(&world, "needs-library").iter().all(|finding| finding.starts_with("note: ")));
+}
+
+#[test]
+fn a_neighbour_brings_what_it_ships_and_a_required_module_may() {
+    let world = World::new();
+    world.edit(LIBRARIES, "");
+    std::fs::create_dir(world.path("other")).unwrap();
+    let other = "schema_version: 1\nname: zlib\nlicense: MIT\nfile_spec: [/usr/lib/*/libz.so*]\n";
+    std::fs::write(world.path("other/manifest.yaml"), other).unwrap();
+    assert!(!build(&world, &["--with", "other"]).contains("needs-library"));
+    world.edit("mask:\n", "dependencies:\n  requires: [acme/zlib@^1.0]\nmask:\n");
+    let out = build(&world, &[]);
+    assert!(out.contains("note[needs-library]") && out.contains("`acme/zlib@^1.0`"), "{out}");
+}
+
+#[test]
+fn interpreters_of_scripts_and_programs_are_needed() {
+    let mut world = World::new();
+    world.edit("  - /usr/bin/editor\n", "  - /usr/bin/editor\n  - /opt/***\n");
+    world.file("/opt/sh", "#!/bin/sh\n", 0o755);
+    world.file("/opt/python", "#!/usr/bin/env python3\n", 0o755);
+    world.file("/opt/data", "#!/usr/bin/ruby\n", 0o644);
+    world.file("/opt/foreign", testkit::elf::build(true, false, "/lib/ld-musl.so.1", &[], ""), 0o755);
+    assert_eq!(
+        found(&world, "needs-interpreter"),
+        [
+            "warning: /lib/ld-musl.so.1 is nowhere in the root file system, and /opt/foreign needs it",
+            "warning: /usr/bin/env is nowhere in the root file system, and /opt/python needs it",
+            "warning: python3 is nowhere in the root file system, and /opt/python needs it",
+        ]
+    );
+}
+
+#[test]
+fn programs_of_units_and_of_the_manifest_are_needed() {
+    let world = World::new();
+    world.edit("  - /usr/sbin/httpd\n", "");
+    world.edit("  - name: httpd\n", "  - name: other\n    start_command: nowhere --now\n  - name: httpd\n");
+    insta::assert_snapshot!(build(&world, &["--strict"]));
+}
+
+#[test]
+fn links_to_what_is_dropped_dangle_and_debians_own_are_a_note() {
+    let mut world = World::new();
+    world.link("/etc/httpd/elsewhere", "/usr/share/elsewhere");
+    world.link("/etc/httpd/log", "/run/httpd");
+    world.module("rootfs/etc/httpd/x", "x");
+    std::os::unix::fs::symlink("/nowhere", world.path("m/rootfs/etc/httpd/own")).unwrap();
+    assert_eq!(
+        found(&world, "dangling-link"),
+        [
+            "warning: /nowhere is nowhere in the root file system, and /etc/httpd/own leads to it",
+            "warning: /etc/alternatives/editor is not shipped, and /usr/bin/editor leads to it",
+            "note: /usr/share/elsewhere is nowhere in the root file system, and /etc/httpd/elsewhere leads to it",
+        ]
+    );
+}
+
+#[test]
+fn a_unit_that_nothing_starts_is_a_note() {
+    let world = World::new();
+    assert_eq!(found(&world, "unit-not-enabled"), [""; 0], "a service of the manifest has its name");
+    world.edit("  - name: httpd\n", "  - name: other\n");
+    let message =
+        "note: /usr/lib/systemd/system/httpd.service is shipped, and no link starts it with multi-user.target";
+    assert_eq!(found(&world, "unit-not-enabled"), [message]);
+    world.edit("file_spec:\n", "file_spec:\n  - /etc/systemd/system/*.wants/httpd.service\n");
+    assert_eq!(found(&world, "unit-not-enabled"), [""; 0]);
+}
+
+#[test]
+fn what_is_allowed_is_recorded() {
+    let world = World::new();
+    let arguments = ["build", "-C", "m", "--rootfs", "root.tar", "--quiet"];
+    let (code, plain) = world.json(&arguments);
+    assert_eq!(code, 0, "{plain}");
+    let allow = ["--allow", "needs-library", "--allow", "dangling-link", "--allow", "needs-library"];
+    let (code, allowed) = world.json(&[&arguments[..], &allow].concat());
+    assert_eq!(code, 0);
+    assert_eq!(plain["composefs_digest"], allowed["composefs_digest"]);
+    assert_ne!(plain["fingerprint"], allowed["fingerprint"]);
+    let manifest = manifest(&world, &allowed);
+    assert_eq!(manifest["annotations"]["io.powernode.allowed_lints"], "dangling-link,needs-library");
+    let (_, again) = world.json(&arguments);
+    assert_eq!(plain["fingerprint"], again["fingerprint"]);
+    assert_eq!(self::manifest(&world, &again)["annotations"].get("io.powernode.allowed_lints"), None);
+    assert!(build(&world, &["--allow", "no-such-lint"]).starts_with("exit code: 2"));
+}
+
+fn manifest(world: &World, built: &Value) -> Value {
+    let digest = built["oci"]["manifests"]["amd64"].as_str().unwrap();
+    let blob = world.path("m/dist/oci/blobs/sha256").join(digest.strip_prefix("sha256:").unwrap());
+    serde_json::from_slice(&std::fs::read(blob).unwrap()).unwrap()
+}
