@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
+use composer::tree::{Entries, Node};
 use model::rules::Rules;
 use model::{Diagnostic, ImagePath, Position, Severity};
 
@@ -200,7 +201,12 @@ impl Room<'_> {
         let is_wild = text.contains(['*', '?', '[']);
         let escape = |c: char| if is_wild && "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
         let pattern: String = text.chars().map(escape).collect();
-        if self.is_directory(path) { pattern + "/***" } else { pattern }
+        let node = self.carved.whole.lookup(path).map(|id| self.carved.whole.node(id));
+        match node.and_then(Node::entries).map(Entries::is_empty) {
+            None => pattern,
+            Some(true) => pattern + "/",
+            Some(false) => pattern + "/***",
+        }
     }
 
     fn is_directory(&self, path: &ImagePath) -> bool {

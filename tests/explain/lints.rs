@@ -127,6 +127,24 @@ fn links_to_what_is_dropped_dangle_and_debians_own_are_a_note() {
 }
 
 #[test]
+fn the_cure_is_a_pattern_that_ships_what_is_missing() {
+    let mut world = World::new();
+    world.edit("  - /usr/bin/editor\n", "  - /usr/bin/editor\n  - /etc/alternatives/editor\n  - /usr/bin/vi\n");
+    world.link("/etc/httpd/empty", "/srv/empty");
+    world.link("/etc/httpd/full", "/srv/full");
+    world.file("/srv/full/a[1]", "x", 0o644);
+    world.link("/etc/httpd/odd", "/srv/full/a[1]");
+    world.directory("/srv/empty/");
+    let out = build(&world, &["--strict"]);
+    let patterns: Vec<&str> = out.lines().filter_map(|line| line.split('`').nth(1)).collect();
+    assert_eq!(patterns, ["/srv/empty/", "/srv/full/***", "/srv/full/a\\[1]"], "{out}");
+    let cured: String = patterns.iter().map(|pattern| format!("  - {pattern}\n")).collect();
+    world.edit("mask:\n", &format!("{cured}mask:\n"));
+    let out = build(&world, &["--strict", "--allow", "pattern-shadowed"]);
+    assert!(out.starts_with("exit code: 0"), "{out}");
+}
+
+#[test]
 fn a_unit_that_nothing_starts_is_a_note() {
     let world = World::new();
     assert_eq!(found(&world, "unit-not-enabled"), [""; 0], "a service of the manifest has its name");

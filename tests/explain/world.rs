@@ -15,6 +15,7 @@ const EPOCH: u64 = 1_700_000_000;
 enum Kind {
     File(Vec<u8>, u32),
     Link(&'static str),
+    Directory,
 }
 
 /// A root file system and a module's repository in an empty directory.
@@ -126,6 +127,11 @@ impl World {
         self.names.insert(path.to_owned(), Kind::Link(target));
     }
 
+    /// Puts an empty directory, written with a trailing slash, into the root file system.
+    pub(crate) fn directory(&mut self, path: &str) {
+        self.names.insert(path.to_owned(), Kind::Directory);
+    }
+
     /// Writes a file of the module's repository.
     pub(crate) fn module(&self, name: &str, text: &str) {
         let path = self.path(&format!("m/{name}"));
@@ -162,6 +168,7 @@ impl World {
                     let mut header = header(tar::EntryType::Regular, *mode, content.len() as u64);
                     tar.append_data(&mut header, name, content.as_slice()).unwrap();
                 }
+                Kind::Directory => {}
                 Kind::Link(target) => {
                     tar.append_link(&mut header(tar::EntryType::Symlink, 0o777, 0), name, target).unwrap();
                 }
