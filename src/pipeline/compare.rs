@@ -141,6 +141,9 @@ fn is_same(module: &ModuleComparison) -> bool {
         && module.digests.is_empty()
 }
 
+/// The bytes of a file of the first side and of the second.
+type Both = (Vec<u8>, Vec<u8>);
+
 /// A module of each side.
 struct Compared<'a> {
     a: &'a Module,
@@ -150,7 +153,7 @@ struct Compared<'a> {
 
 impl Compared<'_> {
     /// A file of both dist directories, where both sides are such.
-    fn dist_file(&self, name: &str) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn dist_file(&self, name: &str) -> Result<Option<Both>, Error> {
         let read = |side: &Side| match side.form {
             Form::Dist => opened::read_text(&side.path.join(name)),
             _ => Ok(None),

@@ -35,7 +35,7 @@ pub(crate) struct DigestChange {
 }
 
 impl DigestChange {
-    fn of(what: &str, before: impl ToString, after: impl ToString, because: Vec<String>) -> Self {
+    fn of(what: &str, before: &impl ToString, after: &impl ToString, because: Vec<String>) -> Self {
         let (before, after) = (Some(before.to_string()), Some(after.to_string()));
         Self { what: what.to_owned(), before, after, size_before: None, size_after: None, because }
     }
@@ -58,7 +58,7 @@ pub(super) fn changes(
             true => "the images hold the same files and are written differently".to_owned(),
             false => files.describe(),
         };
-        changes.push(DigestChange::of("composefs digest", a.composefs, b.composefs, vec![because]));
+        changes.push(DigestChange::of("composefs digest", &a.composefs, &b.composefs, vec![because]));
     }
     let (old, new) = (blobs(a, compared.sides.0)?, blobs(b, compared.sides.1)?);
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
@@ -75,7 +75,7 @@ pub(super) fn changes(
     if let (Some(old), Some(new)) = (&a.oci, &b.oci)
         && old.digest != new.digest
     {
-        changes.push(DigestChange::of("manifest digest", old.digest, new.digest, oci_reasons(old, new)));
+        changes.push(DigestChange::of("manifest digest", &old.digest, &new.digest, oci_reasons(old, new)));
     }
     Ok(changes)
 }

@@ -1,6 +1,6 @@
 //! Which step of the pipeline a difference comes from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use oci::layout;
 use serde::Serialize;
@@ -78,7 +78,7 @@ impl<'a> Blame<'a> {
     }
 
     /// Whether the file is not what the first build wrote, by its recorded digest or its own name.
-    fn was_changed(&self, pair: &Pair, before: &PathBuf) -> Result<bool, Error> {
+    fn was_changed(&self, pair: &Pair, before: &Path) -> Result<bool, Error> {
         let (found, _) = layout::digest(before)?;
         if pair.is_blob {
             return Ok(before.file_name().is_none_or(|name| name.to_string_lossy() != found.hex()));
