@@ -428,6 +428,16 @@ fn clamp_last_change(content: &[u8], epoch: Epoch) -> Result<Vec<u8>, Error> {
 
 /// Whether `path` is what `pattern` says; see [`Rule::paths`].
 fn matches(pattern: &str, path: &ImagePath) -> bool {
+    // What stands before the first and after the last star must stand in the path. This settles
+    // almost every path of a tree, of which each meets each pattern.
+    let (bytes, text) = (path.as_bytes(), pattern.as_bytes());
+    let start = text.split(|b| *b == b'*').next().unwrap_or_default();
+    let end = text.rsplit(|b| *b == b'*').next().unwrap_or_default();
+    // `**/` may stand for nothing, so that the slash after it need not be there.
+    let end = end.strip_prefix(b"/").filter(|_| end.len() < text.len()).unwrap_or(end);
+    if !bytes.starts_with(start) || !bytes.ends_with(end) {
+        return false;
+    }
     let wanted: Vec<&[u8]> = pattern.as_bytes()[1..].split(|b| *b == b'/').collect();
     let components: Vec<&[u8]> = path.components().collect();
     matches_components(&wanted, &components)

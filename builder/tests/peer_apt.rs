@@ -211,14 +211,18 @@ fn a_broken_archive_ends_in_its_own_error() {
 
 #[test]
 fn versions_stand_in_dpkgs_order() {
-    const PARTS: [&str; 20] =
-        ["0", "1", "9", "10", "00", "2024", "a", "Z", "rc", "dfsg", "~", "~~", "+", ".", "-", "+b1", "~bpo", "1~", "-1", "+deb13u2"];
+    const PARTS: [&str; 20] = [
+        "0", "1", "9", "10", "00", "2024", "a", "Z", "rc", "dfsg", "~", "~~", "+", ".", "-", "+b1", "~bpo", "1~", "-1",
+        "+deb13u2",
+    ];
     let mut random = testkit::Random::from_environment();
     let mut version = || {
         let epoch = if random.one_in(4) { format!("{}:", random.below(3)) } else { String::new() };
         let count = random.below(5);
         let rest: String = (0..count).map(|_| *random.pick(&PARTS)).collect();
-        format!("{epoch}{}{rest}", random.below(3))
+        // An empty revision is no version.
+        let end = if rest.ends_with('-') { "0" } else { "" };
+        format!("{epoch}{}{rest}{end}", random.below(3))
     };
     let mut seen = [0; 3];
     for _ in 0..400 {

@@ -56,6 +56,12 @@ impl From<cache::Error> for Error {
     }
 }
 
+/// Whether a mirror served other bytes than were promised.
+fn is_forged(failure: &apt::FetchFailure) -> bool {
+    use apt::FetchFault as F;
+    matches!(failure.fault, F::WrongDigest { .. } | F::WrongSize { .. })
+}
+
 impl From<apt::Error> for Error {
     fn from(error: apt::Error) -> Self {
         use apt::Error as E;
@@ -70,6 +76,7 @@ impl From<apt::Error> for Error {
             | E::Disagree { .. }
             | E::Unsatisfiable { .. } => Kind::Input,
             E::Signature { .. } | E::IndexMismatch { .. } | E::Expired { .. } => Kind::Refused,
+            E::Fetch { failures } if failures.iter().any(is_forged) => Kind::Refused,
             E::Plan { .. } => Kind::Bug,
             _ => Kind::Outside,
         };

@@ -718,7 +718,7 @@ pub(super) mod tests {
         now.keyring = Some(Digest::of(b"newer"));
         now.mirrors = Some(vec!["http://other.example.org/debian".to_owned()]);
         insta::assert_snapshot!(drifts(&lock, &now, &[Arch::Amd64, Arch::Arm64]).join("\n"));
-        let mut edited = lock.clone();
+        let mut edited = lock;
         edited.manifest = Digest::of(b"x");
         edited.settings = Digest::of(b"y");
         assert_eq!(check(&edited, &wanted(), &[]), [Drift::Manifest, Drift::Settings]);

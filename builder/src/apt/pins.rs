@@ -44,7 +44,10 @@ impl Pin {
             PinTo::Version(version) => record.package.version == *version,
             PinTo::Source(version) => record.package.source_version == *version,
         };
-        index.named(&self.name).filter(fits).max_by(|a, b| model::version::compare(&a.package.version, &b.package.version))
+        index
+            .named(&self.name)
+            .filter(fits)
+            .max_by(|a, b| model::version::compare(&a.package.version, &b.package.version))
     }
 }
 
@@ -108,10 +111,11 @@ pub(super) fn release<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[
     loop {
         let mut candidates = newest.clone();
         candidates.extend(pinned.iter().map(|(name, record)| (*name, *record)));
+        let all: Vec<&Record> = candidates.values().copied().collect();
         let mut moved = BTreeSet::new();
         for (name, record) in &candidates {
             for group in record.depends.split(',') {
-                if relation::satisfied(group, candidates.values().copied()) {
+                if relation::satisfied(group, &all) {
                     continue;
                 }
                 if pinned.contains_key(name) && newest.contains_key(name) {
@@ -120,7 +124,7 @@ pub(super) fn release<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[
                 let names = relation::names(group);
                 moved.extend(pinned.keys().copied().filter(|other| names.contains(other)));
                 // Whoever provides what is missing may have to move as well.
-                let helps = |other: &&Record| relation::satisfied(group, std::iter::once(*other));
+                let helps = |other: &&Record| relation::satisfied(group, &[*other]);
                 let helpers = newest.values().filter(|other| helps(other)).map(|other| other.package.name.as_str());
                 moved.extend(helpers.filter(|other| pinned.contains_key(other)));
             }

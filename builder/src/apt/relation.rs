@@ -57,13 +57,13 @@ impl<'a> Atom<'a> {
 
 /// Whether one of `records` satisfies one alternative of `group`, one part between the commas of a
 /// `Depends` field. An empty group is satisfied.
-pub(super) fn satisfied<'a>(group: &str, records: impl Iterator<Item = &'a Record> + Clone) -> bool {
+pub(super) fn satisfied(group: &str, records: &[&Record]) -> bool {
     let mut atoms = group.split('|').filter_map(Atom::parse).peekable();
     let supplies = |record: &Record, atom: &Atom<'_>| {
         record.package.name == atom.name && atom.accepts(Some(&record.package.version))
             || provided(&record.provides).any(|(name, version)| name == atom.name && atom.accepts(version))
     };
-    atoms.peek().is_none() || atoms.any(|atom| records.clone().any(|record| supplies(record, &atom)))
+    atoms.peek().is_none() || atoms.any(|atom| records.iter().any(|record| supplies(record, &atom)))
 }
 
 /// The names of all alternatives of `group`.

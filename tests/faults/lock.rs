@@ -1,0 +1,121 @@
+//! The verbs `lock` and `cache`, and the flags of `build` that go with them: whole runs.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use testkit::run;
+
+use crate::archive::{Deb, World, debs};
+
+const LOCK: [&str; 5] = ["lock", "-C", "module", "--arch", "amd64"];
+
+fn lock(world: &World, more: &[&str]) -> String {
+    world.tell(&[&LOCK, more].concat())
+}
+
+#[test]
+fn a_lock_is_written_kept_updated_and_checked() {
+    let world = World::new(&debs("1"));
+    assert_snapshot!("check_without_lock", lock(&world, &["--check"]));
+    assert_snapshot!("first", lock(&world, &[]));
+    let text = fs::read_to_string(world.path("module/module.lock")).unwrap();
+    assert!(text.contains("reason = \"required by tool\""), "{text}");
+    assert_snapshot!("again", lock(&world, &[]));
+    assert_snapshot!("check", lock(&world, &["--check", "--format=json"]));
+
+    // The archive gets newer versions beside the old ones.
+    world.publish(&[debs("1"), debs("2")].into_iter().flatten().collect::<Vec<_>>(), "");
+    assert_snapshot!("check_newer", lock(&world, &["--check"]));
+    assert_snapshot!("check_newer_json", lock(&world, &["--check", "--format=json"]));
+    assert_snapshot!("check_newer_offline", lock(&world, &["--check", "--offline"]));
+    assert_eq!(fs::read_to_string(world.path("module/module.lock")).unwrap(), text, "a check writes nothing");
+    assert_snapshot!("update_one", lock(&world, &["--update", "lib"]));
+    assert_snapshot!("update_unknown", lock(&world, &["--update", "lob"]));
+    assert_snapshot!("update_all", lock(&world, &["--update", "--format=json"]));
+
+    // The old versions leave; what stays must be there.
+    world.publish(&debs("3"), "");
+    assert_snapshot!("update_gone", lock(&world, &["--update", "tool"]));
+    assert_snapshot!("update_both", lock(&world, &["--update", "tool,lib"]));
+}
+
+#[test]
+fn a_lock_that_drifted_is_named_and_not_built_from() {
+    let world = World::new(&debs("1"));
+    let build = |more: &[&str]| world.tell(&[&["build", "-C", "module", "--arch", "amd64"], more].concat());
+    assert_snapshot!("locked_without_lock", build(&["--locked"]));
+    run(world.command().args(LOCK));
+    world.ask_for("tool, lib");
+    assert_snapshot!("drifted", build(&[]));
+    assert_snapshot!("drifted_dry_run", build(&["--dry-run"]));
+    assert_snapshot!("relock", lock(&world, &[]));
+    assert_snapshot!("other_suite", build(&["--suite", "other"]));
+    assert_snapshot!("other_arch", world.tell(&["build", "-C", "module", "--arch", "arm64"]));
+
+    let path = world.path("module/module.lock");
+    let text = fs::read_to_string(&path).unwrap();
+    world.ask_for("lib, tool");
+    assert_snapshot!("order_is_no_drift", build(&["--frozen", "--dry-run"]));
+    fs::write(&path, text.replace("version = 1\n", "version = 9\n")).unwrap();
+    assert_snapshot!("future_version", build(&[]));
+    fs::write(&path, text.replacen("sha256:", "md5:", 1)).unwrap();
+    assert_snapshot!("broken", build(&[]));
+    assert_snapshot!("broken_relock", lock(&world, &["--update"]));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text, "the same lock is the same bytes");
+}
+
+#[test]
+fn architectures_are_locked_together_or_not_at_all() {
+    let arm = |version| Deb { arch: "arm64", ..debs(version).swap_remove(0) };
+    let mut packages = debs("1");
+    packages.push(arm("1"));
+    let world = World::new(&packages);
+    let both = |more: &[&str]| world.tell(&[&["lock", "-C", "module", "--arch", "amd64,arm64"], more].concat());
+    assert_snapshot!("both", both(&[]));
+    // tool 2 was built for amd64 only, and 1 is still there: all stay at 1.
+    packages.push(debs("2").swap_remove(0));
+    world.publish(&packages, "");
+    assert_snapshot!("older_for_both", both(&["--update"]));
+    // Now the archive has no version in common.
+    packages.remove(0);
+    world.publish(&packages, "");
+    assert_snapshot!("nothing_in_common", both(&["--update"]));
+    assert_snapshot!("alone", lock(&world, &["--update"]));
+}
+
+#[test]
+fn the_cache_is_explained_listed_and_cleared() {
+    let world = World::new(&debs("1"));
+    run(world.command().args(LOCK));
+    let build = |more: &[&str]| {
+        let quiet = ["build", "-C", "module", "--arch", "amd64", "--emit", "tar"];
+        world.tell(&[&quiet, more].concat())
+    };
+    assert_snapshot!("explain_first", build(&["--explain-cache"]));
+    let again = build(&["--explain-cache"]);
+    assert!(again.contains("is there: no input changed") && again.contains("taken from the cache"), "{again}");
+    let anew = build(&["--no-cache"]);
+    assert!(anew.contains("came out as it is in the cache"), "{anew}");
+
+    world.publish(&debs("2"), "");
+    run(world.command().args(LOCK).arg("--update"));
+    let changed = build(&["--explain-cache"]);
+    assert!(changed.contains("~ package lib:all: 1 sha256:"), "{changed}");
+    let built = world.build(&["--explain-cache"]).unwrap();
+    assert_eq!(built.pointer("/rootfs/explanation/cached"), Some(&true.into()));
+
+    let cache = |arguments: &[&str]| world.tell(&[&["cache"], arguments].concat());
+    assert_snapshot!("cache_dir", cache(&["dir"]));
+    let listed: serde_json::Value =
+        serde_json::from_slice(&run(world.command().args(["cache", "list", "--format=json"])).stdout).unwrap();
+    let entries = |kind: usize| listed["purposes"][kind]["entries"].as_u64();
+    assert_eq!([entries(0), entries(1), entries(2), entries(3)], [Some(4), Some(1), Some(2), Some(0)], "{listed}");
+    assert!(cache(&["list"]).contains("root file systems"));
+    let young = cache(&["gc"]);
+    assert!(young.contains("removed 0 with 0 B; 7 with"), "{young}");
+    let plan = cache(&["gc", "--older-than", "0s", "--dry-run"]);
+    assert!(plan.contains("would remove 7 with"), "{plan}");
+    assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 7 with"));
+    assert!(cache(&["list"]).contains("       0 B       0  in [WORLD]/cache"));
+    assert_snapshot!("frozen_after_gc", build(&["--frozen"]));
+}

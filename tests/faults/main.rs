@@ -1,0 +1,197 @@
+//! What happens when the world does not play along: damaged caches, lying mirrors, full disks,
+//! killed processes, no network. Each ends in a clear error or in the right bytes.
+//!
+//! Needs root (namespaces, a tmpfs), gpg and mmdebstrap; `cargo xtask test` runs it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
+
+mod archive;
+mod lock;
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use archive::{BUILD, World, debs, finished, manifest};
+use testkit::{Mounted, Random, run};
+
+fn locked() -> World {
+    let world = World::new(&debs("1"));
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+    world
+}
+
+/// The cached .debs.
+fn cached(world: &World) -> Vec<PathBuf> {
+    let shelves = fs::read_dir(world.path("cache/debs/sha256")).unwrap();
+    let files = shelves.flat_map(|shelf| fs::read_dir(shelf.unwrap().path()).unwrap());
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn flip(path: &Path) {
+    let file = fs::File::options().read(true).write(true).open(path).unwrap();
+    let at = file.metadata().unwrap().len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+fn truncate(path: &Path) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+}
+
+#[test]
+fn a_damaged_package_in_the_cache_is_never_used() {
+    let world = locked();
+    let sound = manifest(&world.build(&[]).unwrap()).to_owned();
+    for damage in [flip, truncate] {
+        cached(&world).iter().for_each(|path| damage(path));
+        world.build(&["--no-cache", "--frozen"]).unwrap_err().is(4, "the cache does not hold it");
+        assert_eq!(manifest(&world.build(&["--no-cache"]).unwrap()), sound, "the mirror still has them");
+        cached(&world).iter().for_each(|path| damage(path));
+        fs::rename(world.path("archive"), world.path("away")).unwrap();
+        world.build(&["--no-cache"]).unwrap_err().is(4, "tool");
+        fs::rename(world.path("away"), world.path("archive")).unwrap();
+        assert_eq!(manifest(&world.build(&["--no-cache"]).unwrap()), sound);
+    }
+}
+
+#[test]
+fn a_mirror_that_serves_other_bytes_is_refused() {
+    let world = locked();
+    flip(&world.tool("1"));
+    world.build(&[]).unwrap_err().is(3, "the mirror serves other bytes than were locked");
+    truncate(&world.tool("1"));
+    world.build(&[]).unwrap_err().is(3, "tool");
+    fs::remove_file(world.tool("1")).unwrap();
+    world.build(&[]).unwrap_err().is(4, "the mirror does not have it");
+    assert!(!world.path("module/dist").exists(), "nothing was built");
+    world.publish(&debs("1"), "");
+    world.build(&[]).unwrap();
+}
+
+#[test]
+fn an_expired_or_forged_release_counts_until_there_is_a_lock() {
+    let world = World::new(&debs("1"));
+    world.publish(&debs("1"), "Valid-Until: Sun, 02 Jan 2022 00:00:00 UTC\n");
+    world.build(&[]).unwrap_err().is(3, "not valid at this time");
+    world.publish(&debs("1"), "");
+    let signed = world.path("archive/dists/test/InRelease");
+    let sound = fs::read_to_string(&signed).unwrap();
+    fs::write(&signed, sound.replacen("Origin: Test", "Origin: Tost", 1)).unwrap();
+    world.build(&[]).unwrap_err().is(3, "the archive's signature is refused");
+    fs::write(&signed, sound).unwrap();
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+
+    let built = world.build(&[]).unwrap();
+    fs::write(&signed, "forged").unwrap();
+    assert_eq!(manifest(&world.build(&["--no-cache"]).unwrap()), manifest(&built), "the .debs are held to the lock");
+}
+
+#[test]
+fn a_full_disk_is_told_and_leaves_nothing_wrong() {
+    let world = locked();
+    let sound = manifest(&world.build(&[]).unwrap()).to_owned();
+    let mut full = 0;
+    for size in ["200k", "400k", "600k", "900k", "2m", "16m"] {
+        fs::remove_dir_all(world.path("cache")).unwrap();
+        fs::create_dir(world.path("cache")).unwrap();
+        let disk = Mounted::new(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &world.path("cache"));
+        match world.build(&[]) {
+            Ok(built) => assert_eq!(manifest(&built), sound, "{size}"),
+            Err(failed) => {
+                full += 1;
+                let said = failed.stderr.to_lowercase();
+                assert_eq!(failed.code, Some(4), "{size}: {said}");
+                assert!(said.contains("no space left") || said.contains("enough free space"), "{size}: {said}");
+                // With room, the same cache is good again.
+                run(Command::new("mount").args(["-o", "remount,size=32m"]).arg(disk.path()));
+                assert_eq!(manifest(&world.build(&[]).unwrap()), sound, "{size}");
+            }
+        }
+    }
+    assert!(full >= 3, "the disk was full {full} times only");
+}
+
+#[test]
+fn two_processes_share_one_cache() {
+    let world = locked();
+    let start = |output: &str| {
+        let mut command = world.command();
+        command.args(BUILD).args(["--output", output]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let running: Vec<_> = ["one", "two", "three"].map(start).into();
+    let built: Vec<_> =
+        running.into_iter().map(|child| finished(&child.wait_with_output().unwrap()).unwrap()).collect();
+    assert!(built.iter().all(|one| manifest(one) == manifest(&built[0])));
+    let fresh = built.iter().filter(|one| one.pointer("/rootfs/reused") == Some(&false.into())).count();
+    assert_eq!(fresh, 1, "one of them made the root file system");
+}
+
+#[test]
+fn a_build_that_is_killed_at_any_instant_leaves_nothing_wrong() {
+    let world = locked();
+    let start = Instant::now();
+    world.build(&[]).unwrap();
+    let (whole, sound) = (start.elapsed(), world.dist());
+    let mut random = Random::from_environment();
+    let mut killed = 0;
+    for _ in 0..8 {
+        fs::remove_dir_all(world.path("cache")).unwrap();
+        let mut child = world.command().args(BUILD).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let instant = random.below(u64::try_from(whole.as_millis()).unwrap());
+        thread::sleep(Duration::from_millis(instant));
+        child.kill().unwrap();
+        killed += usize::from(child.wait().unwrap().code().is_none());
+        let there = world.path("module/dist");
+        assert!(!there.exists() || world.dist() == sound, "half an output after {instant} ms");
+        world.build(&[]).unwrap();
+        assert_eq!(world.dist(), sound, "after a kill at {instant} ms");
+        if random.one_in(2) {
+            fs::remove_dir_all(there).unwrap();
+        }
+        let beside: Vec<_> =
+            fs::read_dir(world.path("module")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!beside.iter().any(|name| name.to_string_lossy().contains("partial")), "{beside:?}");
+    }
+    assert!(killed >= 4, "only {killed} of 8 were still running");
+}
+
+/// The template module, frozen, where there is no network at all.
+#[test]
+fn the_template_is_built_without_network_from_a_warm_cache_alone() {
+    let world = World::new(&debs("1"));
+    let warm = Path::new(&std::env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test");
+    run(world.command().args(["init", "--name", "frozen-nginx", "nginx"]));
+    run(world.command().env("MODULE_BUILDER_CACHE_DIR", &warm).args(["lock", "-C", "nginx", "--arch", "amd64"]));
+    let build = |wrapper: &[&str], cache: &Path, more: &[&str]| {
+        let mut command = world.wrapped(wrapper);
+        command.env("MODULE_BUILDER_CACHE_DIR", cache).args([
+            "build",
+            "-C",
+            "nginx",
+            "--arch",
+            "amd64",
+            "--format=json",
+        ]);
+        finished(&command.args(more).output().unwrap())
+    };
+    let online = build(&[], &warm, &["--locked"]).unwrap();
+    let alone = ["unshare", "-n"];
+    // The root file system is made again, from the .debs.
+    let offline = build(&alone, &warm, &["--frozen", "--no-cache"]).unwrap();
+    assert_eq!(manifest(&offline), manifest(&online));
+    let failed = build(&alone, &world.path("cold"), &["--frozen"]).unwrap_err();
+    failed.is(4, "offline, and the cache does not hold it");
+    failed.is(4, "run once without `--offline`");
+    fs::remove_file(world.path("nginx/module.lock")).unwrap();
+    build(&alone, &warm, &["--frozen"]).unwrap_err().is(1, "a lock is required");
+}
