@@ -103,7 +103,6 @@ impl Error {
     }
 
     /// Differences were found (exit code 5).
-    #[allow(dead_code, reason = "no verb compares yet; the kind is part of the exit codes' contract")]
     pub(crate) fn differences(message: impl Into<String>) -> Self {
         Self::new(Kind::Differences, message)
     }

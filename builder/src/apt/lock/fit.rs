@@ -1,0 +1,183 @@
+//! Whether a lock fits the manifest and the settings of now.
+
+use std::collections::BTreeSet;
+
+use model::package::PackageRequest;
+use model::{Arch, Digest};
+use serde::Serialize;
+
+use super::{Error, Lock, boxed, mirrors};
+use crate::apt::{Settings, Variant, state};
+
+/// What a lock has to fit: the parts of the manifest and the settings that packages depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the manifest asks for, sorted, without repetitions.
+    pub requests: Vec<PackageRequest>,
+    /// The suite.
+    pub suite: String,
+    /// The variant.
+    pub variant: Variant,
+    /// The components.
+    pub components: Vec<String>,
+    /// The archives. `None` where the module names none: then those in the lock are as good as the
+    /// building machine's own.
+    pub mirrors: Option<Vec<String>>,
+    /// The pinned moment of the snapshot archive.
+    pub snapshot: Option<String>,
+    /// The sha256 of the keyring that the module names. `None` where it names none: the machine's own
+    /// keyring may be of any age, since every .deb is held to the lock's sha256.
+    pub keyring: Option<Digest>,
+}
+
+impl Wanted {
+    /// What `requests` and `settings` ask for. `named_mirrors` says that the mirrors in `settings`
+    /// are the module's or the user's words, and not found out about the machine.
+    ///
+    /// # Errors
+    /// When the settings are wrong, or the keyring that they name cannot be read.
+    pub fn of(requests: &[PackageRequest], settings: &Settings, named_mirrors: bool) -> Result<Self, Error> {
+        let mut requests = requests.to_vec();
+        requests.sort();
+        requests.dedup();
+        let named = named_mirrors || settings.snapshot.is_some();
+        let keyring = settings.keyring.is_some().then(|| state::keyring(settings)).transpose().map_err(boxed)?;
+        Ok(Self {
+            requests,
+            suite: settings.suite.clone(),
+            variant: settings.variant,
+            components: settings.components.clone(),
+            mirrors: named.then(|| mirrors(settings)).transpose()?,
+            snapshot: settings.snapshot.clone(),
+            keyring: keyring.map(|(_, bytes)| Digest::of(&bytes)),
+        })
+    }
+
+    /// The digest of the manifest's package inputs. Order, repetitions, comments and everything else
+    /// in the manifest change nothing.
+    #[must_use]
+    pub fn manifest_digest(&self) -> Digest {
+        let snapshot = self.snapshot.as_deref().unwrap_or("none");
+        let requests = self.requests.iter().map(|request| format!("package {request}\n"));
+        Digest::of(format!("package inputs 1\nsnapshot {snapshot}\n{}", requests.collect::<String>()).as_bytes())
+    }
+
+    /// The digest of the builder settings that packages depend on. Where no mirrors are named,
+    /// `locked_mirrors` count.
+    #[must_use]
+    pub fn settings_digest(&self, locked_mirrors: &[String]) -> Digest {
+        let keyring = self.keyring.map_or_else(|| "the machine's".to_owned(), |digest| digest.to_string());
+        let mirrors = self.mirrors.as_deref().unwrap_or(locked_mirrors);
+        let text = format!(
+            "builder settings 1\nsuite {}\nvariant {}\ncomponents {}\nkeyring {keyring}\n{}",
+            self.suite,
+            self.variant,
+            self.components.join(" "),
+            mirrors.iter().map(|mirror| format!("mirror {mirror}\n")).collect::<String>()
+        );
+        Digest::of(text.as_bytes())
+    }
+}
+
+/// Something in which a lock no longer fits what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Drift {
+    /// The manifest asks for other packages.
+    #[error("package_spec changed{}{}", listed("; new: ", added), listed("; gone: ", removed))]
+    Requests {
+        /// What it asks for and the lock does not know.
+        added: Vec<String>,
+        /// What the lock was asked for and the manifest no longer names.
+        removed: Vec<String>,
+    },
+    /// A setting that packages depend on changed.
+    #[error("{field} was {locked}, and is now {now}")]
+    Input {
+        /// The setting.
+        field: &'static str,
+        /// What the lock has.
+        locked: String,
+        /// What holds now.
+        now: String,
+    },
+    /// The manifest's digest in the lock is another one, and the lock's own list of requests is not.
+    #[error("the lock's digest of the manifest's packages is not what its own list gives: it was edited")]
+    Manifest,
+    /// The settings' digest in the lock is another one, though no single setting is.
+    #[error("the builder settings changed: the module named a keyring of its own, or no longer does")]
+    Settings,
+    /// The lock has no packages for an architecture that is built.
+    #[error("the lock has no packages for {arch}")]
+    Architecture {
+        /// The architecture.
+        arch: Arch,
+    },
+    /// The lock has packages for an architecture that was not asked for. [`check`] does not look for it.
+    #[error("the lock has packages for {arch}, which was not asked for")]
+    Unwanted {
+        /// The architecture.
+        arch: Arch,
+    },
+}
+
+fn listed(heading: &str, names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("{heading}{}", names.join(", ")) }
+}
+
+impl Drift {
+    /// Whether only packages and architectures were added or taken away, so that what else is in the
+    /// lock may stay as it is.
+    #[must_use]
+    pub fn keeps_versions(&self) -> bool {
+        match self {
+            Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
+            Self::Input { field, .. } => matches!(*field, "variant" | "components"),
+            Self::Manifest | Self::Settings => false,
+        }
+    }
+}
+
+/// In what `lock` differs from what is wanted for `archs`; empty when it fits.
+#[must_use]
+pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
+    let locked = &lock.inputs;
+    let list = |list: &[String]| list.join(", ");
+    let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
+    let keyring = wanted.keyring.unwrap_or(locked.keyring);
+    let fields = [
+        ("suite", locked.suite.clone(), wanted.suite.clone()),
+        ("variant", locked.variant.to_string(), wanted.variant.to_string()),
+        ("components", list(&locked.components), list(&wanted.components)),
+        ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
+        ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
+        ("keyring", locked.keyring.to_string(), keyring.to_string()),
+    ];
+    let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
+    let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
+    drifts.extend(changed.map(|(field, locked, now)| Drift::Input { field, locked, now }));
+    let named =
+        |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
+    let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
+    let edited = lock.manifest != wanted.manifest_digest() && !drifts.iter().any(is_manifest) && !named(&["snapshot"]);
+    let settings = ["suite", "variant", "components", "mirrors", "keyring"];
+    let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
+    drifts.extend(edited.then_some(Drift::Manifest));
+    drifts.extend(other.then_some(Drift::Settings));
+    let missing = archs.iter().filter(|arch| lock.resolution(**arch).is_none());
+    drifts.extend(missing.map(|arch| Drift::Architecture { arch: *arch }));
+    drifts
+}
+
+fn requests(lock: &Lock, wanted: &Wanted) -> Option<Drift> {
+    let texts = |requests: &[PackageRequest]| requests.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let now = texts(&wanted.requests);
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    for resolution in &lock.resolutions {
+        let before = texts(&resolution.requests);
+        added.extend(now.difference(&before).cloned());
+        removed.extend(before.difference(&now).cloned());
+    }
+    let (added, removed) = (added.into_iter().collect::<Vec<_>>(), removed.into_iter().collect::<Vec<_>>());
+    (!added.is_empty() || !removed.is_empty()).then_some(Drift::Requests { added, removed })
+}
