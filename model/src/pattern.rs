@@ -1,6 +1,15 @@
-//! rsync filter patterns, parsed.
+//! rsync filter patterns: the checked text, and what it means.
+//!
+//! This is the only reader of rsync's pattern language. `composer` makes its automaton from
+//! [`Glob`]'s tokens, and [`crate::rules`] searches conflicts over the same tokens.
+
+mod glob;
+mod set;
 
 use std::fmt;
+
+pub use glob::{Glob, Test, Token};
+pub use set::ByteSet;
 
 use serde::{Serialize, Serializer};
 
@@ -9,7 +18,7 @@ use serde::{Serialize, Serializer};
 /// Its meaning is rsync's (`man rsync`, "PATTERN MATCHING RULES"): `*` stops at `/`, `**` does not,
 /// `?` is one byte but `/`, `[...]` a set (never `/`), `\` escapes when the pattern has a wildcard, a
 /// trailing `/` restricts to directories, a trailing `/***` means the directory and all below it.
-/// This type holds the checked text; `composer` compiles it.
+/// This type holds the checked text; [`Self::glob`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
@@ -76,6 +85,12 @@ impl Pattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the pattern matches.
+    #[must_use]
+    pub fn glob(&self) -> Glob {
+        Glob::parse(self.0.as_bytes())
     }
 }
 

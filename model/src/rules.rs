@@ -1,7 +1,7 @@
 //! The rules of one build: which patterns exclude, which include, and where each was written.
 
 mod conflict;
-pub(crate) mod glob;
+mod index;
 mod overlap;
 
 pub use conflict::{Conflict, conflicts};

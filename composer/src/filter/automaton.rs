@@ -13,7 +13,7 @@ use regex_automata::hybrid::dfa::{Cache, Config, DFA};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::start;
 
-use super::glob::Glob;
+use super::glob::{self, Glob};
 use crate::error::Error;
 
 /// The most memory that the states of one list take, in bytes.
@@ -36,7 +36,7 @@ impl Automaton {
             patterns: globs.len(),
             reason: source.source().map_or_else(|| source.to_string(), ToString::to_string),
         };
-        let hirs: Vec<_> = globs.iter().map(Glob::hir).collect();
+        let hirs: Vec<_> = globs.iter().map(glob::hir).collect();
         let settings = thompson::Config::new()
             .utf8(false)
             .which_captures(WhichCaptures::None)

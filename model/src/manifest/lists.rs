@@ -68,6 +68,7 @@ fn pattern_cure(error: PatternError, text: &str) -> String {
 
 /// Texts that are patterns but hardly the ones that were meant.
 fn unusual(check: &mut Check<'_>, item: &Cursor<'_>, pattern: &Pattern) {
+    let dead = pattern.glob().tokens().is_none();
     let pattern = pattern.as_str();
     if pattern.contains('{') && pattern.contains('}') {
         let message = "braces are not special in a pattern".to_owned();
@@ -77,7 +78,10 @@ fn unusual(check: &mut Check<'_>, item: &Cursor<'_>, pattern: &Pattern) {
     if pattern.split('/').any(|component| component == ".") || pattern.contains("//") {
         let message = "the pattern holds an empty or `.` component and matches nothing".to_owned();
         check.warn("dead-pattern", item.node.place, &item.field, message, "remove the component".to_owned());
-    } else if crate::rules::glob::Glob::parse(pattern).is_dead() {
+    } else if pattern == "/" {
+        let message = "the pattern names the root directory, which is always there, and matches nothing".to_owned();
+        check.warn("dead-pattern", item.node.place, &item.field, message, "write `/**` for everything".to_owned());
+    } else if dead {
         let message = "the pattern has a `[` without its `]` and matches nothing".to_owned();
         check.warn("dead-pattern", item.node.place, &item.field, message, "write `\\[` for the character".to_owned());
     }

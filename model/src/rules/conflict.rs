@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 
-use super::glob::Glob;
+use super::index::{List, Read};
 use super::overlap::{Automaton, Overlap, Role, What, overlap};
 use super::{Field, Rule, rules};
 use crate::manifest::Manifest;
 
 /// The most conflicts that are reported: beyond it, two manifests are the same module.
 const MAX_CONFLICTS: usize = 1000;
-/// The most positions that all walks over automata look at: some seconds of work.
-const BUDGET: usize = 10_000_000;
+/// The most steps of the whole search, where a step looks at one place of a pattern or at one
+/// pattern of a list: about two seconds of work.
+const BUDGET: usize = 20_000_000;
 /// The most of them for one pair of patterns, so that an intricate pair leaves enough for the rest.
 const BUDGET_OF_A_PAIR: usize = 1_000_000;
 
@@ -73,55 +74,37 @@ const PAIRS: [Pair; 4] = [
     },
 ];
 
-/// Every pair of patterns of `own` and a neighbour that take a common path which own `mask` leaves.
+/// Every pair of patterns of `own` and a neighbour that take a common path which masks leave.
 ///
-/// The work is bounded. What cannot be decided within the bounds is reported without an example.
+/// The work is bounded. A pair that cannot be decided within the bounds is reported without an
+/// example. Where the whole search meets its bound, the last conflict says that it ended there.
 #[must_use]
 pub fn conflicts(own: (&Manifest, &str), neighbours: &[(Manifest, String)]) -> Vec<Conflict> {
-    let (manifest, file) = own;
-    let masks = globs(rules(manifest, file, Field::Mask));
-    let mut search = Search { found: Vec::new(), budget: BUDGET };
-    for (other, other_file) in neighbours {
-        let other_masks = globs(rules(other, other_file, Field::Mask));
+    search(own, neighbours, BUDGET)
+}
+
+pub(super) fn search(own: (&Manifest, &str), neighbours: &[(Manifest, String)], budget: usize) -> Vec<Conflict> {
+    let lists = |(manifest, file): (&Manifest, &str)| {
+        [Field::Mask, Field::FileSpec, Field::ProtectedSpec].map(|field| List::new(rules(manifest, file, field)))
+    };
+    let [own_mask, own_files, own_protected] = lists(own);
+    let mut search = Search { found: Vec::new(), budget };
+    for (manifest, file) in neighbours {
+        let [mask, files, protected] = lists((manifest, file.as_str()));
         for pair in &PAIRS {
-            let ours = globs(rules(manifest, file, pair.own));
-            let theirs = globs(rules(other, other_file, pair.neighbour));
-            let mut masks: Vec<&Read> = masks.iter().collect();
-            if pair.neighbour_mask {
-                masks.extend(&other_masks);
-            }
-            for ours in &ours {
-                for theirs in theirs.iter().filter(|theirs| related(&ours.prefix, &theirs.prefix)) {
-                    search.compare(pair, ours, theirs, &masks);
-                }
+            let ours = if pair.own == Field::FileSpec { &own_files } else { &own_protected };
+            let theirs = if pair.neighbour == Field::FileSpec { &files } else { &protected };
+            let masks = if pair.neighbour_mask { vec![&own_mask, &mask] } else { vec![&own_mask] };
+            if search.compare_lists(pair, ours, theirs, &masks).is_err() {
+                return search.found;
             }
         }
     }
     search.found
 }
 
-/// A rule with what is needed to compare it.
-struct Read {
-    rule: Rule,
-    glob: Glob,
-    /// The bytes before the first wildcard: everything that the pattern takes begins with them.
-    prefix: Vec<u8>,
-}
-
-fn globs(rules: Vec<Rule>) -> Vec<Read> {
-    let read = |rule: Rule| {
-        let text = rule.pattern.as_str().trim_end_matches('/');
-        let text = text.strip_suffix("/***").unwrap_or(text);
-        let end = text.find(['*', '?', '[', '\\']).unwrap_or(text.len());
-        let prefix = text.as_bytes()[..end].to_vec();
-        Read { glob: Glob::parse(rule.pattern.as_str()), prefix, rule }
-    };
-    rules.into_iter().map(read).filter(|read| !read.glob.is_dead()).collect()
-}
-
-fn related(first: &[u8], second: &[u8]) -> bool {
-    first.starts_with(second) || second.starts_with(first)
-}
+/// The search is over before all pairs were compared, and the last conflict says so.
+struct Ended;
 
 struct Search {
     found: Vec<Conflict>,
@@ -129,50 +112,54 @@ struct Search {
 }
 
 impl Search {
-    fn compare(&mut self, pair: &Pair, ours: &Read, theirs: &Read, masks: &[&Read]) {
-        if self.found.len() >= MAX_CONFLICTS {
-            return;
+    fn compare_lists(&mut self, pair: &Pair, ours: &List, theirs: &List, masks: &[&List]) -> Result<(), Ended> {
+        let Some(any) = theirs.reads().first() else { return Ok(()) };
+        for ours in ours.reads() {
+            let related = theirs.related(&ours.prefix, &mut self.budget);
+            if self.budget == 0 {
+                return self.end(ours, related.first().copied().unwrap_or(any));
+            }
+            for theirs in related {
+                self.compare(pair, ours, theirs, masks)?;
+            }
         }
-        let near: Vec<&Read> = masks
-            .iter()
-            .copied()
-            .filter(|mask| related(&mask.prefix, &ours.prefix) && related(&mask.prefix, &theirs.prefix))
-            .collect();
+        Ok(())
+    }
+
+    fn compare(&mut self, pair: &Pair, ours: &Read, theirs: &Read, masks: &[&List]) -> Result<(), Ended> {
+        // What both take begins with the longer prefix; a mask takes some of it only if its own
+        // prefix goes with that one.
+        let prefix = if ours.prefix.len() < theirs.prefix.len() { &theirs.prefix } else { &ours.prefix };
+        let near: Vec<&Read> = masks.iter().flat_map(|list| list.related(prefix, &mut self.budget)).collect();
         let mut unknown = false;
         for (own, neighbour) in pair.roles {
             for what in [What::File, What::Directory] {
-                // A directory counts only where it is named for its own sake and would be missing.
-                let named = (*own == Role::Include && ours.glob.directory_only)
-                    || (*neighbour == Role::Include && theirs.glob.directory_only);
-                if what == What::Directory && (!named || own == neighbour) {
+                // A directory that both make is no conflict, one that is missing is.
+                if what == What::Directory && own == neighbour {
                     continue;
                 }
-                let first = Automaton::new(&ours.glob, *own, what);
-                let second = Automaton::new(&theirs.glob, *neighbour, what);
-                let (Some(first), Some(second)) = (first, second) else { continue };
-                let masks: Vec<Automaton> =
-                    near.iter().filter_map(|mask| Automaton::new(&mask.glob, Role::Exclude, what)).collect();
-                match self.walk(&first, &second, &masks) {
+                let first = Automaton::new([&ours.glob], *own, what);
+                let second = Automaton::new([&theirs.glob], *neighbour, what);
+                if first.is_empty() || second.is_empty() {
+                    continue;
+                }
+                let masks = Automaton::new(near.iter().map(|mask| &mask.glob), Role::Exclude, what);
+                let mut left = self.budget.min(BUDGET_OF_A_PAIR);
+                let before = left;
+                let answer = overlap(&first, &second, &masks, &mut left);
+                self.budget -= before - left;
+                match answer {
                     Overlap::None => {}
                     Overlap::At(path) => return self.report(pair, ours, theirs, Some(crate::path::escape(&path))),
+                    Overlap::Unknown if self.budget == 0 => return self.end(ours, theirs),
                     Overlap::Unknown => unknown = true,
                 }
             }
         }
-        if unknown {
-            self.report(pair, ours, theirs, None);
-        }
+        if unknown { self.report(pair, ours, theirs, None) } else { Ok(()) }
     }
 
-    fn walk(&mut self, first: &Automaton, second: &Automaton, masks: &[Automaton]) -> Overlap {
-        let mut own = self.budget.min(BUDGET_OF_A_PAIR);
-        let before = own;
-        let answer = overlap(first, second, &masks.iter().collect::<Vec<_>>(), &mut own);
-        self.budget -= before - own;
-        answer
-    }
-
-    fn report(&mut self, pair: &Pair, ours: &Read, theirs: &Read, example: Option<String>) {
+    fn report(&mut self, pair: &Pair, ours: &Read, theirs: &Read, example: Option<String>) -> Result<(), Ended> {
         let (own, neighbour) = (&ours.rule, &theirs.rule);
         let path = example.as_ref().map_or_else(
             || format!("`{}` and `{}` may take one path", own.pattern, neighbour.pattern),
@@ -191,12 +178,23 @@ impl Search {
                 "this module if the neighbour owns it"
             },
         );
-        self.found.push(Conflict {
-            own: own.clone(),
-            neighbour: neighbour.clone(),
-            example,
-            message: format!("{path}: {}", pair.consequence),
-            cure,
-        });
+        let last = self.found.len() + 1 == MAX_CONFLICTS;
+        let rest = if last { "; this is the last of the conflicts that are listed" } else { "" };
+        let message = format!("{path}: {}{rest}", pair.consequence);
+        self.found.push(Conflict { own: own.clone(), neighbour: neighbour.clone(), example, message, cure });
+        if last { Err(Ended) } else { Ok(()) }
+    }
+
+    /// Says that there was too much to compare.
+    fn end(&mut self, ours: &Read, theirs: &Read) -> Result<(), Ended> {
+        let (own, neighbour) = (ours.rule.clone(), theirs.rule.clone());
+        let message = format!(
+            "the search for conflicts ended at `{}` and `{}` of {}: the patterns are too many and too much alike, \
+             and the pairs that follow were not compared",
+            own.pattern, neighbour.pattern, neighbour.origin.module
+        );
+        let cure = "put the wildcards further back in the patterns, or fewer patterns into the lists".to_owned();
+        self.found.push(Conflict { own, neighbour, example: None, message, cure });
+        Err(Ended)
     }
 }

@@ -1,13 +1,19 @@
 //! Whether two patterns take a common path: a walk over the product of their automata, with the
-//! paths that the module's own mask takes left out.
+//! paths that masks take left out.
+//!
+//! The automata are the tokens of [`crate::pattern`] themselves: a place in a pattern is the number
+//! of tokens behind it. A path is taken as `composer`'s filter takes it, whose judge is rsync.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
-use super::glob::{Glob, Token};
+use crate::pattern::{ByteSet, Glob, Token};
 
 /// The most states that one question may visit; beyond it the answer is [`Overlap::Unknown`].
 const MAX_STATES: usize = 20_000;
+
+/// What a step costs beside the places that it looks at, in the time for one place.
+const OVERHEAD: usize = 8;
 
 /// What a pattern does in a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,94 +31,146 @@ pub(super) enum What {
     Directory,
 }
 
-/// Where the end of a path may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tail {
-    /// After the last token.
-    Exact,
-    /// There, or anywhere below.
-    OrBelow,
-    /// Only below.
-    Below,
+/// A place in one of several patterns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    pattern: usize,
+    /// The tokens behind the place. One more than there are stands for everything below a directory
+    /// that the pattern took.
+    at: usize,
 }
 
-/// A pattern as a nondeterministic automaton: position `tokens.len()` is behind the last token, the
-/// next one below it.
+/// Where a match can stand, in ascending order, each place once.
+type Places = Vec<Place>;
+
 #[derive(Debug)]
-pub(super) struct Automaton {
-    tokens: Vec<Token>,
-    tail: Tail,
+struct Pattern<'a> {
+    tokens: &'a [Token],
+    directory_only: bool,
+    slash_for_directory: bool,
+    /// Whether everything below a directory that is matched is taken.
+    below: bool,
 }
 
-impl Automaton {
-    /// `None` when the pattern takes nothing of this kind.
-    pub(super) fn new(glob: &Glob, role: Role, what: What) -> Option<Self> {
-        let directory = what == What::Directory;
-        let tail = match role {
-            _ if glob.and_below => {
-                if directory {
-                    Tail::OrBelow
-                } else {
-                    Tail::Below
-                }
-            }
-            Role::Exclude if glob.directory_only && !directory => Tail::Below,
-            Role::Exclude => Tail::OrBelow,
-            Role::Include if glob.directory_only => {
-                if directory {
-                    Tail::Exact
-                } else {
-                    return None;
-                }
-            }
-            Role::Include if glob.is_literal() => Tail::OrBelow,
-            Role::Include => Tail::Exact,
+/// Patterns of one role that are asked about one kind of path. It takes what any of them takes.
+#[derive(Debug)]
+pub(super) struct Automaton<'a> {
+    patterns: Vec<Pattern<'a>>,
+    what: What,
+}
+
+impl<'a> Automaton<'a> {
+    pub(super) fn new(globs: impl IntoIterator<Item = &'a Glob>, role: Role, what: What) -> Self {
+        let pattern = |glob: &'a Glob| {
+            let tokens = glob.tokens()?;
+            // For its own sake a directory ships only where a trailing slash says so.
+            let meant = role == Role::Exclude || glob.directory_only == (what == What::Directory);
+            let literal = || tokens.iter().all(|token| matches!(token, Token::Byte(_)));
+            meant.then(|| Pattern {
+                tokens,
+                directory_only: glob.directory_only,
+                slash_for_directory: glob.slash_for_directory,
+                below: role == Role::Exclude || (!glob.directory_only && literal()),
+            })
         };
-        Some(Self { tokens: glob.tokens.clone()?, tail })
+        Self { patterns: globs.into_iter().filter_map(pattern).collect(), what }
     }
 
-    /// Puts `position` and all that stars lead to without a byte into `set`.
-    fn close(&self, mut position: usize, set: &mut BTreeSet<usize>) {
-        while set.insert(position) && self.tokens.get(position).is_some_and(Token::repeats) {
-            position += 1;
+    /// Whether nothing can be taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    fn start(&self) -> Places {
+        let mut places = Places::new();
+        (0..self.patterns.len()).for_each(|pattern| self.close(Place { pattern, at: 0 }, &mut places));
+        places
+    }
+
+    fn token(&self, place: Place) -> Option<Token> {
+        self.patterns[place.pattern].tokens.get(place.at).copied()
+    }
+
+    fn is_end(&self, place: Place) -> bool {
+        place.at == self.patterns[place.pattern].tokens.len()
+    }
+
+    fn is_below(&self, place: Place) -> bool {
+        place.at > self.patterns[place.pattern].tokens.len()
+    }
+
+    /// Puts `place`, and where a star leads without a byte, behind `places`.
+    ///
+    /// Stars never stand side by side. Therefore a place that does not come after the last one is
+    /// there already: it is where the star at the place before leads, or a star that the token before
+    /// it led to.
+    fn close(&self, place: Place, places: &mut Places) {
+        if places.last().is_some_and(|last| last.pattern == place.pattern && last.at >= place.at) {
+            return;
+        }
+        places.push(place);
+        if self.token(place).is_some_and(Token::repeats) {
+            places.push(Place { at: place.at + 1, ..place });
         }
     }
 
-    fn start(&self) -> BTreeSet<usize> {
-        let mut set = BTreeSet::new();
-        self.close(0, &mut set);
-        set
-    }
-
-    fn step(&self, from: &BTreeSet<usize>, byte: u8) -> BTreeSet<usize> {
-        let mut next = BTreeSet::new();
-        for &position in from {
-            match self.tokens.get(position) {
+    /// The places after one more byte. A single place below what was taken stands for all of them.
+    fn step(&self, from: &[Place], byte: u8) -> Places {
+        let mut next = Places::new();
+        for &place in from {
+            let pattern = &self.patterns[place.pattern];
+            let enters =
+                |slash_counts: bool| byte == b'/' && pattern.below && pattern.slash_for_directory == slash_counts;
+            let below = Place { at: pattern.tokens.len() + 1, ..place };
+            match self.token(place) {
                 Some(token) if !token.accepts(byte) => {}
-                Some(token) if token.repeats() => self.close(position, &mut next),
-                Some(_) => self.close(position + 1, &mut next),
-                None if position > self.tokens.len() => self.close(position, &mut next),
-                None if self.tail != Tail::Exact && byte == b'/' => self.close(position + 1, &mut next),
+                Some(token) => {
+                    let to = Place { at: if token.repeats() { place.at } else { place.at + 1 }, ..place };
+                    self.close(to, &mut next);
+                    if enters(true)
+                        && next.last().is_some_and(|last| self.is_end(*last) && last.pattern == place.pattern)
+                    {
+                        return vec![below];
+                    }
+                }
+                None if self.is_below(place) || enters(false) => return vec![below],
                 None => {}
             }
         }
         next
     }
 
-    fn accepts(&self, positions: &BTreeSet<usize>) -> bool {
-        let (at_end, below) = (positions.contains(&self.tokens.len()), positions.contains(&(self.tokens.len() + 1)));
-        match self.tail {
-            Tail::Exact => at_end,
-            Tail::OrBelow => at_end || below,
-            Tail::Below => below,
-        }
+    /// The bytes over which some place has a step.
+    fn bytes(&self, places: &[Place]) -> ByteSet {
+        let of = |place: &Place| match self.token(*place) {
+            Some(token) => token.bytes(),
+            None if self.is_below(*place) => ByteSet::ALL,
+            None => ByteSet::of(b'/'),
+        };
+        places.iter().map(of).fold(ByteSet::default(), ByteSet::union)
+    }
+
+    /// Whether a path that ends here is taken.
+    fn accepts(&self, places: &[Place]) -> bool {
+        let ends = |place: &Place, slash: bool| {
+            let pattern = &self.patterns[place.pattern];
+            let file_fits = self.what == What::Directory || !pattern.directory_only;
+            let slash_fits = (self.what == What::Directory && pattern.slash_for_directory) == slash;
+            self.is_below(*place) || (self.is_end(*place) && file_fits && slash_fits)
+        };
+        places.iter().any(|place| ends(place, false))
+            || (self.what == What::Directory && self.step(places, b'/').iter().any(|place| ends(place, true)))
+    }
+
+    /// Whether everything that begins like this is taken.
+    fn takes_all(&self, places: &[Place]) -> bool {
+        places.iter().any(|place| self.is_below(*place))
     }
 }
 
 /// The last component so far: a path holds no empty one, no `.` and no `..`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Component {
-    Outside,
     Empty,
     Dot,
     Dots,
@@ -122,11 +180,7 @@ enum Component {
 impl Component {
     fn step(self, byte: u8) -> Option<Self> {
         match (self, byte) {
-            (Self::Outside, b'/') => Some(Self::Empty),
-            (Self::Outside, _)
-            | (Self::Empty | Self::Dot | Self::Dots, b'/')
-            | (Self::Name(255), 1..=b'.' | b'0'..) => None,
-            (_, 0) => None,
+            (_, 0) | (Self::Empty | Self::Dot | Self::Dots, b'/') | (Self::Name(255), 1..=b'.' | b'0'..) => None,
             (Self::Empty, b'.') => Some(Self::Dot),
             (Self::Dot, b'.') => Some(Self::Dots),
             (Self::Name(_), b'/') => Some(Self::Empty),
@@ -143,63 +197,75 @@ impl Component {
 pub(super) enum Overlap {
     /// No path is taken by both, or masks take all such paths.
     None,
-    /// Both take this path.
+    /// Both take this path, which begins with a slash.
     At(Vec<u8>),
     /// The question was too big.
     Unknown,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a path so far says: its last component, and where the two patterns and the masks stand.
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct State {
     component: Component,
-    sets: Rc<[BTreeSet<usize>]>,
+    places: [Places; 3],
+}
+
+impl State {
+    fn size(&self) -> usize {
+        self.places.iter().map(Vec::len).sum()
+    }
 }
 
 /// The shortest path that `first` and `second` take and none of `masks` does.
 ///
-/// Every position that a step looks at is taken from `budget`, which many questions share.
-pub(super) fn overlap(first: &Automaton, second: &Automaton, masks: &[&Automaton], budget: &mut usize) -> Overlap {
-    let automata: Vec<&Automaton> = [first, second].into_iter().chain(masks.iter().copied()).collect();
-    let bytes = representatives(&automata);
-    let start = State { component: Component::Outside, sets: automata.iter().map(|one| one.start()).collect() };
-    let mut states = vec![(start.clone(), 0usize, 0u8)];
-    let mut known = HashMap::from([(start, ())]);
+/// Every place that a step looks at is taken from `budget`, which many questions share; the answer
+/// is [`Overlap::Unknown`] when nothing is left.
+pub(super) fn overlap(
+    first: &Automaton<'_>,
+    second: &Automaton<'_>,
+    masks: &Automaton<'_>,
+    budget: &mut usize,
+) -> Overlap {
+    let automata = [first, second, masks];
+    let start = Rc::new(State { component: Component::Empty, places: automata.map(Automaton::start) });
+    let mut states = vec![(Rc::clone(&start), 0usize, 0u8)];
+    let mut known = HashSet::from([start]);
     let mut queue = VecDeque::from([0usize]);
     while let Some(number) = queue.pop_front() {
-        let state = states[number].0.clone();
-        for &byte in &bytes {
+        let state = Rc::clone(&states[number].0);
+        let (bytes, work) = choices(automata, &state);
+        *budget = budget.saturating_sub(work);
+        for byte in bytes {
             let Some(component) = state.component.step(byte) else { continue };
-            *budget = budget.saturating_sub(state.sets.iter().map(|set| set.len() + 1).sum());
+            *budget = budget.saturating_sub(state.size() + OVERHEAD);
             if *budget == 0 {
                 return Overlap::Unknown;
             }
-            let step = |(one, set): (&&Automaton, &BTreeSet<usize>)| one.step(set, byte);
-            let sets: Rc<[BTreeSet<usize>]> = automata.iter().zip(state.sets.iter()).map(step).collect();
-            if sets[0].is_empty() || sets[1].is_empty() {
+            let places: [Places; 3] = std::array::from_fn(|at| automata[at].step(&state.places[at], byte));
+            if places[0].is_empty() || places[1].is_empty() || masks.takes_all(&places[2]) {
                 continue;
             }
-            let next = State { component, sets };
-            if known.contains_key(&next) {
+            let next = Rc::new(State { component, places });
+            if !known.insert(Rc::clone(&next)) {
                 continue;
             }
-            let taken = |at: usize| automata[at].accepts(&next.sets[at]);
-            let whole = matches!(component, Component::Name(_));
-            states.push((next.clone(), number, byte));
-            if whole && taken(0) && taken(1) && !(2..automata.len()).any(taken) {
+            let taken = |at: usize| automata[at].accepts(&next.places[at]);
+            let whole = matches!(component, Component::Name(_)) && taken(0) && taken(1) && !taken(2);
+            states.push((next, number, byte));
+            if whole {
                 return Overlap::At(path(&states));
             }
             if states.len() > MAX_STATES {
                 return Overlap::Unknown;
             }
-            known.insert(next, ());
             queue.push_back(states.len() - 1);
         }
     }
     Overlap::None
 }
 
-/// The bytes that lead to the last state.
-fn path(states: &[(State, usize, u8)]) -> Vec<u8> {
+/// The bytes that lead to the last state, behind the slash of the root.
+fn path(states: &[(Rc<State>, usize, u8)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut at = states.len() - 1;
     while at != 0 {
@@ -207,38 +273,51 @@ fn path(states: &[(State, usize, u8)]) -> Vec<u8> {
         bytes.push(*byte);
         at = *parent;
     }
+    bytes.push(b'/');
     bytes.reverse();
     bytes
 }
 
-/// One byte of each class that the automata cannot tell apart, letters first so that an example
-/// can be read.
-fn representatives(automata: &[&Automaton]) -> Vec<u8> {
-    let mut class = [0u32; 256];
-    let mut classes = 1;
-    let mut split = |test: &dyn Fn(u8) -> bool| {
-        let mut renamed: HashMap<u32, u32> = HashMap::new();
-        for byte in 0..=u8::MAX {
-            if test(byte) {
-                let new = *renamed.entry(class[usize::from(byte)]).or_insert_with(|| {
-                    classes += 1;
-                    classes
-                });
-                class[usize::from(byte)] = new;
+/// One byte of each class that a state cannot tell apart and both patterns go over, letters first so
+/// that an example can be read; and how much was looked at.
+fn choices(automata: [&Automaton<'_>; 3], state: &State) -> (Vec<u8>, usize) {
+    let both = automata[0].bytes(&state.places[0]).intersection(automata[1].bytes(&state.places[1]));
+    let mut single = ByteSet::of(b'/').union(ByteSet::of(b'.'));
+    let mut sets = HashSet::new();
+    for (automaton, places) in automata.iter().zip(&state.places) {
+        for place in places {
+            match automaton.token(*place) {
+                Some(Token::Byte(byte)) => single.insert(byte),
+                Some(Token::Set(set)) => drop(sets.insert(set)),
+                _ => {}
             }
         }
-    };
-    let mut literal = [false; 256];
-    [0, b'/', b'.'].into_iter().for_each(|byte: u8| literal[usize::from(byte)] = true);
-    for token in automata.iter().flat_map(|one| &one.tokens) {
-        match token {
-            Token::Byte(byte) => literal[usize::from(*byte)] = true,
-            Token::Set(set) => split(&|byte| set.contains(byte)),
-            _ => {}
-        }
     }
-    (0..=u8::MAX).filter(|byte| literal[usize::from(*byte)]).for_each(|byte| split(&|other| other == byte));
-    let order = (b'a'..=b'z').chain(b'0'..=b'9').chain(b'!'..=b'~').chain(1..=u8::MAX);
-    let mut seen = BTreeSet::new();
-    order.filter(|byte| seen.insert(class[usize::from(*byte)])).collect()
+    let mut work = state.size() + OVERHEAD;
+    let mut blocks = vec![both.intersection(single.complement())];
+    for set in sets {
+        work += blocks.len();
+        let split = |block: &ByteSet| [block.intersection(set), block.intersection(set.complement())];
+        blocks = blocks.iter().flat_map(split).filter(|block| !block.is_empty()).collect();
+    }
+    let mut classes = both.intersection(single);
+    blocks.into_iter().filter_map(readable).for_each(|byte| classes.insert(byte));
+    let mut bytes = Vec::new();
+    for part in by_readability() {
+        bytes.extend(classes.intersection(part).iter());
+        classes = classes.intersection(part.complement());
+    }
+    (bytes, work)
+}
+
+/// The byte of `block` that can be read best.
+fn readable(block: ByteSet) -> Option<u8> {
+    by_readability().into_iter().find_map(|part| block.intersection(part).first())
+}
+
+/// Letters, digits, other characters, and all bytes.
+fn by_readability() -> [ByteSet; 4] {
+    const PARTS: [ByteSet; 4] =
+        [ByteSet::range(b'a', b'z'), ByteSet::range(b'0', b'9'), ByteSet::range(b'!', b'~'), ByteSet::ALL];
+    PARTS
 }

@@ -1,6 +1,8 @@
-use super::glob::Glob;
+use std::time::{Duration, Instant};
+
 use super::overlap::{Automaton, Overlap, Role, What, overlap};
 use super::*;
+use crate::pattern::{Glob, Token};
 
 fn manifest(name: &str, lists: &str) -> Manifest {
     let parsed = Manifest::parse(format!("{{schema_version: 1, name: {name}, {lists}}}").as_bytes());
@@ -95,7 +97,7 @@ fn paths() -> Vec<Vec<u8>> {
 }
 
 /// Whether the tokens match `path`, by the book: the judge of the automaton.
-fn matches(tokens: &[super::glob::Token], path: &[u8]) -> bool {
+fn matches(tokens: &[Token], path: &[u8]) -> bool {
     let Some((token, rest)) = tokens.split_first() else { return path.is_empty() };
     if token.repeats() {
         return matches(rest, path) || path.first().is_some_and(|b| token.accepts(*b) && matches(tokens, &path[1..]));
@@ -103,41 +105,39 @@ fn matches(tokens: &[super::glob::Token], path: &[u8]) -> bool {
     path.first().is_some_and(|byte| token.accepts(*byte)) && matches(rest, &path[1..])
 }
 
-fn takes(glob: &Glob, role: Role, path: &[u8]) -> bool {
-    let Some(tokens) = &glob.tokens else { return false };
+fn takes(glob: &Glob, role: Role, what: What, path: &[u8]) -> bool {
+    let (Some(tokens), path) = (glob.tokens(), &path[1..]) else { return false };
     let ends = (0..path.len()).filter(|end| path[*end] == b'/').chain([path.len()]);
     ends.into_iter().any(|end| {
         let below = end < path.len();
+        let is_directory = below || what == What::Directory;
         let reaches = match role {
-            _ if glob.and_below => below,
-            Role::Exclude => below || !glob.directory_only,
-            Role::Include if glob.directory_only => false,
-            Role::Include => !below || glob.is_literal(),
+            Role::Exclude => is_directory || !glob.directory_only,
+            Role::Include if below => !glob.directory_only && what == What::File && glob.literal().is_some(),
+            Role::Include => glob.directory_only == is_directory,
         };
-        reaches && matches(tokens, &path[..end])
+        let slash: &[u8] = if is_directory && glob.slash_for_directory { b"/" } else { b"" };
+        reaches && matches(tokens, &[&path[..end], slash].concat())
     })
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(512))]
     #[test]
     fn an_overlap_is_found_exactly_where_there_is_one(
-        texts in proptest::collection::vec("/(a|b|\\*|\\?|\\[ab\\]|\\[!a\\]|\\[\\]-\\[\\]|\\\\\\[|\\*\\*|-){1,3}(/(a|b|c|\\*|\\?|\\*\\*|\\*\\*\\*){1,2})?/?", 3),
-        roles in proptest::bool::ANY,
+        texts in proptest::collection::vec("/(a|b|\\*|\\?|\\[ab\\]|\\[!a\\]|\\[\\]-\\[\\]|\\\\\\[|\\*\\*|-|\\\\){1,3}(/(a|b|c|\\*|\\?|\\*\\*|\\*\\*\\*){1,2})?/?", 4),
+        role in proptest::sample::select(vec![Role::Exclude, Role::Include]),
+        what in proptest::sample::select(vec![What::File, What::Directory]),
     ) {
-        let globs: Vec<Glob> = texts.iter().map(|text| Glob::parse(text)).collect();
-        let role = if roles { Role::Exclude } else { Role::Include };
-        let all = [(0, Role::Include), (1, role), (2, Role::Exclude)];
-        let automata: Vec<Option<Automaton>> =
-            all.iter().map(|(at, role)| Automaton::new(&globs[*at], *role, What::File)).collect();
+        let globs: Vec<Glob> = texts.iter().map(|text| Glob::parse(text.as_bytes())).collect();
+        let first = Automaton::new([&globs[0]], Role::Include, what);
+        let second = Automaton::new([&globs[1]], role, what);
+        let masks = Automaton::new(&globs[2..], Role::Exclude, what);
         let holds = |path: &[u8]| {
-            takes(&globs[0], all[0].1, path) && takes(&globs[1], all[1].1, path) && !takes(&globs[2], all[2].1, path)
+            let masked = || globs[2..].iter().any(|mask| takes(mask, Role::Exclude, what, path));
+            takes(&globs[0], Role::Include, what, path) && takes(&globs[1], role, what, path) && !masked()
         };
-        let (Some(first), Some(second)) = (&automata[0], &automata[1]) else {
-            assert!(!paths().iter().any(|path| takes(&globs[0], all[0].1, path) && takes(&globs[1], all[1].1, path)));
-            return Ok(());
-        };
-        let masks: Vec<&Automaton> = automata[2].iter().collect();
-        match overlap(first, second, &masks, &mut 50_000_000) {
+        match overlap(&first, &second, &masks, &mut 50_000_000) {
             Overlap::At(path) => assert!(holds(&path), "{texts:?} {:?}", String::from_utf8_lossy(&path)),
             Overlap::None => {
                 let missed = paths().into_iter().find(|path| holds(path));
@@ -145,5 +145,102 @@ proptest::proptest! {
             }
             Overlap::Unknown => panic!("{texts:?}"),
         }
+    }
+}
+
+/// A module with these lists, without the limits of a manifest's text.
+fn large(name: &str, field: Field, patterns: impl Iterator<Item = String>) -> Manifest {
+    let mut made = manifest(name, "reboot_required: false");
+    let position = Position { line: 1, column: 1 };
+    let entries = patterns.map(|text| Entry { value: Pattern::parse(&text).unwrap(), position }).collect();
+    match field {
+        Field::Mask => made.mask = entries,
+        Field::FileSpec => made.file_spec = entries,
+        _ => made.protected_spec = entries,
+    }
+    made
+}
+
+const MANY: usize = 50_000;
+
+/// A part of the whole budget, so that a build without optimisation is done quickly.
+const SOME_WORK: usize = 1_000_000;
+
+/// The conflicts of two long lists, and how long the search took.
+fn between_many(ours: impl Fn(usize) -> String, theirs: impl Fn(usize) -> String) -> (Vec<Conflict>, Duration) {
+    let own = large("own", Field::FileSpec, (0..MANY).map(ours));
+    let other = large("other", Field::FileSpec, (0..MANY).map(theirs));
+    let start = Instant::now();
+    let found = conflict::search((&own, "a.yaml"), &[(other, "b.yaml".to_owned())], SOME_WORK);
+    (found, start.elapsed())
+}
+
+#[test]
+fn long_lists_of_different_paths_are_compared_to_the_end() {
+    let own = |n: usize| format!("/usr/lib/module/{}/f{n}*", n % 100);
+    let other =
+        |n: usize| if n == 40_000 { "/usr/lib/module/7/f4[0-9]7x".to_owned() } else { format!("/opt/other/{n}/*") };
+    let (found, took) = between_many(own, other);
+    let texts: Vec<&str> = found.iter().map(|one| one.own.pattern.as_str()).collect();
+    assert_eq!(texts, ["/usr/lib/module/7/f407*"]);
+    assert!(took.as_secs() < 20, "{took:?}");
+}
+
+#[test]
+fn long_lists_of_patterns_that_are_much_alike_end_with_a_word() {
+    for (own, other) in [("/**a", "/**b"), ("/x*a", "/x*b"), ("/*[a-m]?", "/**[!b-y]x/")] {
+        let (found, took) = between_many(|n| format!("{own}{n}a"), |n| format!("{other}{n}b"));
+        let last = found.last().unwrap();
+        assert_eq!((found.len(), &last.example), (1, &None), "{own} {other}");
+        assert!(last.message.starts_with("the search for conflicts ended at `"), "{}", last.message);
+        assert!(took.as_secs() < 60, "{own} {other}: {took:?}");
+    }
+}
+
+#[test]
+fn a_search_that_ends_early_says_where_and_keeps_what_it_found() {
+    let own = large("own", Field::FileSpec, ["/a", "/b", "/*c"].map(str::to_owned).into_iter());
+    let other = large("other", Field::FileSpec, ["/a", "/b", "/*d*c"].map(str::to_owned).into_iter());
+    let neighbours = [(other, "b.yaml".to_owned())];
+    let all = conflicts((&own, "a.yaml"), &neighbours);
+    assert_eq!(all.len(), 3);
+    let mut lengths = Vec::new();
+    for budget in 0..1000 {
+        let found = conflict::search((&own, "a.yaml"), &neighbours, budget);
+        let ended = found.last().is_some_and(|last| last.message.starts_with("the search for conflicts ended"));
+        let real = found.len() - usize::from(ended);
+        assert_eq!(found[..real], all[..real], "{budget}");
+        assert!(ended || real == 3, "{budget}");
+        lengths.push(real);
+    }
+    assert!(lengths.is_sorted());
+    assert_eq!((lengths[0], lengths[999]), (0, 3));
+}
+
+#[test]
+fn long_masks_beside_long_lists_are_bounded() {
+    let mut own = large("own", Field::FileSpec, (0..MANY).map(|n| format!("/d/{n}")));
+    own.mask = large("own", Field::Mask, (0..MANY).map(|n| format!("/*/{n}*[x]"))).mask;
+    let other = large("other", Field::ProtectedSpec, (0..MANY).map(|n| format!("/d/{n}")));
+    let start = Instant::now();
+    let found = conflict::search((&own, "a.yaml"), &[(other, "b.yaml".to_owned())], SOME_WORK);
+    assert!(found.last().unwrap().message.starts_with("the search for conflicts ended"));
+    assert!(found[..found.len() - 1].iter().all(|one| one.example.is_some()));
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+proptest::proptest! {
+    #[test]
+    fn related_patterns_are_those_whose_prefixes_go_together(
+        texts in proptest::collection::vec("/(a|b|a/|/b){0,4}(\\*|/\\*\\*\\*)?", 0..30),
+        asked in "(a|b|/){0,4}",
+    ) {
+        let own = large("own", Field::FileSpec, texts.into_iter());
+        let list = index::List::new(rules(&own, "a.yaml", Field::FileSpec));
+        let goes = |read: &index::Read| read.prefix.starts_with(asked.as_bytes()) || asked.as_bytes().starts_with(&read.prefix);
+        let text = |read: &index::Read| read.rule.pattern.to_string();
+        let wanted: Vec<String> = list.reads().iter().filter(|read| goes(read)).map(text).collect();
+        let found: Vec<String> = list.related(asked.as_bytes(), &mut 1000).into_iter().map(text).collect();
+        assert_eq!(found, wanted);
     }
 }
