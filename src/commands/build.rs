@@ -121,8 +121,8 @@ Examples:
 impl BuildArgs {
     /// What `build` without arguments does.
     pub(crate) fn defaults() -> Result<Self, Error> {
-        let command = Self::augment_args(clap::Command::new("build"));
-        let parsed = command.try_get_matches_from(["build"]).and_then(|matches| Self::from_arg_matches(&matches));
+        let parser = Self::augment_args(clap::Command::default().no_binary_name(true));
+        let parsed = parser.try_get_matches_from([""; 0]).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.map_err(|error| Error::bug("`build` needs an argument").because(&error))
     }
 }

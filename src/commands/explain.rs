@@ -91,7 +91,7 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
             .hint("name the path without --summary, or the place alone"));
     }
     let (place, is_summary) = (explain::place(&args.place())?, args.summary);
-    let asked = args.path.as_ref().filter(|_| !is_summary).map(|path| path_of(path)).transpose()?;
+    let asked = args.path.as_ref().filter(|_| !is_summary).map(path_of).transpose()?;
     match (asked, place) {
         (Some(asked), Place::Module(module)) => {
             let request = Request::new(args.into_build(module)?, context)?;

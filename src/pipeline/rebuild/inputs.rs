@@ -32,7 +32,7 @@ pub(super) fn request(
 ) -> Result<Request, Error> {
     let inputs = &target.record.inputs;
     let words = words(target, args, output, scratch, context)?;
-    let matches = BuildArgs::augment_args(Command::new("build").no_binary_name(true)).try_get_matches_from(words);
+    let matches = BuildArgs::augment_args(Command::default().no_binary_name(true)).try_get_matches_from(words);
     let build = matches.and_then(|matches| BuildArgs::from_arg_matches(&matches));
     let build = build
         .map_err(|error| Error::refused("the record asks for a build that cannot be asked for").because(&error))?;

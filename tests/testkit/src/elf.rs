@@ -1,5 +1,7 @@
 //! Small ELF files, for what reads them.
 
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
 /// A small shared object for x86: one loadable segment over the whole file, an interpreter (none
 /// where it is empty), and a dynamic section that names libraries and a `RUNPATH`.
 ///
