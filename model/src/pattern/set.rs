@@ -50,6 +50,12 @@ impl ByteSet {
         self == Self::default()
     }
 
+    /// How many bytes are in.
+    #[must_use]
+    pub fn len(self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
     /// The bytes that are not in.
     #[must_use]
     pub fn complement(self) -> Self {
@@ -175,7 +181,7 @@ mod tests {
         [0, 63, 64, 127, 128, 191, 192, 255].into_iter().for_each(|byte| set.insert(byte));
         assert_eq!(set.iter().collect::<Vec<u8>>(), [0, 63, 64, 127, 128, 191, 192, 255]);
         set.remove(63);
-        assert!(!set.contains(63) && set.contains(64) && set.complement().contains(63));
+        assert!(!set.contains(63) && set.contains(64) && set.len() == 7 && set.complement().contains(63));
         assert!(set.intersection(set.complement()).is_empty());
         assert_eq!(set.union(set.complement()), ByteSet::ALL);
     }

@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 /// The most conflicts that are reported: beyond it, two manifests are the same module.
 const MAX_CONFLICTS: usize = 1000;
 /// The most steps of the whole search, where a step looks at one place of a pattern or at one
-/// pattern of a list: about two seconds of work.
+/// pattern of a list: about half a second of work.
 const BUDGET: usize = 20_000_000;
 /// The most of them for one pair of patterns, so that an intricate pair leaves enough for the rest.
 const BUDGET_OF_A_PAIR: usize = 1_000_000;
@@ -131,6 +131,7 @@ impl Search {
         // prefix goes with that one.
         let prefix = if ours.prefix.len() < theirs.prefix.len() { &theirs.prefix } else { &ours.prefix };
         let near: Vec<&Read> = masks.iter().flat_map(|list| list.related(prefix, &mut self.budget)).collect();
+        let stem = &prefix[..prefix.len().saturating_sub(1)];
         let mut unknown = false;
         for (own, neighbour) in pair.roles {
             for what in [What::File, What::Directory] {
@@ -146,7 +147,7 @@ impl Search {
                 let masks = Automaton::new(near.iter().map(|mask| &mask.glob), Role::Exclude, what);
                 let mut left = self.budget.min(BUDGET_OF_A_PAIR);
                 let before = left;
-                let answer = overlap(&first, &second, &masks, &mut left);
+                let answer = overlap(&first, &second, &masks, stem, &mut left);
                 self.budget -= before - left;
                 match answer {
                     Overlap::None => {}

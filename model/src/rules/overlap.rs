@@ -13,7 +13,7 @@ use crate::pattern::{ByteSet, Glob, Token};
 const MAX_STATES: usize = 20_000;
 
 /// What a step costs beside the places that it looks at, in the time for one place.
-const OVERHEAD: usize = 8;
+const OVERHEAD: usize = 32;
 
 /// What a pattern does in a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,30 +114,36 @@ impl<'a> Automaton<'a> {
         }
     }
 
-    /// The places after one more byte. A single place below what was taken stands for all of them.
+    /// The places after one more byte.
     fn step(&self, from: &[Place], byte: u8) -> Places {
         let mut next = Places::new();
+        self.step_into(from, byte, &mut next);
+        next
+    }
+
+    /// Puts the places after one more byte into `next`. A single place below what was taken stands
+    /// for all of them.
+    fn step_into(&self, from: &[Place], byte: u8, next: &mut Places) {
+        next.clear();
         for &place in from {
             let pattern = &self.patterns[place.pattern];
             let enters =
                 |slash_counts: bool| byte == b'/' && pattern.below && pattern.slash_for_directory == slash_counts;
-            let below = Place { at: pattern.tokens.len() + 1, ..place };
-            match self.token(place) {
-                Some(token) if !token.accepts(byte) => {}
+            let all_below = match self.token(place) {
+                Some(token) if !token.accepts(byte) => false,
                 Some(token) => {
-                    let to = Place { at: if token.repeats() { place.at } else { place.at + 1 }, ..place };
-                    self.close(to, &mut next);
-                    if enters(true)
-                        && next.last().is_some_and(|last| self.is_end(*last) && last.pattern == place.pattern)
-                    {
-                        return vec![below];
-                    }
+                    self.close(Place { at: if token.repeats() { place.at } else { place.at + 1 }, ..place }, next);
+                    let at_end = |last: &Place| last.pattern == place.pattern && self.is_end(*last);
+                    enters(true) && next.last().is_some_and(at_end)
                 }
-                None if self.is_below(place) || enters(false) => return vec![below],
-                None => {}
+                None => self.is_below(place) || enters(false),
+            };
+            if all_below {
+                next.clear();
+                next.push(Place { at: pattern.tokens.len() + 1, ..place });
+                return;
             }
         }
-        next
     }
 
     /// The bytes over which some place has a step.
@@ -216,7 +222,8 @@ impl State {
     }
 }
 
-/// The shortest path that `first` and `second` take and none of `masks` does.
+/// The shortest path that `first` and `second` take and none of `masks` does. All that the two take is
+/// known to begin with `stem` and to be longer.
 ///
 /// Every place that a step looks at is taken from `budget`, which many questions share; the answer
 /// is [`Overlap::Unknown`] when nothing is left.
@@ -224,10 +231,28 @@ pub(super) fn overlap(
     first: &Automaton<'_>,
     second: &Automaton<'_>,
     masks: &Automaton<'_>,
+    stem: &[u8],
     budget: &mut usize,
 ) -> Overlap {
     let automata = [first, second, masks];
-    let start = Rc::new(State { component: Component::Empty, places: automata.map(Automaton::start) });
+    let mut start = State { component: Component::Empty, places: automata.map(Automaton::start) };
+    let mut next = Places::new();
+    for &byte in stem {
+        let Some(component) = start.component.step(byte) else { return Overlap::None };
+        *budget = budget.saturating_sub(start.size());
+        start.component = component;
+        for (automaton, places) in automata.iter().zip(&mut start.places) {
+            automaton.step_into(places, byte, &mut next);
+            std::mem::swap(places, &mut next);
+        }
+        if masks.takes_all(&start.places[2]) {
+            return Overlap::None;
+        }
+        if *budget == 0 {
+            return Overlap::Unknown;
+        }
+    }
+    let start = Rc::new(start);
     let mut states = vec![(Rc::clone(&start), 0usize, 0u8)];
     let mut known = HashSet::from([start]);
     let mut queue = VecDeque::from([0usize]);
@@ -253,7 +278,7 @@ pub(super) fn overlap(
             let whole = matches!(component, Component::Name(_)) && taken(0) && taken(1) && !taken(2);
             states.push((next, number, byte));
             if whole {
-                return Overlap::At(path(&states));
+                return Overlap::At(path(stem, &states));
             }
             if states.len() > MAX_STATES {
                 return Overlap::Unknown;
@@ -264,8 +289,8 @@ pub(super) fn overlap(
     Overlap::None
 }
 
-/// The bytes that lead to the last state, behind the slash of the root.
-fn path(states: &[(Rc<State>, usize, u8)]) -> Vec<u8> {
+/// `stem` and the bytes that lead to the last state, behind the slash of the root.
+fn path(stem: &[u8], states: &[(Rc<State>, usize, u8)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut at = states.len() - 1;
     while at != 0 {
@@ -273,15 +298,17 @@ fn path(states: &[(Rc<State>, usize, u8)]) -> Vec<u8> {
         bytes.push(*byte);
         at = *parent;
     }
-    bytes.push(b'/');
     bytes.reverse();
-    bytes
+    [b"/", stem, &bytes].concat()
 }
 
 /// One byte of each class that a state cannot tell apart and both patterns go over, letters first so
 /// that an example can be read; and how much was looked at.
 fn choices(automata: [&Automaton<'_>; 3], state: &State) -> (Vec<u8>, usize) {
     let both = automata[0].bytes(&state.places[0]).intersection(automata[1].bytes(&state.places[1]));
+    if let (Some(only), 1) = (both.first(), both.len()) {
+        return (vec![only], state.size() + OVERHEAD);
+    }
     let mut single = ByteSet::of(b'/').union(ByteSet::of(b'.'));
     let mut sets = HashSet::new();
     for (automaton, places) in automata.iter().zip(&state.places) {

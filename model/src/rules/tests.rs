@@ -137,7 +137,12 @@ proptest::proptest! {
             let masked = || globs[2..].iter().any(|mask| takes(mask, Role::Exclude, what, path));
             takes(&globs[0], Role::Include, what, path) && takes(&globs[1], role, what, path) && !masked()
         };
-        match overlap(&first, &second, &masks, &mut 50_000_000) {
+        // What the search for conflicts knows of both patterns.
+        let prefix = |glob: &Glob| if glob.slash_for_directory { Vec::new() } else { glob.prefix() };
+        let stem = std::cmp::max_by_key(prefix(&globs[0]), prefix(&globs[1]), Vec::len);
+        let goes = |at: usize| stem.starts_with(&prefix(&globs[at])) && globs[at].tokens().is_some();
+        let stem = if goes(0) && goes(1) { &stem[..stem.len().saturating_sub(1)] } else { b"" };
+        match overlap(&first, &second, &masks, stem, &mut 50_000_000) {
             Overlap::At(path) => assert!(holds(&path), "{texts:?} {:?}", String::from_utf8_lossy(&path)),
             Overlap::None => {
                 let missed = paths().into_iter().find(|path| holds(path));
@@ -205,7 +210,7 @@ fn a_search_that_ends_early_says_where_and_keeps_what_it_found() {
     let all = conflicts((&own, "a.yaml"), &neighbours);
     assert_eq!(all.len(), 3);
     let mut lengths = Vec::new();
-    for budget in 0..1000 {
+    for budget in (0..20_000).step_by(50) {
         let found = conflict::search((&own, "a.yaml"), &neighbours, budget);
         let ended = found.last().is_some_and(|last| last.message.starts_with("the search for conflicts ended"));
         let real = found.len() - usize::from(ended);
@@ -214,7 +219,7 @@ fn a_search_that_ends_early_says_where_and_keeps_what_it_found() {
         lengths.push(real);
     }
     assert!(lengths.is_sorted());
-    assert_eq!((lengths[0], lengths[999]), (0, 3));
+    assert_eq!((lengths[0], lengths[399]), (0, 3));
 }
 
 #[test]
