@@ -24,3 +24,4 @@ pub(crate) mod root;
 pub(crate) mod scrub;
 pub(crate) mod selection;
 pub(crate) mod staging;
+pub(crate) mod unchanged;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use composer::archive::{self, Parts, Plan, Spool};
+use composer::archive::{self, Objects, Parts, Plan, Spool};
 use composer::scan::Source;
 use composer::seal::{self, ObjectSink};
 use composer::store::Store;
@@ -59,17 +59,18 @@ pub(crate) struct Outputs {
 /// Writes every output that `request` asks for; all of them appear together.
 pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Observer) -> Result<Outputs, Error> {
     let staging = Staging::new(&request.output)?;
+    // The objects are written once: into the store, or into a spool when no store is wanted.
     let spool = Spool::create(staging.directory())?;
     let store = request.objects.as_deref().map(Store::create).transpose()?;
-    let sinks: Vec<&dyn ObjectSink> = std::iter::once(&spool as &dyn ObjectSink)
-        .chain(store.as_ref().map(|store| store as &dyn ObjectSink))
-        .collect();
+    let (sink, objects): (&dyn ObjectSink, &dyn Objects) = match &store {
+        Some(store) => (store, store),
+        None => (&spool, &spool),
+    };
 
     let content_size = reachable_size(&shipment.tree);
-    let sealed = seal::seal(shipment.tree, &sinks, observer)?;
+    let sealed = seal::seal(shipment.tree, &[sink], observer)?;
     let image = image::write(&sealed)?;
     let composefs = verity::digest(&image);
-    store.map(Store::sync).transpose()?;
     let fingerprint = shipment.fingerprint.digest_with(&composefs);
 
     let manifest = shipment.manifest.canonical_json();
@@ -81,7 +82,7 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
     staging.write("package-list.txt", lists::packages(shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
-    let plan = Plan::new(&parts, &sealed, &spool, shipment.epoch);
+    let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
     if request.emit_tar {
         observer.event(Event::Stage { name: "write module.tar", total: None, unit: Unit::Bytes });
         plan.write(&staging.path(MODULE_TAR))?;
@@ -116,7 +117,7 @@ const MODULE_TAR: &str = "module.tar";
 const LAYER: &str = ".layer";
 
 /// The bytes of the files that names lead to, each inode once.
-fn reachable_size(tree: &Tree<Source>) -> u64 {
+pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
     let counts = tree.link_counts();
     let mut seen = vec![false; counts.len()];
     let mut size = 0;

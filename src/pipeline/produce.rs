@@ -17,6 +17,7 @@ use crate::pipeline::request::Request;
 use crate::pipeline::root::{self, Root, RootSummary};
 use crate::pipeline::scrub::Scrubbed;
 use crate::pipeline::selection;
+use crate::pipeline::unchanged;
 use crate::ui::Ui;
 
 /// What a build made. Its JSON is the result of `build --format json`.
@@ -88,7 +89,13 @@ pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
     let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs)), stages);
     let shipment =
         Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
-    let outputs = outputs::write(shipment, request, ui)?;
+    let outputs = match unchanged::find(&shipment, request) {
+        Some(outputs) => {
+            ui.note("nothing changed: the results are what this build would write");
+            outputs
+        }
+        None => outputs::write(shipment, request, ui)?,
+    };
     Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
 }
 

@@ -136,6 +136,24 @@ fn a_second_build_elsewhere_and_later_gives_the_same_digests() {
 }
 
 #[test]
+fn a_build_with_nothing_changed_leaves_the_results_and_mends_damaged_ones() {
+    // The world clears the folder that all tests share, so it comes first.
+    let _ = world();
+    let dist = World::build_into("unchanged");
+    let tar = dist.join("module.tar");
+    let (bytes, written) = (fs::read(&tar).unwrap(), fs::metadata(&tar).unwrap().modified().unwrap());
+    World::build_into("unchanged");
+    assert_eq!(fs::metadata(&tar).unwrap().modified().unwrap(), written, "the results were not written again");
+    for name in ["module.tar", "oci/index.json", "composefs.digest"] {
+        let whole = fs::read(dist.join(name)).unwrap();
+        fs::write(dist.join(name), &whole[..whole.len() / 2]).unwrap();
+        World::build_into("unchanged");
+        assert_eq!(fs::read(dist.join(name)).unwrap(), whole, "{name} is whole again");
+    }
+    assert_eq!(fs::read(&tar).unwrap(), bytes);
+}
+
+#[test]
 fn a_dry_run_lists_the_same_files_as_a_build_without_building() {
     let world = world();
     let dist = World::dry_run();

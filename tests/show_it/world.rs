@@ -127,6 +127,16 @@ impl World {
         build(&module, &["--no-cache"])
     }
 
+    /// Builds the module in the folder `name`, which is made if it is missing.
+    pub fn build_into(name: &str) -> PathBuf {
+        let module = folder().join(name);
+        if !module.exists() {
+            init(&module);
+        }
+        build(&module, &[]);
+        module.join("dist")
+    }
+
     /// What a dry run writes.
     pub fn dry_run() -> PathBuf {
         let module = folder().join("dry/nginx");
