@@ -76,12 +76,14 @@ struct Rule {
 
 const MAIN: &[&str] = &["src/main.rs"];
 const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
+/// The one leaf: sha256 by the processor's own instructions.
+const UNSAFE: &[&str] = &["composer/src/verity/lanes.rs"];
 const SPAWNER: &[&str] = &["builder/src/process.rs"];
 /// Who writes down a command; running it is the spawner's work.
 const COMMANDS: &[&str] = &["builder/src/process.rs", "builder/src/apt/state.rs"];
 
 const RULES: &[Rule] = &[
-    Rule { tokens: "unsafe", allowed: &[] },
+    Rule { tokens: "unsafe", allowed: UNSAFE },
     Rule { tokens: "println !", allowed: &[] },
     Rule { tokens: "print !", allowed: &[] },
     Rule { tokens: "eprintln !", allowed: &[] },

@@ -7,25 +7,24 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::observe::{Event, Observer, Unit};
 use model::{Digest, ImagePath, VerityDigest};
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 use crate::image::{INLINE_LIMIT, Stored};
 use crate::scan::Source;
-use crate::tree::{Kind, NodeId, Tree};
-use crate::verity::{self, Hasher};
+use crate::tree::{Entries, Kind, NodeId, Tree};
+use crate::verity::Both;
 
 /// Files below this size, in bytes, are read into one buffer. The others are streamed in chunks of
 /// this size, of which a huge file has two in memory.
 const CHUNK: usize = 1 << 20;
 
-/// The size from which on a file gets all threads for itself: one reads, one computes the sha256,
-/// one the fs-verity digest, one writes.
+/// The size from which on a file has two threads for itself: one computes the digests, one writes
+/// and reads on.
 const HUGE: u64 = 64 << 20;
 
 /// Progress is reported at most once for this many bytes.
@@ -82,7 +81,10 @@ impl Sealed {
     pub fn of(content: &[u8]) -> Self {
         let size = content.len() as u64;
         let inline = (size <= INLINE_LIMIT).then(|| Arc::from(content));
-        Self { size, sha256: Digest::of(content), verity: verity::digest(content), inline }
+        let mut both = Both::new();
+        both.update(content);
+        let (sha256, verity) = both.finish();
+        Self { size, sha256, verity, inline }
     }
 }
 
@@ -115,40 +117,49 @@ pub fn seal(tree: Tree<Source>, sinks: &[&dyn ObjectSink], observer: &dyn Observ
     observer.event(Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes });
     let sealer = Sealer { sinks, observer, done: AtomicU64::new(0), given: Mutex::default() };
     let (huge, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(|job| job.source.size() >= HUGE);
-    let mut sealed: Vec<Option<Sealed>> = vec![None; tree.node_count()];
+    let sealed: Vec<OnceLock<Sealed>> = (0..tree.node_count()).map(|_| OnceLock::new()).collect();
     // A thread that waits inside a huge file may take up another file, so huge files come one after
     // the other and apart from the rest: this keeps the memory bounded.
+    // No file has two jobs, so each place is filled once.
+    let keep = |job: &Job<'_>, file: Sealed| drop(sealed[job.id.index()].set(file));
     for job in &huge {
-        sealed[job.id.index()] = Some(sealer.huge(job)?);
+        keep(job, sealer.huge(job)?);
     }
-    let rest: Vec<(NodeId, Sealed)> = others
+    others
         .par_iter()
-        .map_init(|| vec![0; CHUNK], |buffer, job| Ok((job.id, sealer.file(job, buffer)?)))
-        .collect::<Result<_, Error>>()?;
-    for (id, file) in rest {
-        sealed[id.index()] = Some(file);
-    }
+        .try_for_each_init(|| vec![0; CHUNK], |buffer, job| sealer.file(job, buffer).map(|file| keep(job, file)))?;
+    drop((huge, others));
     observer.event(Event::Done);
     let unreachable = Sealed::of(&[]);
+    let mut sealed = sealed;
     tree.try_map(|id, _| Ok(sealed[id.index()].take().unwrap_or_else(|| unreachable.clone())))
 }
 
 /// A file to be read.
 struct Job<'a> {
     id: NodeId,
-    path: ImagePath,
+    tree: &'a Tree<Source>,
     source: &'a Source,
 }
 
-/// The regular files that a name leads to, each once, in the order of their first names.
+/// The regular files that a name leads to, each once. Neighbours in a directory stay together, and
+/// the file system is likely to have them together too.
 fn jobs(tree: &Tree<Source>) -> Vec<Job<'_>> {
     let mut seen = vec![false; tree.node_count()];
-    tree.walk()
-        .filter_map(|(path, id, node)| match &node.kind {
-            Kind::Regular(source) if !std::mem::replace(&mut seen[id.index()], true) => Some(Job { id, path, source }),
-            _ => None,
-        })
-        .collect()
+    let mut jobs = Vec::new();
+    let mut directories = vec![NodeId::ROOT];
+    while let Some(directory) = directories.pop() {
+        for id in tree.node(directory).entries().into_iter().flat_map(Entries::values).copied() {
+            match &tree.node(id).kind {
+                Kind::Directory(_) => directories.push(id),
+                Kind::Regular(source) if !std::mem::replace(&mut seen[id.index()], true) => {
+                    jobs.push(Job { id, tree, source });
+                }
+                _ => {}
+            }
+        }
+    }
+    jobs
 }
 
 struct Sealer<'a> {
@@ -201,8 +212,7 @@ impl Sealer<'_> {
                 return file.finish();
             }
             let chunk = &buffer[..count];
-            file.sha256.update(chunk);
-            file.verity.update(chunk);
+            file.digests.update(chunk);
             write_all(&mut file.objects, chunk)?;
         }
     }
@@ -213,11 +223,10 @@ impl Sealer<'_> {
         let (mut current, mut next) = (vec![0; CHUNK], vec![0; CHUNK]);
         let mut count = file.input.read(&mut current)?;
         while count > 0 {
-            let Stream { sha256, verity, objects, input } = &mut file;
+            let Stream { digests, objects, input } = &mut file;
             let chunk = &current[..count];
-            let digests = || rayon::join(|| sha256.update(chunk), || verity.update(chunk));
             let transfer = || write_all(objects, chunk).and_then(|()| input.read(&mut next));
-            count = rayon::join(digests, transfer).1?;
+            count = rayon::join(|| digests.update(chunk), transfer).1?;
             std::mem::swap(&mut current, &mut next);
         }
         file.finish()
@@ -245,8 +254,7 @@ fn write_all(objects: &mut [Box<dyn LargeObject + '_>], chunk: &[u8]) -> Result<
 /// A file that is read in chunks.
 struct Stream<'a> {
     input: Input<'a>,
-    sha256: Sha256,
-    verity: Hasher,
+    digests: Both,
     objects: Vec<Box<dyn LargeObject + 'a>>,
 }
 
@@ -277,12 +285,11 @@ impl<'a> Stream<'a> {
         let size = job.source.size();
         let objects = sealer.sinks.iter().map(|sink| sink.large(size)).collect::<Result<_, _>>()?;
         let input = Input { sealer, job, reader: job.source.open()?, found: 0 };
-        Ok(Self { input, sha256: Sha256::new(), verity: Hasher::new(), objects })
+        Ok(Self { input, digests: Both::new(), objects })
     }
 
     fn finish(self) -> Result<Sealed, Error> {
-        let verity = self.verity.finish();
-        let sha256 = Digest::new(self.sha256.finalize().into());
+        let (sha256, verity) = self.digests.finish();
         let sealed = Sealed { size: self.input.found, sha256, verity, inline: None };
         for object in self.objects {
             object.finish(&verity)?;
@@ -292,12 +299,18 @@ impl<'a> Stream<'a> {
 }
 
 impl Job<'_> {
+    /// The file's first path, which only an error asks for.
+    fn path(&self) -> ImagePath {
+        let mut names = self.tree.walk();
+        names.find(|(_, id, _)| *id == self.id).map_or_else(ImagePath::root, |(path, ..)| path)
+    }
+
     fn unreadable(&self, source: io::Error) -> Error {
-        Error::io("read", std::path::Path::new(&self.path.to_string()))(source)
+        Error::io("read", std::path::Path::new(&self.path().to_string()))(source)
     }
 
     fn changed(&self, found: u64) -> Error {
-        Error::ChangedWhileRead { path: self.path.clone(), expected: self.source.size(), found }
+        Error::ChangedWhileRead { path: self.path(), expected: self.source.size(), found }
     }
 }
 

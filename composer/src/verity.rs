@@ -7,12 +7,25 @@
 //! size. An empty file has a root of zeros.
 //!
 //! [`Hasher`] works on a stream in constant memory and on one thread, because its callers hash many
-//! files at once. [`digest`] has the whole content in memory and uses all threads of the current
-//! rayon pool when that pays.
+//! files at once; [`Both`] gives the plain sha256 along with it. [`digest`] has the whole content in
+//! memory, [`digest_of_file`] reads a file; both use all threads of the current rayon pool when that
+//! pays.
+
+mod both;
+mod lanes;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 use model::VerityDigest;
 use rayon::prelude::*;
 use sha2::block_api::compress256;
+
+pub use both::Both;
+
+/// The eight words that sha256 carries from block to block.
+type State = [u32; 8];
 
 /// The block size of the tree, in bytes.
 const BLOCK: usize = 4096;
@@ -28,7 +41,7 @@ const PARALLEL: usize = 1 << 20;
 const JOB: usize = 64 * BLOCK;
 
 /// The initial state of sha256, from FIPS 180-4 section 5.3.3.
-const SHA256_START: [u32; 8] =
+const SHA256_START: State =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// What sha256 appends to a message of 4096 bytes: a one bit, zeros, and the length in bits.
@@ -52,6 +65,11 @@ fn sha256(message: &[[u8; 64]], padding: [u8; 64]) -> [u8; HASH] {
     let mut state = SHA256_START;
     compress256(&mut state, message);
     compress256(&mut state, &[padding]);
+    hash_of(state)
+}
+
+/// What sha256 gives for a state that has seen the whole message.
+fn hash_of(state: State) -> [u8; HASH] {
     let mut hash = [0; HASH];
     for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(state) {
         *bytes = word.to_be_bytes();
@@ -69,6 +87,21 @@ fn block_hash(block: &[u8]) -> [u8; HASH] {
     sha256(full.as_chunks().0, BLOCK_PADDING)
 }
 
+/// Gives `take` the hash of each block of `bytes`, in order; two blocks at a time where there are two.
+fn each_block_hash(bytes: &[u8], mut take: impl FnMut([u8; HASH])) {
+    let (blocks, rest): (&[[u8; BLOCK]], _) = bytes.as_chunks();
+    let (pairs, single): (&[[[u8; BLOCK]; 2]], _) = blocks.as_chunks();
+    for [first, second] in pairs {
+        lanes::pair(first, second).into_iter().for_each(&mut take);
+    }
+    for block in single {
+        take(block_hash(block));
+    }
+    if !rest.is_empty() {
+        take(block_hash(rest));
+    }
+}
+
 /// The digest of a file of `size` bytes whose tree has the root `root`.
 fn descriptor_digest(root: &[u8; HASH], size: u64) -> VerityDigest {
     let mut descriptor = [0; 256];
@@ -84,9 +117,12 @@ fn descriptor_digest(root: &[u8; HASH], size: u64) -> VerityDigest {
 fn level_above(bytes: &[u8]) -> Vec<u8> {
     let mut hashes = vec![0; bytes.len().div_ceil(BLOCK) * HASH];
     let fill = |(out, job): (&mut [u8], &[u8])| {
-        for (hash, block) in out.chunks_exact_mut(HASH).zip(job.chunks(BLOCK)) {
-            hash.copy_from_slice(&block_hash(block));
-        }
+        let mut places = out.chunks_exact_mut(HASH);
+        each_block_hash(job, |hash| {
+            if let Some(place) = places.next() {
+                place.copy_from_slice(&hash);
+            }
+        });
     };
     if bytes.len() < PARALLEL {
         fill((&mut hashes, bytes));
@@ -111,6 +147,38 @@ pub fn digest(bytes: &[u8]) -> VerityDigest {
     let mut root = [0; HASH];
     root.copy_from_slice(&hashes);
     descriptor_digest(&root, size)
+}
+
+/// The bytes that [`digest_of_file`] hands out to the threads at once, which bounds its memory to a
+/// hash for each of their blocks.
+const BATCH: u64 = 1 << 30;
+
+/// The fs-verity digest of the first `size` bytes of `file`, read and hashed by all threads of the
+/// current rayon pool, each with a buffer of a quarter of a megabyte.
+///
+/// # Errors
+/// When the file cannot be read or is shorter.
+pub fn digest_of_file(file: &File, size: u64) -> io::Result<VerityDigest> {
+    let mut hasher = Hasher::new();
+    let mut start = 0;
+    while start < size {
+        let end = size.min(start + BATCH);
+        let jobs: Vec<u64> = (start..end).step_by(JOB).collect();
+        let hash = |buffer: &mut Vec<u8>, offset: &u64| {
+            let length = usize::try_from(end - offset).unwrap_or(JOB).min(JOB);
+            let part = &mut buffer[..length];
+            file.read_exact_at(part, *offset)?;
+            let mut hashes = Vec::with_capacity(length.div_ceil(BLOCK));
+            each_block_hash(part, |hash| hashes.push(hash));
+            Ok(hashes)
+        };
+        let hashes: Vec<Vec<[u8; HASH]>> =
+            jobs.par_iter().map_init(|| vec![0; JOB], hash).collect::<io::Result<_>>()?;
+        hashes.into_iter().flatten().for_each(|hash| hasher.push(hash));
+        start = end;
+    }
+    hasher.size = size;
+    Ok(hasher.finish())
 }
 
 /// A level of the tree while it grows: the hashes of the level below that have not been hashed
@@ -176,22 +244,42 @@ impl Hasher {
     }
 
     /// Takes the next bytes of the stream, in pieces of any size.
-    pub fn update(&mut self, mut bytes: &[u8]) {
-        self.size += bytes.len() as u64;
-        if self.filled > 0 {
-            let (head, rest) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
-            self.partial[self.filled..self.filled + head.len()].copy_from_slice(head);
-            self.filled += head.len();
-            bytes = rest;
-            if self.filled == BLOCK {
-                self.flush_partial();
-            }
-        }
-        let blocks = bytes.chunks_exact(BLOCK);
-        let rest = blocks.remainder();
+    pub fn update(&mut self, bytes: &[u8]) {
+        let bytes = self.complete_partial(bytes, &mut |hasher, block| hasher.push(block_hash(block)));
+        let whole = bytes.len() - bytes.len() % BLOCK;
+        each_block_hash(&bytes[..whole], |hash| self.push(hash));
+        self.keep_rest(&bytes[whole..]);
+    }
+
+    /// As [`Hasher::update`], with `take` to hash and push each whole block.
+    fn update_by(&mut self, bytes: &[u8], take: &mut dyn FnMut(&mut Self, &[u8; BLOCK])) {
+        let bytes = self.complete_partial(bytes, take);
+        let (blocks, rest): (&[[u8; BLOCK]], _) = bytes.as_chunks();
         for block in blocks {
-            self.push(block_hash(block));
+            take(self, block);
         }
+        self.keep_rest(rest);
+    }
+
+    /// Fills the block that the stream has begun, and gives back the bytes behind it.
+    fn complete_partial<'b>(&mut self, bytes: &'b [u8], take: &mut dyn FnMut(&mut Self, &[u8; BLOCK])) -> &'b [u8] {
+        self.size += bytes.len() as u64;
+        if self.filled == 0 {
+            return bytes;
+        }
+        let (head, rest) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
+        self.partial[self.filled..self.filled + head.len()].copy_from_slice(head);
+        self.filled += head.len();
+        if self.filled == BLOCK {
+            let block = *self.partial;
+            self.filled = 0;
+            take(self, &block);
+        }
+        rest
+    }
+
+    /// Keeps less than a block. There is none begun, unless nothing is left.
+    fn keep_rest(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
             self.partial[..rest.len()].copy_from_slice(rest);
             self.filled = rest.len();
@@ -311,6 +399,17 @@ mod tests {
                 bytes.chunks(piece).for_each(|piece| hasher.update(piece));
                 assert_eq!(hasher.finish(), expected, "{size} bytes in pieces of {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_file_has_the_digest_of_its_content_and_a_short_one_is_an_error() {
+        for size in [0, 1, BLOCK, JOB - 1, JOB, JOB + 1, 5 * JOB + 3 * BLOCK + 7] {
+            let bytes = content(size);
+            let mut file = tempfile::tempfile().unwrap();
+            std::io::Write::write_all(&mut file, &bytes).unwrap();
+            assert_eq!(digest_of_file(&file, size as u64).unwrap(), plain(&bytes), "{size} bytes");
+            assert!(digest_of_file(&file, size as u64 + 1).is_err());
         }
     }
 

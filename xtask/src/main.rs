@@ -19,7 +19,8 @@ cargo xtask VERB
   demo     install what a build needs, build the template module, show what came out
   test     install what the tests need, check the style, run every test
   peers    install the peers only, print their folder
-  bench    time full and warm builds of the template module
+  bench    time full and warm builds of the template module; with `compose`, the composer
+           against the programs that it replaces
   repro    build twenty modules twice each, in two different worlds, and compare: [MODULE...]
 ";
 
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(),
         Some("test") => suite::run(&arguments[1..]),
         Some("peers") => peers::install().map(|folder| println!("{}", folder.display())),
-        Some("bench") => bench::run(),
+        Some("bench") => bench::run(&arguments[1..]),
         Some("repro") => repro::run_verb(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

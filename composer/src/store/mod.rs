@@ -11,14 +11,15 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use model::VerityDigest;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 
+use crate::archive::{Extent, Objects};
 use crate::error::Error;
 use crate::seal::{LargeObject, ObjectSink};
 
@@ -42,7 +43,6 @@ pub struct Store {
     /// The directories `00` to `ff`, opened when first used.
     directories: Vec<OnceLock<OwnedFd>>,
     next: AtomicU64,
-    paranoid: bool,
 }
 
 impl Store {
@@ -60,15 +60,7 @@ impl Store {
         remove_abandoned(path)?;
         let incoming = Incoming::create(path)?;
         let directories = (0..256).map(|_| OnceLock::new()).collect();
-        Ok(Self { path: path.to_owned(), root, incoming, directories, next: AtomicU64::new(0), paranoid: false })
-    }
-
-    /// Whether an object that exists is trusted only after its digest was computed again; else its
-    /// type, mode and size are enough.
-    #[must_use]
-    pub fn paranoid(mut self, paranoid: bool) -> Self {
-        self.paranoid = paranoid;
-        self
+        Ok(Self { path: path.to_owned(), root, incoming, directories, next: AtomicU64::new(0) })
     }
 
     /// Makes everything durable and ends the writing.
@@ -100,7 +92,8 @@ impl Store {
         Ok(slot.get_or_init(|| opened))
     }
 
-    /// Whether the store holds a good object of this name and size.
+    /// Whether the store holds something like an object of this name and size. Archives are made from
+    /// the store, so what it holds is looked at before it is relied on.
     fn has(&self, digest: &VerityDigest, size: u64) -> Result<bool, Error> {
         let directory = self.directory(digest.as_bytes()[0])?;
         let name = hex::encode(&digest.as_bytes()[1..]);
@@ -109,10 +102,25 @@ impl Store {
             Err(rustix::io::Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(Error::io("read", &self.object(digest))(errno.into())),
         };
-        let plausible = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
             && stat.st_mode & 0o7777 == OBJECT_MODE
-            && u64::try_from(stat.st_size) == Ok(size);
-        Ok(plausible && (!self.paranoid || check::digest_of(&self.object(digest))? == *digest))
+            && u64::try_from(stat.st_size) == Ok(size))
+    }
+
+    /// Whether the object that exists has this content. Comparing costs less than writing.
+    fn holds(&self, digest: &VerityDigest, content: &[u8]) -> Result<bool, Error> {
+        let extent = self.locate(digest, content.len() as u64)?;
+        let mut buffer = [0; 16 << 10];
+        let mut offset = 0;
+        for part in content.chunks(buffer.len()) {
+            let found = &mut buffer[..part.len()];
+            extent.file.read_exact_at(found, offset).map_err(Error::io("read", &self.object(digest)))?;
+            if found != part {
+                return Ok(false);
+            }
+            offset += part.len() as u64;
+        }
+        Ok(true)
     }
 
     fn object(&self, digest: &VerityDigest) -> PathBuf {
@@ -136,7 +144,7 @@ impl Store {
 
 impl ObjectSink for Store {
     fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
-        if self.has(digest, content.len() as u64)? {
+        if self.has(digest, content.len() as u64)? && self.holds(digest, content)? {
             return Ok(());
         }
         let mut temporary = self.temporary()?;
@@ -146,6 +154,24 @@ impl ObjectSink for Store {
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
         Ok(Box::new(LargeFile { temporary: self.temporary()?, size }))
+    }
+}
+
+impl Objects for Store {
+    fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error> {
+        let directory = self.directory(digest.as_bytes()[0])?;
+        let name = hex::encode(&digest.as_bytes()[1..]);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(directory, &*name, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::NOENT) => return Err(Error::MissingObject { digest: *digest, size }),
+            Err(errno) => return Err(Error::io("open", &self.object(digest))(errno.into())),
+        };
+        let found = file.metadata().map_err(Error::io("read", &self.object(digest)))?;
+        if found.is_file() && found.len() == size {
+            return Ok(Extent { file: Arc::new(file), offset: 0 });
+        }
+        Err(Error::MissingObject { digest: *digest, size })
     }
 }
 
@@ -161,7 +187,10 @@ impl LargeObject for LargeFile<'_> {
     }
 
     fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
-        if self.temporary.store.has(digest, self.size)? { Ok(()) } else { self.temporary.name_it(digest) }
+        let store = self.temporary.store;
+        // The content is gone, so the object that exists shows by its digest what it holds.
+        let good = store.has(digest, self.size)? && check::digest_of(&store.object(digest), self.size)? == *digest;
+        if good { Ok(()) } else { self.temporary.name_it(digest) }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use super::{median, ratio, timed};
 use crate::command::{Outcome, top};
 use crate::{debian, demo};
 
@@ -21,26 +22,22 @@ pub(crate) fn run() -> Outcome {
         fs::remove_dir_all(&work).map_err(|error| format!("cannot remove {}: {error}", work.display()))?;
     }
     let module = work.join("nginx");
-    timed(Command::new(&binary).args(["init", "--name", "bench-nginx"]).arg(&module))?;
+    wall(Command::new(&binary).args(["init", "--name", "bench-nginx"]).arg(&module))?;
     let build = || {
         let mut command = Command::new(&binary);
         command.args(["build", "-C"]).arg(&module).env("MODULE_BUILDER_CACHE_DIR", work.join("cache"));
         command
     };
-    let cold = timed(&mut build())?;
-    let unchanged = median(|_| timed(&mut build()))?;
-    let edited = median(|run| {
+    let cold = wall(&mut build())?;
+    let unchanged = repeated(|_| wall(&mut build()))?;
+    let edited = repeated(|run| {
         edit(&module, run)?;
-        timed(&mut build())
+        wall(&mut build())
     })?;
     println!("full build, empty caches      {:>9.3} s", cold.as_secs_f64());
     println!("rebuild, nothing changed      {:>9.3} s   1/{:.0}", unchanged.as_secs_f64(), ratio(cold, unchanged));
     println!("rebuild, overlay edited       {:>9.3} s   1/{:.0}", edited.as_secs_f64(), ratio(cold, edited));
     Ok(())
-}
-
-fn ratio(of: Duration, to: Duration) -> f64 {
-    of.as_secs_f64() / to.as_secs_f64()
 }
 
 fn edit(module: &Path, run: u32) -> Outcome {
@@ -51,18 +48,10 @@ fn edit(module: &Path, run: u32) -> Outcome {
         .map_err(|error| format!("cannot write {}: {error}", page.display()))
 }
 
-fn median(mut once: impl FnMut(u32) -> Outcome<Duration>) -> Outcome<Duration> {
-    let mut times = (0..RUNS).map(&mut once).collect::<Outcome<Vec<_>>>()?;
-    times.sort();
-    Ok(times[times.len() / 2])
+fn repeated(mut once: impl FnMut(u32) -> Outcome<Duration>) -> Outcome<Duration> {
+    Ok(median((0..RUNS).map(&mut once).collect::<Outcome<Vec<_>>>()?))
 }
 
-fn timed(command: &mut Command) -> Outcome<Duration> {
-    let start = Instant::now();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    let time = start.elapsed();
-    if output.status.success() {
-        return Ok(time);
-    }
-    Err(format!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+fn wall(command: &mut Command) -> Outcome<Duration> {
+    Ok(timed(command)?.0)
 }

@@ -1,0 +1,220 @@
+//! The composer against the programs that it replaces, in turns, with a warm page cache.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::inputs::{Bench, Input, clear};
+use super::{median, ratio, timed};
+use crate::command::Outcome;
+use crate::peers;
+
+const USAGE: &str = "say any of: a b c (whole builds), digest, filter, image, verity; and --runs N";
+
+/// Times what `arguments` name, or everything.
+pub(super) fn run(arguments: &[String]) -> Outcome {
+    let mut names: Vec<&str> = Vec::new();
+    let mut runs = None;
+    let mut words = arguments.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "--runs" => runs = Some(words.next().and_then(|count| count.parse().ok()).ok_or(USAGE)?),
+            "a" | "b" | "c" | "digest" | "filter" | "image" | "verity" => names.push(word),
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    let peers = peers::install()?.join("bin");
+    let bench = Bench::new()?;
+    let wanted = |name: &str| names.is_empty() || names.contains(&name);
+    let turns = Turns { bench, peers, runs };
+    for (name, input) in Input::ALL {
+        if wanted(name) {
+            turns.build(name, input)?;
+        }
+    }
+    if wanted("digest") {
+        turns.digest()?;
+    }
+    if wanted("filter") {
+        turns.filter()?;
+    }
+    if wanted("image") {
+        let (_, printed) = timed(&mut turns.bench.measure(&["image", "9"]))?;
+        let times: Vec<Duration> = figures(&printed, "image").map(Duration::from_secs_f64).collect();
+        println!("image   writing 180,000 entries: {:.3} s", median(times).as_secs_f64());
+    }
+    if wanted("verity") {
+        turns.verity()?;
+    }
+    Ok(())
+}
+
+struct Turns {
+    bench: Bench,
+    peers: std::path::PathBuf,
+    runs: Option<u32>,
+}
+
+/// The figures that `measure` printed under `name`.
+fn figures<'a>(printed: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
+    let values = printed.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.filter_map(|value| value.trim().parse().ok())
+}
+
+impl Turns {
+    fn peer(&self, name: &str) -> Command {
+        Command::new(self.peers.join(name))
+    }
+
+    fn runs(&self, usual: u32) -> u32 {
+        self.runs.unwrap_or(usual).max(1)
+    }
+
+    /// Everything from the root file system to durable files.
+    fn build(&self, name: &str, input: Input) -> Outcome {
+        let root = self.bench.folder(input)?;
+        let (manifest, ours) = (self.bench.work.join("all.yaml"), self.bench.work.join("ours"));
+        let theirs = self.bench.work.join("theirs");
+        let (mut our_times, mut their_times, mut steps) = (Vec::new(), Vec::new(), Vec::new());
+        let mut printed = String::new();
+        for _ in 0..self.runs(if input == Input::Debian { 5 } else { 1 }) {
+            self.settle(&[&ours, &theirs])?;
+            let (time, figures) = timed(self.bench.measure(&["build"]).arg(&root).arg(&manifest).arg(&ours))?;
+            our_times.push(time);
+            printed = figures;
+            self.settle(&[&ours, &theirs])?;
+            steps = self.pipeline(&root, &theirs)?;
+            their_times.push(steps.iter().map(|(_, time)| *time).sum());
+        }
+        self.settle(&[&ours, &theirs])?;
+        let (ours, theirs) = (median(our_times), median(their_times));
+        println!(
+            "build {name} ours {:.2} s, theirs {:.2} s: {:.1} times",
+            ours.as_secs_f64(),
+            theirs.as_secs_f64(),
+            ratio(theirs, ours)
+        );
+        println!("        ours (last run): {}", printed.trim_end().replace('\n', ", "));
+        let steps: Vec<String> = steps.iter().map(|(name, time)| format!("{name} {:.2}", time.as_secs_f64())).collect();
+        println!("        theirs (last run): {}", steps.join(", "));
+        Ok(())
+    }
+
+    /// Removes outputs and waits for the disk, so that no side pays for the other's writes.
+    fn settle(&self, folders: &[&Path]) -> Outcome {
+        folders.iter().try_for_each(|folder| clear(folder))?;
+        timed(Command::new("sync").arg("-f").arg(&self.bench.work)).map(drop)
+    }
+
+    /// What the composer replaces, step by step.
+    fn pipeline(&self, root: &Path, out: &Path) -> Outcome<Vec<(&'static str, Duration)>> {
+        let (selection, image, tar) = (out.join("selection"), out.join("module.cfs"), out.join("module.tar"));
+        std::fs::create_dir_all(&selection).map_err(|error| error.to_string())?;
+        let mut steps = Vec::new();
+        let mut step = |name, command: &mut Command| -> Outcome {
+            steps.push((name, timed(command)?.0));
+            Ok(())
+        };
+        let rules = format!("--filter=merge {}", self.bench.work.join("all.rsync").display());
+        let from = root.join("");
+        step("rsync", self.peer("rsync").args(["-aHAX", "-m", &rules]).arg(from).arg(&selection))?;
+        let store = format!("--digest-store={}", out.join("objects").display());
+        let versions = ["--min-version=1", "--max-version=1"];
+        step("mkcomposefs", self.peer("mkcomposefs").args(versions).arg(store).arg(&selection).arg(&image))?;
+        step("fsverity", self.peer("fsverity").arg("digest").arg(&image))?;
+        let plain = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@1700000000", "-cf"];
+        step("tar", self.peer("tar").args(plain).arg(&tar).arg("-C").arg(out).args(["module.cfs", "objects"]))?;
+        step("zstd", self.peer("zstd").args(["-q", "-3", "-T0"]).arg(&tar))?;
+        step(
+            "sha256sum of files",
+            Command::new("find").arg(&selection).args(["-type", "f", "-exec", "sha256sum", "{}", "+"]),
+        )?;
+        step("sha256sum of tars", Command::new("sha256sum").arg(&tar).arg(out.join("module.tar.zst")).arg(&image))?;
+        step("sync", Command::new("sync").arg("-f").arg(out))?;
+        Ok(steps)
+    }
+
+    /// Two commands in turns.
+    fn versus(
+        &self,
+        what: &str,
+        runs: u32,
+        ours: impl Fn() -> Command,
+        theirs: impl Fn() -> Command,
+    ) -> Outcome<String> {
+        let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+        let mut printed = String::new();
+        timed(&mut ours())?;
+        for _ in 0..self.runs(runs) {
+            let (time, figures) = timed(&mut ours())?;
+            our_times.push(time);
+            printed = figures;
+            their_times.push(timed(&mut theirs())?.0);
+        }
+        let (ours, theirs) = (median(our_times), median(their_times));
+        println!(
+            "{what}: ours {:.3} s, theirs {:.3} s: {:.2} times",
+            ours.as_secs_f64(),
+            theirs.as_secs_f64(),
+            ratio(theirs, ours)
+        );
+        Ok(printed)
+    }
+
+    fn digest(&self) -> Outcome {
+        let tree = self.bench.folder(Input::Tree)?;
+        let ours = || {
+            let mut command = self.bench.measure(&["digest"]);
+            command.arg(&tree);
+            command
+        };
+        let theirs = || {
+            let mut command = self.peer("mkcomposefs");
+            command.args(["--min-version=1", "--max-version=1", "--print-digest-only"]).arg(&tree);
+            command
+        };
+        let printed = self.versus("digest  of (b)", 3, ours, theirs)?;
+        println!("        ours (last run): {}", printed.trim_end().replace('\n', ", "));
+        Ok(())
+    }
+
+    fn filter(&self) -> Outcome {
+        let tree = self.bench.folder(Input::Tree)?;
+        let (manifest, empty) = (self.bench.work.join("500.yaml"), self.bench.work.join("empty"));
+        std::fs::create_dir_all(&empty).map_err(|error| error.to_string())?;
+        let ours = || {
+            let mut command = self.bench.measure(&["filter"]);
+            command.arg(&tree).arg(&manifest);
+            command
+        };
+        let rules = format!("--filter=merge {}", manifest.with_extension("rsync").display());
+        let theirs = || {
+            let mut command = self.peer("rsync");
+            command.args(["-an", "-m", &rules]).arg(tree.join("")).arg(&empty);
+            command
+        };
+        let printed = self.versus("filter  500 patterns, 180,000 paths, scan included", 5, ours, theirs)?;
+        println!("        ours (last run): {}", printed.trim_end().replace('\n', ", "));
+        Ok(())
+    }
+
+    fn verity(&self) -> Outcome {
+        let file = self.bench.folder(Input::Large)?.join("file");
+        let ours = |threads: &'static str| {
+            let file = &file;
+            move || {
+                let mut command = self.bench.measure(&["verity"]);
+                command.arg(file).arg(threads);
+                command
+            }
+        };
+        let theirs = || {
+            let mut command = self.peer("fsverity");
+            command.arg("digest").arg(&file);
+            command
+        };
+        self.versus("verity  one thread", 5, ours("1"), theirs)?;
+        self.versus("verity  two threads against one (as theirs)", 5, ours("2"), ours("1"))?;
+        Ok(())
+    }
+}
