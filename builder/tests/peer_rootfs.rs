@@ -206,14 +206,12 @@ impl Drop for User {
     }
 }
 
-/// This test program again, as another process that makes one root file system; see
-/// [`another_process`].
+/// The program that makes one root file system as another process, copied to where a user may start it.
 fn builder_process(cache: &Path, order: &Path, mode: &str) -> Command {
-    let mut command = Command::new(order.with_file_name("program"));
-    fs::copy(env::current_exe().unwrap(), order.with_file_name("program")).unwrap();
-    command.args(["--ignored", "--exact", "another_process", "--nocapture"]);
-    command.env("MB_CACHE", cache).env("MB_ORDER", order).env("MB_MODE", mode);
-    command.stdin(Stdio::null());
+    let program = order.with_file_name("program");
+    fs::copy(env!("CARGO_BIN_EXE_build-rootfs"), &program).unwrap();
+    let mut command = Command::new(program);
+    command.arg(cache).arg(order).arg(mode).stdin(Stdio::null());
     command
 }
 
@@ -227,18 +225,6 @@ fn write_order(folder: &Path, resolution: &Resolution, debs: &[PathBuf]) -> Path
     let order = folder.join("order.json");
     fs::write(&order, serde_json::to_vec(&(resolution, copies)).unwrap()).unwrap();
     order
-}
-
-#[test]
-#[ignore = "started by the other tests, with an order in its environment"]
-fn another_process() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let order = fs::read(env::var_os("MB_ORDER").unwrap()).unwrap();
-    let (resolution, debs): (Resolution, Vec<PathBuf>) = serde_json::from_slice(&order).unwrap();
-    let mode = if env::var("MB_MODE").unwrap() == "root" { Mode::Root } else { Mode::Unshare };
-    let cache = Cache::new(env::var_os("MB_CACHE").unwrap().into());
-    let rootfs = rootfs::build(&resolution, &debs, &options(mode), &cache, &Silent).unwrap();
-    println!("archive {}", rootfs.archive.display());
 }
 
 fn build(resolution: &Resolution, debs: &[PathBuf], cache: &Cache) -> Result<Rootfs, Error> {

@@ -1,0 +1,30 @@
+//! Makes one root file system, for the peer tests: as another user, or to be killed on the way.
+//!
+//! Arguments: the cache's folder, the order (a resolution and its .debs as JSON), `root` or `unshare`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a panic is a failed test")]
+
+use std::path::PathBuf;
+
+use builder::apt::Resolution;
+use builder::cache::Cache;
+use builder::rootfs::{self, Mode, Options};
+use model::Epoch;
+use model::observe::Silent;
+
+fn main() {
+    // The strictest mask that a user may have: it must not reach the bytes.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let mut arguments = std::env::args_os().skip(1);
+    let mut next = || arguments.next().expect("three arguments: CACHE ORDER MODE");
+    let (cache, order, mode) = (next(), next(), next());
+    let (resolution, debs): (Resolution, Vec<PathBuf>) =
+        serde_json::from_slice(&std::fs::read(order).unwrap()).unwrap();
+    let mode = if mode == "root" { Mode::Root } else { Mode::Unshare };
+    let options = Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false };
+    let rootfs = rootfs::build(&resolution, &debs, &options, &Cache::new(cache.into()), &Silent).unwrap();
+    println!("archive {}", rootfs.archive.display());
+}
+
+/// The same as in the tests.
+const EPOCH: i64 = 1_750_000_000;
