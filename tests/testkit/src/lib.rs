@@ -4,6 +4,7 @@
 #![allow(
     clippy::panic,
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::print_stderr,
     reason = "this crate serves tests only: a panic is a failed test"
 )]
