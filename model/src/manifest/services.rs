@@ -81,9 +81,9 @@ fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<
     }
     let mut line = |key| object.get(key).and_then(|at| check.line(&at)).map(|entry| entry.value);
     let (user, working_directory) = (line("user"), line("working_directory"));
+    // Fields are read in the order in which they are written: the two that may be missing come last,
+    // so that every other one is checked all the same.
     Some(Service {
-        name: name?,
-        start_command: start?,
         stop_command: object.get("stop_command").and_then(|at| check.filled(&at)),
         restart_policy: object.get("restart_policy").and_then(|at| check.choice(&at, &POLICIES)),
         user,
@@ -97,6 +97,8 @@ fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<
         health,
         metadata: object.get("metadata").and_then(|at| json::object(check, &at)).unwrap_or_default(),
         dependencies,
+        name: name?,
+        start_command: start?,
     })
 }
 
