@@ -1,61 +1,17 @@
 //! The command line: one verb, one file under `commands`.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    build, cache, completions, diff, env, explain, init, inspect, lock, man, rebuild, schema, validate,
+    Context, build, cache, completions, diff, env, explain, init, inspect, lock, man, rebuild, schema, validate,
 };
+use crate::environment::Environment;
 use crate::error::{Error, Kind};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Global, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
-
-/// What `main.rs` saw of the world; tests make it up.
-#[derive(Clone)]
-pub(crate) struct Environment {
-    /// The environment variables.
-    pub(crate) variables: BTreeMap<OsString, OsString>,
-    /// The current directory.
-    pub(crate) current_dir: PathBuf,
-    /// How many processors this process may use.
-    pub(crate) processors: usize,
-    /// The machine's architecture, by Rust's name.
-    pub(crate) machine: &'static str,
-    /// Whether standard error is a terminal.
-    pub(crate) stderr_is_terminal: bool,
-    /// The monotonic clock, for progress only.
-    pub(crate) clock: fn() -> Instant,
-    /// The time of day, by which the cache's entries are old or not; it reaches no output.
-    pub(crate) now: fn() -> SystemTime,
-    /// Reads the files that name the host's apt mirrors: path and text.
-    pub(crate) apt_sources: fn() -> Vec<(PathBuf, String)>,
-}
-
-impl Environment {
-    /// A variable's value; an empty one counts as unset.
-    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
-    }
-
-    /// Where large files without a name may lie for a while.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        self.variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
-    }
-}
-
-/// What every command gets.
-pub(crate) struct Context {
-    /// The printer, which is also the observer of long work.
-    pub(crate) ui: Ui,
-    /// The effective settings, `builder.toml` of the command's module included.
-    pub(crate) settings: Settings,
-    /// What `main.rs` saw of the world.
-    pub(crate) environment: Environment,
-}
 
 /// Builds, verifies and mounts file-system modules for immutable Linux nodes
 #[derive(Debug, Parser)]
@@ -87,24 +43,6 @@ Exit codes:
   70  a bug in module-builder
 
 The result stands alone on standard output; everything else goes to standard error.";
-
-/// Flags of every verb.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub(crate) struct Global {
-    /// Write results and errors for people or for programs
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Format,
-    /// How to show progress [default: auto]
-    #[arg(long, global = true, value_enum, value_name = "HOW")]
-    pub(crate) progress: Option<Progress>,
-    /// When to use colours [default: auto]
-    #[arg(long, global = true, value_enum, value_name = "WHEN")]
-    pub(crate) color: Option<Color>,
-    /// Say nothing but the result, warnings and errors
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -150,8 +88,8 @@ impl Command {
             Self::Schema(args) => schema::run(args, context),
             Self::Cache(args) => cache::run(args, context),
             Self::Env(args) => env::run(args, context),
-            Self::Completions(args) => completions::run(args, context),
-            Self::Man(args) => man::run(args, context),
+            Self::Completions(args) => completions::run(args, Cli::command(), context),
+            Self::Man(args) => man::run(args, Cli::command(), context),
         }
     }
 }

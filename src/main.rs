@@ -6,6 +6,7 @@
 
 mod cli;
 mod commands;
+mod environment;
 mod error;
 mod pipeline;
 mod settings;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
-use cli::Environment;
+use environment::Environment;
 
 /// No text file of the host's configuration is longer; what is longer is cut, and the parser says so.
 const TEXT_LIMIT: u64 = 1 << 20;

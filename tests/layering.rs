@@ -1,5 +1,6 @@
-//! The workspace has the arrows of ARCHITECTURE.md and no others, and what only one place may do
-//! (print, exit, read the environment and the clock, spawn) is done there alone.
+//! The workspace has the arrows of ARCHITECTURE.md and no others, the binary's own modules know only
+//! what is below them, and what only one place may do (print, exit, read the environment and the
+//! clock, spawn) is done there alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
@@ -277,4 +278,116 @@ fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
     assert_eq!(wrong_tokens("model/src/lib.rs", &scan), Vec::<String>::new());
     assert_eq!(scan.test_modules, ["more"]);
     assert!(scan.text.contains(" fn after "), "{}", scan.text);
+}
+
+/// The floors of `src/`, the lowest first; `use` goes down or stays. What stands in `src/` itself by
+/// another name is unknown, and is a failure.
+const FLOORS: [&[&str]; 7] =
+    [&["environment"], &["error"], &["ui"], &["settings"], &["pipeline"], &["commands"], &["cli"]];
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+/// The modules of the crate's root that the file names by `crate::` or by enough `super::`. `depth`
+/// is how many modules the file's own is below the root.
+fn named_modules(text: &str, depth: usize) -> BTreeSet<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut named = BTreeSet::new();
+    for (at, word) in words.iter().enumerate() {
+        let mut rest = at + 1;
+        match *word {
+            "crate" => {}
+            "super" if words.get(at.wrapping_sub(2)) != Some(&"super") => {
+                let mut ups = 1;
+                while words.get(rest..rest + 2) == Some(&["::", "super"]) {
+                    (ups, rest) = (ups + 1, rest + 2);
+                }
+                if ups < depth {
+                    continue;
+                }
+            }
+            _ => continue,
+        }
+        match words.get(rest..rest + 2) {
+            Some(["::", "{"]) => named.extend(group_heads(&words[rest + 2..])),
+            Some(["::", name]) => drop(named.insert((*name).to_owned())),
+            _ => {}
+        }
+    }
+    named
+}
+
+/// The first name of each path of a braced group, from just behind its opening brace.
+fn group_heads(words: &[&str]) -> Vec<String> {
+    let (mut depth, mut is_head, mut heads) = (0_usize, true, Vec::new());
+    for word in words {
+        match *word {
+            "{" => depth += 1,
+            "}" if depth == 0 => break,
+            "}" => depth -= 1,
+            "," if depth == 0 => is_head = true,
+            name if is_head => {
+                heads.push(name.to_owned());
+                is_head = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+/// Every name of a higher floor in the file at `path`, which starts from `src/`.
+fn upward(path: &str, text: &str) -> Vec<String> {
+    let modules: Vec<&str> = path.trim_end_matches(".rs").split('/').filter(|name| *name != "mod").collect();
+    let Some(own) = floor(modules[0]) else { return vec![format!("src/{path} stands on no floor")] };
+    let named = named_modules(text, modules.len());
+    let higher = named.iter().filter(|name| floor(name).is_none_or(|floor| floor > own));
+    higher.map(|name| format!("src/{path} -> {name}")).collect()
+}
+
+#[test]
+fn no_module_of_the_binary_knows_the_one_that_calls_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let (mut wrong, mut arrows) = (Vec::new(), 0);
+    for file in files {
+        let path = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        // `main.rs` is above every floor, and tests may look wherever they like.
+        if path == "main.rs" || path.ends_with("/tests.rs") {
+            continue;
+        }
+        let scan = scan(&std::fs::read_to_string(&file).unwrap());
+        arrows += named_modules(&scan.text, usize::MAX).len();
+        wrong.extend(upward(&path, &scan.text));
+    }
+    assert!(arrows > 100, "too few arrows to be the whole picture: {arrows}");
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn a_made_up_arrow_upwards_is_found_in_every_spelling() {
+    let found = |path: &str, source: &str| upward(path, &scan(source).text);
+    for source in [
+        "use crate::commands::build::BuildArgs;",
+        "use crate::{error::Error, commands::{build, lock}};",
+        "use super::super::commands::build;",
+        "fn f() { let x = crate::commands::build::defaults(); }",
+        "pub(in crate::commands) fn f() {}",
+    ] {
+        assert_eq!(found("pipeline/root.rs", source), ["src/pipeline/root.rs -> commands"], "{source}");
+    }
+    assert_eq!(found("commands/mod.rs", "use super::cli;"), ["src/commands/mod.rs -> cli"]);
+    assert_eq!(found("settings/mod.rs", "use crate::pipeline;"), ["src/settings/mod.rs -> pipeline"]);
+    assert_eq!(found("pipeline/a.rs", "use crate::utils;"), ["src/pipeline/a.rs -> utils"]);
+    assert_eq!(found("utils.rs", ""), ["src/utils.rs stands on no floor"]);
+    for source in [
+        "use crate::pipeline::{root, request}; use crate::{error::{Error, Kind}, ui}; use super::commands;",
+        "#[cfg(test)] mod tests { use crate::commands::build; }",
+        "//! crate::commands in a comment\nfn f() -> &'static str { \"crate::commands\" }",
+        "pub(crate) fn f(commands: u8) {}",
+    ] {
+        assert_eq!(found("pipeline/root.rs", source), Vec::<String>::new(), "{source}");
+    }
 }

@@ -45,6 +45,38 @@ fn arguments_that_change_bytes_are_recorded_and_neighbours_need_not_be_there() {
 }
 
 #[test]
+fn a_build_for_another_architecture_comes_out_again_on_this_machine() {
+    let small = Small::new();
+    for arch in ["amd64", "arm64"] {
+        small.build_with(&format!("m/{arch}"), &["--arch", arch]);
+        let (code, out, err) = small.run(&["rebuild", &format!("m/{arch}"), "--rootfs", "root"]);
+        assert_eq!(code, 0, "{arch}: {out}{err}");
+    }
+}
+
+#[test]
+fn a_record_that_no_build_can_have_written_is_refused() {
+    type Change = fn(String) -> String;
+    let cases: [(&str, Change); 4] = [
+        ("a tag is at most 118", |text| text.replace("\"tag\": \"latest\"", "\"tag\": \"../up\"")),
+        ("invalid variant: gzip", |text| text.replace("\"compression\": \"zstd\"", "\"compression\": \"gzip\"")),
+        ("there is no lint `all` to allow", |text| {
+            text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"allow\": [\"all\"]")
+        }),
+        ("the module's identifier is empty", |text| {
+            text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"module_id\": \"\"")
+        }),
+    ];
+    for (cause, change) in cases {
+        let small = built();
+        small.edit("m/dist/build.json", change);
+        let (code, out, err) = small.run(&REBUILD);
+        assert_eq!((code, out.as_str()), (3, ""), "{cause}: {err}");
+        assert!(err.contains("the record asks for a build that cannot be asked for") && err.contains(cause), "{err}");
+    }
+}
+
+#[test]
 fn the_record_is_the_same_wherever_the_build_ran() {
     let (a, b) = (built(), built());
     let record = |small: &Small| fs::read(small.path("m/dist/build.json")).unwrap();

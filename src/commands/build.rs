@@ -4,23 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches, ValueEnum};
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
 use crate::pipeline::produce::Produced;
-use crate::pipeline::request::Request;
+use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
 use crate::pipeline::{dry_run, lints, produce};
 use crate::settings;
 use crate::ui::size;
-
-/// How the OCI layer that holds `module.tar` is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Compression {
-    /// zstd, the same bytes for any number of threads
-    #[default]
-    Zstd,
-    /// No compression
-    None,
-}
 
 /// One output that a build can be asked to leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -59,7 +49,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Results")]
     pub(crate) compression: Compression,
     /// The tag in the OCI layout; each architecture gets TAG-ARCH
-    #[arg(long, value_name = "TAG", default_value = "latest", value_parser = tag, help_heading = "Results")]
+    #[arg(long, value_name = "TAG", default_value = "latest", value_parser = request::tag, help_heading = "Results")]
     pub(crate) tag: String,
     /// The module's identifier on the platform, recorded as an annotation
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new(),
@@ -125,23 +115,54 @@ impl BuildArgs {
         let parsed = parser.try_get_matches_from([""; 0]).and_then(|matches| Self::from_arg_matches(&matches));
         parsed.map_err(|error| Error::bug("`build` needs an argument").because(&error))
     }
-}
 
-/// A tag as the OCI distribution specification defines it, short enough for `-ARCH`.
-fn tag(text: &str) -> Result<String, String> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_valid = text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-');
-    if is_valid && text.len() <= 118 {
-        Ok(text.to_owned())
-    } else {
-        Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
+    /// Puts arguments and settings together.
+    ///
+    /// # Errors
+    /// When they contradict each other, or a setting is missing that has no default.
+    pub(crate) fn into_request(self, context: &Context) -> Result<Request, Error> {
+        let arch = context.settings.require_arch()?;
+        let origin = match self.rootfs.clone() {
+            Some(path) => RootOrigin::Given(path),
+            None => {
+                let packages = Packages::new(&context.settings, arch, &context.environment)?;
+                RootOrigin::Packages(Box::new(self.override_packages(packages)))
+            }
+        };
+        let emits = |what| self.emit.contains(&what);
+        Ok(Request {
+            output: settings::join(&self.directory, &self.output),
+            emit_tar: emits(Emit::Tar),
+            emit_oci: emits(Emit::Oci),
+            module: self.directory,
+            neighbours: self.neighbours,
+            objects: self.objects,
+            compression: self.compression,
+            tag: self.tag,
+            module_id: self.module_id,
+            strict: self.strict,
+            allowed: self.allowed.into_iter().collect(),
+            arch,
+            epoch: context.settings.epoch.value,
+            origin,
+        })
+    }
+
+    fn override_packages(&self, packages: Packages) -> Packages {
+        Packages {
+            locked: self.locked || self.frozen,
+            no_cache: self.no_cache,
+            explain_cache: self.explain_cache,
+            ..packages
+        }
+        .offline(self.offline || self.frozen)
     }
 }
 
 /// Builds the module.
 pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let dry_run = args.dry_run;
-    let request = Request::new(args, context)?;
+    let request = args.into_request(context)?;
     match request.packages().filter(|_| dry_run) {
         Some(packages) => {
             let listed = dry_run::run(&request, packages, &context.ui)?;

@@ -7,9 +7,8 @@ use builder::cache::{Cache, GcOptions, GcReport, Usage};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
-use crate::pipeline::request;
 use crate::settings;
 use crate::ui::{clean, size};
 
@@ -94,7 +93,7 @@ struct Collected<'a> {
 /// Does what the second verb says.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
-    let cache = Cache::new(request::absolute(context.settings.require_cache_dir()?, context));
+    let cache = Cache::new(context.environment.absolute(context.settings.require_cache_dir()?));
     match args.verb {
         Verb::Dir => {
             let directory = cache.root().display().to_string();

@@ -7,7 +7,7 @@ use clap::Args;
 use composer::diff::{Aspect, Change, Facts};
 use serde_json::Value;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::{Error, Kind};
 use crate::pipeline::compare::{
     self, Comparison, DigestChange, Direction, FileDifference, ModuleComparison, PackageChange, ValueChange,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
 use crate::settings;
 

@@ -9,11 +9,10 @@ use composer::filter::{Amount, List};
 use model::ImagePath;
 use model::rules::Rule;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::commands::build::BuildArgs;
 use crate::error::Error;
 use crate::pipeline::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
-use crate::pipeline::request::Request;
 use crate::settings;
 use crate::ui::{clean, size};
 
@@ -94,7 +93,7 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     let asked = args.path.as_ref().filter(|_| !is_summary).map(path_of).transpose()?;
     match (asked, place) {
         (Some(asked), Place::Module(module)) => {
-            let request = Request::new(args.into_build(module)?, context)?;
+            let request = args.into_build(module)?.into_request(context)?;
             let explained = explain::path(asked, &request, &context.ui)?;
             context.ui.result(&tell(&explained), &explained)
         }
@@ -107,7 +106,7 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
             context.ui.result(&tell(&explained), &explained)
         }
         (None, Place::Module(module)) => {
-            let request = Request::new(args.into_build(module)?, context)?;
+            let request = args.into_build(module)?.into_request(context)?;
             let summary = explain::summary(&request, &context.ui)?;
             context.ui.result(&sum_up(&summary), &summary)
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
 
 /// Start a module's repository from a template

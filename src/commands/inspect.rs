@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
 use crate::pipeline::examine::{self, Examined};
 use crate::ui::{clean, size};

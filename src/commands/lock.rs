@@ -10,11 +10,11 @@ use clap::Args;
 use model::{Arch, Manifest, Severity};
 use serde::Serialize;
 
-use crate::cli::Context;
-use crate::commands::validate::read_manifest;
+use crate::commands::Context;
 use crate::error::{Error, Findings, Kind};
+use crate::pipeline::inputs::read_manifest;
 use crate::pipeline::lock as file;
-use crate::pipeline::{request, root};
+use crate::pipeline::root;
 use crate::settings;
 
 /// Write module.lock: exactly which packages a build uses
@@ -177,7 +177,7 @@ impl<'a> Task<'a> {
             settings.mirrors.clone_from(&old.inputs.mirrors);
         }
         let wanted = Wanted::of(&file::requests(&manifest), &settings, named)?;
-        let cache = Cache::new(request::absolute(known.require_cache_dir()?, context));
+        let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
         Ok(Self { context, path: file::path(&args.directory), manifest, file, archs, settings, wanted, cache })
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use crate::cli::{Cli, Context};
+use crate::commands::Context;
 use crate::error::Error;
 
 /// Print the manual page, or write the pages of all verbs into a directory
@@ -21,9 +21,8 @@ Examples:
   module-builder man | man -l -
   module-builder man --output ~/.local/share/man/man1";
 
-/// Prints or writes the pages.
-pub(crate) fn run(args: ManArgs, context: &Context) -> Result<(), Error> {
-    let command = Cli::command();
+/// Prints or writes the pages of `command`.
+pub(crate) fn run(args: ManArgs, command: Command, context: &Context) -> Result<(), Error> {
     let Some(directory) = args.output else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

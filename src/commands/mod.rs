@@ -13,3 +13,17 @@ pub(crate) mod man;
 pub(crate) mod rebuild;
 pub(crate) mod schema;
 pub(crate) mod validate;
+
+use crate::environment::Environment;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// What every command gets.
+pub(crate) struct Context {
+    /// The printer, which is also the observer of long work.
+    pub(crate) ui: Ui,
+    /// The effective settings, `builder.toml` of the command's module included.
+    pub(crate) settings: Settings,
+    /// What `main.rs` saw of the world.
+    pub(crate) environment: Environment,
+}

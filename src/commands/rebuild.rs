@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::{Error, Kind};
-use crate::pipeline::rebuild::{self, Bytes, Difference, Layer, Rebuilt};
+use crate::pipeline::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 
@@ -47,6 +47,11 @@ impl RebuildArgs {
     pub(crate) fn flags(&self) -> Flags {
         Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() }
     }
+
+    fn into_wanted(self) -> Wanted {
+        let Self { path, directory, record, rootfs, keep, offline, cache_dir: _ } = self;
+        Wanted { path, directory, record, rootfs, keep, offline }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -59,9 +64,9 @@ Examples:
       Compares a layout elsewhere with what nginx/dist/build.json gives.";
 
 /// Builds again and compares.
-#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
-    let rebuilt = rebuild::rebuild(&args, context)?;
+    let Context { ui, settings, environment } = context;
+    let rebuilt = rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?;
     context.ui.result(&describe(&rebuilt), &rebuilt)?;
     if rebuilt.same { Ok(()) } else { Err(Error::shown(Kind::Differences)) }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::Error;
 
 /// Print the JSON Schema of manifest.yaml

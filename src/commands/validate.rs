@@ -1,21 +1,17 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use model::rules::{self, Conflict};
-use model::{Diagnostic, Manifest, Severity};
+use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::cli::Context;
+use crate::commands::Context;
 use crate::error::{Error, Findings, Kind};
+use crate::pipeline::inputs::read_manifest;
 use crate::settings;
-
-/// The manifest's name in a module's repository.
-pub(crate) const MANIFEST: &str = "manifest.yaml";
-/// One byte more than a manifest may have, so that the parser sees that it is too long.
-const READ_LIMIT: u64 = (1 << 20) + 1;
 
 /// Check manifest.yaml and builder.toml and report every error at once
 #[derive(Debug, Args)]
@@ -48,46 +44,6 @@ struct Report<'a> {
     warnings: Vec<&'a Diagnostic>,
     notes: Vec<&'a Diagnostic>,
     conflicts: &'a [Conflict],
-}
-
-/// A manifest that was read, and how the user named its file.
-pub(crate) struct Read {
-    /// The manifest, when nothing is wrong with it.
-    pub(crate) manifest: Option<Manifest>,
-    /// Its file as the user named it.
-    pub(crate) file: String,
-    /// The directory that holds it.
-    pub(crate) directory: PathBuf,
-}
-
-/// Reads and parses the manifest at `path`, a file or a directory that holds `manifest.yaml`, and
-/// adds what was found, with the file's text, to `findings`.
-///
-/// # Errors
-/// When the file cannot be read. What is wrong *in* the file goes to `findings`.
-pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read, Error> {
-    use std::io::Read as _;
-    let path = if path.is_dir() { settings::join(path, MANIFEST) } else { path.to_owned() };
-    let file = path.display().to_string();
-    let failed = |error: std::io::Error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "name the manifest or its directory, or make one by `module-builder init`",
-            _ => "",
-        };
-        Error::io("read", &path, &error).hint(hint)
-    };
-    let metadata = std::fs::metadata(&path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Error::input(format!("{file} is not a regular file")));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(&path).map_err(failed)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
-    let parsed = Manifest::parse(&bytes);
-    let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
-    findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
-    findings.sources.insert(file.clone(), bytes);
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(Read { manifest: parsed.manifest, file, directory: directory.to_owned() })
 }
 
 /// Checks the files and shows what was found.

@@ -14,10 +14,9 @@ use model::path::escape;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
 
-use crate::commands::validate::MANIFEST;
 use crate::error::Error;
 use crate::pipeline::carve::{self, Carved};
-use crate::pipeline::inputs::Inputs;
+use crate::pipeline::inputs::{Inputs, MANIFEST};
 use crate::pipeline::opened;
 use crate::pipeline::ownership::Claim;
 use crate::pipeline::request::Request;

@@ -15,12 +15,11 @@ use model::{Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{self, Artifact, Blob, Content, Written};
 use oci::media;
 
-use crate::commands::build::Compression;
 use crate::error::Error;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::lists;
 use crate::pipeline::record::{self, Record};
-use crate::pipeline::request::Request;
+use crate::pipeline::request::{Compression, Request};
 use crate::pipeline::staging::Staging;
 
 /// Everything that the outputs are made from.

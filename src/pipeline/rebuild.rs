@@ -11,14 +11,32 @@ use std::path::{Path, PathBuf};
 use model::observe::{Event, Observer, Unit};
 use serde::Serialize;
 
-use crate::cli::Context;
-use crate::commands::rebuild::RebuildArgs;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
+use crate::settings::Settings;
+use crate::ui::Ui;
 
 pub(crate) use blame::Layer;
 pub(crate) use bytes::Bytes;
+
+/// What is to be built again, as the user named it.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// A dist directory, or an OCI layout.
+    pub(crate) path: PathBuf,
+    /// The module's repository, where it does not hold the dist directory.
+    pub(crate) directory: Option<PathBuf>,
+    /// The record, where it does not lie in the dist directory.
+    pub(crate) record: Option<PathBuf>,
+    /// The root file system, where the build took a given one.
+    pub(crate) rootfs: Option<PathBuf>,
+    /// Where to leave the second build.
+    pub(crate) keep: Option<PathBuf>,
+    /// Whether the network is off limits.
+    pub(crate) offline: bool,
+}
 
 /// What came out of building again.
 #[derive(Debug, Serialize)]
@@ -67,28 +85,34 @@ struct Target {
 ///
 /// # Errors
 /// When there is no record, an input is not to be had any more as it was recorded, or the build fails.
-pub(crate) fn rebuild(args: &RebuildArgs, context: &Context) -> Result<Rebuilt, Error> {
-    let target = find(args)?;
+pub(crate) fn rebuild(
+    wanted: &Wanted,
+    settings: &Settings,
+    environment: &Environment,
+    ui: &Ui,
+) -> Result<Rebuilt, Error> {
+    let target = find(wanted)?;
     let scratch = scratch(&target.path)?;
-    let built = match &args.keep {
+    let built = match &wanted.keep {
         Some(directory) => directory.clone(),
         None => scratch.path().join("dist"),
     };
-    let request = inputs::request(&target, args, &built, scratch.path(), context)?;
-    inputs::check(&target.record.inputs, &request, &context.ui)?;
-    produce::produce(&request, &context.ui)?;
-    context.ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
+    let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.path() };
+    let request = repeat.request(settings, environment)?;
+    inputs::check(&target.record.inputs, &request, ui)?;
+    produce::produce(&request, ui)?;
+    ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
     inputs::same(&target.record.inputs, &again.inputs)?;
     let second = if target.is_layout { built.join("oci") } else { built };
     let rebuilt = compare(&target, &second, &again);
-    context.ui.event(Event::Done);
+    ui.event(Event::Done);
     rebuilt
 }
 
-fn find(args: &RebuildArgs) -> Result<Target, Error> {
-    let path = args.path.clone();
+fn find(wanted: &Wanted) -> Result<Target, Error> {
+    let path = wanted.path.clone();
     if !path.is_dir() {
         return Err(Error::input(format!("{} is no directory", path.display()))
             .hint("name a dist directory, or the OCI layout of one"));
@@ -97,11 +121,12 @@ fn find(args: &RebuildArgs) -> Result<Target, Error> {
     let beside = if is_layout { parent(&path)? } else { path.clone() };
     let own = beside.join(record::FILE);
     // A layout that was carried elsewhere is built again from the record of the module's own output.
-    let dist = args.directory.as_ref().map(|module| module.join("dist").join(record::FILE));
-    let places = args.record.clone().map_or_else(|| [Some(own), dist.filter(|_| is_layout)], |path| [Some(path), None]);
+    let dist = wanted.directory.as_ref().map(|module| module.join("dist").join(record::FILE));
+    let places =
+        wanted.record.clone().map_or_else(|| [Some(own), dist.filter(|_| is_layout)], |path| [Some(path), None]);
     for place in places.into_iter().flatten() {
         if let Some(record) = Record::read(&place)? {
-            let module = match &args.directory {
+            let module = match &wanted.directory {
                 Some(module) => module.clone(),
                 None => parent(&beside)?,
             };

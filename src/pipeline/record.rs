@@ -16,11 +16,10 @@ use model::{Arch, Digest, Epoch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::commands::build::Compression;
 use crate::error::Error;
 use crate::pipeline::inputs;
 use crate::pipeline::opened;
-use crate::pipeline::request::Request;
+use crate::pipeline::request::{Compression, Request};
 
 /// The file's name in a dist directory.
 pub(crate) const FILE: &str = "build.json";

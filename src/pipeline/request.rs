@@ -1,16 +1,26 @@
-//! What a build was asked to do: arguments and settings, put together and checked.
+//! What a build was asked to do: arguments and settings, put together.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use builder::apt::{self, Resolution};
 use builder::cache::Cache;
+use clap::ValueEnum;
 use model::{Arch, Epoch};
 
-use crate::cli::Context;
-use crate::commands::build::{BuildArgs, Compression, Emit};
+use crate::environment::Environment;
 use crate::error::Error;
-use crate::settings;
+use crate::settings::{self, Settings};
+
+/// How the OCI layer that holds `module.tar` is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Compression {
+    /// zstd, the same bytes for any number of threads
+    #[default]
+    Zstd,
+    /// No compression
+    None,
+}
 
 /// What a build was asked to do.
 #[derive(Debug)]
@@ -78,35 +88,6 @@ pub(crate) struct Packages {
 }
 
 impl Request {
-    /// Puts arguments and settings together.
-    ///
-    /// # Errors
-    /// When they contradict each other, or a setting is missing that has no default.
-    pub(crate) fn new(args: BuildArgs, context: &Context) -> Result<Self, Error> {
-        let arch = context.settings.require_arch()?;
-        let origin = match args.rootfs.clone() {
-            Some(path) => RootOrigin::Given(path),
-            None => RootOrigin::Packages(Box::new(packages(&args, arch, context)?)),
-        };
-        let emits = |what| args.emit.contains(&what);
-        Ok(Self {
-            output: settings::join(&args.directory, &args.output),
-            module: args.directory.clone(),
-            emit_tar: emits(Emit::Tar),
-            emit_oci: emits(Emit::Oci),
-            neighbours: args.neighbours,
-            objects: args.objects,
-            compression: args.compression,
-            tag: args.tag,
-            module_id: args.module_id,
-            strict: args.strict,
-            allowed: args.allowed.into_iter().collect(),
-            arch,
-            epoch: context.settings.epoch.value,
-            origin,
-        })
-    }
-
     /// The module's overlay.
     pub(crate) fn overlay(&self) -> PathBuf {
         settings::join(&self.module, "rootfs")
@@ -126,35 +107,56 @@ impl Request {
     }
 }
 
-fn packages(args: &BuildArgs, arch: Arch, context: &Context) -> Result<Packages, Error> {
-    let settings = &context.settings;
-    let variant =
-        settings.variant.value.parse().map_err(|error: apt::ParseVariantError| Error::input(error.to_string()))?;
-    let offline = args.offline || args.frozen;
-    Ok(Packages {
-        settings: apt::Settings {
-            suite: settings.suite.value.clone(),
-            mirrors: settings.mirrors.value.clone(),
-            components: settings.components.value.clone(),
-            keyring: settings.keyring.value.clone(),
-            variant,
-            arch,
-            snapshot: None,
-            snapshot_mirror: settings.snapshot_mirror.value.clone(),
-            access: apt::Access { offline, proxy: settings.proxy.value.clone() },
-        },
-        recorded: None,
-        named_mirrors: settings.mirrors.is_named(),
-        cache: Cache::new(absolute(settings.require_cache_dir()?, context)),
-        jobs: settings.jobs.value,
-        locked: args.locked || args.frozen,
-        offline,
-        no_cache: args.no_cache,
-        explain_cache: args.explain_cache,
-    })
+impl Packages {
+    /// How to get packages by the settings alone: with network, cache and no need of a lock.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or one is missing that has no default.
+    pub(crate) fn new(settings: &Settings, arch: Arch, environment: &Environment) -> Result<Self, Error> {
+        let variant =
+            settings.variant.value.parse().map_err(|error: apt::ParseVariantError| Error::input(error.to_string()))?;
+        Ok(Self {
+            settings: apt::Settings {
+                suite: settings.suite.value.clone(),
+                mirrors: settings.mirrors.value.clone(),
+                components: settings.components.value.clone(),
+                keyring: settings.keyring.value.clone(),
+                variant,
+                arch,
+                snapshot: None,
+                snapshot_mirror: settings.snapshot_mirror.value.clone(),
+                access: apt::Access { offline: false, proxy: settings.proxy.value.clone() },
+            },
+            recorded: None,
+            named_mirrors: settings.mirrors.is_named(),
+            cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
+            jobs: settings.jobs.value,
+            locked: false,
+            offline: false,
+            no_cache: false,
+            explain_cache: false,
+        })
+    }
+
+    /// The same, with or without the network.
+    #[must_use]
+    pub(crate) fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self.settings.access.offline = offline;
+        self
+    }
 }
 
-/// `path` below the current directory, unless it is absolute.
-pub(crate) fn absolute(path: &Path, context: &Context) -> PathBuf {
-    context.environment.current_dir.join(path)
+/// Takes a tag as the OCI distribution specification defines it, short enough for `-ARCH`.
+///
+/// # Errors
+/// What a tag is, when `text` is none.
+pub(crate) fn tag(text: &str) -> Result<String, String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_valid = text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-');
+    if is_valid && text.len() <= 118 {
+        Ok(text.to_owned())
+    } else {
+        Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
+    }
 }

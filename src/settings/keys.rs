@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Flags, Layers, Origin, Value, Warning};
-use crate::cli::Environment;
+use crate::environment::Environment;
 use crate::error::Error;
 
 /// Where a setting may be written.

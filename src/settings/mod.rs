@@ -6,18 +6,20 @@
 //! builds it.
 
 mod file;
+mod flags;
 mod keys;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use model::{Arch, Epoch, Position};
 
-use crate::cli::{Environment, Global};
+use crate::environment::Environment;
 use crate::error::{Error, Findings};
 use crate::ui::{Color, Progress};
 use keys::{Key, Raw};
+
+pub(crate) use flags::{Flags, Global};
 
 /// The name of the module's own settings file.
 pub(crate) const BUILDER_TOML: &str = "builder.toml";
@@ -75,31 +77,6 @@ impl<T> Value<T> {
     pub(crate) fn is_named(&self) -> bool {
         !matches!(self.origin, Origin::Default | Origin::Host(_))
     }
-}
-
-/// Flags that override settings for one run.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Packages")]
-pub(crate) struct Flags {
-    /// The Debian suite to build from [default: trixie]
-    #[arg(long, value_name = "SUITE")]
-    pub(crate) suite: Option<String>,
-    /// A Debian mirror; may be repeated [default: the mirrors of the host's apt]
-    #[arg(long = "mirror", value_name = "URL")]
-    pub(crate) mirrors: Vec<String>,
-    /// The architecture to build for, by its Debian or OCI name [default: this machine's]
-    #[arg(long, value_name = "ARCH")]
-    pub(crate) arch: Option<Arch>,
-    /// What mmdebstrap installs besides the requested packages [default: minbase]
-    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(keys::VARIANTS))]
-    pub(crate) variant: Option<String>,
-    /// Where downloads and root file systems are kept
-    #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
-    pub(crate) cache_dir: Option<PathBuf>,
-    /// How many things to do at once [default: one per processor]
-    #[arg(long, value_name = "N", help_heading = "Speed and place",
-          value_parser = clap::value_parser!(u64).range(1..=keys::MOST_JOBS))]
-    pub(crate) jobs: Option<u64>,
 }
 
 /// A variable that looks like a setting and is none.

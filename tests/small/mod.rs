@@ -80,7 +80,10 @@ impl Small {
         age(&self.path("root"));
         let output = self.path(output);
         let mut command = self.command();
-        command.args(["build", "-C", "m", "--rootfs", "root", "--arch", "amd64", "--quiet", "--output"]).arg(output);
+        command.args(["build", "-C", "m", "--rootfs", "root", "--quiet", "--output"]).arg(output);
+        if !more.contains(&"--arch") {
+            command.args(["--arch", "amd64"]);
+        }
         command.args(more).assert().success();
     }
 

@@ -1,101 +1,107 @@
 //! The inputs of a build that is repeated: as they were recorded, or said to be others.
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use builder::apt;
-use clap::{Args as _, Command, FromArgMatches as _};
+use clap::ValueEnum as _;
 use composer::scan;
 use model::{Digest, Epoch};
 
-use super::Target;
-use crate::cli::Context;
-use crate::commands::build::BuildArgs;
-use crate::commands::rebuild::RebuildArgs;
+use super::{Target, Wanted};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::compare::json;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::record::{self, RootInput};
-use crate::pipeline::request::{Request, RootOrigin};
-use crate::pipeline::root;
+use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
+use crate::pipeline::{lints, root};
+use crate::settings::Settings;
 use crate::ui::Ui;
 
-/// The request of the recorded build.
-pub(super) fn request(
-    target: &Target,
-    args: &RebuildArgs,
-    output: &Path,
-    scratch: &Path,
-    context: &Context,
-) -> Result<Request, Error> {
-    let inputs = &target.record.inputs;
-    let words = words(target, args, output, scratch, context)?;
-    let matches = BuildArgs::augment_args(Command::default().no_binary_name(true)).try_get_matches_from(words);
-    let build = matches.and_then(|matches| BuildArgs::from_arg_matches(&matches));
-    let build = build
-        .map_err(|error| Error::refused("the record asks for a build that cannot be asked for").because(&error))?;
-    let mut request = Request::new(build, context)?;
-    request.epoch = Some(inputs.epoch);
-    if let (RootOrigin::Packages(packages), RootInput::Packages(recorded)) = (&mut request.origin, &inputs.rootfs) {
+/// Everything that the request of the second build is made from.
+pub(super) struct Repeat<'a> {
+    /// What the first build left.
+    pub(super) target: &'a Target,
+    /// What the user asked for.
+    pub(super) wanted: &'a Wanted,
+    /// Where the second build goes.
+    pub(super) output: &'a Path,
+    /// Where the neighbours' manifests can lie meanwhile.
+    pub(super) scratch: &'a Path,
+}
+
+impl Repeat<'_> {
+    /// The request of the recorded build.
+    pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<Request, Error> {
+        let inputs = &self.target.record.inputs;
+        let origin = self.origin(settings, environment)?;
+        let options = &inputs.options;
+        let compression = Compression::from_str(&options.compression, false).map_err(unknown)?;
+        let is_lint = |code: &String| lints::CODES.contains(&code.as_str());
+        if let Some(code) = options.allow.iter().find(|code| !is_lint(code)) {
+            return Err(unknown(format!("there is no lint `{code}` to allow")));
+        }
+        if options.module_id.as_ref().is_some_and(String::is_empty) {
+            return Err(unknown("the module's identifier is empty".to_owned()));
+        }
+        Ok(Request {
+            module: self.target.module.clone(),
+            neighbours: self.neighbours()?,
+            output: self.output.to_owned(),
+            objects: None,
+            emit_tar: options.emit_tar,
+            emit_oci: options.emit_oci,
+            compression,
+            tag: request::tag(&options.tag).map_err(unknown)?,
+            module_id: options.module_id.clone(),
+            strict: false,
+            allowed: options.allow.iter().cloned().collect(),
+            arch: inputs.arch,
+            epoch: Some(inputs.epoch),
+            origin,
+        })
+    }
+
+    fn origin(&self, settings: &Settings, environment: &Environment) -> Result<RootOrigin, Error> {
+        let inputs = &self.target.record.inputs;
+        let recorded = match (&inputs.rootfs, &self.wanted.rootfs) {
+            (RootInput::Given { .. }, Some(path)) => return Ok(RootOrigin::Given(path.clone())),
+            (RootInput::Given { .. }, None) => {
+                return Err(Error::input("the build took a root file system that the user named, not packages")
+                    .hint("name the same one by --rootfs PATH: paths of the host are not recorded"));
+            }
+            (RootInput::Packages(_), Some(_)) => {
+                return Err(Error::usage("the build took packages, so there is no --rootfs to name"));
+            }
+            (RootInput::Packages(recorded), None) => recorded,
+        };
         let resolution = &recorded.resolution;
+        let mut packages = Packages::new(settings, resolution.arch, environment)?.offline(self.wanted.offline);
         packages.settings.suite.clone_from(&resolution.suite);
         packages.settings.components.clone_from(&recorded.components);
         packages.settings.variant = resolution.variant;
-        packages.settings.arch = resolution.arch;
         packages.no_cache = true;
         packages.recorded = Some(resolution.clone());
+        Ok(RootOrigin::Packages(Box::new(packages)))
     }
-    Ok(request)
+
+    /// The neighbours' manifests as files: they were recorded whole.
+    fn neighbours(&self) -> Result<Vec<PathBuf>, Error> {
+        let write = |(number, neighbour): (usize, &serde_json::Value)| {
+            let path = self.scratch.join(format!("neighbour-{number}.json"));
+            fs::write(&path, neighbour.to_string()).map_err(|error| Error::io("write", &path, &error))?;
+            Ok(path)
+        };
+        self.target.record.inputs.neighbours.iter().enumerate().map(write).collect()
+    }
 }
 
-/// The arguments that `build` had, as far as they count.
-fn words(
-    target: &Target,
-    args: &RebuildArgs,
-    output: &Path,
-    scratch: &Path,
-    context: &Context,
-) -> Result<Vec<OsString>, Error> {
-    let inputs = &target.record.inputs;
-    let options = &inputs.options;
-    let absolute = |path: &Path| context.environment.current_dir.join(path).into_os_string();
-    let mut words: Vec<OsString> = vec!["-C".into(), target.module.clone().into()];
-    let mut push = |flag: &str, value: OsString| words.extend([OsString::from(flag), value]);
-    push("--output", absolute(output));
-    push("--arch", inputs.arch.debian().into());
-    push("--compression", options.compression.clone().into());
-    push("--tag", options.tag.clone().into());
-    let emits = [(options.emit_tar, "tar"), (options.emit_oci, "oci")];
-    let emits: Vec<&str> = emits.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name).collect();
-    push("--emit", emits.join(",").into());
-    if let Some(id) = &options.module_id {
-        push("--module-id", id.into());
-    }
-    for lint in &options.allow {
-        push("--allow", lint.into());
-    }
-    for (number, neighbour) in inputs.neighbours.iter().enumerate() {
-        let path = scratch.join(format!("neighbour-{number}.json"));
-        fs::write(&path, neighbour.to_string()).map_err(|error| Error::io("write", &path, &error))?;
-        push("--with", absolute(&path));
-    }
-    match (&inputs.rootfs, &args.rootfs) {
-        (RootInput::Given { .. }, Some(path)) => push("--rootfs", path.into()),
-        (RootInput::Given { .. }, None) => {
-            return Err(Error::input("the build took a root file system that the user named, not packages")
-                .hint("name the same one by --rootfs PATH: paths of the host are not recorded"));
-        }
-        (RootInput::Packages(_), Some(_)) => {
-            return Err(Error::usage("the build took packages, so there is no --rootfs to name"));
-        }
-        (RootInput::Packages(_), None) => {}
-    }
-    if args.offline {
-        words.push("--offline".into());
-    }
-    Ok(words)
+fn unknown(cause: String) -> Error {
+    let mut error = Error::refused("the record asks for a build that cannot be asked for");
+    error.causes.push(cause);
+    error.hint("the record was changed after the build: take it from where the build left it")
 }
 
 /// Checks what can be checked before the build: what is not as it was recorded is named.

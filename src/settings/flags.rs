@@ -1,0 +1,52 @@
+//! Flags of the command line that are settings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use model::Arch;
+
+use super::keys;
+use crate::ui::{Color, Format, Progress};
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Global {
+    /// Write results and errors for people or for programs
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+    /// How to show progress [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "HOW")]
+    pub(crate) progress: Option<Progress>,
+    /// When to use colours [default: auto]
+    #[arg(long, global = true, value_enum, value_name = "WHEN")]
+    pub(crate) color: Option<Color>,
+    /// Say nothing but the result, warnings and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// Flags that override settings for one run.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Packages")]
+pub(crate) struct Flags {
+    /// The Debian suite to build from [default: trixie]
+    #[arg(long, value_name = "SUITE")]
+    pub(crate) suite: Option<String>,
+    /// A Debian mirror; may be repeated [default: the mirrors of the host's apt]
+    #[arg(long = "mirror", value_name = "URL")]
+    pub(crate) mirrors: Vec<String>,
+    /// The architecture to build for, by its Debian or OCI name [default: this machine's]
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<Arch>,
+    /// What mmdebstrap installs besides the requested packages [default: minbase]
+    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(keys::VARIANTS))]
+    pub(crate) variant: Option<String>,
+    /// Where downloads and root file systems are kept
+    #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// How many things to do at once [default: one per processor]
+    #[arg(long, value_name = "N", help_heading = "Speed and place",
+          value_parser = clap::value_parser!(u64).range(1..=keys::MOST_JOBS))]
+    pub(crate) jobs: Option<u64>,
+}
