@@ -4,9 +4,10 @@
 //! tree; [`read`] gives the tree back; [`dump`] prints it as composefs-dump(5). The format is
 //! described in `docs/composefs-image.md`.
 //!
-//! Writing takes three steps, each in its module: `survey` checks the tree and finds the first name
+//! Writing takes four steps, each in its module: `survey` checks the tree and finds the first name
 //! of each inode, `plan` puts the inodes in order and turns them into what overlayfs is to see,
-//! `layout` says where every byte goes. Then `write` emits what was laid out, and `dump` prints it.
+//! `share` finds the attributes that several inodes have, `layout` says where every byte goes. Then
+//! `write` emits what was laid out, and `dump` prints it.
 
 mod dump;
 mod error;
@@ -15,6 +16,7 @@ mod layout;
 mod plan;
 mod raw;
 mod read;
+mod share;
 mod survey;
 mod write;
 

@@ -1,18 +1,19 @@
 //! The text form of an image: composefs-dump(5).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use model::VerityDigest;
 
 use super::Stored;
-use super::format::{
-    BLOCK, ESCAPED, METACOPY, OVERLAY, PARENT_MARKS, REDIRECT, S_IFBLK, S_IFCHR, S_IFMT, S_IFREG, WHITEOUT_MARKS,
-};
+use super::format::{ESCAPED, OVERLAY, PARENT_MARKS, S_IFCHR, S_IFMT, S_IFREG, WHITEOUT_MARKS};
 use super::layout::Layout;
-use super::plan::{Attribute, Body, Inode, Plan};
+use super::plan::{Body, Plan};
+use super::share::{Attribute, Shared, Value};
 use super::survey::Survey;
 use crate::Error;
-use crate::tree::Tree;
+use crate::tree::{Stat, Tree};
 
 /// The text that C `composefs-info dump` prints for the image of `tree`.
 ///
@@ -23,14 +24,16 @@ use crate::tree::Tree;
 /// # Errors
 /// When the tree cannot become an image, as for [`super::write`].
 pub fn dump<C: Stored>(tree: &Tree<C>) -> Result<Vec<u8>, Error> {
-    let survey = Survey::of(tree)?;
-    let mut plan = Plan::of(tree, &survey)?;
-    let layout = Layout::of(&mut plan)?;
-    Ok(Dumper { plan: &plan, layout: &layout, first_paths: HashMap::new(), out: Vec::new() }.dump())
+    let plan = Plan::of(&Survey::of(tree)?)?;
+    let shared = Shared::of(&plan);
+    let layout = Layout::of(&plan, &shared)?;
+    let first_paths = HashMap::new();
+    Ok(Dumper { plan: &plan, shared: &shared, layout: &layout, first_paths, out: Vec::new() }.dump())
 }
 
-struct Dumper<'p, 'a> {
-    plan: &'p Plan<'a>,
+struct Dumper<'p> {
+    plan: &'p Plan<'p>,
+    shared: &'p Shared<'p>,
     layout: &'p Layout,
     /// The first path of inodes that have several.
     first_paths: HashMap<u32, Vec<u8>>,
@@ -50,13 +53,13 @@ struct Shown<'p> {
     mode: u16,
     device: u32,
     size: u64,
-    payload: Option<&'p [u8]>,
+    payload: Option<Cow<'p, [u8]>>,
     content: Option<&'p [u8]>,
     digest: Option<VerityDigest>,
     xattrs: Vec<(Vec<u8>, &'p [u8])>,
 }
 
-impl<'p, 'a> Dumper<'p, 'a> {
+impl<'p> Dumper<'p> {
     fn dump(mut self) -> Vec<u8> {
         self.line(b"/", 0, false);
         let mut path = Vec::new();
@@ -68,8 +71,8 @@ impl<'p, 'a> Dumper<'p, 'a> {
                 continue;
             };
             let name = self.plan.names[index];
-            let is_stub = self.plan.inodes[name.inode as usize].mode & S_IFMT == S_IFCHR
-                && self.plan.inodes[name.inode as usize].device == 0;
+            let inode = &self.plan.inodes[name.inode as usize];
+            let is_stub = inode.mode & S_IFMT == S_IFCHR && matches!(inode.body, Body::None);
             if is_stub || name.name == b"." || name.name == b".." {
                 continue;
             }
@@ -83,21 +86,20 @@ impl<'p, 'a> Dumper<'p, 'a> {
         self.out
     }
 
-    fn children(&self, inode: u32) -> std::ops::Range<usize> {
+    fn children(&self, inode: u32) -> Range<usize> {
         match &self.plan.inodes[inode as usize].body {
-            Body::Directory(names) => names.clone(),
+            Body::Directory(names) => names.start as usize..names.end as usize,
             _ => 0..0,
         }
     }
 
     fn line(&mut self, path: &[u8], number: u32, again: bool) {
-        let plan: &'p Plan<'a> = self.plan;
-        let inode = &plan.inodes[number as usize];
-        let place = &self.layout.places[number as usize];
-        let shown = self.show(inode, place.blocks * BLOCK + place.tail);
+        let inode = &self.plan.inodes[number as usize];
+        let shown = self.show(number as usize);
         self.escaped(path, Also::Nothing);
         let at = if again { "@" } else { "" };
-        let Inode { links, uid, gid, mtime, .. } = inode;
+        let Stat { uid, gid, mtime, .. } = inode.stat;
+        let links = inode.links;
         let Shown { mode, device, size, .. } = shown;
         let (seconds, nanoseconds) = (mtime.seconds, mtime.nanoseconds);
         let fields = format!(" {size} {at}{mode:o} {links} {uid} {gid} {device} {seconds}.{nanoseconds} ");
@@ -106,8 +108,8 @@ impl<'p, 'a> Dumper<'p, 'a> {
             let first = self.first_paths.get(&number).cloned().unwrap_or_default();
             self.escaped(&first, Also::LoneDash);
         } else {
-            self.optional(shown.payload);
-            if *links > 1 && !matches!(inode.body, Body::Directory(_)) {
+            self.optional(shown.payload.as_deref());
+            if links > 1 && !matches!(inode.body, Body::Directory(_)) {
                 self.first_paths.insert(number, path.to_vec());
             }
         }
@@ -127,28 +129,27 @@ impl<'p, 'a> Dumper<'p, 'a> {
 
     /// Reads an inode as C tools do: its own attributes first, then the shared ones, each of those
     /// of overlayfs acting as it comes.
-    fn show(&self, inode: &'p Inode<'a>, directory_size: u64) -> Shown<'p> {
+    fn show(&self, index: usize) -> Shown<'p> {
+        let inode = &self.plan.inodes[index];
         let mut shown = Shown {
             mode: inode.mode,
-            device: inode.device,
-            size: inode.size,
+            device: 0,
+            size: inode.size(),
             payload: None,
             content: None,
             digest: None,
             xattrs: Vec::new(),
         };
         match &inode.body {
-            Body::Directory(_) => shown.size = directory_size,
+            Body::Directory(_) => shown.size = self.layout.places[index].body_size(),
             Body::Content(content) => shown.content = Some(content),
-            Body::Target(target) => shown.payload = Some(target),
-            Body::None | Body::Chunks => {}
+            Body::Target(target) => shown.payload = Some(Cow::Borrowed(target)),
+            Body::Device(number) => shown.device = *number,
+            Body::None | Body::Object(..) => {}
         }
-        if !matches!(inode.mode & S_IFMT, S_IFCHR | S_IFBLK) {
-            shown.device = 0;
-        }
-        let attributes = &self.plan.attributes[inode.attributes.clone()];
-        let (shared, own): (Vec<_>, Vec<_>) = attributes.iter().partition(|attribute| attribute.shared.is_some());
-        own.into_iter().chain(shared).for_each(|attribute| shown.take(attribute));
+        let attributes = self.shared.attributes(index);
+        let (shared, own): (Vec<_>, Vec<_>) = attributes.partition(|attribute| attribute.shared.is_some());
+        own.into_iter().chain(shared).for_each(|attribute| shown.take(&attribute));
         if let Some(content) = &mut shown.content
             && shown.size == 0
         {
@@ -183,27 +184,24 @@ impl<'p, 'a> Dumper<'p, 'a> {
 }
 
 impl<'p> Shown<'p> {
-    fn take(&mut self, attribute: &'p Attribute<'_>) {
-        let name = &*attribute.name;
+    fn take(&mut self, attribute: &Attribute<'p>) {
+        let name = attribute.name;
         let is_regular = self.mode & S_IFMT == S_IFREG;
-        if name == REDIRECT {
-            if is_regular {
-                self.payload = Some(attribute.value.strip_prefix(b"/").unwrap_or(attribute.value));
-            }
-        } else if name == METACOPY {
-            if is_regular && let Some(digest) = attribute.value.last_chunk() {
-                self.digest = Some(VerityDigest::new(*digest));
-            }
-        } else if name == WHITEOUT_MARKS[0] && is_regular {
+        let value = match attribute.value {
+            Value::Given(_, value) => value,
+            Value::Redirect(digest) => return self.payload = Some(Cow::Owned(digest.object_path().into_bytes())),
+            Value::Metacopy(digest) => return self.digest = Some(*digest),
+        };
+        if name == WHITEOUT_MARKS[0] && is_regular {
             self.mode = self.mode & !S_IFMT | S_IFCHR;
             self.device = 0;
             self.size = 0;
         } else if [WHITEOUT_MARKS[1], PARENT_MARKS[0].0, PARENT_MARKS[1].0].contains(&name) {
             // The text has the whiteouts themselves, of which these follow.
         } else if let Some(rest) = name.strip_prefix(ESCAPED) {
-            self.xattrs.push(([OVERLAY, rest].concat(), attribute.value));
+            self.xattrs.push(([OVERLAY, rest].concat(), value));
         } else if !name.starts_with(OVERLAY) {
-            self.xattrs.push((name.to_vec(), attribute.value));
+            self.xattrs.push((name.to_vec(), value));
         }
     }
 }

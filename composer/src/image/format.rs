@@ -131,14 +131,26 @@ pub(super) fn join_name(index: u8, rest: &[u8]) -> Option<Box<[u8]>> {
     Some([prefix, rest].concat().into_boxed_slice())
 }
 
+/// The two hexadecimal digits of every byte.
+pub(super) static HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        digits[byte] = [DIGITS[byte / 16], DIGITS[byte % 16]];
+        byte += 1;
+    }
+    digits
+};
+
 /// The next multiple of `to`, a power of two.
 pub(super) const fn align(position: u64, to: u64) -> u64 {
     (position + to - 1) & !(to - 1)
 }
 
 /// The size of an extended attribute with its padding.
-pub(super) fn xattr_entry_size(name: &[u8], value: &[u8]) -> u64 {
-    align(XATTR_ENTRY + split_name(name).1.len() as u64 + value.len() as u64, 4)
+pub(super) fn xattr_entry_size(name: &[u8], value_length: usize) -> u64 {
+    align(XATTR_ENTRY + split_name(name).1.len() as u64 + value_length as u64, 4)
 }
 
 /// log2 of the chunk size of a file of `size` bytes, which must not be zero: one chunk if possible.

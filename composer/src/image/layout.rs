@@ -3,14 +3,13 @@
 //! An image is: the composefs header, the EROFS superblock, the inodes with their attributes and
 //! tails, the shared attributes, and whole blocks of directories, long contents and long targets.
 
-use std::collections::HashMap;
-
 use super::error::ImageError;
 use super::format::{
-    ACLS, BLOCK, COMPACT_SIZE, DIRENT_SIZE, EXTENDED_SIZE, FIRST_INODE, SHARED_LIMIT, SLOT, XATTR_HEADER, align,
-    chunk_count, xattr_entry_size,
+    ACLS, BLOCK, COMPACT_SIZE, DIRENT_SIZE, EXTENDED_SIZE, FIRST_INODE, SLOT, XATTR_HEADER, align, chunk_count,
+    xattr_entry_size,
 };
-use super::plan::{Attribute, Body, Inode, Name, Plan};
+use super::plan::{Body, Inode, Name, Plan};
+use super::share::{Attribute, Shared};
 use crate::tree::Mtime;
 
 /// Where an inode lies.
@@ -18,22 +17,33 @@ use crate::tree::Mtime;
 pub(super) struct Place {
     /// The byte where it starts.
     pub(super) position: u64,
+    /// The size of its attributes, with their header.
+    pub(super) xattr_size: u32,
+    /// How many whole blocks it has.
+    pub(super) blocks: u32,
+    /// The number of the first of them.
+    pub(super) first_block: u32,
+    /// How many bytes follow the attributes, less than a block.
+    pub(super) tail: u16,
     /// Whether the short form holds it.
     pub(super) compact: bool,
-    /// The size of its attributes, with their header.
-    pub(super) xattr_size: u64,
-    /// How many whole blocks it has.
-    pub(super) blocks: u64,
-    /// The number of the first of them.
-    pub(super) first_block: u64,
-    /// How many bytes follow the attributes.
-    pub(super) tail: u64,
 }
 
 impl Place {
     /// The number by which directory entries name the inode.
     pub(super) fn number(&self) -> u64 {
         self.position / SLOT
+    }
+
+    /// The size of its blocks and its tail in bytes.
+    pub(super) fn body_size(&self) -> u64 {
+        u64::from(self.blocks) * BLOCK + u64::from(self.tail)
+    }
+
+    /// The byte after its tail.
+    fn end(&self) -> u64 {
+        let head = if self.compact { COMPACT_SIZE } else { EXTENDED_SIZE };
+        self.position + head + u64::from(self.xattr_size) + u64::from(self.tail)
     }
 }
 
@@ -45,8 +55,6 @@ pub(super) struct Layout {
     pub(super) earliest: Mtime,
     /// Where the inodes end and the shared attributes start.
     pub(super) shared_start: u64,
-    /// The shared attributes, in the order of the table: indexes into [`Plan::attributes`].
-    pub(super) shared: Vec<usize>,
     /// Where the whole blocks start.
     pub(super) blocks_start: u64,
     /// The number of blocks of the image.
@@ -56,31 +64,31 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Lays out `plan`, and decides which attributes are shared.
-    pub(super) fn of(plan: &mut Plan<'_>) -> Result<Self, ImageError> {
-        let (shared, shared_size) = share(plan);
-        let earliest = plan.inodes.iter().map(|inode| inode.mtime).min().unwrap_or_default();
+    /// Lays out `plan`, of whose attributes those that are `shared` lie in a table.
+    pub(super) fn of(plan: &Plan<'_>, shared: &Shared<'_>) -> Result<Self, ImageError> {
+        let earliest = plan.inodes.iter().map(|inode| inode.stat.mtime).min().unwrap_or_default();
         let mut places = Vec::with_capacity(plan.inodes.len());
         let mut position = FIRST_INODE;
-        for inode in &plan.inodes {
-            let place = place(plan, inode, earliest, align(position, SLOT));
-            let head = if place.compact { COMPACT_SIZE } else { EXTENDED_SIZE };
-            position = place.position + head + place.xattr_size + place.tail;
+        for (index, inode) in plan.inodes.iter().enumerate() {
+            let xattrs = xattr_size(shared.attributes(index));
+            let place = place(plan, inode, earliest, xattrs, align(position, SLOT))?;
+            position = place.end();
             places.push(place);
         }
         let shared_start = align(position, SLOT);
-        let blocks_start = align(shared_start + shared_size, BLOCK);
-        let mut blocks = blocks_start / BLOCK;
-        for place in &mut places {
-            place.first_block = blocks;
-            blocks += place.blocks;
-        }
+        let blocks_start = align(shared_start + shared.size, BLOCK);
+        let blocks = places.iter().map(|place| u64::from(place.blocks)).sum::<u64>() + blocks_start / BLOCK;
         // A reference to a shared attribute counts in units of four bytes.
-        if blocks > u64::from(u32::MAX) || shared_size / 4 > u64::from(u32::MAX) - BLOCK {
-            return Err(ImageError::ImageSize { blocks });
+        let too_large = |_| ImageError::ImageSize { blocks };
+        u32::try_from(shared.size / 4 + BLOCK).map_err(too_large)?;
+        u32::try_from(blocks).map_err(too_large)?;
+        let mut block = u32::try_from(blocks_start / BLOCK).map_err(too_large)?;
+        for place in &mut places {
+            place.first_block = block;
+            block += place.blocks;
         }
         let has_acl = plan.attributes.iter().any(|attribute| ACLS.contains(&&*attribute.name));
-        Ok(Self { places, earliest, shared_start, shared, blocks_start, blocks, has_acl })
+        Ok(Self { places, earliest, shared_start, blocks_start, blocks, has_acl })
     }
 }
 
@@ -110,10 +118,10 @@ fn dirent_size(name: &Name<'_>) -> u64 {
 fn wanted(plan: &Plan<'_>, inode: &Inode<'_>) -> (u64, u64) {
     let halved = |blocks: u64, rest: u64| if rest > BLOCK / 2 { (blocks + 1, 0) } else { (blocks, rest) };
     match &inode.body {
-        Body::None => (0, 0),
+        Body::None | Body::Device(_) => (0, 0),
         Body::Directory(names) => {
             let (mut blocks, mut last) = (0, 0);
-            for block in dirent_blocks(&plan.names[names.clone()]) {
+            for block in dirent_blocks(plan.names(names)) {
                 blocks += 1;
                 last = block.iter().map(dirent_size).sum();
             }
@@ -121,19 +129,25 @@ fn wanted(plan: &Plan<'_>, inode: &Inode<'_>) -> (u64, u64) {
         }
         Body::Content(content) => halved(content.len() as u64 / BLOCK, content.len() as u64 % BLOCK),
         Body::Target(target) => (0, target.len() as u64),
-        Body::Chunks => (0, chunk_count(inode.size) * 4),
+        Body::Object(size, _) => (0, chunk_count(*size) * 4),
     }
 }
 
-/// Places an inode at `position` or a little later, so that its tail lies within one block.
-fn place(plan: &Plan<'_>, inode: &Inode<'_>, earliest: Mtime, position: u64) -> Place {
+/// Places an inode with `xattr_size` bytes of attributes at `position` or a little later, so that its
+/// tail lies within one block.
+fn place(
+    plan: &Plan<'_>,
+    inode: &Inode<'_>,
+    earliest: Mtime,
+    xattr_size: u64,
+    position: u64,
+) -> Result<Place, ImageError> {
     let (mut blocks, mut tail) = wanted(plan, inode);
-    let size = if matches!(inode.body, Body::Directory(_)) { blocks * BLOCK + tail } else { inode.size };
-    let compact = inode.mtime == earliest
-        && inode.links.max(inode.uid).max(inode.gid) <= u32::from(u16::MAX)
+    let size = if matches!(inode.body, Body::Directory(_)) { blocks * BLOCK + tail } else { inode.size() };
+    let compact = inode.stat.mtime == earliest
+        && inode.links.max(inode.stat.uid).max(inode.stat.gid) <= u32::from(u16::MAX)
         && size <= u64::from(u32::MAX);
     let head = if compact { COMPACT_SIZE } else { EXTENDED_SIZE };
-    let xattr_size = xattr_size(&plan.attributes[inode.attributes.clone()]);
     let before_tail = head + xattr_size;
     let to_next_block = align(position, BLOCK) - position;
     let mut padding = 0;
@@ -156,59 +170,32 @@ fn place(plan: &Plan<'_>, inode: &Inode<'_>, earliest: Mtime, position: u64) -> 
             }
         }
     }
-    Place { position: position + padding, compact, xattr_size, blocks, first_block: 0, tail }
+    let position = position + padding;
+    // Only a directory of many gigabytes has as many blocks as that.
+    let count = u32::try_from(blocks).map_err(|_| ImageError::ImageSize { blocks })?;
+    Ok(Place { position, xattr_size: low(xattr_size), blocks: count, first_block: 0, tail: low16(tail), compact })
+}
+
+/// The low half of a number that is known to be below 2^32.
+#[expect(clippy::cast_possible_truncation, reason = "the callers say why the number is small")]
+pub(super) fn low(value: u64) -> u32 {
+    value as u32
+}
+
+/// As [`low`], below 2^16.
+#[expect(clippy::cast_possible_truncation, reason = "the callers say why the number is small")]
+pub(super) fn low16(value: u64) -> u16 {
+    value as u16
 }
 
 /// The size of an inode's attributes, with their header.
-fn xattr_size(attributes: &[Attribute<'_>]) -> u64 {
-    if attributes.is_empty() {
-        return 0;
-    }
-    let size = |attribute: &Attribute<'_>| match attribute.shared {
+fn xattr_size<'p>(attributes: impl Iterator<Item = Attribute<'p>>) -> u64 {
+    let size = |attribute: Attribute<'_>| match attribute.shared {
         Some(_) => 4,
-        None => xattr_entry_size(&attribute.name, attribute.value),
+        None => xattr_entry_size(attribute.name, attribute.value.len()),
     };
-    XATTR_HEADER + attributes.iter().map(size).sum::<u64>()
-}
-
-/// Shares the attributes that several inodes have: gives them places in the table, and gives back
-/// the table and its size.
-///
-/// The table is sorted from the greatest to the least: by name, then by the length of the value,
-/// then by the value. An inode refers to at most [`SHARED_LIMIT`] entries and holds the rest itself.
-fn share(plan: &mut Plan<'_>) -> (Vec<usize>, u64) {
-    let mut first: HashMap<(&[u8], &[u8]), u32> = HashMap::with_capacity(plan.attributes.len());
-    // For each attribute the index of its first like, and for each first the number of its likes.
-    let mut firsts = Vec::with_capacity(plan.attributes.len());
-    let mut counts = vec![0_u32; plan.attributes.len()];
-    for (index, attribute) in plan.attributes.iter().enumerate() {
-        #[expect(clippy::cast_possible_truncation, reason = "four billion attributes do not fit memory")]
-        let like = *first.entry((&attribute.name, attribute.value)).or_insert(index as u32);
-        counts[like as usize] += 1;
-        firsts.push(like);
+    match attributes.map(size).sum() {
+        0 => 0,
+        sum => XATTR_HEADER + sum,
     }
-    drop(first);
-    let mut table: Vec<usize> = (0..counts.len()).filter(|index| counts[*index] > 1).collect();
-    table.sort_unstable_by(|a, b| {
-        let key = |index: usize| (&*plan.attributes[index].name, plan.attributes[index].value);
-        let ((name_a, value_a), (name_b, value_b)) = (key(*a), key(*b));
-        (name_b, value_b.len(), value_b).cmp(&(name_a, value_a.len(), value_a))
-    });
-    let mut offsets: HashMap<u32, u64> = HashMap::with_capacity(table.len());
-    let mut size = 0;
-    for index in &table {
-        offsets.insert(firsts[*index], size);
-        size += xattr_entry_size(&plan.attributes[*index].name, plan.attributes[*index].value);
-    }
-    for inode in &plan.inodes {
-        let mut references = 0;
-        for index in inode.attributes.clone() {
-            let like = firsts[index];
-            if counts[like as usize] > 1 && references < SHARED_LIMIT {
-                plan.attributes[index].shared = offsets.get(&like).copied();
-                references += 1;
-            }
-        }
-    }
-    (table, size)
 }

@@ -6,56 +6,67 @@
 //! several names stands where the first of them in the order of a walk stands.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ops::Range;
+
+use model::VerityDigest;
 
 use super::Stored;
 use super::error::ImageError;
 use super::format::{
-    ESCAPED, METACOPY, OPAQUE, OVERLAY, PARENT_MARKS, REDIRECT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG,
-    S_IFSOCK, SELINUX, WHITEOUT_MARKS, XATTR_LIMIT,
+    ESCAPED, HEX, OPAQUE, OVERLAY, PARENT_MARKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK,
+    SELINUX, WHITEOUT_MARKS, XATTR_LIMIT,
 };
-use super::survey::{Object, Survey};
-use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
+use super::survey::Survey;
+use crate::tree::{Entries, Kind, Node, NodeId, Stat, Xattrs};
 
-/// An extended attribute as the image has it.
+/// An extended attribute as the image has it, but for the two that say where an object is: those
+/// follow from [`Body::Object`].
 #[derive(Debug, Clone)]
-pub(super) struct Attribute<'a> {
+pub(super) struct Given<'a> {
     pub(super) name: Cow<'a, [u8]>,
     pub(super) value: &'a [u8],
-    /// Where the shared table has it, in bytes; none while it is the inode's own.
-    pub(super) shared: Option<u64>,
 }
 
-/// What follows an inode.
+/// What an inode is for, and what follows it.
 #[derive(Debug, Clone)]
 pub(super) enum Body<'a> {
     /// Nothing.
     None,
+    /// A device with its number.
+    Device(u32),
     /// Entries: a range of [`Plan::names`].
-    Directory(Range<usize>),
-    /// A file's content.
+    Directory(Range<u32>),
+    /// A file's content, at least one byte.
     Content(&'a [u8]),
     /// A symbolic link's target.
     Target(&'a [u8]),
-    /// Pointers to chunks that hold nothing, for a file whose content is an object.
-    Chunks,
+    /// Pointers to chunks that hold nothing, for a file of this size whose content is an object.
+    Object(u64, &'a VerityDigest),
 }
 
 /// An inode as the image has it.
 #[derive(Debug, Clone)]
 pub(super) struct Inode<'a> {
+    /// Owner and time.
+    pub(super) stat: &'a Stat,
     /// With the file type.
     pub(super) mode: u16,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mtime: Mtime,
     pub(super) links: u32,
-    pub(super) device: u32,
-    /// Zero for a directory, whose size is a matter of layout.
-    pub(super) size: u64,
     /// A range of [`Plan::attributes`], sorted by name.
-    pub(super) attributes: Range<usize>,
+    pub(super) attributes: Range<u32>,
     pub(super) body: Body<'a>,
+}
+
+impl Inode<'_> {
+    /// Zero for a directory, whose size is a matter of layout.
+    pub(super) fn size(&self) -> u64 {
+        match &self.body {
+            Body::None | Body::Device(_) | Body::Directory(_) => 0,
+            Body::Content(bytes) | Body::Target(bytes) => bytes.len() as u64,
+            Body::Object(size, _) => *size,
+        }
+    }
 }
 
 /// A directory entry.
@@ -73,20 +84,15 @@ pub(super) struct Name<'a> {
 pub(super) struct Plan<'a> {
     pub(super) inodes: Vec<Inode<'a>>,
     pub(super) names: Vec<Name<'a>>,
-    pub(super) attributes: Vec<Attribute<'a>>,
+    pub(super) attributes: Vec<Given<'a>>,
 }
 
-/// The names of the stubs, which hide the object store's directories.
-static STUBS: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut names = [[0; 2]; 256];
-    let mut index = 0;
-    while index < 256 {
-        names[index] = [DIGITS[index / 16], DIGITS[index % 16]];
-        index += 1;
+impl<'a> Plan<'a> {
+    /// The entries of a directory.
+    pub(super) fn names(&self, range: &Range<u32>) -> &[Name<'a>] {
+        &self.names[range.start as usize..range.end as usize]
     }
-    names
-};
+}
 
 /// Whether the root holds a stub of this name.
 pub(super) fn is_stub_name(name: &[u8]) -> bool {
@@ -107,46 +113,53 @@ enum Lead {
     Stub,
 }
 
+/// A directory whose entries are not planned yet.
+struct Pending {
+    id: NodeId,
+    /// Its inode, and that of its parent.
+    inode: u32,
+    parent: u32,
+}
+
 /// The making of a [`Plan`].
-struct Planner<'a, C> {
-    tree: &'a Tree<C>,
-    survey: &'a Survey<'a>,
+struct Planner<'s, 'a, C> {
+    survey: &'s Survey<'a, C>,
     plan: Plan<'a>,
-    /// Which node an inode comes from, and the inode of its parent; no node for stubs.
-    origins: Vec<(Option<NodeId>, u32)>,
-    /// The inode of each node that has one already.
+    pending: VecDeque<Pending>,
+    /// The inode of each node that has one already, which is not 0 but for the root.
     numbers: Vec<u32>,
+    /// Entries whose inodes may come later.
+    links: Vec<(usize, NodeId)>,
 }
 
 impl<'a> Plan<'a> {
-    /// Plans the image of `tree`.
-    pub(super) fn of<C: Stored>(tree: &'a Tree<C>, survey: &'a Survey<'a>) -> Result<Self, ImageError> {
+    /// Plans the image of the tree that `survey` walked.
+    pub(super) fn of<C: Stored>(survey: &Survey<'a, C>) -> Result<Self, ImageError> {
         let plan = Self {
-            inodes: Vec::with_capacity(survey.inodes + 256),
-            names: Vec::with_capacity(survey.names + survey.inodes + 256),
-            attributes: Vec::with_capacity(survey.inodes * 2),
+            inodes: Vec::with_capacity(survey.inodes + HEX.len()),
+            // Every directory has the names `.` and `..` too.
+            names: Vec::with_capacity(survey.names + 2 * survey.directories + HEX.len()),
+            attributes: Vec::new(),
         };
-        let origins = Vec::with_capacity(survey.inodes + 256);
-        let mut planner = Planner { tree, survey, plan, origins, numbers: vec![0; tree.node_count()] };
+        let numbers = vec![0; survey.tree.node_count()];
+        let mut planner = Planner { survey, plan, pending: VecDeque::new(), numbers, links: Vec::new() };
         planner.add(NodeId::ROOT, 0)?;
-        let mut index = 0;
-        let mut links = Vec::new();
-        while index < planner.plan.inodes.len() {
-            planner.add_entries(index, &mut links)?;
-            index += 1;
+        while let Some(directory) = planner.pending.pop_front() {
+            planner.add_entries(&directory)?;
         }
+        let Planner { mut plan, numbers, links, .. } = planner;
         for (name, id) in links {
-            planner.plan.names[name].inode = planner.numbers[id.index()];
+            plan.names[name].inode = numbers[id.index()];
         }
-        Ok(planner.plan)
+        Ok(plan)
     }
 }
 
-impl<'a, C: Stored> Planner<'a, C> {
-    /// Adds the entries of the directory at `index`, and the inodes whose first names they are.
-    fn add_entries(&mut self, index: usize, links: &mut Vec<(usize, NodeId)>) -> Result<(), ImageError> {
-        let (Some(id), parent) = self.origins[index] else { return Ok(()) };
-        let Some(entries) = self.tree.node(id).entries() else { return Ok(()) };
+impl<'a, C: Stored> Planner<'_, 'a, C> {
+    /// Adds the entries of `directory`, and the inodes whose first names they are.
+    fn add_entries(&mut self, directory: &Pending) -> Result<(), ImageError> {
+        let Pending { id, inode: own, parent } = *directory;
+        let Some(entries) = self.survey.tree.node(id).entries() else { return Ok(()) };
         let mut leads: Vec<(&'a [u8], Lead)> = Vec::with_capacity(entries.len() + 2);
         leads.extend(entries.iter().map(|(name, child)| (&**name, Lead::Node(*child))));
         for (name, lead) in [(&b"."[..], Lead::Itself), (b"..", Lead::Parent)] {
@@ -154,98 +167,84 @@ impl<'a, C: Stored> Planner<'a, C> {
             leads.insert(at, (name, lead));
         }
         if id == NodeId::ROOT {
-            let missing = STUBS.iter().filter(|name| !entries.contains_key(&name[..]));
+            let missing = HEX.iter().filter(|name| !entries.contains_key(&name[..]));
             leads.extend(missing.map(|name| (&name[..], Lead::Stub)));
             leads.sort_by_key(|(name, _)| *name);
         }
-        let own = number(index);
         let start = self.plan.names.len();
         for (name, lead) in leads {
             let mut again = false;
             let inode = match lead {
                 Lead::Itself => own,
                 Lead::Parent => parent,
-                Lead::Stub => self.add_stub(own),
-                Lead::Node(child) if self.survey.found(child).first == Some((id, name)) => self.add(child, own)?,
+                Lead::Stub => self.add_stub(),
+                Lead::Node(child) if self.is_first(id, child) => self.add(child, own)?,
                 Lead::Node(child) => {
                     // The inode may come later than this name of it.
                     again = true;
-                    links.push((self.plan.names.len(), child));
+                    self.links.push((self.plan.names.len(), child));
                     0
                 }
             };
             self.plan.names.push(Name { name, inode, again });
         }
-        self.plan.inodes[index].body = Body::Directory(start..self.plan.names.len());
+        self.plan.inodes[own as usize].body = Body::Directory(number(start)..number(self.plan.names.len()));
         Ok(())
+    }
+
+    /// Whether the entry of `directory` that is being added is the first that leads to `child`.
+    fn is_first(&self, directory: NodeId, child: NodeId) -> bool {
+        self.survey.found(child).parent == directory && self.numbers[child.index()] == 0
     }
 
     /// Adds the inode of a node.
     fn add(&mut self, id: NodeId, parent: u32) -> Result<u32, ImageError> {
-        let tree: &'a Tree<C> = self.tree;
+        let tree = self.survey.tree;
         let Node { stat, kind } = tree.node(id);
-        let found = self.survey.found(id);
-        let mut links = found.links;
-        let (kind_bits, device, size, body) = match kind {
+        let mut links = self.survey.found(id).links;
+        let index = number(self.plan.inodes.len());
+        let (kind_bits, body) = match kind {
             Kind::Directory(entries) => {
                 links = 2 + count(entries, |child| tree.node(child).is_directory());
-                (S_IFDIR, 0, 0, Body::None)
+                self.pending.push_back(Pending { id, inode: index, parent });
+                (S_IFDIR, Body::None)
             }
-            Kind::Regular(content) => match (content.inline(), found.object) {
-                (_, Some(_)) => (S_IFREG, 0, content.size(), Body::Chunks),
-                (Some(bytes), None) if !bytes.is_empty() => (S_IFREG, 0, content.size(), Body::Content(bytes)),
-                _ => (S_IFREG, 0, 0, Body::None),
+            Kind::Regular(content) => match (content.inline(), content.verity()) {
+                (None, Some(digest)) => (S_IFREG, Body::Object(content.size(), digest)),
+                (Some(bytes), _) if !bytes.is_empty() => (S_IFREG, Body::Content(bytes)),
+                _ => (S_IFREG, Body::None),
             },
-            Kind::Symlink(target) => (S_IFLNK, 0, target.len() as u64, Body::Target(target)),
+            Kind::Symlink(target) => (S_IFLNK, Body::Target(target)),
             Kind::CharDevice(0) if links > 1 => {
                 return Err(ImageError::WhiteoutLink { path: self.survey.path(id), links });
             }
-            Kind::CharDevice(0) => (S_IFREG, 0, 0, Body::None),
-            Kind::CharDevice(number) => (S_IFCHR, *number, 0, Body::None),
-            Kind::BlockDevice(number) => (S_IFBLK, *number, 0, Body::None),
-            Kind::Fifo => (S_IFIFO, 0, 0, Body::None),
-            Kind::Socket => (S_IFSOCK, 0, 0, Body::None),
+            Kind::CharDevice(0) => (S_IFREG, Body::None),
+            Kind::CharDevice(number) => (S_IFCHR, device(*number)),
+            Kind::BlockDevice(number) => (S_IFBLK, device(*number)),
+            Kind::Fifo => (S_IFIFO, Body::None),
+            Kind::Socket => (S_IFSOCK, Body::None),
         };
-        #[expect(clippy::cast_possible_truncation, reason = "the survey refused wider numbers")]
-        let device = device as u32;
         let attributes = self.add_attributes(id)?;
-        let Stat { mode, uid, gid, mtime, .. } = *stat;
-        let mode = mode | kind_bits;
-        self.numbers[id.index()] = number(self.plan.inodes.len());
-        Ok(self.push(Inode { mode, uid, gid, mtime, links, device, size, attributes, body }, Some(id), parent))
+        self.numbers[id.index()] = index;
+        self.plan.inodes.push(Inode { stat, mode: stat.mode | kind_bits, links, attributes, body });
+        Ok(index)
     }
 
     /// Adds a stub, which has the root's owner, time and SELinux label.
-    fn add_stub(&mut self, root: u32) -> u32 {
-        let stat: &'a Stat = &self.tree.node(NodeId::ROOT).stat;
+    fn add_stub(&mut self) -> u32 {
+        let stat: &'a Stat = &self.survey.tree.node(NodeId::ROOT).stat;
         let start = self.plan.attributes.len();
         if let Some(label) = stat.xattrs.get(SELINUX) {
-            self.plan.attributes.push(Attribute { name: Cow::Borrowed(SELINUX), value: label, shared: None });
+            self.plan.attributes.push(Given { name: Cow::Borrowed(SELINUX), value: label });
         }
-        let inode = Inode {
-            mode: S_IFCHR | 0o644,
-            uid: stat.uid,
-            gid: stat.gid,
-            mtime: stat.mtime,
-            links: 1,
-            device: 0,
-            size: 0,
-            attributes: start..self.plan.attributes.len(),
-            body: Body::None,
-        };
-        self.push(inode, None, root)
-    }
-
-    fn push(&mut self, inode: Inode<'a>, id: Option<NodeId>, parent: u32) -> u32 {
-        let index = number(self.plan.inodes.len());
-        self.plan.inodes.push(inode);
-        self.origins.push((id, parent));
-        index
+        let attributes = number(start)..number(self.plan.attributes.len());
+        self.plan.inodes.push(Inode { stat, mode: S_IFCHR | 0o644, links: 1, attributes, body: Body::None });
+        number(self.plan.inodes.len() - 1)
     }
 
     /// Adds the attributes of a node as the image has them.
-    fn add_attributes(&mut self, id: NodeId) -> Result<Range<usize>, ImageError> {
-        let tree: &'a Tree<C> = self.tree;
+    fn add_attributes(&mut self, id: NodeId) -> Result<Range<u32>, ImageError> {
+        let tree = self.survey.tree;
         let node = tree.node(id);
         let holds_whiteouts =
             node.entries().is_some_and(|entries| count(entries, |child| is_whiteout(tree.node(child))) > 0);
@@ -255,9 +254,6 @@ impl<'a, C: Stored> Planner<'a, C> {
             return Err(ImageError::XattrSize { path: self.survey.path(id), size, limit: XATTR_LIMIT });
         }
         let mut fits = true;
-        if let Some(Object { metacopy, redirect }) = self.survey.object(id) {
-            fits &= editor.set(METACOPY, metacopy) && editor.set(REDIRECT, redirect);
-        }
         if is_whiteout(node) {
             fits &= WHITEOUT_MARKS.iter().all(|name| editor.set(name, b""));
         }
@@ -270,8 +266,14 @@ impl<'a, C: Stored> Planner<'a, C> {
         if !fits {
             return Err(ImageError::OverlayMarks { path: self.survey.path(id) });
         }
-        Ok(start..self.plan.attributes.len())
+        Ok(number(start)..number(self.plan.attributes.len()))
     }
+}
+
+/// A device's body.
+#[expect(clippy::cast_possible_truncation, reason = "the survey refused wider numbers")]
+fn device(number: u64) -> Body<'static> {
+    Body::Device(number as u32)
 }
 
 /// How many children are like this.
@@ -279,15 +281,15 @@ fn count(entries: &Entries, is_like: impl Fn(NodeId) -> bool) -> u32 {
     entries.values().fold(0, |sum, child| sum + u32::from(is_like(*child)))
 }
 
-/// The number of the inode at `index`. A tree has fewer than 2^32 nodes; the 256 stubs on top would
-/// need a tree of more memory than any machine has, and saturate.
+/// The number of an inode, name or attribute. A tree has fewer than 2^32 nodes; the 256 stubs on top,
+/// and more names or attributes, would need a tree of more memory than any machine has, and saturate.
 fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// Edits the attributes of one inode, at the end of the list of all.
 struct Editor<'e, 'a> {
-    all: &'e mut Vec<Attribute<'a>>,
+    all: &'e mut Vec<Given<'a>>,
     start: usize,
     /// The size of what was set, less the size of what that replaced.
     added: i64,
@@ -302,7 +304,7 @@ fn counted(name: &[u8], value: &[u8]) -> i64 {
 impl<'e, 'a> Editor<'e, 'a> {
     /// Starts with a tree's own attributes, those of overlayfs escaped. Also gives their size in the
     /// way of the C tools, which is what the limit applies to; the escape is not counted.
-    fn new(all: &'e mut Vec<Attribute<'a>>, xattrs: &'a Xattrs) -> (Self, i64) {
+    fn new(all: &'e mut Vec<Given<'a>>, xattrs: &'a Xattrs) -> (Self, i64) {
         let start = all.len();
         let mut size = if xattrs.is_empty() { 0 } else { 12 };
         for (name, value) in xattrs {
@@ -311,7 +313,7 @@ impl<'e, 'a> Editor<'e, 'a> {
                 Some(rest) => Cow::Owned([ESCAPED, rest].concat()),
                 None => Cow::Borrowed(&**name),
             };
-            all.push(Attribute { name, value, shared: None });
+            all.push(Given { name, value });
         }
         (Self { all, start, added: 0 }, size)
     }
@@ -330,7 +332,7 @@ impl<'e, 'a> Editor<'e, 'a> {
             }
             Err(at) => {
                 self.added += counted(name, value);
-                self.all.insert(self.start + at, Attribute { name: Cow::Borrowed(name), value, shared: None });
+                self.all.insert(self.start + at, Given { name: Cow::Borrowed(name), value });
             }
         }
         self.added >= 0

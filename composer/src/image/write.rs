@@ -4,11 +4,13 @@ use super::Stored;
 use super::error::ImageError;
 use super::format::{
     BLOCK, BLOCK_BITS, COMPOSEFS_MAGIC, COMPOSEFS_VERSION, DIRENT_SIZE, EROFS_MAGIC, FEATURE_COMPAT, FIRST_INODE,
-    FLAG_HAS_ACL, HEADER_VERSION, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, NULL_CHUNK, S_IFBLK, S_IFCHR, S_IFDIR,
-    S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SUPERBLOCK, align, chunk_bits, filter_bit, split_name,
+    FLAG_HAS_ACL, HEADER_VERSION, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, NULL_CHUNK, REDIRECT, S_IFBLK,
+    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SUPERBLOCK, align, chunk_bits, filter_bit,
+    split_name,
 };
-use super::layout::{Layout, Place, dirent_blocks};
-use super::plan::{Attribute, Body, Inode, Name, Plan};
+use super::layout::{Layout, Place, dirent_blocks, low, low16};
+use super::plan::{Body, Inode, Name, Plan};
+use super::share::{Attribute, Shared, Value};
 use super::survey::Survey;
 use crate::Error;
 use crate::tree::Tree;
@@ -21,10 +23,18 @@ use crate::tree::Tree;
 /// # Errors
 /// When the format, or the C tools, cannot hold the tree: see [`ImageError`]'s variants.
 pub fn write<C: Stored>(tree: &Tree<C>) -> Result<Vec<u8>, Error> {
-    let survey = Survey::of(tree)?;
-    let mut plan = Plan::of(tree, &survey)?;
-    let layout = Layout::of(&mut plan)?;
-    Ok(Emitter { plan: &plan, layout: &layout, out: Output::with_capacity(layout.blocks)? }.emit())
+    let plan = Plan::of(&Survey::of(tree)?)?;
+    let shared = Shared::of(&plan);
+    let layout = Layout::of(&plan, &shared)?;
+    let emitter = Emitter {
+        plan: &plan,
+        shared: &shared,
+        layout: &layout,
+        out: Output::with_capacity(layout.blocks)?,
+        attributes: Vec::new(),
+        object_bits: [METACOPY, REDIRECT].map(filter_bit),
+    };
+    Ok(emitter.emit())
 }
 
 /// Bytes that grow, with the integers of the format.
@@ -53,6 +63,17 @@ impl Output {
         self.0.extend_from_slice(bytes);
     }
 
+    /// An attribute, padded.
+    fn attribute(&mut self, attribute: &Attribute<'_>) {
+        let (index, rest) = split_name(attribute.name);
+        // The survey and the plan keep names below 256 and values below 65536 bytes.
+        self.bytes(&[low8(rest.len()), index]);
+        self.u16(low16(attribute.value.len() as u64));
+        self.bytes(rest);
+        attribute.value.append_to(&mut self.0);
+        self.fill_to(align(self.position(), 4));
+    }
+
     fn position(&self) -> u64 {
         self.0.len() as u64
     }
@@ -65,19 +86,7 @@ impl Output {
     }
 }
 
-/// The low half of a number that the layout keeps below 2^32.
-#[expect(clippy::cast_possible_truncation, reason = "the layout refuses larger images")]
-fn low(value: u64) -> u32 {
-    value as u32
-}
-
-/// As [`low`], below 2^16.
-#[expect(clippy::cast_possible_truncation, reason = "the limits of the format keep these small")]
-fn low16(value: u64) -> u16 {
-    value as u16
-}
-
-/// As [`low`], below 2^8.
+/// As [`low16`], below 2^8.
 #[expect(clippy::cast_possible_truncation, reason = "the limits of the format keep these small")]
 fn low8(value: usize) -> u8 {
     value as u8
@@ -97,21 +106,26 @@ pub(super) fn dirent_type(mode: u16) -> u8 {
     }
 }
 
-struct Emitter<'p, 'a> {
-    plan: &'p Plan<'a>,
+struct Emitter<'p> {
+    plan: &'p Plan<'p>,
+    shared: &'p Shared<'p>,
     layout: &'p Layout,
     out: Output,
+    /// The attributes of the inode that is being written.
+    attributes: Vec<Attribute<'p>>,
+    /// The filter bits of an object's two attributes.
+    object_bits: [u32; 2],
 }
 
-impl<'p, 'a> Emitter<'p, 'a> {
+impl<'p> Emitter<'p> {
     fn emit(mut self) -> Vec<u8> {
         self.headers();
-        for (index, inode) in self.plan.inodes.iter().enumerate() {
-            self.inode(index, inode, &self.layout.places[index]);
+        for (index, (inode, place)) in self.plan.inodes.iter().zip(&self.layout.places).enumerate() {
+            self.inode(index, inode, place);
         }
         self.out.fill_to(self.layout.shared_start);
-        for index in &self.layout.shared {
-            self.attribute(&self.plan.attributes[*index]);
+        for attribute in self.shared.table() {
+            self.out.attribute(&attribute);
         }
         self.out.fill_to(self.layout.blocks_start);
         for (inode, place) in self.plan.inodes.iter().zip(&self.layout.places) {
@@ -144,23 +158,23 @@ impl<'p, 'a> Emitter<'p, 'a> {
     }
 
     /// An inode, its attributes and its tail.
-    fn inode(&mut self, index: usize, inode: &Inode<'a>, place: &Place) {
+    fn inode(&mut self, index: usize, inode: &Inode<'p>, place: &Place) {
         self.out.fill_to(place.position);
-        let attributes = &self.plan.attributes[inode.attributes.clone()];
         let layout = match (&inode.body, place.tail) {
-            (Body::Chunks, _) => LAYOUT_CHUNKS,
+            (Body::Object(..), _) => LAYOUT_CHUNKS,
             (_, 0) => LAYOUT_PLAIN,
             _ => LAYOUT_INLINE,
         };
         self.out.u16(layout << 1 | u16::from(!place.compact));
         // Units of four bytes, of which the header counts as one. The limit on attributes keeps
         // this below 2^14.
-        self.out.u16(low16(place.xattr_size.saturating_sub(8) / 4));
+        self.out.u16(low16(u64::from(place.xattr_size.saturating_sub(8) / 4)));
         self.out.u16(inode.mode);
         let size = match inode.body {
-            Body::Directory(_) => place.blocks * BLOCK + place.tail,
-            _ => inode.size,
+            Body::Directory(_) => place.body_size(),
+            _ => inode.size(),
         };
+        let stat = inode.stat;
         #[expect(clippy::cast_possible_truncation, reason = "the short form is chosen when the numbers fit it")]
         if place.compact {
             self.out.u16(inode.links as u16);
@@ -168,95 +182,92 @@ impl<'p, 'a> Emitter<'p, 'a> {
             self.out.u32(0);
             self.out.u32(data_field(inode, place));
             self.out.u32(index as u32);
-            self.out.u16(inode.uid as u16);
-            self.out.u16(inode.gid as u16);
+            self.out.u16(stat.uid as u16);
+            self.out.u16(stat.gid as u16);
             self.out.u32(0);
         } else {
             self.out.u16(0);
             self.out.u64(size);
             self.out.u32(data_field(inode, place));
             self.out.u32(index as u32);
-            self.out.u32(inode.uid);
-            self.out.u32(inode.gid);
-            self.out.u64(inode.mtime.seconds.cast_unsigned());
-            self.out.u32(inode.mtime.nanoseconds);
+            self.out.u32(stat.uid);
+            self.out.u32(stat.gid);
+            self.out.u64(stat.mtime.seconds.cast_unsigned());
+            self.out.u32(stat.mtime.nanoseconds);
             self.out.u32(inode.links);
             self.out.bytes(&[0; 16]);
         }
-        self.attributes(attributes);
+        if place.xattr_size > 0 {
+            self.attributes(index);
+        }
         self.tail(inode, place);
     }
 
-    fn attributes(&mut self, attributes: &[Attribute<'a>]) {
-        if attributes.is_empty() {
-            return;
-        }
-        let bits = attributes.iter().fold(0, |bits, attribute| bits | filter_bit(&attribute.name));
+    fn attributes(&mut self, index: usize) {
+        self.attributes.clear();
+        self.attributes.extend(self.shared.attributes(index));
+        let bits = self.attributes.iter().fold(0, |bits, attribute| bits | self.filter_bits(attribute));
         self.out.u32(!bits);
-        let shared = attributes.iter().filter_map(|attribute| attribute.shared);
-        // At most 128: the layout saw to it.
+        let shared = self.attributes.iter().filter_map(|attribute| attribute.shared);
+        // At most 128: the iterator saw to it.
         self.out.bytes(&[low8(shared.clone().count()), 0, 0, 0, 0, 0, 0, 0]);
         let table = self.layout.shared_start % BLOCK;
         for offset in shared {
             self.out.u32(low((table + offset) / 4));
         }
-        for attribute in attributes.iter().filter(|attribute| attribute.shared.is_none()) {
-            self.attribute(attribute);
+        for attribute in self.attributes.iter().filter(|attribute| attribute.shared.is_none()) {
+            self.out.attribute(attribute);
         }
     }
 
-    fn attribute(&mut self, attribute: &Attribute<'a>) {
-        let (index, rest) = split_name(&attribute.name);
-        // The survey and the plan keep names below 256 and values below 65536 bytes.
-        self.out.bytes(&[low8(rest.len()), index]);
-        self.out.u16(low16(attribute.value.len() as u64));
-        self.out.bytes(rest);
-        self.out.bytes(attribute.value);
-        self.out.fill_to(align(self.out.position(), 4));
+    /// The bit of an attribute's name. Those of objects come so often that theirs are kept.
+    fn filter_bits(&self, attribute: &Attribute<'_>) -> u32 {
+        match attribute.value {
+            Value::Given(..) => filter_bit(attribute.name),
+            Value::Metacopy(_) => self.object_bits[0],
+            Value::Redirect(_) => self.object_bits[1],
+        }
     }
 
-    fn tail(&mut self, inode: &Inode<'a>, place: &Place) {
+    fn tail(&mut self, inode: &Inode<'p>, place: &Place) {
         if place.tail == 0 {
             return;
         }
         match &inode.body {
-            Body::None => {}
+            Body::None | Body::Device(_) => {}
             Body::Directory(names) => {
-                if let Some(last) = dirent_blocks(&self.plan.names[names.clone()]).last() {
+                if let Some(last) = dirent_blocks(self.plan.names(names)).last() {
                     self.dirents(last);
                 }
             }
-            #[expect(clippy::cast_possible_truncation, reason = "the content's length fits")]
-            Body::Content(content) => self.out.bytes(&content[content.len() - place.tail as usize..]),
+            Body::Content(content) => self.out.bytes(&content[content.len() - usize::from(place.tail)..]),
             Body::Target(target) => self.out.bytes(target),
-            Body::Chunks => (0..place.tail / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
+            Body::Object(..) => (0..place.tail / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
         }
     }
 
-    fn blocks(&mut self, inode: &Inode<'a>, place: &Place) {
+    fn blocks(&mut self, inode: &Inode<'p>, place: &Place) {
         if place.blocks == 0 {
             return;
         }
-        let start = place.first_block * BLOCK;
+        let start = u64::from(place.first_block) * BLOCK;
         debug_assert_eq!(self.out.position(), start);
         match &inode.body {
-            Body::None | Body::Chunks => {}
-            #[expect(clippy::cast_possible_truncation, reason = "the number of entries fits")]
+            Body::None | Body::Device(_) | Body::Object(..) => {}
             Body::Directory(names) => {
-                for block in dirent_blocks(&self.plan.names[names.clone()]).take(place.blocks as usize) {
+                for block in dirent_blocks(self.plan.names(names)).take(place.blocks as usize) {
                     self.dirents(block);
                     self.out.fill_to(align(self.out.position(), BLOCK));
                 }
             }
-            #[expect(clippy::cast_possible_truncation, reason = "the content's length fits")]
-            Body::Content(content) => self.out.bytes(&content[..content.len() - place.tail as usize]),
+            Body::Content(content) => self.out.bytes(&content[..content.len() - usize::from(place.tail)]),
             Body::Target(target) => self.out.bytes(target),
         }
-        self.out.fill_to(start + place.blocks * BLOCK);
+        self.out.fill_to(start + u64::from(place.blocks) * BLOCK);
     }
 
     /// The entries of one directory block: numbers first, then the names.
-    fn dirents(&mut self, names: &[Name<'a>]) {
+    fn dirents(&mut self, names: &[Name<'p>]) {
         let mut name_offset = names.len() as u64 * DIRENT_SIZE;
         for name in names {
             self.out.u64(self.layout.places[name.inode as usize].number());
@@ -272,9 +283,9 @@ impl<'p, 'a> Emitter<'p, 'a> {
 /// The inode's field for a block, a device or the form of chunks.
 fn data_field(inode: &Inode<'_>, place: &Place) -> u32 {
     match inode.body {
-        Body::None => inode.device,
-        Body::Chunks => chunk_bits(inode.size) - u32::from(BLOCK_BITS),
-        _ if place.blocks > 0 => low(place.first_block),
+        Body::Device(number) => number,
+        Body::Object(size, _) => chunk_bits(size) - u32::from(BLOCK_BITS),
+        Body::Directory(_) | Body::Content(_) | Body::Target(_) if place.blocks > 0 => place.first_block,
         _ => 0,
     }
 }
