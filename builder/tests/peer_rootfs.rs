@@ -421,6 +421,39 @@ fn extract_needs_no_emulation() {
     }
 }
 
+/// Java's own keytool finds the same certificates in the store, under its checksum, with other times.
+#[test]
+fn javas_trust_store_keeps_every_certificate_and_no_time() {
+    const STORE: &str = "/etc/ssl/certs/java/cacerts";
+    let folder = tempfile::tempdir().unwrap();
+    let (resolution, debs) = locked(&["default-jre-headless"], Variant::Minbase, Arch::Amd64);
+    let rootfs = build(&resolution, &debs, &Cache::new(folder.path().join("cache"))).unwrap();
+    let root = folder.path().join("root");
+    fs::create_dir(&root).unwrap();
+    run(Command::new("tar").arg("-xf").arg(&rootfs.archive).arg("-C").arg(&root));
+    let keytool = || -> (Vec<String>, BTreeSet<String>) {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--mount-proc", "--root"]).arg(&root);
+        command.args(["env", "-i", "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"]);
+        let listed = stdout(command.args(["keytool", "-list", "-rfc", "-storepass", "changeit", "-keystore", STORE]));
+        let (times, rest) = listed.lines().map(str::to_owned).partition(|line| line.starts_with("Creation date:"));
+        let times: Vec<String> = times;
+        (rest, times.into_iter().collect())
+    };
+    let (certificates, times) = keytool();
+    let count = certificates.iter().filter(|line| *line == "Entry type: trustedCertEntry").count();
+    assert!(count > 100 && certificates.contains(&format!("Your keystore contains {count} entries")), "{count}");
+    assert!(!times.contains("Creation date: Jun 15, 2025"), "{times:?}");
+
+    let mut files = files(&rootfs.archive);
+    let before = files[STORE].1.clone();
+    assert_eq!(scrubbed(&mut files)["java-trust-store"], [STORE]);
+    let after = &files[STORE].1;
+    assert_eq!(after.len(), before.len());
+    fs::write(root.join(&STORE[1..]), after).unwrap();
+    assert_eq!(keytool(), (certificates, BTreeSet::from(["Creation date: Jun 15, 2025".to_owned()])));
+}
+
 #[test]
 fn a_failing_script_is_named_and_nothing_is_kept() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::pipeline::ownership::Ownership;
 
-/// The largest file that is rewritten; `/etc/shadow` has a few hundred bytes.
-const REWRITE_LIMIT: u64 = 1 << 20;
+/// The largest file that is rewritten. `/etc/shadow` has a few hundred bytes, Java's trust store 170 KiB.
+const REWRITE_LIMIT: u64 = 4 << 20;
 
 /// What one rule did to a tree.
 #[derive(Debug, Clone, Serialize)]

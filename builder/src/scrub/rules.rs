@@ -1,0 +1,224 @@
+//! The table of rules. The first that takes a file decides.
+
+use super::{Action, Rule, Test, shadow, trust_store};
+
+const fn rule(
+    name: &'static str,
+    reason: &'static str,
+    paths: &'static [&'static str],
+    test: Test,
+    action: Action,
+) -> Rule {
+    Rule { name, reason, paths, action, secret: false, test }
+}
+
+const fn secret(name: &'static str, reason: &'static str, paths: &'static [&'static str], test: Test) -> Rule {
+    Rule { name, reason, paths, action: Action::Drop, secret: true, test }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    rule(
+        "machine-id",
+        "an empty /etc/machine-id makes systemd give each machine its own at first boot",
+        &["/etc/machine-id"],
+        Test::File,
+        Action::Empty,
+    ),
+    rule(
+        "dbus-machine-id",
+        "D-Bus's identifier of the machine must not be shared between machines",
+        &["/var/lib/dbus/machine-id"],
+        Test::Unowned,
+        Action::Drop,
+    ),
+    secret(
+        "ssh-host-keys",
+        "host keys that many machines share identify none of them",
+        &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"],
+        Test::File,
+    ),
+    secret(
+        "service-keys",
+        "keys and certificates that a package makes for itself when it is installed are random and belong to one host",
+        &[
+            "/etc/ssl/private/ssl-cert-snakeoil.key",
+            "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+            "/etc/unbound/unbound_*.key",
+            "/etc/unbound/unbound_*.pem",
+            "/etc/bind/rndc.key",
+            "/etc/dovecot/private/**",
+            "/etc/exim4/exim.key",
+            "/etc/exim4/exim.crt",
+        ],
+        Test::Unowned,
+    ),
+    rule(
+        "service-key-links",
+        "the hashed link of a certificate that is not shipped would lead nowhere",
+        &["/etc/ssl/certs/*"],
+        Test::LinkTo(b"ssl-cert-snakeoil.pem"),
+        Action::Drop,
+    ),
+    secret(
+        "private-keys",
+        "a private key that no package brought was made on the building host by a maintainer script",
+        &["/**"],
+        Test::PrivateKey,
+    ),
+    secret(
+        "random-seeds",
+        "a seed that many machines share makes their random numbers alike",
+        &[
+            "/var/lib/systemd/random-seed",
+            "/var/lib/systemd/credential.secret",
+            "/var/lib/urandom/random-seed",
+            "/var/lib/random-seed",
+        ],
+        Test::File,
+    ),
+    secret(
+        "host-identifiers",
+        "an identifier that a storage or cluster service made for one host",
+        &["/etc/hostid", "/etc/nvme/hostid", "/etc/nvme/hostnqn", "/etc/iscsi/initiatorname.iscsi"],
+        Test::Unowned,
+    ),
+    secret(
+        "database-clusters",
+        "a database that was created when its package was installed has a random identifier, passwords and times",
+        &["/var/lib/postgresql/*/*/**", "/var/lib/mysql/**"],
+        Test::Any,
+    ),
+    secret(
+        "debconf-passwords",
+        "debconf keeps answers of type password there",
+        &["/var/cache/debconf/passwords.dat", "/var/cache/debconf/passwords.dat-old"],
+        Test::File,
+    ),
+    rule(
+        "hostname",
+        "the machine that runs the module has its own name",
+        &["/etc/hostname", "/etc/mailname"],
+        Test::Unowned,
+        Action::Drop,
+    ),
+    rule(
+        "resolv-conf",
+        "the name servers are those of the machine that runs the module",
+        &["/etc/resolv.conf"],
+        Test::Unowned,
+        Action::Drop,
+    ),
+    rule(
+        "build-apparatus",
+        "the build's own apt and dpkg configuration means nothing after it",
+        &[
+            "/etc/apt/sources.list",
+            "/etc/apt/apt.conf.d/99mmdebstrap",
+            "/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+            "/usr/bin/qemu-*-static",
+        ],
+        Test::Unowned,
+        Action::Drop,
+    ),
+    rule(
+        "apt-state",
+        "indices, downloads and locks of the build's apt",
+        &["/var/lib/apt/lists/**", "/var/cache/apt/**", "/var/lib/apt/periodic/**"],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "dpkg-locks",
+        "locks of the build's dpkg",
+        &["/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/triggers/Lock"],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "package-logs",
+        "logs of the installation tell when it was",
+        &[
+            "/var/log/apt/**",
+            "/var/log/dpkg.log*",
+            "/var/log/alternatives.log*",
+            "/var/log/bootstrap.log",
+            "/var/log/fontconfig.log",
+            "/var/log/journal/**",
+        ],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "login-records",
+        "records of logins belong to one machine",
+        &["/var/log/lastlog", "/var/log/wtmp", "/var/log/btmp", "/var/log/faillog", "/var/log/tallylog"],
+        Test::File,
+        Action::Empty,
+    ),
+    rule(
+        "ldconfig-cache",
+        "ldconfig's auxiliary cache holds inode numbers and times of the building host",
+        &["/var/cache/ldconfig/**"],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "made-caches",
+        "caches that embed directory times, and that their programs make again",
+        &["/var/cache/fontconfig/**", "/var/cache/man/**", "/var/cache/apparmor/**"],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "timed-byte-code",
+        "byte code that embeds its source's time is stale as soon as times are normalised; hash-checked byte code stays",
+        &["/**/__pycache__/*.pyc"],
+        Test::TimedByteCode,
+        Action::Drop,
+    ),
+    rule(
+        "backup-files",
+        "copies of a file as it was before the last package changed it",
+        &[
+            "/etc/passwd-",
+            "/etc/group-",
+            "/etc/shadow-",
+            "/etc/gshadow-",
+            "/etc/subuid-",
+            "/etc/subgid-",
+            "/var/lib/dpkg/*-old",
+            "/var/cache/debconf/*-old",
+            "/var/backups/**",
+        ],
+        Test::File,
+        Action::Drop,
+    ),
+    rule(
+        "dpkg-leftovers",
+        "temporary files of an unpacking that was interrupted",
+        &["/**/*.dpkg-new", "/**/*.dpkg-tmp"],
+        Test::Unowned,
+        Action::Drop,
+    ),
+    rule(
+        "volatile-directories",
+        "the running system puts a fresh file system there",
+        &["/run/**", "/tmp/**", "/var/tmp/**"],
+        Test::Any,
+        Action::Drop,
+    ),
+    rule(
+        "shadow-last-change",
+        "the day of the last password change is never later than the build's epoch",
+        &["/etc/shadow"],
+        Test::File,
+        Action::Rewrite(shadow::clamp_last_change),
+    ),
+    rule(
+        "java-trust-store",
+        "each entry of Java's trust store holds the time when it was added, which becomes the build's epoch",
+        &["/etc/ssl/certs/java/cacerts"],
+        Test::JavaKeyStore,
+        Action::Rewrite(trust_store::set_dates),
+    ),
+];

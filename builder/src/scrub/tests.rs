@@ -1,0 +1,107 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use super::*;
+
+const KEY: &[u8] = b"Bag Attributes\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n";
+
+fn taken(path: &str, look: Look<'_>, owned: bool) -> Option<&'static str> {
+    let path = ImagePath::new(path).unwrap();
+    rule_for(&Candidate { path: &path, look, owned }).map(|rule| rule.name)
+}
+
+#[test]
+fn each_rule_takes_what_it_is_for() {
+    let timed = b"\xf3\x0d\x0d\x0a\0\0\0\0time";
+    let cases: &[(&str, &str, Look<'_>)] = &[
+        ("machine-id", "/etc/machine-id", Look::Regular(b"")),
+        ("dbus-machine-id", "/var/lib/dbus/machine-id", Look::Regular(b"")),
+        ("ssh-host-keys", "/etc/ssh/ssh_host_ed25519_key", Look::Regular(KEY)),
+        ("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key.pub", Look::Regular(b"")),
+        ("service-keys", "/etc/ssl/certs/ssl-cert-snakeoil.pem", Look::Regular(b"")),
+        ("service-key-links", "/etc/ssl/certs/0a1b2c3d.0", Look::Symlink(b"ssl-cert-snakeoil.pem")),
+        ("private-keys", "/etc/anything/key.pem", Look::Regular(KEY)),
+        ("random-seeds", "/var/lib/systemd/random-seed", Look::Regular(b"")),
+        ("host-identifiers", "/etc/nvme/hostid", Look::Regular(b"")),
+        ("database-clusters", "/var/lib/postgresql/17/main/PG_VERSION", Look::Regular(b"")),
+        ("debconf-passwords", "/var/cache/debconf/passwords.dat", Look::Regular(b"")),
+        ("hostname", "/etc/hostname", Look::Regular(b"")),
+        ("resolv-conf", "/etc/resolv.conf", Look::Symlink(b"../run/x")),
+        ("build-apparatus", "/etc/apt/sources.list", Look::Regular(b"")),
+        ("apt-state", "/var/cache/apt/archives/lock", Look::Regular(b"")),
+        ("dpkg-locks", "/var/lib/dpkg/lock", Look::Regular(b"")),
+        ("package-logs", "/var/log/apt/history.log", Look::Regular(b"")),
+        ("login-records", "/var/log/wtmp", Look::Regular(b"")),
+        ("ldconfig-cache", "/var/cache/ldconfig/aux-cache", Look::Regular(b"")),
+        ("made-caches", "/var/cache/man/index.db", Look::Regular(b"")),
+        ("timed-byte-code", "/usr/lib/python3/__pycache__/a.pyc", Look::Regular(timed)),
+        ("backup-files", "/etc/shadow-", Look::Regular(b"")),
+        ("backup-files", "/var/lib/dpkg/status-old", Look::Regular(b"")),
+        ("dpkg-leftovers", "/usr/bin/x.dpkg-new", Look::Regular(b"")),
+        ("volatile-directories", "/run/lock", Look::Directory),
+        ("shadow-last-change", "/etc/shadow", Look::Regular(b"")),
+        ("java-trust-store", "/etc/ssl/certs/java/cacerts", Look::Regular(b"\xfe\xed\xfe\xed\0\0\0\x02")),
+    ];
+    for (name, path, look) in cases {
+        assert_eq!(taken(path, *look, false), Some(*name), "{path}");
+    }
+    for rule in rules() {
+        assert!(cases.iter().any(|(name, ..)| *name == rule.name), "the rule {} has no case", rule.name);
+    }
+}
+
+#[test]
+fn what_only_resembles_stays() {
+    let hashed = b"\xf3\x0d\x0d\x0a\x03\0\0\0hash";
+    for (path, look, owned) in [
+        ("/usr/lib/python3/__pycache__/a.pyc", Look::Regular(&hashed[..]), false),
+        ("/usr/share/doc/x/example-key.pem", Look::Regular(KEY), true),
+        ("/etc/ssl/certs/ca-certificates.crt", Look::Regular(b"-----BEGIN CERTIFICATE-----\n"), false),
+        ("/etc/x", Look::Regular(b"see -----BEGIN PRIVATE KEY-----"), false),
+        ("/etc/ssh/sshd_config", Look::Regular(b""), false),
+        ("/etc/ssl/certs/x.pem", Look::Symlink(b"/usr/share/ca-certificates/x.crt"), false),
+        ("/var/lib/dbus/machine-id", Look::Symlink(b"/etc/machine-id"), true),
+        ("/etc/ssl/certs/java/cacerts", Look::Regular(b"\xfe\xed\xfe\xed\0\0\0\x02"), true),
+        ("/etc/ssl/certs/java/cacerts", Look::Regular(b"\x30\x82 PKCS #12"), false),
+        ("/etc/ssl/certs/java/cacerts", Look::Symlink(b"../ca"), false),
+        ("/tmp", Look::Directory, true),
+        ("/run", Look::Directory, true),
+        ("/var/cache/apt", Look::Directory, true),
+        ("/etc/machine-id", Look::Directory, false),
+        ("/var/lib/dpkg/status", Look::Regular(b""), false),
+        ("/var/log/nginx/access.log", Look::Regular(b""), false),
+    ] {
+        assert_eq!(taken(path, look, owned), None, "{path}");
+    }
+}
+
+#[test]
+fn heads_are_asked_for_where_a_content_rule_may_hold() {
+    let wants = |path: &str, owned, size| wants_head(&ImagePath::new(path).unwrap(), owned, size);
+    assert!(wants("/etc/k", false, 500));
+    assert!(!wants("/etc/k", true, 500) && !wants("/usr/lib/big", false, 1 << 20));
+    assert!(wants("/usr/lib/__pycache__/a.pyc", true, 1 << 20));
+    assert!(wants("/etc/ssl/certs/java/cacerts", false, 170_000));
+}
+
+#[test]
+fn the_last_change_of_a_password_is_never_later_than_the_epoch() {
+    let epoch = Epoch::from_seconds(100 * 86_400 + 5).unwrap();
+    let before = b"root:*:200:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*::::::\n";
+    let shadow = rules().iter().find(|rule| rule.name == "shadow-last-change").unwrap();
+    assert!(matches!(shadow.apply(before, epoch), Err(Error::Shadow { line: 3 })));
+    let before = b"root:*:200:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::";
+    let after = b"root:*:100:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::";
+    assert_eq!(shadow.apply(before, epoch), Ok(Outcome::Replaced(after.to_vec())));
+    assert_eq!(shadow.apply(after, epoch), Ok(Outcome::Unchanged));
+}
+
+#[test]
+fn an_emptied_file_is_empty_and_names_are_unique() {
+    let epoch = Epoch::from_seconds(0).unwrap();
+    assert_eq!(rules()[0].apply(b"0123", epoch), Ok(Outcome::Replaced(Vec::new())));
+    assert_eq!(rules()[0].apply(b"", epoch), Ok(Outcome::Unchanged));
+    let mut names: Vec<_> = rules().iter().map(|rule| rule.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), rules().len());
+}
