@@ -67,8 +67,14 @@ Examples:
 pub(crate) fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
     let Context { ui, settings, environment } = context;
     let rebuilt = rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?;
-    context.ui.result(&describe(&rebuilt), &rebuilt)?;
-    if rebuilt.same { Ok(()) } else { Err(Error::shown(Kind::Differences)) }
+    ui.result(&describe(&rebuilt), &rebuilt)?;
+    if rebuilt.same {
+        return Ok(());
+    }
+    if !rebuilt.kept && rebuilt.differences.iter().any(|difference| difference.layer != Layer::AfterTheBuild) {
+        ui.note("`rebuild --keep DIR` leaves the second build, and `diff` tells by path what differs from it");
+    }
+    Err(Error::shown(Kind::Differences))
 }
 
 fn describe(rebuilt: &Rebuilt) -> String {
@@ -90,7 +96,12 @@ fn describe_file(text: &mut String, difference: &Difference) {
     let after_the_build = difference.layer == Layer::AfterTheBuild;
     let _ = match (difference.size_before, difference.size_after) {
         (Some(before), Some(after)) if before != after => {
-            writeln!(text, "  {file} ({} -> {}): {layer}", size(before), size(after))
+            let (old, new) = (size(before), size(after));
+            match old == new {
+                // Rounded they are the same, which would be a riddle.
+                true => writeln!(text, "  {file} ({before} -> {after} bytes): {layer}"),
+                false => writeln!(text, "  {file} ({old} -> {new}): {layer}"),
+            }
         }
         (Some(_), None) if after_the_build => writeln!(text, "  {file}: it was added after the build"),
         (None, Some(_)) if after_the_build => writeln!(text, "  {file}: it was taken away after the build"),

@@ -120,6 +120,14 @@ fn one(form: Form, module: Module) -> Opened {
     Opened { form, modules: vec![module], indexes: BTreeMap::new() }
 }
 
+/// What the image at `path` holds.
+///
+/// # Errors
+/// When it cannot be read or is damaged.
+pub(crate) fn image(path: &Path) -> Result<Tree<Entry>, Error> {
+    image::read(&read_file(path, IMAGE_LIMIT)?).map_err(refused)
+}
+
 fn image_alone(path: &Path) -> Result<Opened, Error> {
     let bytes = read_file(path, IMAGE_LIMIT)?;
     let tree = image::read(&bytes).map_err(refused)?;

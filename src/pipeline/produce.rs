@@ -64,7 +64,11 @@ pub(crate) struct OciSummary {
 
 /// Builds what `request` asks for.
 pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
-    let inputs = Inputs::read(request, ui)?;
+    produce_from(Inputs::read(request, ui)?, request, ui)
+}
+
+/// The same from manifests that were read already.
+pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result<Produced, Error> {
     let root = root::obtain(request, &inputs, ui)?;
 
     let carved = carve::carve(request, &inputs, &root, ui)?;

@@ -13,10 +13,13 @@ use serde::Serialize;
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::pipeline::inputs::MANIFEST;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
 use crate::settings::Settings;
 use crate::ui::Ui;
+
+use blame::Evidence;
 
 pub(crate) use blame::Layer;
 pub(crate) use bytes::Bytes;
@@ -45,6 +48,9 @@ pub(crate) struct Rebuilt {
     pub(crate) same: bool,
     /// What was compared with.
     pub(crate) path: PathBuf,
+    /// Whether the second build was left where the user asked for it.
+    #[serde(skip)]
+    pub(crate) kept: bool,
     /// How many files were compared.
     pub(crate) files: usize,
     /// The files that are not the same.
@@ -94,21 +100,21 @@ pub(crate) fn rebuild(
     let target = find(wanted)?;
     let scratch = scratch(&target.path)?;
     let built = match &wanted.keep {
-        Some(directory) => directory.clone(),
+        Some(directory) => kept(directory, &target)?,
         None => scratch.path().join("dist"),
     };
     let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.path() };
     let request = repeat.request(settings, environment)?;
-    inputs::check(&target.record.inputs, &request, ui)?;
-    produce::produce(&request, ui)?;
+    let inputs = inputs::check(&target.record.inputs, &request, ui)?;
+    produce::produce_from(inputs, &request, ui)?;
     ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
     inputs::same(&target.record.inputs, &again.inputs)?;
     let second = if target.is_layout { built.join("oci") } else { built };
-    let rebuilt = compare(&target, &second, &again);
+    let rebuilt = compare(&target, &second, &again)?;
     ui.event(Event::Done);
-    rebuilt
+    Ok(Rebuilt { kept: wanted.keep.is_some(), ..rebuilt })
 }
 
 fn find(wanted: &Wanted) -> Result<Target, Error> {
@@ -119,24 +125,56 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
     }
     let is_layout = path.join("oci-layout").is_file();
     let beside = if is_layout { parent(&path)? } else { path.clone() };
-    let own = beside.join(record::FILE);
-    // A layout that was carried elsewhere is built again from the record of the module's own output.
-    let dist = wanted.directory.as_ref().map(|module| module.join("dist").join(record::FILE));
-    let places =
-        wanted.record.clone().map_or_else(|| [Some(own), dist.filter(|_| is_layout)], |path| [Some(path), None]);
-    for place in places.into_iter().flatten() {
-        if let Some(record) = Record::read(&place)? {
-            let module = match &wanted.directory {
-                Some(module) => module.clone(),
-                None => parent(&beside)?,
-            };
-            return Ok(Target { path, is_layout, record, module });
+    let places = match &wanted.record {
+        Some(path) => vec![path.clone()],
+        // A layout that was carried elsewhere is built again from the record of the module's own output.
+        None => {
+            let dist = wanted.directory.as_ref().filter(|_| is_layout).map(|module| module.join("dist"));
+            [Some(beside.clone()), dist].into_iter().flatten().map(|place| place.join(record::FILE)).collect()
         }
+    };
+    for place in &places {
+        let Some(record) = Record::read(place)? else { continue };
+        let module = match &wanted.directory {
+            Some(module) => module.clone(),
+            None => parent(&beside)?,
+        };
+        if !module.join(MANIFEST).is_file() {
+            return Err(Error::input(format!("{} holds no {MANIFEST} to build again from", module.display()))
+                .hint("name the module's repository by -C DIR"));
+        }
+        return Ok(Target { path, is_layout, record, module });
     }
-    Err(Error::input(format!("{} has no record of its build", path.display())).hint(
-        "a dist directory holds it as build.json; for a layout elsewhere name the module by -C DIR, or the record by \
-         --record FILE",
-    ))
+    Err(no_record(wanted, &places, is_layout))
+}
+
+fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
+    let hint = match (&wanted.record, is_layout) {
+        (Some(_), _) => "name the build.json that `build` left in its dist directory",
+        (None, true) => {
+            "for a layout that lies elsewhere than it was built, name the module by -C DIR to take its \
+             dist/build.json, or name the record itself by --record FILE"
+        }
+        (None, false) => "`build` leaves it in the dist directory; name it by --record FILE if it lies elsewhere",
+    };
+    let mut error = Error::input(format!("{} has no record of its build", wanted.path.display())).hint(hint);
+    error.causes = places.iter().map(|place| format!("there is no file {}", place.display())).collect();
+    error
+}
+
+/// The directory to keep the second build in, which must not be the first.
+fn kept(directory: &Path, target: &Target) -> Result<PathBuf, Error> {
+    let is_below =
+        |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a.starts_with(b));
+    if is_below(directory, &target.path) || is_below(&target.path, directory) {
+        return Err(Error::usage(format!(
+            "--keep {} would overwrite the build that is compared, {}",
+            directory.display(),
+            target.path.display()
+        ))
+        .hint("name a directory that is not there yet"));
+    }
+    Ok(directory.to_owned())
 }
 
 fn parent(path: &Path) -> Result<PathBuf, Error> {
@@ -155,7 +193,8 @@ fn scratch(path: &Path) -> Result<tempfile::TempDir, Error> {
 
 fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Error> {
     let pairs = files::pairs(&target.path, second)?;
-    let mut blame = blame::Blame::new(&target.record, again, &target.path, target.is_layout);
+    let blame =
+        blame::Blame::new(Evidence { old: &target.record, new: again, is_layout: target.is_layout, pairs: &pairs })?;
     let mut differences = Vec::new();
     for pair in &pairs {
         let size = |path: &Path| fs::metadata(path).map(|stat| stat.len()).map_err(|e| Error::io("read", path, &e));
@@ -174,5 +213,6 @@ fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Er
             bytes,
         });
     }
-    Ok(Rebuilt { same: differences.is_empty(), path: target.path.clone(), files: pairs.len(), differences })
+    let path = target.path.clone();
+    Ok(Rebuilt { same: differences.is_empty(), path, kept: false, files: pairs.len(), differences })
 }

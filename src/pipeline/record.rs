@@ -25,13 +25,14 @@ use crate::pipeline::request::{Compression, Request};
 pub(crate) const FILE: &str = "build.json";
 
 /// The files whose digests are recorded, where they are written.
-pub(crate) const OUTPUTS: [&str; 7] = [
+pub(crate) const OUTPUTS: [&str; 8] = [
     "composefs.digest",
     "file-list.txt",
     "manifest.json",
     "module.cfs",
     "module.tar",
     "oci/index.json",
+    "oci/oci-layout",
     "package-list.txt",
 ];
 
@@ -48,7 +49,7 @@ pub(crate) struct Record {
     pub(crate) inputs: Inputs,
     /// A digest after each step that makes no output of its own.
     pub(crate) stages: Stages,
-    /// The files of the dist directory but this one, and `oci/index.json`; blobs are named by their
+    /// The files of the dist directory but this one, and the two of the layout; blobs are named by their
     /// digests.
     pub(crate) outputs: BTreeMap<String, Output>,
 }

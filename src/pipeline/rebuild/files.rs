@@ -76,7 +76,7 @@ fn rename(files: &mut BTreeMap<String, (PathBuf, bool)>, roles: &BTreeMap<PathBu
     }
 }
 
-/// Every regular file below `directory`: name to path, and whether it is a blob.
+/// Every file below `directory`: name to path, and whether it is a blob.
 fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
     let mut found = BTreeMap::new();
     let mut pending = vec![(directory.to_owned(), String::new())];
@@ -85,8 +85,13 @@ fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            if entry.file_type().map_err(failed)?.is_dir() {
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
                 pending.push((entry.path(), format!("{name}/")));
+            } else if !kind.is_file() {
+                // To open a pipe is to wait for its writer, and a link may lead to anything.
+                return Err(Error::refused(format!("{} is no regular file", entry.path().display()))
+                    .hint("a build writes regular files and directories alone: remove it"));
             } else {
                 let is_blob = prefix.ends_with("blobs/sha256/");
                 found.insert(name, (entry.path(), is_blob));

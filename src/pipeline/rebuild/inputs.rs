@@ -104,8 +104,9 @@ fn unknown(cause: String) -> Error {
     error.hint("the record was changed after the build: take it from where the build left it")
 }
 
-/// Checks what can be checked before the build: what is not as it was recorded is named.
-pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<(), Error> {
+/// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
+/// is named.
+pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<Inputs, Error> {
     let mut changed = Vec::new();
     if recorded.tool != record::tool() {
         changed.push(format!("the tool: it was {}, and this is {}", recorded.tool, record::tool()));
@@ -138,7 +139,8 @@ pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Re
     if !changed.is_empty() {
         return Err(not_the_same(&changed));
     }
-    fetch(request, ui)
+    fetch(request, ui)?;
+    Ok(inputs)
 }
 
 fn given(listing: &Digest, epoch: Epoch, request: &Request) -> Result<Option<String>, Error> {

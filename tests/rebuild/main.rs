@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+mod layers;
+#[path = "../small/mod.rs"]
 mod small;
 
 use std::fs;
@@ -173,4 +175,56 @@ fn what_cannot_be_repeated_is_refused_with_a_cure() {
     small.remove("m/dist/build.json");
     let (code, _, err) = small.run(&REBUILD);
     assert!(code == 1 && err.contains("has no record of its build"), "{err}");
+    insta::assert_snapshot!("no_record", small.show(&REBUILD));
+}
+
+#[test]
+fn a_layout_without_its_record_says_where_it_was_looked_for_and_how_to_name_it() {
+    let small = built();
+    fs::rename(small.path("m/dist/oci"), small.path("layout")).unwrap();
+    fs::rename(small.path("m/dist/build.json"), small.path("record")).unwrap();
+    let layout = ["rebuild", "layout", "--rootfs", "root"];
+    let more = |more: &[&'static str]| [&layout[..], more].concat();
+    insta::assert_snapshot!("layout_no_record", small.show(&layout));
+    insta::assert_snapshot!("layout_no_record_in_the_module", small.show(&more(&["-C", "m"])));
+    insta::assert_snapshot!("layout_wrong_record", small.show(&more(&["-C", "m", "--record", "nowhere"])));
+    let (code, _, err) = small.run(&more(&["--record", "record"]));
+    assert!(code == 1 && err.contains("holds no manifest.yaml to build again from"), "{err}");
+    assert!(err.contains("name the module's repository by -C DIR"), "{err}");
+    assert_eq!(small.run(&more(&["-C", "m", "--record", "record"])).0, 0, "the cure works");
+    fs::rename(small.path("record"), small.path("m/dist/build.json")).unwrap();
+    assert_eq!(small.run(&more(&["-C", "m"])).0, 0, "and so does the other one");
+}
+
+#[test]
+fn the_second_build_never_takes_the_place_of_the_first() {
+    let small = built();
+    small.write("m/dist/stray", "stray");
+    for keep in ["m/dist", "m/dist/oci", "m/../m/dist/", "m"] {
+        let (code, out, err) = small.run(&["rebuild", "m/dist", "--rootfs", "root", "--keep", keep]);
+        assert!(code == 2 && out.is_empty() && err.contains("would overwrite the build"), "{keep}: {err}");
+    }
+    assert!(small.path("m/dist/stray").is_file());
+}
+
+#[test]
+fn warnings_of_the_manifest_are_shown_once() {
+    let small = Small::new();
+    small.edit("m/manifest.yaml", |text| text + "license: Free as in beer\n");
+    small.write("n/manifest.yaml", "schema_version: 1\nname: other\nprotected_spec:\n  - /etc/page.html\n");
+    small.edit("m/manifest.yaml", |text| text + "protected_spec:\n  - /etc/page.html\n");
+    small.build_with("m/dist", &["--with", "n"]);
+    let (code, _, err) = small.run(&REBUILD);
+    let conflicts: Vec<&str> = err.lines().filter(|line| line.starts_with("conflict:")).collect();
+    let once: std::collections::BTreeSet<&str> = conflicts.iter().copied().collect();
+    assert_eq!((code, err.matches("license-not-spdx").count(), conflicts.len()), (0, 1, once.len()), "{err}");
+    assert!(!once.is_empty(), "{err}");
+}
+
+#[test]
+fn what_is_no_file_in_a_dist_directory_is_refused() {
+    let small = built();
+    small.link("m/dist/endless", "/dev/zero");
+    let (code, out, err) = small.run(&REBUILD);
+    assert!(code == 3 && out.is_empty() && err.contains("m/dist/endless is no regular file"), "{err}");
 }
