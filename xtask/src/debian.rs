@@ -16,7 +16,7 @@ const BUILD: [Need; 3] = [
     Need { program: "gpgv", package: "gpgv" },
 ];
 
-const TEST: [Need; 7] = [
+const TEST: [Need; 8] = [
     Need { program: "setcap", package: "libcap2-bin" },
     Need { program: "setfattr", package: "attr" },
     Need { program: "setfacl", package: "acl" },
@@ -24,6 +24,7 @@ const TEST: [Need; 7] = [
     Need { program: "unshare", package: "util-linux" },
     Need { program: "ip", package: "iproute2" },
     Need { program: "curl", package: "curl" },
+    Need { program: "datefudge", package: "datefudge" },
 ];
 
 /// Installs what `module-builder build` starts.

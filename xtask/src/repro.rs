@@ -1,5 +1,5 @@
 //! Are builds reproducible? Real modules, each built twice in two worlds that differ in everything
-//! that must not count: host name, user, time, directory, umask, locale, time zone, thread count.
+//! that must not count: host name, user, clock, directory, umask, locale, time zone, thread count.
 //!
 //! Each module ships its whole root file system (`/**`), so that one digest judges every file.
 
@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use clock::Clock;
+
 use crate::command::{Outcome, cache, is_root, read, run, top};
 use crate::{debian, demo};
+
+mod clock;
 
 /// Name of the module and the Debian packages in it.
 type Module = (&'static str, &'static [&'static str]);
@@ -60,11 +64,10 @@ pub(crate) fn run_verb(names: &[String]) -> Outcome {
     debian::install_test_needs()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rows = compare(&demo::build_binary()?, &names)?;
-    let table = table(&rows);
-    print!("{table}");
+    print!("{}", table(&rows));
     if names.is_empty() {
         let page = top().join("docs/reproducibility.md");
-        fs::write(&page, page_text(&table)).map_err(|error| format!("cannot write {}: {error}", page.display()))?;
+        fs::write(&page, page_text(&rows)).map_err(|error| format!("cannot write {}: {error}", page.display()))?;
     }
     judge(&rows)
 }
@@ -111,9 +114,12 @@ fn compare(binary: &Path, names: &[&str]) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
+fn different(rows: &[Row]) -> Vec<&'static str> {
+    rows.iter().filter(|row| row.first != row.second).map(|row| row.module).collect()
+}
+
 fn judge(rows: &[Row]) -> Outcome {
-    let different: Vec<&str> = rows.iter().filter(|row| row.first != row.second).map(|row| row.module).collect();
-    match different.as_slice() {
+    match different(rows).as_slice() {
         [] => Ok(()),
         names => Err(format!("not reproducible: {}", names.join(", "))),
     }
@@ -153,6 +159,8 @@ struct World {
     locale: &'static str,
     zone: &'static str,
     threads: &'static str,
+    /// `None`: the host's.
+    clock: Option<Clock>,
 }
 
 impl World {
@@ -169,6 +177,7 @@ impl World {
             locale: "C.UTF-8",
             zone: "UTC",
             threads: "1",
+            clock: None,
         })
     }
 
@@ -178,6 +187,7 @@ impl World {
         // The user must be able to read the program wherever the checkout lies.
         let copy = folder.join("module-builder");
         fs::copy(binary, &copy).map_err(|error| format!("cannot copy the program: {error}"))?;
+        let clock = Some(Clock::new(&folder)?);
         let world = Self {
             binary: copy,
             cache: account.home.join("cache"),
@@ -188,6 +198,7 @@ impl World {
             locale: "tr_TR.UTF-8",
             zone: "Asia/Kolkata",
             threads: "5",
+            clock,
         };
         world.share_downloads()?;
         world.hand_over()?;
@@ -227,11 +238,14 @@ impl World {
         built
     }
 
-    /// `build`, in this world. The shell only sets the host name and the umask.
+    /// `build`, in this world. The shells only set the host name and the umask, and bring the clock in.
     fn command(&self, module: &Path) -> Command {
         let mut command = Command::new("unshare");
-        command.args(["--uts", "sh", "-euc", r#"hostname "$1"; umask "$2"; shift 2; exec "$@""#, "sh"]);
+        command.args(["--uts", "--mount", "sh", "-euc", r#"hostname "$1"; umask "$2"; shift 2; exec "$@""#, "sh"]);
         command.args([self.host, self.umask]);
+        if let Some(clock) = &self.clock {
+            command.args(["sh", "-euc", clock::MOUNT, "sh"]).arg(&clock.library).arg(&clock.script);
+        }
         if let Some(user) = self.user {
             command.args(["runuser", "-u", user, "--"]);
         }
@@ -239,6 +253,9 @@ impl World {
         command.arg(format!("LC_ALL={}", self.locale)).arg(format!("TZ={}", self.zone));
         command.arg(format!("RAYON_NUM_THREADS={}", self.threads));
         command.arg(format!("MODULE_BUILDER_CACHE_DIR={}", self.cache.display()));
+        if self.clock.is_some() {
+            command.args(Clock::environment());
+        }
         command.arg(&self.binary).args(["build", "--no-cache", "--format", "json", "--progress", "none", "-C"]);
         command.arg(module);
         command
@@ -288,12 +305,26 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn page_text(table: &str) -> String {
+/// What was found, as the first thing that the page says.
+fn verdict(rows: &[Row]) -> String {
+    let count = rows.len();
+    match different(rows).as_slice() {
+        [] => format!("All {count} modules were the same in both worlds."),
+        names => {
+            let same = count - names.len();
+            format!("{same} of {count} modules were the same in both worlds. **Different: {}.**", names.join(", "))
+        }
+    }
+}
+
+fn page_text(rows: &[Row]) -> String {
+    let (verdict, table, days) = (verdict(rows), table(rows), clock::DAYS);
     format!(
         "# Reproducibility\n\n\
          `cargo xtask repro` builds twenty modules of different kinds, each with its whole root file system (`/**`), in two\n\
          worlds, and compares the OCI manifest's digest, the composefs digest, the counts and what was scrubbed. This page is\n\
-         its output; digests change as the archive moves on.\n\n\
+         its output, written with the verdict; digests change as the archive moves on.\n\n\
+         {verdict}\n\n\
          | | first world | second world |\n|---|---|---|\n\
          | user | root | a user with subordinate ids |\n\
          | host name | first | second.example.org |\n\
@@ -301,8 +332,32 @@ fn page_text(table: &str) -> String {
          | umask | 022 | 077 |\n\
          | locale, time zone | C.UTF-8, UTC | tr_TR.UTF-8, Asia/Kolkata |\n\
          | threads | 1 | 5 |\n\
-         | time | earlier | later, while the next module is built |\n\n\
+         | clock | the host's | {days} days ahead |\n\n\
+         The clock that is ahead is Debian's datefudge: it answers the program itself, mmdebstrap and everything that this\n\
+         starts, maintainer scripts included, and each build checks that it did. The kernel keeps the host's clock, by which\n\
+         it stamps the files that a build writes; so does apt while it resolves the packages.\n\n\
          {table}\n\
          The rules are explained in [hermetic-build.md](hermetic-build.md); the number is how many files each took.\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_tells_the_verdict() {
+        let built = |manifest: &str| Built {
+            manifest: manifest.to_owned(),
+            composefs: String::new(),
+            files: 1,
+            packages: 1,
+            rules: BTreeMap::new(),
+        };
+        let row = |module, second| Row { module, first: built("a"), second: built(second) };
+        assert!(page_text(&[row("x", "a"), row("y", "a")]).contains("All 2 modules were the same"));
+        let page = page_text(&[row("x", "a"), row("y", "b"), row("z", "a")]);
+        assert!(page.contains("2 of 3 modules were the same in both worlds. **Different: y.**"), "{page}");
+        assert!(judge(&[row("y", "b")]).is_err() && judge(&[row("x", "a")]).is_ok());
+    }
 }
