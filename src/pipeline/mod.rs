@@ -21,6 +21,7 @@ pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod root;
+pub(crate) mod scratch;
 pub(crate) mod scrub;
 pub(crate) mod selection;
 pub(crate) mod staging;

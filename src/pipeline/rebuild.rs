@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
+use crate::pipeline::scratch::Scratch;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -98,7 +99,8 @@ pub(crate) fn rebuild(
     ui: &Ui,
 ) -> Result<Rebuilt, Error> {
     let target = find(wanted)?;
-    let scratch = scratch(&target.path)?;
+    // Beside the first build: what is as large as a build should lie where builds lie.
+    let scratch = Scratch::new(&parent(&target.path)?, ".rebuild-")?;
     let built = match &wanted.keep {
         Some(directory) => kept(directory, &target)?,
         None => scratch.path().join("dist"),
@@ -180,15 +182,6 @@ fn kept(directory: &Path, target: &Target) -> Result<PathBuf, Error> {
 fn parent(path: &Path) -> Result<PathBuf, Error> {
     let full = fs::canonicalize(path).map_err(|error| Error::io("find", path, &error))?;
     Ok(full.parent().map_or_else(|| full.clone(), Path::to_owned))
-}
-
-/// A directory beside `path`: what is as large as a build should lie where builds lie.
-fn scratch(path: &Path) -> Result<tempfile::TempDir, Error> {
-    let parent = parent(path)?;
-    tempfile::Builder::new()
-        .prefix(".rebuild-")
-        .tempdir_in(&parent)
-        .map_err(|error| Error::io("create a directory in", &parent, &error))
 }
 
 fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Error> {

@@ -4,19 +4,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use crate::error::Error;
+use crate::pipeline::scratch::Scratch;
 
 /// What every directory that a build wrote holds; a directory without it is not ours to replace.
 const MARK: &str = "file-list.txt";
 
 /// A directory beside the output, which takes the output's place when it is complete.
 ///
-/// Dropped before [`Staging::commit`], it removes itself.
+/// Dropped before [`Staging::commit`], it removes itself; killed, the next build into the same output
+/// removes it. Two builds into one output at a time are no harm: the one that is complete last stays.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    directory: TempDir,
+    directory: Scratch,
     target: PathBuf,
 }
 
@@ -29,11 +29,7 @@ impl Staging {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(|error| Error::io("create", parent, &error))?;
-        remove_leftovers(parent, target);
-        let directory = tempfile::Builder::new()
-            .prefix(&prefix(target))
-            .tempdir_in(parent)
-            .map_err(|error| Error::io("create a directory in", parent, &error))?;
+        let directory = Scratch::new(parent, &prefix(target))?;
         set_mode(directory.path())?;
         Ok(Self { directory, target: target.to_owned() })
     }
@@ -86,10 +82,7 @@ impl Staging {
     /// output, but never a half-written one.
     fn take_place_in_two_steps(&self) -> Result<(), Error> {
         let staged = self.directory.path();
-        let old = tempfile::Builder::new()
-            .prefix(&prefix(&self.target))
-            .tempdir_in(staged.parent().unwrap_or(staged))
-            .map_err(|error| Error::io("replace", &self.target, &error))?;
+        let old = Scratch::new(staged.parent().unwrap_or(staged), &prefix(&self.target))?;
         fs::rename(&self.target, old.path().join("old")).map_err(|error| Error::io("replace", &self.target, &error))?;
         fs::rename(staged, &self.target).map_err(|error| Error::io("replace", &self.target, &error))
     }
@@ -98,17 +91,6 @@ impl Staging {
 fn prefix(target: &Path) -> String {
     let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!(".{name}.partial-")
-}
-
-/// Removes what a killed run left beside the output. A build that runs at the same time into the
-/// same output would lose its directory and fail, as it must.
-fn remove_leftovers(parent: &Path, target: &Path) {
-    let prefix = prefix(target);
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 fn check_replaceable(target: &Path) -> Result<(), Error> {
