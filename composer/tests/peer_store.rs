@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use composer::archive::{self, Parts, Plan, Spool};
+use composer::archive::{self, Parts, Plan, Spool, Targets};
 use composer::scan::{self, Options};
 use composer::seal::{Sealed, seal};
 use composer::store::Store;
@@ -101,8 +101,8 @@ impl World {
     fn archives(&self) -> (PathBuf, PathBuf) {
         let (tar, packed) = (self.path("module.tar"), self.path("module.tar.zst"));
         let digest = verity::digest(&self.image);
-        self.plan(&digest).write(&tar).unwrap();
-        archive::compress(&self.plan(&digest), &packed, archive::LEVEL).unwrap();
+        let targets = Targets { tar: Some(&tar), packed: Some((&packed, archive::LEVEL)) };
+        archive::write(&self.plan(&digest), targets).unwrap();
         (tar, packed)
     }
 }

@@ -102,6 +102,16 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A file that is to become a blob has changed since its digest was computed.
+    #[error("{} has {found} bytes where {expected} were written", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The size in bytes that went into the digest.
+        expected: u64,
+        /// The size in bytes that it has.
+        found: u64,
+    },
     /// A document is larger than any that is read.
     #[error("{} has {size} bytes; at most {limit} are read", path.display())]
     TooLarge {

@@ -232,6 +232,28 @@ fn a_failure_half_way_leaves_what_was_there_and_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_moved_becomes_the_blob_that_a_copy_would_have_been() {
+    let world = world();
+    let copied = world.written();
+    let mut artifacts = world.artifacts.clone();
+    for artifact in &mut artifacts {
+        let Content::File(path) = artifact.layers[1].content.clone() else { panic!("the tar is a file") };
+        let (digest, size) = layout::digest(&path).unwrap();
+        artifact.layers[1].content = Content::Moved { path, digest, size };
+    }
+    let moved = world.root.path().join("moved");
+    layout::write(&moved, "v1", &artifacts).unwrap();
+    assert!(snapshot(&moved) == snapshot(&copied));
+    for artifact in &mut artifacts {
+        let Content::Moved { path, size, .. } = &mut artifact.layers[1].content else { panic!("as set above") };
+        assert!(!path.exists(), "the file is the blob now");
+        fs::write(path, "shorter").unwrap();
+        *size = 8;
+    }
+    assert!(matches!(layout::write(&moved, "v1", &artifacts), Err(Error::Changed { expected: 8, found: 7, .. })));
+}
+
+#[test]
 fn what_a_killed_build_left_is_removed() {
     let world = world();
     let left = world.root.path().join("dist/.oci-layout-dead");

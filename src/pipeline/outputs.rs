@@ -1,9 +1,8 @@
 //! From the shipped tree to the files of `dist/`: image, digests, `module.tar`, lists, OCI layout.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use composer::archive::{self, Objects, Parts, Plan, Spool};
+use composer::archive::{self, Objects, Parts, Plan, Spool, Targets};
 use composer::scan::Source;
 use composer::seal::{self, ObjectSink};
 use composer::store::Store;
@@ -82,17 +81,23 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
-    if request.emit_tar {
-        observer.event(Event::Stage { name: "write module.tar", total: None, unit: Unit::Bytes });
-        plan.write(&staging.path(MODULE_TAR))?;
-    }
+    observer.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
+    // What waits for the disk and what computes do not hinder each other.
+    let archives = std::thread::scope(|scope| {
+        let stored = store.as_ref().map(|store| scope.spawn(|| store.sync()));
+        let archives = write_archives(&plan, &staging, request)?;
+        if let Some(stored) = stored {
+            stored.join().map_err(|_| Error::bug("the thread that waits for the disk panicked"))??;
+        }
+        Ok::<_, Error>(archives)
+    })?;
     let oci = request.emit_oci.then(|| {
         observer.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
         let annotations = annotations(shipment.manifest, request, &composefs, shipment.epoch, fingerprint);
-        write_layout(&plan, &staging, request, &manifest, annotations)
+        write_layout(&staging, &archives, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
-    write_record(&staging, shipment.recorded)?;
+    write_record(&staging, &archives, shipment.recorded)?;
     staging.commit()?;
     observer.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
@@ -100,12 +105,17 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
 }
 
 /// Records the build, last: what was written by then is part of the record.
-fn write_record(staging: &Staging, (inputs, stages): (record::Inputs, record::Stages)) -> Result<(), Error> {
+fn write_record(
+    staging: &Staging,
+    archives: &archive::Written,
+    (inputs, stages): (record::Inputs, record::Stages),
+) -> Result<(), Error> {
     let mut outputs = BTreeMap::new();
     for name in record::OUTPUTS {
         let path = staging.path(name);
         if path.is_file() {
-            let (sha256, size) = layout::digest(&path)?;
+            let known = (name == MODULE_TAR).then_some((archives.tar.sha256, archives.tar.size));
+            let (sha256, size) = known.map_or_else(|| layout::digest(&path), Ok)?;
             outputs.insert(name.to_owned(), record::Output { sha256, size });
         }
     }
@@ -130,9 +140,22 @@ pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
     size
 }
 
+/// Writes `module.tar`, and the layer where it is not that file.
+fn write_archives(plan: &Plan<'_>, staging: &Staging, request: &Request) -> Result<archive::Written, Error> {
+    let (tar, layer) = (staging.path(MODULE_TAR), staging.path(LAYER));
+    let packed = request.emit_oci && matches!(request.compression, Compression::Zstd);
+    let plain = match (request.emit_tar, request.emit_oci && !packed) {
+        (true, _) => Some(&*tar),
+        (false, true) => Some(&*layer),
+        (false, false) => None,
+    };
+    let packed = packed.then_some((&*layer, archive::LEVEL));
+    Ok(archive::write(plan, Targets { tar: plain, packed })?)
+}
+
 fn write_layout(
-    plan: &Plan<'_>,
     staging: &Staging,
+    archives: &archive::Written,
     request: &Request,
     manifest: &[u8],
     annotations: BTreeMap<String, String>,
@@ -143,16 +166,11 @@ fn write_layout(
         content,
     };
     let file = |name: &str| Content::File(staging.path(name));
-    let tar = match request.compression {
-        Compression::Zstd => {
-            archive::compress(plan, &staging.path(LAYER), archive::LEVEL)?;
-            blob(media::TAR_ZSTD, "module.tar.zst", file(LAYER))
-        }
-        Compression::None if request.emit_tar => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
-        Compression::None => {
-            plan.write(&staging.path(LAYER))?;
-            blob(media::TAR, MODULE_TAR, file(LAYER))
-        }
+    let layer = |archive::Blob { sha256, size }| Content::Moved { path: staging.path(LAYER), digest: sha256, size };
+    let tar = match (archives.packed, request.emit_tar) {
+        (Some(packed), _) => blob(media::TAR_ZSTD, "module.tar.zst", layer(packed)),
+        (None, true) => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
+        (None, false) => blob(media::TAR, MODULE_TAR, layer(archives.tar)),
     };
     let artifact = Artifact {
         arch: request.arch,
@@ -160,16 +178,7 @@ fn write_layout(
         layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs"))],
         annotations,
     };
-    let written = layout::write(&staging.path("oci"), &request.tag, &[artifact])?;
-    remove_if_there(&staging.path(LAYER))?;
-    Ok(written)
-}
-
-fn remove_if_there(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
-        _ => Ok(()),
-    }
+    Ok(layout::write(&staging.path("oci"), &request.tag, &[artifact])?)
 }
 
 fn annotations(

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use composer::archive::{self, Parts, Plan};
+use composer::archive::{self, Parts, Plan, Targets};
 use composer::filter::Filter;
 use composer::scan::{self, Options, Source};
 use composer::seal::{self, Sealed};
@@ -30,7 +30,8 @@ const USAGE: &str = "\
 measure tree DIR                     generate 150,000 files of 3 GB in 30,000 directories and links
 measure file FILE                    generate 4 GB
 measure patterns COUNT FILE          write a manifest and, as FILE.rsync, the same rules for rsync
-measure build ROOT MANIFEST OUT      filter, image, store, tar, zstd, digests; durable
+measure build ROOT MANIFEST OUT MODE filter, image, store, tar, digests; durable; MODE is tar, or
+                                     zstd for module.tar.zst as well
 measure digest ROOT                  the image's digest alone
 measure scan ROOT                    names, owners, attributes
 measure filter ROOT MANIFEST         scan and filter
@@ -43,7 +44,9 @@ fn main() -> Outcome {
         ["tree", directory] => return generate::tree(Path::new(directory)),
         ["file", file] => return generate::file(Path::new(file)),
         ["patterns", count, file] => return generate::patterns(count.parse()?, Path::new(file)),
-        ["build", root, manifest, out] => build(Path::new(root), Path::new(manifest), Path::new(out))?,
+        ["build", root, manifest, out, mode @ ("tar" | "zstd")] => {
+            build(Path::new(root), Path::new(manifest), Path::new(out), mode == "zstd")?;
+        }
         ["digest", root] => digest(Path::new(root))?,
         ["scan", root] => println!("names {}", scanned(Path::new(root))?.walk().count()),
         ["filter", root, manifest] => filter(Path::new(root), Path::new(manifest))?,
@@ -91,7 +94,7 @@ fn filter(root: &Path, manifest: &Path) -> Outcome {
     Ok(())
 }
 
-fn build(root: &Path, manifest: &Path, out: &Path) -> Outcome {
+fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     let epoch = Epoch::from_seconds(1_700_000_000)?;
     let tree = filtered(root, manifest)?;
     fs::create_dir_all(out)?;
@@ -103,10 +106,15 @@ fn build(root: &Path, manifest: &Path, out: &Path) -> Outcome {
     fs::write(out.join("sha256"), sums(&sealed))?;
     let manifest = fs::read(manifest)?;
     let plan = Plan::new(&Parts { manifest: &manifest, image: &image, image_digest: &digest }, &sealed, &store, epoch);
-    timed("tar", || Ok(plan.write(&out.join("module.tar"))?))?;
-    let packed = timed("zstd", || Ok(archive::compress(&plan, &out.join("module.tar.zst"), archive::LEVEL)?))?;
+    let (tar, packed) = (out.join("module.tar"), out.join("module.tar.zst"));
+    let targets = Targets { tar: Some(&tar), packed: zstd.then_some((&packed, archive::LEVEL)) };
+    let written = timed("archive", || {
+        let (stored, written) = rayon::join(|| store.sync(), || archive::write(&plan, targets));
+        stored?;
+        Ok(written?)
+    })?;
     timed("sync", || Ok(store.sync()?))?;
-    fs::write(out.join("digests"), format!("{digest}\n{packed:?}\n"))?;
+    fs::write(out.join("digests"), format!("{digest}\n{written:?}\n"))?;
     Ok(())
 }
 

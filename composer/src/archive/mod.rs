@@ -5,26 +5,28 @@
 //! names, one time for all. Same content, same bytes.
 //!
 //! A [`Spool`] takes the objects during the one read of [`crate::seal`]; a [`Plan`] knows where every
-//! byte of the archive comes from and [writes](Plan::write) it or [compresses](compress) it without
-//! writing it first. [`read`] checks an archive from outside.
+//! byte of the archive comes from; [`write`] writes it, plain and compressed, from one reading.
+//! [`read`] checks an archive from outside.
 
 mod frames;
 mod plan;
 mod read;
 mod spool;
+mod target;
+
+mod write;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::VerityDigest;
 
 use crate::error::Error;
 
-pub use frames::{Compressed, LEVEL, compress};
 pub use plan::{Parts, Plan};
 pub use read::{Archive, Member, Options, Problem, is_compressed, read};
 pub use spool::Spool;
+pub use write::{Blob, LEVEL, Targets, Written, write};
 
 /// The name of the manifest in the archive.
 const MANIFEST: &str = "manifest.json";
@@ -76,31 +78,6 @@ pub trait TarBytes: Sync {
 /// `size` with the padding that fills its last block.
 fn padded(size: u64) -> u64 {
     size.next_multiple_of(BLOCK)
-}
-
-/// Writes a file whole or not at all: a temporary name beside `path`, fsync, rename, mode 0644.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), Error>) -> Result<(), Error> {
-    let directory = directory_of(path);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".module-")
-        .tempfile_in(&directory)
-        .map_err(Error::io("create a file in", &directory))?;
-    fill(temporary.as_file_mut())?;
-    let file = temporary.as_file();
-    rustix::fs::fchmod(file, rustix::fs::Mode::from_raw_mode(0o644))
-        .map_err(|errno| Error::io("change the mode of", path)(errno.into()))?;
-    file.sync_all().map_err(Error::io("sync", path))?;
-    temporary.persist(path).map_err(|failed| Error::io("create", path)(failed.error))?;
-    let parent = File::open(&directory).map_err(Error::io("open", &directory))?;
-    parent.sync_all().map_err(Error::io("sync", &directory))
-}
-
-/// The directory that holds `path`.
-fn directory_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 #[cfg(test)]

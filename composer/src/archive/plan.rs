@@ -1,25 +1,15 @@
-//! Where every byte of an archive comes from, and writing it.
+//! Where every byte of an archive comes from.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use model::{Epoch, VerityDigest};
-use rayon::prelude::*;
 
-use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file, padded, write_whole};
+use super::{BLOCK, DIGEST, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file, padded};
 use crate::error::Error;
 use crate::seal::Sealed;
 use crate::tree::{Kind, Tree};
-
-/// Objects from this size on are copied inside the kernel; below it, the system calls cost more than
-/// copying.
-const KERNEL_COPY: u64 = 256 << 10;
-
-/// How many bytes of headers and small objects are gathered for one write.
-const GATHER: u64 = 1 << 20;
 
 /// What an archive holds besides the objects.
 #[derive(Debug, Clone, Copy)]
@@ -102,50 +92,6 @@ impl<'a> Plan<'a> {
         self.boundaries.last().copied().unwrap_or_default()
     }
 
-    /// Writes the archive to `path`, whole or not at all.
-    ///
-    /// # Errors
-    /// When an object is missing or the disk refuses.
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        write_whole(path, |file| {
-            // Padding and the end are holes of zeros, which need no writing.
-            file.set_len(self.size()).map_err(Error::io("write", path))?;
-            let file = &*file;
-            self.groups().into_par_iter().try_for_each(|group| self.write_group(group, file, path))
-        })
-    }
-
-    /// Ranges of entries: a large object alone, or small ones until there is enough for a write.
-    fn groups(&self) -> Vec<Range<usize>> {
-        let mut groups = Vec::new();
-        let mut start = 0;
-        for (index, entry) in self.entries.iter().enumerate() {
-            let large = entry.is_large();
-            let full = self.boundaries[index + 1] - self.entries[start].offset > GATHER;
-            if start < index && (large || full || self.entries[start].is_large()) {
-                groups.push(start..index);
-                start = index;
-            }
-        }
-        groups.push(start..self.entries.len());
-        groups
-    }
-
-    fn write_group(&self, group: Range<usize>, file: &File, path: &Path) -> Result<(), Error> {
-        let first = &self.entries[group.start];
-        if let (Body::Object(digest), true) = (&first.body, first.is_large()) {
-            let header = self.header(first)?;
-            file.write_all_at(&header, first.offset).map_err(Error::io("write", path))?;
-            let extent = self.objects.locate(digest, first.size)?;
-            return copy(&extent, first.size, file, first.offset + BLOCK).map_err(Error::io("write", path));
-        }
-        let end = self.entries[group.end - 1].end();
-        let length = usize::try_from(end - first.offset).map_err(|_| Error::io("write", path)(too_large()))?;
-        let mut buffer = vec![0; length];
-        self.read_exact_at(first.offset, &mut buffer)?;
-        file.write_all_at(&buffer, first.offset).map_err(Error::io("write", path))
-    }
-
     fn header(&self, entry: &Entry<'_>) -> Result<[u8; 512], Error> {
         let mut header = tar::Header::new_ustar();
         let name = match &entry.body {
@@ -216,10 +162,6 @@ impl Entry<'_> {
     fn end(&self) -> u64 {
         self.offset + BLOCK + padded(self.size)
     }
-
-    fn is_large(&self) -> bool {
-        matches!(self.body, Body::Object(_)) && self.size >= KERNEL_COPY
-    }
 }
 
 /// The objects of `tree`, each once, sorted by digest, with their sizes.
@@ -248,49 +190,4 @@ fn place(bytes: &[u8], start: u64, offset: u64, buffer: &mut [u8]) {
 #[expect(clippy::cast_possible_truncation, reason = "the callers cut it to the length of a buffer")]
 fn index(offset: u64) -> usize {
     offset as usize
-}
-
-fn too_large() -> std::io::Error {
-    std::io::ErrorKind::FileTooLarge.into()
-}
-
-/// Copies `size` bytes of `extent` to `offset` of `file`, inside the kernel where it can.
-fn copy(extent: &Extent, size: u64, file: &File, offset: u64) -> std::io::Result<()> {
-    let (mut from, mut to) = (extent.offset, offset);
-    let end = extent.offset + size;
-    while from < end {
-        let length = usize::try_from(end - from).unwrap_or(usize::MAX).min(1 << 30);
-        match rustix::fs::copy_file_range(&extent.file, Some(&mut from), file, Some(&mut to), length) {
-            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            // Two file systems, or one that cannot do it.
-            Err(
-                rustix::io::Errno::XDEV
-                | rustix::io::Errno::NOSYS
-                | rustix::io::Errno::INVAL
-                | rustix::io::Errno::OPNOTSUPP
-                | rustix::io::Errno::PERM,
-            ) => return copy_through_memory(&extent.file, from, file, to, end - from),
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn copy_through_memory(
-    source: &File,
-    mut from: u64,
-    file: &File,
-    mut to: u64,
-    mut left: u64,
-) -> std::io::Result<()> {
-    let mut buffer = vec![0; index(left.min(GATHER))];
-    while left > 0 {
-        let part = &mut buffer[..index(left.min(GATHER))];
-        source.read_exact_at(part, from)?;
-        file.write_all_at(part, to)?;
-        let done = part.len() as u64;
-        (from, to, left) = (from + done, to + done, left - done);
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
 
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::PathBuf;
 
 use model::Epoch;
 use model::observe::Silent;
@@ -52,7 +53,8 @@ impl Made {
 
     fn tar(&self) -> PathBuf {
         let path = self.directory.path().join("module.tar");
-        self.plan(&verity::digest(&self.image)).write(&path).unwrap();
+        let digest = verity::digest(&self.image);
+        write(&self.plan(&digest), Targets { tar: Some(&path), packed: None }).unwrap();
         path
     }
 }
@@ -64,22 +66,23 @@ fn options(made: &Made) -> Options {
 #[test]
 fn an_archive_is_the_same_bytes_for_any_order_and_number_of_threads() {
     let contents = contents(&mut testkit::Random::from_environment());
-    let mut seen: Option<(Vec<u8>, Compressed, Vec<u8>)> = None;
+    let mut seen: Option<(Vec<u8>, Written, Vec<u8>)> = None;
     for threads in [1, 2, 5] {
         let made = make(&contents, threads);
         let tar = std::fs::read(made.tar()).unwrap();
         let digest = verity::digest(&made.image);
         let path = made.directory.path().join("module.tar.zst");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let compressed = pool.install(|| compress(&made.plan(&digest), &path, LEVEL).unwrap());
+        let both = made.directory.path().join("module.tar");
+        let targets = Targets { tar: Some(&both), packed: Some((&path, LEVEL)) };
+        let written = pool.install(|| write(&made.plan(&digest), targets).unwrap());
+        assert!(std::fs::read(&both).unwrap() == tar, "written alone and along with the compressed form");
         let blob = std::fs::read(&path).unwrap();
-        assert_eq!(compressed.tar, model::Digest::of(&tar));
-        assert_eq!(compressed.tar_size, tar.len() as u64);
-        assert_eq!(compressed.blob, model::Digest::of(&blob));
-        assert_eq!(compressed.blob_size, blob.len() as u64);
+        let of = |bytes: &[u8]| Blob { sha256: model::Digest::of(bytes), size: bytes.len() as u64 };
+        assert_eq!(written, Written { tar: of(&tar), packed: Some(of(&blob)) });
         assert_eq!(zstd::decode_all(&*blob).unwrap(), tar);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
-        let this = (tar, compressed, blob);
+        let this = (tar, written, blob);
         if let Some(seen) = &seen {
             assert!(*seen == this, "{threads} threads give other bytes");
         }
@@ -143,14 +146,15 @@ fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
     let made = make(&contents, 2);
     let tar = made.tar();
     let packed = made.directory.path().join("packed");
-    let first = compress(&read(&tar, &options(&made)).unwrap(), &packed, LEVEL).unwrap();
+    let only_packed = |path| Targets { tar: None, packed: Some((path, LEVEL)) };
+    let first = write(&read(&tar, &options(&made)).unwrap(), only_packed(&packed)).unwrap();
     let archive = read(&packed, &options(&made)).unwrap();
     assert_eq!(archive.manifest, b"{\"name\":\"x\"}");
     assert_eq!(archive.image, made.image);
     assert_eq!(archive.image_digest, verity::digest(&made.image));
     let digest = verity::digest(&made.image);
     let second = made.directory.path().join("second");
-    assert_eq!(compress(&made.plan(&digest), &second, LEVEL).unwrap(), first);
+    assert_eq!(write(&made.plan(&digest), only_packed(&second)).unwrap(), first);
     for content in contents.iter().filter(|content| content.len() > 64) {
         let extent = archive.locate(&verity::digest(content), content.len() as u64).unwrap();
         let mut bytes = vec![0; content.len()];
@@ -167,8 +171,11 @@ fn an_object_that_was_not_kept_is_an_error_and_leaves_no_archive() {
     let made = Made { spool: Spool::create(made.directory.path()).unwrap(), ..made };
     let path = made.directory.path().join("module.tar");
     let digest = verity::digest(&made.image);
-    assert!(matches!(made.plan(&digest).write(&path), Err(Error::MissingObject { size: 100, .. })));
-    assert!(matches!(compress(&made.plan(&digest), &path, 3), Err(Error::MissingObject { .. })));
+    let packed = made.directory.path().join("module.tar.zst");
+    let all = Targets { tar: Some(&path), packed: Some((&packed, LEVEL)) };
+    for targets in [all, Targets { packed: None, ..all }, Targets { tar: None, ..all }] {
+        assert!(matches!(write(&made.plan(&digest), targets), Err(Error::MissingObject { size: 100, .. })));
+    }
     assert_eq!(std::fs::read_dir(made.directory.path()).unwrap().count(), 0);
 }
 
@@ -191,18 +198,6 @@ fn sizes_of_eight_gibibytes_and_more_are_written_in_base_256() {
     assert_eq!(header.entry_size().unwrap(), size);
     assert_eq!(header.as_old().size[0], 0x80);
     assert_eq!(plan.size() % BLOCK, 0);
-}
-
-#[test]
-fn copying_through_memory_gives_the_same_bytes_as_copying_in_the_kernel() {
-    let bytes = testkit::Random::from_environment().bytes(3_000_001);
-    let (source, target) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-    source.write_all_at(&bytes, 7).unwrap();
-    plan::copy_through_memory(&source, 7, &target, 512, bytes.len() as u64).unwrap();
-    let mut copied = vec![0; bytes.len()];
-    target.read_exact_at(&mut copied, 512).unwrap();
-    assert!(copied == bytes);
-    assert!(plan::copy_through_memory(&source, 8, &target, 0, bytes.len() as u64).is_err());
 }
 
 mod hostile;

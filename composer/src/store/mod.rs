@@ -63,14 +63,13 @@ impl Store {
         Ok(Self { path: path.to_owned(), root, incoming, directories, next: AtomicU64::new(0) })
     }
 
-    /// Makes everything durable and ends the writing.
+    /// Makes the objects durable that the store has taken so far. It takes its time without using a
+    /// processor, so it is best called beside other work.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn sync(self) -> Result<(), Error> {
-        let Self { path, root, incoming, .. } = self;
-        incoming.remove()?;
-        rustix::fs::syncfs(&root).map_err(|errno| Error::io("sync", &path)(errno.into()))
+    pub fn sync(&self) -> Result<(), Error> {
+        rustix::fs::syncfs(&self.root).map_err(|errno| Error::io("sync", &self.path)(errno.into()))
     }
 
     /// The open directory that holds the objects whose digest begins with `first`.
@@ -228,7 +227,6 @@ impl Drop for Temporary<'_> {
 struct Incoming {
     path: PathBuf,
     lock: File,
-    removed: bool,
 }
 
 impl Incoming {
@@ -247,23 +245,16 @@ impl Incoming {
             };
             let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
             if locked && is_the_same(&lock, &path) {
-                return Ok(Self { path, lock, removed: false });
+                return Ok(Self { path, lock });
             }
         }
-    }
-
-    fn remove(mut self) -> Result<(), Error> {
-        self.removed = true;
-        std::fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if !self.removed {
-            // An error is on its way already; the next build removes what stays.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+        // The next build removes what stays.
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

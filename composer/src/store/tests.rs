@@ -42,6 +42,7 @@ fn objects_lie_under_their_digest_with_fixed_modes_and_nothing_else_is_there() {
         }
     }
     store.sync().unwrap();
+    drop(store);
     wanted.sort();
     wanted.dedup();
     assert_eq!(names(&path), wanted);
@@ -115,6 +116,7 @@ fn what_a_killed_build_left_is_removed_and_what_a_living_one_uses_stays() {
     drop(second);
     put(&first, &[2; 100]);
     first.sync().unwrap();
+    drop(first);
     assert!(root.path().join(digest.object_path()).exists());
     assert!(names(root.path()).iter().all(|name| !name.starts_with(TEMPORARY)));
 }

@@ -23,6 +23,15 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// In a file of the host, which is copied and hashed in one pass and never shared.
     File(PathBuf),
+    /// In a file beside the layout that nobody else has, which becomes the blob without another reading.
+    Moved {
+        /// The file; it is no longer there afterwards, also when the layout could not be written.
+        path: PathBuf,
+        /// The sha256 of its bytes, computed while they were written.
+        digest: Digest,
+        /// Their number.
+        size: u64,
+    },
 }
 
 /// A blob to be written.

@@ -152,6 +152,7 @@ impl Writer {
         let (digest, size) = match &blob.content {
             Content::Bytes(bytes) => (self.bytes(bytes)?, bytes.len() as u64),
             Content::File(path) => self.file(path)?,
+            Content::Moved { path, digest, size } => self.moved(path, *digest, *size)?,
         };
         let mut descriptor = describe(MediaType::from(blob.media_type.as_str()), digest, size);
         if let Some(title) = &blob.title {
@@ -195,6 +196,25 @@ impl Writer {
         let digest = Digest::new(hash.finalize().into());
         let path = self.blobs.join(digest.hex());
         fs::rename(&temporary, &path).map_err(Error::io("create", &path))?;
+        Ok((digest, size))
+    }
+
+    /// Takes over a file whose digest is known.
+    fn moved(&self, source: &Path, digest: Digest, size: u64) -> Result<(Digest, u64), Error> {
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
+        let file = rustix::fs::open(source, flags, rustix::fs::Mode::empty())
+            .map_err(|errno| Error::io("open", source)(errno.into()))?;
+        let file = File::from(file);
+        let found = file.metadata().map_err(Error::io("read", source))?;
+        if !found.is_file() {
+            return Err(Error::NotAFile { path: source.to_owned() });
+        }
+        if found.len() != size {
+            return Err(Error::Changed { path: source.to_owned(), expected: size, found: found.len() });
+        }
+        finish_file(&file, source)?;
+        let path = self.blobs.join(digest.hex());
+        fs::rename(source, &path).map_err(Error::io("create", &path))?;
         Ok((digest, size))
     }
 

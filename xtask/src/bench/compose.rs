@@ -55,6 +55,31 @@ struct Turns {
     runs: Option<u32>,
 }
 
+/// Our runs of one kind.
+#[derive(Default)]
+struct Side {
+    times: Vec<Duration>,
+    /// What the last run printed.
+    printed: String,
+}
+
+impl Side {
+    fn add(&mut self, (time, printed): (Duration, String)) {
+        self.times.push(time);
+        self.printed = printed;
+    }
+}
+
+/// A step of the peers' pipeline.
+struct Step {
+    name: &'static str,
+    time: Duration,
+    /// Whether only `module.tar.zst` needs it.
+    packing: bool,
+}
+
+type Steps = Vec<Step>;
+
 /// The figures that `measure` printed under `name`.
 fn figures<'a>(printed: &'a str, name: &'a str) -> impl Iterator<Item = f64> + 'a {
     let values = printed.lines().filter_map(move |line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -70,67 +95,80 @@ impl Turns {
         self.runs.unwrap_or(usual).max(1)
     }
 
-    /// Everything from the root file system to durable files.
+    /// Everything from the root file system to durable files, with and without `module.tar.zst`.
     fn build(&self, name: &str, input: Input) -> Outcome {
         let root = self.bench.folder(input)?;
-        let (manifest, ours) = (self.bench.work.join("all.yaml"), self.bench.work.join("ours"));
-        let theirs = self.bench.work.join("theirs");
-        let (mut our_times, mut their_times, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-        let mut printed = String::new();
+        let manifest = self.bench.work.join("all.yaml");
+        let outputs = self.bench.work.join("outputs");
+        clear(&outputs)?;
+        let (mut plain, mut packed, mut peers) = (Side::default(), Side::default(), Vec::new());
+        let mut next = 0;
+        // Each run writes to a place of its own. A file system that has just removed thousands of
+        // files is slow to make new ones, and whoever comes next would pay for it.
+        let mut place = || {
+            next += 1;
+            outputs.join(next.to_string())
+        };
         for _ in 0..self.runs(if input == Input::Debian { 5 } else { 1 }) {
-            self.settle(&[&ours, &theirs])?;
-            let (time, figures) = timed(self.bench.measure(&["build"]).arg(&root).arg(&manifest).arg(&ours))?;
-            our_times.push(time);
-            printed = figures;
-            self.settle(&[&ours, &theirs])?;
-            steps = self.pipeline(&root, &theirs)?;
-            their_times.push(steps.iter().map(|(_, time)| *time).sum());
+            for (side, mode) in [(&mut plain, "tar"), (&mut packed, "zstd")] {
+                self.settle()?;
+                let mut ours = self.bench.measure(&["build"]);
+                side.add(timed(ours.arg(&root).arg(&manifest).arg(place()).arg(mode))?);
+            }
+            self.settle()?;
+            peers.push(self.pipeline(&root, &place())?);
         }
-        self.settle(&[&ours, &theirs])?;
-        let (ours, theirs) = (median(our_times), median(their_times));
-        println!(
-            "build {name} ours {:.2} s, theirs {:.2} s: {:.1} times",
-            ours.as_secs_f64(),
-            theirs.as_secs_f64(),
-            ratio(theirs, ours)
-        );
-        println!("        ours (last run): {}", printed.trim_end().replace('\n', ", "));
-        let steps: Vec<String> = steps.iter().map(|(name, time)| format!("{name} {:.2}", time.as_secs_f64())).collect();
+        clear(&outputs)?;
+        let sum =
+            |steps: &Steps, with: bool| steps.iter().filter(|step| with || !step.packing).map(|step| step.time).sum();
+        for (what, side, with) in [("plain", plain, false), ("zstd ", packed, true)] {
+            let theirs = median(peers.iter().map(|steps| sum(steps, with)).collect());
+            let ours = median(side.times);
+            let [ours_seconds, theirs_seconds] = [ours, theirs].map(|time| time.as_secs_f64());
+            println!(
+                "build {name} {what} ours {ours_seconds:.2} s, theirs {theirs_seconds:.2} s: {:.1} times",
+                ratio(theirs, ours)
+            );
+            println!("        ours (last run): {}", side.printed.trim_end().replace('\n', ", "));
+        }
+        let steps = peers.last().into_iter().flatten();
+        let steps: Vec<String> = steps.map(|step| format!("{} {:.2}", step.name, step.time.as_secs_f64())).collect();
         println!("        theirs (last run): {}", steps.join(", "));
         Ok(())
     }
 
-    /// Removes outputs and waits for the disk, so that no side pays for the other's writes.
-    fn settle(&self, folders: &[&Path]) -> Outcome {
-        folders.iter().try_for_each(|folder| clear(folder))?;
+    /// Waits for the disk, so that no side pays for the other's writes.
+    fn settle(&self) -> Outcome {
         timed(Command::new("sync").arg("-f").arg(&self.bench.work)).map(drop)
     }
 
     /// What the composer replaces, step by step.
-    fn pipeline(&self, root: &Path, out: &Path) -> Outcome<Vec<(&'static str, Duration)>> {
+    fn pipeline(&self, root: &Path, out: &Path) -> Outcome<Steps> {
         let (selection, image, tar) = (out.join("selection"), out.join("module.cfs"), out.join("module.tar"));
         std::fs::create_dir_all(&selection).map_err(|error| error.to_string())?;
         let mut steps = Vec::new();
-        let mut step = |name, command: &mut Command| -> Outcome {
-            steps.push((name, timed(command)?.0));
+        let mut step = |name, packing, command: &mut Command| -> Outcome {
+            steps.push(Step { name, time: timed(command)?.0, packing });
             Ok(())
         };
         let rules = format!("--filter=merge {}", self.bench.work.join("all.rsync").display());
         let from = root.join("");
-        step("rsync", self.peer("rsync").args(["-aHAX", "-m", &rules]).arg(from).arg(&selection))?;
+        step("rsync", false, self.peer("rsync").args(["-aHAX", "-m", &rules]).arg(from).arg(&selection))?;
         let store = format!("--digest-store={}", out.join("objects").display());
         let versions = ["--min-version=1", "--max-version=1"];
-        step("mkcomposefs", self.peer("mkcomposefs").args(versions).arg(store).arg(&selection).arg(&image))?;
-        step("fsverity", self.peer("fsverity").arg("digest").arg(&image))?;
+        step("mkcomposefs", false, self.peer("mkcomposefs").args(versions).arg(store).arg(&selection).arg(&image))?;
+        step("fsverity", false, self.peer("fsverity").arg("digest").arg(&image))?;
         let plain = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@1700000000", "-cf"];
-        step("tar", self.peer("tar").args(plain).arg(&tar).arg("-C").arg(out).args(["module.cfs", "objects"]))?;
-        step("zstd", self.peer("zstd").args(["-q", "-3", "-T0"]).arg(&tar))?;
+        step("tar", false, self.peer("tar").args(plain).arg(&tar).arg("-C").arg(out).args(["module.cfs", "objects"]))?;
+        step("zstd", true, self.peer("zstd").args(["-q", "-3", "-T0"]).arg(&tar))?;
         step(
             "sha256sum of files",
+            false,
             Command::new("find").arg(&selection).args(["-type", "f", "-exec", "sha256sum", "{}", "+"]),
         )?;
-        step("sha256sum of tars", Command::new("sha256sum").arg(&tar).arg(out.join("module.tar.zst")).arg(&image))?;
-        step("sync", Command::new("sync").arg("-f").arg(out))?;
+        step("sha256sum of tar", false, Command::new("sha256sum").arg(&tar).arg(&image))?;
+        step("sha256sum of zst", true, Command::new("sha256sum").arg(out.join("module.tar.zst")))?;
+        step("sync", false, Command::new("sync").arg("-f").arg(out))?;
         Ok(steps)
     }
 

@@ -1,5 +1,7 @@
 //! Archives that somebody made to do harm.
 
+use std::path::Path;
+
 use super::*;
 
 /// What an entry of a forged archive is.
