@@ -1,12 +1,20 @@
 //! Resolution by the real apt: against Debian's archive over the network, and against broken archives made here.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a panic is a failed test, and one test says what it compared"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use builder::apt::{Error, FetchOptions, Reason, Settings, SignatureFault, Variant, fetch, host_mirrors, resolve};
+use builder::apt::{
+    Error, FetchOptions, Reason, Settings, SignatureFault, Variant, fetch, fingerprints, host_mirrors, resolve,
+};
 use builder::cache::Cache;
 use model::observe::Silent;
 use model::package::PackageRequest;
@@ -81,6 +89,63 @@ fn a_small_package_comes_and_the_installed_base_equals_mmdebstraps() {
     for (path, package) in paths.iter().zip(&resolution.packages) {
         assert_eq!(Digest::of(&fs::read(path).unwrap()), package.sha256);
     }
+}
+
+/// The primary keys that gpg sees in a keyring, sorted.
+fn gpg_shows(home: &Path, keyring: &Path) -> Vec<String> {
+    let mut gpg = Command::new("gpg");
+    gpg.args(["--batch", "--homedir"]).arg(home).args(["--with-colons", "--show-keys"]).arg(keyring);
+    // Old user names are no UTF-8.
+    let shown = String::from_utf8_lossy(&run(&mut gpg).stdout).into_owned();
+    let (mut keys, mut is_primary) = (Vec::new(), false);
+    for line in shown.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        match fields[0] {
+            "pub" => is_primary = true,
+            "sub" => is_primary = false,
+            "fpr" if is_primary => keys.push(fields[9].to_owned()),
+            _ => {}
+        }
+    }
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+#[test]
+fn the_keys_of_every_keyring_are_those_that_gpg_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("gnupg");
+    fs::create_dir(&home).unwrap();
+    run(Command::new("chmod").arg("700").arg(&home));
+    let gpg = || {
+        let mut gpg = Command::new("gpg");
+        gpg.args(["--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--homedir"]).arg(&home);
+        gpg
+    };
+    // Keys of every kind, in both forms, beside those that the host has.
+    for kind in ["rsa2048", "dsa1024", "ed25519", "nistp256", "brainpoolP256r1"] {
+        run(gpg().args(["--quick-gen-key", &format!("{kind}@example.org"), kind, "sign", "never"]));
+    }
+    let mut keyrings = vec![directory.path().join("made.gpg"), directory.path().join("made.asc")];
+    run(gpg().args(["--export", "--output"]).arg(&keyrings[0]));
+    run(gpg().args(["--armor", "--export", "--output"]).arg(&keyrings[1]));
+    let hosts =
+        ["/usr/share/keyrings", "/etc/apt/trusted.gpg.d"].into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let is_keyring = |path: &PathBuf| {
+        path.extension().is_some_and(|end| ["gpg", "asc", "pgp"].map(Into::into).contains(&end.to_owned()))
+    };
+    keyrings.extend(hosts.map(|entry| entry.unwrap().path()).filter(is_keyring));
+    let mut count = 0;
+    for keyring in &keyrings {
+        let found =
+            fingerprints(&fs::read(keyring).unwrap()).unwrap_or_else(|fault| panic!("{}: {fault}", keyring.display()));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, gpg_shows(&home, keyring), "{}", keyring.display());
+        count += found.len();
+    }
+    println!("{count} keys in {} keyrings", keyrings.len());
+    assert!(keyrings.len() > 10 && count > keyrings.len(), "{count} keys in {} keyrings", keyrings.len());
 }
 
 /// An archive of one package in a directory, signed by a key that is made for it.

@@ -32,6 +32,14 @@ pub enum Error {
         /// Where it was looked for.
         tried: Vec<PathBuf>,
     },
+    /// The keyring cannot be read as OpenPGP.
+    #[error("the keyring {} cannot be used: {fault}", path.display())]
+    Keyring {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: super::KeyringFault,
+    },
     /// apt is not installed.
     #[error("apt-get cannot be started: it is not installed")]
     AptMissing,
@@ -358,6 +366,7 @@ impl Error {
                 "set `snapshot_mirror` to the snapshot archive, such as https://snapshot.example.org/archive/debian"
             }
             Self::KeyringMissing { .. } => "install debian-archive-keyring, or name the archive's keyring as `keyring`",
+            Self::Keyring { .. } => "name a keyring of public keys only, as `gpg --export` writes it",
             Self::AptMissing => "install apt",
             Self::Network { .. } => {
                 "check the network, the mirror's name and the proxy; `--offline` uses what is cached"

@@ -12,11 +12,12 @@ use model::package::{Package, PackageRequest, is_package_name, is_version};
 use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
 
+use super::keyring::Keyring;
 use super::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
-use super::{Settings, Source, Variant, index, solve, state};
+use super::{Fingerprint, Settings, Source, Variant, index, solve};
 
 pub use change::{Change, diff};
-pub use fit::{Drift, Wanted, check};
+pub use fit::{Drift, Keys, Wanted, check};
 
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
@@ -54,6 +55,9 @@ pub struct Inputs {
     pub snapshot: Option<String>,
     /// The sha256 of the keyring file that apt checked the archives with.
     pub keyring: Digest,
+    /// The primary keys in it, sorted; empty in a lock that was written before they were recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyring_fingerprints: Vec<Fingerprint>,
 }
 
 /// Why a lock cannot be read or written.
@@ -143,14 +147,15 @@ impl Inputs {
     /// # Errors
     /// When the settings are wrong or the keyring cannot be read.
     pub fn of(settings: &Settings) -> Result<Self, Error> {
-        let keyring = Digest::of(&state::keyring(settings).map_err(boxed)?.1);
+        let keyring = Keyring::open(settings).map_err(boxed)?;
         Ok(Self {
             suite: settings.suite.clone(),
             variant: settings.variant,
             components: settings.components.clone(),
             mirrors: mirrors(settings)?,
             snapshot: settings.snapshot.clone(),
-            keyring,
+            keyring: keyring.sha256(),
+            keyring_fingerprints: keyring.fingerprints().map_err(boxed)?,
         })
     }
 }
@@ -225,6 +230,9 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     }
     let file: File1 = toml::from_str(text).map_err(syntax)?;
     let wrong = |message: String| Error::Syntax { position: None, message };
+    if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
+        return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
+    }
     let mut resolutions = Vec::new();
     let mut seen = BTreeSet::new();
     for architecture in file.architecture {
@@ -353,8 +361,18 @@ pub(super) mod tests {
             mirrors: vec!["http://mirror.example.org/debian".to_owned()],
             snapshot: None,
             keyring: Digest::of(b"keyring"),
+            keyring_fingerprints: fingerprints(["A", "B"]).to_vec(),
         };
         Lock::new(&wanted(), inputs, vec![resolution])
+    }
+
+    /// Fingerprints of one digit, repeated.
+    fn fingerprints<const N: usize>(digits: [&str; N]) -> [Fingerprint; N] {
+        digits.map(|digit| Fingerprint::parse(&digit.repeat(40)).unwrap())
+    }
+
+    fn keyring(text: &str, digits: [&str; 2]) -> Option<Keys> {
+        Some(Keys { sha256: Digest::of(text.as_bytes()), fingerprints: fingerprints(digits).to_vec() })
     }
 
     fn settings() -> Settings {
@@ -402,6 +420,10 @@ pub(super) mod tests {
             ("size = 5", "size = -5"),
             ("sha256 = \"sha256:", "sha256 = \"md5:"),
             ("sha256 = ", "# sha256 = "),
+            ("[\"AAAA", "[\"aAAA"),
+            ("[\"AAAA", "[\"AAA"),
+            ("[\"AAAA", "[\"DAAA"),
+            ("[\"AAAA", "[\"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\", \"AAAA"),
             ("[[architecture]]", "[[architecture"),
         ] {
             let text = good.replacen(from, to, 1);
@@ -438,7 +460,7 @@ pub(super) mod tests {
         assert!(settings(|wanted| wanted.variant = Variant::Extract));
         assert!(settings(|wanted| wanted.components.push("contrib".to_owned())));
         assert!(settings(|wanted| wanted.mirrors = Some(Vec::new())));
-        assert!(settings(|wanted| wanted.keyring = Some(Digest::of(b"k"))));
+        assert!(settings(|wanted| wanted.keyring = keyring("k", ["A", "B"])));
         assert!(!settings(|wanted| wanted.requests.truncate(1)));
     }
 
@@ -453,7 +475,7 @@ pub(super) mod tests {
         let mut now = wanted();
         now.suite = "forky".to_owned();
         now.requests = requests(&["base", "curl", "libfoo"]);
-        now.keyring = Some(Digest::of(b"newer"));
+        now.keyring = keyring("newer", ["B", "C"]);
         now.mirrors = Some(vec!["http://other.example.org/debian".to_owned()]);
         insta::assert_snapshot!(drifts(&lock, &now, &[Arch::Amd64, Arch::Arm64]).join("\n"));
         let mut edited = lock;
@@ -468,8 +490,25 @@ pub(super) mod tests {
         let mut now = wanted();
         now.mirrors = None;
         assert_eq!(check(&lock, &now, &[Arch::Amd64]), [], "the machine has other mirrors");
-        now.keyring = Some(lock.inputs.keyring);
+        now.keyring = keyring("keyring", ["A", "B"]);
         assert_eq!(check(&lock, &now, &[Arch::Amd64]), [Drift::Settings], "the module names the same keyring now");
+    }
+
+    #[test]
+    fn the_keys_of_the_modules_keyring_are_compared_where_the_lock_has_them() {
+        let mut now = wanted();
+        now.keyring = keyring("keyring", ["A", "B"]);
+        let mut lock = Lock::new(&now, lock().inputs, lock().resolutions);
+        assert_eq!(check(&lock, &now, &[]), []);
+        lock.inputs.keyring_fingerprints = fingerprints(["B", "C"]).to_vec();
+        let [a, c] = fingerprints(["A", "C"]).map(|key| key.to_string());
+        assert_eq!(check(&lock, &now, &[]), [Drift::Keys { added: vec![a], removed: vec![c] }]);
+        assert!(!check(&lock, &now, &[])[0].keeps_versions());
+        // The form of a lock that was written before keys were recorded.
+        lock.inputs.keyring_fingerprints.clear();
+        let text = text(&lock).unwrap();
+        assert!(!text.contains("fingerprints"), "{text}");
+        assert_eq!(check(&parse(&text).unwrap(), &now, &[]), []);
     }
 
     #[test]

@@ -13,14 +13,11 @@ use std::process::Command;
 
 use model::{Arch, Digest};
 
+use super::keyring::Keyring;
 use super::settings::Source;
 use super::{Error, ReleaseInfo, Settings, failure, release};
 use crate::cache::{self, Cache, Lock};
 use crate::process::{self, Captured};
-
-/// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
-const KEYRINGS: [&str; 2] =
-    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
 /// The largest keyring and Release file that is read, in bytes.
 const SMALL_LIMIT: u64 = 64 << 20;
@@ -43,26 +40,8 @@ pub(super) struct Target {
     component: String,
 }
 
-/// The keyring that counts, and its bytes.
-pub(super) fn keyring(settings: &Settings) -> Result<(PathBuf, Vec<u8>), Error> {
-    let path = match &settings.keyring {
-        Some(path) => path.clone(),
-        None => {
-            let known = KEYRINGS.map(PathBuf::from);
-            let found = known.iter().find(|path| path.is_file()).cloned();
-            found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?
-        }
-    };
-    match read_small(&path) {
-        Ok(bytes) => Ok((path, bytes)),
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Err(Error::KeyringMissing { tried: vec![path] })
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
+/// A small file whole.
+pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;
@@ -74,8 +53,8 @@ impl State {
     /// Opens (and makes) the state for `settings`, and waits until no other process has it.
     pub(super) fn open(settings: &Settings, cache: &Cache) -> Result<Self, Error> {
         let sources = settings.sources()?;
-        let (_, key) = keyring(settings)?;
-        let key_of_state = settings.state_key(&sources, Digest::of(&key));
+        let keyring = Keyring::open(settings)?;
+        let key_of_state = settings.state_key(&sources, keyring.sha256());
         let lock = cache.lock(&format!("apt-{}", key_of_state.hex()))?;
         let directory = absolute(&cache.apt_state(&key_of_state)?)?;
         cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
@@ -85,9 +64,8 @@ impl State {
         }
         let state = Self { directory, sources, arch: settings.arch, _lock: lock };
         state.write("status", b"")?;
-        // apt tells an armoured keyring from a binary one by its name.
-        let armoured = key.starts_with(b"-----BEGIN");
-        state.write(if armoured { "keyrings/archive.asc" } else { "keyrings/archive.gpg" }, &key)?;
+        let name = if keyring.is_armoured() { "keyrings/archive.asc" } else { "keyrings/archive.gpg" };
+        state.write(name, &keyring.bytes)?;
         state.write("etc/archive.sources", state.sources_text().as_bytes())?;
         let configuration = configuration(&state.directory, settings);
         state.write("apt.conf", &configuration.map_err(|path| unusable(&path))?)?;

@@ -6,8 +6,9 @@ use model::package::PackageRequest;
 use model::{Arch, Digest};
 use serde::Serialize;
 
-use super::{Error, Lock, boxed, mirrors};
-use crate::apt::{Settings, Variant, state};
+use super::{Error, Inputs, Lock, boxed, mirrors};
+use crate::apt::keyring::Keyring;
+use crate::apt::{Fingerprint, Settings, Variant};
 
 /// What a lock has to fit: the parts of the manifest and the settings that packages depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +26,25 @@ pub struct Wanted {
     pub mirrors: Option<Vec<String>>,
     /// The pinned moment of the snapshot archive.
     pub snapshot: Option<String>,
-    /// The sha256 of the keyring that the module names. `None` where it names none: the machine's own
-    /// keyring may be of any age, since every .deb is held to the lock's sha256.
-    pub keyring: Option<Digest>,
+    /// The keyring that the module names. `None` where it names none: the machine's own keyring may be
+    /// of any age, since every .deb is held to the lock's sha256.
+    pub keyring: Option<Keys>,
+}
+
+/// What a lock holds of a keyring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The sha256 of the file.
+    pub sha256: Digest,
+    /// The primary keys in it, sorted.
+    pub fingerprints: Vec<Fingerprint>,
+}
+
+impl Keys {
+    fn of(settings: &Settings) -> Result<Self, crate::apt::Error> {
+        let keyring = Keyring::open(settings)?;
+        Ok(Self { sha256: keyring.sha256(), fingerprints: keyring.fingerprints()? })
+    }
 }
 
 impl Wanted {
@@ -41,7 +58,7 @@ impl Wanted {
         requests.sort();
         requests.dedup();
         let named = named_mirrors || settings.snapshot.is_some();
-        let keyring = settings.keyring.is_some().then(|| state::keyring(settings)).transpose().map_err(boxed)?;
+        let keyring = settings.keyring.is_some().then(|| Keys::of(settings)).transpose().map_err(boxed)?;
         Ok(Self {
             requests,
             suite: settings.suite.clone(),
@@ -49,7 +66,7 @@ impl Wanted {
             components: settings.components.clone(),
             mirrors: named.then(|| mirrors(settings)).transpose()?,
             snapshot: settings.snapshot.clone(),
-            keyring: keyring.map(|(_, bytes)| Digest::of(&bytes)),
+            keyring,
         })
     }
 
@@ -66,7 +83,7 @@ impl Wanted {
     /// `locked_mirrors` count.
     #[must_use]
     pub fn settings_digest(&self, locked_mirrors: &[String]) -> Digest {
-        let keyring = self.keyring.map_or_else(|| "the machine's".to_owned(), |digest| digest.to_string());
+        let keyring = self.keyring.as_ref().map_or_else(|| "the machine's".to_owned(), |keys| keys.sha256.to_string());
         let mirrors = self.mirrors.as_deref().unwrap_or(locked_mirrors);
         let text = format!(
             "builder settings 1\nsuite {}\nvariant {}\ncomponents {}\nkeyring {keyring}\n{}",
@@ -101,6 +118,14 @@ pub enum Drift {
         /// What holds now.
         now: String,
     },
+    /// The keyring that the module names has other keys.
+    #[error("the keys in the keyring changed{}{}", listed("; new: ", added), listed("; gone: ", removed))]
+    Keys {
+        /// The fingerprints that the lock does not have.
+        added: Vec<String>,
+        /// The fingerprints that only the lock has.
+        removed: Vec<String>,
+    },
     /// The manifest's digest in the lock is another one, and the lock's own list of requests is not.
     #[error("the lock's digest of the manifest's packages is not what its own list gives: it was edited")]
     Manifest,
@@ -133,7 +158,7 @@ impl Drift {
         match self {
             Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
             Self::Input { field, .. } => matches!(*field, "variant" | "components"),
-            Self::Manifest | Self::Settings => false,
+            Self::Keys { .. } | Self::Manifest | Self::Settings => false,
         }
     }
 }
@@ -144,7 +169,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let locked = &lock.inputs;
     let list = |list: &[String]| list.join(", ");
     let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
-    let keyring = wanted.keyring.unwrap_or(locked.keyring);
+    let keyring = wanted.keyring.as_ref().map_or(locked.keyring, |keys| keys.sha256);
     let fields = [
         ("suite", locked.suite.clone(), wanted.suite.clone()),
         ("variant", locked.variant.to_string(), wanted.variant.to_string()),
@@ -156,6 +181,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
     drifts.extend(changed.map(|(field, locked, now)| Drift::Input { field, locked, now }));
+    drifts.extend(keys(locked, wanted));
     let named =
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
     let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
@@ -180,4 +206,14 @@ fn requests(lock: &Lock, wanted: &Wanted) -> Option<Drift> {
     }
     let (added, removed) = (added.into_iter().collect::<Vec<_>>(), removed.into_iter().collect::<Vec<_>>());
     (!added.is_empty() || !removed.is_empty()).then_some(Drift::Requests { added, removed })
+}
+
+/// A lock that was written before keys were recorded is held to the keyring's sha256 only.
+fn keys(locked: &Inputs, wanted: &Wanted) -> Option<Drift> {
+    let now = &wanted.keyring.as_ref().filter(|_| !locked.keyring_fingerprints.is_empty())?.fingerprints;
+    let missing = |from: &[Fingerprint], of: &[Fingerprint]| -> Vec<String> {
+        of.iter().filter(|key| !from.contains(key)).map(ToString::to_string).collect()
+    };
+    let (added, removed) = (missing(&locked.keyring_fingerprints, now), missing(now, &locked.keyring_fingerprints));
+    (!added.is_empty() || !removed.is_empty()).then_some(Drift::Keys { added, removed })
 }
