@@ -16,7 +16,7 @@ use std::path::Path;
 pub use archive::archive;
 pub use directory::directory;
 pub use fault::ArchiveFault;
-pub use source::{ArchiveFile, Positioned, Source};
+pub use source::{ArchiveFile, HostFile, Positioned, Source};
 
 use crate::Error;
 use crate::tree::Tree;
@@ -36,6 +36,11 @@ impl XattrFilter {
     #[must_use]
     pub fn none() -> Self {
         Self::Only(BTreeSet::new())
+    }
+
+    /// Whether no attribute at all comes into the tree.
+    pub(crate) fn keeps_none(&self) -> bool {
+        matches!(self, Self::Only(names) if names.is_empty())
     }
 
     /// Whether the attribute `name` comes into the tree.

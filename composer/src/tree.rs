@@ -7,9 +7,13 @@
 //! Directory entries are always sorted by the bytes of their names, so that no output depends on
 //! the order in which a directory was read.
 
+mod xattrs;
+
 use std::collections::BTreeMap;
 
 use model::ImagePath;
+
+pub use xattrs::Xattrs;
 
 /// The index of a node in its tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,9 +38,6 @@ pub struct Mtime {
     /// Nanoseconds after `seconds`, below 1,000,000,000.
     pub nanoseconds: u32,
 }
-
-/// Extended attributes: full name (`security.capability`) to value.
-pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// What every inode has.
 #[derive(Debug, Clone, PartialEq, Eq)]

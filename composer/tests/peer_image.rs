@@ -335,9 +335,9 @@ fn shown(tree: &Tree<Entry>) -> Tree<Entry> {
     let mut pending = vec![NodeId::ROOT];
     while let Some(id) = pending.pop() {
         let node = shown.node_mut(id);
-        node.stat
-            .xattrs
-            .retain(|name, _| !name.starts_with(b"user.overlay.") && !name.starts_with(b"trusted.overlay."));
+        let of_overlayfs = |name: &[u8]| name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.");
+        let xattrs = std::mem::take(&mut node.stat.xattrs);
+        node.stat.xattrs = xattrs.into_iter().filter(|(name, _)| !of_overlayfs(name)).collect();
         if matches!(node.kind, Kind::CharDevice(0)) {
             node.kind = Kind::Regular(Entry::Empty);
         }

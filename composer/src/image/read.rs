@@ -445,10 +445,10 @@ fn restore_whiteouts(tree: &mut Tree<Entry>, directory: NodeId, links: &[(u32, u
     for id in whiteouts {
         let node = tree.node_mut(id);
         node.kind = Kind::CharDevice(0);
-        WHITEOUT_MARKS.iter().for_each(|name| drop(node.stat.xattrs.remove(&*plain(name))));
+        WHITEOUT_MARKS.iter().for_each(|name| drop(node.stat.xattrs.remove(&plain(name))));
     }
     let marks = &mut tree.node_mut(directory).stat.xattrs;
-    PARENT_MARKS.iter().for_each(|(name, _)| drop(marks.remove(&*plain(name))));
+    PARENT_MARKS.iter().for_each(|(name, _)| drop(marks.remove(&plain(name))));
 }
 
 /// The file type bits of a node.

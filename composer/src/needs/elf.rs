@@ -225,7 +225,7 @@ mod tests {
     fn a_real_program_is_read() {
         let path = std::env::current_exe().unwrap();
         let size = path.metadata().unwrap().len();
-        let elf = read(&Source::File { path, size }.positioned().unwrap()).unwrap().unwrap();
+        let elf = read(&Source::File { file: path.as_path().into(), size }.positioned().unwrap()).unwrap().unwrap();
         assert!(elf.needed.iter().any(|name| name.starts_with(b"libc.so")), "{elf:?}");
         assert!(elf.interpreter.unwrap().starts_with(b"/lib"));
     }
@@ -242,7 +242,8 @@ mod tests {
                     Ok(metadata) if metadata.is_file() => metadata.len(),
                     _ => continue,
                 };
-                let Some(elf) = read(&Source::File { path: path.clone(), size }.positioned().unwrap()).unwrap() else {
+                let source = Source::File { file: path.as_path().into(), size };
+                let Some(elf) = read(&source.positioned().unwrap()).unwrap() else {
                     continue;
                 };
                 let output = std::process::Command::new("readelf").env("LC_ALL", "C").arg("-dlW").arg(&path).output();

@@ -2,18 +2,25 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-use super::{Options, Source, XattrFilter};
+use super::{HostFile, Options, Source, XattrFilter};
 use crate::Error;
 use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
+
+/// How many directories are listed before their entries are put into the tree, while the next as
+/// many are listed. It bounds what is in memory twice; the result does not depend on it.
+const BATCH: usize = 256;
+
+/// The room for names that the kernel gives at once, in bytes.
+const NAMES: usize = 32 << 10;
 
 /// Reads the directory `path`, following a symbolic link there but none below.
 ///
@@ -28,24 +35,22 @@ pub fn directory(path: &Path, options: &Options) -> Result<Tree<Source>, Error> 
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path)(errno.into()))?;
     let status = rustix::fs::fstat(&root).map_err(|errno| Error::io("stat", path)(errno.into()))?;
-    // A trailing slash makes the attributes those of the directory even where `path` is a link.
-    let stat = stat_of(&status, &path.join(""), &options.xattrs)?;
+    drop(root);
+    // An empty name makes the attributes those of the directory even where `path` is a link.
+    let stat = Looker::new(Arc::from(path), &options.xattrs).stat(&status, c"")?;
     let mut scan = Assembly { tree: Tree::new(stat), inodes: HashMap::new() };
-    let mut level = vec![(NodeId::ROOT, path.to_owned())];
-    // One level of directories after the other: those of a level are read at the same time, and
-    // the nodes are numbered in the order of the names.
+    let mut level = vec![Place { id: NodeId::ROOT, path: Arc::from(path) }];
+    // One level of directories after the other, and the nodes are numbered in the order of the names.
     while !level.is_empty() {
-        let listings: Vec<Result<Vec<Found>, Error>> =
-            level.par_iter().map(|(id, place)| list(place, *id == NodeId::ROOT, &options.xattrs)).collect();
-        let mut below = Vec::new();
-        for ((id, place), listing) in level.iter().zip(listings) {
-            for found in listing? {
-                scan.insert(*id, place, found, &mut below)?;
-            }
-        }
-        level = below;
+        level = scan.level(&level, &options.xattrs)?;
     }
     Ok(scan.tree)
+}
+
+/// A directory that has a node, but no entries yet.
+struct Place {
+    id: NodeId,
+    path: Arc<Path>,
 }
 
 /// One name of a directory.
@@ -56,127 +61,187 @@ struct Found {
     shared: Option<(u64, u64)>,
 }
 
+/// The names of a directory, sorted.
+type Listing = Result<Vec<Found>, Error>;
+
 struct Assembly {
     tree: Tree<Source>,
     inodes: HashMap<(u64, u64), NodeId>,
 }
 
 impl Assembly {
-    fn insert(
-        &mut self,
-        directory: NodeId,
-        place: &Path,
-        found: Found,
-        below: &mut Vec<(NodeId, PathBuf)>,
-    ) -> Result<(), Error> {
-        let known = found.shared.and_then(|identity| self.inodes.get(&identity).copied());
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let is_directory = found.node.is_directory();
-                let id = self.tree.add(found.node)?;
-                if is_directory {
-                    below.push((id, place.join(OsStr::from_bytes(&found.name))));
-                }
-                id
-            }
-        };
-        if let Some(identity) = found.shared {
-            self.inodes.insert(identity, id);
+    /// Reads the directories of one level and gives those of the next.
+    fn level(&mut self, level: &[Place], filter: &XattrFilter) -> Result<Vec<Place>, Error> {
+        let mut below = Vec::new();
+        let mut listed: (&[Place], Vec<Listing>) = (&[], Vec::new());
+        for batch in level.chunks(BATCH).chain([&[][..]]) {
+            let (places, listings) = listed;
+            let insert =
+                || places.iter().zip(listings).try_for_each(|(at, listing)| self.insert(at, listing?, &mut below));
+            let (inserted, listings) = rayon::join(insert, || list_all(batch, filter));
+            inserted?;
+            listed = (batch, listings);
         }
-        self.tree.link(directory, &found.name, id)?;
+        Ok(below)
+    }
+
+    /// Gives the directory `at` its entries, and those of them nodes that are new.
+    fn insert(&mut self, at: &Place, listing: Vec<Found>, below: &mut Vec<Place>) -> Result<(), Error> {
+        let mut entries = Vec::with_capacity(listing.len());
+        for Found { name, node, shared } in listing {
+            let known = shared.and_then(|identity| self.inodes.get(&identity).copied());
+            let id = match known {
+                Some(id) => id,
+                None => {
+                    let is_directory = node.is_directory();
+                    let id = self.tree.add(node)?;
+                    if is_directory {
+                        below.push(Place { id, path: Arc::from(at.path.join(OsStr::from_bytes(&name))) });
+                    }
+                    id
+                }
+            };
+            if let Some(identity) = shared {
+                self.inodes.insert(identity, id);
+            }
+            entries.push((name, id));
+        }
+        // The map is made of sorted names at once, which makes it smaller than one after the other.
+        self.tree.node_mut(at.id).kind = Kind::Directory(Entries::from_iter(entries));
         Ok(())
     }
 }
 
+/// The entries of many directories, each at its directory's place.
+fn list_all(places: &[Place], filter: &XattrFilter) -> Vec<Listing> {
+    let room = || Vec::with_capacity(NAMES);
+    places.par_iter().map_init(room, |room, place| list(place, filter, room)).collect()
+}
+
 /// The entries of one directory, sorted by name.
-fn list(place: &Path, is_root: bool, filter: &XattrFilter) -> Result<Vec<Found>, Error> {
-    let at = |action, path: &Path, errno: Errno| Error::io(action, path)(errno.into());
+fn list(place: &Place, filter: &XattrFilter, room: &mut Vec<u8>) -> Listing {
+    let path = &place.path;
+    let at = |action, errno: Errno| Error::io(action, path)(errno.into());
     // Below the root a link may have taken the directory's place since it was seen.
-    let follow = if is_root { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let follow = if place.id == NodeId::ROOT { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-    let descriptor = rustix::fs::open(place, flags, Mode::empty()).map_err(|errno| at("open", place, errno))?;
-    let mut entries = Dir::read_from(&descriptor).map_err(|errno| at("list", place, errno))?;
+    let descriptor = rustix::fs::open(&**path, flags, Mode::empty()).map_err(|errno| at("open", errno))?;
+    let mut entries = RawDir::new(&descriptor, room.spare_capacity_mut());
+    let mut looker = Looker::new(Arc::clone(path), filter);
     let mut found = Vec::new();
-    while let Some(entry) = entries.read() {
-        let entry = entry.map_err(|errno| at("list", place, errno))?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(|errno| at("list", errno))?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            found.push(look_at(&descriptor, place, entry.file_name(), filter)?);
+            found.push(looker.look_at(&descriptor, entry.file_name())?);
         }
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
 }
 
-fn look_at(directory: &OwnedFd, place: &Path, name: &CStr, filter: &XattrFilter) -> Result<Found, Error> {
-    let path = place.join(OsStr::from_bytes(name.to_bytes()));
-    let io = |action: &'static str| {
-        let path = &path;
-        move |errno: Errno| Error::io(action, path)(errno.into())
-    };
-    let status = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(io("stat"))?;
-    let stat = stat_of(&status, &path, filter)?;
-    let kind = match FileType::from_raw_mode(status.st_mode) {
-        FileType::Directory => Kind::Directory(Entries::new()),
-        FileType::Symlink => {
-            let target = rustix::fs::readlinkat(directory, name, Vec::new()).map_err(io("read the link"))?;
-            Kind::Symlink(target.into_bytes().into_boxed_slice())
-        }
-        FileType::CharacterDevice => Kind::CharDevice(status.st_rdev),
-        FileType::BlockDevice => Kind::BlockDevice(status.st_rdev),
-        FileType::Fifo => Kind::Fifo,
-        FileType::Socket => Kind::Socket,
-        FileType::RegularFile => {
-            let size = u64::try_from(status.st_size).map_err(|_| io("stat")(Errno::OVERFLOW))?;
-            Kind::Regular(Source::File { path: path.clone(), size })
-        }
-        FileType::Unknown => return Err(io("stat")(Errno::INVAL)),
-    };
-    let shared = status.st_nlink > 1 && !matches!(kind, Kind::Directory(_));
-    let shared = shared.then_some((status.st_dev, status.st_ino));
-    Ok(Found { name: Box::from(name.to_bytes()), node: Node { stat, kind }, shared })
+/// Looks at the files of one directory.
+struct Looker<'a> {
+    directory: Arc<Path>,
+    filter: &'a XattrFilter,
+    /// The directory's path and a slash; behind them comes the name of one file after the other.
+    path: Vec<u8>,
+    /// The length of the directory's part of `path`.
+    stem: usize,
 }
 
-fn stat_of(status: &rustix::fs::Stat, path: &Path, filter: &XattrFilter) -> Result<Stat, Error> {
-    let overflow = || Error::io("stat", path)(Errno::OVERFLOW.into());
-    Ok(Stat {
-        mode: u16::try_from(status.st_mode & 0o7777).map_err(|_| overflow())?,
-        uid: status.st_uid,
-        gid: status.st_gid,
-        mtime: Mtime {
-            seconds: status.st_mtime,
-            nanoseconds: u32::try_from(status.st_mtime_nsec).map_err(|_| overflow())?,
-        },
-        xattrs: xattrs(path, filter).map_err(|source| Error::io("read the extended attributes of", path)(source))?,
-    })
-}
-
-/// The attributes of `path` itself, not of what a link leads to.
-fn xattrs(path: &Path, filter: &XattrFilter) -> io::Result<Xattrs> {
-    let mut found = Xattrs::new();
-    let mut small = [0; 512];
-    // The first try needs no memory: nearly all files have no attributes at all.
-    let large;
-    let names = match rustix::fs::llistxattr(path, &mut small) {
-        Ok(count) => &small[..count],
-        Err(Errno::RANGE) => {
-            large = growing(|buffer| rustix::fs::llistxattr(path, buffer))?;
-            &large
-        }
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(found),
-        Err(errno) => return Err(errno.into()),
-    };
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && filter.keeps(name)) {
-        let value = growing(|buffer| rustix::fs::lgetxattr(path, name, buffer))?;
-        found.insert(Box::from(name), value.into_boxed_slice());
+impl<'a> Looker<'a> {
+    fn new(directory: Arc<Path>, filter: &'a XattrFilter) -> Self {
+        let path = [directory.as_os_str().as_bytes(), b"/"].concat();
+        Self { directory, filter, stem: path.len(), path }
     }
-    Ok(found)
+
+    /// What an error about the file `name` names.
+    fn name(&self, name: &CStr) -> PathBuf {
+        self.directory.join(OsStr::from_bytes(name.to_bytes()))
+    }
+
+    fn error(&self, action: &'static str, name: &CStr, errno: Errno) -> Error {
+        Error::io(action, &self.name(name))(errno.into())
+    }
+
+    fn look_at(&mut self, descriptor: &OwnedFd, name: &CStr) -> Result<Found, Error> {
+        let status = rustix::fs::statat(descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| self.error("stat", name, errno))?;
+        let stat = self.stat(&status, name)?;
+        let kind = match FileType::from_raw_mode(status.st_mode) {
+            FileType::Directory => Kind::Directory(Entries::new()),
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(descriptor, name, Vec::new());
+                let target = target.map_err(|errno| self.error("read the link", name, errno))?;
+                Kind::Symlink(target.into_bytes().into_boxed_slice())
+            }
+            FileType::CharacterDevice => Kind::CharDevice(status.st_rdev),
+            FileType::BlockDevice => Kind::BlockDevice(status.st_rdev),
+            FileType::Fifo => Kind::Fifo,
+            FileType::Socket => Kind::Socket,
+            FileType::RegularFile => {
+                let size = u64::try_from(status.st_size).map_err(|_| self.error("stat", name, Errno::OVERFLOW))?;
+                let file = HostFile::new(Arc::clone(&self.directory), OsStr::from_bytes(name.to_bytes()));
+                Kind::Regular(Source::File { file, size })
+            }
+            FileType::Unknown => return Err(self.error("stat", name, Errno::INVAL)),
+        };
+        let shared = status.st_nlink > 1 && !matches!(kind, Kind::Directory(_));
+        let shared = shared.then_some((status.st_dev, status.st_ino));
+        Ok(Found { name: Box::from(name.to_bytes()), node: Node { stat, kind }, shared })
+    }
+
+    fn stat(&mut self, status: &rustix::fs::Stat, name: &CStr) -> Result<Stat, Error> {
+        let xattrs = self.xattrs(name);
+        let overflow = || self.error("stat", name, Errno::OVERFLOW);
+        Ok(Stat {
+            mode: u16::try_from(status.st_mode & 0o7777).map_err(|_| overflow())?,
+            uid: status.st_uid,
+            gid: status.st_gid,
+            mtime: Mtime {
+                seconds: status.st_mtime,
+                nanoseconds: u32::try_from(status.st_mtime_nsec).map_err(|_| overflow())?,
+            },
+            xattrs: xattrs.map_err(|errno| self.error("read the extended attributes of", name, errno))?,
+        })
+    }
+
+    /// The attributes of the file itself, not of what a link leads to.
+    ///
+    /// By path, because the kernel gives them by descriptor for files only that may be opened. A path
+    /// through `/proc/self/fd` is shorter, but takes longer.
+    fn xattrs(&mut self, name: &CStr) -> Result<Xattrs, Errno> {
+        let mut found = Xattrs::new();
+        if self.filter.keeps_none() {
+            return Ok(found);
+        }
+        self.path.truncate(self.stem);
+        self.path.extend_from_slice(name.to_bytes_with_nul());
+        let path = CStr::from_bytes_with_nul(&self.path).map_err(|_| Errno::INVAL)?;
+        let mut small = [0; 512];
+        // The first try needs no memory: nearly all files have no attributes at all.
+        let large;
+        let names = match rustix::fs::llistxattr(path, &mut small) {
+            Ok(count) => &small[..count],
+            Err(Errno::RANGE) => {
+                large = growing(|buffer| rustix::fs::llistxattr(path, buffer))?;
+                &large
+            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(found),
+            Err(errno) => return Err(errno),
+        };
+        for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && self.filter.keeps(name)) {
+            let value = growing(|buffer| rustix::fs::lgetxattr(path, name, buffer))?;
+            found.insert(Box::from(name), value.into_boxed_slice());
+        }
+        Ok(found)
+    }
 }
 
 /// Calls `read` with larger and larger buffers. Linux has at most 64 KiB of names and of one value.
 /// The call that asks for the size first would need the loop, too, and rustix gives nothing for an
 /// empty buffer.
-fn growing(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Vec<u8>> {
+fn growing(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
     let mut buffer = vec![0; 1024];
     loop {
         match read(&mut buffer) {
@@ -185,7 +250,7 @@ fn growing(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<
                 return Ok(buffer);
             }
             Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
-            Err(errno) => return Err(errno.into()),
+            Err(errno) => return Err(errno),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the bytes of a file lie.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -36,6 +37,37 @@ impl ArchiveFile {
     }
 }
 
+/// The place of a file of the host. The files of a directory share its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFile {
+    directory: Arc<Path>,
+    name: Box<OsStr>,
+}
+
+impl HostFile {
+    /// The file `name` of `directory`.
+    #[must_use]
+    pub fn new(directory: Arc<Path>, name: &OsStr) -> Self {
+        Self { directory, name: Box::from(name) }
+    }
+
+    /// The whole path.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&*self.name)
+    }
+}
+
+impl From<&Path> for HostFile {
+    fn from(path: &Path) -> Self {
+        match (path.parent(), path.file_name()) {
+            (Some(directory), Some(name)) => Self::new(Arc::from(directory), name),
+            // No regular file is called `/` or `..`: opening it will say so.
+            _ => Self::new(Arc::from(path), OsStr::new("")),
+        }
+    }
+}
+
 /// Where to read the bytes of a regular file.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -44,7 +76,7 @@ pub enum Source {
     /// A file of the host.
     File {
         /// Where it is.
-        path: PathBuf,
+        file: HostFile,
         /// Its size in bytes when it was scanned.
         size: u64,
     },
@@ -78,7 +110,7 @@ impl Source {
     pub fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
         match self {
             Self::Bytes(bytes) => Ok(Box::new(io::Cursor::new(Arc::clone(bytes)))),
-            Self::File { path, .. } => Ok(Box::new(open_regular(path)?)),
+            Self::File { file, .. } => Ok(Box::new(open_regular(&file.path())?)),
             Self::Range { archive, offset, size } => {
                 Ok(Box::new(RangeReader { archive: Arc::clone(archive), offset: *offset, left: *size }))
             }
@@ -92,7 +124,10 @@ impl Source {
     pub fn positioned(&self) -> Result<Positioned, Error> {
         Ok(Positioned(match self {
             Self::Bytes(bytes) => Held::Bytes(Arc::clone(bytes)),
-            Self::File { path, size } => Held::File { path: path.clone(), file: open_regular(path)?, size: *size },
+            Self::File { file, size } => {
+                let path = file.path();
+                Held::File { file: open_regular(&path)?, path, size: *size }
+            }
             Self::Range { archive, offset, size } => {
                 Held::Range { archive: Arc::clone(archive), offset: *offset, size: *size }
             }
@@ -124,7 +159,7 @@ impl Source {
     fn name(&self) -> PathBuf {
         match self {
             Self::Bytes(_) => PathBuf::from("<memory>"),
-            Self::File { path, .. } => path.clone(),
+            Self::File { file, .. } => file.path(),
             Self::Range { archive, .. } => archive.path.clone(),
         }
     }
@@ -226,7 +261,7 @@ mod tests {
         let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()));
         for (source, content) in [
             (Source::Bytes(b"0123456789"[..].into()), &b"0123456789"[..]),
-            (Source::File { path: path.clone(), size: 10 }, b"0123456789"),
+            (Source::File { file: path.as_path().into(), size: 10 }, b"0123456789"),
             (Source::Range { archive: Arc::clone(&archive), offset: 2, size: 3 }, b"234"),
         ] {
             let open = source.positioned().unwrap();
@@ -237,8 +272,19 @@ mod tests {
             }
             assert_eq!(open.read_at(u64::MAX, 5).unwrap(), b"");
         }
-        let shrunk = Source::File { path, size: 20 };
+        let shrunk = Source::File { file: path.as_path().into(), size: 20 };
         assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_of_the_host_has_the_path_that_it_was_given() {
+        for path in ["/a/b", "a/b", "b", "/a/\u{fc}/b c"] {
+            assert_eq!(HostFile::from(Path::new(path)).path(), Path::new(path));
+        }
+        for path in ["/", "..", "a/..", ""] {
+            let file = Source::File { file: Path::new(path).into(), size: 1 };
+            assert!(file.open().is_err(), "{path}");
+        }
     }
 
     #[test]
@@ -246,7 +292,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         fs::write(&path, b"1234").unwrap();
-        let source = |size| Source::File { path: path.clone(), size };
+        let source = |size| Source::File { file: path.as_path().into(), size };
         assert_eq!(source(4).read(4).unwrap(), b"1234");
         assert!(matches!(source(3).read(9), Err(Error::SourceChanged { expected: 3, found: 4, .. })));
         assert!(matches!(source(5).read(9), Err(Error::SourceChanged { expected: 5, found: 4, .. })));

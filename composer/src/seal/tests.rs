@@ -124,7 +124,7 @@ fn equal_contents_and_hard_links_reach_a_sink_once() {
 
 #[test]
 fn what_no_name_leads_to_is_not_read() {
-    let gone = Source::File { path: "/nonexistent/file".into(), size: 100 };
+    let gone = Source::File { file: std::path::Path::new("/nonexistent/file").into(), size: 100 };
     let mut tree = tree(&[gone]);
     tree.unlink(NodeId::ROOT, b"f0");
     assert!(seal(tree, &[], &Silent).is_ok());
@@ -136,7 +136,7 @@ fn a_file_that_grew_or_shrank_is_an_error() {
         for claimed in [real as u64 - 1, real as u64 + 1, 2 * real as u64, HUGE, HUGE + 1] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&vec![1; real]).unwrap();
-            let source = Source::File { path: file.path().to_owned(), size: claimed };
+            let source = Source::File { file: file.path().into(), size: claimed };
             let sink = Memory::default();
             let error = seal(tree(&[source]), &[&sink], &Silent).unwrap_err();
             assert!(
