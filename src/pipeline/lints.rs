@@ -4,11 +4,11 @@
 //! the neighbours that the user names, and the modules that the manifest requires, which cannot be
 //! seen from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
-use composer::tree::{Entries, Node};
+use composer::tree::{Entries, Kind, Node};
 use model::rules::Rules;
 use model::{Diagnostic, ImagePath, Position, Severity};
 
@@ -51,7 +51,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, 
         carved.ownership.is_base(path) || neighbours.iter().any(ships)
     };
     let world = World { whole: &carved.whole, shipped: &carved.selected.tree, elsewhere: &elsewhere };
-    let room = Room { inputs, carved };
+    let room = Room { inputs, carved, own: own(inputs, carved) };
     let mut found: Vec<Diagnostic> =
         grouped(needs::unmet(world)?).iter().map(|lack| room.diagnostic(lack, None)).collect();
     for (field, command) in inputs.manifest.command_entries() {
@@ -65,6 +65,17 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, 
     let idle = needs::idle_units(world);
     found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
     Ok(found)
+}
+
+/// What the author brought into the root file system: the files of the packages that `package_spec`
+/// names, and the overlay's. Nobody asks when there is no required module that might bring them too.
+fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
+    if inputs.manifest.dependencies.requires.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest);
+    own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
+    own
 }
 
 /// What each neighbour ships, as far as it would take it from the same root file system.
@@ -110,6 +121,8 @@ fn grouped(unmet: Vec<Unmet>) -> Vec<Lack> {
 struct Room<'a> {
     inputs: &'a Inputs,
     carved: &'a Carved,
+    /// See [`own`].
+    own: BTreeSet<ImagePath>,
 }
 
 impl Room<'_> {
@@ -137,9 +150,26 @@ impl Room<'_> {
             span: None,
             field: field.unwrap_or_default(),
             text: String::new(),
-            message: format!("{} {state}, and {who} {verb}", lack.name),
+            message: match (self.is_shipped(lack), lack.missing.is_empty()) {
+                // The name is there, and leads to what is not.
+                (true, false) => format!("{} {state}, and {who} {verb} by way of {}", list(&lack.missing), lack.name),
+                (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", lack.name),
+                (false, _) => format!("{} {state}, and {who} {verb}", lack.name),
+            },
             cure: self.cure(lack),
         }
+    }
+
+    /// Whether what is needed is a path that is shipped, whatever it leads to.
+    fn is_shipped(&self, lack: &Lack) -> bool {
+        let shipped = &self.carved.selected.tree;
+        let directory = lack.by.first().filter(|_| lack.need == Need::Target).and_then(ImagePath::parent);
+        let path = match (lack.name.strip_prefix('/'), directory) {
+            (Some(_), _) => ImagePath::new(&lack.name),
+            (None, Some(directory)) => ImagePath::new(format!("{directory}/{}", lack.name)),
+            (None, None) => return false,
+        };
+        path.is_ok_and(|path| shipped.lookup(&shipped.resolve_parent(&path)).is_some())
     }
 
     fn severity(&self, lack: &Lack) -> Severity {
@@ -150,16 +180,34 @@ impl Room<'_> {
         // Debian ships links that lead somewhere only when another package is there.
         let is_debians_link = lack.need == Need::Target && !is_dropped && !lack.by.iter().any(is_own);
         let is_unknown = is_dropped && !self.carved.ownership.knows_base();
-        if lack.soft || is_debians_link || is_unknown || !self.inputs.manifest.dependencies.requires.is_empty() {
+        if lack.soft || is_debians_link || is_unknown || self.may_be_required(lack) {
             Severity::Note
         } else {
             Severity::Warning
         }
     }
 
+    /// Whether a module that the manifest requires may bring it. Such a module cannot be seen from here,
+    /// but what the author put into this one and then left out, another one has no reason to bring.
+    fn may_be_required(&self, lack: &Lack) -> bool {
+        !self.inputs.manifest.dependencies.requires.is_empty() && !lack.missing.iter().any(|path| self.is_own(path))
+    }
+
+    /// Whether the author brought what lies at `path`, or it is a link to such a file that no package
+    /// lists: a maintainer script made it, as those of alternatives.
+    fn is_own(&self, path: &ImagePath) -> bool {
+        if self.own.contains(path) {
+            return true;
+        }
+        let whole = &self.carved.whole;
+        let Some(Kind::Symlink(target)) = whole.lookup(path).map(|id| &whole.node(id).kind) else { return false };
+        let target = ImagePath::new(&**target).ok().map(|target| whole.resolve_parent(&target));
+        !self.carved.ownership.is_owned(path) && target.is_some_and(|target| self.own.contains(&target))
+    }
+
     fn cure(&self, lack: &Lack) -> String {
         let requires = &self.inputs.manifest.dependencies.requires;
-        if !requires.is_empty() {
+        if self.may_be_required(lack) {
             let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
             return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
         }
@@ -180,7 +228,10 @@ impl Room<'_> {
         let patterns = patterns.join(" and ");
         // A file_spec would take the place of the packages' own files.
         let field = if self.inputs.manifest.file_spec.is_empty() { "protected_spec" } else { "file_spec" };
-        format!("add {patterns} to {field}, or name the module that brings it in dependencies.requires")
+        match requires.is_empty() {
+            true => format!("add {patterns} to {field}, or name the module that brings it in dependencies.requires"),
+            false => format!("add {patterns} to {field}, or name the manifest of the module that ships it by --with"),
+        }
     }
 
     /// What to do about the rule that keeps `path` out, if there is one.

@@ -83,6 +83,66 @@ fn a_neighbour_brings_what_it_ships_and_a_required_module_may() {
     assert!(out.contains("note[needs-library]") && out.contains("`acme/zlib@^1.0`"), "{out}");
 }
 
+const REQUIRES: &str = "dependencies:\n  requires: [acme/zlib@^1.0]\nmask:\n";
+
+#[test]
+fn a_required_module_excuses_nothing_that_the_author_put_in_and_left_out() {
+    let mut world = World::new();
+    world.edit("mask:\n", REQUIRES);
+    // Of httpd, which package_spec names: its program, and the file that its alternative leads to.
+    world.edit("  - /usr/sbin/httpd\n", "  - /opt/***\n");
+    // Of the overlay, which file_spec does not take.
+    world.module("rootfs/srv/own", "own\n");
+    world.link("/opt/own", "/srv/own");
+    // Of zlib1g, which httpd depends on, and of nobody.
+    world.edit(LIBRARIES, "");
+    world.program("/opt/other", &["libz.so.1", "libnowhere.so.1"]);
+    let unseen = |code| found(&world, code);
+    assert_eq!(
+        unseen("needs-command"),
+        [
+            "warning: /usr/sbin/httpd is not shipped, and /usr/lib/systemd/system/httpd.service needs it",
+            "warning: /usr/sbin/httpd is not shipped, and services[0].start_command needs it",
+        ]
+    );
+    assert_eq!(
+        unseen("dangling-link"),
+        [
+            "warning: /etc/alternatives/editor is not shipped, and /usr/bin/editor leads to it",
+            "warning: /srv/own is not shipped, and /opt/own leads to it",
+        ]
+    );
+    assert_eq!(
+        unseen("needs-library"),
+        [
+            "note: libnowhere.so.1 is nowhere in the root file system, and /opt/other needs it",
+            "note: libz.so.1 is not shipped, and /opt/other needs it",
+        ]
+    );
+    let strict = build(&world, &["--strict"]);
+    assert!(strict.starts_with("exit code: 1"), "{strict}");
+    assert!(strict.contains("name the manifest of the module that ships it by --with"), "{strict}");
+}
+
+#[test]
+fn the_manifest_of_a_required_module_shows_what_it_ships() {
+    let world = World::new();
+    world.edit("mask:\n", REQUIRES);
+    world.edit("  - /usr/bin/editor\n", "  - /usr/bin/editor\n  - /etc/alternatives/editor\n");
+    assert_eq!(
+        found(&world, "dangling-link"),
+        [
+            "warning: /usr/bin/vi is not shipped, and /usr/bin/editor leads to it by way of /etc/alternatives/editor",
+            "warning: /usr/bin/vi is not shipped, and /etc/alternatives/editor leads to it",
+        ]
+    );
+    std::fs::create_dir(world.path("other")).unwrap();
+    let other = "schema_version: 1\nname: zlib\nlicense: MIT\nfile_spec: [/usr/bin/vi]\n";
+    std::fs::write(world.path("other/manifest.yaml"), other).unwrap();
+    let out = build(&world, &["--strict", "--with", "other"]);
+    assert!(out.starts_with("exit code: 0"), "{out}");
+}
+
 #[test]
 fn interpreters_of_scripts_and_programs_are_needed() {
     let mut world = World::new();
@@ -122,6 +182,20 @@ fn links_to_what_is_dropped_dangle_and_debians_own_are_a_note() {
             "warning: /nowhere is nowhere in the root file system, and /etc/httpd/own leads to it",
             "warning: /etc/alternatives/editor is not shipped, and /usr/bin/editor leads to it",
             "note: /usr/share/elsewhere is nowhere in the root file system, and /etc/httpd/elsewhere leads to it",
+        ]
+    );
+}
+
+#[test]
+fn a_link_by_way_of_another_is_told_as_it_is() {
+    let mut world = World::new();
+    world.link("/etc/httpd/one", "two");
+    world.link("/etc/httpd/two", "/usr/share/nowhere");
+    assert_eq!(
+        found(&world, "dangling-link")[1..],
+        [
+            "note: two leads nowhere in the root file system, and /etc/httpd/one leads to it",
+            "note: /usr/share/nowhere is nowhere in the root file system, and /etc/httpd/two leads to it",
         ]
     );
 }
