@@ -11,13 +11,14 @@ mod installed;
 mod log;
 pub mod plan;
 mod repository;
+mod rights;
 mod tools;
+mod work;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use model::observe::{Event, Observer, Unit};
@@ -33,18 +34,9 @@ pub use error::Error;
 pub use installed::Named;
 pub use log::Failure;
 use plan::{Places, Rights};
-
-/// By whose rights to build.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Root's where the process is root's, else a user namespace.
-    #[default]
-    Auto,
-    /// Root's.
-    Root,
-    /// A user namespace. The bytes are the same.
-    Unshare,
-}
+pub use rights::Mode;
+use rights::choose;
+use work::Work;
 
 /// How to build.
 #[derive(Debug, Clone, Copy)]
@@ -277,169 +269,5 @@ fn run(
     Err(Error::Failed { failure, log })
 }
 
-/// By whose rights to build. What is chosen is tried first, so that a refusal is told apart from a
-/// failure of the build itself.
-fn choose(mode: Mode) -> Result<Rights, Error> {
-    let root = rustix::process::geteuid().is_root();
-    let (name, rights) = match mode {
-        Mode::Root if !root => {
-            return Err(Error::NoRights { tried: "root", what: "the process is not root's".to_owned() });
-        }
-        Mode::Auto if !root => ("unshare", Rights::User),
-        Mode::Auto | Mode::Root => ("root", Rights::Root),
-        Mode::Unshare => ("unshare", Rights::User),
-    };
-    probe(rights)?.map_or(Ok(rights), |what| Err(Error::NoRights { tried: name, what }))
-}
-
-/// Tries to make the namespaces; gives what was said when it cannot be done.
-fn probe(rights: Rights) -> Result<Option<String>, Error> {
-    let start = |source| Error::Start { program: "setpriv".to_owned(), source };
-    let command = plan::isolated(rights, vec!["true".into()]).command();
-    let captured = process::capture(command.ok_or_else(|| start(io::ErrorKind::NotFound.into()))?).map_err(start)?;
-    if captured.status.success() {
-        return Ok(None);
-    }
-    let said = model::path::escape(String::from_utf8_lossy(&captured.stderr).trim().as_bytes());
-    Ok(Some(if said.is_empty() { captured.status.to_string() } else { said }))
-}
-
-/// A build's temporary directory. It is removed with everything in it when the build ends in any
-/// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.
-struct Work {
-    path: PathBuf,
-    rights: Rights,
-}
-
-impl Work {
-    fn new(cache: &Cache, key: &Digest, rights: Rights) -> Result<Self, Error> {
-        // The lock on the key makes the name ours alone.
-        let path = cache.temporary()?.join(format!("rootfs-{}", key.hex()));
-        let path = std::path::absolute(&path).map_err(io_error("find", &path))?;
-        let work = Self { path, rights };
-        work.remove();
-        fs::DirBuilder::new().mode(0o755).create(&work.path).map_err(io_error("make", &work.path))?;
-        work.directory("entry")?;
-        Ok(work)
-    }
-
-    fn entry(&self) -> PathBuf {
-        self.path.join("entry")
-    }
-
-    fn directory(&self, name: &str) -> Result<PathBuf, Error> {
-        let path = self.path.join(name);
-        fs::DirBuilder::new().mode(0o755).create(&path).map_err(io_error("make", &path))?;
-        Ok(path)
-    }
-
-    /// Nothing is mounted below: mounts live in the build's own namespace, which is gone with it.
-    fn remove(&self) {
-        if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
-            return;
-        }
-        // In a user namespace the files of a killed build belong to the user's subordinate ids.
-        if self.rights == Rights::User {
-            let argv = ["rm", "--recursive", "--force", "--one-file-system", "--"].map(Into::into);
-            let argv = argv.into_iter().chain([self.path.clone().into_os_string()]).collect();
-            if let Some(command) = plan::isolated(Rights::User, argv).command() {
-                // If it stays, `create` says so with the path.
-                let _ = process::capture(command);
-            }
-        }
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
-
-    use model::package::Package;
-
-    use super::*;
-    use crate::apt::{Reason, ReleaseInfo, Resolved, Variant};
-
-    /// A resolution of packages given by name, version and architecture.
-    pub(super) fn resolution(packages: &[(&str, &str, &str)]) -> Resolution {
-        let release = ReleaseInfo {
-            uri: "http://mirror.example.org/debian".to_owned(),
-            path: "stable".to_owned(),
-            inrelease: Digest::of(b"release"),
-            date: Epoch::from_seconds(1_700_000_000).unwrap(),
-            valid_until: None,
-            suite: "stable".to_owned(),
-            codename: "trixie".to_owned(),
-            origin: "Debian".to_owned(),
-            label: "Debian".to_owned(),
-        };
-        let resolved = |(name, version, arch): &(&str, &str, &str)| Resolved {
-            package: Package {
-                name: (*name).to_owned(),
-                arch: (*arch).to_owned(),
-                version: (*version).to_owned(),
-                source: (*name).to_owned(),
-                source_version: (*version).to_owned(),
-            },
-            url: format!("http://mirror.example.org/debian/pool/{name}.deb"),
-            path: format!("pool/{name}.deb"),
-            size: 1,
-            sha256: Digest::of(name.as_bytes()),
-            reason: Reason::Requested,
-        };
-        Resolution {
-            arch: model::Arch::Amd64,
-            suite: "stable".to_owned(),
-            variant: Variant::Minbase,
-            requests: Vec::new(),
-            release,
-            more_releases: Vec::new(),
-            packages: packages.iter().map(resolved).collect(),
-        }
-    }
-
-    #[test]
-    fn every_input_that_can_reach_the_bytes_changes_the_key() {
-        let tools = |version: &str| vec![tools::Tool { name: "tar", version: version.to_owned() }];
-        let epoch = |seconds| Epoch::from_seconds(seconds).unwrap();
-        let base = resolution(&[("a1", "1", "amd64")]);
-        let of = |resolution: &Resolution| key(&inputs(resolution, epoch(1), &tools("1")));
-        let mut keys =
-            vec![of(&base), key(&inputs(&base, epoch(2), &tools("1"))), key(&inputs(&base, epoch(1), &tools("2")))];
-        let mut changed = |change: &dyn Fn(&mut Resolution)| {
-            let mut resolution = base.clone();
-            change(&mut resolution);
-            keys.push(of(&resolution));
-        };
-        changed(&|r| r.arch = model::Arch::Arm64);
-        changed(&|r| r.variant = Variant::Extract);
-        changed(&|r| r.release.codename = "forky".to_owned());
-        changed(&|r| r.packages[0].sha256 = Digest::of(b"other"));
-        changed(&|r| r.packages[0].package.version = "2".to_owned());
-        changed(&|r| r.packages.clear());
-        let count = keys.len();
-        keys.sort();
-        keys.dedup();
-        assert_eq!(keys.len(), count);
-        // The mirror and the day of the resolution do not reach the bytes.
-        let mut elsewhere = base.clone();
-        elsewhere.release.uri = "http://other.example.org/debian".to_owned();
-        elsewhere.release.inrelease = Digest::of(b"another release");
-        assert_eq!(of(&elsewhere), of(&base));
-    }
-
-    #[test]
-    fn being_no_root_is_no_way_to_build_as_root() {
-        if rustix::process::geteuid().is_root() {
-            assert!(choose(Mode::Root).is_ok_and(|rights| rights == Rights::Root));
-        } else {
-            let error = choose(Mode::Root).unwrap_err();
-            assert!(matches!(&error, Error::NoRights { tried: "root", .. }) && !error.cure().is_empty());
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,87 @@
+//! How packages fail to come into the cache.
+
+use std::fmt;
+
+use model::Digest;
+
+/// One package that could not be brought into the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchFailure {
+    /// The package's name.
+    pub package: String,
+    /// Where it should come from.
+    pub url: String,
+    /// What happened.
+    pub fault: FetchFault,
+}
+
+/// How fetching one package fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchFault {
+    /// The server answered with this status.
+    Status(u16),
+    /// The bytes are not those that were locked.
+    WrongDigest {
+        /// The locked sha256.
+        expected: Digest,
+        /// The sha256 of what came.
+        found: Digest,
+    },
+    /// The length is not the locked one.
+    WrongSize {
+        /// The locked size in bytes.
+        expected: u64,
+        /// The size that the server announced or sent, in bytes.
+        found: u64,
+    },
+    /// The connection failed, every time that it was tried.
+    Network {
+        /// What the last attempt said.
+        message: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Offline, and the cache does not hold it.
+    Offline,
+    /// The scheme of the URL cannot be fetched.
+    Scheme,
+    /// A file could not be read or written.
+    Io {
+        /// The file and what the system said.
+        message: String,
+        /// Whether the disk is full.
+        full: bool,
+    },
+}
+
+impl fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {}: ", self.package, self.url)?;
+        match &self.fault {
+            FetchFault::Status(404 | 410) => f.write_str("the mirror does not have it (any more)"),
+            FetchFault::Status(status) => write!(f, "the server answered with status {status}"),
+            FetchFault::WrongDigest { expected, found } => write!(f, "expected {expected}, found {found}"),
+            FetchFault::WrongSize { expected, found } => write!(f, "expected {expected} bytes, found {found}"),
+            FetchFault::Network { message, attempts } => write!(f, "{message} (tried {attempts} times)"),
+            FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
+            FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
+            FetchFault::Io { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+/// What to do about it, by the first failure.
+pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
+    match failures.first().map(|failure| &failure.fault) {
+        Some(FetchFault::Status(404 | 410)) => {
+            "the archive moved on since the lock was written: run `lock --update`, or pin a snapshot"
+        }
+        Some(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }) => {
+            "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
+        }
+        Some(FetchFault::Network { .. } | FetchFault::Status(_)) => "check the network and the mirror, and run again",
+        Some(FetchFault::Offline) => "run once without `--offline`",
+        Some(FetchFault::Io { full: true, .. }) => "free some space, for example by `cache gc`",
+        Some(FetchFault::Scheme | FetchFault::Io { .. }) | None => "",
+    }
+}

@@ -1,0 +1,255 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use model::observe::Silent;
+
+use super::super::fixtures;
+use super::*;
+
+type Answer = Box<dyn Fn(u32, &str, &str) -> Vec<u8> + Send + Sync>;
+
+/// An HTTP server on loopback that answers every request by `answer(number, path, range)` and
+/// closes. It ends when the guard is dropped.
+struct Server {
+    address: std::net::SocketAddr,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn new(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stopping, counter) = (Arc::clone(&stop), Arc::clone(&count));
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                let mut stream = stream.unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && head.len() < 8192 && stream.read(&mut byte).unwrap_or(0) == 1 {
+                    head.push(byte[0]);
+                }
+                let head = String::from_utf8(head).unwrap();
+                let path = head.split(' ').nth(1).unwrap_or_default();
+                let range = head
+                    .lines()
+                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+                let number = u32::try_from(counter.fetch_add(1, Ordering::SeqCst)).unwrap();
+                // The client may have hung up; that is its right.
+                let _ = stream.write_all(&answer(number, path, &range.unwrap_or_default()));
+            }
+        });
+        Self { address, stop, count, thread: Some(thread) }
+    }
+
+    fn requests(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = std::net::TcpStream::connect(self.address);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+fn http(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// The body of every test package is its name.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default().trim_end_matches("_1_all.deb")
+}
+
+fn good(path: &str) -> Vec<u8> {
+    http("200 OK", "", name(path).len(), name(path).as_bytes())
+}
+
+fn at(server: &Server, names: &[&str]) -> Resolution {
+    let mut resolution = fixtures::resolution(names);
+    for package in &mut resolution.packages {
+        package.url = package.url.replace("mirror.example.org", &server.address.to_string());
+    }
+    resolution
+}
+
+fn options() -> FetchOptions {
+    FetchOptions { backoff: Duration::from_millis(1), ..FetchOptions::default() }
+}
+
+fn cache() -> (tempfile::TempDir, Cache) {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::new(directory.path().join("cache"));
+    (directory, cache)
+}
+
+fn faults(outcome: Result<Vec<PathBuf>, Error>) -> Vec<FetchFault> {
+    match outcome {
+        Err(Error::Fetch { failures }) => failures.into_iter().map(|failure| failure.fault).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn files_come_in_order_and_the_second_call_asks_nobody() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["alpha", "beta", "gamma", "delta"]);
+    for _ in 0..2 {
+        let paths = fetch(&resolution, &cache, &options(), &Silent).unwrap();
+        let contents: Vec<_> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        assert_eq!(contents, ["alpha", "beta", "gamma", "delta"]);
+        assert_eq!(server.requests(), 4);
+    }
+}
+
+#[test]
+fn a_passing_fault_is_tried_again() {
+    let server = Server::new(Box::new(|number, path, _| match number {
+        0 => http("503 Busy", "", 0, b""),
+        1 => Vec::new(),
+        _ => good(path),
+    }));
+    let (_guard, cache) = cache();
+    fetch(&at(&server, &["alpha"]), &cache, &options(), &Silent).unwrap();
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn a_cut_body_is_resumed_where_it_ended() {
+    let server = Server::new(Box::new(|number, path, range| match number {
+        0 => http("200 OK", "", name(path).len(), &name(path).as_bytes()[..4]),
+        _ => {
+            assert_eq!(range, "4-");
+            let rest = &name(path).as_bytes()[4..];
+            http("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", rest.len(), rest)
+        }
+    }));
+    let (_guard, cache) = cache();
+    let paths = fetch(&at(&server, &["abcdefghij"]), &cache, &options(), &Silent).unwrap();
+    assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "abcdefghij");
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn a_spoilt_part_of_an_earlier_run_is_thrown_away() {
+    let server = Server::new(Box::new(|_, path, range| match range {
+        "4-" => {
+            let rest = &name(path).as_bytes()[4..];
+            http("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", rest.len(), rest)
+        }
+        _ => good(path),
+    }));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["abcdefghij"]);
+    let part = cache.deb_path(&resolution.packages[0].sha256).with_extension("part");
+    fs::create_dir_all(part.parent().unwrap()).unwrap();
+    fs::write(&part, "ABCD").unwrap();
+    let paths = fetch(&resolution, &cache, &options(), &Silent).unwrap();
+    assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "abcdefghij");
+    assert!(!part.exists());
+}
+
+#[test]
+fn what_does_not_pass_is_not_tried_again_and_all_failures_are_told() {
+    let server = Server::new(Box::new(|_, path, _| match name(path) {
+        "gone" => http("404 Not Found", "", 0, b""),
+        "evil" => http("200 OK", "", 4, b"liar"),
+        "long" => http("200 OK", "", 9, b"too long!"),
+        _ => good(path),
+    }));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["evil", "fine", "gone", "long"]);
+    let found = faults(fetch(&resolution, &cache, &options(), &Silent));
+    let wrong = FetchFault::WrongDigest { expected: model::Digest::of(b"evil"), found: model::Digest::of(b"liar") };
+    assert_eq!(found, [wrong, FetchFault::Status(404), FetchFault::WrongSize { expected: 4, found: 9 }]);
+    assert_eq!(server.requests(), 4);
+    for (package, there) in resolution.packages.iter().zip([false, true, false, false]) {
+        assert_eq!(cache.deb_path(&package.sha256).exists(), there, "{}", package.package.name);
+    }
+}
+
+#[test]
+fn an_endless_body_is_cut_at_the_locked_size() {
+    let server = Server::new(Box::new(|_, _, _| {
+        [&b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[..], &[b'x'; 1 << 20]].concat()
+    }));
+    let (_guard, cache) = cache();
+    let found = faults(fetch(&at(&server, &["alpha"]), &cache, &options(), &Silent));
+    assert!(matches!(found[..], [FetchFault::WrongSize { expected: 5, .. }]), "{found:?}");
+}
+
+#[test]
+fn a_dead_server_is_given_up_after_the_retries() {
+    let server = Server::new(Box::new(|_, _, _| http("500 Broken", "", 0, b"")));
+    let (_guard, cache) = cache();
+    let options = FetchOptions { retries: 2, ..options() };
+    let found = faults(fetch(&at(&server, &["alpha"]), &cache, &options, &Silent));
+    assert!(matches!(found[..], [FetchFault::Network { attempts: 3, .. }]), "{found:?}");
+    assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn a_damaged_file_of_the_cache_is_fetched_again_and_offline_never_used() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["alpha", "beta"]);
+    let paths = fetch(&resolution, &cache, &options(), &Silent).unwrap();
+    for damage in ["alphA", "al", ""] {
+        fs::write(&paths[0], damage).unwrap();
+        let offline = FetchOptions { offline: true, ..options() };
+        assert_eq!(faults(fetch(&resolution, &cache, &offline, &Silent)), [FetchFault::Offline]);
+        fetch(&resolution, &cache, &options(), &Silent).unwrap();
+        assert_eq!(fs::read_to_string(&paths[0]).unwrap(), "alpha");
+        fetch(&resolution, &cache, &offline, &Silent).unwrap();
+    }
+    assert_eq!(server.requests(), 2 + 3);
+}
+
+#[test]
+fn two_at_once_download_each_file_once() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (_guard, cache) = cache();
+    let names: Vec<String> = (0..40).map(|number| format!("package{number:02}")).collect();
+    let resolution = at(&server, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    thread::scope(|scope| {
+        let runs: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| fetch(&resolution, &cache, &options(), &Silent).unwrap())).collect();
+        for run in runs {
+            for (path, name) in run.join().unwrap().iter().zip(&names) {
+                assert_eq!(fs::read_to_string(path).unwrap(), *name);
+            }
+        }
+    });
+    assert_eq!(server.requests(), 40);
+}
+
+#[test]
+fn local_archives_are_read_and_missing_files_told() {
+    let (guard, cache) = cache();
+    let pool = guard.path().join("with blank+plus/pool");
+    fs::create_dir_all(&pool).unwrap();
+    fs::write(pool.join("alpha_1_all.deb"), "alpha").unwrap();
+    let mut resolution = fixtures::resolution(&["alpha", "beta"]);
+    for (package, scheme) in resolution.packages.iter_mut().zip(["file://", "copy:"]) {
+        let base = format!("{scheme}{}", guard.path().join("with%20blank%2bplus").display());
+        package.url = package.url.replace(fixtures::ARCHIVE, &base);
+    }
+    assert_eq!(faults(fetch(&resolution, &cache, &options(), &Silent)), [FetchFault::Status(404)]);
+    fs::write(pool.join("beta_1_all.deb"), "beta").unwrap();
+    fetch(&resolution, &cache, &options(), &Silent).unwrap();
+}

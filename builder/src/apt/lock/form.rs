@@ -1,0 +1,169 @@
+//! The TOML form of a lock.
+
+use std::collections::BTreeSet;
+
+use model::package::{Package, PackageRequest, is_package_name, is_version};
+use model::{Arch, Digest, Position};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Inputs, Lock, VERSION};
+use crate::apt::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
+use crate::apt::{index, solve};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File1 {
+    version: u32,
+    manifest: Digest,
+    settings: Digest,
+    inputs: Inputs,
+    #[serde(default)]
+    architecture: Vec<Architecture>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Architecture {
+    arch: Arch,
+    requests: Vec<PackageRequest>,
+    archive: Vec<ReleaseInfo>,
+    #[serde(default)]
+    package: Vec<Line>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    name: String,
+    version: String,
+    arch: String,
+    source: String,
+    source_version: String,
+    /// The number of the archive, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    archive: usize,
+    path: String,
+    size: u64,
+    sha256: Digest,
+    reason: Reason,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// Reads the text of a lock file.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str) -> Result<Lock, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: i64,
+    }
+    let syntax = |error: toml::de::Error| Error::Syntax {
+        position: error.span().map(|span| position(text, span.start)),
+        message: error.message().to_owned(),
+    };
+    // The version comes first: a later format may not fit the rest at all.
+    let head: Head = toml::from_str(text).map_err(syntax)?;
+    if head.version != i64::from(VERSION) {
+        return Err(Error::Version { found: head.version });
+    }
+    let file: File1 = toml::from_str(text).map_err(syntax)?;
+    let wrong = |message: String| Error::Syntax { position: None, message };
+    if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
+        return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
+    }
+    let mut resolutions = Vec::new();
+    let mut seen = BTreeSet::new();
+    for architecture in file.architecture {
+        if !seen.insert(architecture.arch) {
+            return Err(wrong(format!("the architecture {} is there twice", architecture.arch)));
+        }
+        resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
+    }
+    resolutions.sort_by_key(|resolution| resolution.arch.debian());
+    Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
+}
+
+fn position(text: &str, offset: usize) -> Position {
+    let before = text.get(..offset).unwrap_or(text);
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Position { line: number(before.matches('\n').count() + 1), column: number(line.chars().count() + 1) }
+}
+
+fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution, String> {
+    let arch = architecture.arch;
+    let mut packages = Vec::new();
+    let mut seen = BTreeSet::new();
+    for line in architecture.package {
+        let Line { name, version, source, source_version, .. } = &line;
+        if !is_package_name(name) || !is_package_name(source) || !is_version(version) || !is_version(source_version) {
+            return Err(format!("the package {name:?} has a name or version that Debian does not allow"));
+        }
+        if line.arch != "all" && line.arch != arch.debian() {
+            return Err(format!("the package {name} is for {:?}, not for {arch}", line.arch));
+        }
+        if !index::is_relative(&line.path) {
+            return Err(format!("the path of {name} leaves its archive"));
+        }
+        if !seen.insert(line.name.clone()) {
+            return Err(format!("the package {name} is there twice for {arch}"));
+        }
+        let archive = architecture.archive.get(line.archive);
+        let archive = archive.ok_or_else(|| format!("the package {name} is from an archive that is not listed"))?;
+        packages.push(Resolved {
+            url: solve::url(&archive.uri, &line.path),
+            package: Package {
+                name: line.name,
+                arch: line.arch,
+                version: line.version,
+                source: line.source,
+                source_version: line.source_version,
+            },
+            path: line.path,
+            size: line.size,
+            sha256: line.sha256,
+            reason: line.reason,
+        });
+    }
+    packages.sort_by(|a, b| a.package.cmp(&b.package));
+    let (suite, variant) = (inputs.suite.clone(), inputs.variant);
+    let mut archives = architecture.archive.into_iter();
+    let release = archives.next().ok_or_else(|| format!("no archive is listed for {arch}"))?;
+    let (requests, more_releases) = (architecture.requests, archives.collect());
+    Ok(Resolution { arch, suite, variant, requests, release, more_releases, packages })
+}
+
+/// The canonical text of a lock: the same lock gives the same bytes.
+///
+/// # Errors
+/// When a package's URL is not below one of its resolution's archives.
+pub fn text(lock: &Lock) -> Result<String, Error> {
+    let wrong = |message: String| Error::Syntax { position: None, message };
+    let mut architecture = Vec::new();
+    for resolution in &lock.resolutions {
+        let mut archive = vec![resolution.release.clone()];
+        archive.extend(resolution.more_releases.iter().cloned());
+        let package = resolution.packages.iter().map(|resolved| {
+            let place = archive.iter().position(|archive| solve::url(&archive.uri, &resolved.path) == resolved.url);
+            let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
+            let Package { name, arch, version, source, source_version } = resolved.package.clone();
+            let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
+            let reason = resolved.reason.clone();
+            Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason })
+        });
+        let mut package = package.collect::<Result<Vec<_>, Error>>()?;
+        package.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
+        let requests = resolution.requests.clone();
+        architecture.push(Architecture { arch: resolution.arch, requests, archive, package });
+    }
+    architecture.sort_by_key(|architecture| architecture.arch.debian());
+    let (manifest, settings, inputs) = (lock.manifest, lock.settings, lock.inputs.clone());
+    let file = File1 { version: VERSION, manifest, settings, inputs, architecture };
+    let body = toml::to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{body}"))
+}

@@ -1,0 +1,181 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+use model::package::PackageRequest;
+
+use super::super::fixtures;
+use super::super::resolution::Reason;
+use super::*;
+
+pub(in crate::apt) fn lock() -> Lock {
+    let mut resolution = fixtures::resolution(&["base", "libfoo", "nginx"]);
+    resolution.packages[1].reason = Reason::RequiredBy("nginx".to_owned());
+    let inputs = Inputs {
+        suite: "trixie".to_owned(),
+        variant: Variant::Minbase,
+        components: vec!["main".to_owned()],
+        mirrors: vec!["http://mirror.example.org/debian".to_owned()],
+        snapshot: None,
+        keyring: Digest::of(b"keyring"),
+        keyring_fingerprints: fingerprints(["A", "B"]).to_vec(),
+    };
+    Lock::new(&wanted(), inputs, vec![resolution])
+}
+
+/// Fingerprints of one digit, repeated.
+fn fingerprints<const N: usize>(digits: [&str; N]) -> [Fingerprint; N] {
+    digits.map(|digit| Fingerprint::parse(&digit.repeat(40)).unwrap())
+}
+
+fn keyring(text: &str, digits: [&str; 2]) -> Option<Keys> {
+    Some(Keys { sha256: Digest::of(text.as_bytes()), fingerprints: fingerprints(digits).to_vec() })
+}
+
+fn settings() -> Settings {
+    Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Amd64)
+}
+
+fn requests(names: &[&str]) -> Vec<PackageRequest> {
+    names.iter().map(|name| PackageRequest::parse(name).unwrap()).collect()
+}
+
+fn wanted() -> Wanted {
+    Wanted::of(&requests(&["nginx", "libfoo", "base", "base"]), &settings(), true).unwrap()
+}
+
+#[test]
+fn a_lock_leads_back_to_itself_whatever_the_order() {
+    let lock = lock();
+    let text = text(&lock).unwrap();
+    insta::assert_snapshot!(text);
+    assert_eq!(parse(&text).unwrap(), lock);
+    let mut shuffled = lock.clone();
+    shuffled.resolutions[0].packages.reverse();
+    assert_eq!(super::text(&shuffled).unwrap(), text);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("module.lock");
+    write(&path, &lock).unwrap();
+    assert_eq!(read(&path).unwrap(), lock);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_lock_that_breaks_the_format_is_refused() {
+    let good = text(&lock()).unwrap();
+    assert!(matches!(
+        parse(&good.replace("version = 1\n", "version = 2\nnew = 1\n")),
+        Err(Error::Version { found: 2 })
+    ));
+    for (from, to) in [
+        ("name = \"nginx\"", "name = \"base\""),
+        ("name = \"nginx\"", "name = \"nginx\"\nname = \"nginx\""),
+        ("name = \"nginx\"", "name = \"nginx\"\nnew = 1"),
+        ("path = \"pool/nginx", "path = \"../nginx"),
+        ("reason = \"requested\"", "reason = \"because\""),
+        ("arch = \"all\"", "arch = \"arm64\""),
+        ("size = 5", "size = -5"),
+        ("sha256 = \"sha256:", "sha256 = \"md5:"),
+        ("sha256 = ", "# sha256 = "),
+        ("[\"AAAA", "[\"aAAA"),
+        ("[\"AAAA", "[\"AAA"),
+        ("[\"AAAA", "[\"DAAA"),
+        ("[\"AAAA", "[\"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\", \"AAAA"),
+        ("[[architecture]]", "[[architecture"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert!(matches!(parse(&text), Err(Error::Syntax { .. })), "{to}");
+    }
+    let Err(Error::Syntax { position, .. }) = parse("version = 1\nmanifest = 5\n") else { panic!() };
+    assert_eq!(position.unwrap().line, 2);
+}
+
+#[test]
+fn the_digests_see_what_packages_depend_on_and_nothing_else() {
+    let base = wanted();
+    let mut same = Wanted::of(&requests(&["libfoo", "base", "nginx"]), &settings(), true).unwrap();
+    assert_eq!(same, base);
+    assert_eq!(same.manifest_digest(), base.manifest_digest());
+    same.mirrors = None;
+    let locked = settings().mirrors;
+    assert_eq!(same.settings_digest(&locked), base.settings_digest(&locked), "the lock's own mirrors count");
+    let manifest = |change: fn(&mut Wanted)| {
+        let mut other = wanted();
+        change(&mut other);
+        other.manifest_digest() != base.manifest_digest()
+    };
+    assert!(manifest(|wanted| wanted.requests.truncate(1)));
+    assert!(manifest(|wanted| wanted.snapshot = Some("20250520T000000Z".to_owned())));
+    assert!(!manifest(|wanted| wanted.suite = "forky".to_owned()));
+    let settings = |change: fn(&mut Wanted)| {
+        let mut other = wanted();
+        change(&mut other);
+        other.settings_digest(&locked) != base.settings_digest(&locked)
+    };
+    assert!(settings(|wanted| wanted.suite = "forky".to_owned()));
+    assert!(settings(|wanted| wanted.variant = Variant::Extract));
+    assert!(settings(|wanted| wanted.components.push("contrib".to_owned())));
+    assert!(settings(|wanted| wanted.mirrors = Some(Vec::new())));
+    assert!(settings(|wanted| wanted.keyring = keyring("k", ["A", "B"])));
+    assert!(!settings(|wanted| wanted.requests.truncate(1)));
+}
+
+fn drifts(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<String> {
+    check(lock, wanted, archs).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn drift_is_named() {
+    let lock = lock();
+    assert_eq!(drifts(&lock, &wanted(), &[Arch::Amd64]), [""; 0]);
+    let mut now = wanted();
+    now.suite = "forky".to_owned();
+    now.requests = requests(&["base", "curl", "libfoo"]);
+    now.keyring = keyring("newer", ["B", "C"]);
+    now.mirrors = Some(vec!["http://other.example.org/debian".to_owned()]);
+    insta::assert_snapshot!(drifts(&lock, &now, &[Arch::Amd64, Arch::Arm64]).join("\n"));
+    let mut edited = lock;
+    edited.manifest = Digest::of(b"x");
+    edited.settings = Digest::of(b"y");
+    assert_eq!(check(&edited, &wanted(), &[]), [Drift::Manifest, Drift::Settings]);
+}
+
+#[test]
+fn the_machines_mirrors_and_keyring_are_no_drift_and_the_modules_are() {
+    let lock = lock();
+    let mut now = wanted();
+    now.mirrors = None;
+    assert_eq!(check(&lock, &now, &[Arch::Amd64]), [], "the machine has other mirrors");
+    now.keyring = keyring("keyring", ["A", "B"]);
+    assert_eq!(check(&lock, &now, &[Arch::Amd64]), [Drift::Settings], "the module names the same keyring now");
+}
+
+#[test]
+fn the_keys_of_the_modules_keyring_are_compared_where_the_lock_has_them() {
+    let mut now = wanted();
+    now.keyring = keyring("keyring", ["A", "B"]);
+    let mut lock = Lock::new(&now, lock().inputs, lock().resolutions);
+    assert_eq!(check(&lock, &now, &[]), []);
+    lock.inputs.keyring_fingerprints = fingerprints(["B", "C"]).to_vec();
+    let [a, c] = fingerprints(["A", "C"]).map(|key| key.to_string());
+    assert_eq!(check(&lock, &now, &[]), [Drift::Keys { added: vec![a], removed: vec![c] }]);
+    assert!(!check(&lock, &now, &[])[0].keeps_versions());
+    // The form of a lock that was written before keys were recorded.
+    lock.inputs.keyring_fingerprints.clear();
+    let text = text(&lock).unwrap();
+    assert!(!text.contains("fingerprints"), "{text}");
+    assert_eq!(check(&parse(&text).unwrap(), &now, &[]), []);
+}
+
+#[test]
+fn a_diff_says_what_came_and_went() {
+    let old = lock();
+    let mut new = old.clone();
+    let packages = &mut new.resolutions[0].packages;
+    packages[0].sha256 = Digest::of(b"other");
+    packages[1].package.version = "2".to_owned();
+    packages[2].package.name = "zlib".to_owned();
+    let lines: Vec<_> = diff(&old, &new).iter().map(|change| change.to_string()).collect();
+    assert!(lines[0].starts_with("! base 1 has other bytes"), "{lines:?}");
+    assert_eq!(lines[1..], ["~ libfoo 1 -> 2 (amd64)", "- nginx 1 (amd64)", "+ zlib 1 (amd64, requested)"]);
+    assert_eq!(diff(&old, &old), []);
+}

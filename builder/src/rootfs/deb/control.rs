@@ -1,0 +1,127 @@
+//! What a package says about itself: its control archive.
+
+use std::fmt;
+use std::io::Read;
+
+use model::ImagePath;
+
+use super::Reason;
+use super::entries::each_entry;
+use super::members::open_member;
+
+/// The most bytes that a control archive may have when it is unpacked. The largest of Debian has
+/// about 6 MiB.
+const CONTROL_LIMIT: u64 = 64 << 20;
+
+/// The fields of a control file in their order, names as they are written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Control {
+    fields: Vec<(String, String)>,
+}
+
+impl Control {
+    /// The value of a field, its case ignored as in dpkg. Lines of a folded value keep their
+    /// leading blank and are separated by line breaks.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Every field in its order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Parses one paragraph.
+    ///
+    /// # Errors
+    /// When a line is neither a field nor the continuation of one, a field comes twice, or a second
+    /// paragraph follows.
+    pub fn parse(text: &str) -> Result<Self, Reason> {
+        let damaged = |what| Reason::Control { what };
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for line in text.trim_end_matches('\n').split('\n') {
+            if line.trim().is_empty() {
+                return Err(damaged("it has an empty line"));
+            }
+            if line.starts_with([' ', '\t']) {
+                let (_, value) = fields.last_mut().ok_or_else(|| damaged("it begins with a continued line"))?;
+                value.push('\n');
+                value.push_str(line);
+                continue;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| damaged("a line has no colon"))?;
+            let known = |other: &(String, String)| other.0.eq_ignore_ascii_case(name);
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || fields.iter().any(known) {
+                return Err(damaged("a field's name is unusable or comes twice"));
+            }
+            fields.push((name.to_owned(), value.trim().to_owned()));
+        }
+        Ok(Self { fields })
+    }
+}
+
+impl fmt::Display for Control {
+    /// The paragraph as apt's indices hold it, with a line break at the end of each line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fields.iter().try_for_each(|(name, value)| {
+            let blank = if value.is_empty() || value.starts_with('\n') { "" } else { " " };
+            writeln!(f, "{name}:{blank}{value}")
+        })
+    }
+}
+
+/// What a package says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The control file.
+    pub control: Control,
+    /// The names of its maintainer scripts (`preinst`, `postinst`, `prerm`, `postrm`, `config`), sorted.
+    pub maintainer_scripts: Vec<String>,
+    /// The files that dpkg treats as configuration. Flagged entries (`remove-on-upgrade`) are left
+    /// out: such a file is not shipped.
+    pub conffiles: Vec<ImagePath>,
+}
+
+/// deb(5) and deb-postinst(5) and so on: the members of the control archive that are programs.
+const SCRIPTS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
+
+pub(super) fn metadata(input: impl Read) -> Result<Metadata, Reason> {
+    let archive = open_member(input, "control.tar", CONTROL_LIMIT)?;
+    let mut metadata = Metadata::default();
+    let mut found = false;
+    each_entry(archive, &mut |item, content| {
+        let path = ImagePath::new(&item.path)?;
+        match path.relative() {
+            b"control" if item.header.entry_type().is_file() => {
+                metadata.control = Control::parse(&read_text(content)?)?;
+                found = true;
+            }
+            b"conffiles" if item.header.entry_type().is_file() => {
+                metadata.conffiles = parse_conffiles(&read_text(content)?)?;
+            }
+            name => metadata
+                .maintainer_scripts
+                .extend(SCRIPTS.iter().filter(|script| script.as_bytes() == name).map(|script| (*script).to_owned())),
+        }
+        Ok(())
+    })?;
+    if !found {
+        return Err(Reason::Control { what: "it is missing" });
+    }
+    metadata.maintainer_scripts.sort();
+    metadata.maintainer_scripts.dedup();
+    Ok(metadata)
+}
+
+fn read_text(content: &mut dyn Read) -> Result<String, Reason> {
+    let mut bytes = Vec::new();
+    content.read_to_end(&mut bytes)?;
+    // Control files are UTF-8 by policy; a stray byte of an old changelog name hurts nobody.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn parse_conffiles(text: &str) -> Result<Vec<ImagePath>, Reason> {
+    let paths = text.lines().map(str::trim_end).filter(|line| line.starts_with('/'));
+    paths.map(|line| Ok(ImagePath::new(line)?)).collect()
+}
