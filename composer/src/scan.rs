@@ -7,6 +7,7 @@ mod archive;
 mod directory;
 mod fault;
 mod header;
+mod identity;
 mod pax;
 mod source;
 
@@ -16,6 +17,8 @@ use std::path::Path;
 pub use archive::archive;
 pub use directory::directory;
 pub use fault::ArchiveFault;
+pub use identity::Identity;
+pub(crate) use identity::of_open as identity_of_open;
 pub use source::{ArchiveFile, HostFile, Positioned, Source};
 
 use crate::Error;

@@ -81,7 +81,7 @@ fn world() -> World {
     let tree = scan::directory(&source, &Options::default()).unwrap();
     let store = Store::create(&root.path().join("store")).unwrap();
     let spool = Spool::create(root.path()).unwrap();
-    let sealed = seal(tree, &[&store, &spool], &Silent).unwrap();
+    let sealed = seal(tree, &[&store, &spool], None, &Silent).unwrap();
     store.sync().unwrap();
     let image = image::write(&sealed).unwrap();
     World { root, sealed, spool, image }

@@ -8,7 +8,9 @@ impl From<composer::Error> for Error {
     fn from(error: composer::Error) -> Self {
         match &error {
             composer::Error::Io { action, path, source } => Self::io(action, path, source),
-            composer::Error::ChangedWhileRead { .. } | composer::Error::SourceChanged { .. } => {
+            composer::Error::ChangedWhileRead { .. }
+            | composer::Error::SourceChanged { .. }
+            | composer::Error::ChangedMeanwhile { .. } => {
                 Self::outside("the root file system changed during the build")
                     .because(&error)
                     .hint("let nothing write to it while a build runs")

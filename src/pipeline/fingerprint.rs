@@ -60,7 +60,7 @@ impl Fingerprint {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
         overlay::overlay(&mut tree, directory, epoch)?;
-        let sealed = seal::seal(tree, &[], &Silent)?;
+        let sealed = seal::seal(tree, &[], None, &Silent)?;
         Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
     }
 

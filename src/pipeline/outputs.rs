@@ -66,7 +66,7 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
     };
 
     let content_size = reachable_size(&shipment.tree);
-    let sealed = seal::seal(shipment.tree, &[sink], observer)?;
+    let sealed = seal::seal(shipment.tree, &[sink], None, observer)?;
     let image = image::write(&sealed)?;
     let composefs = verity::digest(&image);
     let fingerprint = shipment.fingerprint.digest_with(&composefs);

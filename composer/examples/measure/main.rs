@@ -99,7 +99,7 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     let tree = filtered(root, manifest)?;
     fs::create_dir_all(out)?;
     let store = Store::create(&out.join("objects"))?;
-    let sealed = timed("seal", || Ok(seal::seal(tree, &[&store], &Silent)?))?;
+    let sealed = timed("seal", || Ok(seal::seal(tree, &[&store], None, &Silent)?))?;
     let image = timed("image", || Ok(image::write(&sealed)?))?;
     let digest = verity::digest(&image);
     fs::write(out.join("module.cfs"), &image)?;
@@ -130,8 +130,8 @@ fn sums(tree: &Tree<Sealed>) -> Vec<u8> {
 
 fn digest(root: &Path) -> Outcome {
     let tree = scanned(root)?;
-    let sealed = timed("seal", || Ok(seal::seal(tree, &[], &Silent)?))?;
-    let image = timed("image", || Ok(image::write(&sealed)?))?;
+    let measured = timed("seal", || Ok(seal::measure(tree, &Silent)?))?;
+    let image = timed("image", || Ok(image::write(&measured)?))?;
     println!("digest {}", verity::digest(&image));
     Ok(())
 }

@@ -1,4 +1,6 @@
 //! Where objects wait until the order of the archive is known.
+//!
+//! An object whose digest is known from an earlier build waits where it is: in its source.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,6 +13,7 @@ use model::VerityDigest;
 
 use super::{Extent, Objects};
 use crate::error::Error;
+use crate::scan::{Identity, Source};
 use crate::seal::{LargeObject, ObjectSink};
 
 /// Collects objects in one unlinked file, in the order in which they come.
@@ -25,10 +28,12 @@ pub struct Spool {
     objects: Mutex<HashMap<VerityDigest, Place>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    offset: u64,
-    size: u64,
+#[derive(Debug, Clone)]
+enum Place {
+    /// In the file.
+    Here { offset: u64, size: u64 },
+    /// In a source that had this identity when it was adopted.
+    There { source: Source, identity: Identity },
 }
 
 impl Spool {
@@ -47,7 +52,20 @@ impl Spool {
     }
 
     fn place(&self, digest: &VerityDigest) -> Option<Place> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied()
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
+    }
+
+    /// Looks whether every object that waits in its source is still what it was. To be called when the
+    /// archive was written: before, a source might still change.
+    ///
+    /// # Errors
+    /// When one has changed, so that the archive cannot be relied on.
+    pub fn check_sources(&self) -> Result<(), Error> {
+        let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.values().try_for_each(|place| match place {
+            Place::There { source, identity } if source.identity() != Some(*identity) => Err(source.changed()),
+            _ => Ok(()),
+        })
     }
 
     fn keep(&self, digest: &VerityDigest, place: Place) {
@@ -67,32 +85,37 @@ impl ObjectSink for Spool {
         let size = content.len() as u64;
         let offset = self.end.fetch_add(size, Ordering::Relaxed);
         self.write_at(content, offset)?;
-        self.keep(digest, Place { offset, size });
+        self.keep(digest, Place::Here { offset, size });
         Ok(())
+    }
+
+    fn adopt(&self, digest: &VerityDigest, source: &Source, identity: &Identity) -> Result<bool, Error> {
+        self.keep(digest, Place::There { source: source.clone(), identity: *identity });
+        Ok(true)
     }
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
         let offset = self.end.fetch_add(size, Ordering::Relaxed);
-        Ok(Box::new(Reserved { spool: self, place: Place { offset, size }, written: 0 }))
+        Ok(Box::new(Reserved { spool: self, offset, written: 0 }))
     }
 }
 
 /// A large object that is written into the room reserved for it.
 struct Reserved<'a> {
     spool: &'a Spool,
-    place: Place,
+    offset: u64,
     written: u64,
 }
 
 impl LargeObject for Reserved<'_> {
     fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        self.spool.write_at(chunk, self.place.offset + self.written)?;
+        self.spool.write_at(chunk, self.offset + self.written)?;
         self.written += chunk.len() as u64;
         Ok(())
     }
 
     fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
-        self.spool.keep(digest, Place { size: self.written, ..self.place });
+        self.spool.keep(digest, Place::Here { offset: self.offset, size: self.written });
         Ok(())
     }
 }
@@ -100,7 +123,12 @@ impl LargeObject for Reserved<'_> {
 impl Objects for Spool {
     fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error> {
         match self.place(digest) {
-            Some(place) if place.size == size => Ok(Extent { file: Arc::clone(&self.file), offset: place.offset }),
+            Some(Place::Here { offset, size: found }) if found == size => {
+                Ok(Extent { file: Arc::clone(&self.file), offset })
+            }
+            Some(Place::There { source, identity }) if identity.size == size => {
+                Ok(Extent { file: Arc::new(source.reopen(&identity)?), offset: identity.offset })
+            }
             _ => Err(Error::MissingObject { digest: *digest, size }),
         }
     }

@@ -40,7 +40,7 @@ fn make(contents: &[Vec<u8>], threads: usize) -> Made {
     let directory = tempfile::tempdir().unwrap();
     let spool = Spool::create(directory.path()).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let sealed = pool.install(|| seal(tree(contents), &[&spool], &Silent).unwrap());
+    let sealed = pool.install(|| seal(tree(contents), &[&spool], None, &Silent).unwrap());
     let image = crate::image::write(&sealed).unwrap();
     Made { directory, spool, sealed, image }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 
 use super::Source;
+use crate::Error;
 use crate::tree::Mtime;
 
 /// A part of a file of the host as the kernel describes it. While two of these are equal, the content
@@ -40,6 +41,23 @@ impl Source {
             }
             Self::Range { archive, offset, size } => of_open(archive.file(), *offset, *size),
         }
+    }
+}
+
+impl Source {
+    /// The file of the host that holds the content, if it still has this identity.
+    ///
+    /// # Errors
+    /// When it has another, or cannot be opened.
+    pub(crate) fn reopen(&self, identity: &Identity) -> Result<File, Error> {
+        let file = self.host_file()?;
+        let same = file.as_ref().and_then(|file| of_open(file, identity.offset, identity.size)) == Some(*identity);
+        file.filter(|_| same).ok_or_else(|| self.changed())
+    }
+
+    /// Says that the content is no longer what it was.
+    pub(crate) fn changed(&self) -> Error {
+        Error::ChangedMeanwhile { path: self.name() }
     }
 }
 

@@ -155,8 +155,17 @@ impl Source {
         }
     }
 
+    /// The file of the host that holds the content, opened anew; none where it is in memory.
+    pub(super) fn host_file(&self) -> Result<Option<File>, Error> {
+        match self {
+            Self::Bytes(_) => Ok(None),
+            Self::File { file, .. } => open_regular(&file.path()).map(Some),
+            Self::Range { archive, .. } => archive.file.try_clone().map(Some).map_err(Error::io("open", &archive.path)),
+        }
+    }
+
     /// What errors call this source.
-    fn name(&self) -> PathBuf {
+    pub(super) fn name(&self) -> PathBuf {
         match self {
             Self::Bytes(_) => PathBuf::from("<memory>"),
             Self::File { file, .. } => file.path(),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Mutex;
 
 use model::observe::Silent;
 
+use super::sealer::{CHUNK, HUGE};
 use super::*;
 use crate::tree::{Mtime, Node, Stat};
 
@@ -77,7 +79,7 @@ fn every_size_is_sealed_alike_by_any_number_of_threads() {
     let sources: Vec<Source> = contents.iter().map(|content| bytes(content)).collect();
     let results = [1, 2, 7].map(|threads| {
         let sink = Memory::default();
-        let sealed = with_threads(threads, || seal(tree(&sources), &[&sink], &Silent).unwrap());
+        let sealed = with_threads(threads, || seal(tree(&sources), &[&sink], None, &Silent).unwrap());
         let objects = sink.objects.into_inner().unwrap();
         assert_eq!(objects.len(), sizes.iter().filter(|size| **size > 64).count());
         (sealed, objects)
@@ -104,7 +106,7 @@ fn a_huge_file_has_the_digests_of_its_content() {
     let size = usize::try_from(HUGE).unwrap() + 12_345;
     let content: Vec<u8> = (0..size).map(|i| (i / 7 % 251) as u8).collect();
     let sink = Memory::default();
-    let sealed = seal(tree(&[bytes(&content)]), &[&sink], &Silent).unwrap();
+    let sealed = seal(tree(&[bytes(&content)]), &[&sink], None, &Silent).unwrap();
     let (_, _, node) = sealed.walk().nth(1).unwrap();
     assert_eq!(node.kind, Kind::Regular(Sealed::of(&content)));
     assert_eq!(sink.objects.into_inner().unwrap().into_values().next(), Some((content, 1)));
@@ -117,7 +119,7 @@ fn equal_contents_and_hard_links_reach_a_sink_once() {
     let linked = tree.lookup(&ImagePath::new("/f0").unwrap()).unwrap();
     tree.link(NodeId::ROOT, b"again", linked).unwrap();
     let sink = Memory::default();
-    seal(tree, &[&sink], &Silent).unwrap();
+    seal(tree, &[&sink], None, &Silent).unwrap();
     let counts: Vec<usize> = sink.objects.into_inner().unwrap().into_values().map(|(_, count)| count).collect();
     assert_eq!(counts, [1]);
 }
@@ -127,7 +129,7 @@ fn what_no_name_leads_to_is_not_read() {
     let gone = Source::File { file: std::path::Path::new("/nonexistent/file").into(), size: 100 };
     let mut tree = tree(&[gone]);
     tree.unlink(NodeId::ROOT, b"f0");
-    assert!(seal(tree, &[], &Silent).is_ok());
+    assert!(seal(tree, &[], None, &Silent).is_ok());
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn a_file_that_grew_or_shrank_is_an_error() {
             file.write_all(&vec![1; real]).unwrap();
             let source = Source::File { file: file.path().into(), size: claimed };
             let sink = Memory::default();
-            let error = seal(tree(&[source]), &[&sink], &Silent).unwrap_err();
+            let error = seal(tree(&[source]), &[&sink], None, &Silent).unwrap_err();
             assert!(
                 matches!(&error, Error::ChangedWhileRead { path, expected, found }
                     if path.to_string() == "/f0" && *expected == claimed && *found != claimed),
@@ -159,10 +161,28 @@ fn progress_ends_at_the_total() {
         }
     }
     let log = Log::default();
-    seal(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], &log).unwrap();
+    seal(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], None, &log).unwrap();
     let events = log.0.into_inner().unwrap();
     let total = 4 << 20;
     assert_eq!(events.first(), Some(&Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes }));
     assert!(events.contains(&Event::Progress { done: total }));
     assert_eq!(events.last(), Some(&Event::Done));
 }
+
+#[test]
+fn measuring_gives_the_digests_that_sealing_gives() {
+    let mut random = testkit::Random::from_environment();
+    let sources: Vec<Source> =
+        [0, 64, 65, 5000, CHUNK, 2 * CHUNK + 1].iter().map(|size| bytes(&random.bytes(*size))).collect();
+    let measured = measure(tree(&sources), &Silent).unwrap();
+    let sealed = seal(tree(&sources), &[], None, &Silent).unwrap();
+    for ((path, _, measured), (_, _, sealed)) in measured.walk().zip(sealed.walk()).skip(1) {
+        let (Kind::Regular(measured), Kind::Regular(sealed)) = (&measured.kind, &sealed.kind) else {
+            panic!("{path} is a file")
+        };
+        assert_eq!((measured.size, measured.verity, &measured.inline), (sealed.size, sealed.verity, &sealed.inline));
+    }
+    assert_eq!(crate::image::write(&measured).unwrap(), crate::image::write(&sealed).unwrap());
+}
+
+mod remembered;

@@ -1,0 +1,186 @@
+//! Digests that are remembered from one build to the next.
+//!
+//! A file holds, for each content that was read, its [`Identity`] and both of its digests. It is a
+//! cache: whatever is wrong with it only means that everything is read again.
+//!
+//! ```text
+//! "mbdigest", version (4 bytes)
+//! entries of 128 bytes, sorted: identity (64), sha256 (32), fs-verity digest (32)
+//! sha256 over all of the above
+//! ```
+//!
+//! Numbers are big-endian, with the sign of times flipped, so that the order of bytes is the order of
+//! identities and a lookup needs no parsing.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use model::{Digest, VerityDigest};
+
+use crate::error::Error;
+use crate::scan::Identity;
+use crate::tree::Mtime;
+
+const MAGIC: [u8; 8] = *b"mbdigest";
+const VERSION: u32 = 1;
+const HEADER: usize = 12;
+const KEY: usize = 64;
+const ENTRY: usize = 128;
+const SUM: usize = 32;
+
+/// The largest file that is read: two million entries.
+const LIMIT: u64 = 256 << 20;
+
+/// A content that changed less than this many seconds before the build began is not remembered: a
+/// file system's clock may stand still for as long, and a later change would not show.
+const MARGIN: i64 = 2;
+
+/// Both digests of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The plain sha256.
+    pub sha256: Digest,
+    /// The fs-verity digest.
+    pub verity: VerityDigest,
+}
+
+/// Remembers digests of contents by [`Identity`].
+#[derive(Debug)]
+pub struct DigestCache {
+    path: PathBuf,
+    /// The entries of the file.
+    known: Vec<u8>,
+    /// The entries that this build used or added.
+    seen: Mutex<Vec<[u8; ENTRY]>>,
+    /// What changed at this time or later is too new to be remembered.
+    recent: Mtime,
+}
+
+impl DigestCache {
+    /// Opens the cache in the file `path`, which need not exist; its directory must.
+    ///
+    /// # Errors
+    /// When no file can be made in the directory. A file that cannot be used is as good as none.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let known = std::fs::File::open(path).and_then(read).ok().and_then(checked).unwrap_or_default();
+        Ok(Self { known, ..Self::forgetful(path)? })
+    }
+
+    /// Like [`DigestCache::open`], but remembers nothing of earlier builds: everything will be read.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn forgetful(path: &Path) -> Result<Self, Error> {
+        let recent = now(directory_of(path))?;
+        let recent = Mtime { seconds: recent.seconds - MARGIN, ..recent };
+        Ok(Self { path: path.to_owned(), known: Vec::new(), seen: Mutex::default(), recent })
+    }
+
+    /// The digests of the content with this identity, where they are known.
+    #[must_use]
+    pub fn recall(&self, identity: &Identity) -> Option<Known> {
+        let key = key_of(identity);
+        let (entries, _): (&[[u8; ENTRY]], _) = self.known.as_chunks();
+        let index = entries.binary_search_by(|entry| entry[..KEY].cmp(&key)).ok()?;
+        let entry = &entries[index];
+        self.keep(*entry);
+        let (sha256, verity) = entry[KEY..].split_at(32);
+        Some(Known { sha256: Digest::new(sha256.try_into().ok()?), verity: VerityDigest::new(verity.try_into().ok()?) })
+    }
+
+    /// Remembers the digests of a content that was read while it had this identity.
+    pub fn remember(&self, identity: &Identity, known: &Known) {
+        if identity.modified >= self.recent || identity.changed >= self.recent {
+            return;
+        }
+        let mut entry = [0; ENTRY];
+        entry[..KEY].copy_from_slice(&key_of(identity));
+        entry[KEY..KEY + 32].copy_from_slice(known.sha256.as_bytes());
+        entry[KEY + 32..].copy_from_slice(known.verity.as_bytes());
+        self.keep(entry);
+    }
+
+    fn keep(&self, entry: [u8; ENTRY]) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    /// Writes what this build used and added; the rest is forgotten.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(self) -> Result<(), Error> {
+        let Self { path, known, seen, .. } = self;
+        drop(known);
+        let mut entries = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        entries.sort_unstable();
+        entries.dedup();
+        // Entries that would not be read again are not written.
+        entries.truncate(usize::try_from(LIMIT).unwrap_or(usize::MAX) / ENTRY - 1);
+        let mut bytes = Vec::with_capacity(HEADER + entries.len() * ENTRY + SUM);
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_be_bytes());
+        bytes.extend(entries.as_flattened());
+        drop(entries);
+        bytes.extend(Digest::of(&bytes).as_bytes());
+        let directory = directory_of(&path);
+        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(Error::io("create a file in", directory))?;
+        file.write_all(&bytes).map_err(Error::io("write", &path))?;
+        file.persist(&path).map_err(|failed| Error::io("create", &path)(failed.error))?;
+        Ok(())
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The time by the clock that gives files their times: that of a file which is made now.
+fn now(directory: &Path) -> Result<Mtime, Error> {
+    let file = tempfile::tempfile_in(directory).map_err(Error::io("create a file in", directory))?;
+    let identity = crate::scan::identity_of_open(&file, 0, 0);
+    identity.map(|identity| identity.changed).ok_or_else(|| Error::io("stat", directory)(io::ErrorKind::Other.into()))
+}
+
+fn read(file: std::fs::File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The entries of a whole and undamaged file of the version that is known.
+fn checked(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
+    let entries = bytes.len().checked_sub(HEADER + SUM)?;
+    let body = HEADER + entries;
+    let header_is_known = bytes.starts_with(&MAGIC) && bytes[8..HEADER] == VERSION.to_be_bytes();
+    if !header_is_known || entries % ENTRY != 0 || Digest::of(&bytes[..body]).as_bytes()[..] != bytes[body..] {
+        return None;
+    }
+    bytes.truncate(body);
+    bytes.drain(..HEADER);
+    Some(bytes)
+}
+
+fn key_of(identity: &Identity) -> [u8; KEY] {
+    let Identity { device, inode, file_size, modified, changed, offset, size } = identity;
+    let mut key = [0; KEY];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        key[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    for number in [device, inode, file_size] {
+        put(&number.to_be_bytes());
+    }
+    for Mtime { seconds, nanoseconds } in [modified, changed] {
+        put(&(seconds.cast_unsigned() ^ 1 << 63).to_be_bytes());
+        put(&nanoseconds.to_be_bytes());
+    }
+    for number in [offset, size] {
+        put(&number.to_be_bytes());
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests;

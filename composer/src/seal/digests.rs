@@ -1,0 +1,86 @@
+//! What is computed of a content while it is read.
+
+use std::sync::Arc;
+
+use model::VerityDigest;
+
+use super::{Known, Measured, Sealed};
+use crate::image::{INLINE_LIMIT, Stored};
+use crate::verity::{Both, Hasher};
+
+/// The digests of a content that comes in pieces.
+pub(super) trait Digests: Send + Sized {
+    /// What is known of a file when it was read.
+    type File: Stored + Clone + Send + Sync;
+
+    fn begin() -> Self;
+
+    fn update(&mut self, bytes: &[u8]);
+
+    /// The file and its fs-verity digest.
+    fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Self::File, VerityDigest);
+
+    /// A file of which the digests are known already, where they are all that is wanted.
+    fn known(size: u64, known: &Known) -> Option<Self::File>;
+
+    /// What the next build would like to know.
+    fn to_remember(file: &Self::File) -> Option<Known>;
+
+    /// A content that is in memory.
+    fn of(content: &[u8]) -> Self::File {
+        let size = content.len() as u64;
+        let mut digests = Self::begin();
+        digests.update(content);
+        digests.end(size, (size <= INLINE_LIMIT).then(|| Arc::from(content))).0
+    }
+}
+
+impl Digests for Both {
+    type File = Sealed;
+
+    fn begin() -> Self {
+        Self::new()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        Self::update(self, bytes);
+    }
+
+    fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Sealed, VerityDigest) {
+        let (sha256, verity) = self.finish();
+        (Sealed { size, sha256, verity, inline }, verity)
+    }
+
+    fn known(size: u64, known: &Known) -> Option<Sealed> {
+        Some(Sealed { size, sha256: known.sha256, verity: known.verity, inline: None })
+    }
+
+    fn to_remember(file: &Sealed) -> Option<Known> {
+        Some(Known { sha256: file.sha256, verity: file.verity })
+    }
+}
+
+impl Digests for Hasher {
+    type File = Measured;
+
+    fn begin() -> Self {
+        Self::new()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        Self::update(self, bytes);
+    }
+
+    fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Measured, VerityDigest) {
+        let verity = self.finish();
+        (Measured { size, verity, inline }, verity)
+    }
+
+    fn known(size: u64, known: &Known) -> Option<Measured> {
+        Some(Measured { size, verity: known.verity, inline: None })
+    }
+
+    fn to_remember(_: &Measured) -> Option<Known> {
+        None
+    }
+}

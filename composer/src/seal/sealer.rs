@@ -1,0 +1,219 @@
+//! Reading files, each once.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use model::VerityDigest;
+use model::observe::{Event, Observer};
+
+use super::digests::Digests;
+use super::{DigestCache, Job, LargeObject, ObjectSink};
+use crate::error::Error;
+use crate::image::{INLINE_LIMIT, Stored};
+use crate::scan::{Identity, Source};
+
+/// Files below this size, in bytes, are read into one buffer. The others are streamed in chunks of
+/// this size, of which a huge file has two in memory.
+pub(super) const CHUNK: usize = 1 << 20;
+
+/// The size from which on a file has two threads for itself: one computes the digests, one writes
+/// and reads on.
+pub(super) const HUGE: u64 = 64 << 20;
+
+/// Progress is reported at most once for this many bytes.
+const REPORT: u64 = 1 << 20;
+
+/// Reads files, each once.
+pub(super) struct Sealer<'a, D> {
+    sinks: &'a [&'a dyn ObjectSink],
+    cache: Option<&'a DigestCache>,
+    observer: &'a dyn Observer,
+    done: AtomicU64,
+    /// The objects that the sinks have or are about to get.
+    given: Mutex<HashSet<VerityDigest>>,
+    digests: PhantomData<fn() -> D>,
+}
+
+impl<'a, D: Digests> Sealer<'a, D> {
+    pub(super) fn new(
+        sinks: &'a [&'a dyn ObjectSink],
+        cache: Option<&'a DigestCache>,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self { sinks, cache, observer, done: AtomicU64::new(0), given: Mutex::default(), digests: PhantomData }
+    }
+
+    fn progress(&self, bytes: u64) {
+        let before = self.done.fetch_add(bytes, Ordering::Relaxed);
+        let done = before + bytes;
+        if before / REPORT != done / REPORT {
+            self.observer.event(Event::Progress { done });
+        }
+    }
+
+    /// Seals a file that is not huge; `buffer` is kept from file to file.
+    pub(super) fn file(&self, job: &Job<'_>, buffer: &mut Vec<u8>) -> Result<D::File, Error> {
+        self.remembered(job, || {
+            // Made by the first file that is read: where nothing is read, nothing is needed.
+            buffer.resize(CHUNK, 0);
+            match usize::try_from(job.source.size()) {
+                Ok(size) if size < CHUNK => self.small(job, size, buffer),
+                _ => self.streamed(job, buffer),
+            }
+        })
+    }
+
+    /// Seals a file with all threads.
+    pub(super) fn huge(&self, job: &Job<'_>) -> Result<D::File, Error> {
+        self.remembered(job, || self.overlapped(job))
+    }
+
+    /// What the cache knows of the file, or what `read` finds, which the cache then knows.
+    fn remembered(&self, job: &Job<'_>, read: impl FnOnce() -> Result<D::File, Error>) -> Result<D::File, Error> {
+        // What is inline in the image is wanted itself.
+        let cache = self.cache.filter(|_| job.source.size() > INLINE_LIMIT);
+        let Some((cache, identity)) = cache.and_then(|cache| Some((cache, job.source.identity()?))) else {
+            return read();
+        };
+        if let Some(known) = cache.recall(&identity)
+            && let Some(file) = D::known(identity.size, &known)
+            && self.is_adopted(&known.verity, job.source, &identity)?
+        {
+            self.progress(identity.size);
+            return Ok(file);
+        }
+        let file = read()?;
+        // Only what was the same before and after it was read is sure to be what was read.
+        if let Some(known) = D::to_remember(&file)
+            && job.source.identity() == Some(identity)
+        {
+            cache.remember(&identity, &known);
+        }
+        Ok(file)
+    }
+
+    fn is_adopted(&self, digest: &VerityDigest, source: &Source, identity: &Identity) -> Result<bool, Error> {
+        for sink in self.sinks {
+            if !sink.adopt(digest, source, identity)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn small(&self, job: &Job<'_>, size: usize, buffer: &mut [u8]) -> Result<D::File, Error> {
+        // One byte more than expected shows that the file grew.
+        let found = fill(&mut *job.source.open()?, &mut buffer[..=size]).map_err(|source| job.unreadable(source))?;
+        if found != size {
+            return Err(job.changed(found as u64));
+        }
+        let content = &buffer[..size];
+        let sealed = D::of(content);
+        self.progress(size as u64);
+        let new = |digest| self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+        if let Some(digest) = sealed.verity()
+            && !self.sinks.is_empty()
+            && new(*digest)
+        {
+            for sink in self.sinks {
+                sink.small(digest, content)?;
+            }
+        }
+        Ok(sealed)
+    }
+
+    fn streamed(&self, job: &Job<'_>, buffer: &mut [u8]) -> Result<D::File, Error> {
+        let mut file = Stream::<D>::open(self, job)?;
+        loop {
+            let count = file.input.read(buffer)?;
+            if count == 0 {
+                return file.finish();
+            }
+            let chunk = &buffer[..count];
+            file.digests.update(chunk);
+            write_all(&mut file.objects, chunk)?;
+        }
+    }
+
+    /// The same with the steps of one chunk side by side, while the next chunk is read.
+    fn overlapped(&self, job: &Job<'_>) -> Result<D::File, Error> {
+        let mut file = Stream::open(self, job)?;
+        let (mut current, mut next) = (vec![0; CHUNK], vec![0; CHUNK]);
+        let mut count = file.input.read(&mut current)?;
+        while count > 0 {
+            let Stream { digests, objects, input } = &mut file;
+            let chunk = &current[..count];
+            let transfer = || write_all(objects, chunk).and_then(|()| input.read(&mut next));
+            count = rayon::join(|| digests.update(chunk), transfer).1?;
+            std::mem::swap(&mut current, &mut next);
+        }
+        file.finish()
+    }
+}
+
+/// Reads until `buffer` is full or the content ends; gives the number of bytes read.
+fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+fn write_all(objects: &mut [Box<dyn LargeObject + '_>], chunk: &[u8]) -> Result<(), Error> {
+    objects.iter_mut().try_for_each(|object| object.write(chunk))
+}
+
+/// A file that is read in chunks.
+struct Stream<'a, D> {
+    input: Input<'a, D>,
+    digests: D,
+    objects: Vec<Box<dyn LargeObject + 'a>>,
+}
+
+struct Input<'a, D> {
+    sealer: &'a Sealer<'a, D>,
+    job: &'a Job<'a>,
+    reader: Box<dyn Read + Send>,
+    found: u64,
+}
+
+impl<D: Digests> Input<'_, D> {
+    /// Fills `buffer` with the next chunk and gives its length, which is zero at the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let count = fill(&mut *self.reader, buffer).map_err(|source| self.job.unreadable(source))?;
+        self.found += count as u64;
+        // Checked at each chunk, so that a file that grows for ever is not read for ever.
+        let expected = self.job.source.size();
+        if self.found > expected || (count == 0 && self.found != expected) {
+            return Err(self.job.changed(self.found));
+        }
+        self.sealer.progress(count as u64);
+        Ok(count)
+    }
+}
+
+impl<'a, D: Digests> Stream<'a, D> {
+    fn open(sealer: &'a Sealer<'a, D>, job: &'a Job<'a>) -> Result<Self, Error> {
+        let size = job.source.size();
+        let objects = sealer.sinks.iter().map(|sink| sink.large(size)).collect::<Result<_, _>>()?;
+        let input = Input { sealer, job, reader: job.source.open()?, found: 0 };
+        Ok(Self { input, digests: D::begin(), objects })
+    }
+
+    fn finish(self) -> Result<D::File, Error> {
+        let (file, verity) = self.digests.end(self.input.found, None);
+        for object in self.objects {
+            object.finish(&verity)?;
+        }
+        Ok(file)
+    }
+}

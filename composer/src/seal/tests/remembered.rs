@@ -1,0 +1,163 @@
+//! A second build reads what changed.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::archive::{Objects, Spool};
+use crate::scan::{self, Options};
+use crate::store::Store;
+
+struct World {
+    root: tempfile::TempDir,
+}
+
+/// Older than what a cache holds for too new. Only the time of the last change cannot be set, so
+/// the tests that need it to be old wait.
+const LONG_AGO: Duration = Duration::from_secs(1000);
+
+impl World {
+    fn new(contents: &[Vec<u8>]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("tree")).unwrap();
+        let world = Self { root };
+        for (number, content) in contents.iter().enumerate() {
+            world.put(&format!("f{number}"), content);
+        }
+        world
+    }
+
+    fn put(&self, name: &str, content: &[u8]) {
+        fs::write(self.file(name), content).unwrap();
+        let time = SystemTime::now() - LONG_AGO;
+        File::options().write(true).open(self.file(name)).unwrap().set_modified(time).unwrap();
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.root.path().join("tree").join(name)
+    }
+
+    fn cache_file(&self) -> PathBuf {
+        self.root.path().join("cache")
+    }
+
+    fn scanned(&self) -> Tree<Source> {
+        scan::directory(&self.root.path().join("tree"), &Options::default()).unwrap()
+    }
+
+    /// Seals with the cache; gives the tree and the objects that were read.
+    fn build(&self) -> (Tree<Sealed>, usize) {
+        let (sink, cache) = (Adopting::default(), DigestCache::open(&self.cache_file()).unwrap());
+        let sealed = seal(self.scanned(), &[&sink], Some(&cache), &Silent).unwrap();
+        cache.save().unwrap();
+        (sealed, sink.0.objects.into_inner().unwrap().len())
+    }
+
+    /// Waits until nothing of the tree is too new to be remembered.
+    fn age() {
+        std::thread::sleep(Duration::from_millis(3100));
+    }
+}
+
+/// Takes what it is given, and is content with what it is not given.
+#[derive(Default)]
+struct Adopting(Memory);
+
+impl ObjectSink for Adopting {
+    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
+        self.0.small(digest, content)
+    }
+
+    fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
+        self.0.large(size)
+    }
+
+    fn adopt(&self, _: &VerityDigest, _: &Source, _: &Identity) -> Result<bool, Error> {
+        Ok(true)
+    }
+}
+
+fn contents() -> Vec<Vec<u8>> {
+    let mut random = testkit::Random::from_environment();
+    [0, 64, 65, 4096, 70_000, CHUNK, 3 * CHUNK].map(|size| random.bytes(size)).into()
+}
+
+#[test]
+fn a_second_build_reads_only_what_changed_and_gives_the_same() {
+    let world = World::new(&contents());
+    let (first, read) = world.build();
+    assert_eq!(read, 5, "nothing is known yet");
+    let (_, read) = world.build();
+    assert_eq!(read, 5, "all of it changed just now, so nothing was remembered");
+    World::age();
+    assert_eq!(world.build(), (first.clone(), 5));
+    assert_eq!(world.build(), (first.clone(), 0));
+    // The same size and the same time of writing: the time of the change tells.
+    let mut changed = fs::read(world.file("f4")).unwrap();
+    changed[7] ^= 1;
+    let time = world.file("f4").metadata().unwrap().modified().unwrap();
+    fs::write(world.file("f4"), &changed).unwrap();
+    File::options().write(true).open(world.file("f4")).unwrap().set_modified(time).unwrap();
+    let (second, read) = world.build();
+    assert_eq!(read, 1);
+    assert_ne!(second, first);
+    let plain = seal(world.scanned(), &[], None, &Silent).unwrap();
+    assert_eq!(second, plain, "what is remembered is what reading gives");
+    // Everything anew, on demand.
+    let cache = DigestCache::forgetful(&world.cache_file()).unwrap();
+    let sink = Adopting::default();
+    assert_eq!(seal(world.scanned(), &[&sink], Some(&cache), &Silent).unwrap(), plain);
+    assert_eq!(sink.0.objects.into_inner().unwrap().len(), 5);
+}
+
+#[test]
+fn a_store_that_lost_an_object_gets_it_again_and_a_spool_takes_it_from_the_source() {
+    let world = World::new(&contents());
+    World::age();
+    let path = world.root.path().join("store");
+    let build = || {
+        let (store, cache) = (Store::create(&path).unwrap(), DigestCache::open(&world.cache_file()).unwrap());
+        let sealed = seal(world.scanned(), &[&store], Some(&cache), &Silent).unwrap();
+        cache.save().unwrap();
+        sealed
+    };
+    let sealed = build();
+    let (_, _, node) = sealed.walk().find(|(path, ..)| path.to_string() == "/f4").unwrap();
+    let Kind::Regular(file) = &node.kind else { panic!("f4 is a file") };
+    let object = path.join(file.verity.object_path());
+    fs::remove_file(&object).unwrap();
+    assert_eq!(build(), sealed);
+    assert!(fs::read(&object).unwrap() == fs::read(world.file("f4")).unwrap());
+
+    let spool = Spool::create(world.root.path()).unwrap();
+    let cache = DigestCache::open(&world.cache_file()).unwrap();
+    assert_eq!(seal(world.scanned(), &[&spool], Some(&cache), &Silent).unwrap(), sealed);
+    let extent = spool.locate(&file.verity, file.size).unwrap();
+    let mut found = vec![0; usize::try_from(file.size).unwrap()];
+    std::os::unix::fs::FileExt::read_exact_at(&*extent.file, &mut found, extent.offset).unwrap();
+    assert!(found == fs::read(world.file("f4")).unwrap());
+    spool.check_sources().unwrap();
+    fs::write(world.file("f4"), "now something else").unwrap();
+    assert!(matches!(spool.check_sources(), Err(Error::ChangedMeanwhile { .. })));
+    assert!(matches!(spool.locate(&file.verity, file.size), Err(Error::ChangedMeanwhile { .. })));
+}
+
+#[test]
+fn members_of_an_archive_are_remembered_too() {
+    let world = World::new(&contents());
+    let tar = world.root.path().join("rootfs.tar");
+    let mut builder = tar::Builder::new(File::create(&tar).unwrap());
+    builder.append_dir_all(".", world.root.path().join("tree")).unwrap();
+    builder.into_inner().unwrap();
+    World::age();
+    let build = || {
+        let (sink, cache) = (Adopting::default(), DigestCache::open(&world.cache_file()).unwrap());
+        let sealed = seal(scan::archive(&tar, &Options::default()).unwrap(), &[&sink], Some(&cache), &Silent).unwrap();
+        cache.save().unwrap();
+        (sealed, sink.0.objects.into_inner().unwrap().len())
+    };
+    let (first, read) = build();
+    assert_eq!(read, 5);
+    assert_eq!(build(), (first, 0));
+}
