@@ -1,6 +1,6 @@
 //! From a root file system to what a module ships of it, with everything that was found on the way.
 //!
-//! `build` makes outputs of it, `explain` tells of it: both see the same steps.
+//! `build` makes outputs of it, `explain` tells of it, `build --dry-run` lists it: all see the same steps.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use composer::overlay::{self, OverlayReport};
 use composer::scan::{self, Options, Source};
 use composer::tree::{Kind, Tree};
 use model::observe::{Event, Observer, Unit};
-use model::{Epoch, ImagePath};
+use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::pipeline::inputs::Inputs;
@@ -40,13 +40,31 @@ pub(crate) struct Carved {
     pub(crate) stages: Stages,
 }
 
+/// A root file system as it is read, before anything is done to it.
+pub(crate) struct Raw {
+    /// Everything in it.
+    pub(crate) tree: Tree<Source>,
+    /// Which package brought what.
+    pub(crate) ownership: Ownership,
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// The digest of the stage.
+    pub(crate) digest: Digest,
+}
+
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
 pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) -> Result<Carved, Error> {
     ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
-    let mut whole = scan::rootfs(&root.path, &Options::default())?;
-    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&whole), Ok)?;
-    let rootfs = root.sha256().unwrap_or_else(|| record::listing(&whole, epoch));
-    let ownership = root.ownership(&whole)?;
+    let tree = scan::rootfs(&root.path, &Options::default())?;
+    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
+    let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));
+    let ownership = root.ownership(&tree)?;
+    carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)
+}
+
+/// The same for a tree that was read already.
+pub(crate) fn carve_tree(raw: Raw, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+    let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
     let scrub = record::listing(&whole, epoch);
     let laid = overlay::overlay(&mut whole, &request.overlay(), epoch)?;
@@ -57,7 +75,7 @@ pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) ->
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
     let selected = filter.apply(&whole)?;
     let stages = Stages {
-        rootfs,
+        rootfs: digest,
         scrub,
         overlay: record::listing(&whole, epoch),
         filter: record::listing(&selected.tree, epoch),

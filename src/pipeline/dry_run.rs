@@ -9,21 +9,21 @@ use std::sync::Arc;
 use builder::apt::{Reason, Resolution};
 use builder::dpkg::Database;
 use builder::rootfs::deb::{self, DebEntry, DebKind, Metadata};
-use composer::filter::Filter;
-use composer::overlay;
 use composer::scan::Source;
 use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
-use model::ImagePath;
 use model::observe::{Event, Observer, Unit};
 use model::package::Package;
+use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::pipeline::carve::{self, Carved, Raw};
 use crate::pipeline::inputs::Inputs;
+use crate::pipeline::lints::{self, Known};
 use crate::pipeline::ownership::Ownership;
 use crate::pipeline::request::{Packages, Request};
 use crate::pipeline::staging::Staging;
-use crate::pipeline::{lists, root, scrub, selection};
+use crate::pipeline::{lists, record, root, selection};
 use crate::ui::Ui;
 
 /// What a dry run found.
@@ -45,29 +45,35 @@ pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Lis
     let unpacked = read_debs(&resolution, &debs, ui)?;
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
 
-    let mut tree = lay_out(&unpacked)?;
-    let database =
-        Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
-    let ownership = Ownership::new(&tree, database);
-    scrub::apply(&mut tree, &ownership, epoch, ui)?;
-    let laid = overlay::overlay(&mut tree, &request.overlay(), epoch)?;
-    let owned = ownership.of_requested(&tree, &inputs.manifest).into_iter().chain(laid.added).chain(laid.replaced);
-    let selected = Filter::new(&inputs.rules, &tree)?.with_owned(owned.collect()).apply(&tree)?;
-    selection::report(&inputs, &selected.report, Vec::new(), request, ui)?;
-
-    let files = lists::files(&selected.tree);
+    let carved = carve(unpacked, epoch, request, &inputs, ui)?;
+    let files = lists::files(&carved.selected.tree);
     let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     let staging = Staging::new(&request.output)?;
     staging.write("manifest.json", &inputs.manifest.canonical_json())?;
     staging.write("file-list.txt", files.as_bytes())?;
     staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
     staging.commit()?;
-    ui.event(Event::Note(
+    ui.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
-         not listed"
-            .to_owned(),
-    ));
+         not listed",
+    );
+    ui.note(
+        "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
+    );
     Ok(Listed { output: request.output.clone(), files: files.lines().count(), packages: listed.len() })
+}
+
+/// What the packages would ship, after saying what is to be said of it.
+fn carve(unpacked: Vec<Unpacked>, epoch: Epoch, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+    let tree = lay_out(&unpacked)?;
+    let database =
+        Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
+    let ownership = Ownership::new(&tree, database);
+    let digest = record::listing(&tree, epoch);
+    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)?;
+    let lints = lints::find(inputs, &carved, Known::Names)?;
+    selection::report(inputs, &carved.selected.report, lints, request, ui)?;
+    Ok(carved)
 }
 
 /// A package's own account of itself.
@@ -185,3 +191,6 @@ fn directory(tree: &mut Tree<Source>, at: &ImagePath) -> Result<NodeId, Error> {
     tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(composer::Error::from)?;
     Ok(node)
 }
+
+#[cfg(test)]
+mod tests;

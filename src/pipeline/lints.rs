@@ -39,11 +39,21 @@ pub(crate) const CODES: [&str; 10] = [
 /// The most files that one finding names.
 const MAX_NAMED: usize = 3;
 
+/// What is known of the root file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Everything.
+    Contents,
+    /// The names that packages list: no contents but the overlay's, and nothing that a maintainer
+    /// script makes.
+    Names,
+}
+
 /// Everything that the shipped files, the units and the manifest's commands lack.
 ///
 /// # Errors
 /// When a file of the root file system cannot be read.
-pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, Error> {
+pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec<Diagnostic>, Error> {
     let neighbours = neighbours(inputs, carved)?;
     let elsewhere = |path: &ImagePath| {
         let is_directory = carved.whole.lookup(path).is_some_and(|id| carved.whole.node(id).is_directory());
@@ -51,9 +61,11 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, 
         carved.ownership.is_base(path) || neighbours.iter().any(ships)
     };
     let world = World { whole: &carved.whole, shipped: &carved.selected.tree, elsewhere: &elsewhere };
-    let room = Room { inputs, carved, own: own(inputs, carved) };
-    let mut found: Vec<Diagnostic> =
-        grouped(needs::unmet(world)?).iter().map(|lack| room.diagnostic(lack, None)).collect();
+    let room = Room { inputs, carved, known, own: own(inputs, carved) };
+    let mut unmet = needs::unmet(world)?;
+    // Which machine a library is for stands in its contents.
+    unmet.retain(|unmet| known == Known::Contents || unmet.need != Need::Library);
+    let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|lack| room.diagnostic(lack, None)).collect();
     for (field, command) in inputs.manifest.command_entries() {
         if let Some((name, reach)) = needs::command(world, &command.value)
             && let Some(missing) = missing(reach)
@@ -121,6 +133,7 @@ fn grouped(unmet: Vec<Unmet>) -> Vec<Lack> {
 struct Room<'a> {
     inputs: &'a Inputs,
     carved: &'a Carved,
+    known: Known,
     /// See [`own`].
     own: BTreeSet<ImagePath>,
 }
@@ -179,7 +192,10 @@ impl Room<'_> {
         };
         // Debian ships links that lead somewhere only when another package is there.
         let is_debians_link = lack.need == Need::Target && !is_dropped && !lack.by.iter().any(is_own);
-        let is_unknown = is_dropped && !self.carved.ownership.knows_base();
+        let is_unknown = match is_dropped {
+            true => !self.carved.ownership.knows_base(),
+            false => self.known == Known::Names,
+        };
         if lack.soft || is_debians_link || is_unknown || self.may_be_required(lack) {
             Severity::Note
         } else {

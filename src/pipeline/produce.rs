@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pipeline::carve::{self, Carved};
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::lints;
+use crate::pipeline::lints::{self, Known};
 use crate::pipeline::outputs::{self, Outputs, Shipment};
 use crate::pipeline::record::{self, RootInput, Stages};
 use crate::pipeline::request::Request;
@@ -72,7 +72,7 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
     let root = root::obtain(request, &inputs, ui)?;
 
     let carved = carve::carve(request, &inputs, &root, ui)?;
-    let lints = lints::find(&inputs, &carved)?;
+    let lints = lints::find(&inputs, &carved, Known::Contents)?;
     selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
     let Carved { epoch, ownership, scrubbed, selected, stages, .. } = carved;
