@@ -8,7 +8,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, MOST_JOBS, Raw, Reach, Shape};
-use super::{FILE_LIMIT, Layers, Origin};
+use super::layers::FILE_LIMIT;
+use super::{Layers, Origin};
 
 struct File<'a> {
     name: String,

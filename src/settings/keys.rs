@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Flags, Layers, Origin, Value, Warning};
+use super::layers::Warning;
+use super::{Flags, Layers, Origin, Value};
 use crate::environment::Environment;
 use crate::error::Error;
 

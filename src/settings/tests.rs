@@ -40,7 +40,7 @@ impl World {
             std::fs::write(home.path().join(folder).join(name), text).unwrap();
         };
         write(".config/module-builder", "config.toml", user);
-        write("m", BUILDER_TOML, module);
+        write("m", layers::BUILDER_TOML, module);
         Self { home }
     }
 
@@ -173,9 +173,9 @@ fn a_misspelt_variable_is_warned_of_and_a_strange_one_is_not() {
 
 #[test]
 fn machines_have_their_debian_architecture() {
-    assert_eq!(host_arch("x86_64"), Some(Arch::Amd64));
-    assert_eq!(host_arch("aarch64"), Some(Arch::Arm64));
-    assert_eq!(host_arch("x86"), Some(Arch::I386));
-    assert_eq!(host_arch("arm"), Some(Arch::Armhf));
-    assert_eq!(host_arch("sparc64"), None);
+    assert_eq!(host::named_arch("x86_64"), Some(Arch::Amd64));
+    assert_eq!(host::named_arch("aarch64"), Some(Arch::Arm64));
+    assert_eq!(host::named_arch("x86"), Some(Arch::I386));
+    assert_eq!(host::named_arch("arm"), Some(Arch::Armhf));
+    assert_eq!(host::named_arch("sparc64"), None);
 }

@@ -1,0 +1,94 @@
+//! What the settings files and the environment say, from the weakest to the strongest.
+
+use std::path::{Path, PathBuf};
+
+use super::keys::{self, Key, Raw};
+use super::origin::Origin;
+use super::{file, join};
+use crate::environment::Environment;
+use crate::error::{Error, Findings};
+
+/// The name of the module's own settings file.
+pub(super) const BUILDER_TOML: &str = "builder.toml";
+const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
+/// A settings file is a handful of lines.
+pub(super) const FILE_LIMIT: u64 = 1 << 20;
+
+/// A variable that looks like a setting and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) message: String,
+    pub(crate) cure: String,
+}
+
+/// What the files and the environment say, not yet merged.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    pub(super) values: Vec<(&'static Key, Raw, Origin)>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) findings: Findings,
+    pub(super) failure: Option<Error>,
+}
+
+impl Layers {
+    /// Reads every layer below the flags, the weakest first. What is wrong is kept, and told by
+    /// [`Settings::new`].
+    pub(crate) fn read(module: Option<&Path>, environment: &Environment) -> Self {
+        let mut layers = Self::default();
+        layers.read_file(Path::new(SYSTEM_CONFIG), false);
+        if let Some(directory) = directory(environment, "XDG_CONFIG_HOME", ".config") {
+            layers.read_file(&directory.join("module-builder/config.toml"), false);
+        }
+        if let Some(module) = module {
+            layers.read_file(&join(module, BUILDER_TOML), true);
+        }
+        keys::environment(environment, &mut layers);
+        layers
+    }
+
+    fn read_file(&mut self, path: &Path, is_module: bool) {
+        match read(path) {
+            Ok(None) => {}
+            Ok(Some(bytes)) => file::parse(path, bytes, is_module, self),
+            Err(error) => {
+                let failure = || Error::io("read", path, &error).hint("mend or remove this settings file");
+                self.failure = self.failure.take().or_else(|| Some(failure()));
+            }
+        }
+    }
+}
+
+/// Checks the `builder.toml` in `module`, if there is one, and adds what is wrong with it to `findings`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(), Error> {
+    let mut layers = Layers::default();
+    layers.read_file(&join(module, BUILDER_TOML), true);
+    findings.diagnostics.append(&mut layers.findings.diagnostics);
+    findings.sources.append(&mut layers.findings.sources);
+    layers.failure.map_or(Ok(()), Err)
+}
+
+/// The file's bytes, one more than the limit at most; none when there is no such file.
+fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::Read as _;
+    let is_missing = |error: &std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+    };
+    match std::fs::metadata(path) {
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.is_file() => return Err(std::io::Error::other("it is not a regular file")),
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// `$variable`, or `$HOME/below`. A relative path in the variable is void by the XDG specification.
+pub(super) fn directory(environment: &Environment, variable: &str, below: &str) -> Option<PathBuf> {
+    let absolute = |name| environment.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below)))
+}

@@ -1,0 +1,57 @@
+//! Where a value came from.
+
+use std::fmt;
+
+use model::Position;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is built in.
+    Default,
+    /// It was found out about the host.
+    Host(String),
+    /// A settings file.
+    File {
+        /// The file as it was opened.
+        file: String,
+        /// Where the value begins.
+        position: Position,
+    },
+    /// An environment variable.
+    Environment(&'static str),
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Host(what) => f.write_str(what),
+            Self::File { file, position } => write!(f, "{file}:{position}"),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Value<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+}
+
+impl<T> Value<T> {
+    pub(super) fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+
+    /// Whether somebody said so, and it was not built in or found out about the host.
+    pub(crate) fn is_named(&self) -> bool {
+        !matches!(self.origin, Origin::Default | Origin::Host(_))
+    }
+}
