@@ -63,12 +63,12 @@ pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest
     let wanted = Wanted::of(&requests(manifest), &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {
-        return Err(drifted(module, &drifts));
+        return Err(drifted(module, &drifts, &packages.flags));
     }
     Ok(lock.resolution(settings.arch).cloned())
 }
 
-fn drifted(module: &Path, drifts: &[Drift]) -> Error {
+fn drifted(module: &Path, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
     let file = path(module);
     let error = Error::input(format!("{} does not fit the module any more", file.display()));
     let missing: Vec<&str> = drifts
@@ -78,13 +78,20 @@ fn drifted(module: &Path, drifts: &[Drift]) -> Error {
             _ => None,
         })
         .collect();
-    let hint = match missing.len() == drifts.len() {
-        true => {
-            format!("name every architecture that is built: `module-builder lock --arch {},...`", missing.join(","))
-        }
-        false => {
-            "bring it up to date by `module-builder lock`, and read the difference before you commit it".to_owned()
-        }
+    let flag = |drift: &Drift| match drift {
+        Drift::Input { field, .. } => flags.iter().find(|(name, _)| name == field).map(|(_, flag)| *flag),
+        _ => None,
+    };
+    let overriding: Vec<&str> = drifts.iter().filter_map(flag).collect();
+    let hint = if missing.len() == drifts.len() {
+        format!("name every architecture that is built: `module-builder lock --arch {},...`", missing.join(","))
+    } else if overriding.len() == drifts.len() {
+        let flags = overriding.join(" and ");
+        format!(
+            "leave {flags} out, or write it into builder.toml and bring the lock up to date by `module-builder lock`"
+        )
+    } else {
+        "bring it up to date by `module-builder lock`, and read the difference before you commit it".to_owned()
     };
     drifts.iter().fold(error, |error, drift| error.because(drift)).hint(hint)
 }

@@ -10,7 +10,7 @@ use model::{Arch, Epoch};
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Origin, Settings};
 
 /// How the OCI layer that holds `module.tar` is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -73,6 +73,8 @@ pub(crate) struct Packages {
     pub(crate) recorded: Option<Resolution>,
     /// Whether the module or the user named the mirrors, and not the machine.
     pub(crate) named_mirrors: bool,
+    /// The settings of builder.toml that a flag overrides, each with its flag.
+    pub(crate) flags: Vec<(&'static str, &'static str)>,
     /// Where downloads and root file systems are kept.
     pub(crate) cache: Cache,
     /// How many downloads at once.
@@ -115,6 +117,15 @@ impl Packages {
     pub(crate) fn new(settings: &Settings, arch: Arch, environment: &Environment) -> Result<Self, Error> {
         let variant =
             settings.variant.value.parse().map_err(|error: apt::ParseVariantError| Error::input(error.to_string()))?;
+        let origins = [
+            ("suite", &settings.suite.origin),
+            ("variant", &settings.variant.origin),
+            ("mirrors", &settings.mirrors.origin),
+        ];
+        let flag = |(name, origin): (&'static str, &Origin)| match origin {
+            Origin::Flag(flag) => Some((name, *flag)),
+            _ => None,
+        };
         Ok(Self {
             settings: apt::Settings {
                 suite: settings.suite.value.clone(),
@@ -129,6 +140,7 @@ impl Packages {
             },
             recorded: None,
             named_mirrors: settings.mirrors.is_named(),
+            flags: origins.into_iter().filter_map(flag).collect(),
             cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
             jobs: settings.jobs.value,
             locked: false,
