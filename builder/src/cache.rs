@@ -4,6 +4,7 @@
 //! debs/sha256/xx/<64 hex>.deb   .debs by their sha256
 //! apt/<64 hex>/                 isolated apt states by what apt may see
 //! rootfs/<entry>                root file systems; each direct child is one entry
+//! digests/<64 hex>              what is known of files that were read, by who reads them
 //! tmp/                          temporary names, on the same file system as all of the above
 //! locks/<name>.lock             advisory locks (flock); empty files
 //! ```
@@ -111,6 +112,15 @@ impl Cache {
     /// When it cannot be made.
     pub fn rootfs(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("rootfs"), 0o755)
+    }
+
+    /// The directory of what is known of files that were read, made if need be. Each file in it is
+    /// one entry for [`Cache::gc`].
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn digests(&self) -> Result<PathBuf, Error> {
+        self.directory(&self.root.join("digests"), 0o755)
     }
 
     /// A directory for temporary names, made if need be; private, and on the same file system as

@@ -59,7 +59,8 @@ fn old_entries_go_and_used_ones_stay() {
     let mut options = GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: true };
 
     let usage: Vec<_> = cache.usage().unwrap().into_iter().map(|u| (u.kind, u.entries, u.bytes)).collect();
-    let wanted = [(Kind::Deb, 2, 10), (Kind::Apt, 1, 5), (Kind::Rootfs, 0, 0), (Kind::Temporary, 1, 4)];
+    let wanted =
+        [(Kind::Deb, 2, 10), (Kind::Apt, 1, 5), (Kind::Rootfs, 0, 0), (Kind::Digests, 0, 0), (Kind::Temporary, 1, 4)];
     assert_eq!(usage, wanted);
 
     let plan = cache.gc(options).unwrap();

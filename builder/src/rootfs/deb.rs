@@ -1,9 +1,9 @@
 //! Reads .deb files without dpkg.
 //!
-//! Source of the format: `deb(5)`: an `ar` archive ([`members`]) with the members `debian-binary`,
-//! `control.tar[.EXT]` ([`control`]) and `data.tar[.EXT]` ([`entries`]) in this order. Contents are read as
-//! a stream; nothing a file claims about itself is believed before it was checked, and every size
-//! has a limit.
+//! Source of the format: `deb(5)`: an `ar` archive (`members`) with the members `debian-binary`,
+//! `control.tar[.EXT]` (`control`) and `data.tar[.EXT]` (`entries`) in this order. Contents are read as a
+//! stream; nothing a file claims about itself is believed before it was checked, and every size has
+//! a limit.
 
 mod control;
 mod entries;

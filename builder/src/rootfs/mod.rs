@@ -1,8 +1,8 @@
 //! Exactly the locked .debs become a tar of a root file system, by mmdebstrap, without network.
 //!
-//! [`build`] makes a local repository of the .debs ([`repository`]), runs mmdebstrap over it in
+//! [`build`] makes a local repository of the .debs (`repository`), runs mmdebstrap over it in
 //! fresh namespaces ([`plan`](mod@plan)), checks that what is installed is what is locked, and keeps
-//! the tar in the cache under a key of everything that can reach its bytes ([`entry`]).
+//! the tar in the cache under a key of everything that can reach its bytes (`entry`).
 
 pub mod deb;
 mod entry;

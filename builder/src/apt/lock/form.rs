@@ -56,7 +56,7 @@ fn is_zero(number: &usize) -> bool {
 /// Reads the text of a lock file.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`super::read`].
 pub fn parse(text: &str) -> Result<Lock, Error> {
     #[derive(Deserialize)]
     struct Head {
