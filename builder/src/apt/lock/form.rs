@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Inputs, Lock, VERSION};
 use crate::apt::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
-use crate::apt::{index, solve};
+use crate::apt::{Fingerprint, index, solve};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -165,5 +165,13 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     let (manifest, settings, inputs) = (lock.manifest, lock.settings, lock.inputs.clone());
     let file = File1 { version: VERSION, manifest, settings, inputs, architecture };
     let body = toml::to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    let body = spread(&body, &lock.inputs.keyring_fingerprints);
     Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{body}"))
+}
+
+/// Gives each key a line of its own, so that a diff shows which came or went.
+fn spread(body: &str, keys: &[Fingerprint]) -> String {
+    let quoted: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+    let written = format!("keyring_fingerprints = [{}]", quoted.join(", "));
+    body.replacen(&written, &format!("keyring_fingerprints = [\n    {},\n]", quoted.join(",\n    ")), 1)
 }

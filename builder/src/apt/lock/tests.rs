@@ -75,10 +75,10 @@ fn a_lock_that_breaks_the_format_is_refused() {
         ("size = 5", "size = -5"),
         ("sha256 = \"sha256:", "sha256 = \"md5:"),
         ("sha256 = ", "# sha256 = "),
-        ("[\"AAAA", "[\"aAAA"),
-        ("[\"AAAA", "[\"AAA"),
-        ("[\"AAAA", "[\"DAAA"),
-        ("[\"AAAA", "[\"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\", \"AAAA"),
+        (" \"AAAA", " \"aAAA"),
+        (" \"AAAA", " \"AAA"),
+        (" \"AAAA", " \"DAAA"),
+        (" \"AAAA", " \"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\", \"AAAA"),
         ("[[architecture]]", "[[architecture"),
     ] {
         let text = good.replacen(from, to, 1);
