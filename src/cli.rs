@@ -96,9 +96,10 @@ impl Command {
 
 /// Runs the command that `arguments` ask for and gives the exit code.
 pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> u8 {
+    let format = wanted_format(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &environment),
+        Err(error) => return usage(&error, format, &environment),
     };
     let (directory, flags) = cli.command.settings();
     let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
@@ -124,14 +125,44 @@ pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> u8 {
     }
 }
 
-fn usage(error: &clap::Error, environment: &Environment) -> u8 {
-    let global = Global { format: Format::Human, progress: None, color: None, quiet: false };
+/// The format that a command line asks for, also one that is wrong.
+fn wanted_format(arguments: &[OsString]) -> Format {
+    let before_files: Vec<&OsString> = arguments.iter().take_while(|argument| *argument != "--").collect();
+    let is_pair = |pair: &[&OsString]| pair[0] == "--format" && pair[1] == "json";
+    match before_files.windows(2).any(is_pair) || before_files.iter().any(|argument| *argument == "--format=json") {
+        true => Format::Json,
+        false => Format::Human,
+    }
+}
+
+fn usage(error: &clap::Error, format: Format, environment: &Environment) -> u8 {
+    let global = Global { format, progress: None, color: None, quiet: false };
     let ui = printer(&global, None, None, environment);
+    if error.use_stderr() && ui.is_json() {
+        ui.error(&wrong_usage(error));
+        return Kind::Usage.code();
+    }
     match ui.clap(error) {
         Ok(()) if error.use_stderr() => Kind::Usage.code(),
         Ok(()) => 0,
         Err(error) => error.kind.code(),
     }
+}
+
+/// What clap has to say, in our own form: its first paragraph is what is wrong, a tip is the cure.
+fn wrong_usage(error: &clap::Error) -> Error {
+    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Missing;
+    const HELP: &str = "see `--help`";
+    if error.kind() == Missing {
+        return Error::usage("a command or an argument is missing").hint(HELP);
+    }
+    let text = error.render().to_string();
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let message = one_line(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
+    let tips: Vec<String> =
+        paragraphs.filter_map(|text| text.trim_start().strip_prefix("tip: ")).map(one_line).collect();
+    Error::usage(message).hint(if tips.is_empty() { HELP.to_owned() } else { tips.join("; ") })
 }
 
 fn printer(global: &Global, progress: Option<Progress>, color: Option<Color>, environment: &Environment) -> Ui {

@@ -132,10 +132,10 @@ impl Error {
         self
     }
 
-    /// Says what to do about it.
+    /// Says what to do about it. An empty hint leaves the one that is there.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        self.hint = Some(hint.into()).filter(|hint| !hint.is_empty()).or(self.hint);
         self
     }
 
@@ -157,14 +157,30 @@ impl Error {
     pub(crate) fn io(action: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let message = format!("cannot {action} {}", path.display());
-        match cause.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => Self::input(message),
+        let is_loop = rustix::io::Errno::from_io_error(cause) == Some(rustix::io::Errno::LOOP);
+        let hint = match cause.kind() {
+            _ if is_loop => "a link in this path leads to itself: name another path",
+            ErrorKind::NotADirectory => "a part of this path is a file: name another path",
+            ErrorKind::IsADirectory => "a directory is there, where a file is needed: remove it, or name another path",
+            ErrorKind::AlreadyExists => "something else is there: remove it, or name another path",
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                Self::outside(message).hint("make room on the file system and run the command again")
+                "make room on the file system and run the command again"
+            }
+            ErrorKind::PermissionDenied => {
+                "this user may not: change the rights of the file or its directory, or run the command as another user"
+            }
+            ErrorKind::ReadOnlyFilesystem => "the file system is read-only: name a path elsewhere",
+            _ => "",
+        };
+        match cause.kind() {
+            _ if is_loop => Self::input(message),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => {
+                Self::input(message)
             }
             _ => Self::outside(message),
         }
         .because(cause)
+        .hint(hint)
     }
 
     /// The error as a JSON object.
@@ -214,5 +230,12 @@ mod tests {
         let io = |kind: std::io::ErrorKind| Error::io("read", std::path::Path::new("x"), &kind.into()).kind;
         assert_eq!(io(std::io::ErrorKind::NotFound), Kind::Input);
         assert_eq!(io(std::io::ErrorKind::StorageFull), Kind::Outside);
+    }
+
+    #[test]
+    fn a_better_hint_takes_the_place_of_a_general_one_and_none_does_not() {
+        let denied = || Error::io("read", std::path::Path::new("x"), &std::io::ErrorKind::PermissionDenied.into());
+        assert!(denied().hint("").hint.unwrap_or_default().starts_with("this user may not"));
+        assert_eq!(denied().hint("better").hint.as_deref(), Some("better"));
     }
 }

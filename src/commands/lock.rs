@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::{Error, Findings, Kind};
-use crate::pipeline::inputs::read_manifest;
+use crate::pipeline::inputs::{self, read_manifest};
 use crate::pipeline::lock as file;
 use crate::pipeline::root;
 use crate::settings;
@@ -114,6 +114,7 @@ struct Task<'a> {
 /// Writes, updates or checks the lock.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
+    inputs::check_directory(&args.directory)?;
     // A lock that cannot be read is no reason not to make it anew.
     let everything = args.update.as_ref().is_some_and(Vec::is_empty);
     let old = match file::read(&args.directory) {

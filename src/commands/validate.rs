@@ -1,5 +1,6 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -79,7 +80,12 @@ pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     match (valid, counts.as_str()) {
         (true, "") => context.ui.result(&format!("{} is valid", own.file), &()),
         (true, _) => context.ui.result(&format!("{} is valid ({counts})", own.file), &()),
-        (false, _) => Err(Error::input(format!("{} is not valid: {counts}", own.file))),
+        (false, _) => {
+            let files: BTreeSet<&str> = errors.iter().filter_map(|error| error.file.as_deref()).collect();
+            let files: Vec<&str> = if files.is_empty() { vec![&own.file] } else { files.into_iter().collect() };
+            let verb = if files.len() == 1 { "is" } else { "are" };
+            Err(Error::input(format!("{} {verb} not valid: {counts}", files.join(" and "))))
+        }
     }
 }
 

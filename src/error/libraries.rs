@@ -4,6 +4,8 @@ use builder::{apt, cache, rootfs};
 
 use super::{Error, Kind};
 
+const DAMAGED_LAYOUT: &str = "the layout was damaged or changed after it was written: build or fetch it again";
+
 impl From<composer::Error> for Error {
     fn from(error: composer::Error) -> Self {
         match &error {
@@ -15,6 +17,8 @@ impl From<composer::Error> for Error {
                     .because(&error)
                     .hint("let nothing write to it while a build runs")
             }
+            composer::Error::NotARootfs { .. } => Self::input(error.to_string())
+                .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
             other => Self::input(other.to_string()).because(&error),
         }
     }
@@ -23,6 +27,9 @@ impl From<composer::Error> for Error {
 impl From<oci::Error> for Error {
     fn from(error: oci::Error) -> Self {
         match &error {
+            oci::Error::Io { action, path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::io(action, path, source).hint(DAMAGED_LAYOUT)
+            }
             oci::Error::Io { action, path, source } => Self::io(action, path, source),
             oci::Error::Tag { .. } => Self::usage(error.to_string()),
             oci::Error::NoArtifact
@@ -30,9 +37,7 @@ impl From<oci::Error> for Error {
             | oci::Error::Serialize { .. }
             | oci::Error::Spec { .. } => Self::bug(error.to_string()).because(&error),
             // What remains is a layout that contradicts itself.
-            _ => Self::refused(error.to_string())
-                .because(&error)
-                .hint("the layout was damaged or changed after it was written: build or fetch it again"),
+            _ => Self::refused(error.to_string()).because(&error).hint(DAMAGED_LAYOUT),
         }
     }
 }
@@ -70,6 +75,7 @@ impl From<apt::Error> for Error {
         let kind = match &error {
             E::Cache(_) => return Self::outside("the cache cannot be used").because(&error).hint(error.cure()),
             E::Setting { .. }
+            | E::Keyring { .. }
             | E::SnapshotMirrorMissing { .. }
             | E::SuiteMissing { .. }
             | E::Missing { .. }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
+use crate::pipeline::opened;
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
 pub(crate) use summary::{Bringer, RuleLine, Summary, summary};
@@ -28,7 +29,15 @@ pub(crate) enum Place {
 /// # Errors
 /// When `path` is neither.
 pub(crate) fn place(path: &Path) -> Result<Place, Error> {
-    if path.join(MANIFEST).is_file() || path.is_file() && path.extension().is_some_and(|end| end == "yaml") {
+    let is_file = opened::look(path)?.is_file();
+    if is_file && path.file_name().is_some_and(|name| name == MANIFEST) {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        return Ok(Place::Module(parent.unwrap_or(Path::new(".")).to_owned()));
+    }
+    if !is_file {
+        std::fs::read_dir(path).map_err(|error| Error::io("read", path, &error))?;
+    }
+    if path.join(MANIFEST).is_file() {
         return Ok(Place::Module(path.to_owned()));
     }
     if path.join("module.cfs").is_file() || path.join("file-list.txt").is_file() {
@@ -39,10 +48,9 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
             None => Place::Image(path.to_owned()),
         });
     }
-    if path.is_file() || path.join("oci-layout").is_file() {
+    if is_file || path.join("oci-layout").is_file() {
         return Ok(Place::Image(path.to_owned()));
     }
-    let what = if path.exists() { "is neither a module's repository nor a build's result" } else { "does not exist" };
-    Err(Error::input(format!("{} {what}", path.display()))
+    Err(Error::input(format!("{} is neither a module's repository nor a build's result", path.display()))
         .hint("name the directory that holds manifest.yaml, or one that `build` wrote"))
 }

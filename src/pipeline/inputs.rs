@@ -35,6 +35,7 @@ impl Inputs {
     /// When a file cannot be read, or with everything that is wrong in any of them.
     pub(crate) fn read(request: &Request, ui: &Ui) -> Result<Self, Error> {
         let mut findings = Findings::default();
+        check_directory(&request.module)?;
         let own = read_manifest(&request.module, &mut findings)?;
         settings::check_module(&own.directory, &mut findings)?;
         let mut neighbours = Vec::new();
@@ -76,6 +77,18 @@ fn report_conflicts(
     Ok(())
 }
 
+/// Checks that -C names no file: a manifest alone is no module.
+///
+/// # Errors
+/// When it does.
+pub(crate) fn check_directory(module: &Path) -> Result<(), Error> {
+    if module.is_file() {
+        return Err(Error::usage(format!("-C {} names a file", module.display()))
+            .hint("name the directory that holds manifest.yaml"));
+    }
+    Ok(())
+}
+
 /// A manifest that was read, and how the user named its file.
 pub(crate) struct Read {
     /// The manifest, when nothing is wrong with it.
@@ -97,14 +110,18 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
     let file = path.display().to_string();
     let failed = |error: std::io::Error| {
         let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "name the manifest or its directory, or make one by `module-builder init`",
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                "name the manifest or its directory, or make one by `module-builder init`"
+            }
             _ => "",
         };
         Error::io("read", &path, &error).hint(hint)
     };
     let metadata = std::fs::metadata(&path).map_err(failed)?;
     if !metadata.is_file() {
-        return Err(Error::input(format!("{file} is not a regular file")));
+        return Err(
+            Error::input(format!("{file} is not a regular file")).hint("name another manifest, or its directory")
+        );
     }
     let mut bytes = Vec::new();
     std::fs::File::open(&path).map_err(failed)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;

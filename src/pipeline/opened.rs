@@ -14,7 +14,7 @@ use oci::layout::{self, Layout};
 use oci::media;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// The largest image that is read, in bytes.
 const IMAGE_LIMIT: u64 = 4 << 30;
@@ -22,6 +22,9 @@ const IMAGE_LIMIT: u64 = 4 << 30;
 const TEXT_LIMIT: u64 = 256 << 20;
 /// The most bytes that a compressed module.tar may unpack to.
 const TAR_LIMIT: u64 = 1 << 40;
+
+/// How a zstd frame begins (RFC 8878, section 3.1.1).
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const REBUILD: &str = "they were damaged or changed after the build: fetch or build them again";
 
@@ -88,32 +91,68 @@ pub(crate) struct Blob {
 /// # Errors
 /// When there is none of these, or its files contradict each other.
 pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
-    if path.is_file() {
-        if is_image(path)? { image_alone(path) } else { tar(path) }
-    } else if path.join("oci-layout").is_file() {
+    let found = look(path)?;
+    if found.is_file() {
+        return match form_of(path)? {
+            Some(Form::Image) => image_alone(path),
+            Some(_) => tar(path),
+            None => Err(neither(path)),
+        };
+    }
+    if !found.is_dir() {
+        return Err(neither(path));
+    }
+    // Without the right to read it, everything in it would seem to be missing.
+    fs::read_dir(path).map_err(|error| Error::io("read", path, &error))?;
+    if path.join("oci-layout").is_file() {
         layout_at(path)
     } else if path.join("module.cfs").is_file() {
         dist(path)
     } else if path.join("file-list.txt").is_file() {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
-    } else if path.exists() {
-        Err(Error::input(format!(
-            "{} is neither a dist directory, an OCI layout, a module.tar nor a module.cfs",
-            path.display()
-        )))
     } else {
-        Err(Error::input(format!("there is no {}", path.display()))
-            .hint("build the module first, or name another path"))
+        Err(neither(path))
     }
 }
 
-fn is_image(path: &Path) -> Result<bool, Error> {
+fn neither(path: &Path) -> Error {
+    let dist = path.join("dist");
+    let hint = match dist.join("module.cfs").is_file() {
+        true => format!("the module's results are in {}", dist.display()),
+        false => "name what `build` wrote".to_owned(),
+    };
+    Error::input(format!(
+        "{} is neither a dist directory, an OCI layout, a module.tar nor a module.cfs",
+        path.display()
+    ))
+    .hint(hint)
+}
+
+/// What lies at a path that the user named.
+///
+/// # Errors
+/// When there is nothing, or one may not look.
+pub(crate) fn look(path: &Path) -> Result<fs::Metadata, Error> {
+    fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound if path.is_symlink() => {
+            Error::input(format!("{} is a link that leads nowhere", path.display())).hint("name another path")
+        }
+        std::io::ErrorKind::NotFound => {
+            Error::input(format!("there is no {}", path.display())).hint("build the module first, or name another path")
+        }
+        _ => Error::io("read", path, &error),
+    })
+}
+
+/// Whether a file begins as an image or as an archive does.
+fn form_of(path: &Path) -> Result<Option<Form>, Error> {
     use std::io::Read;
     let failed = |error: std::io::Error| Error::io("read", path, &error);
     let mut head = Vec::new();
-    fs::File::open(path).map_err(failed)?.take(4).read_to_end(&mut head).map_err(failed)?;
-    Ok(image::is_image(&head))
+    fs::File::open(path).map_err(failed)?.take(512).read_to_end(&mut head).map_err(failed)?;
+    let is_tar = head.starts_with(&ZSTD) || head.get(257..262) == Some(b"ustar");
+    Ok(if image::is_image(&head) { Some(Form::Image) } else { is_tar.then_some(Form::Tar) })
 }
 
 fn one(form: Form, module: Module) -> Opened {
@@ -163,10 +202,14 @@ fn refused(error: composer::Error) -> Error {
 }
 
 fn dist(path: &Path) -> Result<Opened, Error> {
-    let file = |name: &str| read_file(&path.join(name), IMAGE_LIMIT);
+    let file = |name: &str| read_file(&path.join(name), IMAGE_LIMIT).map_err(|error| incomplete(path, error));
     let (manifest, image) = (file("manifest.json")?, file("module.cfs")?);
     let claimed = String::from_utf8_lossy(&file("composefs.digest")?).trim().parse();
-    let claimed = claimed.map_err(|error| Error::refused("composefs.digest holds no digest").because(&error))?;
+    let claimed = claimed.map_err(|error| {
+        Error::refused(format!("{} holds no digest", path.join("composefs.digest").display()))
+            .because(&error)
+            .hint(REBUILD)
+    })?;
     let blobs = [("manifest.json", blob(&manifest)), ("module.cfs", blob(&image))];
     let mut module = module(manifest, &image, claimed)?;
     module.blobs.extend(blobs.map(|(name, blob)| (name.to_owned(), blob)));
@@ -192,6 +235,16 @@ fn dist(path: &Path) -> Result<Opened, Error> {
         indexes = opened.indexes;
     }
     Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+}
+
+/// A file that `build` always writes is missing.
+fn incomplete(dist: &Path, error: Error) -> Error {
+    let is_input = error.kind == Kind::Input;
+    error.hint(if is_input {
+        format!("{} is not whole any more: fetch or build it again", dist.display())
+    } else {
+        String::new()
+    })
 }
 
 fn mismatch(what: &str, found: &VerityDigest, wanted: &VerityDigest) -> Error {
@@ -246,7 +299,7 @@ fn module(manifest: Vec<u8>, image: &[u8], claimed: VerityDigest) -> Result<Modu
     let composefs = verity::digest(image);
     if claimed != composefs {
         return Err(Error::refused(format!(
-            "module.cfs has the fs-verity digest {composefs}, and {claimed} is claimed"
+            "module.cfs has the fs-verity digest {composefs}, and the files beside it say {claimed}"
         ))
         .hint(REBUILD));
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
+use crate::pipeline::opened;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
 use crate::pipeline::scratch::Scratch;
@@ -121,7 +122,7 @@ pub(crate) fn rebuild(
 
 fn find(wanted: &Wanted) -> Result<Target, Error> {
     let path = wanted.path.clone();
-    if !path.is_dir() {
+    if !opened::look(&path)?.is_dir() {
         return Err(Error::input(format!("{} is no directory", path.display()))
             .hint("name a dist directory, or the OCI layout of one"));
     }
@@ -151,7 +152,13 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
 }
 
 fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
+    let mut error = Error::input(format!("{} has no record of its build", wanted.path.display()));
+    error.causes = places.iter().map(|place| format!("there is no file {}", place.display())).collect();
+    let dist = wanted.path.join("dist");
     let hint = match (&wanted.record, is_layout) {
+        (None, false) if dist.join(record::FILE).is_file() => {
+            return error.hint(format!("the module's results are in {}", dist.display()));
+        }
         (Some(_), _) => "name the build.json that `build` left in its dist directory",
         (None, true) => {
             "for a layout that lies elsewhere than it was built, name the module by -C DIR to take its \
@@ -159,9 +166,7 @@ fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
         }
         (None, false) => "`build` leaves it in the dist directory; name it by --record FILE if it lies elsewhere",
     };
-    let mut error = Error::input(format!("{} has no record of its build", wanted.path.display())).hint(hint);
-    error.causes = places.iter().map(|place| format!("there is no file {}", place.display())).collect();
-    error
+    error.hint(hint)
 }
 
 /// The directory to keep the second build in, which must not be the first.

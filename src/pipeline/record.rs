@@ -180,7 +180,9 @@ impl Record {
         }
         let Some(bytes) = opened::read_text(path)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| {
-            Error::refused(format!("{} is no record of a build", path.display())).because(&error)
+            Error::refused(format!("{} is no record of a build", path.display()))
+                .because(&error)
+                .hint("name the build.json that `build` left in its dist directory, unchanged")
         };
         let Version { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
         if format != FORMAT {

@@ -1,6 +1,6 @@
 //! Where a build's root file system comes from: packages, or a path that the user names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use builder::apt::{self, FetchOptions, Resolution, Variant};
 use builder::dpkg::Database;
@@ -79,11 +79,24 @@ impl Root {
     }
 }
 
+/// Checks that there is something where the user says that a root file system is.
+fn given(path: &Path) -> Result<PathBuf, Error> {
+    const HINT: &str = "--rootfs takes the directory of an unpacked root file system, or a tar of one";
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() || found.is_file() => Ok(path.to_owned()),
+        Ok(_) => Err(Error::input(format!("{} is neither a directory nor a file", path.display())).hint(HINT)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::input(format!("there is no root file system at {}", path.display())).hint(HINT))
+        }
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
+
 /// Gets the root file system that `request` asks for.
 pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
     match &request.origin {
         RootOrigin::Given(path) => Ok(Root {
-            path: path.clone(),
+            path: given(path)?,
             epoch: None,
             identity: None,
             reused: false,

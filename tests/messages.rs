@@ -1,0 +1,131 @@
+//! What the verbs say to wrong input: what happened, where, and how to mend it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod small;
+
+use std::fmt::Write;
+use std::fs;
+
+use small::Small;
+
+/// A built module, and things that are none.
+fn world() -> Small {
+    let small = Small::new();
+    small.build("m/dist");
+    fs::create_dir(small.path("empty")).unwrap();
+    small.write("text", "text\n");
+    small.link("broken", "nowhere");
+    // As good as a directory that one may not read, and so for root too.
+    small.link("loop", "loop");
+    small
+}
+
+/// Every run, one below the other.
+fn transcript(small: &Small, runs: &[&[&str]]) -> String {
+    runs.iter().fold(String::new(), |mut text, arguments| {
+        let _ = writeln!(text, "$ {}\n{}", arguments.join(" "), small.show(arguments));
+        text
+    })
+}
+
+#[test]
+fn a_place_that_is_not_what_the_verb_takes() {
+    let small = world();
+    for verb in ["inspect", "rebuild", "validate"] {
+        let runs = ["nowhere", "empty", "text", "broken", "loop", "m"].map(|place| [verb, place]);
+        let runs: Vec<&[&str]> =
+            runs.iter().map(<[&str; 2]>::as_slice).filter(|run| run != &["validate", "m"]).collect();
+        insta::assert_snapshot!(format!("place_{verb}"), transcript(&small, &runs));
+    }
+    let runs = ["nowhere", "empty", "text", "broken", "loop"].map(|place| ["explain", "/etc/conf", place]);
+    let runs: Vec<&[&str]> = runs.iter().map(<[&str; 3]>::as_slice).collect();
+    insta::assert_snapshot!("place_explain", transcript(&small, &runs));
+    insta::assert_snapshot!(
+        "place_diff",
+        transcript(&small, &[&["diff", "m/dist", "nowhere"], &["diff", "text", "m/dist"]])
+    );
+}
+
+#[test]
+fn a_wrong_argument_of_a_build() {
+    let small = world();
+    let build = ["build", "-C", "m", "--rootfs"];
+    let with = |more: &[&'static str]| [&build[..], more].concat();
+    let runs = [
+        with(&["nowhere"]),
+        with(&["text"]),
+        with(&["/dev/null"]),
+        with(&["loop"]),
+        with(&["root", "--objects", "text"]),
+        vec!["build", "-C", "m/manifest.yaml"],
+        vec!["lock", "-C", "m/manifest.yaml"],
+        vec!["lock", "-C", "nowhere"],
+    ];
+    let runs: Vec<&[&str]> = runs.iter().map(Vec::as_slice).collect();
+    insta::assert_snapshot!(transcript(&small, &runs));
+}
+
+#[test]
+fn results_that_are_damaged() {
+    let small = world();
+    let mut text = String::new();
+    let mut damaged = |what: &str, change: &dyn Fn(&Small)| {
+        small.build("m/dist");
+        change(&small);
+        let _ = writeln!(text, "# {what}\n{}", small.show(&["inspect", "m/dist"]));
+    };
+    damaged("no composefs.digest", &|small| small.remove("m/dist/composefs.digest"));
+    damaged("another text in composefs.digest", &|small| small.write("m/dist/composefs.digest", "text\n"));
+    damaged("a longer image", &|small| {
+        let mut image = fs::read(small.path("m/dist/module.cfs")).unwrap();
+        image.extend([0; 4096]);
+        fs::write(small.path("m/dist/module.cfs"), image).unwrap();
+    });
+    damaged("no index.json", &|small| small.remove("m/dist/oci/index.json"));
+    damaged("another text in oci-layout", &|small| small.write("m/dist/oci/oci-layout", "text\n"));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_file_that_is_wrong_is_the_one_that_is_named() {
+    let small = world();
+    small.write("m/builder.toml", "suit = \"trixie\"\n");
+    let both = [&["validate", "m"][..], &["build", "-C", "m", "--rootfs", "root"], &["lock", "-C", "m"]];
+    insta::assert_snapshot!("wrong_setting", transcript(&small, &both));
+    small.edit("m/manifest.yaml", |text| text + "nam: x\n");
+    let (code, _, err) = small.run(&["validate", "m"]);
+    assert_eq!(code, 1);
+    assert!(err.ends_with("error: m/builder.toml and m/manifest.yaml are not valid: 2 errors\n"), "{err}");
+}
+
+#[test]
+fn a_program_that_asks_for_json_gets_it_for_every_error() {
+    let small = world();
+    let wrong: [(&[&str], i32, &str); 9] = [
+        (&["validate", "nowhere"], 1, "cannot read nowhere"),
+        (&["validate", "--stric"], 2, "unexpected argument '--stric' found"),
+        (&["biuld"], 2, "unrecognized subcommand 'biuld'"),
+        (&["build", "--arch", "vax"], 2, "invalid value 'vax' for '--arch <ARCH>'"),
+        (&["build", "--dry-run", "--rootfs", "x"], 2, "cannot be used with"),
+        (&["diff", "m/dist"], 2, "the following required arguments were not provided: <B>"),
+        (&["cache"], 2, "requires a subcommand but one was not provided"),
+        (&["rebuild", "loop"], 1, "cannot read loop"),
+        (&["explain", "/etc/conf", "empty"], 1, "is neither a module's repository"),
+    ];
+    for (arguments, code, message) in wrong {
+        for format in [&["--format", "json"][..], &["--format=json"]] {
+            let (found, out, err) = small.run(&[arguments, format].concat());
+            assert_eq!((found, out.as_str()), (code, ""), "{arguments:?}: {err}");
+            let json: serde_json::Value = serde_json::from_str(&err).unwrap_or_else(|error| panic!("{error}: {err}"));
+            assert_eq!(json["error"]["exit_code"], code);
+            assert!(json["error"]["message"].as_str().unwrap().contains(message), "{json}");
+            assert!(!json["error"]["hint"].as_str().unwrap_or_default().is_empty(), "{arguments:?} has a cure: {json}");
+        }
+    }
+    let (code, out, _) = small.run(&["--format", "json", "--help"]);
+    assert!(code == 0 && out.contains("Commands:"), "help stays what it is");
+    let (_, _, err) = small.run(&["validate", "--stric", "--", "--format=json"]);
+    assert!(err.starts_with("error: unexpected argument"), "behind `--` there are files: {err}");
+}
