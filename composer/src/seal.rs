@@ -51,14 +51,24 @@ pub trait ObjectSink: Sync {
     /// When it cannot be kept.
     fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error>;
 
-    /// Whether the sink can do without the content, since it has it, or can get it later from `source`,
-    /// which has `identity` now.
+    /// Whether the sink can do without the content, since it has it, as `cache` knows, or can get it
+    /// later from `source`, which has `identity` now.
     ///
     /// # Errors
     /// When the sink cannot look for it.
-    fn adopt(&self, digest: &VerityDigest, source: &Source, identity: &Identity) -> Result<bool, Error> {
-        let _ = (digest, source, identity);
+    fn adopt(
+        &self,
+        digest: &VerityDigest,
+        (source, identity): (&Source, &Identity),
+        cache: &DigestCache,
+    ) -> Result<bool, Error> {
+        let _ = (digest, source, identity, cache);
         Ok(false)
+    }
+
+    /// Lets `cache` know the content that the sink has taken, so that it can be adopted the next time.
+    fn remember(&self, known: &Known, size: u64, cache: &DigestCache) {
+        let _ = (known, size, cache);
     }
 
     /// Begins an object that comes in chunks; its digest is known only at the end.

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::commands::Context;
 use crate::error::Error;
 use crate::pipeline::produce::Produced;
+use crate::pipeline::remembered::Remembered;
 use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
 use crate::pipeline::{dry_run, lints, produce};
 use crate::settings;
@@ -95,6 +97,13 @@ pub(crate) struct BuildArgs {
     /// Build the root file system again even if the cache has it
     #[arg(long, help_heading = "Speed and place")]
     pub(crate) no_cache: bool,
+    /// Read every file again, also those that look as they did when they were last read
+    ///
+    /// A build remembers the digests of the files that it read and of the objects that it wrote. Those
+    /// that still have the same inode, size and times, also the time of the last change, are not read
+    /// again.
+    #[arg(long, help_heading = "Speed and place")]
+    pub(crate) paranoid: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -144,6 +153,10 @@ impl BuildArgs {
             allowed: self.allowed.into_iter().collect(),
             arch,
             epoch: context.settings.epoch.value,
+            remembered: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
+                cache: Cache::new(context.environment.absolute(cache)),
+                paranoid: self.paranoid,
+            }),
             origin,
         })
     }

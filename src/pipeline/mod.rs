@@ -19,6 +19,7 @@ pub(crate) mod ownership;
 pub(crate) mod produce;
 pub(crate) mod rebuild;
 pub(crate) mod record;
+pub(crate) mod remembered;
 pub(crate) mod request;
 pub(crate) mod root;
 pub(crate) mod scratch;

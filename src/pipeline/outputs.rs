@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use composer::archive::{self, Objects, Parts, Plan, Spool, Targets};
 use composer::scan::Source;
-use composer::seal::{self, ObjectSink};
+use composer::seal::{self, DigestCache, ObjectSink};
 use composer::store::Store;
 use composer::tree::Tree;
 use composer::{image, verity};
@@ -18,8 +18,10 @@ use crate::error::Error;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::lists;
 use crate::pipeline::record::{self, Record};
+use crate::pipeline::remembered;
 use crate::pipeline::request::{Compression, Request};
 use crate::pipeline::staging::Staging;
+use crate::ui::Ui;
 
 /// Everything that the outputs are made from.
 pub(crate) struct Shipment<'a> {
@@ -50,13 +52,16 @@ pub(crate) struct Outputs {
     pub(crate) files: usize,
     /// The bytes of all shipped files, each inode once.
     pub(crate) content_size: u64,
+    /// How many files were not read, since an earlier build had read them.
+    pub(crate) spared: usize,
     /// The OCI layout's digests, where one was asked for.
     pub(crate) oci: Option<Written>,
 }
 
 /// Writes every output that `request` asks for; all of them appear together.
-pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Observer) -> Result<Outputs, Error> {
+pub(crate) fn write(shipment: Shipment<'_>, request: &Request, ui: &Ui) -> Result<Outputs, Error> {
     let staging = Staging::new(&request.output)?;
+    let digests = request.remembered.as_ref().and_then(|remembered| remembered.open(&request.output, ui));
     // The objects are written once: into the store, or into a spool when no store is wanted.
     let spool = Spool::create(staging.directory())?;
     let store = request.objects.as_deref().map(Store::create).transpose()?;
@@ -66,7 +71,7 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
     };
 
     let content_size = reachable_size(&shipment.tree);
-    let sealed = seal::seal(shipment.tree, &[sink], None, observer)?;
+    let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), ui)?;
     let image = image::write(&sealed)?;
     let composefs = verity::digest(&image);
     let fingerprint = shipment.fingerprint.digest_with(&composefs);
@@ -81,7 +86,7 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
-    observer.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
+    ui.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
     // What waits for the disk and what computes do not hinder each other.
     let archives = std::thread::scope(|scope| {
         let stored = store.as_ref().map(|store| scope.spawn(|| store.sync()));
@@ -91,17 +96,20 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, observer: &dyn Ob
         }
         Ok::<_, Error>(archives)
     })?;
+    spool.check_sources()?;
     let oci = request.emit_oci.then(|| {
-        observer.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
+        ui.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
         let annotations = annotations(shipment.manifest, request, &composefs, shipment.epoch, fingerprint);
         write_layout(&staging, &archives, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
     write_record(&staging, &archives, shipment.recorded)?;
     staging.commit()?;
-    observer.event(Event::Done);
+    let spared = digests.as_ref().map_or(0, DigestCache::spared);
+    remembered::save(digests, ui);
+    ui.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
-    Ok(Outputs { composefs, image_size, fingerprint, files, content_size, oci })
+    Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
 }
 
 /// Records the build, last: what was written by then is part of the record.

@@ -39,6 +39,8 @@ pub(crate) struct Produced {
     pub(crate) files: usize,
     /// The bytes of the shipped files.
     pub(crate) content_size: u64,
+    /// How many of the files were not read, since an earlier build had read them.
+    pub(crate) files_not_read: usize,
     /// The size of `module.cfs` in bytes.
     pub(crate) image_size: u64,
     /// How many packages the root file system has.
@@ -135,6 +137,7 @@ fn summary(
         epoch,
         files: outputs.files,
         content_size: outputs.content_size,
+        files_not_read: outputs.spared,
         image_size: outputs.image_size,
         packages,
         rootfs: root.summary(),

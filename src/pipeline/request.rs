@@ -10,6 +10,7 @@ use model::{Arch, Epoch};
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::pipeline::remembered::Remembered;
 use crate::settings::{self, Origin, Settings};
 
 /// How the OCI layer that holds `module.tar` is compressed.
@@ -53,6 +54,8 @@ pub(crate) struct Request {
     pub(crate) epoch: Option<Epoch>,
     /// Where the root file system comes from.
     pub(crate) origin: RootOrigin,
+    /// Where digests are remembered from build to build; without, every file is read.
+    pub(crate) remembered: Option<Remembered>,
 }
 
 /// Where the root file system comes from.

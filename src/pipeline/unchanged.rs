@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 
+use composer::tree::Kind;
 use model::VerityDigest;
 use oci::layout::{self, Written};
 
@@ -18,7 +19,8 @@ use crate::pipeline::request::Request;
 pub(crate) fn find(shipment: &Shipment<'_>, request: &Request) -> Option<Outputs> {
     let (inputs, stages) = &shipment.recorded;
     // The files of a given root file system count by size and time in the record, which is not enough.
-    if request.objects.is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
+    let paranoid = request.remembered.as_ref().is_some_and(|remembered| remembered.paranoid);
+    if paranoid || request.objects.is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
         return None;
     }
     let record = Record::read(&request.output.join(record::FILE)).ok()??;
@@ -34,6 +36,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request) -> Option<Outputs
         fingerprint: shipment.fingerprint.clone().digest_with(&composefs),
         files: text("file-list.txt")?.lines().count(),
         content_size: outputs::reachable_size(&shipment.tree),
+        spared: shipment.tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count(),
         oci,
     })
 }

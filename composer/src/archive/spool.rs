@@ -14,7 +14,7 @@ use model::VerityDigest;
 use super::{Extent, Objects};
 use crate::error::Error;
 use crate::scan::{Identity, Source};
-use crate::seal::{LargeObject, ObjectSink};
+use crate::seal::{DigestCache, LargeObject, ObjectSink};
 
 /// Collects objects in one unlinked file, in the order in which they come.
 ///
@@ -89,7 +89,12 @@ impl ObjectSink for Spool {
         Ok(())
     }
 
-    fn adopt(&self, digest: &VerityDigest, source: &Source, identity: &Identity) -> Result<bool, Error> {
+    fn adopt(
+        &self,
+        digest: &VerityDigest,
+        (source, identity): (&Source, &Identity),
+        _: &DigestCache,
+    ) -> Result<bool, Error> {
         self.keep(digest, Place::There { source: source.clone(), identity: *identity });
         Ok(true)
     }

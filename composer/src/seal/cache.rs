@@ -1,19 +1,19 @@
 //! Digests that are remembered from one build to the next.
 //!
-//! A file holds, for each content that was read, its [`Identity`] and both of its digests. It is a
-//! cache: whatever is wrong with it only means that everything is read again.
+//! A file holds, for each content that was read or kept, what stands for its [`Identity`], and both of
+//! its digests. It is a cache: whatever is wrong with it only means that everything is read again.
 //!
 //! ```text
-//! "mbdigest", version (4 bytes)
-//! entries of 128 bytes, sorted: identity (64), sha256 (32), fs-verity digest (32)
+//! "mbdigest", version (4 bytes, big-endian)
+//! entries of 80 bytes, sorted: key (16), sha256 (32), fs-verity digest (32)
 //! sha256 over all of the above
 //! ```
 //!
-//! Numbers are big-endian, with the sign of times flipped, so that the order of bytes is the order of
-//! identities and a lookup needs no parsing.
+//! The key is the first half of the sha256 of the identity's numbers, in their order, big-endian.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use model::{Digest, VerityDigest};
@@ -25,11 +25,11 @@ use crate::tree::Mtime;
 const MAGIC: [u8; 8] = *b"mbdigest";
 const VERSION: u32 = 1;
 const HEADER: usize = 12;
-const KEY: usize = 64;
-const ENTRY: usize = 128;
+const KEY: usize = 16;
+const ENTRY: usize = KEY + 64;
 const SUM: usize = 32;
 
-/// The largest file that is read: two million entries.
+/// The largest file that is read: three million entries.
 const LIMIT: u64 = 256 << 20;
 
 /// A content that changed less than this many seconds before the build began is not remembered: a
@@ -51,10 +51,14 @@ pub struct DigestCache {
     path: PathBuf,
     /// The entries of the file.
     known: Vec<u8>,
-    /// The entries that this build used or added.
-    seen: Mutex<Vec<[u8; ENTRY]>>,
+    /// Which of them this build used.
+    used: Vec<AtomicBool>,
+    /// The entries that this build added.
+    new: Mutex<Vec<[u8; ENTRY]>>,
     /// What changed at this time or later is too new to be remembered.
     recent: Mtime,
+    /// How many contents were not read.
+    spared: AtomicUsize,
 }
 
 impl DigestCache {
@@ -64,7 +68,8 @@ impl DigestCache {
     /// When no file can be made in the directory. A file that cannot be used is as good as none.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let known = std::fs::File::open(path).and_then(read).ok().and_then(checked).unwrap_or_default();
-        Ok(Self { known, ..Self::forgetful(path)? })
+        let used = (0..known.len() / ENTRY).map(|_| AtomicBool::new(false)).collect();
+        Ok(Self { known, used, ..Self::forgetful(path)? })
     }
 
     /// Like [`DigestCache::open`], but remembers nothing of earlier builds: everything will be read.
@@ -74,7 +79,14 @@ impl DigestCache {
     pub fn forgetful(path: &Path) -> Result<Self, Error> {
         let recent = now(directory_of(path))?;
         let recent = Mtime { seconds: recent.seconds - MARGIN, ..recent };
-        Ok(Self { path: path.to_owned(), known: Vec::new(), seen: Mutex::default(), recent })
+        Ok(Self {
+            path: path.to_owned(),
+            known: Vec::new(),
+            used: Vec::new(),
+            new: Mutex::default(),
+            recent,
+            spared: AtomicUsize::new(0),
+        })
     }
 
     /// The digests of the content with this identity, where they are known.
@@ -83,26 +95,37 @@ impl DigestCache {
         let key = key_of(identity);
         let (entries, _): (&[[u8; ENTRY]], _) = self.known.as_chunks();
         let index = entries.binary_search_by(|entry| entry[..KEY].cmp(&key)).ok()?;
-        let entry = &entries[index];
-        self.keep(*entry);
-        let (sha256, verity) = entry[KEY..].split_at(32);
+        self.used[index].store(true, Ordering::Relaxed);
+        let (sha256, verity) = entries[index][KEY..].split_at(32);
         Some(Known { sha256: Digest::new(sha256.try_into().ok()?), verity: VerityDigest::new(verity.try_into().ok()?) })
     }
 
-    /// Remembers the digests of a content that was read while it had this identity.
+    /// Remembers the digests of a content that was read while it had this identity, unless it changed
+    /// so lately that a later change might not show.
     pub fn remember(&self, identity: &Identity, known: &Known) {
-        if identity.modified >= self.recent || identity.changed >= self.recent {
-            return;
+        if identity.modified < self.recent && identity.changed < self.recent {
+            self.remember_own(identity, known);
         }
+    }
+
+    /// Remembers the digests of a file that this program wrote, and that nobody else writes to.
+    pub fn remember_own(&self, identity: &Identity, known: &Known) {
         let mut entry = [0; ENTRY];
         entry[..KEY].copy_from_slice(&key_of(identity));
         entry[KEY..KEY + 32].copy_from_slice(known.sha256.as_bytes());
         entry[KEY + 32..].copy_from_slice(known.verity.as_bytes());
-        self.keep(entry);
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    fn keep(&self, entry: [u8; ENTRY]) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    /// Counts a content that was not read.
+    pub(super) fn spare(&self) {
+        self.spared.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many contents were not read, since their digests were known.
+    #[must_use]
+    pub fn spared(&self) -> usize {
+        self.spared.load(Ordering::Relaxed)
     }
 
     /// Writes what this build used and added; the rest is forgotten.
@@ -110,9 +133,12 @@ impl DigestCache {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(self) -> Result<(), Error> {
-        let Self { path, known, seen, .. } = self;
+        let Self { path, known, used, new, .. } = self;
+        let mut entries = new.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (before, _): (&[[u8; ENTRY]], _) = known.as_chunks();
+        entries
+            .extend(before.iter().zip(used).filter(|(_, used)| used.load(Ordering::Relaxed)).map(|(entry, _)| entry));
         drop(known);
-        let mut entries = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         entries.sort_unstable();
         entries.dedup();
         // Entries that would not be read again are not written.
@@ -163,22 +189,16 @@ fn checked(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
 
 fn key_of(identity: &Identity) -> [u8; KEY] {
     let Identity { device, inode, file_size, modified, changed, offset, size } = identity;
+    let mut text = [0; 64];
+    let seconds = [modified, changed].map(|time| time.seconds.cast_unsigned());
+    let numbers = [*device, *inode, *file_size, seconds[0], seconds[1], *offset, *size];
+    for (place, number) in text.as_chunks_mut().0.iter_mut().zip(numbers) {
+        *place = number.to_be_bytes();
+    }
+    text[56..60].copy_from_slice(&modified.nanoseconds.to_be_bytes());
+    text[60..].copy_from_slice(&changed.nanoseconds.to_be_bytes());
     let mut key = [0; KEY];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        key[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
-    for number in [device, inode, file_size] {
-        put(&number.to_be_bytes());
-    }
-    for Mtime { seconds, nanoseconds } in [modified, changed] {
-        put(&(seconds.cast_unsigned() ^ 1 << 63).to_be_bytes());
-        put(&nanoseconds.to_be_bytes());
-    }
-    for number in [offset, size] {
-        put(&number.to_be_bytes());
-    }
+    key.copy_from_slice(&Digest::of(&text).as_bytes()[..KEY]);
     key
 }
 

@@ -80,24 +80,31 @@ impl<'a, D: Digests> Sealer<'a, D> {
         };
         if let Some(known) = cache.recall(&identity)
             && let Some(file) = D::known(identity.size, &known)
-            && self.is_adopted(&known.verity, job.source, &identity)?
+            && self.is_adopted(&known.verity, (job.source, &identity), cache)?
         {
             self.progress(identity.size);
+            cache.spare();
             return Ok(file);
         }
         let file = read()?;
-        // Only what was the same before and after it was read is sure to be what was read.
-        if let Some(known) = D::to_remember(&file)
-            && job.source.identity() == Some(identity)
-        {
-            cache.remember(&identity, &known);
+        if let Some(known) = D::to_remember(&file) {
+            self.sinks.iter().for_each(|sink| sink.remember(&known, identity.size, cache));
+            // Only what was the same before and after it was read is sure to be what was read.
+            if job.source.identity() == Some(identity) {
+                cache.remember(&identity, &known);
+            }
         }
         Ok(file)
     }
 
-    fn is_adopted(&self, digest: &VerityDigest, source: &Source, identity: &Identity) -> Result<bool, Error> {
+    fn is_adopted(
+        &self,
+        digest: &VerityDigest,
+        source: (&Source, &Identity),
+        cache: &DigestCache,
+    ) -> Result<bool, Error> {
         for sink in self.sinks {
-            if !sink.adopt(digest, source, identity)? {
+            if !sink.adopt(digest, source, cache)? {
                 return Ok(false);
             }
         }

@@ -22,7 +22,7 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use crate::archive::{Extent, Objects};
 use crate::error::Error;
 use crate::scan::{Identity, Source};
-use crate::seal::{LargeObject, ObjectSink};
+use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
 
 mod check;
 
@@ -123,6 +123,11 @@ impl Store {
         Ok(true)
     }
 
+    /// The identity of the object's file.
+    fn identity(&self, digest: &VerityDigest, size: u64) -> Option<Identity> {
+        Source::File { file: self.object(digest).as_path().into(), size }.identity()
+    }
+
     fn object(&self, digest: &VerityDigest) -> PathBuf {
         self.path.join(digest.object_path())
     }
@@ -152,10 +157,21 @@ impl ObjectSink for Store {
         temporary.name_it(digest)
     }
 
-    /// An object of the right name and size is taken for what it should be: this is what makes the
-    /// second build quick, and the caller chose it by remembering digests.
-    fn adopt(&self, digest: &VerityDigest, _: &Source, identity: &Identity) -> Result<bool, Error> {
-        self.has(digest, identity.size)
+    fn adopt(
+        &self,
+        digest: &VerityDigest,
+        (_, identity): (&Source, &Identity),
+        cache: &DigestCache,
+    ) -> Result<bool, Error> {
+        // An object that somebody has written to since is none that the cache knows.
+        let object = if self.has(digest, identity.size)? { self.identity(digest, identity.size) } else { None };
+        Ok(object.and_then(|object| cache.recall(&object)).is_some_and(|known| known.verity == *digest))
+    }
+
+    fn remember(&self, known: &Known, size: u64, cache: &DigestCache) {
+        if let Some(object) = self.identity(&known.verity, size) {
+            cache.remember_own(&object, known);
+        }
     }
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {

@@ -76,6 +76,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
         neighbours: Vec::new(),
         output: module.join("dist"),
         objects: None,
+        remembered: None,
         emit_tar: true,
         emit_oci: true,
         compression: Compression::Zstd,

@@ -51,6 +51,7 @@ impl Repeat<'_> {
             neighbours: self.neighbours()?,
             output: self.output.to_owned(),
             objects: None,
+            remembered: None,
             emit_tar: options.emit_tar,
             emit_oci: options.emit_oci,
             compression,

@@ -71,7 +71,7 @@ fn what_changed_just_now_is_not_remembered() {
     let cases = [(before(100), before(100), true), (before(0), before(100), false), (before(100), before(1), false)];
     for (modified, changed, kept) in cases {
         cache.remember(&at(modified, changed), &known(1));
-        assert_eq!(!std::mem::take(&mut *cache.seen.lock().unwrap()).is_empty(), kept);
+        assert_eq!(!std::mem::take(&mut *cache.new.lock().unwrap()).is_empty(), kept);
     }
 }
 
