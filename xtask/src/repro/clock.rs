@@ -61,7 +61,7 @@ fn text(real: &Path) -> String {
 export {preload} {ahead}
 exec '{}' \
   '--extract-hook=mount --bind /boot "$1/boot"' \
-  '--customize-hook=days=$(( ($(chroot "$1" date +%s) - $(env --unset=LD_PRELOAD date +%s)) / 86400 )); test $days -ge {least}; umount "$1/boot"' \
+  '--customize-hook=days=$(( ($(chroot "$1" date +%s) - $(env --unset=LD_PRELOAD date +%s)) / 86400 )); test $days -ge {least} && umount "$1/boot"' \
   "$@"
 "#,
         real.display()
