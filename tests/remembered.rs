@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[path = "small/mod.rs"]
+#[allow(dead_code, reason = "every test needs a part of it")]
 mod small;
 
 use std::fs;
