@@ -42,6 +42,8 @@ fn the_template_module_comes_out_again_and_lost_packages_are_named() {
     assert!(told(&output).contains("came out again, byte for byte"), "{}", told(&output));
     assert!(told(&output).contains("build root file system"), "mmdebstrap ran: {}", told(&output));
 
+    blames_the_step(Path::new(dist));
+
     // The layout alone, from the record in the module's own dist directory.
     let elsewhere = folder.path().join("layout");
     fs::rename(Path::new(dist).join("oci"), &elsewhere).unwrap();
@@ -53,4 +55,34 @@ fn the_template_module_comes_out_again_and_lost_packages_are_named() {
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     let told = told(&output);
     assert!(told.contains("recorded packages are not to be had any more") && told.contains("nginx"), "{told}");
+}
+
+/// A first build by a tool that writes the image differently, and one by a tool that also makes another
+/// root file system, are made up; the true record comes back.
+fn blames_the_step(dist: &Path) {
+    let (image, record) = (dist.join("module.cfs"), dist.join("build.json"));
+    let kept = (fs::read(&image).unwrap(), fs::read_to_string(&record).unwrap());
+    let mut other = kept.0.clone();
+    *other.last_mut().unwrap() ^= 1;
+    fs::write(&image, other).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&kept.1).unwrap();
+    value["outputs"]["module.cfs"]["sha256"] = oci::layout::digest(&image).unwrap().0.to_string().into();
+    for (stage, expected) in [(None, "image"), (Some("rootfs"), "rootfs")] {
+        if let Some(stage) = stage {
+            value["stages"][stage] = format!("sha256:{}", "5".repeat(64)).into();
+        }
+        fs::write(&record, value.to_string()).unwrap();
+        let output = module_builder(&["rebuild", dist.to_str().unwrap(), "--offline", "--format", "json"]);
+        assert_eq!(output.status.code(), Some(5), "{}", told(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let layers: Vec<(&str, &str)> = report["differences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| (it["file"].as_str().unwrap(), it["layer"].as_str().unwrap()))
+            .collect();
+        assert_eq!(layers, [("build.json", expected), ("module.cfs", expected)]);
+    }
+    fs::write(&image, kept.0).unwrap();
+    fs::write(&record, kept.1).unwrap();
 }
