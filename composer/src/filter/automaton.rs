@@ -1,4 +1,4 @@
-//! All patterns of one list as one automaton.
+//! All patterns of one list as an automaton of two parts.
 //!
 //! The automaton is a lazily built DFA: a state is a set of places in all the patterns, made when a
 //! path first needs it. Its memory is bounded; when the bound is reached the states are thrown away
@@ -25,18 +25,48 @@ const PATTERN_MEMORY: usize = 256 << 20;
 /// One list of patterns, compiled.
 #[derive(Debug, Clone)]
 pub(super) struct Automaton {
-    dfa: DFA,
+    /// The patterns that begin with a fixed name, and those that may begin anywhere.
+    ///
+    /// In one automaton, each state of the second kind would be there once for every directory that the
+    /// first kind tells apart: thousands of times. Apart, they are as many as the sum.
+    parts: [Part; 2],
     globs: Vec<Glob>,
+}
+
+/// Some of the patterns.
+#[derive(Debug, Clone)]
+struct Part {
+    dfa: DFA,
+    /// The place of each of its patterns in the list.
+    patterns: Vec<usize>,
 }
 
 impl Automaton {
     /// Compiles `globs`. The index of a pattern in `globs` is its name in everything that follows.
     pub(super) fn new(globs: Vec<Glob>) -> Result<Self, Error> {
+        let (floating, rooted): (Vec<usize>, Vec<usize>) =
+            (0..globs.len()).partition(|index| globs[*index].prefix().is_empty());
+        Ok(Self { parts: [Part::new(&globs, rooted)?, Part::new(&globs, floating)?], globs })
+    }
+
+    /// The patterns.
+    pub(super) fn globs(&self) -> &[Glob] {
+        &self.globs
+    }
+
+    /// A walker with states of its own.
+    pub(super) fn runner(&self) -> Runner<'_> {
+        Runner { automaton: self, caches: self.parts.each_ref().map(|part| part.dfa.create_cache()) }
+    }
+}
+
+impl Part {
+    fn new(globs: &[Glob], patterns: Vec<usize>) -> Result<Self, Error> {
         let too_large = |source: &dyn std::error::Error| Error::FilterTooLarge {
             patterns: globs.len(),
             reason: source.source().map_or_else(|| source.to_string(), ToString::to_string),
         };
-        let hirs: Vec<_> = globs.iter().map(glob::hir).collect();
+        let hirs: Vec<_> = patterns.iter().map(|index| glob::hir(&globs[*index])).collect();
         let settings = thompson::Config::new()
             .utf8(false)
             .which_captures(WhichCaptures::None)
@@ -51,23 +81,16 @@ impl Automaton {
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(None);
         let dfa = DFA::builder().configure(settings).build_from_nfa(nfa).map_err(|error| too_large(&error))?;
-        Ok(Self { dfa, globs })
-    }
-
-    /// The patterns.
-    pub(super) fn globs(&self) -> &[Glob] {
-        &self.globs
-    }
-
-    /// A walker with states of its own.
-    pub(super) fn runner(&self) -> Runner<'_> {
-        Runner { automaton: self, cache: self.dfa.create_cache() }
+        Ok(Self { dfa, patterns })
     }
 }
 
 /// Where matching stands after some bytes of a path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Mark([PartMark; 2]);
+
+#[derive(Debug, Clone, Copy)]
+struct PartMark {
     state: LazyStateID,
     /// How often states had been thrown away when `state` was made; it means nothing after the next time.
     age: usize,
@@ -76,7 +99,7 @@ pub(super) struct Mark {
 impl Mark {
     /// Whether nothing that begins with these bytes can match any more.
     pub(super) fn is_dead(self) -> bool {
-        self.state.is_dead()
+        self.0.iter().all(|mark| mark.state.is_dead())
     }
 }
 
@@ -107,19 +130,54 @@ impl Text {
 #[derive(Debug)]
 pub(super) struct Runner<'a> {
     automaton: &'a Automaton,
-    cache: Cache,
+    caches: [Cache; 2],
 }
 
 impl Runner<'_> {
     /// The mark before the first byte.
     pub(super) fn start(&mut self) -> Result<Mark, Error> {
-        let config = start::Config::new().anchored(Anchored::Yes);
-        let state = self.automaton.dfa.start_state(&mut self.cache, &config).map_err(|error| self.gave_up(&error))?;
-        Ok(Mark { state, age: self.cache.clear_count() })
+        let [mut rooted, mut floating] = self.parts();
+        Ok(Mark([rooted.start()?, floating.start()?]))
     }
 
     /// The mark after all of `path`, from `mark`, which stands after its first `from` bytes.
     pub(super) fn run(&mut self, mark: Mark, path: &[u8], from: usize) -> Result<Mark, Error> {
+        let [mut rooted, mut floating] = self.parts();
+        Ok(Mark([rooted.run(mark.0[0], path, from)?, floating.run(mark.0[1], path, from)?]))
+    }
+
+    /// Puts the patterns that match the whole of `path`, after which `mark` stands, behind `found`.
+    pub(super) fn matches(&mut self, mark: Mark, path: &[u8], what: Text, found: &mut Vec<usize>) -> Result<(), Error> {
+        let globs = &self.automaton.globs;
+        for (mut part, mark) in self.parts().into_iter().zip(mark.0) {
+            part.matches(mark, path, |pattern| {
+                if what.concerns(&globs[pattern]) {
+                    found.push(pattern);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn parts(&mut self) -> [PartRunner<'_>; 2] {
+        let Self { automaton: Automaton { parts: [rooted, floating], .. }, caches: [first, second] } = self;
+        [PartRunner { part: rooted, cache: first }, PartRunner { part: floating, cache: second }]
+    }
+}
+
+struct PartRunner<'a> {
+    part: &'a Part,
+    cache: &'a mut Cache,
+}
+
+impl PartRunner<'_> {
+    fn start(&mut self) -> Result<PartMark, Error> {
+        let config = start::Config::new().anchored(Anchored::Yes);
+        let state = self.part.dfa.start_state(self.cache, &config).map_err(|error| self.gave_up(&error))?;
+        Ok(PartMark { state, age: self.cache.clear_count() })
+    }
+
+    fn run(&mut self, mark: PartMark, path: &[u8], from: usize) -> Result<PartMark, Error> {
         let mut state = self.refresh(mark, path, from)?.state;
         for byte in &path[from..] {
             if state.is_dead() {
@@ -127,46 +185,42 @@ impl Runner<'_> {
             }
             state = self.step(state, *byte)?;
         }
-        Ok(Mark { state, age: self.cache.clear_count() })
+        Ok(PartMark { state, age: self.cache.clear_count() })
     }
 
-    /// Puts the patterns that match the whole of `path`, after which `mark` stands, behind `found`.
-    pub(super) fn matches(&mut self, mark: Mark, path: &[u8], what: Text, found: &mut Vec<usize>) -> Result<(), Error> {
+    fn matches(&mut self, mark: PartMark, path: &[u8], mut take: impl FnMut(usize)) -> Result<(), Error> {
         let state = self.refresh(mark, path, path.len())?.state;
         if state.is_dead() {
             return Ok(());
         }
-        let automaton = self.automaton;
-        let end = automaton.dfa.next_eoi_state(&mut self.cache, state).map_err(|error| self.gave_up(&error))?;
+        let Part { dfa, patterns } = self.part;
+        let end = dfa.next_eoi_state(self.cache, state).map_err(|error| self.gave_up(&error))?;
         if end.is_match() {
-            for index in 0..automaton.dfa.match_len(&self.cache, end) {
-                let pattern = automaton.dfa.match_pattern(&self.cache, end, index).as_usize();
-                if what.concerns(&automaton.globs[pattern]) {
-                    found.push(pattern);
-                }
+            for index in 0..dfa.match_len(self.cache, end) {
+                take(patterns[dfa.match_pattern(self.cache, end, index).as_usize()]);
             }
         }
         Ok(())
     }
 
     /// A mark that may be used, made again when its state is gone.
-    fn refresh(&mut self, mark: Mark, path: &[u8], from: usize) -> Result<Mark, Error> {
-        if mark.is_dead() || mark.age == self.cache.clear_count() {
+    fn refresh(&mut self, mark: PartMark, path: &[u8], from: usize) -> Result<PartMark, Error> {
+        if mark.state.is_dead() || mark.age == self.cache.clear_count() {
             return Ok(mark);
         }
         let mut state = self.start()?.state;
         for byte in &path[..from] {
             state = self.step(state, *byte)?;
         }
-        Ok(Mark { state, age: self.cache.clear_count() })
+        Ok(PartMark { state, age: self.cache.clear_count() })
     }
 
     fn step(&mut self, state: LazyStateID, byte: u8) -> Result<LazyStateID, Error> {
-        self.automaton.dfa.next_state(&mut self.cache, state, byte).map_err(|error| self.gave_up(&error))
+        self.part.dfa.next_state(self.cache, state, byte).map_err(|error| self.gave_up(&error))
     }
 
     /// The automaton is told never to give up, but its interface could.
     fn gave_up(&self, error: &dyn std::error::Error) -> Error {
-        Error::FilterTooLarge { patterns: self.automaton.globs.len(), reason: error.to_string() }
+        Error::FilterTooLarge { patterns: self.part.patterns.len(), reason: error.to_string() }
     }
 }

@@ -201,7 +201,7 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
     /// An entry that an exclude took: counted where it would have been shipped.
     fn keep_out(&mut self, item: &Item<'_, C>, rule: usize) {
         let directory = item.node.is_directory();
-        let named = if directory { self.names_directory() } else { self.found.1.first().copied() };
+        let named = if directory { self.names_directory() } else { self.found.1.iter().min().copied() };
         if named.is_none() && !item.owned.is_some_and(|place| self.filter.owned.holds(place)) {
             return;
         }
