@@ -22,7 +22,6 @@ pub(crate) mod record;
 pub(crate) mod remembered;
 pub(crate) mod request;
 pub(crate) mod root;
-pub(crate) mod scratch;
 pub(crate) mod scrub;
 pub(crate) mod selection;
 pub(crate) mod staging;

@@ -17,9 +17,9 @@ use crate::pipeline::inputs::MANIFEST;
 use crate::pipeline::opened;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
-use crate::pipeline::scratch::Scratch;
 use crate::settings::Settings;
 use crate::ui::Ui;
+use composer::scratch::Scratch;
 
 use blame::Evidence;
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::pipeline::scratch::Scratch;
+use composer::scratch::Scratch;
 
 /// What every directory that a build wrote holds; a directory without it is not ours to replace.
 const MARK: &str = "file-list.txt";

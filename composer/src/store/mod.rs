@@ -5,23 +5,24 @@
 //! what makes 150,000 of them cheap. Nothing is ever hard-linked into the store: a link would share
 //! mode, owner and later writes with a file that is not ours.
 //!
-//! A store may be shared by several builds at once. Each has its own directory for temporaries and
-//! holds a lock on it; a directory without a lock is what a killed build left, and is removed.
+//! A store may be shared by several builds at once. Each has a [`Scratch`] directory of its own for
+//! temporaries.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use model::VerityDigest;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::archive::{Extent, Objects};
 use crate::error::Error;
 use crate::scan::{Identity, Source};
+use crate::scratch::Scratch;
 use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
 
 mod check;
@@ -40,7 +41,10 @@ const DIRECTORY_MODE: u32 = 0o755;
 pub struct Store {
     path: PathBuf,
     root: File,
-    incoming: Incoming,
+    /// This build's directory for temporaries.
+    scratch: Scratch,
+    /// The same, open.
+    incoming: File,
     /// The directories `00` to `ff`, opened when first used.
     directories: Vec<OnceLock<OwnedFd>>,
     next: AtomicU64,
@@ -58,10 +62,10 @@ impl Store {
             set_directory_mode(path)?;
         }
         let root = File::open(path).map_err(Error::io("open", path))?;
-        remove_abandoned(path)?;
-        let incoming = Incoming::create(path)?;
+        let scratch = Scratch::new(path, TEMPORARY)?;
+        let incoming = File::open(scratch.path()).map_err(Error::io("open", scratch.path()))?;
         let directories = (0..256).map(|_| OnceLock::new()).collect();
-        Ok(Self { path: path.to_owned(), root, incoming, directories, next: AtomicU64::new(0) })
+        Ok(Self { path: path.to_owned(), root, scratch, incoming, directories, next: AtomicU64::new(0) })
     }
 
     /// Makes the objects durable that the store has taken so far. It takes its time without using a
@@ -136,8 +140,8 @@ impl Store {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let name = format!("{number:x}");
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let path = self.incoming.path.join(&name);
-        let file = rustix::fs::openat(&self.incoming.lock, &*name, flags, Mode::from_raw_mode(OBJECT_MODE))
+        let path = self.scratch.path().join(&name);
+        let file = rustix::fs::openat(&self.incoming, &*name, flags, Mode::from_raw_mode(OBJECT_MODE))
             .map_err(|errno| Error::io("create", &path)(errno.into()))?;
         let temporary = Temporary { store: self, file: File::from(file), name: Some(name), path };
         // The mode given to open is cut by the umask.
@@ -229,7 +233,7 @@ impl Temporary<'_> {
         let directory = self.store.directory(digest.as_bytes()[0])?;
         let Some(name) = self.name.take() else { return Ok(()) };
         let target = hex::encode(&digest.as_bytes()[1..]);
-        rustix::fs::renameat(&self.store.incoming.lock, &*name, directory, &*target).map_err(|errno| {
+        rustix::fs::renameat(&self.store.incoming, &*name, directory, &*target).map_err(|errno| {
             self.name = Some(name);
             Error::io("create", &self.store.object(digest))(errno.into())
         })
@@ -240,73 +244,9 @@ impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             // What cannot be removed now goes with its directory.
-            let _ = rustix::fs::unlinkat(&self.store.incoming.lock, &**name, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&self.store.incoming, &**name, AtFlags::empty());
         }
     }
-}
-
-/// This build's directory for temporaries, locked as long as the build lives.
-#[derive(Debug)]
-struct Incoming {
-    path: PathBuf,
-    lock: File,
-}
-
-impl Incoming {
-    fn create(store: &Path) -> Result<Self, Error> {
-        loop {
-            let path = tempfile::Builder::new()
-                .prefix(TEMPORARY)
-                .tempdir_in(store)
-                .map_err(Error::io("create a directory in", store))?
-                .keep();
-            let lock = match File::open(&path) {
-                Ok(lock) => lock,
-                // Another build took it for abandoned before it was locked.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Error::io("open", &path)(error)),
-            };
-            let locked = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && is_the_same(&lock, &path) {
-                return Ok(Self { path, lock });
-            }
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        // The next build removes what stays.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-fn is_the_same(open: &File, path: &Path) -> bool {
-    match (open.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
-}
-
-/// Removes the directories for temporaries that no living build has locked.
-fn remove_abandoned(store: &Path) -> Result<(), Error> {
-    for entry in std::fs::read_dir(store).map_err(Error::io("read", store))? {
-        let entry = entry.map_err(Error::io("read", store))?;
-        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_directory || !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
-            continue;
-        }
-        let Ok(lock) = File::open(entry.path()) else { continue };
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            match std::fs::remove_dir_all(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &entry.path())(error));
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }
 
 fn set_directory_mode(path: &Path) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 use crate::verity;
 
@@ -128,7 +130,7 @@ fn an_unfinished_object_and_an_unfinished_store_leave_nothing() {
     let mut object = store.large(1000).unwrap();
     object.write(&[0; 500]).unwrap();
     drop(object);
-    assert_eq!(std::fs::read_dir(&store.incoming.path).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(store.scratch.path()).unwrap().count(), 0);
     let mut object = store.large(1000).unwrap();
     object.write(&[0; 500]).unwrap();
     drop(object);

@@ -16,7 +16,7 @@ use crate::error::Error;
 
 /// A locked temporary directory.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     directory: TempDir,
     /// None on a file system without locks: there nothing is ever taken for abandoned.
     _lock: Option<File>,
@@ -28,11 +28,13 @@ impl Scratch {
     ///
     /// # Errors
     /// When none can be made there.
-    pub(crate) fn new(parent: &Path, prefix: &str) -> Result<Self, Error> {
+    pub fn new(parent: &Path, prefix: &str) -> Result<Self, Error> {
         remove_abandoned(parent, prefix);
-        let failed = |error: std::io::Error| Error::io("create a directory in", parent, &error);
         loop {
-            let directory = tempfile::Builder::new().prefix(prefix).tempdir_in(parent).map_err(failed)?;
+            let directory = tempfile::Builder::new()
+                .prefix(prefix)
+                .tempdir_in(parent)
+                .map_err(Error::io("create a directory in", parent))?;
             match lock(directory.path()) {
                 Ok(Some(lock)) => return Ok(Self { directory, _lock: Some(lock) }),
                 // Another run took it for abandoned before it was locked.
@@ -43,7 +45,8 @@ impl Scratch {
     }
 
     /// The directory.
-    pub(crate) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 }
