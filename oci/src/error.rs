@@ -122,6 +122,14 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
+    /// The indexes and manifests of a layout are larger than any that are read.
+    #[error("the indexes and manifests that {} lists have more than {limit} bytes", path.display())]
+    TooManyDocuments {
+        /// The layout.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A blob has another size than its descriptor says.
     #[error("{} has {found} bytes, its descriptor says {expected}", path.display())]
     SizeMismatch {

@@ -345,6 +345,31 @@ fn sizes_and_digests_are_checked() {
 }
 
 #[test]
+fn a_document_that_is_listed_again_and_again_is_not_read_for_ever() {
+    let list = |times: usize| {
+        let world = world();
+        let directory = world.written();
+        let index = json_of(&directory.join("index.json"));
+        let manifest = index["manifests"].as_array().unwrap().iter().find(|v| v["mediaType"] == media::IMAGE_MANIFEST);
+        let mut manifest = manifest.unwrap().clone();
+        manifest["annotations"] = json!({});
+        let digest: model::Digest = manifest["digest"].as_str().unwrap().parse().unwrap();
+        let mut bytes = fs::read(directory.join("blobs/sha256").join(digest.hex())).unwrap();
+        // Blanks are JSON, too.
+        bytes.resize(1 << 20, b' ');
+        let digest = model::Digest::of(&bytes);
+        fs::write(directory.join("blobs/sha256").join(digest.hex()), &bytes).unwrap();
+        manifest["digest"] = json!(digest.to_string());
+        manifest["size"] = json!(bytes.len());
+        let listed = json!({ "schemaVersion": 2, "manifests": vec![manifest; times] });
+        fs::write(directory.join("index.json"), listed.to_string()).unwrap();
+        layout::read(&directory)
+    };
+    assert_eq!(list(64).unwrap().manifests.len(), 64);
+    assert!(matches!(list(65), Err(Error::TooManyDocuments { .. })));
+}
+
+#[test]
 fn no_damage_to_the_documents_makes_the_reader_panic() {
     let mut random = testkit::Random::from_environment();
     let world = world();

@@ -17,13 +17,17 @@ use crate::media::{self, annotation};
 /// The largest JSON document that is read, in bytes; what registries agree on.
 const DOCUMENT_LIMIT: u64 = 4 << 20;
 
+/// The most bytes of indexes and manifests in one layout, each counted as often as it is listed: few
+/// documents that list each other many times would come out far larger than the layout.
+const DOCUMENTS_LIMIT: u64 = 64 << 20;
+
 /// Reads the layout in `directory` and checks every size and digest in it.
 ///
 /// # Errors
 /// For the first thing that is not as the descriptors say, or whose version or media type is not
 /// known.
 pub fn read(directory: &Path) -> Result<Layout, Error> {
-    let mut reader = Reader { directory, checked: BTreeSet::new() };
+    let mut reader = Reader { directory, checked: BTreeSet::new(), listed: 0 };
     reader.version()?;
     let path = directory.join("index.json");
     let bytes = document(&path, None)?;
@@ -51,6 +55,8 @@ struct Reader<'a> {
     directory: &'a Path,
     /// Blobs whose content was hashed already.
     checked: BTreeSet<Digest>,
+    /// The bytes of the documents that were listed so far.
+    listed: u64,
 }
 
 impl Reader<'_> {
@@ -66,8 +72,7 @@ impl Reader<'_> {
     }
 
     fn index(&mut self, from: &Path, descriptor: &Descriptor, tag: Option<String>) -> Result<Index, Error> {
-        let (digest, path) = self.locate(from, descriptor)?;
-        let bytes = document(&path, Some((digest, descriptor.size())))?;
+        let (digest, path, bytes) = self.listed(from, descriptor)?;
         let index: ImageIndex = parse("image index", &path, &bytes)?;
         check_index(&path, &index)?;
         let mut manifests = Vec::new();
@@ -82,8 +87,7 @@ impl Reader<'_> {
     }
 
     fn manifest(&mut self, from: &Path, descriptor: &Descriptor, tag: Option<String>) -> Result<Manifest, Error> {
-        let (digest, path) = self.locate(from, descriptor)?;
-        let bytes = document(&path, Some((digest, descriptor.size())))?;
+        let (digest, path, bytes) = self.listed(from, descriptor)?;
         let manifest: ImageManifest = parse("image manifest", &path, &bytes)?;
         check_schema(&path, manifest.schema_version())?;
         check_media_type(&path, manifest.media_type().as_ref().map(AsRef::as_ref), media::IMAGE_MANIFEST)?;
@@ -102,6 +106,17 @@ impl Reader<'_> {
             config: self.blob(&path, manifest.config())?,
             layers,
         })
+    }
+
+    /// A document that `from` lists: its digest, path and bytes.
+    fn listed(&mut self, from: &Path, descriptor: &Descriptor) -> Result<(Digest, PathBuf, Vec<u8>), Error> {
+        let (digest, path) = self.locate(from, descriptor)?;
+        self.listed = self.listed.saturating_add(descriptor.size());
+        if self.listed > DOCUMENTS_LIMIT {
+            return Err(Error::TooManyDocuments { path: self.directory.to_owned(), limit: DOCUMENTS_LIMIT });
+        }
+        let bytes = document(&path, Some((digest, descriptor.size())))?;
+        Ok((digest, path, bytes))
     }
 
     /// Checks the blob's size and, once for each blob, its digest.
