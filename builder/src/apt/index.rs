@@ -289,6 +289,40 @@ mod tests {
     }
 
     #[test]
+    fn no_damage_to_an_index_makes_the_reader_panic() {
+        let more = "Source: src (4.5)\nPre-Depends: a:any (>= 1)\nDepends: b | c [amd64]\nProvides: v (= 1), w\n";
+        let good = format!("{}\n{}", paragraph("one", more), paragraph("two", ""));
+        let mut random = testkit::Random::from_environment();
+        let mut read = 0;
+        for _ in 0..20_000 {
+            let mut bytes = good.clone().into_bytes();
+            for _ in 0..=random.below(3) {
+                let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+                match random.below(3) {
+                    0 => bytes[at] = *random.pick(b"\n :,|()[]=<>~/.-0a\xff"),
+                    1 => bytes.truncate(at + 1),
+                    _ => drop(bytes.splice(at..at, [b'\n'])),
+                }
+            }
+            let mut index = Index::default();
+            let failed = |error| panic!("{error}");
+            if index.read_from(&mut bytes.as_slice(), Path::new("Packages"), 0, &failed).is_err() {
+                continue;
+            }
+            read += 1;
+            let records: Vec<&Record> = index.records.iter().collect();
+            for record in &records {
+                assert!(is_relative(&record.path) && index.at(0, &record.path).is_some());
+                assert!(index.named(&record.package.name).next().is_some());
+                let groups = record.depends.split(',');
+                let _ = groups.map(|group| relation::satisfied(group, &records)).collect::<Vec<_>>();
+                let _ = (index.near(&record.package.name), index.providers(&record.package.name));
+            }
+        }
+        assert!(read > 1000, "only {read} damaged indexes were read");
+    }
+
+    #[test]
     fn near_names_are_found() {
         let text =
             ["nginx", "nginx-light", "redis-server", "python3", "g++", "zsh"].map(|n| paragraph(n, "")).join("\n");

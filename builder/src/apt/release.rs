@@ -98,4 +98,21 @@ mod tests {
         assert_eq!(parse(&framed), release);
         assert_eq!(parse("Suite: x\nValid-Until: soon\n").valid_until, None);
     }
+
+    #[test]
+    fn no_damage_to_a_release_file_makes_the_reader_panic() {
+        let good = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: stable\n\
+                    Date: Sat, 12 Sep 2026 07:55:41 UTC\nValid-Until: Tue, 29 Feb 2000 00:00:60 GMT\n\n";
+        let mut random = testkit::Random::from_environment();
+        for _ in 0..20_000 {
+            let mut bytes = good.as_bytes().to_vec();
+            for _ in 0..=random.below(4) {
+                let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+                bytes[at] = *random.pick(b"\n :-+0123456789Zx\xff");
+            }
+            let release = parse(&String::from_utf8_lossy(&bytes));
+            let dates = [release.date, release.valid_until].into_iter().flatten();
+            assert!(dates.map(Epoch::rfc3339).all(|date| date.len() == 20));
+        }
+    }
 }

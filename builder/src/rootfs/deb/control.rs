@@ -13,6 +13,9 @@ use super::members::open_member;
 /// about 6 MiB.
 const CONTROL_LIMIT: u64 = 64 << 20;
 
+/// The most fields of a control file. Each is compared with all before it; Debian's have about thirty.
+const FIELD_LIMIT: usize = 1000;
+
 /// The fields of a control file in their order, names as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Control {
@@ -35,8 +38,8 @@ impl Control {
     /// Parses one paragraph.
     ///
     /// # Errors
-    /// When a line is neither a field nor the continuation of one, a field comes twice, or a second
-    /// paragraph follows.
+    /// When a line is neither a field nor the continuation of one, a field comes twice, there are too
+    /// many, or a second paragraph follows.
     pub fn parse(text: &str) -> Result<Self, Reason> {
         let damaged = |what| Reason::Control { what };
         let mut fields: Vec<(String, String)> = Vec::new();
@@ -54,6 +57,9 @@ impl Control {
             let known = |other: &(String, String)| other.0.eq_ignore_ascii_case(name);
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || fields.iter().any(known) {
                 return Err(damaged("a field's name is unusable or comes twice"));
+            }
+            if fields.len() >= FIELD_LIMIT {
+                return Err(damaged("it has more than 1000 fields"));
             }
             fields.push((name.to_owned(), value.trim().to_owned()));
         }
@@ -124,4 +130,20 @@ fn read_text(content: &mut dyn Read) -> Result<String, Reason> {
 fn parse_conffiles(text: &str) -> Result<Vec<ImagePath>, Reason> {
     let paths = text.lines().map(str::trim_end).filter(|line| line.starts_with('/'));
     paths.map(|line| Ok(ImagePath::new(line)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_control_file_of_fields_without_end_is_refused() {
+        let text = |count: usize| (0..count).map(|number| format!("F{number}: x\n")).collect::<String>();
+        assert_eq!(Control::parse(&text(FIELD_LIMIT)).unwrap().fields().count(), FIELD_LIMIT);
+        assert!(matches!(Control::parse(&text(FIELD_LIMIT + 1)), Err(Reason::Control { .. })));
+        // One byte for each name would be millions of names in the 64 MiB that are read.
+        assert!(Control::parse(&text(1_000_000)).is_err());
+    }
 }
