@@ -144,9 +144,12 @@ impl Store {
         let file = rustix::fs::openat(&self.incoming, &*name, flags, Mode::from_raw_mode(OBJECT_MODE))
             .map_err(|errno| Error::io("create", &path)(errno.into()))?;
         let temporary = Temporary { store: self, file: File::from(file), name: Some(name), path };
-        // The mode given to open is cut by the umask.
-        rustix::fs::fchmod(&temporary.file, Mode::from_raw_mode(OBJECT_MODE))
-            .map_err(|errno| Error::io("change the mode of", &temporary.path)(errno.into()))?;
+        // The mode given to open is cut by the umask. To change it costs as much as to make the file.
+        let metadata = temporary.file.metadata().map_err(Error::io("stat", &temporary.path))?;
+        if metadata.permissions().mode() & 0o7777 != OBJECT_MODE {
+            rustix::fs::fchmod(&temporary.file, Mode::from_raw_mode(OBJECT_MODE))
+                .map_err(|errno| Error::io("change the mode of", &temporary.path)(errno.into()))?;
+        }
         Ok(temporary)
     }
 }
