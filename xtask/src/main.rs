@@ -9,6 +9,7 @@ mod bench;
 mod command;
 mod debian;
 mod demo;
+mod fuzz;
 mod peers;
 mod repro;
 mod suite;
@@ -22,6 +23,7 @@ cargo xtask VERB
   bench    time full and warm builds of the template module; with `compose`, the composer
            against the programs that it replaces
   repro    build twenty modules twice each, in two different worlds, and compare: [MODULE...]
+  fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("test") => suite::run(&arguments[1..]),
         Some("peers") => peers::install().map(|folder| println!("{}", folder.display())),
         Some("bench") => bench::run(&arguments[1..]),
+        Some("fuzz") => fuzz::run_verb(&arguments[1..]),
         Some("repro") => repro::run_verb(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

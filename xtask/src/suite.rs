@@ -21,6 +21,12 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
         "-D",
         "warnings",
     ]))?;
+    // The fuzz targets run on nightly alone, but every toolchain can tell whether they still fit.
+    let targets = top().join("fuzz/Cargo.toml");
+    command::run(cargo().args(["fmt", "--check", "--manifest-path"]).arg(&targets))?;
+    let mut fuzz = cargo();
+    fuzz.args(["clippy", "--all-targets", "--manifest-path"]).arg(&targets).args(["--", "-D", "warnings"]);
+    command::run(fuzz.env("CARGO_TARGET_DIR", command::target()))?;
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--features", FEATURES]).args(filters);
     tests.env("MODULE_BUILDER_PEERS", &peers);

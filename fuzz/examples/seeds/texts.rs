@@ -1,0 +1,80 @@
+//! Texts as people and dpkg write them.
+
+/// Target, name and text.
+pub(crate) const TEXTS: [(&str, &str, &str); 11] = [
+    (
+        "manifest",
+        "anchors",
+        "schema_version: 1\nname: &a web\nfile_spec: &f [/usr/**, '/etc/*']\nmask: [/etc/x]\n\
+         skills: {a: *a, b: [1, 2.5, ~, !!str 3]}\n",
+    ),
+    ("lock", "small", LOCK),
+    (
+        "keyring",
+        "armoured",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: x\n\nmQAMBAECAwQWYWJjZGVm\n=abcd\n\
+         -----END PGP PUBLIC KEY BLOCK-----\n",
+    ),
+    (
+        "filter",
+        "rules",
+        "-/etc/[a-c]*\n-/a/**/x\n+/usr/***\n+/etc/\n+/lib/x?\n+/o[[:alpha:]]t\n/usr/lib/x\n/etc/b\n/a/b/x\n\
+         /opt\n/lib/xy\n/empty/\n",
+    ),
+    ("versions", "three", "1:2.0~rc1-1+b1\n1:2.0-1\n2.0a-01"),
+    ("words", "path", "/usr//lib/./x/"),
+    ("words", "digest", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("words", "request", "nginx:amd64=1.2-3"),
+    ("words", "requirement", "owner/nginx@>=1.2, <2"),
+    ("words", "pattern", "/usr/**/[!a-c[:digit:]]?\\*"),
+    ("words", "epoch", "1700000000"),
+];
+
+/// The files of a database in the order in which the target takes them.
+pub(crate) const DATABASE: [&str; 6] = [
+    "Package: a\nStatus: install ok installed\nPriority: required\nArchitecture: all\nVersion: 1-2\nSource: s (3)\n\
+             Depends: b (>= 1) | c:any, d\nProvides: v\n\nPackage: b\nStatus: install ok unpacked\nArchitecture: amd64\n",
+    "/.\n/usr\n/usr/bin/x\n",
+    "/etc/x\nremove-on-upgrade /etc/y\n",
+    "/bin/sh\n/bin/sh.distrib\ndash\n/a\n/b\n:\n",
+    "root mail 2755 /usr/bin/x\n",
+    "auto\n/usr/bin/pager\npager.1.gz\n/usr/share/man/pager.1.gz\n\n/bin/more\n50\n/usr/share/man/more.1.gz\n\n",
+];
+
+const LOCK: &str = r#"version = 1
+manifest = "sha256:f4d0e7e4d52e6d85845f92402e24b8e7a2d96f7262f5af59eab8e30fa3c7b5ed"
+settings = "sha256:9c21a1f2eff235856f66038528108e52529bdc64845c019fb830986e38598a67"
+
+[inputs]
+suite = "trixie"
+variant = "minbase"
+components = ["main"]
+mirrors = ["http://mirror.example.org/debian"]
+snapshot = "20250520T000000Z"
+keyring = "sha256:90c4c719963bee4ce4828c58f4b9ed567b0776971f046d058d6e9f090e1d431f"
+keyring_fingerprints = ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+
+[[architecture]]
+arch = "amd64"
+requests = ["nginx=1"]
+
+[[architecture.archive]]
+uri = "http://mirror.example.org/debian"
+path = "trixie"
+inrelease = "sha256:dbc1ddecd893ea830f238581650d07263d747989552a63f212637513202fe98c"
+date = 1700000000
+suite = "stable"
+codename = "trixie"
+origin = "Debian"
+
+[[architecture.package]]
+name = "nginx"
+version = "1"
+arch = "all"
+source = "nginx"
+source_version = "1"
+path = "pool/nginx_1_all.deb"
+size = 4
+sha256 = "sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2"
+reason = "required by libfoo"
+"#;
