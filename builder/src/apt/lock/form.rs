@@ -10,14 +10,31 @@ use super::{Error, Inputs, Lock, VERSION};
 use crate::apt::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
 use crate::apt::{Fingerprint, index, solve};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File1 {
-    version: u32,
+    /// Was looked at before the rest.
+    #[serde(rename = "version")]
+    _version: u32,
     manifest: Digest,
     settings: Digest,
     inputs: Inputs,
     #[serde(default)]
+    architecture: Vec<Architecture>,
+}
+
+/// What is written before the architectures. It ends with the keyring's fingerprints.
+#[derive(Serialize)]
+struct Preamble<'a> {
+    version: u32,
+    manifest: Digest,
+    settings: Digest,
+    inputs: &'a Inputs,
+}
+
+#[derive(Serialize)]
+struct Rest {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     architecture: Vec<Architecture>,
 }
 
@@ -162,16 +179,20 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
         architecture.push(Architecture { arch: resolution.arch, requests, archive, package });
     }
     architecture.sort_by_key(|architecture| architecture.arch.debian());
-    let (manifest, settings, inputs) = (lock.manifest, lock.settings, lock.inputs.clone());
-    let file = File1 { version: VERSION, manifest, settings, inputs, architecture };
-    let body = toml::to_string(&file).map_err(|error| wrong(error.to_string()))?;
-    let body = spread(&body, &lock.inputs.keyring_fingerprints);
-    Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{body}"))
+    let Lock { manifest, settings, ref inputs, .. } = *lock;
+    let failed = |error: toml::ser::Error| wrong(error.to_string());
+    let head = toml::to_string(&Preamble { version: VERSION, manifest, settings, inputs }).map_err(failed)?;
+    let head = spread(head, &inputs.keyring_fingerprints);
+    let rest = toml::to_string(&Rest { architecture }).map_err(failed)?;
+    Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))
 }
 
-/// Gives each key a line of its own, so that a diff shows which came or went.
-fn spread(body: &str, keys: &[Fingerprint]) -> String {
+/// Gives each key a line of its own, so that a diff shows which came or went. They are the last of
+/// `head`; the same text elsewhere is a part of some other value.
+fn spread(head: String, keys: &[Fingerprint]) -> String {
     let quoted: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
-    let written = format!("keyring_fingerprints = [{}]", quoted.join(", "));
-    body.replacen(&written, &format!("keyring_fingerprints = [\n    {},\n]", quoted.join(",\n    ")), 1)
+    match head.strip_suffix(&format!("keyring_fingerprints = [{}]\n", quoted.join(", "))) {
+        Some(before) => format!("{before}keyring_fingerprints = [\n    {},\n]\n", quoted.join(",\n    ")),
+        None => head,
+    }
 }

@@ -43,6 +43,22 @@ fn wanted() -> Wanted {
 }
 
 #[test]
+fn a_value_that_looks_like_the_keys_stays_as_it_is() {
+    for keys in [vec![], fingerprints(["A", "B"]).to_vec()] {
+        let quoted: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+        let like = format!("keyring_fingerprints = [{}]", quoted.join(", "));
+        for value in [like.clone(), format!("\n{like}\n"), format!("x\n{like}\n[[architecture]]\n")] {
+            let mut lock = lock();
+            lock.inputs.keyring_fingerprints = keys.clone();
+            lock.inputs.suite = value.clone();
+            lock.resolutions[0].suite = value.clone();
+            lock.inputs.mirrors = vec![value];
+            assert_eq!(parse(&text(&lock).unwrap()).unwrap(), lock);
+        }
+    }
+}
+
+#[test]
 fn a_lock_leads_back_to_itself_whatever_the_order() {
     let lock = lock();
     let text = text(&lock).unwrap();
