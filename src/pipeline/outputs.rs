@@ -87,15 +87,7 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, ui: &Ui) -> Resul
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
     ui.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
-    // What waits for the disk and what computes do not hinder each other.
-    let archives = std::thread::scope(|scope| {
-        let stored = store.as_ref().map(|store| scope.spawn(|| store.sync()));
-        let archives = write_archives(&plan, &staging, request)?;
-        if let Some(stored) = stored {
-            stored.join().map_err(|_| Error::bug("the thread that waits for the disk panicked"))??;
-        }
-        Ok::<_, Error>(archives)
-    })?;
+    let archives = while_syncing(store.as_ref(), || write_archives(&plan, &staging, request))?;
     spool.check_sources()?;
     let oci = request.emit_oci.then(|| {
         ui.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
@@ -110,6 +102,19 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, ui: &Ui) -> Resul
     ui.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
     Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
+}
+
+/// Does `work` while the store's objects are made durable: what waits for the disk and what computes do
+/// not hinder each other.
+fn while_syncing<T>(store: Option<&Store>, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::thread::scope(|scope| {
+        let synced = store.map(|store| scope.spawn(|| store.sync()));
+        let done = work()?;
+        if let Some(synced) = synced {
+            synced.join().map_err(|_| Error::bug("the thread that waits for the disk panicked"))??;
+        }
+        Ok(done)
+    })
 }
 
 /// Records the build, last: what was written by then is part of the record.

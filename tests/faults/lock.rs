@@ -1,6 +1,7 @@
 //! The verbs `lock` and `cache`, and the flags of `build` that go with them: whole runs.
 
 use std::fs;
+use std::process::Command;
 
 use insta::assert_snapshot;
 use testkit::run;
@@ -37,6 +38,42 @@ fn a_lock_is_written_kept_updated_and_checked() {
     world.publish(&debs("3"), "");
     assert_snapshot!("update_gone", lock(&world, &["--update", "tool"]));
     assert_snapshot!("update_both", lock(&world, &["--update", "tool,lib"]));
+}
+
+/// Makes the manifest ask for `tool` as it was at `moment`.
+fn pin(world: &World, moment: &str) {
+    world.ask_for("tool");
+    let path = world.path("module/manifest.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}build:\n  apt_snapshot: {moment}\n")).unwrap();
+}
+
+#[test]
+fn packages_of_a_pinned_moment_come_from_the_snapshot_archive_alone() {
+    let world = World::new(&debs("1"));
+    let moment = world.path("snapshots/20250520T000000Z");
+    fs::create_dir_all(moment.parent().unwrap()).unwrap();
+    run(Command::new("cp").arg("-a").arg(world.path("archive")).arg(&moment));
+    // The live archive has moved on, and has the old files still.
+    world.publish(&debs("2"), "");
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    pin(&world, "20250520T000000Z");
+    assert_snapshot!("snapshot_without_archive", lock(&world, &[]));
+    fs::write(&settings, format!("{text}snapshot_mirror = \"file:{}\"\n", world.path("snapshots").display())).unwrap();
+    assert_snapshot!("snapshot", lock(&world, &[]));
+    let locked = fs::read_to_string(world.path("module/module.lock")).unwrap();
+    assert!(locked.contains("tool_1_amd64.deb") && !locked.contains("tool_2"), "{locked}");
+    assert!(!locked.contains(world.path("archive").to_str().unwrap()), "{locked}");
+    world.build(&[]).unwrap();
+
+    // What the snapshot lost is not taken from elsewhere.
+    fs::remove_dir_all(world.path("cache")).unwrap();
+    fs::remove_file(moment.join("pool/tool_1_amd64.deb")).unwrap();
+    world.build(&[]).unwrap_err().is(4, "tool_1_amd64.deb");
+    // Neither is a moment that the archive does not have.
+    pin(&world, "20240520T000000Z");
+    assert_snapshot!("snapshot_of_no_moment", lock(&world, &[]));
 }
 
 #[test]
