@@ -8,8 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, MOST_JOBS, Raw, Reach, Shape};
-use super::layers::FILE_LIMIT;
 use super::{Layers, Origin};
+
+/// The largest settings file in bytes; one is a handful of lines.
+pub(super) const LIMIT: u64 = 1 << 20;
 
 struct File<'a> {
     name: String,
@@ -22,7 +24,7 @@ struct File<'a> {
 pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, layers: &mut Layers) {
     let name = path.display().to_string();
     let before = layers.findings.diagnostics.len();
-    if bytes.len() as u64 > FILE_LIMIT {
+    if bytes.len() as u64 > LIMIT {
         let whole = whole(&name, "too-large", "the file is over 1 MiB", "a settings file is a handful of lines");
         layers.findings.diagnostics.push(whole);
         return;

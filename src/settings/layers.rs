@@ -11,8 +11,6 @@ use crate::error::{Error, Findings};
 /// The name of the module's own settings file.
 pub(super) const BUILDER_TOML: &str = "builder.toml";
 const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
-/// A settings file is a handful of lines.
-pub(super) const FILE_LIMIT: u64 = 1 << 20;
 
 /// A variable that looks like a setting and is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +81,7 @@ fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
         Ok(_) => {}
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(file::LIMIT + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 

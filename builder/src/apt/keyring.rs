@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use model::Digest;
 
 use super::openpgp::{self, Fingerprint};
-use super::state::read_small;
+use super::small::read_small;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.

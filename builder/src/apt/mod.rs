@@ -26,6 +26,7 @@ mod relation;
 mod release;
 mod resolution;
 mod settings;
+mod small;
 mod solve;
 mod state;
 mod together;

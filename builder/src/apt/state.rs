@@ -15,12 +15,10 @@ use model::{Arch, Digest};
 
 use super::keyring::Keyring;
 use super::settings::Source;
+use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, failure, release};
 use crate::cache::{self, Cache, Lock};
 use crate::process::{self, Captured};
-
-/// The largest keyring and Release file that is read, in bytes.
-const SMALL_LIMIT: u64 = 64 << 20;
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]
@@ -38,15 +36,6 @@ pub(super) struct Target {
     /// The number of the archive in the settings.
     pub(super) source: usize,
     component: String,
-}
-
-/// A small file whole.
-pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    io::Read::read_to_end(&mut io::Read::take(file, SMALL_LIMIT), &mut bytes).map_err(failed)?;
-    Ok(bytes)
 }
 
 impl State {
