@@ -10,8 +10,10 @@ use sha2::{Digest as _, Sha256};
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::error::FetchFault;
+use super::names::Names;
 use super::solve::percent_decode;
 
 /// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
@@ -34,20 +36,30 @@ pub(super) enum Failure {
     Final(FetchFault),
 }
 
-/// The HTTP client of all downloads: it keeps connections and reads no environment.
-pub(super) fn agent(user_agent: &str, proxy: Option<&str>, jobs: usize) -> Result<Agent, ureq::Error> {
-    let config = Agent::config_builder()
-        .user_agent(user_agent)
-        .proxy(proxy.map(ureq::Proxy::new).transpose()?)
-        .http_status_as_error(false)
-        .max_redirects(5)
-        .max_idle_connections(jobs)
-        .max_idle_connections_per_host(jobs)
-        .timeout_connect(Some(STALL))
-        .timeout_resolve(Some(STALL))
-        .timeout_recv_response(Some(STALL))
-        .build();
-    Ok(config.new_agent())
+/// The HTTP client of all downloads: it keeps connections and the addresses of hosts, and reads no
+/// environment.
+pub(super) struct Client {
+    agent: Agent,
+    names: Names,
+}
+
+impl Client {
+    /// A client for `jobs` downloads at once.
+    pub(super) fn new(user_agent: &str, proxy: Option<&str>, jobs: usize) -> Result<Self, ureq::Error> {
+        let config = Agent::config_builder()
+            .user_agent(user_agent)
+            .proxy(proxy.map(ureq::Proxy::new).transpose()?)
+            .http_status_as_error(false)
+            .max_redirects(5)
+            .max_idle_connections(jobs)
+            .max_idle_connections_per_host(jobs)
+            .timeout_connect(Some(STALL))
+            .timeout_resolve(Some(STALL))
+            .timeout_recv_response(Some(STALL))
+            .build();
+        let names = Names::new();
+        Ok(Self { agent: Agent::with_parts(config, DefaultConnector::new(), names.clone()), names })
+    }
 }
 
 /// The file that a download grows in, locked for this process.
@@ -77,17 +89,17 @@ impl Part {
     /// crash left incomplete is found and fetched again.
     pub(super) fn complete(
         &mut self,
-        agent: &Agent,
+        client: &Client,
         wanted: &Wanted<'_>,
         target: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<(), Failure> {
         let resumed = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
-        let outcome = self.attempt(agent, wanted, progress);
+        let outcome = self.attempt(client, wanted, progress);
         if resumed > 0 && matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. }))) {
             // The fault may lie in what an earlier run left: once more, from the beginning.
             self.restart()?;
-            self.attempt(agent, wanted, progress)?;
+            self.attempt(client, wanted, progress)?;
         } else {
             outcome?;
         }
@@ -102,14 +114,14 @@ impl Part {
         outcome.map(|_| ()).map_err(|e| Failure::Final(disk(&self.path, &e)))
     }
 
-    fn attempt(&mut self, agent: &Agent, wanted: &Wanted<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
+    fn attempt(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
         let mut length = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         if length > wanted.size {
             self.restart()?;
             length = 0;
         }
         if length < wanted.size || wanted.size == 0 {
-            let (mut body, start) = self.source(agent, wanted, length)?;
+            let (mut body, start) = self.source(client, wanted, length)?;
             if start != length {
                 self.restart()?;
             }
@@ -126,9 +138,9 @@ impl Part {
 
     /// The bytes from `offset` on, if the source can begin there; else from the beginning. The
     /// second value is where they begin.
-    fn source(&self, agent: &Agent, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
+    fn source(&self, client: &Client, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
         match wanted.url.split_once(':') {
-            Some(("http" | "https", _)) => http(agent, wanted, offset),
+            Some(("http" | "https", _)) => http(client, wanted, offset),
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 let path = PathBuf::from(percent_decode(path).ok_or(Failure::Final(FetchFault::Scheme))?);
@@ -175,15 +187,18 @@ impl Part {
     }
 }
 
-fn http(agent: &Agent, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
+fn http(client: &Client, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
     let patience = STALL + Duration::from_secs((wanted.size - offset) / SLOWEST);
-    let mut request = agent.get(wanted.url).config().timeout_recv_body(Some(patience)).build();
+    let mut request = client.agent.get(wanted.url).config().timeout_recv_body(Some(patience)).build();
     if offset > 0 {
         request = request.header(RANGE, format!("bytes={offset}-"));
     }
     let response = request.call().map_err(|error| match error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::Final(FetchFault::Scheme),
-        error => Failure::Transient(error.to_string()),
+        error => {
+            client.names.forget();
+            Failure::Transient(error.to_string())
+        }
     })?;
     let status = response.status();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -192,7 +207,7 @@ fn http(agent: &Agent, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read
         // Some servers answer with another range than was asked for.
         StatusCode::PARTIAL_CONTENT if begins_at(header(CONTENT_RANGE), offset) => offset,
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
-            return http(agent, wanted, 0);
+            return http(client, wanted, 0);
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             return Err(Failure::Transient(format!("the server answered with status {}", status.as_u16())));

@@ -9,9 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use model::observe::{Event, Observer, Unit};
-use ureq::Agent;
 
-use super::download::{self, Failure, Part, Wanted};
+use super::download::{self, Client, Failure, Part, Wanted};
 use super::error::{FetchFailure, FetchFault};
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
@@ -63,8 +62,8 @@ pub fn fetch(
 ) -> Result<Vec<PathBuf>, Error> {
     let _use = cache.in_use()?;
     let shelf = cache.debs()?;
-    let agent = download::agent(&options.user_agent, options.proxy.as_deref(), options.jobs.max(1));
-    let agent = agent.map_err(|_| Error::Setting {
+    let client = Client::new(&options.user_agent, options.proxy.as_deref(), options.jobs.max(1));
+    let client = client.map_err(|_| Error::Setting {
         field: "proxy",
         value: String::new(),
         message: "this is no proxy such as http://proxy.example.org:3128",
@@ -75,7 +74,7 @@ pub fn fetch(
         cache,
         options,
         observer,
-        agent,
+        client,
         shelf,
         next: AtomicUsize::new(0),
         done: AtomicU64::new(0),
@@ -102,7 +101,7 @@ struct Run<'a> {
     cache: &'a Cache,
     options: &'a FetchOptions,
     observer: &'a dyn Observer,
-    agent: Agent,
+    client: Client,
     shelf: PathBuf,
     next: AtomicUsize,
     done: AtomicU64,
@@ -173,7 +172,7 @@ impl Run<'_> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let message = match part.complete(&self.agent, &wanted, target, &progress) {
+            let message = match part.complete(&self.client, &wanted, target, &progress) {
                 Ok(()) => {
                     self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
                     return Ok(());

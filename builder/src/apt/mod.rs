@@ -20,6 +20,7 @@ mod host;
 mod index;
 mod keyring;
 pub mod lock;
+mod names;
 mod openpgp;
 mod pins;
 mod relation;
