@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    Context, build, cache, completions, diff, env, explain, init, inspect, lock, man, rebuild, schema, validate,
+    Context, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man, rebuild, schema, validate,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
@@ -49,6 +49,7 @@ enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Lock(lock::LockArgs),
+    Fetch(fetch::FetchArgs),
     Build(Box<build::BuildArgs>),
     Inspect(inspect::InspectArgs),
     Explain(Box<explain::ExplainArgs>),
@@ -67,6 +68,7 @@ impl Command {
         match self {
             Self::Build(args) => (Some(args.directory.clone()), args.settings.clone()),
             Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
+            Self::Fetch(args) => (Some(args.directory.clone()), args.flags()),
             Self::Cache(args) => (None, args.flags()),
             Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
             Self::Explain(args) => args.settings(),
@@ -80,6 +82,7 @@ impl Command {
             Self::Init(args) => init::run(args, context),
             Self::Validate(args) => validate::run(args, context),
             Self::Lock(args) => lock::run(args, context),
+            Self::Fetch(args) => fetch::run(args, context),
             Self::Build(args) => build::run(*args, context),
             Self::Inspect(args) => inspect::run(args, context),
             Self::Explain(args) => explain::run(*args, context),

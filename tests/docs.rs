@@ -7,10 +7,11 @@ use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "init",
     "validate",
     "lock",
+    "fetch",
     "build",
     "inspect",
     "explain",

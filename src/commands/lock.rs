@@ -7,12 +7,12 @@ use builder::apt::lock::{self, Change, Drift, Inputs, Lock, Wanted};
 use builder::apt::{self, Access, Keep, Resolution, Variant};
 use builder::cache::Cache;
 use clap::Args;
-use model::{Arch, Manifest, Severity};
+use model::{Arch, Manifest};
 use serde::Serialize;
 
 use crate::commands::Context;
-use crate::error::{Error, Findings, Kind};
-use crate::pipeline::inputs::{self, read_manifest};
+use crate::error::{Error, Kind};
+use crate::pipeline::inputs;
 use crate::pipeline::lock as file;
 use crate::pipeline::root;
 use crate::settings;
@@ -151,7 +151,7 @@ fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
 
 impl<'a> Task<'a> {
     fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = manifest(&args.directory, context)?;
+        let (manifest, file) = inputs::manifest(&args.directory, "locked", &context.ui)?;
         let known = &context.settings;
         let mut archs = args.archs.clone();
         if archs.is_empty() {
@@ -261,17 +261,4 @@ fn summary(lock: &Lock, written: bool) -> String {
     let counts: Vec<String> =
         lock.resolutions.iter().map(|one| format!("{} packages for {}", one.packages.len(), one.arch)).collect();
     format!("{} {}", if written { "locked" } else { "nothing changed:" }, counts.join(", "))
-}
-
-/// The manifest and its file's name.
-fn manifest(directory: &Path, context: &Context) -> Result<(Manifest, String), Error> {
-    let mut findings = Findings::default();
-    let read = read_manifest(directory, &mut findings)?;
-    match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
-        Some(manifest) => {
-            context.ui.findings(&findings);
-            Ok((manifest, read.file))
-        }
-        None => Err(Error::input("the module cannot be locked: its manifest holds errors").findings(findings)),
-    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod env;
 pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod lock;

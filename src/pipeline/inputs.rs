@@ -99,6 +99,20 @@ pub(crate) struct Read {
     pub(crate) directory: PathBuf,
 }
 
+/// The manifest alone, and its file's name, for verbs that need nothing else of a module; `done` is
+/// what cannot be done to it when it holds errors.
+pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifest, String), Error> {
+    let mut findings = Findings::default();
+    let read = read_manifest(directory, &mut findings)?;
+    match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
+        Some(manifest) => {
+            ui.findings(&findings);
+            Ok((manifest, read.file))
+        }
+        None => Err(Error::input(format!("the module cannot be {done}: its manifest holds errors")).findings(findings)),
+    }
+}
+
 /// Reads and parses the manifest at `path`, a file or a directory that holds `manifest.yaml`, and
 /// adds what was found, with the file's text, to `findings`.
 ///

@@ -47,7 +47,7 @@ pub(super) struct Key {
 
 const PREFIX: &str = "MODULE_BUILDER_";
 /// More would only wait for each other.
-pub(super) const MOST_JOBS: u64 = 1024;
+pub(crate) const MOST_JOBS: u64 = 1024;
 pub(super) const VARIANTS: [&str; 7] = ["extract", "custom", "essential", "apt", "minbase", "important", "standard"];
 
 pub(super) static KEYS: [Key; 11] = [

@@ -23,6 +23,7 @@ use crate::ui::{Color, Progress};
 use layers::Warning;
 
 pub(crate) use flags::{Flags, Global};
+pub(crate) use keys::MOST_JOBS;
 pub(crate) use layers::{Layers, check_module};
 pub(crate) use origin::{Origin, Value};
 pub(crate) use show::Entry;

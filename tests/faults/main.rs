@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
 
 mod archive;
+mod fetch;
 mod lock;
 
 use std::fs;
@@ -191,7 +192,7 @@ fn the_template_is_built_without_network_from_a_warm_cache_alone() {
     assert_eq!(manifest(&offline), manifest(&online));
     let failed = build(&alone, &world.path("cold"), &["--frozen"]).unwrap_err();
     failed.is(4, "offline, and the cache does not hold it");
-    failed.is(4, "run once without `--offline`");
+    failed.is(4, "run `module-builder fetch` where there is a network");
     fs::remove_file(world.path("nginx/module.lock")).unwrap();
     build(&alone, &warm, &["--frozen"]).unwrap_err().is(1, "a lock is required");
 }

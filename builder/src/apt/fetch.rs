@@ -76,6 +76,7 @@ pub fn fetch(
         observer,
         client,
         shelf,
+        queue: queue(&resolution.packages),
         next: AtomicUsize::new(0),
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
@@ -96,6 +97,14 @@ pub fn fetch(
     Err(Error::Fetch { failures: failures.into_iter().map(|(_, failure)| failure).collect() })
 }
 
+/// The largest files first: begun last, one of them would come over one connection while all others
+/// are idle.
+fn queue(packages: &[Resolved]) -> Vec<usize> {
+    let mut queue: Vec<usize> = (0..packages.len()).collect();
+    queue.sort_by_key(|&number| std::cmp::Reverse(packages[number].size));
+    queue
+}
+
 /// What the threads of one call share.
 struct Run<'a> {
     cache: &'a Cache,
@@ -103,6 +112,8 @@ struct Run<'a> {
     observer: &'a dyn Observer,
     client: Client,
     shelf: PathBuf,
+    /// The packages by their places in the resolution, in the order in which they are begun.
+    queue: Vec<usize>,
     next: AtomicUsize,
     done: AtomicU64,
     /// Set when going on is useless: the network or the disk failed, not one package.
@@ -113,7 +124,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn work(&self, packages: &[Resolved]) {
         while !self.stop.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&number) = self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
             let Some(package) = packages.get(number) else { return };
             let Err(fault) = self.package(package) else { continue };
             if matches!(fault, FetchFault::Network { .. } | FetchFault::Io { .. }) {

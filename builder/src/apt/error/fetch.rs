@@ -80,7 +80,9 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
             "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
         }
         Some(FetchFault::Network { .. } | FetchFault::Status(_)) => "check the network and the mirror, and run again",
-        Some(FetchFault::Offline) => "run once without `--offline`",
+        Some(FetchFault::Offline) => {
+            "run `module-builder fetch` where there is a network, or this once without `--offline`"
+        }
         Some(FetchFault::Io { full: true, .. }) => "free some space, for example by `cache gc`",
         Some(FetchFault::Scheme | FetchFault::Io { .. }) | None => "",
     }

@@ -253,3 +253,64 @@ fn local_archives_are_read_and_missing_files_told() {
     fs::write(pool.join("beta_1_all.deb"), "beta").unwrap();
     fetch(&resolution, &cache, &options(), &Silent).unwrap();
 }
+
+/// An HTTP server on loopback that keeps connections, and answers the requests on each by `answer`.
+/// Its threads end when the client hangs up.
+fn keeping(connections: usize, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        // One more than are allowed is refused, which fails the test at the client.
+        for stream in listener.incoming().take(connections) {
+            let (stream, answer) = (stream.unwrap(), Arc::clone(&answer));
+            thread::spawn(move || serve(stream, &*answer));
+        }
+    });
+    address
+}
+
+fn serve(mut stream: std::net::TcpStream, answer: &dyn Fn(&str) -> Vec<u8>) {
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stream.try_clone().unwrap()));
+    while let Some(Ok(request)) = lines.next() {
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        let body = answer(request.split(' ').nth(1).unwrap_or_default());
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        if stream.write_all(&[head.as_bytes(), &body].concat()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn as_many_files_as_jobs_come_at_once_over_connections_that_are_kept() {
+    // Nothing is answered before all eight are asked for: one file at a time would wait for ever.
+    let gate = std::sync::Barrier::new(8);
+    let address = keeping(8, move |path| {
+        gate.wait();
+        name(path).as_bytes().to_vec()
+    });
+    let (_guard, cache) = cache();
+    let names: Vec<String> = (0..64).map(|number| format!("package{number:02}")).collect();
+    let mut resolution = fixtures::resolution(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for package in &mut resolution.packages {
+        package.url = package.url.replace("mirror.example.org", &address.to_string());
+    }
+    let options = FetchOptions { jobs: 8, retries: 0, ..options() };
+    assert_eq!(fetch(&resolution, &cache, &options, &Silent).unwrap().len(), 64);
+}
+
+#[test]
+fn the_largest_files_are_begun_first() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let order = Arc::clone(&asked);
+    let server = Server::new(Box::new(move |_, path, _| {
+        order.lock().unwrap().push(name(path).to_owned());
+        good(path)
+    }));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["aaa", "bbbbb", "cc", "dddd"]);
+    let paths = fetch(&resolution, &cache, &FetchOptions { jobs: 1, ..options() }, &Silent).unwrap();
+    assert_eq!(*asked.lock().unwrap(), ["bbbbb", "dddd", "aaa", "cc"]);
+    assert_eq!(fs::read_to_string(&paths[2]).unwrap(), "cc");
+}

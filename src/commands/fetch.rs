@@ -1,0 +1,102 @@
+//! `fetch`: brings what a lock names into the cache, for builds that use no network.
+
+use std::path::PathBuf;
+
+use builder::apt::Resolution;
+use clap::Args;
+use model::Arch;
+use serde::Serialize;
+
+use crate::commands::Context;
+use crate::error::Error;
+use crate::pipeline::inputs;
+use crate::pipeline::request::Packages;
+use crate::pipeline::{lock, root};
+use crate::settings;
+use crate::ui::size;
+
+/// Download the locked packages into the cache, for builds without network
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct FetchArgs {
+    /// The module's repository, which holds manifest.yaml and module.lock
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// The architectures to fetch for [default: all of the lock]
+    #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
+    pub(crate) archs: Vec<Arch>,
+    /// Where downloads are kept
+    #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// How many files to download at once, but never fewer than eight [default: one per processor]
+    #[arg(long, value_name = "N", help_heading = "Speed and place",
+          value_parser = clap::value_parser!(u64).range(1..=settings::MOST_JOBS))]
+    pub(crate) jobs: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+What the cache has already is checked by its sha256 and not downloaded again. What an interrupted
+run left is resumed.
+
+Examples:
+  module-builder fetch && unshare -rn module-builder build --frozen --dry-run
+      Fetches, then lists what a build would ship where there is no network.
+  module-builder fetch --arch arm64 --cache-dir cache
+      Fills a cache for another machine.";
+
+impl FetchArgs {
+    /// The flags that count as settings.
+    pub(crate) fn flags(&self) -> settings::Flags {
+        settings::Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..settings::Flags::default() }
+    }
+}
+
+/// What is in the cache now, as JSON.
+#[derive(Debug, Serialize)]
+struct Fetched {
+    /// The cache.
+    cache: PathBuf,
+    architectures: Vec<Closure>,
+}
+
+/// The locked packages of one architecture.
+#[derive(Debug, Serialize)]
+struct Closure {
+    arch: Arch,
+    /// How many packages.
+    packages: usize,
+    /// The size of their files in bytes.
+    size: u64,
+}
+
+impl Closure {
+    fn of(resolution: &Resolution) -> Self {
+        let size = resolution.packages.iter().map(|package| package.size).sum();
+        Self { arch: resolution.arch, packages: resolution.packages.len(), size }
+    }
+}
+
+/// Fetches the packages of each architecture.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
+pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
+    inputs::check_directory(&args.directory)?;
+    let (manifest, _) = inputs::manifest(&args.directory, "fetched", &context.ui)?;
+    let mut archs = args.archs.clone();
+    if let Some(lock) = lock::read(&args.directory)?.filter(|_| archs.is_empty()) {
+        archs = lock.resolutions.iter().map(|one| one.arch).collect();
+    }
+    if archs.is_empty() {
+        archs.push(context.settings.require_arch()?);
+    }
+    let mut architectures = Vec::new();
+    for arch in archs {
+        let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
+        let Some(resolution) = lock::resolution(&args.directory, &packages, &manifest)? else { continue };
+        root::fetch(&resolution, &packages, &context.ui)?;
+        let closure = Closure::of(&resolution);
+        context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));
+        architectures.push(closure);
+    }
+    let cache = context.environment.absolute(context.settings.require_cache_dir()?);
+    context.ui.result(&cache.display().to_string(), &Fetched { cache, architectures })
+}
