@@ -3,25 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use model::Digest;
 use sha2::{Digest as _, Sha256};
-use ureq::Agent;
-use ureq::http::StatusCode;
-use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
-use ureq::unversioned::transport::DefaultConnector;
 
 use super::error::FetchFault;
-use super::names::Names;
+use super::http::Client;
 use super::solve::percent_decode;
-
-/// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
-/// resumed.
-const SLOWEST: u64 = 16 << 10;
-
-/// How long connecting, an answer's head, or a body of no length may take.
-const STALL: Duration = Duration::from_secs(30);
 
 /// What is to be fetched.
 pub(super) struct Wanted<'a> {
@@ -34,32 +22,6 @@ pub(super) struct Wanted<'a> {
 pub(super) enum Failure {
     Transient(String),
     Final(FetchFault),
-}
-
-/// The HTTP client of all downloads: it keeps connections and the addresses of hosts, and reads no
-/// environment.
-pub(super) struct Client {
-    agent: Agent,
-    names: Names,
-}
-
-impl Client {
-    /// A client for `jobs` downloads at once.
-    pub(super) fn new(user_agent: &str, proxy: Option<&str>, jobs: usize) -> Result<Self, ureq::Error> {
-        let config = Agent::config_builder()
-            .user_agent(user_agent)
-            .proxy(proxy.map(ureq::Proxy::new).transpose()?)
-            .http_status_as_error(false)
-            .max_redirects(5)
-            .max_idle_connections(jobs)
-            .max_idle_connections_per_host(jobs)
-            .timeout_connect(Some(STALL))
-            .timeout_resolve(Some(STALL))
-            .timeout_recv_response(Some(STALL))
-            .build();
-        let names = Names::new();
-        Ok(Self { agent: Agent::with_parts(config, DefaultConnector::new(), names.clone()), names })
-    }
 }
 
 /// The file that a download grows in, locked for this process.
@@ -138,9 +100,17 @@ impl Part {
 
     /// The bytes from `offset` on, if the source can begin there; else from the beginning. The
     /// second value is where they begin.
-    fn source(&self, client: &Client, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
+    fn source<'a>(
+        &self,
+        client: &'a Client,
+        wanted: &Wanted<'_>,
+        offset: u64,
+    ) -> Result<(Box<dyn Read + 'a>, u64), Failure> {
         match wanted.url.split_once(':') {
-            Some(("http" | "https", _)) => http(client, wanted, offset),
+            Some(("http" | "https", _)) => {
+                let (response, start) = client.get(wanted, offset)?;
+                Ok((Box::new(response), start))
+            }
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 let path = PathBuf::from(percent_decode(path).ok_or(Failure::Final(FetchFault::Scheme))?);
@@ -187,48 +157,7 @@ impl Part {
     }
 }
 
-fn http(client: &Client, wanted: &Wanted<'_>, offset: u64) -> Result<(Box<dyn Read>, u64), Failure> {
-    let patience = STALL + Duration::from_secs((wanted.size - offset) / SLOWEST);
-    let mut request = client.agent.get(wanted.url).config().timeout_recv_body(Some(patience)).build();
-    if offset > 0 {
-        request = request.header(RANGE, format!("bytes={offset}-"));
-    }
-    let response = request.call().map_err(|error| match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Failure::Final(FetchFault::Scheme),
-        error => {
-            client.names.forget();
-            Failure::Transient(error.to_string())
-        }
-    })?;
-    let status = response.status();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let start = match status {
-        StatusCode::OK => 0,
-        // Some servers answer with another range than was asked for.
-        StatusCode::PARTIAL_CONTENT if begins_at(header(CONTENT_RANGE), offset) => offset,
-        StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
-            return http(client, wanted, 0);
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            return Err(Failure::Transient(format!("the server answered with status {}", status.as_u16())));
-        }
-        status if status.is_server_error() => {
-            return Err(Failure::Transient(format!("the server answered with status {}", status.as_u16())));
-        }
-        status => return Err(Failure::Final(FetchFault::Status(status.as_u16()))),
-    };
-    if let Some(length) = header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()) {
-        check_size(wanted, start.saturating_add(length))?;
-    }
-    Ok((Box::new(response.into_body().into_with_config().limit(u64::MAX).reader()), start))
-}
-
-fn begins_at(content_range: Option<&str>, offset: u64) -> bool {
-    let start = content_range.and_then(|text| text.strip_prefix("bytes ")).and_then(|text| text.split('-').next());
-    start.and_then(|text| text.trim().parse().ok()) == Some(offset)
-}
-
-fn check_size(wanted: &Wanted<'_>, found: u64) -> Result<(), Failure> {
+pub(super) fn check_size(wanted: &Wanted<'_>, found: u64) -> Result<(), Failure> {
     if found == wanted.size {
         return Ok(());
     }

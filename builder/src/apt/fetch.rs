@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use model::observe::{Event, Observer, Unit};
 
-use super::download::{self, Client, Failure, Part, Wanted};
+use super::download::{self, Failure, Part, Wanted};
 use super::error::{FetchFailure, FetchFault};
+use super::http::Client;
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
 

@@ -17,6 +17,7 @@ mod fetch;
 #[cfg(test)]
 mod fixtures;
 mod host;
+mod http;
 mod index;
 mod keyring;
 pub mod lock;

@@ -1,40 +1,38 @@
 //! Host names, each looked up once for all downloads of a fetch.
 //!
-//! ureq asks its resolver before every request, even when it then takes a connection that it kept.
-//! A lookup that loses one packet costs the C library's time-out of five seconds, so that a hundred
-//! small files could wait for the resolver far longer than for the line.
+//! A lookup that loses one packet costs the C library's time-out of five seconds, and eight
+//! connections that are opened at once would be eight lookups.
 
 use std::collections::HashMap;
 use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
-use ureq::{Error, Timeout};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The answers so far, shared by the clones: one is in the HTTP client, one with whoever may
 /// [`forget`](Names::forget) them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Names {
-    inner: Arc<dyn Resolver>,
-    known: Arc<Mutex<HashMap<Key, Arc<Answer>>>>,
+    lookup: Arc<Lookup>,
+    known: Arc<Mutex<HashMap<String, Arc<Answer>>>>,
 }
 
-/// Scheme, host and port, on which the addresses depend.
-type Key = (String, String);
+type Lookup = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// Set by the first that asks; whoever asks meanwhile waits for it instead of asking too.
-type Answer = OnceLock<Result<ResolvedSocketAddrs, Failed>>;
+/// Set by the first that asks; whoever asks meanwhile waits for it instead of asking too. The error
+/// is taken apart, since it is given to several.
+type Answer = OnceLock<Result<Vec<SocketAddr>, (io::ErrorKind, String)>>;
 
 impl Names {
+    /// Names as the C library knows them.
     pub(super) fn new() -> Self {
-        Self::over(Arc::new(DefaultResolver::default()))
+        // The port is the URL's.
+        Self::over(|host| Ok((host, 0).to_socket_addrs()?.collect()))
     }
 
-    fn over(inner: Arc<dyn Resolver>) -> Self {
-        Self { inner, known: Arc::default() }
+    fn over(lookup: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+        Self { lookup: Arc::new(lookup), known: Arc::default() }
     }
 
     /// Looks every name up again: the addresses led nowhere, and may have changed.
@@ -42,57 +40,32 @@ impl Names {
         self.known().clear();
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Key, Arc<Answer>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Answer>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let text = |part: Option<&str>| part.unwrap_or_default().to_ascii_lowercase();
-        let key = (text(uri.scheme_str()), text(uri.authority().map(|authority| authority.as_str())));
-        let answer = Arc::clone(self.known().entry(key.clone()).or_default());
-        let found = answer.get_or_init(|| self.inner.resolve(uri, config, timeout).map_err(Failed::of));
-        found.clone().map_err(|failed| {
+    fn addresses(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        let host = host.to_ascii_lowercase();
+        let answer = Arc::clone(self.known().entry(host.clone()).or_default());
+        let found = answer.get_or_init(|| (self.lookup)(&host).map_err(|error| (error.kind(), error.to_string())));
+        found.clone().map_err(|(kind, message)| {
             // Those who waited share the failure; the next attempt asks anew.
             let mut known = self.known();
-            if known.get(&key).is_some_and(|there| Arc::ptr_eq(there, &answer)) {
-                known.remove(&key);
+            if known.get(&host).is_some_and(|there| Arc::ptr_eq(there, &answer)) {
+                known.remove(&host);
             }
-            failed.into()
+            io::Error::new(kind, message)
         })
     }
 }
 
-/// A resolver's error, which unlike ureq's can be given to several.
-#[derive(Debug, Clone)]
-enum Failed {
-    NotFound,
-    BadUri(String),
-    Timeout(Timeout),
-    Other(io::ErrorKind, String),
-}
-
-impl Failed {
-    fn of(error: Error) -> Self {
-        match error {
-            Error::HostNotFound => Self::NotFound,
-            Error::BadUri(message) => Self::BadUri(message),
-            Error::Timeout(which) => Self::Timeout(which),
-            Error::Io(error) => Self::Other(error.kind(), error.to_string()),
-            error => Self::Other(io::ErrorKind::Other, error.to_string()),
-        }
-    }
-}
-
-impl From<Failed> for Error {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::NotFound => Self::HostNotFound,
-            Failed::BadUri(message) => Self::BadUri(message),
-            Failed::Timeout(which) => Self::Timeout(which),
-            Failed::Other(kind, message) => Self::Io(io::Error::new(kind, message)),
-        }
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let names = self.clone();
+        Box::pin(async move {
+            let found = tokio::task::spawn_blocking(move || names.addresses(name.as_str())).await??;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 
@@ -106,78 +79,57 @@ mod tests {
 
     use super::*;
 
-    /// Answers after a while, so that others ask meanwhile, and fails as often as it is told to.
-    #[derive(Debug, Default)]
-    struct Slow {
-        asked: AtomicUsize,
-        failures: usize,
-    }
-
-    impl Resolver for Slow {
-        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-            let number = self.asked.fetch_add(1, Ordering::SeqCst);
+    /// Names whose lookups take a while, so that others ask meanwhile, and fail `failures` times; and
+    /// how often they were looked up.
+    fn slow(failures: usize) -> (Names, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let asked = Arc::clone(&count);
+        let names = Names::over(move |_| {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
             thread::sleep(Duration::from_millis(200));
-            if number < self.failures {
-                return Err(Error::Io(io::Error::other("lost")));
-            }
-            let mut found = self.empty();
-            found.push(([127, 0, 0, 1], 80).into());
-            Ok(found)
-        }
+            if number < failures { Err(io::Error::other("lost")) } else { Ok(vec![([127, 0, 0, 1], 0).into()]) }
+        });
+        (names, count)
     }
 
-    fn ask(names: &Names, uri: &str) -> Result<usize, String> {
-        let timeout =
-            NextTimeout { after: Duration::from_secs(9).into(), reason: Timeout::Resolve, ..NextTimeout::default() };
-        let config = ureq::Agent::config_builder().build();
-        let found = names.resolve(&uri.parse().unwrap(), &config, timeout);
-        found.map(|addresses| addresses.len()).map_err(|error| error.to_string())
+    fn ask(names: &Names, host: &str) -> Result<usize, String> {
+        names.addresses(host).map(|found| found.len()).map_err(|error| error.to_string())
     }
 
     fn ask_by_eight(names: &Names) -> Vec<Result<usize, String>> {
         thread::scope(|scope| {
-            let uri = |number| format!("http://mirror.example.org/{number}");
-            let asking: Vec<_> = (0..8).map(|number| scope.spawn(move || ask(names, &uri(number)))).collect();
+            let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask(names, "mirror.example.org"))).collect();
             asking.into_iter().map(|thread| thread.join().unwrap()).collect()
         })
     }
 
     #[test]
     fn a_name_is_looked_up_once_by_all_who_ask_at_once_or_later() {
-        let slow = Arc::new(Slow::default());
-        let names = Names::over(slow.clone());
+        let (names, count) = slow(0);
         for _ in 0..3 {
             assert_eq!(ask_by_eight(&names), vec![Ok(1); 8]);
         }
-        assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(count.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn another_name_port_or_scheme_is_another_lookup_and_forgetting_asks_again() {
-        let slow = Arc::new(Slow::default());
-        let names = Names::over(slow.clone());
-        for uri in [
-            "http://a.example.org/x",
-            "http://A.example.org/y",
-            "http://b.example.org",
-            "https://a.example.org",
-            "http://a.example.org:81",
-        ] {
-            assert_eq!(ask(&names, uri), Ok(1));
+    fn another_name_is_another_lookup_and_forgetting_asks_again() {
+        let (names, count) = slow(0);
+        for host in ["a.example.org", "A.example.org", "b.example.org"] {
+            assert_eq!(ask(&names, host), Ok(1));
         }
-        assert_eq!(slow.asked.load(Ordering::SeqCst), 4);
+        assert_eq!(count.load(Ordering::SeqCst), 2);
         names.forget();
-        assert_eq!(ask(&names, "http://a.example.org/z"), Ok(1));
-        assert_eq!(slow.asked.load(Ordering::SeqCst), 5);
+        assert_eq!(ask(&names, "a.example.org"), Ok(1));
+        assert_eq!(count.load(Ordering::SeqCst), 3);
     }
 
     #[test]
     fn a_failure_is_shared_by_those_who_waited_and_not_remembered() {
-        let slow = Arc::new(Slow { failures: 1, ..Slow::default() });
-        let names = Names::over(slow.clone());
+        let (names, count) = slow(1);
         let found = ask_by_eight(&names);
-        assert!(found.contains(&Err("io: lost".to_owned())), "{found:?}");
+        assert!(found.contains(&Err("lost".to_owned())), "{found:?}");
         assert_eq!(ask_by_eight(&names), vec![Ok(1); 8]);
-        assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
+        assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 }

@@ -1,0 +1,161 @@
+//! The HTTP client of all downloads.
+
+use std::error::Error as _;
+use std::io::{self, Read};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Proxy, Response, StatusCode};
+use tokio::runtime::{self, Runtime};
+
+use super::download::{Failure, Wanted, check_size};
+use super::error::FetchFault;
+use super::names::Names;
+
+/// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
+/// resumed.
+const SLOWEST: u64 = 16 << 10;
+
+/// How long connecting may take, and how long a server may send nothing.
+const STALL: Duration = Duration::from_secs(30);
+
+/// Keeps connections and the addresses of hosts, and reads no environment but the place of the
+/// certificate store (`SSL_CERT_FILE`).
+pub(super) struct Client {
+    user_agent: String,
+    proxy: Option<Proxy>,
+    jobs: usize,
+    /// Made by the first download: reading the certificate store takes longer than a look into a
+    /// cache that has everything.
+    open: OnceLock<Result<Open, String>>,
+}
+
+/// A client that was used.
+struct Open {
+    inner: reqwest::Client,
+    /// Its one thread moves the bytes of all connections.
+    runtime: Runtime,
+    names: Names,
+}
+
+impl Client {
+    /// A client for `jobs` downloads at once.
+    ///
+    /// # Errors
+    /// When `proxy` is no proxy's URL.
+    pub(super) fn new(user_agent: &str, proxy: Option<&str>, jobs: usize) -> Result<Self, reqwest::Error> {
+        let proxy = proxy.map(Proxy::all).transpose()?;
+        Ok(Self { user_agent: user_agent.to_owned(), proxy, jobs, open: OnceLock::new() })
+    }
+
+    /// As [`Open::get`].
+    pub(super) fn get(&self, wanted: &Wanted<'_>, offset: u64) -> Result<(Body<'_>, u64), Failure> {
+        let open = self.open.get_or_init(|| {
+            let names = Names::new();
+            // Without any certificate authority nothing can be had by https, but all by http.
+            let inner = self.builder(&names).build().or_else(|_| self.builder(&names).tls_certs_only([]).build());
+            let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            Ok(Open {
+                inner: inner.map_err(|error| reason(&error))?,
+                runtime: runtime.map_err(|error| error.to_string())?,
+                names,
+            })
+        });
+        match open {
+            Ok(open) => open.get(wanted, offset),
+            Err(message) => Err(Failure::Final(FetchFault::Io { message: message.clone(), full: false })),
+        }
+    }
+
+    fn builder(&self, names: &Names) -> ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .no_proxy()
+            .redirect(Policy::limited(5))
+            .pool_max_idle_per_host(self.jobs)
+            .connect_timeout(STALL)
+            .read_timeout(STALL)
+            .dns_resolver(Arc::new(names.clone()));
+        self.proxy.iter().fold(builder, |builder, proxy| builder.proxy(proxy.clone()))
+    }
+}
+
+impl Open {
+    /// The bytes of `wanted` from `offset` on, if the server can begin there; else from the
+    /// beginning. The second value is where they begin.
+    fn get(&self, wanted: &Wanted<'_>, offset: u64) -> Result<(Body<'_>, u64), Failure> {
+        let patience = STALL + Duration::from_secs((wanted.size - offset) / SLOWEST);
+        let mut request = self.inner.get(wanted.url).timeout(patience);
+        if offset > 0 {
+            request = request.header(RANGE, format!("bytes={offset}-"));
+        }
+        let response = self.runtime.block_on(async { request.send().await }).map_err(|error| self.failure(&error))?;
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let start = match status {
+            StatusCode::OK => 0,
+            // Some servers answer with another range than was asked for.
+            StatusCode::PARTIAL_CONTENT if begins_at(header(CONTENT_RANGE), offset) => offset,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
+                return self.get(wanted, 0);
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => return Err(passing(status)),
+            status if status.is_server_error() => return Err(passing(status)),
+            status => return Err(Failure::Final(FetchFault::Status(status.as_u16()))),
+        };
+        if let Some(length) = header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()) {
+            check_size(wanted, start.saturating_add(length))?;
+        }
+        Ok((Body { runtime: &self.runtime, response, rest: Bytes::new() }, start))
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        if error.is_builder() {
+            return Failure::Final(FetchFault::Scheme);
+        }
+        self.names.forget();
+        Failure::Transient(reason(error))
+    }
+}
+
+/// What a server sends.
+pub(super) struct Body<'a> {
+    runtime: &'a Runtime,
+    response: Response,
+    /// What came and was not read yet.
+    rest: Bytes,
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            let next = self.runtime.block_on(async { self.response.chunk().await });
+            match next.map_err(|error| io::Error::other(reason(&error)))? {
+                Some(bytes) => self.rest = bytes,
+                None => return Ok(0),
+            }
+        }
+        self.rest.as_ref().read(buffer).inspect(|&count| self.rest.advance(count))
+    }
+}
+
+fn passing(status: StatusCode) -> Failure {
+    Failure::Transient(format!("the server answered with status {}", status.as_u16()))
+}
+
+/// What is at the bottom of `error`: the layers above it say only that a request failed.
+fn reason(error: &reqwest::Error) -> String {
+    let mut deepest = error.source();
+    while let Some(below) = deepest.and_then(std::error::Error::source) {
+        deepest = Some(below);
+    }
+    deepest.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+fn begins_at(content_range: Option<&str>, offset: u64) -> bool {
+    let start = content_range.and_then(|text| text.strip_prefix("bytes ")).and_then(|text| text.split('-').next());
+    start.and_then(|text| text.trim().parse().ok()) == Some(offset)
+}
