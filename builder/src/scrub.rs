@@ -89,6 +89,9 @@ pub struct Rule {
     pub action: Action,
     /// Whether such a file is a secret or an identity, which the user must be told of by its path.
     pub secret: bool,
+    /// Whether such a file is made out of others, so that it is to be taken only where another secret
+    /// rule took a file with content: it may hold a copy.
+    pub copies_secrets: bool,
     test: Test,
 }
 
@@ -142,12 +145,24 @@ pub fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
     may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")
 }
 
+/// Files that nobody but their owner and group may read on every Debian, and that hold no secret of a
+/// fresh installation: passwords are locked.
+const KNOWN_CLOSED: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
+
+/// Whether a regular file that no rule takes may hold a secret that no rule knows: no package brought
+/// it, it has content, and whoever made it closed it to others. `mode` has the permission bits.
+#[must_use]
+pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> bool {
+    !owned && size > 0 && mode & 0o004 == 0 && !KNOWN_CLOSED.iter().any(|known| matches(known, path))
+}
+
 /// A name for the set of rules, for cache keys: it changes whenever a rule does.
 #[must_use]
 pub fn version() -> model::Digest {
     let mut text = String::from("scrub 1\n");
     for rule in RULES {
-        text.push_str(&format!("{} {:?} {:?} ", rule.name, rule.paths, rule.test));
+        let copies = if rule.copies_secrets { "copies " } else { "" };
+        text.push_str(&format!("{} {:?} {:?} {copies}", rule.name, rule.paths, rule.test));
         text.push_str(match rule.action {
             Action::Drop => "drop\n",
             Action::Empty => "empty\n",

@@ -15,6 +15,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::pipeline::carve::Carved;
 use crate::pipeline::inputs::Inputs;
+use crate::pipeline::secrets;
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
@@ -23,7 +24,7 @@ const LINK: &str = "dangling-link";
 const UNIT: &str = "unit-not-enabled";
 
 /// The code of every finding about a build that `--allow` takes.
-pub(crate) const CODES: [&str; 10] = [
+pub(crate) const CODES: [&str; 11] = [
     LINK,
     INTERPRETER,
     COMMAND,
@@ -34,6 +35,7 @@ pub(crate) const CODES: [&str; 10] = [
     "pattern-shadowed",
     "pattern-takes-nothing",
     "pattern-through-link",
+    secrets::CODE,
 ];
 
 /// The most files that one finding names.
@@ -49,7 +51,7 @@ pub(crate) enum Known {
     Names,
 }
 
-/// Everything that the shipped files, the units and the manifest's commands lack.
+/// Everything that the shipped files, the units and the manifest's commands lack, and what may be a secret.
 ///
 /// # Errors
 /// When a file of the root file system cannot be read.
@@ -76,6 +78,9 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec
     }
     let idle = needs::idle_units(world);
     found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
+    if known == Known::Contents {
+        found.extend(secrets::find(inputs, carved));
+    }
     Ok(found)
 }
 
@@ -311,7 +316,7 @@ impl Room<'_> {
 }
 
 /// `/a, /b, /c and 4 others`.
-fn list(paths: &[ImagePath]) -> String {
+pub(crate) fn list(paths: &[ImagePath]) -> String {
     let named: Vec<String> = paths.iter().take(MAX_NAMED).map(ToString::to_string).collect();
     match paths.len().saturating_sub(MAX_NAMED) {
         0 => named.join(", "),

@@ -23,6 +23,7 @@ pub(crate) mod remembered;
 pub(crate) mod request;
 pub(crate) mod root;
 pub(crate) mod scrub;
+pub(crate) mod secrets;
 pub(crate) mod selection;
 pub(crate) mod staging;
 pub(crate) mod unchanged;

@@ -254,3 +254,19 @@ fn manifest(world: &World, built: &Value) -> Value {
     let blob = world.path("m/dist/oci/blobs/sha256").join(digest.strip_prefix("sha256:").unwrap());
     serde_json::from_slice(&std::fs::read(blob).unwrap()).unwrap()
 }
+
+#[test]
+fn a_closed_file_that_no_package_brought_may_be_a_secret() {
+    let mut world = World::new();
+    world.file("/etc/httpd/cookie", "8c2f0a", 0o600);
+    world.file("/etc/httpd/httpd.conf", "Listen 80\n", 0o600);
+    world.file("/etc/httpd/empty", "", 0o600);
+    let message = "warning: /etc/httpd/cookie was made by a maintainer script and closed to others, and every machine \
+                   would share it";
+    assert_eq!(found(&world, "possible-secret"), [message], "not what a package brought, and nothing empty");
+    world.edit("  - /usr/bin/editor\n", "");
+    assert!(build(&world, &["--strict"]).starts_with("exit code: 1"));
+    assert!(build(&world, &["--strict", "--allow", "possible-secret"]).starts_with("exit code: 0"));
+    world.edit("mask:\n", "mask:\n  - /etc/httpd/cookie\n");
+    assert!(build(&world, &["--strict"]).starts_with("exit code: 0"), "a mask leaves it out");
+}

@@ -9,11 +9,16 @@ const fn rule(
     test: Test,
     action: Action,
 ) -> Rule {
-    Rule { name, reason, paths, action, secret: false, test }
+    Rule { name, reason, paths, action, secret: false, copies_secrets: false, test }
 }
 
 const fn secret(name: &'static str, reason: &'static str, paths: &'static [&'static str], test: Test) -> Rule {
-    Rule { name, reason, paths, action: Action::Drop, secret: true, test }
+    Rule { name, reason, paths, action: Action::Drop, secret: true, copies_secrets: false, test }
+}
+
+/// For a file that was made out of others when these had secrets among them.
+const fn copies(name: &'static str, reason: &'static str, paths: &'static [&'static str]) -> Rule {
+    Rule { name, reason, paths, action: Action::Drop, secret: true, copies_secrets: true, test: Test::Unowned }
 }
 
 pub(super) const RULES: &[Rule] = &[
@@ -34,12 +39,18 @@ pub(super) const RULES: &[Rule] = &[
     secret(
         "ssh-host-keys",
         "host keys that many machines share identify none of them",
-        &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"],
+        &[
+            "/etc/ssh/ssh_host_*_key",
+            "/etc/ssh/ssh_host_*_key.pub",
+            "/etc/dropbear/**/dropbear_*_host_key",
+            "/etc/dropbear/**/dropbear_*_host_key.pub",
+        ],
         Test::File,
     ),
     secret(
         "service-keys",
-        "keys and certificates that a package makes for itself when it is installed are random and belong to one host",
+        "keys, certificates and cookies that a package makes for itself when it is installed are random and belong to one \
+         host",
         &[
             "/etc/ssl/private/ssl-cert-snakeoil.key",
             "/etc/ssl/certs/ssl-cert-snakeoil.pem",
@@ -49,6 +60,10 @@ pub(super) const RULES: &[Rule] = &[
             "/etc/dovecot/private/**",
             "/etc/exim4/exim.key",
             "/etc/exim4/exim.crt",
+            "/etc/munge/munge.key",
+            "/etc/sasldb2",
+            "/etc/freeradius/*/certs/dh",
+            "/var/lib/*/.erlang.cookie",
         ],
         Test::Unowned,
     ),
@@ -78,14 +93,37 @@ pub(super) const RULES: &[Rule] = &[
     ),
     secret(
         "host-identifiers",
-        "an identifier that a storage or cluster service made for one host",
-        &["/etc/hostid", "/etc/nvme/hostid", "/etc/nvme/hostnqn", "/etc/iscsi/initiatorname.iscsi"],
+        "an identifier that a package made for one host",
+        &[
+            "/etc/hostid",
+            "/etc/nvme/hostid",
+            "/etc/nvme/hostnqn",
+            "/etc/iscsi/initiatorname.iscsi",
+            "/etc/popularity-contest.conf",
+        ],
         Test::Unowned,
     ),
     secret(
         "database-clusters",
         "a database that was created when its package was installed has a random identifier, passwords and times",
-        &["/var/lib/postgresql/*/*/**", "/var/lib/mysql/**"],
+        &["/var/lib/postgresql/*/*/**", "/var/lib/mysql/**", "/etc/ldap/slapd.d/**", "/var/lib/ldap/**"],
+        Test::Any,
+    ),
+    secret(
+        "generated-passwords",
+        "passwords that a package drew at random when it was installed, ucf's copies among them",
+        &[
+            "/etc/bacula/common_default_passwords",
+            "/etc/bacula/bacula-*.conf",
+            "/etc/backuppc/htpasswd",
+            "/var/lib/ucf/cache/:etc:bacula:*",
+        ],
+        Test::Unowned,
+    ),
+    secret(
+        "etc-history",
+        "etckeeper's history of /etc holds every file that was ever there, keys among them, and when the build was",
+        &["/etc/.git", "/etc/.hg", "/etc/.bzr", "/etc/_darcs"],
         Test::Any,
     ),
     secret(
@@ -93,6 +131,23 @@ pub(super) const RULES: &[Rule] = &[
         "debconf keeps answers of type password there",
         &["/var/cache/debconf/passwords.dat", "/var/cache/debconf/passwords.dat-old"],
         Test::File,
+    ),
+    copies(
+        "initial-ram-disks",
+        "it was made while the other secrets were there and may hold copies of them; make it again where it is used",
+        &["/boot/initrd.img-*", "/boot/initramfs-*"],
+    ),
+    copies(
+        "ucf-digests",
+        "ucf's digests of the configuration files that packages made, those with secrets among them",
+        &["/var/lib/ucf/hashfile"],
+    ),
+    rule(
+        "random-schedules",
+        "a package drew the time of its daily run at random, so that not every host runs it at once",
+        &["/etc/cron.d/popularity-contest"],
+        Test::Unowned,
+        Action::Drop,
     ),
     rule(
         "hostname",
@@ -156,6 +211,13 @@ pub(super) const RULES: &[Rule] = &[
         Action::Empty,
     ),
     rule(
+        "installation-logs",
+        "what a log holds was written when the packages were installed; the file stays with its owner and mode",
+        &["/var/log/**"],
+        Test::Unowned,
+        Action::Empty,
+    ),
+    rule(
         "ldconfig-cache",
         "ldconfig's auxiliary cache holds inode numbers and times of the building host",
         &["/var/cache/ldconfig/**"],
@@ -189,6 +251,8 @@ pub(super) const RULES: &[Rule] = &[
             "/var/lib/dpkg/*-old",
             "/var/cache/debconf/*-old",
             "/var/backups/**",
+            "/var/lib/ucf/hashfile.*",
+            "/var/lib/ucf/registry.*",
         ],
         Test::File,
         Action::Drop,

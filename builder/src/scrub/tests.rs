@@ -17,12 +17,28 @@ fn each_rule_takes_what_it_is_for() {
         ("dbus-machine-id", "/var/lib/dbus/machine-id", Look::Regular(b"")),
         ("ssh-host-keys", "/etc/ssh/ssh_host_ed25519_key", Look::Regular(KEY)),
         ("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key.pub", Look::Regular(b"")),
+        ("ssh-host-keys", "/etc/dropbear/dropbear_rsa_host_key", Look::Regular(b"\0\0\0\x07ssh-rsa")),
+        ("ssh-host-keys", "/etc/dropbear/initramfs/dropbear_ed25519_host_key.pub", Look::Regular(b"")),
         ("service-keys", "/etc/ssl/certs/ssl-cert-snakeoil.pem", Look::Regular(b"")),
+        ("service-keys", "/etc/munge/munge.key", Look::Regular(b"\x9c\x01")),
+        ("service-keys", "/etc/sasldb2", Look::Regular(b"\0")),
+        ("service-keys", "/etc/freeradius/3.0/certs/dh", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
+        ("service-keys", "/var/lib/rabbitmq/.erlang.cookie", Look::Regular(b"ABCDEFGHIJKLMNOPQRST")),
         ("service-key-links", "/etc/ssl/certs/0a1b2c3d.0", Look::Symlink(b"ssl-cert-snakeoil.pem")),
         ("private-keys", "/etc/anything/key.pem", Look::Regular(KEY)),
         ("random-seeds", "/var/lib/systemd/random-seed", Look::Regular(b"")),
         ("host-identifiers", "/etc/nvme/hostid", Look::Regular(b"")),
+        ("host-identifiers", "/etc/popularity-contest.conf", Look::Regular(b"MY_HOSTID=\"0\"\n")),
         ("database-clusters", "/var/lib/postgresql/17/main/PG_VERSION", Look::Regular(b"")),
+        ("database-clusters", "/etc/ldap/slapd.d/cn=config.ldif", Look::Regular(b"entryUUID: 0\n")),
+        ("database-clusters", "/var/lib/ldap/data.mdb", Look::Regular(b"")),
+        ("generated-passwords", "/etc/bacula/bacula-fd.conf", Look::Regular(b"Password = x\n")),
+        ("generated-passwords", "/var/lib/ucf/cache/:etc:bacula:bacula-fd.conf", Look::Regular(b"Password = x\n")),
+        ("ucf-digests", "/var/lib/ucf/hashfile", Look::Regular(b"0  /etc/x\n")),
+        ("installation-logs", "/var/log/munin/munin-node-configure.log", Look::Regular(b"1\n")),
+        ("etc-history", "/etc/.git", Look::Directory),
+        ("initial-ram-disks", "/boot/initrd.img-6.12.0-amd64", Look::Regular(b"070701")),
+        ("random-schedules", "/etc/cron.d/popularity-contest", Look::Regular(b"7 3 * * *")),
         ("debconf-passwords", "/var/cache/debconf/passwords.dat", Look::Regular(b"")),
         ("hostname", "/etc/hostname", Look::Regular(b"")),
         ("resolv-conf", "/etc/resolv.conf", Look::Symlink(b"../run/x")),
@@ -36,6 +52,7 @@ fn each_rule_takes_what_it_is_for() {
         ("timed-byte-code", "/usr/lib/python3/__pycache__/a.pyc", Look::Regular(timed)),
         ("backup-files", "/etc/shadow-", Look::Regular(b"")),
         ("backup-files", "/var/lib/dpkg/status-old", Look::Regular(b"")),
+        ("backup-files", "/var/lib/ucf/hashfile.0", Look::Regular(b"")),
         ("dpkg-leftovers", "/usr/bin/x.dpkg-new", Look::Regular(b"")),
         ("volatile-directories", "/run/lock", Look::Directory),
         ("shadow-last-change", "/etc/shadow", Look::Regular(b"")),
@@ -63,12 +80,18 @@ fn what_only_resembles_stays() {
         ("/etc/ssl/certs/java/cacerts", Look::Regular(b"\xfe\xed\xfe\xed\0\0\0\x02"), true),
         ("/etc/ssl/certs/java/cacerts", Look::Regular(b"\x30\x82 PKCS #12"), false),
         ("/etc/ssl/certs/java/cacerts", Look::Symlink(b"../ca"), false),
+        ("/etc/ldap/slapd.d", Look::Directory, true),
+        ("/etc/dropbear/run", Look::Regular(b""), false),
+        ("/boot/initrd.img-6.12.0-amd64", Look::Regular(b"070701"), true),
+        ("/etc/cron.d/popularity-contest", Look::Regular(b""), true),
         ("/tmp", Look::Directory, true),
         ("/run", Look::Directory, true),
         ("/var/cache/apt", Look::Directory, true),
         ("/etc/machine-id", Look::Directory, false),
         ("/var/lib/dpkg/status", Look::Regular(b""), false),
-        ("/var/log/nginx/access.log", Look::Regular(b""), false),
+        ("/var/log/nginx", Look::Directory, false),
+        ("/var/log/README", Look::Symlink(b"../../usr/share/doc/README"), true),
+        ("/var/lib/ucf/registry", Look::Regular(b""), false),
     ] {
         assert_eq!(taken(path, look, owned), None, "{path}");
     }
@@ -104,4 +127,14 @@ fn an_emptied_file_is_empty_and_names_are_unique() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), rules().len());
+}
+
+#[test]
+fn a_closed_file_that_a_script_made_may_be_a_secret() {
+    let may_be = |path: &str, owned, mode, size| may_be_secret(&ImagePath::new(path).unwrap(), owned, mode, size);
+    assert!(may_be("/etc/cluster/authkey", false, 0o400, 128));
+    assert!(may_be("/etc/cluster/authkey", false, 0o640, 1));
+    assert!(!may_be("/etc/cluster/authkey", true, 0o400, 128), "a package brought it: all have it");
+    assert!(!may_be("/etc/cluster/config", false, 0o644, 128) && !may_be("/etc/.pwd.lock", false, 0o600, 0));
+    assert!(!may_be("/etc/shadow", false, 0o640, 500));
 }
