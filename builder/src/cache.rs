@@ -5,6 +5,7 @@
 //! apt/<64 hex>/                 isolated apt states by what apt may see
 //! rootfs/<entry>                root file systems; each direct child is one entry
 //! digests/<64 hex>              what is known of files that were read, by who reads them
+//! listings/<64 hex>             what .debs list, by their sha256
 //! tmp/                          temporary names, on the same file system as all of the above
 //! locks/<name>.lock             advisory locks (flock); empty files
 //! ```
@@ -121,6 +122,21 @@ impl Cache {
     /// When it cannot be made.
     pub fn digests(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("digests"), 0o755)
+    }
+
+    /// Where it lies what the .deb with this sha256 lists, if it is there. Makes nothing.
+    #[must_use]
+    pub fn listing_path(&self, sha256: &Digest) -> PathBuf {
+        self.root.join("listings").join(sha256.hex())
+    }
+
+    /// The directory of what .debs list, made if need be; anybody may read it. Each file in it is one
+    /// entry for [`Cache::gc`].
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn listings(&self) -> Result<PathBuf, Error> {
+        self.directory(&self.root.join("listings"), 0o755)
     }
 
     /// A directory for temporary names, made if need be; private, and on the same file system as

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
 use builder::cache::Cache;
 use builder::dpkg::Database;
-use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb};
+use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
 use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
 use model::observe::{Event, Observer, Silent};
 use model::package::{Package, PackageRequest};
@@ -323,13 +323,20 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
 fn debs_are_read_as_dpkg_reads_them() {
     let (resolution, debs) = locked(&["nginx"], Variant::Minbase, Arch::Amd64);
     assert!(debs.len() > 50, "only {} packages", debs.len());
-    for (resolved, path) in resolution.packages.iter().zip(&debs) {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().join("cache"));
+    let first = listing::read(&resolution, &debs, &cache, &Silent).unwrap();
+    let kept: Vec<_> = listing::recall(&resolution, &cache).unwrap().into_iter().map(Option::unwrap).collect();
+    assert_eq!(kept, first);
+    for ((resolved, path), listing) in resolution.packages.iter().zip(&debs).zip(kept) {
         let listed = stdout(Command::new("dpkg-deb").arg("-c").arg(path).env("LC_ALL", "C.UTF-8").env("TZ", "UTC"));
         let listed: Vec<String> = listed.lines().map(normal_line).collect();
-        let read: Vec<String> = deb::contents(path).unwrap().iter().map(entry_line).collect();
+        assert_eq!(listing.entries, deb::contents(path).unwrap(), "{}", resolved.package.name);
+        let read: Vec<String> = listing.entries.iter().map(entry_line).collect();
         assert_eq!(read, listed, "{}", resolved.package.name);
         let fields = stdout(Command::new("dpkg-deb").arg("-f").arg(path));
-        let metadata = deb::metadata(path).unwrap();
+        let metadata = listing.metadata;
+        assert_eq!(metadata, deb::metadata(path).unwrap(), "{}", resolved.package.name);
         assert_eq!(metadata.control.to_string().trim_end(), fields, "{}", resolved.package.name);
         let members = stdout(Command::new("dpkg-deb").args(["--ctrl-tarfile"]).arg(path).stdout(Stdio::piped()));
         let scripts = ["config", "postinst", "postrm", "preinst", "prerm"];

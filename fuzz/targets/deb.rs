@@ -1,19 +1,28 @@
 //! A Debian package: its entries and what it says of itself, or errors. With the control file of a
-//! package that reads, the same fields come back from its text.
+//! package that reads, the same fields come back from its text. One reading of both finds the same, and the
+//! cache gives it back.
 
 #![no_main]
 
-use builder::rootfs::deb::{Control, contents, metadata};
+use builder::rootfs::deb::{Control, Listing, contents, listing, metadata};
+use builder::rootfs::listing::{decode, encode};
 use libfuzzer_sys::fuzz_target;
+use model::Digest;
 
 fn check(bytes: &[u8]) {
     let path = fuzz::file("package.deb", bytes);
-    let _ = contents(&path);
-    let Ok(metadata) = metadata(&path) else { return };
+    let deb = Digest::of(bytes);
+    let (entries, metadata, both) = (contents(&path), metadata(&path), listing(&path, &deb));
+    assert_eq!(both.is_ok(), entries.is_ok() && metadata.is_ok());
+    let Ok(metadata) = metadata else { return };
     let text = metadata.control.to_string();
     if !text.is_empty() {
         assert_eq!(Control::parse(&text).expect("our own text reads"), metadata.control);
     }
+    let (Ok(both), Ok(entries)) = (both, entries) else { return };
+    assert_eq!(both, Listing { metadata, entries });
+    let kept = encode(&both, &deb).expect("no text has 4 GiB");
+    assert_eq!(decode(&kept, &deb), Some(both));
 }
 
 /// A package whose two archives are these bytes, not compressed.

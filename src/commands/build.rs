@@ -59,8 +59,8 @@ pub(crate) struct BuildArgs {
     pub(crate) module_id: Option<String>,
     /// Write manifest.json, file-list.txt and package-list.txt only; needs no root rights
     ///
-    /// Packages are resolved and fetched, and their file lists are read, but nothing is installed
-    /// and no maintainer script runs: files that such scripts make are not listed.
+    /// Packages are resolved, and those whose file lists are not known yet are fetched and read, but
+    /// nothing is installed and no maintainer script runs: files that such scripts make are not listed.
     #[arg(long, conflicts_with_all = ["objects", "emit", "compression"], help_heading = "Results")]
     pub(crate) dry_run: bool,
 
@@ -95,13 +95,15 @@ pub(crate) struct BuildArgs {
     #[arg(long, help_heading = "Speed and place")]
     pub(crate) explain_cache: bool,
     /// Build the root file system again even if the cache has it
+    ///
+    /// Where the packages' own file lists are needed, they are read from the packages again, too.
     #[arg(long, help_heading = "Speed and place")]
     pub(crate) no_cache: bool,
     /// Read every file again, also those that look as they did when they were last read
     ///
     /// A build remembers the digests of the files that it read and of the objects that it wrote. Those
     /// that still have the same inode, size and times, also the time of the last change, are not read
-    /// again.
+    /// again. Neither are packages whose file lists an earlier build or dry run read.
     #[arg(long, help_heading = "Speed and place")]
     pub(crate) paranoid: bool,
 }

@@ -122,6 +122,7 @@ impl From<rootfs::Error> for Error {
                 Self::outside(error.to_string()).log(lists.trim_end())
             }
             E::Count { .. } => Self::bug(error.to_string()),
+            E::Package { source, .. } => Self::outside(error.to_string()).because(source),
             _ => Self::outside("the root file system cannot be built").because(&error),
         };
         converted.hint(error.cure())

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use builder::apt::{Reason, Resolution};
 use builder::dpkg::Database;
-use builder::rootfs::deb::{self, DebEntry, DebKind, Metadata};
+use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
 use composer::scan::Source;
 use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
-use model::observe::{Event, Observer, Unit};
 use model::package::Package;
 use model::{Epoch, ImagePath};
 use serde::Serialize;
@@ -23,7 +22,7 @@ use crate::pipeline::lints::{self, Known};
 use crate::pipeline::ownership::Ownership;
 use crate::pipeline::request::{Packages, Request};
 use crate::pipeline::staging::Staging;
-use crate::pipeline::{lists, record, root, selection};
+use crate::pipeline::{listings, lists, record, root, selection};
 use crate::ui::Ui;
 
 /// What a dry run found.
@@ -41,8 +40,8 @@ pub(crate) struct Listed {
 pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
     let inputs = Inputs::read(request, ui)?;
     let resolution = root::closure(request, packages, &inputs, ui)?;
-    let debs = root::fetch(&resolution, packages, ui)?;
-    let unpacked = read_debs(&resolution, &debs, ui)?;
+    let listings = listings::obtain(&resolution, None, request, packages, ui)?;
+    let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
 
     let carved = carve(unpacked, epoch, request, &inputs, ui)?;
@@ -84,26 +83,19 @@ struct Unpacked {
     entries: Vec<DebEntry>,
 }
 
-fn read_debs(resolution: &Resolution, debs: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Unpacked>, Error> {
-    let total = Some(debs.len() as u64);
-    observer.event(Event::Stage { name: "read packages", total, unit: Unit::Items });
-    let mut unpacked = Vec::with_capacity(debs.len());
-    for (done, (resolved, path)) in resolution.packages.iter().zip(debs).enumerate() {
-        observer.event(Event::Item(resolved.package.name.clone()));
-        let damaged =
-            |error| Error::outside(format!("cannot read the package {}", resolved.package.name)).because(&error);
-        unpacked.push(Unpacked {
+fn unpack(resolution: &Resolution, listings: Vec<Listing>) -> Vec<Unpacked> {
+    let named = resolution.packages.iter().zip(listings);
+    let mut unpacked: Vec<Unpacked> = named
+        .map(|(resolved, Listing { metadata, entries })| Unpacked {
             package: resolved.package.clone(),
             is_base: matches!(resolved.reason, Reason::Base(_)),
-            metadata: deb::metadata(path).map_err(damaged)?,
-            entries: deb::contents(path).map_err(damaged)?,
-        });
-        observer.event(Event::Progress { done: done as u64 + 1 });
-    }
-    observer.event(Event::Done);
+            metadata,
+            entries,
+        })
+        .collect();
     // The base is unpacked first, so that its links are there when others put files below them.
     unpacked.sort_by_key(|deb| !deb.is_base);
-    Ok(unpacked)
+    unpacked
 }
 
 /// The directories that a merged-/usr system has in `/usr` only. Where a package names one of them

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod fingerprint;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+pub(crate) mod listings;
 pub(crate) mod lists;
 pub(crate) mod lock;
 pub(crate) mod opened;

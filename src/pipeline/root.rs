@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use builder::apt::{self, FetchOptions, Resolution, Variant};
 use builder::dpkg::Database;
-use builder::rootfs::{self, Explanation, Mode, Options, Record, deb};
+use builder::rootfs::deb::Listing;
+use builder::rootfs::{self, Explanation, Mode, Options, Record};
 use composer::scan::Source;
 use composer::tree::Tree;
 use model::observe::{Event, Observer};
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings};
 use crate::pipeline::inputs::Inputs;
+use crate::pipeline::listings;
 use crate::pipeline::lock;
 use crate::pipeline::ownership::Ownership;
 use crate::pipeline::request::{Packages, Request, RootOrigin};
@@ -120,12 +122,15 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
     // A cached root file system needs no package: the .debs may be gone, and are not read.
     let found = rootfs::find(&resolution, &options, &packages.cache, ui)?;
     let is_extract = resolution.variant == Variant::Extract;
-    let debs = if found.is_none() || is_extract { fetch(&resolution, packages, ui)? } else { Vec::new() };
-    let built = match found {
-        Some(built) => built,
-        None => rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?,
+    let (built, debs) = match found {
+        Some(built) => (built, None),
+        None => {
+            let debs = fetch(&resolution, packages, ui)?;
+            (rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?, Some(debs))
+        }
     };
-    let unpacked = is_extract.then(|| unpacked(&resolution, &debs)).transpose()?;
+    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, ui));
+    let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
     if is_extract {
         warn_of_scripts(&built.record, ui);
     }
@@ -242,13 +247,9 @@ pub(crate) fn fetch_unconverted(
     apt::fetch(resolution, &packages.cache, &options, ui)
 }
 
-fn unpacked(resolution: &Resolution, debs: &[PathBuf]) -> Result<Database, Error> {
-    let mut packages = Vec::with_capacity(debs.len());
-    for (resolved, path) in resolution.packages.iter().zip(debs) {
-        let damaged =
-            |error| Error::outside(format!("cannot read the package {}", resolved.package.name)).because(&error);
-        let metadata = deb::metadata(path).map_err(damaged)?;
-        packages.push((resolved.package.clone(), metadata, deb::contents(path).map_err(damaged)?));
-    }
-    Ok(Database::from_packages(packages))
+/// dpkg's database, as it would be after unpacking.
+fn unpacked(resolution: &Resolution, listings: Vec<Listing>) -> Database {
+    let named = resolution.packages.iter().zip(listings);
+    let unpacked = named.map(|(resolved, listing)| (resolved.package.clone(), listing.metadata, listing.entries));
+    Database::from_packages(unpacked.collect())
 }

@@ -8,6 +8,7 @@
 
 mod archive;
 mod fetch;
+mod listing;
 mod lock;
 
 use std::fs;

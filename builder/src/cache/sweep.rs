@@ -23,6 +23,8 @@ pub enum Kind {
     Rootfs,
     /// The digests of files that were read.
     Digests,
+    /// What packages list.
+    Listings,
     /// What an interrupted run left.
     Temporary,
 }
@@ -36,6 +38,7 @@ impl Kind {
             Self::Apt => "package lists",
             Self::Rootfs => "root file systems",
             Self::Digests => "remembered digests of files",
+            Self::Listings => "file lists of packages",
             Self::Temporary => "left by interrupted runs, or in use",
         }
     }
@@ -86,8 +89,8 @@ pub struct GcOptions {
 }
 
 impl Cache {
-    /// Removes what was not used for long: .debs, apt states, root file systems, digests, and
-    /// everything temporary that is as old.
+    /// Removes what was not used for long: .debs and what they list, apt states, root file systems,
+    /// digests, and everything temporary that is as old.
     ///
     /// # Errors
     /// [`Error::Busy`] when another process uses the cache; otherwise when something cannot be read
@@ -125,7 +128,7 @@ impl Cache {
     /// # Errors
     /// When a directory of the cache cannot be read.
     pub fn usage(&self) -> Result<Vec<Usage>, Error> {
-        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Temporary];
+        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Temporary];
         let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
         for (kind, path) in self.entries()? {
             // What another process takes away meanwhile is not there to be counted.
@@ -146,8 +149,13 @@ impl Cache {
                 entries.push((if whole { Kind::Deb } else { Kind::Temporary }, path));
             }
         }
-        let shelves =
-            [(Kind::Apt, "apt"), (Kind::Rootfs, "rootfs"), (Kind::Digests, "digests"), (Kind::Temporary, "tmp")];
+        let shelves = [
+            (Kind::Apt, "apt"),
+            (Kind::Rootfs, "rootfs"),
+            (Kind::Digests, "digests"),
+            (Kind::Listings, "listings"),
+            (Kind::Temporary, "tmp"),
+        ];
         for (kind, name) in shelves {
             entries.extend(children(&self.root.join(name))?.into_iter().map(|path| (kind, path)));
         }

@@ -10,11 +10,15 @@ mod entries;
 mod members;
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use model::Digest;
 use model::path::ImagePathError;
 
+use super::hashing::Hashing;
+
+pub(super) use control::SCRIPTS;
 pub use control::{Control, Metadata};
 pub use entries::{DebEntry, DebKind};
 
@@ -78,6 +82,14 @@ pub enum Reason {
         /// The type byte.
         kind: char,
     },
+    /// Its sha256 is not the one that was asked for.
+    #[error("it has the sha256 {found}, and {wanted} was checked before: it changed meanwhile")]
+    Changed {
+        /// What it has.
+        found: Digest,
+        /// What it has to have.
+        wanted: Digest,
+    },
     /// The control file is missing or damaged.
     #[error("its control file is damaged: {what}")]
     Control {
@@ -86,12 +98,25 @@ pub enum Reason {
     },
 }
 
+/// Everything that a package tells without its files' contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// What it says about itself.
+    pub metadata: Metadata,
+    /// Its files in their order.
+    pub entries: Vec<DebEntry>,
+}
+
 /// The files of the package at `path` in their order.
 ///
 /// # Errors
 /// When the file is no sound package.
 pub fn contents(path: &Path) -> Result<Vec<DebEntry>, Error> {
-    at(path, entries::contents)
+    at(path, |file| {
+        let mut package = members::Package::new(file)?;
+        package.find("control.tar")?;
+        entries::contents(&mut package)
+    })
 }
 
 /// What the package at `path` says about itself.
@@ -99,7 +124,28 @@ pub fn contents(path: &Path) -> Result<Vec<DebEntry>, Error> {
 /// # Errors
 /// When the file is no sound package.
 pub fn metadata(path: &Path) -> Result<Metadata, Error> {
-    at(path, control::metadata)
+    at(path, |file| control::metadata(&mut members::Package::new(file)?))
+}
+
+/// What [`metadata`] and [`contents`] give, from one reading of the package at `path`, and only if the
+/// bytes that were read are those with this sha256.
+///
+/// # Errors
+/// When the file is no sound package, or another one.
+pub fn listing(path: &Path, sha256: &Digest) -> Result<Listing, Error> {
+    at(path, |file| {
+        let mut file = Hashing::new(file);
+        let listing = read(&mut file)?;
+        io::copy(&mut file, &mut io::sink())?;
+        let (_, found) = file.finish();
+        if found == *sha256 { Ok(listing) } else { Err(Reason::Changed { found, wanted: *sha256 }) }
+    })
+}
+
+fn read(input: impl Read) -> Result<Listing, Reason> {
+    let mut package = members::Package::new(input)?;
+    let metadata = control::metadata(&mut package)?;
+    Ok(Listing { metadata, entries: entries::contents(&mut package)? })
 }
 
 fn at<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T, Reason>) -> Result<T, Error> {

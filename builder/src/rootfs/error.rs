@@ -94,6 +94,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The .deb of a package cannot be read, or is not the one that the lock names.
+    #[error("cannot read the package {package}")]
+    Package {
+        /// The package's name.
+        package: String,
+        /// What is wrong with its .deb.
+        source: deb::Error,
+    },
     /// A .deb is damaged.
     #[error(transparent)]
     Deb(#[from] deb::Error),

@@ -8,6 +8,7 @@ use std::path::Path;
 use model::Digest;
 
 use super::Error;
+use super::hashing::Hashing;
 use crate::apt::{Resolution, Variant};
 use crate::dpkg::{self, State};
 
@@ -24,29 +25,14 @@ pub type Named = (String, String, String);
 /// [`Error::NotAsLocked`] with both sides' differences; otherwise when the archive cannot be read.
 pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Digest), Error> {
     let failed = |source| Error::Io { action: "read", path: archive.to_owned(), source };
-    let mut reader = Hashing { inner: File::open(archive).map_err(failed)?, hasher: sha2::Digest::new(), size: 0 };
+    let mut reader = Hashing::new(File::open(archive).map_err(failed)?);
     let status = status(&mut reader).map_err(failed)?;
     // The tar reader stops at the end mark; the padding after it counts too.
     io::copy(&mut reader, &mut io::sink()).map_err(failed)?;
     if resolution.variant != Variant::Extract {
         compare(&status, resolution)?;
     }
-    Ok((reader.size, Digest::new(sha2::Digest::finalize(reader.hasher).into())))
-}
-
-struct Hashing<R> {
-    inner: R,
-    hasher: sha2::Sha256,
-    size: u64,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        sha2::Digest::update(&mut self.hasher, &buffer[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
+    Ok(reader.finish())
 }
 
 /// dpkg's status file; empty where there is none.

@@ -7,7 +7,9 @@
 pub mod deb;
 mod entry;
 mod error;
+mod hashing;
 mod installed;
+pub mod listing;
 mod log;
 pub mod plan;
 mod repository;

@@ -31,6 +31,7 @@ fn main() -> Outcome {
         seeds.put("needs", &format!("elf-{wide}-{big_endian}"), &elf)?;
     }
     seeds.digests()?;
+    seeds.listing()?;
     seeds.layout()?;
     seeds.texts()
 }
@@ -101,6 +102,17 @@ impl Seeds<'_> {
         let bytes = fs::read(&path)?;
         self.put("digest_cache", "whole", &bytes)?;
         self.put("digest_cache", "entries", &bytes[12..bytes.len() - 32])
+    }
+
+    /// What a package with every kind of file lists.
+    fn listing(&self) -> Outcome {
+        let file = tempfile::NamedTempFile::new()?;
+        let bytes = tars::deb(("", &tars::control()?), ("", &tars::ustar()?));
+        fs::write(file.path(), &bytes)?;
+        let listing = builder::rootfs::deb::listing(file.path(), &Digest::of(&bytes))?;
+        let kept = builder::rootfs::listing::encode(&listing, &Digest::new([7; 32])).ok_or("it is too long")?;
+        self.put("package_listing", "whole", &kept)?;
+        self.put("package_listing", "body", &kept[44..kept.len() - 32])
     }
 
     /// A layout of our own with `$D` and `$S` where its digests and sizes stand.

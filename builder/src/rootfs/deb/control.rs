@@ -7,7 +7,7 @@ use model::ImagePath;
 
 use super::Reason;
 use super::entries::each_entry;
-use super::members::open_member;
+use super::members::Package;
 
 /// The most bytes that a control archive may have when it is unpacked. The largest of Debian has
 /// about 6 MiB.
@@ -89,11 +89,11 @@ pub struct Metadata {
     pub conffiles: Vec<ImagePath>,
 }
 
-/// deb(5) and deb-postinst(5) and so on: the members of the control archive that are programs.
-const SCRIPTS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
+/// deb(5) and deb-postinst(5) and so on: the members of the control archive that are programs, sorted.
+pub(in crate::rootfs) const SCRIPTS: [&str; 5] = ["config", "postinst", "postrm", "preinst", "prerm"];
 
-pub(super) fn metadata(input: impl Read) -> Result<Metadata, Reason> {
-    let archive = open_member(input, "control.tar", CONTROL_LIMIT)?;
+pub(super) fn metadata(package: &mut Package<impl Read>) -> Result<Metadata, Reason> {
+    let archive = package.open("control.tar", CONTROL_LIMIT)?;
     let mut metadata = Metadata::default();
     let mut found = false;
     each_entry(archive, &mut |item, content| {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use model::ImagePath;
 
 use super::Reason;
-use super::members::open_member;
+use super::members::Package;
 
 /// The most bytes that a data archive may have when it is unpacked. The largest of Debian has about
 /// 4 GiB.
@@ -100,8 +100,8 @@ fn read_long(entry: &mut impl Read) -> Result<Vec<u8>, Reason> {
 }
 
 /// The files of a package in their order.
-pub(super) fn contents(input: impl Read) -> Result<Vec<DebEntry>, Reason> {
-    let data = open_member(input, "data.tar", DATA_LIMIT)?;
+pub(super) fn contents(package: &mut Package<impl Read>) -> Result<Vec<DebEntry>, Reason> {
+    let data = package.open("data.tar", DATA_LIMIT)?;
     let mut entries = Vec::new();
     each_entry(data, &mut |item, _| {
         entries.push(entry(&item)?);

@@ -7,23 +7,59 @@ use super::Reason;
 /// How much memory an xz or zstd stream may ask for, in bytes. `xz -9e` asks for 65 MiB.
 const MEMORY_LIMIT: u64 = 256 << 20;
 
-/// The `ar` members of a .deb, one after the other.
-struct Members<R> {
+/// A .deb: its two archives, which are read in their order.
+pub(super) struct Package<R> {
     input: R,
     /// What is left of the current member with its padding.
     rest: u64,
 }
 
-impl<R: Read> Members<R> {
-    fn open(mut input: R) -> Result<Self, Reason> {
+impl<R: Read> Package<R> {
+    /// Begins to read a package: its first member says that it is one.
+    pub(super) fn new(mut input: R) -> Result<Self, Reason> {
         let mut magic = [0; 8];
         if !read_whole(&mut input, &mut magic)? || &magic != b"!<arch>\n" {
             return Err(Reason::NotAnArchive);
         }
-        Ok(Self { input, rest: 0 })
+        let mut package = Self { input, rest: 0 };
+        match package.next()? {
+            Some((name, size)) if name == "debian-binary" && size <= 64 => {
+                let mut version = Vec::new();
+                package.content(size).read_to_end(&mut version)?;
+                let version = String::from_utf8_lossy(&version).trim_end().to_owned();
+                if !version.starts_with("2.") {
+                    return Err(Reason::Version { version });
+                }
+            }
+            _ => return Err(Reason::MissingMember { member: "debian-binary" }),
+        }
+        Ok(package)
     }
 
-    /// The next member's name and size; its bytes come from [`Members::content`].
+    /// Goes on to the archive `stem`, which is the next of `control.tar` and `data.tar`, and gives its
+    /// suffix and its size.
+    pub(super) fn find(&mut self, stem: &'static str) -> Result<(String, u64), Reason> {
+        // deb(5): members whose names begin with an underscore are to be ignored.
+        let (name, size) = loop {
+            match self.next()? {
+                None => return Err(Reason::MissingMember { member: stem }),
+                Some((name, _)) if name.starts_with('_') => {}
+                Some(member) => break member,
+            }
+        };
+        let suffix = name.strip_prefix(stem).ok_or(Reason::MissingMember { member: stem })?;
+        Ok((suffix.to_owned(), size))
+    }
+
+    /// As [`Package::find`], but opens the archive's decompressed bytes, of which there may be `limit`.
+    pub(super) fn open(&mut self, stem: &'static str, limit: u64) -> Result<Bounded<'_>, Reason> {
+        let (suffix, size) = self.find(stem)?;
+        let name = format!("{stem}{suffix}");
+        let inner = decompress(&suffix, self.content(size)).ok_or(Reason::Compression { name })?;
+        Ok(Bounded { inner: inner?, left: limit, limit })
+    }
+
+    /// The next member's name and size; its bytes come from [`Package::content`].
     fn next(&mut self) -> Result<Option<(String, u64)>, Reason> {
         let skipped = io::copy(&mut self.input.by_ref().take(self.rest), &mut io::sink())?;
         // The last member's padding may be missing.
@@ -47,16 +83,25 @@ impl<R: Read> Members<R> {
         Ok(Some((name.to_owned(), size)))
     }
 
-    /// The bytes of the member that [`Members::next`] named last.
-    fn content(self, size: u64) -> io::Take<R> {
-        self.input.take(size)
+    /// The bytes of the member that [`Package::next`] named last. What is not read of them, the next call
+    /// of that skips.
+    fn content(&mut self, size: u64) -> Content<'_, R> {
+        Content { package: self, left: size }
     }
+}
 
-    fn small(&mut self, size: u64) -> Result<Vec<u8>, Reason> {
-        let mut bytes = Vec::new();
-        self.input.by_ref().take(size).read_to_end(&mut bytes)?;
-        self.rest -= bytes.len() as u64;
-        Ok(bytes)
+/// The bytes of one member.
+struct Content<'a, R> {
+    package: &'a mut Package<R>,
+    left: u64,
+}
+
+impl<R: Read> Read for Content<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.package.input.by_ref().take(self.left).read(buffer)?;
+        self.left -= count as u64;
+        self.package.rest -= count as u64;
+        Ok(count)
     }
 }
 
@@ -73,38 +118,6 @@ fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// Goes on to the member `stem` (`control.tar`, `data.tar`) and opens its decompressed bytes.
-pub(super) fn open_member<'a, R: Read + 'a>(input: R, stem: &'static str, limit: u64) -> Result<Bounded<'a>, Reason> {
-    let mut members = Members::open(input)?;
-    match members.next()? {
-        Some((name, size)) if name == "debian-binary" && size <= 64 => {
-            let version = String::from_utf8_lossy(&members.small(size)?).trim_end().to_owned();
-            if !version.starts_with("2.") {
-                return Err(Reason::Version { version });
-            }
-        }
-        _ => return Err(Reason::MissingMember { member: "debian-binary" }),
-    }
-    // deb(5): members whose names begin with an underscore are to be ignored.
-    for wanted in ["control.tar", "data.tar"] {
-        let (name, size) = loop {
-            match members.next()? {
-                None => return Err(Reason::MissingMember { member: wanted }),
-                Some((name, _)) if name.starts_with('_') => {}
-                Some(member) => break member,
-            }
-        };
-        let Some(suffix) = name.strip_prefix(wanted) else {
-            return Err(Reason::MissingMember { member: wanted });
-        };
-        if wanted == stem {
-            let inner = decompress(suffix, members.content(size)).ok_or(Reason::Compression { name })?;
-            return Ok(Bounded { inner: inner?, left: limit, limit });
-        }
-    }
-    Err(Reason::MissingMember { member: stem })
 }
 
 /// The decompressed bytes of `input`; `None` when the suffix is not known.

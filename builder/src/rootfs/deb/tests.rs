@@ -35,6 +35,16 @@ impl Deb {
     }
 }
 
+fn read_metadata(bytes: &[u8]) -> Result<Metadata, Reason> {
+    control::metadata(&mut members::Package::new(bytes)?)
+}
+
+fn read_contents(bytes: &[u8]) -> Result<Vec<DebEntry>, Reason> {
+    let mut package = members::Package::new(bytes)?;
+    package.find("control.tar")?;
+    entries::contents(&mut package)
+}
+
 fn compress(suffix: &str, bytes: &[u8]) -> Vec<u8> {
     match suffix {
         "" => bytes.to_vec(),
@@ -98,23 +108,46 @@ fn every_compression_gives_the_same_package() {
         deb.files = vec![("./etc/demo.conf", b"a=1\n"), (LONG, b"x")];
         deb.links = vec![("./usr/bin/demo", "../lib/demo")];
         let bytes = deb.bytes();
-        let metadata = control::metadata(&bytes[..]).unwrap();
+        let metadata = read_metadata(&bytes).unwrap();
         assert_eq!(metadata.control.get("version"), Some("1:2.0-1"));
         assert_eq!(metadata.control.get("Description"), Some("x\n y"));
         assert_eq!(metadata.control.to_string(), deb.control);
         assert_eq!(metadata.maintainer_scripts, ["postinst"]);
         assert_eq!(metadata.conffiles, [ImagePath::new("/etc/demo.conf").unwrap()]);
-        let files = entries::contents(&bytes[..]).unwrap();
+        let files = read_contents(&bytes).unwrap();
         let seen: Vec<_> = files.iter().map(|f| (f.path.to_string(), f.size)).collect();
         assert_eq!(seen, [("/etc/demo.conf".into(), 4), (LONG[1..].into(), 1), ("/usr/bin/demo".into(), 0)]);
         assert_eq!(files[2].kind, DebKind::Symlink(Box::from(&b"../lib/demo"[..])));
+        assert_eq!(read(&bytes[..]).unwrap(), Listing { metadata, entries: files });
+    }
+}
+
+#[test]
+fn a_listing_is_of_the_bytes_that_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.deb");
+    let mut deb = Deb::new("demo", "1");
+    deb.files = vec![("./etc/demo.conf", b"a=1\n")];
+    for suffix in ["", ".gz", ".xz", ".zst"] {
+        deb.suffix = suffix;
+        // What follows the last archive tells nothing, but it is a part of the file.
+        for more in [&b""[..], &[7; 100_000]] {
+            let bytes = [&deb.bytes(), more].concat();
+            std::fs::write(&path, &bytes).unwrap();
+            let sha256 = Digest::of(&bytes);
+            let found = listing(&path, &sha256).unwrap();
+            assert_eq!((found.metadata, found.entries), (metadata(&path).unwrap(), contents(&path).unwrap()));
+            std::fs::write(&path, [&bytes, &b"\n"[..]].concat()).unwrap();
+            let reason = listing(&path, &sha256).unwrap_err().reason;
+            assert!(matches!(reason, Reason::Changed { wanted, .. } if wanted == sha256), "{reason}");
+        }
     }
 }
 
 #[test]
 fn what_is_no_package_is_refused_with_its_reason() {
     let sound = Deb::new("demo", "1").bytes();
-    let reason = |bytes: &[u8]| control::metadata(bytes).unwrap_err();
+    let reason = |bytes: &[u8]| read_metadata(bytes).unwrap_err();
     assert!(matches!(reason(b""), Reason::NotAnArchive));
     assert!(matches!(reason(b"!<arch>\n"), Reason::MissingMember { member: "debian-binary" }));
     let mut other = sound.clone();
@@ -124,7 +157,7 @@ fn what_is_no_package_is_refused_with_its_reason() {
     append(&mut bytes, "debian-binary", b"2.0\n");
     append(&mut bytes, "control.tar.bz2", b"x");
     assert!(matches!(reason(&bytes), Reason::Compression { .. }));
-    assert!(entries::contents(&sound[..sound.len() - 40]).is_err());
+    assert!(read_contents(&sound[..sound.len() - 40]).is_err());
 }
 
 #[test]
@@ -138,7 +171,7 @@ fn a_path_that_leaves_the_root_is_refused() {
     append(&mut bytes, "debian-binary", b"2.0\n");
     append(&mut bytes, "control.tar", b"");
     append(&mut bytes, "data.tar", &archive);
-    assert!(matches!(entries::contents(&bytes[..]).unwrap_err(), Reason::Path(ImagePathError::ParentComponent { .. })));
+    assert!(matches!(read_contents(&bytes).unwrap_err(), Reason::Path(ImagePathError::ParentComponent { .. })));
 }
 
 #[test]
@@ -158,7 +191,12 @@ fn no_mutation_makes_the_reader_panic() {
             if random.one_in(4) {
                 bytes.truncate(usize::try_from(random.below(bytes.len() as u64)).unwrap());
             }
-            let _ = (entries::contents(&bytes[..]), control::metadata(&bytes[..]));
+            let (metadata, entries) = (read_metadata(&bytes), read_contents(&bytes));
+            // One reading of both finds what two find.
+            match read(&bytes[..]) {
+                Ok(listing) => assert_eq!(listing, Listing { metadata: metadata.unwrap(), entries: entries.unwrap() }),
+                Err(_) => assert!(metadata.is_err() || entries.is_err()),
+            }
         }
     }
 }

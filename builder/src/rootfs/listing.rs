@@ -1,0 +1,127 @@
+//! What packages list, kept in the cache.
+//!
+//! What a .deb holds depends on its bytes alone, and they are compressed so well that reading the names
+//! takes nearly all the time of a run that needs nothing else. So the names are kept under the .deb's
+//! sha256, and a .deb whose names are kept is not read, nor need it be there. What is kept is written
+//! only if the bytes that were read had that sha256, and it is a cache: whatever is wrong with a file of
+//! it only means that the .deb is read again.
+
+mod form;
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::observe::{Event, Observer, Unit};
+use rayon::prelude::*;
+
+use super::deb;
+use super::{Error, io_error};
+use crate::apt::{Resolution, Resolved};
+use crate::cache::{self, Cache};
+
+pub use deb::Listing;
+pub use form::{decode, encode};
+
+/// The largest file that is read or written, in bytes: some 300,000 names. What a package lists beyond
+/// that is not kept.
+const LIMIT: u64 = 32 << 20;
+
+/// What each package of `resolution` lists, in its order, where the cache has it whole.
+///
+/// # Errors
+/// When the cache cannot be used.
+pub fn recall(resolution: &Resolution, cache: &Cache) -> Result<Vec<Option<Listing>>, cache::Error> {
+    let _in_use = cache.in_use()?;
+    Ok(resolution.packages.par_iter().map(|resolved| find(&cache.listing_path(&resolved.sha256), resolved)).collect())
+}
+
+fn find(path: &Path, resolved: &Resolved) -> Option<Listing> {
+    let listing = decode(&bytes(path)?, &resolved.sha256)?;
+    // A shared cache may belong to somebody else; the mark only delays eviction.
+    let _ = cache::touch(path);
+    Some(listing)
+}
+
+fn bytes(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Reads what each package of `resolution` lists from `debs`, one for each and in the same order, and keeps
+/// it in the cache. A cache that cannot be written to costs time and nothing else.
+///
+/// # Errors
+/// [`Error::Package`] for the first package that cannot be read or is not the one that the resolution names,
+/// and [`Error::Cache`] when the cache cannot be used.
+pub fn read(
+    resolution: &Resolution,
+    debs: &[PathBuf],
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Vec<Listing>, Error> {
+    let packages = &resolution.packages;
+    if debs.len() != packages.len() {
+        return Err(Error::Count { packages: packages.len(), debs: debs.len() });
+    }
+    let _in_use = cache.in_use()?;
+    let total = Some(packages.len() as u64);
+    observer.event(Event::Stage { name: "read packages", total, unit: Unit::Items });
+    let done = AtomicU64::new(0);
+    let read = |(resolved, path): (&Resolved, &PathBuf)| {
+        let name = &resolved.package.name;
+        observer.event(Event::Item(name.clone()));
+        let listing = deb::listing(path, &resolved.sha256);
+        let listing = listing.map_err(|source| Error::Package { package: name.clone(), source })?;
+        let kept = keep(&listing, resolved, cache, observer);
+        observer.event(Event::Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
+        Ok((listing, kept.err()))
+    };
+    let outcomes: Vec<Result<_, Error>> = packages.par_iter().zip(debs).map(read).collect();
+    observer.event(Event::Done);
+    let mut listings = Vec::with_capacity(outcomes.len());
+    let mut failure = None;
+    for outcome in outcomes {
+        let (listing, failed) = outcome?;
+        listings.push(listing);
+        failure = failure.or(failed);
+    }
+    if let Some(error) = failure {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
+        observer.event(Event::Note(format!("the next run will read the packages again: {error}{why}")));
+    }
+    Ok(listings)
+}
+
+/// Writes what `resolved` lists into the cache, whole or not at all.
+fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
+    let Some(new) = encode(listing, &resolved.sha256).filter(|bytes| bytes.len() as u64 <= LIMIT) else {
+        return Ok(());
+    };
+    let path = cache.listing_path(&resolved.sha256);
+    let failed = || io_error("write", &path);
+    let before = bytes(&path);
+    if before.as_ref() == Some(&new) {
+        return cache::touch(&path).or(Ok(()));
+    }
+    if before.is_some_and(|bytes| decode(&bytes, &resolved.sha256).is_some()) {
+        let name = &resolved.package.name;
+        let message = format!("what the cache had of the files of {name} was whole and not what its package holds");
+        let cure = "it was replaced; build again with `--no-cache` what was made with this cache before";
+        observer.event(Event::Warning { message, cure: cure.to_owned() });
+    }
+    cache.listings()?;
+    let directory = cache.temporary()?;
+    let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(failed())?;
+    file.write_all(&new).map_err(failed())?;
+    // Whoever may read the .deb may read what it lists.
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed())?;
+    file.persist(&path).map_err(|error| failed()(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
