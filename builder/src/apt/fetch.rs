@@ -1,5 +1,6 @@
 //! Brings the packages of a resolution into the cache, several at once.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,12 +99,14 @@ pub fn fetch(
     Err(Error::Fetch { failures: failures.into_iter().map(|(_, failure)| failure).collect() })
 }
 
-/// The largest files first: begun last, one of them would come over one connection while all others
-/// are idle.
+/// The largest and the smallest files in turns. A large one that is begun last would come over one
+/// connection while all others are idle; small ones at the end would wait for the line's delay, not
+/// for its rate.
 fn queue(packages: &[Resolved]) -> Vec<usize> {
-    let mut queue: Vec<usize> = (0..packages.len()).collect();
-    queue.sort_by_key(|&number| std::cmp::Reverse(packages[number].size));
-    queue
+    let mut left: VecDeque<usize> = (0..packages.len()).collect();
+    left.make_contiguous().sort_by_key(|&number| std::cmp::Reverse(packages[number].size));
+    let turns = (0..packages.len()).map_while(|turn| if turn % 2 == 0 { left.pop_front() } else { left.pop_back() });
+    turns.collect()
 }
 
 /// What the threads of one call share.

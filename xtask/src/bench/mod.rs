@@ -1,20 +1,26 @@
 //! How long things take: whole builds, and the composer against the programs that it replaces.
 
 mod compose;
+mod fetch;
 mod full;
 mod inputs;
+mod line;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::Outcome;
 
-/// Times whole builds, or with `compose` first among `arguments` the composer.
+/// Times whole builds, or what stands first among `arguments`: `compose` the composer, `fetch` the
+/// downloads.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     match arguments.split_first() {
         None => full::run(),
         Some((verb, rest)) if verb == "compose" => compose::run(rest),
-        Some((verb, _)) => Err(format!("there is no bench `{verb}`: say `compose`, or nothing for whole builds")),
+        Some((verb, [])) if verb == "fetch" => fetch::run(),
+        Some((verb, _)) => {
+            Err(format!("there is no bench `{verb}`: say `compose`, `fetch`, or nothing for whole builds"))
+        }
     }
 }
 

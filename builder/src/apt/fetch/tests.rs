@@ -301,7 +301,7 @@ fn as_many_files_as_jobs_come_at_once_over_connections_that_are_kept() {
 }
 
 #[test]
-fn the_largest_files_are_begun_first() {
+fn the_largest_and_the_smallest_files_are_begun_in_turns() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let order = Arc::clone(&asked);
     let server = Server::new(Box::new(move |_, path, _| {
@@ -311,6 +311,6 @@ fn the_largest_files_are_begun_first() {
     let (_guard, cache) = cache();
     let resolution = at(&server, &["aaa", "bbbbb", "cc", "dddd"]);
     let paths = fetch(&resolution, &cache, &FetchOptions { jobs: 1, ..options() }, &Silent).unwrap();
-    assert_eq!(*asked.lock().unwrap(), ["bbbbb", "dddd", "aaa", "cc"]);
+    assert_eq!(*asked.lock().unwrap(), ["bbbbb", "cc", "dddd", "aaa"]);
     assert_eq!(fs::read_to_string(&paths[2]).unwrap(), "cc");
 }
