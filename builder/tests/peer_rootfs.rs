@@ -110,7 +110,7 @@ fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Pa
 
 /// What `postinst` of the probe writes down, and a key that it makes.
 const PROBE: &str = "mkdir -p /etc/mb-probe
-{ cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
+{ cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; echo \"shared $(ls -A /dev/shm)\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
 { echo '-----BEGIN PRIVATE KEY-----'; head -c 48 /dev/urandom | base64; echo '-----END PRIVATE KEY-----'; } > /etc/mb-probe/key.pem";
 
 type Files = BTreeMap<String, (String, Vec<u8>)>;
@@ -249,6 +249,8 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     let (mut resolution, mut debs) = locked(&["openssh-server", "python3"], Variant::Minbase, Arch::Amd64);
     add_package(&mut resolution, &mut debs, folder.path(), PROBE);
 
+    let shared = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+
     let odd = Cache::new(folder.path().join("a cache with ü & 'odd' letters"));
     let seen = Seen::default();
     let by_root = rootfs::build(&resolution, &debs, &options(Mode::Root), &odd, &seen).unwrap();
@@ -269,6 +271,7 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     run(Command::new("chmod").arg("700").arg(home.path()));
     let said = stdout(&mut command);
     let archive = said.lines().find_map(|line| line.strip_prefix("archive ")).expect("the user's build says where");
+    drop(shared);
     let temporary = fs::read_dir(home.path().join("cache/tmp")).unwrap().count();
     assert_eq!(temporary, 0, "the user's build leaves nothing behind");
 
@@ -281,10 +284,18 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     let text = String::from_utf8(one["/etc/mb-probe/seen"].1.clone()).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     assert_eq!(lines[0], "lo", "the only interface is an unconfigured loopback:\n{text}");
-    let wanted =
-        ["host localhost", "umask 0022", "zone UTC", "locale C.UTF-8", "epoch 1750000000", "resolv", "file localhost"];
-    assert_eq!(lines[1..8], wanted, "{text}");
-    for name in &lines[8..] {
+    let wanted = [
+        "host localhost",
+        "umask 0022",
+        "zone UTC",
+        "locale C.UTF-8",
+        "epoch 1750000000",
+        "resolv",
+        "file localhost",
+        "shared",
+    ];
+    assert_eq!(lines[1..9], wanted, "{text}");
+    for name in &lines[9..] {
         assert!(
             !name.starts_with("CARGO") && !name.starts_with("MB_") && *name != "USER",
             "{name} leaked into the build"

@@ -20,7 +20,7 @@ use sha2::Digest as _;
 use super::{Error, io_error};
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 /// The largest `record.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;

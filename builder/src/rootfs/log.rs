@@ -150,7 +150,13 @@ impl<'a> Log<'a> {
             Some(Failure::NoSpace)
         } else if holds(&["can neither be executed natively", "install arch-test", "Exec format error"]) {
             Some(Failure::NoEmulation { arch: self.arch.to_owned() })
-        } else if holds(&["unshare: ", "newuidmap: ", "newgidmap: ", "cannot set the host name"]) {
+        } else if holds(&[
+            "unshare: ",
+            "newuidmap: ",
+            "newgidmap: ",
+            "cannot set the host name",
+            "cannot mount /dev/shm",
+        ]) {
             Some(Failure::NoPrivileges { what: what() })
         } else if holds(&["E: Unable to locate package", "unmet dependencies", "E: Unable to correct problems"]) {
             Some(Failure::Unsatisfiable { what: what() })

@@ -3,8 +3,8 @@
 //!
 //! The chain is `setpriv` (when the builder dies, the build dies), `unshare` (fresh network, host
 //! name, mount, process and IPC namespaces; the network one stays empty, not even loopback is up),
-//! `perl` (sets the host name of the fresh namespace, for which there is no command that goes on to
-//! run another), `mmdebstrap`. All four are on every host that has mmdebstrap: util-linux is
+//! `perl` (sets the host name of the fresh namespace and empties its /dev/shm, for which there is no
+//! command that goes on to run another), `mmdebstrap`. All four are on every host that has mmdebstrap: util-linux is
 //! essential and mmdebstrap is written in Perl. There is no shell and no shell hook; the hooks are
 //! mmdebstrap's own `upload`.
 //!
@@ -30,9 +30,12 @@ pub(super) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// How many names one `--include` holds: a single argument may have 128 KiB at most.
 const NAMES_PER_INCLUDE: usize = 200;
 
-/// Sets the host name to the first argument and becomes the program that the others name. The
-/// system call's number comes from where mmdebstrap takes it.
-const SET_HOSTNAME: &str = r#"require "syscall.ph"; my $name = shift @ARGV; syscall(&SYS_sethostname, $name, length $name) == 0 or die "cannot set the host name: $!\n"; exec { $ARGV[0] } @ARGV or die "cannot run $ARGV[0]: $!\n";"#;
+/// Sets the host name to the first argument, puts an empty file system over /dev/shm, and becomes the
+/// program that the other arguments name. mmdebstrap binds the host's /dev/shm into the tree, where
+/// no IPC namespace keeps maintainer scripts from the host's shared memory. The system calls' numbers
+/// come from where mmdebstrap takes them; 6 is `MS_NOSUID | MS_NODEV`. What Perl hands to a system
+/// call must be a variable.
+const PREPARE: &str = r#"require "syscall.ph"; my $name = shift @ARGV; syscall(&SYS_sethostname, $name, length $name) == 0 or die "cannot set the host name: $!\n"; my ($from, $to, $type, $options) = ("none", "/dev/shm", "tmpfs", "mode=1777"); ! -d $to or syscall(&SYS_mount, $from, $to, $type, 6, $options) == 0 or die "cannot mount $to: $!\n"; exec { $ARGV[0] } @ARGV or die "cannot run $ARGV[0]: $!\n";"#;
 
 /// By whose rights a build runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,7 +90,7 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
         Variant::Custom => Variant::Custom,
         _ => Variant::Essential,
     };
-    let mut argv: Vec<OsString> = ["perl", "-e", SET_HOSTNAME, HOSTNAME, "mmdebstrap"].map(Into::into).into();
+    let mut argv: Vec<OsString> = ["perl", "-e", PREPARE, HOSTNAME, "mmdebstrap"].map(Into::into).into();
     argv.extend(["--mode=root", "--format=tar", "--verbose", "--skip=check/signed-by"].map(Into::into));
     argv.push(format!("--variant={variant}").into());
     argv.push(format!("--architectures={}", architectures(resolution).join(",")).into());
