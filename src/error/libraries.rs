@@ -114,7 +114,7 @@ impl From<rootfs::Error> for Error {
                     false => format!("{what}: {}\n", names.join(", ")),
                 };
                 let named = |all: &[rootfs::Named]| {
-                    all.iter().map(|(name, version, arch)| format!("{name} {version} ({arch})")).collect()
+                    all.iter().map(|(name, arch, version)| format!("{name} {version} ({arch})")).collect()
                 };
                 let lists = list("missing", named(missing))
                     + &list("unexpected", named(unexpected))
@@ -126,5 +126,27 @@ impl From<rootfs::Error> for Error {
             _ => Self::outside("the root file system cannot be built").because(&error),
         };
         converted.hint(error.cure())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_locked_is_listed_by_name_version_and_architecture() {
+        let named = |name: &str| (name.to_owned(), "amd64".to_owned(), "1.2-3".to_owned());
+        let error = |unfinished| rootfs::Error::NotAsLocked {
+            missing: vec![named("zlib1g")],
+            unexpected: vec![named("nano")],
+            unfinished,
+        };
+        let told = Error::from(error(vec!["exim4".to_owned()]));
+        assert_eq!(
+            told.log.as_deref(),
+            Some("missing: zlib1g 1.2-3 (amd64)\nunexpected: nano 1.2-3 (amd64)\nunfinished: exim4")
+        );
+        assert!(told.hint.is_some_and(|hint| hint.contains("did not come to its end")));
+        assert!(Error::from(error(Vec::new())).hint.is_some_and(|hint| hint.contains("lock --update")));
     }
 }

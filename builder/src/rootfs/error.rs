@@ -124,7 +124,12 @@ impl Error {
                 "run as root (in a container: with the capability SYS_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
             }
             Self::Failed { failure, .. } => failure.cure(),
-            Self::NotAsLocked { .. } => "make the lock again: `module-builder lock --update`",
+            Self::NotAsLocked { unfinished, .. } if !unfinished.is_empty() => {
+                "a script or trigger of these packages did not come to its end; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
+            }
+            Self::NotAsLocked { .. } => {
+                "a maintainer script installed or removed packages, or the lock is not whole: then make it again by `module-builder lock --update`"
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Failure::NoSpace.cure(),
             _ => "",
         }

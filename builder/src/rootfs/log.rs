@@ -18,6 +18,17 @@ pub enum Failure {
         /// What dpkg says about it, such as `installed x package post-installation script ...`.
         what: String,
     },
+    /// dpkg could not unpack or configure a package, and not for a script of its.
+    #[error("the package {package} cannot be installed: {what}")]
+    Package {
+        /// The package.
+        package: String,
+        /// What dpkg says about it, such as `trying to overwrite '/x', which is also in package y 1`.
+        what: String,
+    },
+    /// The epoch of the build lies in the future.
+    #[error("the build's epoch is later than this machine's clock, and apt takes nothing from the future")]
+    LateEpoch,
     /// The disk is full.
     #[error("there is no space left on the device")]
     NoSpace,
@@ -54,6 +65,12 @@ impl Failure {
         match self {
             Self::MaintainerScript { .. } => {
                 "read the log above; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
+            }
+            Self::Package { .. } => {
+                "when two packages bring the same file, ship them in two modules; else read the log above"
+            }
+            Self::LateEpoch => {
+                "set the machine's clock right, or SOURCE_DATE_EPOCH to an earlier time (without it, it is the time of the newest input)"
             }
             Self::NoSpace => "free space in the cache directory (`cache gc`), or put it on another file system",
             Self::NoPrivileges { .. } => {
@@ -120,22 +137,23 @@ impl<'a> Log<'a> {
 
     /// Keeps the first failure that the log tells of: later lines are about its consequences.
     fn judge(&mut self, text: &str) {
+        let recognised = self.recognise(text);
         if let Some(package) = self.script.take()
-            && text.contains("script subprocess")
+            && recognised.is_none()
         {
             let what = text.to_owned();
-            self.found.get_or_insert(Failure::MaintainerScript { package, what });
+            self.found.get_or_insert(match text.contains("script subprocess") {
+                true => Failure::MaintainerScript { package, what },
+                false => Failure::Package { package, what },
+            });
         }
         if let Some(rest) = text.strip_prefix("dpkg: error processing ") {
-            // `package x:amd64 (--configure):` or `archive /path/x.deb (--unpack):`.
-            let subject = rest.split(' ').nth(1).unwrap_or_default();
-            let name = subject.rsplit('/').next().unwrap_or_default().split([':', '_']).next().unwrap_or_default();
-            self.script = Some(name.to_owned());
+            self.script = Some(subject(rest).to_owned());
         }
         if text.starts_with("E: ") || text.contains("error:") {
             self.last_error.get_or_insert_with(|| text.trim_start_matches("E: ").to_owned());
         }
-        if let Some(failure) = self.recognise(text) {
+        if let Some(failure) = recognised {
             // A full disk explains every other failure.
             if failure == Failure::NoSpace || self.found.is_none() {
                 self.found = Some(failure);
@@ -148,6 +166,8 @@ impl<'a> Log<'a> {
         let what = || text.trim_start_matches("E: ").to_owned();
         if holds(&["No space left on device", "Disk quota exceeded"]) {
             Some(Failure::NoSpace)
+        } else if text.starts_with("E: Release file for ") && text.contains(" is not valid yet ") {
+            Some(Failure::LateEpoch)
         } else if holds(&["can neither be executed natively", "install arch-test", "Exec format error"]) {
             Some(Failure::NoEmulation { arch: self.arch.to_owned() })
         } else if holds(&[
@@ -170,6 +190,18 @@ impl<'a> Log<'a> {
         let what = self.last_error.unwrap_or(self.last);
         (self.found.unwrap_or(Failure::Other { what }), self.tail.into_lines())
     }
+}
+
+/// The package that dpkg speaks of: `package x:amd64 (--configure):` or `archive /path/x_1_all.deb
+/// (--unpack):`. apt numbers the archives that it hands to dpkg: `/tmp/apt-dpkg-install-Ab/07-x_1_all.deb`.
+fn subject(rest: &str) -> &str {
+    let subject = rest.split(' ').nth(1).unwrap_or_default();
+    let (folder, file) = subject.rsplit_once('/').unwrap_or(("", subject));
+    let name = file.split([':', '_']).next().unwrap_or_default();
+    if !folder.contains("/apt-dpkg-install-") {
+        return name;
+    }
+    name.split_once('-').filter(|(number, _)| number.bytes().all(|b| b.is_ascii_digit())).map_or(name, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -213,6 +245,28 @@ mod tests {
             " new demo package pre-installation script subprocess returned error exit status 3",
         ]);
         assert!(matches!(unpack, Failure::MaintainerScript { package, .. } if package == "demo"));
+        let numbered = failure(&[
+            "dpkg: error processing archive /tmp/apt-dpkg-install-6xOnag/18-7zip_1_all.deb (--unpack):",
+            " new 7zip package pre-installation script subprocess returned error exit status 7",
+        ]);
+        assert!(matches!(numbered, Failure::MaintainerScript { package, .. } if package == "7zip"));
+        let what = "trying to overwrite '/usr/bin/tar', which is also in package tar 1.35";
+        let overwrite = failure(&[
+            "dpkg: error processing archive /tmp/apt-dpkg-install-6xOnag/07-demo_1_all.deb (--unpack):",
+            &format!(" {what}"),
+            "E: Sub-process env returned an error code (1)",
+        ]);
+        assert_eq!(overwrite, Failure::Package { package: "demo".into(), what: what.into() });
+        let late = failure(&[
+            "E: Release file for copy:/x/./Release is not valid yet (invalid for another 2d). Updates for this repository will not be applied.",
+            "E: apt-get update failed",
+        ]);
+        assert_eq!(late, Failure::LateEpoch);
+        let emulation = failure(&[
+            "dpkg: error processing package demo (--configure):",
+            " unable to execute installed demo package post-installation script: Exec format error",
+        ]);
+        assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
         let full = failure(&[
             "dpkg: error processing archive /x/demo.deb (--unpack):",
             " cannot copy extracted data for './usr/bin/x' to '/usr/bin/x.dpkg-new': failed to write (No space left on device)",
