@@ -206,6 +206,29 @@ fn settings_that_are_wrong_stop_every_verb() {
 }
 
 #[test]
+fn no_password_in_an_address_is_shown_however_wrong_the_rest_is() {
+    let world = World::new();
+    let proxy = "proxy = \"socks5://user:hush-hush@proxy.example.org\"";
+    world.write("home/.config/module-builder/config.toml", format!("{proxy}\njobs = 0\n"));
+    world.write("m/builder.toml", "mirrors = [\"http://user:hush-hush@mirror.example.org/debian\"]\n");
+    let shown = world.run(&["env", "-C", "m"]);
+    insta::assert_snapshot!("no_password", shown);
+    let (mirror, variable) = ("http://u:hush-hush@h/debian", "http://u:hush-hush/@h");
+    for text in [
+        shown,
+        world.run(&["env", "-C", "m", "--format", "json"]),
+        world.run(&["validate", "m"]),
+        world.run(&["validate", "m", "--format", "json"]),
+        world.run(&["env", "--mirror", mirror]),
+        World::new().run(&["env", "--mirror", mirror]),
+        World::new().finish(world.command().env("MODULE_BUILDER_PROXY", variable).arg("env")),
+    ] {
+        assert!(text.starts_with("exit code: 1\n") || text.starts_with("exit code: 2\n"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+    }
+}
+
+#[test]
 fn wrong_usage_exits_with_two() {
     let world = World::new();
     insta::assert_snapshot!("unknown_flag", world.run(&["build", "--objekts", "x"]));

@@ -32,7 +32,8 @@ Where settings come from, the strongest last:
 What changes bytes (suite, mirrors, components, keyring, variant, snapshot_mirror) is taken from
 builder.toml and flags alone, so that a module comes out the same whoever builds it.
 
-Also honoured: SOURCE_DATE_EPOCH, XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
+Also honoured: SOURCE_DATE_EPOCH, SSL_CERT_FILE, XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
+Not read: http_proxy, https_proxy, no_proxy. The setting `proxy` is for everything, apt included.
 
 Examples:
   module-builder env -C nginx

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use builder::apt::lock::{self, Change, Drift, Inputs, Lock, Wanted};
-use builder::apt::{self, Access, Keep, Resolution, Variant};
+use builder::apt::{self, Keep, Resolution, Variant};
 use builder::cache::Cache;
 use clap::Args;
 use model::{Arch, Manifest};
@@ -168,7 +168,7 @@ impl<'a> Task<'a> {
             keyring: known.keyring.value.clone(),
             variant,
             snapshot_mirror: known.snapshot_mirror.value.clone(),
-            access: Access { offline: args.offline, proxy: known.proxy.value.clone() },
+            access: known.access(args.offline),
             ..apt::Settings::new(known.suite.value.clone(), known.mirrors.value.clone(), archs[0])
         };
         let mut settings = file::pinned(&settings, &manifest);

@@ -139,7 +139,7 @@ impl Packages {
                 arch,
                 snapshot: None,
                 snapshot_mirror: settings.snapshot_mirror.value.clone(),
-                access: apt::Access { offline: false, proxy: settings.proxy.value.clone() },
+                access: settings.access(false),
             },
             recorded: None,
             named_mirrors: settings.mirrors.is_named(),

@@ -242,8 +242,8 @@ pub(crate) fn fetch_unconverted(
     let defaults = FetchOptions::default();
     // Downloads wait for the network, not for a processor.
     let jobs = packages.jobs.max(defaults.jobs);
-    let proxy = packages.settings.access.proxy.clone();
-    let options = FetchOptions { offline: packages.offline, jobs, proxy, ..defaults };
+    let apt::Access { proxy, certificates, .. } = packages.settings.access.clone();
+    let options = FetchOptions { offline: packages.offline, jobs, proxy, certificates, ..defaults };
     apt::fetch(resolution, &packages.cache, &options, ui)
 }
 

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, MOST_JOBS, Raw, Reach, Shape};
 use super::{Layers, Origin};
+use crate::ui::mask;
 
 /// The largest settings file in bytes; one is a handful of lines.
 pub(super) const LIMIT: u64 = 1 << 20;
@@ -137,7 +138,7 @@ impl File<'_> {
                 // A relative path means the same from whatever directory the program is run.
                 Ok(Raw::Path(self.directory.join(self.word(key, text, value.span())?)))
             }
-            (Shape::Name | Shape::Url | Shape::Choice(_), DeValue::String(text)) => {
+            (Shape::Name | Shape::Url | Shape::Proxy | Shape::Choice(_), DeValue::String(text)) => {
                 Ok(Raw::Text(self.word(key, text, value.span())?))
             }
             _ => Err(wrong_type()),
@@ -146,7 +147,7 @@ impl File<'_> {
 
     fn word(&self, key: &Key, text: &str, span: Range<usize>) -> Result<String, Box<Diagnostic>> {
         key.check(text).map(|()| text.to_owned()).map_err(|cure| {
-            let message = format!("`{text}` cannot be `{}`", key.name);
+            let message = format!("`{}` cannot be `{}`", mask(text), key.name);
             Box::new(self.wrong("bad-value", key.name, span, message, cure))
         })
     }
@@ -160,7 +161,7 @@ impl File<'_> {
             position: Some(self.position(span.start)),
             span: Some((span.start, span.end)),
             field: field.to_owned(),
-            text: text.lines().next().unwrap_or_default().chars().take(80).collect(),
+            text: mask(text.lines().next().unwrap_or_default()).chars().take(80).collect(),
             message,
             cure,
         }

@@ -21,6 +21,15 @@ pub(super) fn epoch(environment: &Environment) -> Result<Value<Option<Epoch>>, E
     }
 }
 
+/// OpenSSL's variable, which apt does not read and most other programs do.
+pub(super) fn certificates(environment: &Environment) -> Value<Option<PathBuf>> {
+    const NAME: &str = "SSL_CERT_FILE";
+    match environment.variable(NAME) {
+        Some(path) => Value::new(Some(environment.absolute(Path::new(path))), Origin::Environment(NAME)),
+        None => Value::new(None, Origin::Default),
+    }
+}
+
 pub(super) fn arch(flags: &Flags, environment: &Environment) -> Value<Option<Arch>> {
     match flags.arch {
         Some(arch) => Value::new(Some(arch), Origin::Flag("--arch")),

@@ -26,6 +26,8 @@ pub(super) enum Shape {
     Names,
     /// An address that apt can fetch from.
     Url,
+    /// An HTTP proxy, perhaps with a user and a password.
+    Proxy,
     /// Archives: each an address, alone or with a suite and components after it.
     Archives,
     /// A file or directory of the host.
@@ -64,7 +66,7 @@ pub(super) static KEYS: [Key; 11] = [
     },
     Key { name: "cache_dir", reach: Reach::Anywhere, shape: Shape::Path, variable: "MODULE_BUILDER_CACHE_DIR" },
     Key { name: "jobs", reach: Reach::Anywhere, shape: Shape::Number, variable: "MODULE_BUILDER_JOBS" },
-    Key { name: "proxy", reach: Reach::Anywhere, shape: Shape::Url, variable: "MODULE_BUILDER_PROXY" },
+    Key { name: "proxy", reach: Reach::Anywhere, shape: Shape::Proxy, variable: "MODULE_BUILDER_PROXY" },
     Key {
         name: "color",
         reach: Reach::Anywhere,
@@ -108,6 +110,11 @@ impl Key {
             Shape::Url if !is_url(text) => {
                 Err("give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned())
             }
+            Shape::Proxy if !is_proxy(text) => Err(
+                "give an address such as http://proxy.example.org:3128, with USER:PASSWORD@ before the host where it \
+                     asks for them; what an address cannot hold is written as in %40"
+                    .to_owned(),
+            ),
             Shape::Archives if !is_archive(text) => {
                 Err("give an address such as http://mirror.example.org/debian, alone or with a suite and components \
                      after it, and without a password"
@@ -124,7 +131,7 @@ impl Key {
 
     pub(super) fn wanted(&self) -> &'static str {
         match self.shape {
-            Shape::Name | Shape::Url | Shape::Path | Shape::Choice(_) => "a string",
+            Shape::Name | Shape::Url | Shape::Proxy | Shape::Path | Shape::Choice(_) => "a string",
             Shape::Names | Shape::Archives => "a list of strings",
             Shape::Number => "a whole number from 1 to 1024",
         }
@@ -157,10 +164,27 @@ pub(super) fn is_url(text: &str) -> bool {
         _ => false,
     };
     // A password would end up in the lock and in logs.
-    names_a_place
-        && !authority.contains('@')
-        && text.len() <= 2048
-        && text.chars().all(|c| c.is_ascii_graphic() && !"\"'<>[]{}\\^`|".contains(c))
+    names_a_place && !authority.contains('@') && is_plain(text)
+}
+
+/// Whether `text` is not too long and cannot mean anything else where addresses are written.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 2048 && text.chars().all(|c| c.is_ascii_graphic() && !"\"'<>[]{}\\^`|".contains(c))
+}
+
+/// Whether `text` is a proxy for apt and for downloads alike. It may hold a password: it reaches
+/// neither the lock nor a record.
+fn is_proxy(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, "80"));
+    ["http", "https"].contains(&scheme)
+        && !authority.contains(['/', '?', '#'])
+        && !name.is_empty()
+        && !name.contains(':')
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+        && is_plain(text)
 }
 
 /// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.

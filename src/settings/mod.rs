@@ -51,7 +51,9 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: Value<Option<PathBuf>>,
     /// How many things to do at once.
     pub(crate) jobs: Value<usize>,
-    /// The proxy for downloads.
+    /// The certificate authorities that https is held to; the host's when absent.
+    pub(crate) certificates: Value<Option<PathBuf>>,
+    /// The proxy for apt and for downloads; it may hold a password.
     pub(crate) proxy: Value<Option<String>>,
     /// When to use colours.
     pub(crate) color: Value<Color>,
@@ -98,6 +100,7 @@ impl Settings {
             jobs: merged
                 .number("jobs")
                 .unwrap_or(Value::new(environment.processors, Origin::Host("processors".to_owned()))),
+            certificates: host::certificates(environment),
             proxy: optional(merged.text("proxy")),
             color: choice(global.color, "--color", merged.text("color")),
             progress: choice(global.progress, "--progress", merged.text("progress")),
@@ -114,6 +117,12 @@ impl Settings {
             Error::input("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")
                 .hint("name one by `--cache-dir DIR`")
         })
+    }
+
+    /// How archives are reached.
+    pub(crate) fn access(&self, offline: bool) -> builder::apt::Access {
+        let (proxy, certificates) = (self.proxy.value.clone(), self.certificates.value.clone());
+        builder::apt::Access { offline, proxy, certificates }
     }
 
     /// The architecture to build for.

@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::origin::{Origin, Value};
+use crate::ui::mask;
 
 impl Settings {
     /// Every setting by name, in a fixed order.
@@ -10,6 +11,9 @@ impl Settings {
             let json = serde_json::to_value(&value.value).unwrap_or(serde_json::Value::Null);
             Entry { name, value: json, origin: value.origin.clone() }
         }
+        fn masked(value: &Value<Option<String>>) -> Value<Option<String>> {
+            Value::new(value.value.as_deref().map(mask), value.origin.clone())
+        }
         fn word<T: clap::ValueEnum>(value: &Value<T>) -> Value<String> {
             let name = value.value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
             Value::new(name, value.origin.clone())
@@ -17,6 +21,7 @@ impl Settings {
         vec![
             entry("arch", &self.arch),
             entry("cache_dir", &self.cache_dir),
+            entry("certificates", &self.certificates),
             entry("color", &word(&self.color)),
             entry("components", &self.components),
             entry("epoch", &self.epoch),
@@ -24,7 +29,7 @@ impl Settings {
             entry("keyring", &self.keyring),
             entry("mirrors", &self.mirrors),
             entry("progress", &word(&self.progress)),
-            entry("proxy", &self.proxy),
+            entry("proxy", &masked(&self.proxy)),
             entry("snapshot_mirror", &self.snapshot_mirror),
             entry("suite", &self.suite),
             entry("variant", &self.variant),

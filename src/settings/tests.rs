@@ -95,7 +95,7 @@ fn what_changes_bytes_comes_from_the_module_and_from_flags_alone() {
 #[test]
 fn every_error_of_a_file_is_told_with_its_place() {
     let module = "suit = \"x\"\nmirrors = [\"http://a.example.org\", \"-o Evil=1\"]\n\"ä\" = 1\njobs = 0\n\
-                  cache_dir = 3\ncolor = \"alway\"\nmirrors2 = []\ncomponents = []\nproxy = \"http://u:p@h/\"\n";
+                  cache_dir = 3\ncolor = \"alway\"\nmirrors2 = []\ncomponents = []\nproxy = \"file:///p\"\n";
     let found = World::new("", module).codes();
     let wanted = [
         ("unknown-setting", "1:1"),
@@ -112,6 +112,45 @@ fn every_error_of_a_file_is_told_with_its_place() {
     assert_eq!(World::new("", "a = = 1\n").codes()[0].0, "bad-toml");
     assert_eq!(World::new("", "suite = \"a\"\nsuite = \"b\"\n").codes()[0].0, "bad-toml");
     assert_eq!(World::new("", &"#".repeat((1 << 20) + 1)).codes(), [("too-large", String::new())]);
+}
+
+#[test]
+fn a_proxy_may_hold_a_password_and_is_the_same_for_apt_and_downloads() {
+    let settings = |proxy: &str| World::new("", "").settings(&[("MODULE_BUILDER_PROXY", proxy)], &Flags::default());
+    for proxy in ["http://proxy.example.org:3128", "https://u:p%40w@proxy.example.org/", "http://u@p.example.org:1"] {
+        let settings = settings(proxy).unwrap();
+        assert_eq!(settings.access(false).proxy.as_deref(), Some(proxy));
+        let shown = settings.entries().into_iter().find(|entry| entry.name == "proxy").unwrap();
+        assert_eq!(shown.text(), format!("{:?}", crate::ui::mask(proxy)));
+    }
+    for proxy in [
+        "proxy.example.org:3128",
+        "file:///proxy",
+        "socks5h://proxy.example.org:1",
+        "http://",
+        "http://u:p@",
+        "http://u:p@:1",
+        "http://proxy.example.org:0",
+        "http://proxy.example.org:99999",
+        "http://proxy.example.org:a",
+        "http://proxy.example.org/path",
+        "http://u:p w@proxy.example.org",
+        "http://u:p@proxy.example.org\n",
+        "http://proxy.example.org\";Acquire::x",
+    ] {
+        assert_eq!(settings(proxy).unwrap_err().kind, Kind::Input, "{proxy}");
+    }
+}
+
+#[test]
+fn the_certificate_authorities_are_those_of_openssls_variable() {
+    let certificates = |value| {
+        let settings = World::new("", "").settings(&[("SSL_CERT_FILE", value)], &Flags::default()).unwrap();
+        settings.access(false).certificates
+    };
+    assert_eq!(certificates(""), None);
+    assert_eq!(certificates("own.pem"), Some(PathBuf::from("/current/own.pem")));
+    assert_eq!(certificates("/etc/own.pem"), Some(PathBuf::from("/etc/own.pem")));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! The only printer: results go to standard output alone, everything else to standard error.
 //!
 //! Text that may come from outside (file names, package names, a child's log) loses its control
-//! characters here, so that nothing can write to the terminal but this module.
+//! characters here, so that nothing can write to the terminal but this module; so do addresses
+//! their passwords.
 
+mod mask;
 mod progress;
 mod snippet;
 
+pub(crate) use mask::mask;
 pub(crate) use progress::size;
 
 use std::io::{self, Write};
@@ -207,7 +210,7 @@ impl Ui {
 
     fn line(&self, text: &str) {
         let mut err = lock(&self.err);
-        let _ = writeln!(err, "{text}");
+        let _ = writeln!(err, "{}", mask(text));
         let _ = err.flush();
     }
 

@@ -9,7 +9,7 @@ use miette::{
 use model::rules::Conflict;
 use model::{Diagnostic, Severity};
 
-use super::{clean, is_dangerous};
+use super::{clean, is_dangerous, mask};
 
 /// One long line is cut by the terminal, not by us: a pattern that is broken in two cannot be copied.
 const WIDTH: usize = 400;
@@ -96,7 +96,7 @@ impl Shown {
 }
 
 fn show(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
+    mask(&String::from_utf8_lossy(bytes))
         .chars()
         .filter(|c| *c != '\r')
         .map(|c| match c {

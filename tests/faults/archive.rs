@@ -47,13 +47,15 @@ impl World {
         fs::create_dir_all(world.path("module")).unwrap();
         fs::write(world.path("module/key.gpg"), run(world.gpg().arg("--export")).stdout).unwrap();
         world.publish(debs, "");
-        let builder = format!(
-            "suite = \"test\"\nvariant = \"extract\"\nkeyring = \"key.gpg\"\nmirrors = [\"file:{}\"]\n",
-            world.path("archive").display()
-        );
-        fs::write(world.path("module/builder.toml"), builder).unwrap();
+        world.take_from(&format!("file:{}", world.path("archive").display()));
         world.ask_for("tool");
         world
+    }
+
+    /// Makes the module's settings name the archive at `mirror`.
+    pub fn take_from(&self, mirror: &str) {
+        let fixed = "suite = \"test\"\nvariant = \"extract\"\nkeyring = \"key.gpg\"\n";
+        fs::write(self.path("module/builder.toml"), format!("{fixed}mirrors = [\"{mirror}\"]\n")).unwrap();
     }
 
     /// Makes the manifest ask for `packages`.

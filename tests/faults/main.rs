@@ -8,8 +8,11 @@
 
 mod archive;
 mod fetch;
+mod https;
 mod listing;
 mod lock;
+mod proxy;
+mod server;
 
 use std::fs;
 use std::os::unix::fs::FileExt;

@@ -16,7 +16,7 @@ const BUILD: [Need; 3] = [
     Need { program: "gpgv", package: "gpgv" },
 ];
 
-const TEST: [Need; 8] = [
+const TEST: [Need; 12] = [
     Need { program: "setcap", package: "libcap2-bin" },
     Need { program: "setfattr", package: "attr" },
     Need { program: "setfacl", package: "acl" },
@@ -25,6 +25,11 @@ const TEST: [Need; 8] = [
     Need { program: "ip", package: "iproute2" },
     Need { program: "curl", package: "curl" },
     Need { program: "datefudge", package: "datefudge" },
+    Need { program: "openssl", package: "openssl" },
+    Need { program: "socat", package: "socat" },
+    Need { program: "busybox", package: "busybox" },
+    // Without a service that starts by itself.
+    Need { program: "tinyproxy", package: "tinyproxy-bin" },
 ];
 
 /// Installs what `module-builder build` starts.

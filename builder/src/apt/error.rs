@@ -73,6 +73,26 @@ pub enum Error {
         /// The tail of apt's own message.
         log: String,
     },
+    /// The archive's certificate is not one to trust: unknown authority, other name, out of date.
+    #[error("the archive's certificate is refused\n{log}")]
+    Certificate {
+        /// The tail of apt's own message. apt 3 does not say what is wrong with the certificate.
+        log: String,
+    },
+    /// The file of certificate authorities cannot be used.
+    #[error("the certificate authorities of {} cannot be read: {message}", path.display())]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The archive or the proxy wants a name and a password, or other ones.
+    #[error("the package archive or the proxy refuses access\n{log}")]
+    Denied {
+        /// The tail of apt's own message.
+        log: String,
+    },
     /// The archive has no such suite, component or file.
     #[error("the archive has no such suite or component\n{log}")]
     SuiteMissing {
@@ -306,8 +326,11 @@ impl Error {
             Self::Keyring { .. } => "name a keyring of public keys only, as `gpg --export` writes it",
             Self::AptMissing => "install apt",
             Self::Network { .. } => {
-                "check the network, the mirror's name and the proxy; `--offline` uses what is cached"
+                "check the network, the mirror's name and the setting `proxy`; `--offline` uses what is cached"
             }
+            Self::Certificate { .. } => fetch::CERTIFICATE_CURE,
+            Self::Authorities { .. } => fetch::AUTHORITIES_CURE,
+            Self::Denied { .. } => fetch::DENIED_CURE,
             Self::SuiteMissing { .. } => "check the suite, the components and the mirror's URI",
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
                 "name the keyring that holds the archive's key as `keyring`"

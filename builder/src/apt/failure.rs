@@ -36,6 +36,14 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
     if has(&["Permission denied", "Read-only file system"]) {
         return Error::Permission { log };
     }
+    // apt goes on without a file that it was refused, and ends by calling the archive unsigned.
+    if has(&["401  Unauthorized", "403  Forbidden", "407  Proxy", "Invalid response from proxy"]) {
+        return Error::Denied { log };
+    }
+    // The words of GnuTLS in apt 2.6, and of OpenSSL in apt 3.
+    if has(&["Certificate verification failed", "certificate verify failed"]) {
+        return Error::Certificate { log };
+    }
     if let Some(fault) = signature(&text) {
         return Error::Signature { fault, log };
     }
@@ -58,6 +66,8 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
         "Network is unreachable",
         "Connection failed",
         "Error reading from server",
+        "Could not handshake",
+        "SSL connection failed",
     ]) {
         return Error::Network { log };
     }
@@ -107,6 +117,8 @@ mod tests {
     fn apts_messages_have_their_errors() {
         let kind = |text: &str| match error("update", text.as_bytes()) {
             Error::Network { .. } => "network".to_owned(),
+            Error::Certificate { .. } => "certificate".to_owned(),
+            Error::Denied { .. } => "denied".to_owned(),
             Error::SuiteMissing { .. } => "suite".to_owned(),
             Error::Signature { fault, .. } => format!("{fault:?}"),
             Error::Expired { .. } => "expired".to_owned(),
@@ -137,6 +149,20 @@ mod tests {
                 "E: Release file for file:/m/InRelease is expired (invalid since 5d). Updates for this repository will not be applied.",
                 "expired",
             ),
+            (
+                "Err:1 https://m InRelease\n  Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.  Could not handshake: Error in the certificate verification.",
+                "certificate",
+            ),
+            (
+                "  SSL connection failed: error:0A000086:SSL routines::certificate verify failed / Success",
+                "certificate",
+            ),
+            ("  SSL connection failed: error:0A00010B:SSL routines::wrong version number / Success", "network"),
+            (
+                "E: Failed to fetch http://m/InRelease  401  Unauthorized\nE: The repository is no longer signed.",
+                "denied",
+            ),
+            ("  Invalid response from proxy: HTTP/1.1 407 Proxy Authentication Required", "denied"),
             ("E: Write error - write (28: No space left on device)", "full"),
             ("E: Could not open lock file - open (13: Permission denied)", "permission"),
             (

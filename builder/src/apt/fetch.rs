@@ -32,6 +32,8 @@ pub struct FetchOptions {
     pub user_agent: String,
     /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
     pub proxy: Option<String>,
+    /// The file that `SSL_CERT_FILE` names, for a clear error when it is no good.
+    pub certificates: Option<PathBuf>,
 }
 
 impl Default for FetchOptions {
@@ -43,6 +45,7 @@ impl Default for FetchOptions {
             backoff: Duration::from_millis(500),
             user_agent: concat!("module-builder/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
+            certificates: None,
         }
     }
 }
@@ -64,7 +67,7 @@ pub fn fetch(
 ) -> Result<Vec<PathBuf>, Error> {
     let _use = cache.in_use()?;
     let shelf = cache.debs()?;
-    let client = Client::new(&options.user_agent, options.proxy.as_deref(), options.jobs.max(1));
+    let client = Client::new(options);
     let client = client.map_err(|_| Error::Setting {
         field: "proxy",
         value: String::new(),
@@ -120,7 +123,7 @@ struct Run<'a> {
     queue: Vec<usize>,
     next: AtomicUsize,
     done: AtomicU64,
-    /// Set when going on is useless: the network or the disk failed, not one package.
+    /// Set when going on is useless, as [`is_common`] says.
     stop: AtomicBool,
     failures: Mutex<Vec<(usize, FetchFailure)>>,
 }
@@ -131,7 +134,7 @@ impl Run<'_> {
             let Some(&number) = self.queue.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
             let Some(package) = packages.get(number) else { return };
             let Err(fault) = self.package(package) else { continue };
-            if matches!(fault, FetchFault::Network { .. } | FetchFault::Io { .. }) {
+            if is_common(&fault) {
                 self.stop.store(true, Ordering::Relaxed);
             }
             let failure = FetchFailure { package: package.package.name.clone(), url: package.url.clone(), fault };
@@ -207,6 +210,15 @@ impl Run<'_> {
         let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
         self.observer.event(Event::Progress { done });
     }
+}
+
+/// Whether the network, the server or the disk failed, and not one package.
+fn is_common(fault: &FetchFault) -> bool {
+    use FetchFault as F;
+    matches!(
+        fault,
+        F::Network { .. } | F::Io { .. } | F::Certificate { .. } | F::Authorities { .. } | F::Status(401 | 407)
+    )
 }
 
 /// What the cache has under a name.

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Proxy, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
 
+use super::authorities;
 use super::download::{Failure, Wanted, check_size};
 use super::error::FetchFault;
+use super::fetch::FetchOptions;
 use super::names::Names;
 
 /// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
@@ -28,6 +31,9 @@ pub(super) struct Client {
     user_agent: String,
     proxy: Option<Proxy>,
     jobs: usize,
+    /// What the certificate store is, as far as the user names it, and whether it is good.
+    certificates: Option<PathBuf>,
+    checked: OnceLock<Result<(), String>>,
     /// Made by the first download: reading the certificate store takes longer than a look into a
     /// cache that has everything.
     open: OnceLock<Result<Open, String>>,
@@ -42,17 +48,31 @@ struct Open {
 }
 
 impl Client {
-    /// A client for `jobs` downloads at once.
+    /// A client for the downloads of one fetch.
     ///
     /// # Errors
-    /// When `proxy` is no proxy's URL.
-    pub(super) fn new(user_agent: &str, proxy: Option<&str>, jobs: usize) -> Result<Self, reqwest::Error> {
-        let proxy = proxy.map(Proxy::all).transpose()?;
-        Ok(Self { user_agent: user_agent.to_owned(), proxy, jobs, open: OnceLock::new() })
+    /// When the proxy is no proxy's URL.
+    pub(super) fn new(options: &FetchOptions) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            user_agent: options.user_agent.clone(),
+            proxy: options.proxy.as_deref().map(Proxy::all).transpose()?,
+            jobs: options.jobs.max(1),
+            certificates: options.certificates.clone(),
+            checked: OnceLock::new(),
+            open: OnceLock::new(),
+        })
+    }
+
+    /// Fails when the user named authorities that cannot be read; `http` needs none.
+    fn check_authorities(&self, url: &str) -> Result<(), Failure> {
+        let Some(path) = self.certificates.as_deref().filter(|_| url.starts_with("https:")) else { return Ok(()) };
+        let checked = self.checked.get_or_init(|| authorities::check(path).map_err(|error| error.to_string()));
+        checked.clone().map_err(|message| Failure::Final(FetchFault::Authorities { message }))
     }
 
     /// As [`Open::get`].
     pub(super) fn get(&self, wanted: &Wanted<'_>, offset: u64) -> Result<(Body<'_>, u64), Failure> {
+        self.check_authorities(wanted.url)?;
         let open = self.open.get_or_init(|| {
             let names = Names::new();
             // Without any certificate authority nothing can be had by https, but all by http.
@@ -116,8 +136,17 @@ impl Open {
         if error.is_builder() {
             return Failure::Final(FetchFault::Scheme);
         }
+        let reason = reason(error);
+        if reason.starts_with("invalid peer certificate") {
+            return Failure::Final(FetchFault::Certificate { message: reason });
+        }
+        if reason.ends_with("proxy authorization required") {
+            return Failure::Final(FetchFault::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED.as_u16()));
+        }
         self.names.forget();
-        Failure::Transient(reason(error))
+        // The library's word for every other answer of a proxy to CONNECT.
+        let is_vague = reason == "tunnel error: unsuccessful";
+        Failure::Transient(if is_vague { "the proxy does not let the connection through".to_owned() } else { reason })
     }
 }
 

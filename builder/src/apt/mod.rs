@@ -10,6 +10,7 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
+mod authorities;
 mod download;
 mod error;
 mod failure;

@@ -45,8 +45,11 @@ pub struct Settings {
 pub struct Access {
     /// Use what the isolated state already holds, without any network.
     pub offline: bool,
-    /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
+    /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`. It may hold a user
+    /// and a password, and is written nowhere.
     pub proxy: Option<String>,
+    /// The certificate authorities (PEM) that https is held to; `None` takes the host's.
+    pub certificates: Option<PathBuf>,
 }
 
 /// One archive to take packages from, checked.

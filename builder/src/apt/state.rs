@@ -14,9 +14,9 @@ use std::process::Command;
 use model::{Arch, Digest};
 
 use super::keyring::Keyring;
-use super::settings::Source;
+use super::settings::{Access, Source};
 use super::small::read_small;
-use super::{Error, ReleaseInfo, Settings, failure, release};
+use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
 use crate::process::{self, Captured};
 
@@ -26,6 +26,7 @@ pub(super) struct State {
     directory: PathBuf,
     sources: Vec<Source>,
     arch: Arch,
+    access: Access,
     _lock: Lock,
 }
 
@@ -42,6 +43,10 @@ impl State {
     /// Opens (and makes) the state for `settings`, and waits until no other process has it.
     pub(super) fn open(settings: &Settings, cache: &Cache) -> Result<Self, Error> {
         let sources = settings.sources()?;
+        let is_secure = sources.iter().any(|source| source.uri.starts_with("https:"));
+        if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
+            authorities::check(path)?;
+        }
         let keyring = Keyring::open(settings)?;
         let key_of_state = settings.state_key(&sources, keyring.sha256());
         let lock = cache.lock(&format!("apt-{}", key_of_state.hex()))?;
@@ -51,7 +56,7 @@ impl State {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(|source| failed("make", &path, source))?;
         }
-        let state = Self { directory, sources, arch: settings.arch, _lock: lock };
+        let state = Self { directory, sources, arch: settings.arch, access: settings.access.clone(), _lock: lock };
         state.write("status", b"")?;
         let name = if keyring.is_armoured() { "keyrings/archive.asc" } else { "keyrings/archive.gpg" };
         state.write(name, &keyring.bytes)?;
@@ -95,6 +100,10 @@ impl State {
         command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("DEBIAN_FRONTEND", "noninteractive");
         command.env("HOME", &self.directory).env("TMPDIR", self.directory.join("tmp"));
         command.env("APT_CONFIG", self.directory.join("apt.conf"));
+        if let Some(proxy) = &self.access.proxy {
+            // It may hold a password, which shall lie in no file and in no argument list.
+            command.env("http_proxy", proxy).env("https_proxy", proxy);
+        }
         process::capture(command).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::AptMissing,
             _ => Error::Process { program: "apt-get", source },
@@ -229,11 +238,7 @@ fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
 }
 
 fn unusable(value: &str) -> Error {
-    Error::Setting {
-        field: "cache",
-        value: value.to_owned(),
-        message: "apt cannot use a path or proxy with such characters",
-    }
+    Error::Setting { field: "cache", value: value.to_owned(), message: "apt cannot use a path with such characters" }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Error> {
@@ -291,9 +296,10 @@ pkgCacheGen::ForceEssential ",";
         // The Release file of a moment long ago has long been out of date; that is why it was pinned.
         text.push_str("Acquire::Check-Valid-Until \"false\";\n");
     }
-    if let Some(proxy) = &settings.access.proxy {
-        let proxy = quotable(proxy).map_err(|_| "proxy".to_owned())?;
-        text.push_str(&format!("Acquire::http::Proxy \"{proxy}\";\nAcquire::https::Proxy \"{proxy}\";\n"));
+    if let Some(path) = &settings.access.certificates {
+        let bytes = path.as_os_str().as_bytes();
+        let path = quotable(path.to_str().ok_or_else(|| model::path::escape(bytes))?)?;
+        text.push_str(&format!("Acquire::https::CaInfo \"{path}\";\n"));
     }
     Ok(text.into_bytes())
 }
@@ -317,7 +323,7 @@ mod tests {
     #[test]
     fn nothing_can_add_a_line_to_the_configuration() {
         let mut hostile = settings();
-        hostile.access.proxy = Some("http://x\"; DPkg::Pre-Invoke { \"id\" }; //".to_owned());
+        hostile.access.certificates = Some(PathBuf::from("/x\"; DPkg::Pre-Invoke { \"id\" }; //"));
         assert!(configuration(Path::new("/state"), &hostile).is_err());
         assert!(configuration(Path::new("/a\"b"), &settings()).is_err());
         assert!(configuration(Path::new("/a\nb"), &settings()).is_err());

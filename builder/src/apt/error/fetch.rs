@@ -41,6 +41,16 @@ pub enum FetchFault {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The server's certificate is not one to trust.
+    Certificate {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The file of certificate authorities cannot be used.
+    Authorities {
+        /// The file, and what is wrong with it.
+        message: String,
+    },
     /// Offline, and the cache does not hold it.
     Offline,
     /// The scheme of the URL cannot be fetched.
@@ -59,16 +69,36 @@ impl fmt::Display for FetchFailure {
         write!(f, "{} from {}: ", self.package, self.url)?;
         match &self.fault {
             FetchFault::Status(404 | 410) => f.write_str("the mirror does not have it (any more)"),
+            FetchFault::Status(status @ (401 | 403 | 407)) => {
+                write!(f, "the mirror or the proxy refuses access (status {status})")
+            }
             FetchFault::Status(status) => write!(f, "the server answered with status {status}"),
             FetchFault::WrongDigest { expected, found } => write!(f, "expected {expected}, found {found}"),
             FetchFault::WrongSize { expected, found } => write!(f, "expected {expected} bytes, found {found}"),
             FetchFault::Network { message, attempts } => write!(f, "{message} (tried {attempts} times)"),
+            FetchFault::Certificate { message } => write!(
+                f,
+                "the server's certificate is refused: {}",
+                message.trim_start_matches("invalid peer certificate: ")
+            ),
             FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
             FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
-            FetchFault::Io { message, .. } => f.write_str(message),
+            FetchFault::Io { message, .. } | FetchFault::Authorities { message } => f.write_str(message),
         }
     }
 }
+
+/// What to do when a server's certificate is refused.
+pub(super) const CERTIFICATE_CURE: &str = "check the mirror's host name and this machine's clock; an authority of your own must be in the host's store \
+     (`update-ca-certificates`), or in the file that SSL_CERT_FILE names";
+
+/// What to do when the authorities that the user names cannot be read.
+pub(super) const AUTHORITIES_CURE: &str =
+    "name a file of certificates in PEM by SSL_CERT_FILE, or unset it: then the host's store counts";
+
+/// What to do when a server or a proxy wants to know who asks.
+pub(super) const DENIED_CURE: &str =
+    "check the user and the password in the setting `proxy`, and whether the mirror is open to this machine";
 
 /// What to do about it, by the first failure.
 pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
@@ -76,10 +106,15 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
         Some(FetchFault::Status(404 | 410)) => {
             "the archive moved on since the lock was written: run `lock --update`, or pin a snapshot"
         }
+        Some(FetchFault::Status(401 | 403 | 407)) => DENIED_CURE,
+        Some(FetchFault::Authorities { .. }) => AUTHORITIES_CURE,
+        Some(FetchFault::Certificate { .. }) => CERTIFICATE_CURE,
         Some(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }) => {
             "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
         }
-        Some(FetchFault::Network { .. } | FetchFault::Status(_)) => "check the network and the mirror, and run again",
+        Some(FetchFault::Network { .. } | FetchFault::Status(_)) => {
+            "check the network, the mirror and the setting `proxy`, and run again"
+        }
         Some(FetchFault::Offline) => {
             "run `module-builder fetch` where there is a network, or this once without `--offline`"
         }
