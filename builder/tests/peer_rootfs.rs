@@ -418,6 +418,8 @@ fn extract_needs_no_emulation() {
     let folder = tempfile::tempdir().unwrap();
     let (resolution, debs) = locked(&["nginx"], Variant::Extract, Arch::Arm64);
     let rootfs = build(&resolution, &debs, &Cache::new(folder.path().join("cache"))).unwrap();
+    let elsewhere = build(&resolution, &debs, &Cache::new(folder.path().join("another place"))).unwrap();
+    assert_eq!(rootfs.record.sha256, elsewhere.record.sha256, "the cache's path does not reach the tar");
     let files = files(&rootfs.archive);
     let program = &files["/usr/sbin/nginx"].1;
     assert_eq!(&program[..4], b"\x7fELF");

@@ -98,11 +98,13 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
     argv.push(r#"--aptopt=APT::Sandbox::User "root""#.into());
     // The tree is thrown away when the host fails, so dpkg need not wait for the disk.
     argv.push("--dpkgopt=force-unsafe-io".into());
-    // mmdebstrap copies the host's files where it has them; these come after and replace them.
+    // mmdebstrap copies the host's files where it has them; these come after and replace them. Its last
+    // hook empties the list that names the local repository, whose path must not reach the tar.
+    let last = if variant == Variant::Extract { "extract" } else { "customize" };
     for (hook, file, target) in [
         ("setup", "hostname", "/etc/hostname"),
         ("setup", "resolv.conf", "/etc/resolv.conf"),
-        ("customize", "sources.list", "/etc/apt/sources.list"),
+        (last, "sources.list", "/etc/apt/sources.list"),
     ] {
         let mut argument = OsString::from(format!("--{hook}-hook=upload "));
         argument.push(shellwords(&places.fixed.join(file)));
@@ -236,7 +238,10 @@ mod tests {
             |other: Vec<String>| -> Vec<String> { other.into_iter().filter(|line| !base.contains(line)).collect() };
         for variant in Variant::ALL {
             let wanted: &[&str] = match variant {
-                Variant::Extract => &["  --variant=extract"],
+                Variant::Extract => &[
+                    "  --variant=extract",
+                    "  --extract-hook=upload /cache\\ dir/fixed/sources.list /etc/apt/sources.list",
+                ],
                 Variant::Custom => &["  --variant=custom"],
                 _ => &[],
             };
