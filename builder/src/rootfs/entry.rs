@@ -2,10 +2,10 @@
 //!
 //! An entry is the directory `rootfs/<key>/` with three files: `rootfs.tar`, `record.json` (the
 //! inputs whose hash is the key, and the tar's size and sha256) and `seal.json` (what the file system
-//! said of the tar when its sha256 was last found right). While the seal holds, a use costs one
-//! `stat`: no write, truncation or replacement of a file leaves all of its inode, size and both times
-//! as they were. When it does not hold, for example after a copy or a hard link, the whole file is
-//! hashed again.
+//! said of the tar when its sha256 was last found right, and the record's sha256). While the seal
+//! holds, a use costs one `stat` and the record's hash: no write, truncation or replacement of a file
+//! leaves all of its inode, size and both times as they were. When it does not hold, for example after
+//! a copy or a hard link, the whole file is hashed again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,6 +21,9 @@ use super::{Error, io_error};
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
 pub(super) const FORMAT: &str = "2";
+
+/// The name of an entry's record.
+const RECORD: &str = "record.json";
 
 /// The largest `record.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
@@ -42,7 +45,7 @@ pub struct Record {
     pub maintainer_scripts: BTreeMap<String, Vec<String>>,
 }
 
-/// What the file system said of the tar.
+/// What the file system said of the tar, and what the record was.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seal {
@@ -51,17 +54,19 @@ struct Seal {
     size: u64,
     mtime: (i64, i64),
     ctime: (i64, i64),
+    record: Digest,
 }
 
 impl Seal {
-    fn of(path: &Path) -> io::Result<Self> {
-        let stat = fs::symlink_metadata(path)?;
+    fn of(archive: &Path, record: &[u8]) -> io::Result<Self> {
+        let stat = fs::symlink_metadata(archive)?;
         Ok(Self {
             device: stat.dev(),
             inode: stat.ino(),
             size: stat.size(),
             mtime: (stat.mtime(), stat.mtime_nsec()),
             ctime: (stat.ctime(), stat.ctime_nsec()),
+            record: Digest::of(record),
         })
     }
 }
@@ -94,20 +99,25 @@ pub(super) enum Found {
 
 /// Looks for the entry `key` at `entry` and verifies it.
 pub(super) fn open(entry: &Path, wanted: &Digest) -> Result<Found, Error> {
+    const UNREADABLE: Found = Found::Damaged { what: "its record cannot be read" };
     if !entry.exists() {
         return Ok(Found::Absent);
     }
-    let Some(record) = read_record(entry) else { return Ok(Found::Damaged { what: "its record cannot be read" }) };
+    let Some(bytes) = read_small(&entry.join(RECORD), RECORD_LIMIT) else { return Ok(UNREADABLE) };
+    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(UNREADABLE) };
     if key(&record.inputs) != *wanted {
         return Ok(Found::Damaged { what: "its record is of other inputs" });
     }
     let archive = archive(entry);
-    let Ok(now) = Seal::of(&archive) else { return Ok(Found::Damaged { what: "its archive is missing" }) };
+    let Ok(now) = Seal::of(&archive, &bytes) else { return Ok(Found::Damaged { what: "its archive is missing" }) };
     if now.size != record.size {
         return Ok(Found::Damaged { what: "its archive has another size" });
     }
     let sealed: Option<Seal> =
         read_small(&entry.join("seal.json"), 4096).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    if sealed.as_ref().is_some_and(|sealed| sealed.record != now.record) {
+        return Ok(Found::Damaged { what: "its record was changed" });
+    }
     if sealed.as_ref() != Some(&now) {
         if sha256(&archive).map_err(io_error("read", &archive))? != record.sha256 {
             return Ok(Found::Damaged { what: "its archive has another sha256" });
@@ -120,13 +130,15 @@ pub(super) fn open(entry: &Path, wanted: &Digest) -> Result<Found, Error> {
 /// Records what the file system says of a tar whose sha256 was just found right.
 pub(super) fn seal(entry: &Path) -> Result<(), Error> {
     let archive = archive(entry);
-    let seal = Seal::of(&archive).map_err(io_error("look at", &archive))?;
+    let record = entry.join(RECORD);
+    let bytes = fs::read(&record).map_err(io_error("read", &record))?;
+    let seal = Seal::of(&archive, &bytes).map_err(io_error("look at", &archive))?;
     write(&entry.join("seal.json"), &serde_json::to_vec(&seal).unwrap_or_default())
 }
 
 /// Writes the record into an entry that is being made.
 pub(super) fn write_record(entry: &Path, record: &Record) -> Result<(), Error> {
-    write(&entry.join("record.json"), &serde_json::to_vec_pretty(record).unwrap_or_default())
+    write(&entry.join(RECORD), &serde_json::to_vec_pretty(record).unwrap_or_default())
 }
 
 /// Writes a small file whole or not at all.
@@ -141,7 +153,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// The record of an entry; `None` when it cannot be read.
 pub(super) fn read_record(entry: &Path) -> Option<Record> {
-    serde_json::from_slice(&read_small(&entry.join("record.json"), RECORD_LIMIT)?).ok()
+    serde_json::from_slice(&read_small(&entry.join(RECORD), RECORD_LIMIT)?).ok()
 }
 
 fn read_small(path: &Path, limit: u64) -> Option<Vec<u8>> {
@@ -254,6 +266,12 @@ mod tests {
         fs::write(folder.path().join("record.json"), b"{\"inputs\":{}").unwrap();
         assert_eq!(damage(folder.path(), &key), Some("its record cannot be read"));
         assert_eq!(damage(&folder.path().join("none"), &key), Some("absent"));
+        let (folder, key) = entry();
+        let record = fs::read_to_string(folder.path().join("record.json")).unwrap();
+        let other = record.replace("\"maintainer_scripts\": {", "\"maintainer_scripts\": {\"x\": []");
+        assert_ne!(other, record);
+        fs::write(folder.path().join("record.json"), other).unwrap();
+        assert_eq!(damage(folder.path(), &key), Some("its record was changed"), "although inputs and tar are right");
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! The chain is `setpriv` (when the builder dies, the build dies), `unshare` (fresh network, host
 //! name, mount, process and IPC namespaces; the network one stays empty, not even loopback is up),
 //! `perl` (sets the host name of the fresh namespace and empties its /dev/shm, for which there is no
-//! command that goes on to run another), `mmdebstrap`. All four are on every host that has mmdebstrap: util-linux is
-//! essential and mmdebstrap is written in Perl. There is no shell and no shell hook; the hooks are
-//! mmdebstrap's own `upload`.
+//! command that goes on to run another), `mmdebstrap`. All four are on every host that has
+//! mmdebstrap: util-linux is essential and mmdebstrap is written in Perl. There is no shell and no
+//! shell hook; the hooks are mmdebstrap's own `upload`.
 //!
 //! As root the namespaces are root's. As a user, `unshare` adds a user namespace in which the user
 //! is root and the user's subordinate ids are everybody else. mmdebstrap runs in its mode `root`
