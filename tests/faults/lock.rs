@@ -1,7 +1,10 @@
 //! The verbs `lock` and `cache`, and the flags of `build` that go with them: whole runs.
 
 use std::fs;
-use std::process::Command;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use testkit::run;
@@ -155,4 +158,39 @@ fn the_cache_is_explained_listed_and_cleared() {
     assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 12 with"));
     assert!(cache(&["list"]).contains("       0 B       0  in [WORLD]/cache"));
     assert_snapshot!("frozen_after_gc", build(&["--frozen"]));
+}
+
+/// Whether an apt-get runs in a state of the world's cache.
+fn apt_runs(world: &World) -> bool {
+    let cache = world.path("cache");
+    let is_ours = |process: std::path::PathBuf| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        fs::read_to_string(process.join("comm")).is_ok_and(|name| name == "apt-get\n")
+            && environment.contains(cache.to_str().unwrap())
+    };
+    fs::read_dir("/proc").unwrap().any(|entry| is_ours(entry.unwrap().path()))
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn apt_ends_with_the_run_that_started_it() {
+    let world = World::new(&debs("1"));
+    // The system takes the connection, and nobody ever answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!("http://{}/debian", silent.local_addr().unwrap());
+    let mut command = world.command();
+    let mut run = command.args(LOCK).args(["--mirror", &mirror]).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("apt-get starts", || apt_runs(&world));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    wait_until("apt-get dies", || !apt_runs(&world));
+    assert_snapshot!("after_a_kill", lock(&world, &[]));
 }

@@ -93,8 +93,12 @@ impl State {
     }
 
     /// Runs `apt-get` with `arguments` in this state.
+    ///
+    /// It dies with this process: else it would go on writing into the state after the lock on it is
+    /// gone, and spoil what the next run does there.
     pub(super) fn apt_get<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Captured, Error> {
-        let mut command = Command::new("apt-get");
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--", "apt-get"]);
         command.args(arguments).env_clear().current_dir(&self.directory);
         command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("DEBIAN_FRONTEND", "noninteractive");
@@ -104,10 +108,9 @@ impl State {
             // It may hold a password, which shall lie in no file and in no argument list.
             command.env("http_proxy", proxy).env("https_proxy", proxy);
         }
-        process::capture(command).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::AptMissing,
-            _ => Error::Process { program: "apt-get", source },
-        })
+        let outcome = process::capture(command).map_err(|source| Error::Process { program: "setpriv", source })?;
+        // What setpriv gives when there is no such program; apt-get itself never does.
+        if outcome.status.code() == Some(127) { Err(Error::AptMissing) } else { Ok(outcome) }
     }
 
     /// Writes preferences (apt_preferences(5)) and gives the option that makes apt heed them once.
