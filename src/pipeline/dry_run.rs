@@ -40,7 +40,10 @@ pub(crate) struct Listed {
 pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
     let inputs = Inputs::read(request, ui)?;
     let resolution = root::closure(request, packages, &inputs, ui)?;
+    // Until they were read, `cache gc` shall not take the packages away.
+    let in_use = packages.cache.in_use()?;
     let listings = listings::obtain(&resolution, None, request, packages, ui)?;
+    drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
 

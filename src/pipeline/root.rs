@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use builder::apt::{self, FetchOptions, Resolution, Variant};
+use builder::cache::Lock;
 use builder::dpkg::Database;
 use builder::rootfs::deb::Listing;
 use builder::rootfs::{self, Explanation, Mode, Options, Record};
@@ -38,6 +39,8 @@ pub(crate) struct Root {
     pub(crate) made: Option<Made>,
     /// The packages' own file lists, where no dpkg ran that would have written a database.
     unpacked: Option<Database>,
+    /// Keeps `cache gc` from taking the tar away before it was read.
+    _in_use: Option<Lock>,
 }
 
 /// What a root file system was made from.
@@ -105,6 +108,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
             explanation: None,
             made: None,
             unpacked: None,
+            _in_use: None,
         }),
         RootOrigin::Packages(packages) => from_packages(request, packages, inputs, ui),
     }
@@ -112,6 +116,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
 
 fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
     let resolution = closure(request, packages, inputs, ui)?;
+    let in_use = Some(packages.cache.in_use()?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
     let explanation =
@@ -136,7 +141,7 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
     }
     let (path, epoch, identity) = (built.archive, Some(epoch), Some(built.key));
     let made = Some(Made { resolution, record: built.record });
-    Ok(Root { path, epoch, identity, reused: built.reused, explanation, made, unpacked })
+    Ok(Root { path, epoch, identity, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
 }
 
 /// Says which inputs changed since the cached root file system was made.

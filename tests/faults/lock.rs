@@ -194,3 +194,32 @@ fn apt_ends_with_the_run_that_started_it() {
     wait_until("apt-get dies", || !apt_runs(&world));
     assert_snapshot!("after_a_kill", lock(&world, &[]));
 }
+
+#[test]
+fn what_a_build_reads_is_not_cleared_away_meanwhile() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    // Large enough that a build reads for a while.
+    let tool = Deb { size: 12_000_000, ..debs("1").swap_remove(0) };
+    let world = World::new(&[tool, debs("1").swap_remove(1)]);
+    run(world.command().args(LOCK));
+    let done = AtomicBool::new(false);
+    let cleared = thread::scope(|scope| {
+        let clearing = scope.spawn(|| {
+            let mut cleared = 0;
+            while !done.load(Ordering::Relaxed) {
+                let said = world.tell(&["cache", "gc", "--older-than", "0s"]);
+                let busy = said.contains("is in use by another process");
+                assert!(busy || said.starts_with("exit code: 0"), "{said}");
+                cleared += usize::from(!busy);
+            }
+            cleared
+        });
+        let listed: Vec<_> = (0..8).map(|_| world.build(&["--dry-run"])).collect();
+        let built = world.build(&["--emit", "tar"]);
+        done.store(true, Ordering::Relaxed);
+        listed.into_iter().for_each(|listed| drop(listed.unwrap()));
+        built.unwrap();
+        clearing.join().unwrap()
+    });
+    assert!(cleared > 0, "the cache was never free");
+}
