@@ -15,6 +15,10 @@ use super::{Error, relation};
 /// The largest index that is read, in bytes. Debian's largest has about 60 MiB.
 const INDEX_LIMIT: u64 = 1 << 30;
 
+/// The largest .deb, in bytes: its format writes the size of each of its three parts in ten digits.
+/// Below it no sum of sizes overflows.
+pub(super) const DEB_LIMIT: u64 = 32 << 30;
+
 /// One package of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
@@ -198,7 +202,8 @@ impl Paragraph {
         if !is_relative(&self.path) {
             return Err(wrong("Filename", &self.path));
         }
-        let size = self.size.parse().map_err(|_| wrong("Size", &self.size))?;
+        let size = self.size.parse().ok().filter(|size| *size <= DEB_LIMIT);
+        let size = size.ok_or_else(|| wrong("Size", &self.size))?;
         let sha256 = match self.sha256.as_str() {
             "" => None,
             hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),

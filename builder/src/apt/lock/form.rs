@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Inputs, Lock, VERSION};
 use crate::apt::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
-use crate::apt::{Fingerprint, index, solve};
+use crate::apt::{Fingerprint, Settings, Source, index, solve};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +90,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     }
     let file: File1 = toml::from_str(text).map_err(syntax)?;
     let wrong = |message: String| Error::Syntax { position: None, message };
+    let sources = sources(&file.inputs).map_err(|error| wrong(error.to_string()))?;
     if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
         return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
     }
@@ -99,10 +100,23 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         if !seen.insert(architecture.arch) {
             return Err(wrong(format!("the architecture {} is there twice", architecture.arch)));
         }
+        let named =
+            |(archive, source): (&ReleaseInfo, &Source)| (&archive.uri, &archive.path) == (&source.uri, &source.suite);
+        if architecture.archive.len() != sources.len() || !architecture.archive.iter().zip(&sources).all(named) {
+            return Err(wrong(format!("the archives of {} are not those of its mirrors", architecture.arch)));
+        }
         resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
     }
     resolutions.sort_by_key(|resolution| resolution.arch.debian());
     Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
+}
+
+/// The archives that the inputs name. They are checked as those of a manifest's settings are: what
+/// stands in a lock is fetched from, and may come from anybody.
+fn sources(inputs: &Inputs) -> Result<Vec<Source>, crate::apt::Error> {
+    let settings = Settings::new(inputs.suite.clone(), inputs.mirrors.clone(), Arch::Amd64);
+    // With a snapshot, its archive is the only mirror.
+    Settings { components: inputs.components.clone(), ..settings }.sources()
 }
 
 fn position(text: &str, offset: usize) -> Position {
@@ -126,6 +140,9 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
         }
         if !index::is_relative(&line.path) {
             return Err(format!("the path of {name} leaves its archive"));
+        }
+        if line.size > index::DEB_LIMIT {
+            return Err(format!("the package {name} is over {} bytes", index::DEB_LIMIT));
         }
         if !seen.insert(line.name.clone()) {
             return Err(format!("the package {name} is there twice for {arch}"));

@@ -51,9 +51,10 @@ fn a_value_that_looks_like_the_keys_stays_as_it_is() {
             let mut lock = lock();
             lock.inputs.keyring_fingerprints = keys.clone();
             lock.inputs.suite = value.clone();
-            lock.resolutions[0].suite = value.clone();
             lock.inputs.mirrors = vec![value];
-            assert_eq!(parse(&text(&lock).unwrap()).unwrap(), lock);
+            // No lock with such a suite is read, so that the text is taken as TOML.
+            let text: toml::Table = text(&lock).unwrap().parse().unwrap();
+            assert_eq!(text["inputs"].clone().try_into::<Inputs>().unwrap(), lock.inputs);
         }
     }
 }
@@ -89,6 +90,14 @@ fn a_lock_that_breaks_the_format_is_refused() {
         ("reason = \"requested\"", "reason = \"because\""),
         ("arch = \"all\"", "arch = \"arm64\""),
         ("size = 5", "size = -5"),
+        ("size = 5", "size = 18446744073709551615"),
+        ("size = 5", "size = 34359738369"),
+        ("uri = \"http://mirror", "uri = \"http://other"),
+        ("path = \"trixie\"", "path = \"forky\""),
+        ("mirrors = [\"http://mirror", "mirrors = [\"http://user:word@mirror"),
+        ("mirrors = [\"http://mirror.example.org/debian\"]", "mirrors = []"),
+        ("suite = \"trixie\"", "suite = \"tri xie\""),
+        ("components = [\"main\"]", "components = [\"-main\"]"),
         ("sha256 = \"sha256:", "sha256 = \"md5:"),
         ("sha256 = ", "# sha256 = "),
         (" \"AAAA", " \"aAAA"),
