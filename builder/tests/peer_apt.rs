@@ -237,7 +237,7 @@ fn a_broken_archive_ends_in_its_own_error() {
 
     let unsatisfiable = archive.resolve(&settings, &["needy"]);
     assert!(
-        matches!(&unsatisfiable, Err(Error::Unsatisfiable { explanation }) if explanation.contains("tool (>= 2)")),
+        matches!(&unsatisfiable, Err(Error::Unsatisfiable { explanation, .. }) if explanation.contains("tool (>= 2)")),
         "{unsatisfiable:?}"
     );
     let bare = archive.resolve(&settings, &["bare"]);

@@ -1,5 +1,6 @@
 //! Where a build's root file system comes from: packages, or a path that the user names.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use builder::apt::{self, FetchOptions, Resolution, Variant};
@@ -212,8 +213,6 @@ pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &str, set
 fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, settings: &apt::Settings) -> Error {
     let diagnostics = missing.iter().map(|missing| {
         let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
-        let text = missing.to_string();
-        let (message, cure) = text.split_once("; ").unwrap_or((&text, "check the name, the suite and the components"));
         Diagnostic {
             severity: Severity::Error,
             code: "package-missing",
@@ -222,13 +221,15 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, s
             span: None,
             field: "package_spec".to_owned(),
             text: missing.request.to_string(),
-            message: message.to_owned(),
-            cure: cure.to_owned(),
+            message: missing.fault(),
+            cure: missing.cure(),
         }
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
     let plural = if missing.len() == 1 { "package is" } else { "packages are" };
-    Error::input(format!("{} {plural} not to be had from {} ({})", missing.len(), settings.suite, settings.arch))
+    let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
+    let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
+    Error::input(format!("{} {plural} not to be had from {} ({archs})", missing.len(), settings.suite))
         .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
         .findings(findings)
 }

@@ -223,3 +223,13 @@ fn what_a_build_reads_is_not_cleared_away_meanwhile() {
     });
     assert!(cleared > 0, "the cache was never free");
 }
+
+#[test]
+fn what_any_architecture_lacks_is_told_at_once() {
+    let mut packages = debs("1");
+    packages.push(Deb { name: "other", arch: "arm64", script: false, depends: "", ..debs("1").swap_remove(0) });
+    let world = World::new(&packages);
+    world.ask_for("tool, other, lob, lib=9, lib:arm64");
+    let both = |more: &[&str]| world.tell(&[&["lock", "-C", "module", "--arch", "amd64,arm64"], more].concat());
+    assert_snapshot!("missing_for_both", both(&[]));
+}

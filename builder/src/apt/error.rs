@@ -1,14 +1,14 @@
 //! What can go wrong between a request and its .deb.
 
 mod fetch;
+mod missing;
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use model::package::PackageRequest;
-
 pub use fetch::{FetchFailure, FetchFault};
+pub use missing::Missing;
 
 /// Why packages could not be resolved or fetched. [`Error::cure`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub enum Error {
         log: String,
     },
     /// The archive has no such suite, component or file.
-    #[error("the archive has no such suite or component\n{log}")]
+    #[error("the archive has no such suite, component or architecture\n{log}")]
     SuiteMissing {
         /// The tail of apt's own message.
         log: String,
@@ -170,8 +170,10 @@ pub enum Error {
         missing: Vec<Missing>,
     },
     /// Every name exists, but no set of packages satisfies all dependencies.
-    #[error("the requested packages cannot be installed together\n{explanation}")]
+    #[error("the requested packages cannot be installed together for {arch}\n{explanation}")]
     Unsatisfiable {
+        /// The architecture.
+        arch: model::Arch,
         /// apt's explanation.
         explanation: String,
     },
@@ -237,46 +239,6 @@ impl fmt::Display for SignatureFault {
     }
 }
 
-/// A request that the archive cannot serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
-    /// What was asked for.
-    pub request: PackageRequest,
-    /// Names like it that the archive has, the nearest first.
-    pub near: Vec<String>,
-    /// The components of the same archive, not in the settings, that have the name.
-    pub components: Vec<String>,
-    /// The packages that provide the name, where it is virtual.
-    pub providers: Vec<String>,
-    /// The versions that exist, where the name exists but not in the version or suite asked for.
-    pub versions: Vec<String>,
-    /// The architecture asked for, where it is not the one that is built.
-    pub foreign: Option<String>,
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.request)?;
-        if let Some(arch) = &self.foreign {
-            return write!(f, "asks for the architecture {arch}, which is not the one that is built");
-        }
-        if !self.versions.is_empty() {
-            return write!(f, "not in this version or suite; the archive has {}", self.versions.join(", "));
-        }
-        if !self.providers.is_empty() {
-            return write!(f, "a virtual package; ask for one that provides it: {}", self.providers.join(", "));
-        }
-        if !self.components.is_empty() {
-            return write!(f, "only in the component {}, which is not enabled", self.components.join(", "));
-        }
-        f.write_str("no such package")?;
-        if !self.near.is_empty() {
-            write!(f, "; did you mean {}?", self.near.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
 /// A locked version that the archives no longer have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gone {
@@ -331,7 +293,7 @@ impl Error {
             Self::Certificate { .. } => fetch::CERTIFICATE_CURE,
             Self::Authorities { .. } => fetch::AUTHORITIES_CURE,
             Self::Denied { .. } => fetch::DENIED_CURE,
-            Self::SuiteMissing { .. } => "check the suite, the components and the mirror's URI",
+            Self::SuiteMissing { .. } => "check the suite, the components, the architecture and the mirror's URI",
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
                 "name the keyring that holds the archive's key as `keyring`"
             }

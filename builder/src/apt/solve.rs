@@ -111,6 +111,8 @@ fn check(request: &PackageRequest, index: &Index, releases: &[Release], settings
         providers: Vec::new(),
         versions: Vec::new(),
         foreign: None,
+        archs: vec![settings.arch],
+        elsewhere: Vec::new(),
     };
     let native = settings.arch.debian();
     if let Some(arch) = request.arch.as_deref().filter(|arch| ![native, "any", "native", "all"].contains(arch)) {
@@ -214,7 +216,7 @@ fn plan<'a>(
     let outcome = state.apt_get(options.into_iter().chain(wanted))?;
     if !outcome.status.success() {
         if let Some(explanation) = failure::unsatisfiable(&outcome.stdout, &outcome.stderr) {
-            return Err(Error::Unsatisfiable { explanation });
+            return Err(Error::Unsatisfiable { arch: settings.arch, explanation });
         }
         return Err(failure::error("install", &[outcome.stdout, outcome.stderr].concat()));
     }

@@ -6,7 +6,7 @@ use model::Arch;
 use model::observe::Observer;
 use model::package::PackageRequest;
 
-use super::error::Disagreement;
+use super::error::{Disagreement, Missing};
 use super::lock::Lock;
 use super::pins::{Pin, PinTo};
 use super::{Error, Resolution, Settings, solve};
@@ -32,7 +32,7 @@ const ROUNDS: usize = 4;
 /// if it can still be had.
 ///
 /// # Errors
-/// As [`super::resolve`]; [`Error::NotLocked`] for names to update that the lock does not have,
+/// As [`super::resolve`], and what is missing is that of all architectures; [`Error::NotLocked`] for names to update that the lock does not have,
 /// [`Error::Gone`] for versions to keep that the archive does not have any more, and
 /// [`Error::Disagree`] when no versions fit all architectures.
 pub fn resolve_together(
@@ -85,12 +85,46 @@ fn each(
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Vec<Resolution>, Error> {
-    let one = |arch: &Arch| {
+    let (mut resolutions, mut missing, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    for arch in archs {
         let mut settings = Settings { arch: *arch, ..settings.clone() };
         settings.access.offline = offline;
-        solve::resolve_keeping(requests, &settings, &pins[arch], cache, observer)
-    };
-    archs.iter().map(one).collect()
+        match solve::resolve_keeping(requests, &settings, &pins[arch], cache, observer) {
+            Ok(resolution) => resolutions.push(resolution),
+            Err(Error::Missing { missing: more }) => merge(&mut missing, more),
+            Err(error) if missing.is_empty() => return Err(error),
+            // What is missing is told first.
+            Err(_) => continue,
+        }
+        asked.push(*arch);
+    }
+    for entry in &mut missing {
+        entry.elsewhere = asked.iter().copied().filter(|arch| !entry.archs.contains(arch)).collect();
+    }
+    if missing.is_empty() { Ok(resolutions) } else { Err(Error::Missing { missing }) }
+}
+
+/// Adds what is missing for one more architecture; the same request stands there once.
+fn merge(missing: &mut Vec<Missing>, more: Vec<Missing>) {
+    for new in more {
+        match missing.iter_mut().find(|known| known.request == new.request) {
+            None => missing.push(new),
+            Some(known) => {
+                known.archs.extend(new.archs);
+                for (known, new) in [
+                    (&mut known.near, new.near),
+                    (&mut known.components, new.components),
+                    (&mut known.providers, new.providers),
+                    (&mut known.versions, new.versions),
+                ] {
+                    known.extend(new);
+                    let mut seen = BTreeSet::new();
+                    known.retain(|name| seen.insert(name.clone()));
+                }
+            }
+        }
+    }
+    missing.sort_by(|a, b| a.request.cmp(&b.request));
 }
 
 fn kept(keep: Keep<'_>, arch: Arch) -> Result<Vec<Pin>, Error> {
@@ -177,6 +211,28 @@ mod tests {
         let oldest = Pin { name: "lib".to_owned(), to: PinTo::Source("1".to_owned()) };
         assert_eq!(pins[&Arch::Amd64], pins[&Arch::Arm64]);
         assert_eq!(pins[&Arch::Amd64], [oldest]);
+    }
+
+    #[test]
+    fn what_is_missing_for_several_architectures_is_one_list() {
+        let entry = |request: &str, arch, near: &[&str]| Missing {
+            request: PackageRequest::parse(request).unwrap(),
+            near: near.iter().map(|name| (*name).to_owned()).collect(),
+            components: Vec::new(),
+            providers: Vec::new(),
+            versions: Vec::new(),
+            foreign: None,
+            archs: vec![arch],
+            elsewhere: Vec::new(),
+        };
+        let mut all = Vec::new();
+        merge(&mut all, vec![entry("ngix", Arch::Amd64, &["nginx"]), entry("only", Arch::Amd64, &[])]);
+        merge(&mut all, vec![entry("app=2", Arch::Arm64, &[]), entry("ngix", Arch::Arm64, &["nginx", "nix"])]);
+        all[0].elsewhere = vec![Arch::Amd64];
+        all[2].elsewhere = vec![Arch::Arm64];
+        let lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+        assert_eq!(all[1].archs, [Arch::Amd64, Arch::Arm64]);
     }
 
     #[test]
