@@ -1,5 +1,7 @@
 //! The libraries' errors as the binary's: kind, message, cause chain, hint, log.
 
+use std::io;
+
 use builder::{apt, cache, rootfs};
 
 use super::{Error, Kind};
@@ -57,10 +59,16 @@ impl From<cache::Error> for Error {
         if let cache::Error::Busy { .. } = error {
             return Self::outside(error.to_string()).hint("run the command again when no build runs");
         }
-        Self::outside("the cache cannot be used")
-            .because(&error)
-            .hint("make the directory writable, or name another one with --cache-dir")
+        let hint = match &error {
+            cache::Error::Io { source, .. } if is_full(source) => "free some space, for example by `cache gc`",
+            _ => "make the directory writable, or name another one with --cache-dir",
+        };
+        Self::outside("the cache cannot be used").because(&error).hint(hint)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether a mirror served other bytes than were promised.
@@ -72,8 +80,11 @@ fn is_forged(failure: &apt::FetchFailure) -> bool {
 impl From<apt::Error> for Error {
     fn from(error: apt::Error) -> Self {
         use apt::Error as E;
+        let error = match error {
+            E::Cache(error) => return error.into(),
+            other => other,
+        };
         let kind = match &error {
-            E::Cache(_) => return Self::outside("the cache cannot be used").because(&error).hint(error.cure()),
             E::Setting { .. }
             | E::Keyring { .. }
             | E::SnapshotMirrorMissing { .. }
@@ -103,6 +114,10 @@ impl From<apt::Error> for Error {
 impl From<rootfs::Error> for Error {
     fn from(error: rootfs::Error) -> Self {
         use rootfs::Error as E;
+        let error = match error {
+            E::Cache(error) => return error.into(),
+            other => other,
+        };
         let converted = match &error {
             E::Io { action, path, source } => return Self::io(action, path, source).hint(error.cure()),
             E::Failed { failure, log } => {

@@ -27,9 +27,18 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
         Ok(lock) => Ok(Some(lock)),
         Err(lock::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(lock::Error::Io { action, path, source }) => Err(Error::io(action, &path, &source)),
-        Err(error) => Err(Error::input(format!("{} cannot be used", path.display()))
-            .because(&error)
-            .hint("take it from version control, or make it anew by `module-builder lock --update`")),
+        Err(error) => {
+            let hint = match &error {
+                lock::Error::Conflict { .. } => {
+                    "take the whole file of one side, and bring it up to date by `module-builder lock`"
+                }
+                lock::Error::Version { .. } => {
+                    "use the module-builder that wrote it, or make it anew by `module-builder lock --update`"
+                }
+                _ => "take it from version control, or make it anew by `module-builder lock --update`",
+            };
+            Err(Error::input(format!("{} cannot be used", path.display())).because(&error).hint(hint))
+        }
     }
 }
 
@@ -63,12 +72,12 @@ pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest
     let wanted = Wanted::of(&requests(manifest), &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {
-        return Err(drifted(module, &drifts, &packages.flags));
+        return Err(drifted(module, &lock, &drifts, &packages.flags));
     }
     Ok(lock.resolution(settings.arch).cloned())
 }
 
-fn drifted(module: &Path, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
+fn drifted(module: &Path, lock: &Lock, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
     let file = path(module);
     let error = Error::input(format!("{} does not fit the module any more", file.display()));
     let missing: Vec<&str> = drifts
@@ -84,7 +93,10 @@ fn drifted(module: &Path, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
     };
     let overriding: Vec<&str> = drifts.iter().filter_map(flag).collect();
     let hint = if missing.len() == drifts.len() {
-        format!("name every architecture that is built: `module-builder lock --arch {},...`", missing.join(","))
+        // Those that are not named go.
+        let locked = lock.resolutions.iter().map(|one| one.arch.debian());
+        let all: Vec<&str> = locked.chain(missing).collect();
+        format!("lock for all that are built: `module-builder lock --arch {}`", all.join(","))
     } else if overriding.len() == drifts.len() {
         let flags = overriding.join(" and ");
         format!(

@@ -233,3 +233,35 @@ fn what_any_architecture_lacks_is_told_at_once() {
     let both = |more: &[&str]| world.tell(&[&["lock", "-C", "module", "--arch", "amd64,arm64"], more].concat());
     assert_snapshot!("missing_for_both", both(&[]));
 }
+
+#[test]
+fn a_lock_that_was_spoilt_says_how_and_what_to_do() {
+    let world = World::new(&debs("1"));
+    run(world.command().args(LOCK));
+    let path = world.path("module/module.lock");
+    let text = fs::read_to_string(&path).unwrap();
+    let spoil = |from: &str, to: &str| {
+        let spoilt = text.replacen(from, to, 1);
+        assert_ne!(spoilt, text);
+        fs::write(&path, spoilt).unwrap();
+        world.tell(&["build", "-C", "module", "--arch", "amd64", "--dry-run"])
+    };
+    let sides = "<<<<<<< HEAD\narch = \"amd64\"\n=======\narch = \"arm64\"\n>>>>>>> other\n";
+    assert_snapshot!("merged", spoil("arch = \"amd64\"\n", sides));
+    let elsewhere = format!("uri = \"file:{}/other\"", world.path("archive").display());
+    let uri = format!("uri = \"file:{}\"", world.path("archive").display());
+    assert_snapshot!("from_elsewhere", spoil(&uri, &elsewhere));
+    let digest = text.lines().find(|line| line.starts_with("settings = ")).unwrap();
+    let other = format!("settings = \"sha256:{}\"", "0".repeat(64));
+    assert_snapshot!("edited_settings", spoil(digest, &other));
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_told_with_a_cure() {
+    let world = World::new(&debs("1"));
+    run(world.command().args(LOCK));
+    fs::remove_dir_all(world.path("cache")).unwrap();
+    fs::write(world.path("cache"), "no directory").unwrap();
+    assert_snapshot!("cache_is_a_file_lock", lock(&world, &["--update"]));
+    assert_snapshot!("cache_is_a_file_build", world.tell(&["build", "-C", "module", "--arch", "amd64"]));
+}

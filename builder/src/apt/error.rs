@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use fetch::{FetchFailure, FetchFault};
-pub use missing::Missing;
+pub use missing::{Missing, NotLocked};
 
 /// Why packages could not be resolved or fetched. [`Error::cure`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -184,10 +184,10 @@ pub enum Error {
         gone: Vec<Gone>,
     },
     /// Names to update that the lock does not have: all of them.
-    #[error("the lock does not have {}", names.join(", "))]
+    #[error("the lock does not have what is to be updated:{}", lines(packages))]
     NotLocked {
-        /// The names.
-        names: Vec<String>,
+        /// One for each name.
+        packages: Vec<NotLocked>,
     },
     /// The architectures cannot have the same source versions.
     #[error("the architectures cannot be locked together:{}", lines(packages))]
@@ -310,17 +310,17 @@ impl Error {
                 "update these, too, by `lock --update NAME...`, or everything by `lock --update`; a pinned snapshot keeps \
                  old versions"
             }
-            Self::NotLocked { .. } => "name packages of the lock, or none to update everything",
+            Self::NotLocked { .. } => "name packages of the lock; what is new in the manifest is added by `lock` alone",
             Self::Disagree { .. } => {
                 "the archive is still building them: try again later, pin a snapshot, or lock one architecture alone"
             }
             Self::Moved { .. } => "run the command again",
             Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
             Self::Fetch { failures } => fetch::cure(failures),
+            Self::Cache(_) => "make the directory writable, or name another one with --cache-dir",
             Self::Setting { .. }
             | Self::Process { .. }
             | Self::Io { .. }
-            | Self::Cache(_)
             | Self::Apt { .. }
             | Self::Release { .. }
             | Self::Index { .. }

@@ -133,24 +133,29 @@ impl Index {
     }
 
     /// At most three names like `name`, the nearest first.
-    ///
-    /// A name is near when few letters differ, or when it is the given one with something added
-    /// (`redis` and `redis-server`).
     pub(super) fn near(&self, name: &str) -> Vec<String> {
-        let reach = (name.len() / 3).clamp(1, 3);
-        let distance = |other: &str| {
-            if other.len().abs_diff(name.len()) <= reach {
-                let distance = strsim::osa_distance(name, other);
-                return (distance <= reach).then_some(distance);
-            }
-            let longer = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
-            longer.then(|| reach + other.len() - name.len())
-        };
-        let mut near: Vec<_> =
-            self.by_name.keys().filter_map(|other| distance(other).map(|distance| (distance, other))).collect();
-        near.sort();
-        near.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+        near(name, self.by_name.keys().map(String::as_str))
     }
+}
+
+/// At most three of `names` that are like `name`, the nearest first.
+///
+/// A name is near when few letters differ, or when it is the given one with something added
+/// (`redis` and `redis-server`).
+pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let reach = (name.len() / 3).clamp(1, 3);
+    let distance = |other: &str| {
+        if other.len().abs_diff(name.len()) <= reach {
+            let distance = strsim::osa_distance(name, other);
+            return (distance <= reach).then_some(distance);
+        }
+        let longer = other.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+        longer.then(|| reach + other.len() - name.len())
+    };
+    let mut near: Vec<_> = names.filter_map(|other| distance(other).map(|distance| (distance, other))).collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 impl Paragraph {

@@ -87,8 +87,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// The file holds both sides of a merge.
+    #[error("a conflict of a merge begins in line {line}")]
+    Conflict {
+        /// The line with the first mark.
+        line: u32,
+    },
     /// The lock was written by a version of the program that this one does not know.
-    #[error("the lock has format version {found}, and only {VERSION} is known: update the program, or lock again")]
+    #[error("the lock has format version {found}, and this program knows version {VERSION} only")]
     Version {
         /// The version in the file.
         found: i64,

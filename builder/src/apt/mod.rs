@@ -34,7 +34,7 @@ mod solve;
 mod state;
 mod together;
 
-pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, SignatureFault};
+pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
 pub use fetch::{FetchOptions, fetch};
 pub use host::{HostMirror, HostMirrors, host_mirrors};
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};

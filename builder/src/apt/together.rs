@@ -6,10 +6,10 @@ use model::Arch;
 use model::observe::Observer;
 use model::package::PackageRequest;
 
-use super::error::{Disagreement, Missing};
+use super::error::{Disagreement, Missing, NotLocked};
 use super::lock::Lock;
 use super::pins::{Pin, PinTo};
-use super::{Error, Resolution, Settings, solve};
+use super::{Error, Resolution, Settings, index, solve};
 use crate::cache::Cache;
 
 /// What a new solve keeps of an older lock.
@@ -131,9 +131,10 @@ fn kept(keep: Keep<'_>, arch: Arch) -> Result<Vec<Pin>, Error> {
     let Keep::AllBut(lock, names) = keep else { return Ok(Vec::new()) };
     let all = || lock.resolutions.iter().flat_map(|resolution| &resolution.packages);
     let unknown = names.iter().filter(|name| !all().any(|resolved| resolved.package.name == **name));
-    let unknown: Vec<String> = unknown.cloned().collect();
+    let near = |name: &str| index::near(name, all().map(|resolved| resolved.package.name.as_str()));
+    let unknown: Vec<_> = unknown.map(|name| NotLocked { name: name.clone(), near: near(name) }).collect();
     if !unknown.is_empty() {
-        return Err(Error::NotLocked { names: unknown });
+        return Err(Error::NotLocked { packages: unknown });
     }
     let own = lock.resolutions.iter().filter(|resolution| resolution.arch == arch);
     let stays = own.flat_map(|resolution| &resolution.packages).map(|resolved| &resolved.package);
@@ -251,9 +252,12 @@ mod tests {
         let pins = kept(Keep::AllBut(&lock, &nginx), Arch::Amd64).unwrap();
         assert_eq!(pins.iter().map(|pin| pin.name.as_str()).collect::<Vec<_>>(), ["base", "libfoo"]);
         assert_eq!(kept(Keep::AllBut(&lock, &nginx), Arch::Arm64).unwrap(), [], "the lock has nothing for it");
-        let wrong = names(&["nginx", "apache2"]);
+        let wrong = names(&["nginx", "apache2", "ngixn"]);
         let error = kept(Keep::AllBut(&lock, &wrong), Arch::Amd64).unwrap_err();
-        assert!(matches!(error, Error::NotLocked { names } if names == ["apache2"]));
+        assert_eq!(
+            error.to_string().lines().collect::<Vec<_>>()[1..],
+            ["  \"apache2\"", "  \"ngixn\"; did you mean nginx?"]
+        );
         assert_eq!(kept(Keep::Nothing, Arch::Amd64).unwrap(), []);
     }
 }

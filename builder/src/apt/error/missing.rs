@@ -84,3 +84,19 @@ impl fmt::Display for Missing {
 fn archs(archs: &[Arch]) -> String {
     archs.iter().map(|arch| arch.debian()).collect::<Vec<_>>().join(", ")
 }
+
+/// A name to update that the lock does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotLocked {
+    /// What was given.
+    pub name: String,
+    /// Names like it that the lock has, the nearest first.
+    pub near: Vec<String>,
+}
+
+impl fmt::Display for NotLocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.name)?;
+        if self.near.is_empty() { Ok(()) } else { write!(f, "; did you mean {}?", self.near.join(", ")) }
+    }
+}

@@ -129,9 +129,12 @@ pub enum Drift {
     /// The manifest's digest in the lock is another one, and the lock's own list of requests is not.
     #[error("the lock's digest of the manifest's packages is not what its own list gives: it was edited")]
     Manifest,
-    /// The settings' digest in the lock is another one, though no single setting is.
-    #[error("the builder settings changed: the module named a keyring of its own, or no longer does")]
+    /// The settings' digest in the lock is another one: whether the module names a keyring changed.
+    #[error("the module named a keyring of its own and no longer does, or names the machine's by now")]
     Settings,
+    /// The settings' digest in the lock is another one, and no setting is.
+    #[error("the lock's digest of the builder settings is not what its own inputs give: it was edited")]
+    Edited,
     /// The lock has no packages for an architecture that is built.
     #[error("the lock has no packages for {arch}")]
     Architecture {
@@ -158,7 +161,7 @@ impl Drift {
         match self {
             Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
             Self::Input { field, .. } => matches!(*field, "variant" | "components"),
-            Self::Keys { .. } | Self::Manifest | Self::Settings => false,
+            Self::Keys { .. } | Self::Manifest | Self::Settings | Self::Edited => false,
         }
     }
 }
@@ -189,10 +192,18 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let settings = ["suite", "variant", "components", "mirrors", "keyring"];
     let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
     drifts.extend(edited.then_some(Drift::Manifest));
-    drifts.extend(other.then_some(Drift::Settings));
+    drifts.extend(other.then(|| settings_drift(lock, wanted)));
     let missing = archs.iter().filter(|arch| lock.resolution(**arch).is_none());
     drifts.extend(missing.map(|arch| Drift::Architecture { arch: *arch }));
     drifts
+}
+
+/// Why the settings' digest is another one, when every setting that the lock writes down is the same.
+fn settings_drift(lock: &Lock, wanted: &Wanted) -> Drift {
+    let keys = Keys { sha256: lock.inputs.keyring, fingerprints: Vec::new() };
+    let keyring = if wanted.keyring.is_some() { None } else { Some(keys) };
+    let before = Wanted { keyring, ..wanted.clone() };
+    if lock.settings == before.settings_digest(&lock.inputs.mirrors) { Drift::Settings } else { Drift::Edited }
 }
 
 fn requests(lock: &Lock, wanted: &Wanted) -> Option<Drift> {

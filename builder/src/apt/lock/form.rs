@@ -79,9 +79,12 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     struct Head {
         version: i64,
     }
-    let syntax = |error: toml::de::Error| Error::Syntax {
-        position: error.span().map(|span| position(text, span.start)),
-        message: error.message().to_owned(),
+    let syntax = |error: toml::de::Error| match conflict(text) {
+        Some(line) => Error::Conflict { line },
+        None => Error::Syntax {
+            position: error.span().map(|span| position(text, span.start)),
+            message: error.message().to_owned(),
+        },
     };
     // The version comes first: a later format may not fit the rest at all.
     let head: Head = toml::from_str(text).map_err(syntax)?;
@@ -117,6 +120,12 @@ fn sources(inputs: &Inputs) -> Result<Vec<Source>, crate::apt::Error> {
     let settings = Settings::new(inputs.suite.clone(), inputs.mirrors.clone(), Arch::Amd64);
     // With a snapshot, its archive is the only mirror.
     Settings { components: inputs.components.clone(), ..settings }.sources()
+}
+
+/// The number of the line that begins a conflict which a merge left.
+fn conflict(text: &str) -> Option<u32> {
+    let line = text.lines().position(|line| line.starts_with("<<<<<<< "))?;
+    Some(u32::try_from(line + 1).unwrap_or(u32::MAX))
 }
 
 fn position(text: &str, offset: usize) -> Position {

@@ -110,6 +110,13 @@ fn a_lock_that_breaks_the_format_is_refused() {
         assert_ne!(text, good, "{from}");
         assert!(matches!(parse(&text), Err(Error::Syntax { .. })), "{to}");
     }
+    let merged = good.replacen(
+        "version = \"1\"\n",
+        "<<<<<<< HEAD\nversion = \"1\"\n=======\nversion = \"2\"\n>>>>>>> other\n",
+        1,
+    );
+    let line = 1 + u32::try_from(merged.lines().position(|line| line == "<<<<<<< HEAD").unwrap()).unwrap();
+    assert!(matches!(parse(&merged), Err(Error::Conflict { line: found }) if found == line));
     let Err(Error::Syntax { position, .. }) = parse("version = 1\nmanifest = 5\n") else { panic!() };
     assert_eq!(position.unwrap().line, 2);
 }
@@ -161,7 +168,7 @@ fn drift_is_named() {
     let mut edited = lock;
     edited.manifest = Digest::of(b"x");
     edited.settings = Digest::of(b"y");
-    assert_eq!(check(&edited, &wanted(), &[]), [Drift::Manifest, Drift::Settings]);
+    assert_eq!(check(&edited, &wanted(), &[]), [Drift::Manifest, Drift::Edited]);
 }
 
 #[test]
@@ -172,6 +179,9 @@ fn the_machines_mirrors_and_keyring_are_no_drift_and_the_modules_are() {
     assert_eq!(check(&lock, &now, &[Arch::Amd64]), [], "the machine has other mirrors");
     now.keyring = keyring("keyring", ["A", "B"]);
     assert_eq!(check(&lock, &now, &[Arch::Amd64]), [Drift::Settings], "the module names the same keyring now");
+    let named = Lock::new(&now, lock.inputs, lock.resolutions);
+    assert_eq!(check(&named, &now, &[Arch::Amd64]), []);
+    assert_eq!(check(&named, &wanted(), &[Arch::Amd64]), [Drift::Settings], "and here it no longer does");
 }
 
 #[test]
