@@ -74,10 +74,20 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
     if has(&["does not have a Release file", "no longer has a Release file", "404  Not Found", "File not found"]) {
         return Error::SuiteMissing { log };
     }
+    if text.lines().any(is_failed_answer) {
+        return Error::Network { log };
+    }
     if has(&[" is not signed.", " is no longer signed."]) {
         return Error::Signature { fault: SignatureFault::Missing, log };
     }
     Error::Apt { verb, log }
+}
+
+/// Whether a line says that a server answered with an error. Of some apt then says that the archive is
+/// not signed, since it saw no signature.
+fn is_failed_answer(line: &str) -> bool {
+    let status = |word: &str| word.len() == 3 && matches!(word.parse(), Ok(400..=599));
+    line.starts_with("E: Failed to fetch ") && line.split("  ").any(|part| status(part.trim()))
 }
 
 fn signature(text: &str) -> Option<SignatureFault> {
@@ -163,6 +173,12 @@ mod tests {
                 "denied",
             ),
             ("  Invalid response from proxy: HTTP/1.1 407 Proxy Authentication Required", "denied"),
+            (
+                "E: Failed to fetch http://m/InRelease  400  Bad Request [IP: 192.0.2.1 80]\nE: The repository 'http://m x InRelease' is not signed.",
+                "network",
+            ),
+            ("E: Failed to fetch http://m/InRelease  503  Service Unavailable [IP: 192.0.2.1 80]", "network"),
+            ("E: Failed to fetch http://m/  4000  x\nE: The repository 'file:/m x Release' is not signed.", "Missing"),
             ("E: Write error - write (28: No space left on device)", "full"),
             ("E: Could not open lock file - open (13: Permission denied)", "permission"),
             (
