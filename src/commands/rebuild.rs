@@ -15,7 +15,8 @@ use crate::ui::{clean, size};
 ///
 /// The root file system is made anew from exactly the recorded packages; nothing is resolved. When an
 /// input is not what was recorded, it is named and nothing is compared (exit code 1). When a file comes
-/// out differently, it is named with the bytes and the step that made it (exit code 5).
+/// out differently, it is named with the bytes and the step that made it (exit code 5). Other versions of
+/// the host's apt, dpkg, mmdebstrap and tar are warned of; the results must be the same all the same.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RebuildArgs {

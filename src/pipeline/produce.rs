@@ -14,7 +14,7 @@ use crate::pipeline::lints::{self, Known};
 use crate::pipeline::outputs::{self, Outputs, Shipment};
 use crate::pipeline::record::{self, RootInput, Stages};
 use crate::pipeline::request::Request;
-use crate::pipeline::root::{self, Root, RootSummary};
+use crate::pipeline::root::{self, Root, RootSummary, TOOL};
 use crate::pipeline::scrub::Scrubbed;
 use crate::pipeline::selection;
 use crate::pipeline::unchanged;
@@ -88,7 +88,7 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
         .with("scrub", builder::scrub::version())
         .with("compression", format!("{:?}", request.compression))
         .with("allowed-lints", request.allowed_lints());
-    let fingerprint = root.identity.iter().fold(fingerprint, |print, key| print.with("rootfs", key));
+    let fingerprint = root.identity().iter().fold(fingerprint, |print, key| print.with("rootfs", key));
     let overlay = fingerprint.get("overlay").and_then(|digest| digest.parse().ok());
     let overlay = overlay.ok_or_else(|| Error::bug("the overlay has no digest"))?;
     let rootfs = root_input(request, &root, &stages);
@@ -107,10 +107,10 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
 
 /// What the record says of the root file system.
 fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
-    let (Some(made), Some(key)) = (&root.made, root.identity) else {
+    let (Some(made), Some(key)) = (&root.made, root.key) else {
         return RootInput::Given { listing: stages.rootfs };
     };
-    let tool = |(name, value): (&String, &String)| Some((name.strip_prefix("tool ")?.to_owned(), value.clone()));
+    let tool = |(name, value): (&String, &String)| Some((name.strip_prefix(TOOL)?.to_owned(), value.clone()));
     RootInput::Packages(Box::new(record::Packages {
         key,
         tools: made.record.inputs.iter().filter_map(tool).collect(),

@@ -113,12 +113,18 @@ pub(crate) fn rebuild(
     ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
-    inputs::same(&target.record.inputs, &again.inputs)?;
+    let programs = inputs::same(&target.record.inputs, &again.inputs)?;
+    if !programs.is_empty() {
+        ui.warning(&format!("the root file system was made by other programs: {}", programs.join("; ")), OTHERS);
+    }
     let second = if target.is_layout { built.join("oci") } else { built };
     let rebuilt = compare(&target, &second, &again)?;
     ui.event(Event::Done);
     Ok(Rebuilt { kept: wanted.keep.is_some(), ..rebuilt })
 }
+
+const OTHERS: &str =
+    "should a difference follow, build again where the same versions are installed, to see whether it is theirs";
 
 fn find(wanted: &Wanted) -> Result<Target, Error> {
     let path = wanted.path.clone();
@@ -190,7 +196,11 @@ fn parent(path: &Path) -> Result<PathBuf, Error> {
 }
 
 fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Error> {
-    let pairs = files::pairs(&target.path, second)?;
+    let mut pairs = files::pairs(&target.path, second)?;
+    if target.record != *again && target.record == again.as_made_by(&target.record) {
+        // The records name the programs; nothing else in them differs.
+        pairs.retain(|pair| pair.name != record::FILE);
+    }
     let blame =
         blame::Blame::new(Evidence { old: &target.record, new: again, is_layout: target.is_layout, pairs: &pairs })?;
     let mut differences = Vec::new();

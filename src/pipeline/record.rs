@@ -169,6 +169,21 @@ impl Record {
         Ok(text)
     }
 
+    /// This record as it were, had the programs of `other` made the root file system; unchanged where
+    /// these are the same.
+    pub(crate) fn as_made_by(&self, other: &Self) -> Self {
+        let mut record = self.clone();
+        if let (RootInput::Packages(own), RootInput::Packages(theirs)) =
+            (&mut record.inputs.rootfs, &other.inputs.rootfs)
+            && own.tools != theirs.tools
+        {
+            // Programs write the same tree into a tar in their own ways.
+            (own.tools, own.key) = (theirs.tools.clone(), theirs.key);
+            record.stages.rootfs = other.stages.rootfs;
+        }
+        record
+    }
+
     /// Reads the record at `path`; none when there is no such file.
     ///
     /// # Errors

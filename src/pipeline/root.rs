@@ -23,6 +23,9 @@ use crate::pipeline::request::{Packages, Request, RootOrigin};
 use crate::settings;
 use crate::ui::Ui;
 
+/// How the names of those inputs begin that are versions of the host's programs.
+pub(crate) const TOOL: &str = "tool ";
+
 /// A root file system to compose from.
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -30,8 +33,8 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     /// The epoch of its inputs; `None` for one that the user gave.
     pub(crate) epoch: Option<Epoch>,
-    /// The digest over its inputs; `None` for one that the user gave.
-    pub(crate) identity: Option<Digest>,
+    /// Its key in the cache; `None` for one that the user gave.
+    pub(crate) key: Option<Digest>,
     /// Whether it was in the cache.
     pub(crate) reused: bool,
     /// Why it was made anew, where that was asked for.
@@ -74,6 +77,14 @@ impl Root {
         }
     }
 
+    /// The digest over what was asked for: its key without the versions of the host's programs, on
+    /// which a module does not depend (decision 9). `None` for one that the user gave.
+    pub(crate) fn identity(&self) -> Option<Digest> {
+        let inputs = &self.made.as_ref()?.record.inputs;
+        let asked = inputs.iter().filter(|(name, _)| !name.starts_with(TOOL));
+        Some(rootfs::key(&asked.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    }
+
     /// The sha256 of its tar, where it was made from packages.
     pub(crate) fn sha256(&self) -> Option<Digest> {
         self.made.as_ref().map(|made| made.record.sha256)
@@ -104,7 +115,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
         RootOrigin::Given(path) => Ok(Root {
             path: given(path)?,
             epoch: None,
-            identity: None,
+            key: None,
             reused: false,
             explanation: None,
             made: None,
@@ -140,9 +151,9 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
     if is_extract {
         warn_of_scripts(&built.record, ui);
     }
-    let (path, epoch, identity) = (built.archive, Some(epoch), Some(built.key));
+    let (path, epoch, key) = (built.archive, Some(epoch), Some(built.key));
     let made = Some(Made { resolution, record: built.record });
-    Ok(Root { path, epoch, identity, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
+    Ok(Root { path, epoch, key, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
 }
 
 /// Says which inputs changed since the cached root file system was made.

@@ -8,6 +8,7 @@
 
 mod archive;
 mod fetch;
+mod host;
 mod https;
 mod listing;
 mod lock;

@@ -166,19 +166,25 @@ fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
     })
 }
 
-/// Checks the inputs that only the second build knows: the programs that made the root file system.
-pub(super) fn same(old: &record::Inputs, new: &record::Inputs) -> Result<(), Error> {
+/// Checks the inputs that only the second build knows, and gives the programs that made the root
+/// file system if they are others: such a build may still come out the same, and mostly shall.
+pub(super) fn same(old: &record::Inputs, new: &record::Inputs) -> Result<Vec<String>, Error> {
     if old == new {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let json = |inputs: &record::Inputs| serde_json::to_value(inputs).unwrap_or_default();
     let text = |value: Option<serde_json::Value>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
     // The key follows from the others.
     let changes = json::compare(&json(old), &json(new)).into_iter().filter(|change| change.pointer != "/rootfs/key");
-    let changed: Vec<String> = changes
-        .map(|change| format!("{}: it was {}, and is {}", change.pointer, text(change.before), text(change.after)))
-        .collect();
-    if changed.is_empty() { Ok(()) } else { Err(not_the_same(&changed)) }
+    let (mut changed, mut programs) = (Vec::new(), Vec::new());
+    for change in changes {
+        let (before, after) = (text(change.before), text(change.after));
+        match change.pointer.strip_prefix("/rootfs/tools/") {
+            Some(name) => programs.push(format!("{name} was {before}, and is {after}")),
+            None => changed.push(format!("{}: it was {before}, and is {after}", change.pointer)),
+        }
+    }
+    if changed.is_empty() { Ok(programs) } else { Err(not_the_same(&changed)) }
 }
 
 fn difference(what: &str, before: &Digest, now: &Digest) -> String {
