@@ -45,3 +45,12 @@ fn a_module_does_not_depend_on_the_versions_of_the_hosts_programs() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report.pointer("/differences/0/file"), Some(&"build.json".into()), "{report}");
 }
+
+#[test]
+fn a_namespace_with_too_few_ids_is_told_before_anything_is_built() {
+    let world = World::new(&debs("1"));
+    let mut command = world.wrapped(&["unshare", "--user", "--map-root-user", "--"]);
+    let failed = finished(&command.args(BUILD).output().unwrap()).unwrap_err();
+    failed.is(4, "this user namespace has the user ids below 1 only");
+    failed.is(4, "unshare --map-root-user --map-auto");
+}

@@ -117,9 +117,12 @@ impl<'a> Log<'a> {
 
     /// Takes one line.
     pub(super) fn line(&mut self, line: &[u8]) {
-        self.tail.push(line);
         let text = String::from_utf8_lossy(line);
         let text = text.trim();
+        // apt tells dozens of long commands of dpkg's before it fails; they would hide why.
+        if !text.starts_with("/usr/bin/dpkg ") {
+            self.tail.push(line);
+        }
         text.clone_into(&mut self.last);
         if let Some(stage) = text.strip_prefix("I: ") {
             self.observer.event(Event::Item(model::path::escape(stage.trim_end_matches('.').as_bytes())));
@@ -281,6 +284,16 @@ mod tests {
         assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
         assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });
         assert_eq!(failure(&["odd"]), Failure::Other { what: "odd".into() });
+    }
+
+    #[test]
+    fn commands_of_dpkg_do_not_push_the_reason_out_of_the_log() {
+        let seen = Seen::default();
+        let mut log = Log::new(&seen, "amd64", 10);
+        log.line(b"tar: ./usr/sbin/x: Cannot change ownership to uid 0, gid 42: Invalid argument");
+        (0..100).for_each(|_| log.line(b"/usr/bin/dpkg --status-fd 8 --no-triggers --configure x:amd64 "));
+        log.line(b"E: tar --extract failed: 512");
+        assert_eq!(log.failure().1.len(), 2);
     }
 
     #[test]

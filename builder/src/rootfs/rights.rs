@@ -1,5 +1,6 @@
 //! By whose rights a build runs: chosen, and tried before anything is made.
 
+use std::fs;
 use std::io;
 
 use super::Error;
@@ -18,6 +19,10 @@ pub enum Mode {
     Unshare,
 }
 
+/// The user ids and group ids that Debian's packages give to files and accounts begin at 0 and end
+/// before this one.
+const NEEDED: u64 = 1000;
+
 /// By whose rights to build. What is chosen is tried first, so that a refusal is told apart from a
 /// failure of the build itself.
 pub(super) fn choose(mode: Mode) -> Result<Rights, Error> {
@@ -30,7 +35,36 @@ pub(super) fn choose(mode: Mode) -> Result<Rights, Error> {
         Mode::Auto | Mode::Root => ("root", Rights::Root),
         Mode::Unshare => ("unshare", Rights::User),
     };
-    probe(rights)?.map_or(Ok(rights), |what| Err(Error::NoRights { tried: name, what }))
+    let refused = if rights == Rights::Root { lacking() } else { None };
+    let refused = refused.map_or_else(|| probe(rights), |what| Ok(Some(what)))?;
+    refused.map_or(Ok(rights), |what| Err(Error::NoRights { tried: name, what }))
+}
+
+/// What root lacks in a user namespace that somebody else made, such as that of `unshare --map-root-user`.
+fn lacking() -> Option<String> {
+    for (map, kind) in [("/proc/self/uid_map", "user"), ("/proc/self/gid_map", "group")] {
+        let count = mapped(&fs::read_to_string(map).ok()?);
+        if count < NEEDED {
+            return Some(format!(
+                "this user namespace has the {kind} ids below {count} only, and packages need those below {NEEDED}; \
+                 `unshare --map-root-user --map-auto` gives it more"
+            ));
+        }
+    }
+    None
+}
+
+/// How many ids there are from 0 on without a gap, by user_namespaces(7).
+fn mapped(map: &str) -> u64 {
+    let number = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok());
+    let range = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        let first = number(words.next())?;
+        Some((first, first.saturating_add(number(words.nth(1))?)))
+    };
+    let mut ranges: Vec<(u64, u64)> = map.lines().filter_map(range).collect();
+    ranges.sort_unstable();
+    ranges.into_iter().fold(0, |end, (first, next)| if first <= end { end.max(next) } else { end })
 }
 
 /// Tries to make the namespaces; gives what was said when it cannot be done.
@@ -43,4 +77,19 @@ fn probe(rights: Rights) -> Result<Option<String>, Error> {
     }
     let said = model::path::escape(String::from_utf8_lossy(&captured.stderr).trim().as_bytes());
     Ok(Some(if said.is_empty() { captured.status.to_string() } else { said }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_counted_from_zero_to_the_first_gap() {
+        assert_eq!(mapped("         0          0 4294967295\n"), 4_294_967_295);
+        assert_eq!(mapped("0 1000 1\n"), 1);
+        assert_eq!(mapped("1 100000 65536\n0 1000 1\n"), 65537);
+        assert_eq!(mapped("0 1000 1\n5 100000 65536\n"), 1);
+        assert_eq!(mapped("1 100000 65536\n"), 0);
+        assert_eq!(mapped("nonsense\n"), 0);
+    }
 }
