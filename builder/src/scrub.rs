@@ -76,6 +76,18 @@ enum Test {
     JavaKeyStore,
 }
 
+/// Whether a file that a rule takes was made out of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// It was not: the rule takes it everywhere.
+    Nothing,
+    /// It was: the rule takes it where another secret rule took a file with content.
+    Others,
+    /// It is an initial RAM disk: the rule takes it where it holds a secret, or cannot be read
+    /// ([`ram_disk`](crate::ram_disk)).
+    RamDisk,
+}
+
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
@@ -89,9 +101,9 @@ pub struct Rule {
     pub action: Action,
     /// Whether such a file is a secret or an identity, which the user must be told of by its path.
     pub secret: bool,
-    /// Whether such a file is made out of others, so that it is to be taken only where another secret
-    /// rule took a file with content: it may hold a copy.
-    pub copies_secrets: bool,
+    /// Whether such a file is made out of others, so that it is to be taken only where it may hold a
+    /// secret of theirs.
+    pub copies: Copies,
     test: Test,
 }
 
@@ -161,8 +173,7 @@ pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> boo
 pub fn version() -> model::Digest {
     let mut text = String::from("scrub 1\n");
     for rule in RULES {
-        let copies = if rule.copies_secrets { "copies " } else { "" };
-        text.push_str(&format!("{} {:?} {:?} {copies}", rule.name, rule.paths, rule.test));
+        text.push_str(&format!("{} {:?} {:?} {:?} ", rule.name, rule.paths, rule.test, rule.copies));
         text.push_str(match rule.action {
             Action::Drop => "drop\n",
             Action::Empty => "empty\n",

@@ -18,6 +18,7 @@ pub(crate) mod opened;
 pub(crate) mod outputs;
 pub(crate) mod ownership;
 pub(crate) mod produce;
+pub(crate) mod ram_disks;
 pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod remembered;

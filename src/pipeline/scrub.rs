@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use builder::scrub::{self, Candidate, Look, Outcome, Rule};
+use builder::scrub::{self, Candidate, Copies, Look, Outcome, Rule};
 use composer::scan::Source;
 use composer::tree::{Kind, NodeId, Tree};
 use model::observe::{Event, Observer};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::pipeline::ownership::Ownership;
+use crate::pipeline::ram_disks::{self, Secrets};
 
 /// The largest file that is rewritten. `/etc/shadow` has a few hundred bytes, Java's trust store 170 KiB.
 const REWRITE_LIMIT: u64 = 4 << 20;
@@ -43,17 +44,15 @@ pub(crate) fn apply(
     let mut taken = takers(tree, ownership)?;
     // What has no content holds no secret, such as debconf's file of passwords where none was asked for.
     let empty: BTreeSet<NodeId> = taken.iter().map(|(_, id, _)| *id).filter(|id| is_empty(tree, *id)).collect();
-    let holds_secret = |(_, id, rule): &Taken| rule.secret && !rule.copies_secrets && !empty.contains(id);
-    if !taken.iter().any(holds_secret) {
-        taken.retain(|(_, _, rule)| !rule.copies_secrets);
-    }
+    let objections = weigh_copies(&mut taken, &empty, tree, ownership)?;
     let mut told: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
     for (path, id, rule) in taken {
         if !apply_rule(tree, &path, id, rule, epoch)? {
             continue;
         }
         if rule.secret && !empty.contains(&id) {
-            told.entry(rule.name).or_default().push(path.to_string());
+            let why = objections.get(&id).map_or_else(String::new, |objection| format!(" ({objection})"));
+            told.entry(rule.name).or_default().push(format!("{path}{why}"));
         }
         match scrubbed.iter_mut().find(|entry| entry.rule == rule.name) {
             Some(entry) => entry.paths.push(path),
@@ -70,8 +69,45 @@ pub(crate) fn apply(
     Ok(scrubbed)
 }
 
+/// Keeps of the files that were made out of others in `taken` only those that may hold a secret; gives back what
+/// is to be said of some of them.
+fn weigh_copies(
+    taken: &mut Vec<Taken>,
+    empty: &BTreeSet<NodeId>,
+    tree: &Tree<Source>,
+    ownership: &Ownership,
+) -> Result<BTreeMap<NodeId, String>, Error> {
+    let is_secret = |(_, id, rule): &&Taken| rule.secret && rule.copies == Copies::Nothing && !empty.contains(id);
+    let any_secret = taken.iter().any(|one| is_secret(&one));
+    let mut objections = BTreeMap::new();
+    if taken.iter().any(|(_, _, rule)| rule.copies == Copies::RamDisk) {
+        let mut secrets = Secrets::default();
+        for source in taken.iter().filter(is_secret).filter_map(|(_, id, _)| content(tree, *id)) {
+            secrets.add(source)?;
+        }
+        for (_, id, _) in taken.iter().filter(|(_, _, rule)| rule.copies == Copies::RamDisk) {
+            if let Some(disk) = content(tree, *id) {
+                objections.extend(ram_disks::objection(disk, &secrets, ownership)?.map(|objection| (*id, objection)));
+            }
+        }
+    }
+    taken.retain(|(_, id, rule)| match rule.copies {
+        Copies::Nothing => true,
+        Copies::Others => any_secret,
+        Copies::RamDisk => objections.contains_key(id),
+    });
+    Ok(objections)
+}
+
+fn content(tree: &Tree<Source>, id: NodeId) -> Option<&Source> {
+    match &tree.node(id).kind {
+        Kind::Regular(source) => Some(source),
+        _ => None,
+    }
+}
+
 fn is_empty(tree: &Tree<Source>, id: NodeId) -> bool {
-    matches!(&tree.node(id).kind, Kind::Regular(source) if source.size() == 0)
+    content(tree, id).is_some_and(|source| source.size() == 0)
 }
 
 type Taken = (ImagePath, NodeId, &'static Rule);
@@ -164,12 +200,43 @@ mod tests {
         assert!(matches!(notes.as_slice(), [note] if note.starts_with("left out /var/cache/debconf/passwords.dat: ")));
     }
 
+    /// A RAM disk with one file.
+    fn ram_disk(name: &str, content: &str) -> String {
+        let member = |name: &str, mode: usize, content: &str| {
+            let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+            let digits: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+            let pad = |text: String| text.clone() + &"\0".repeat(text.len().next_multiple_of(4) - text.len());
+            pad(pad(format!("070701{digits}{name}\0")) + content)
+        };
+        member(name, 0o100_600, content) + &member("TRAILER!!!", 0, "")
+    }
+
+    const DISK: &str = "boot/initrd.img-6.12";
+
     #[test]
-    fn an_initial_ram_disk_is_left_out_where_it_may_hold_a_secret() {
-        let (disk, passwords) = (("boot/initrd.img-6.12", "070701"), ("var/cache/debconf/passwords.dat", ""));
-        assert_eq!(scrubbed(&[disk, passwords]).0, ["debconf-passwords"]);
-        let (rules, notes) = scrubbed(&[disk, ("etc/iscsi/initiatorname.iscsi", "InitiatorName=x\n")]);
-        assert_eq!(rules, ["initial-ram-disks", "host-identifiers"]);
-        assert!(notes[0].starts_with("left out /boot/initrd.img-6.12: "), "{notes:?}");
+    fn an_initial_ram_disk_without_a_secret_stays() {
+        let disk = ram_disk("etc/fstab", "none");
+        assert_eq!(scrubbed(&[(DISK, &disk), ("etc/ssh/ssh_host_rsa_key", "secret")]).0, ["ssh-host-keys"]);
+        assert!(scrubbed(&[(DISK, &disk)]).0.is_empty());
+    }
+
+    #[test]
+    fn an_initial_ram_disk_that_holds_a_secret_is_left_out_and_named() {
+        let told = |files: &[(&str, &str)]| {
+            let (rules, notes) = scrubbed(files);
+            assert!(rules.contains(&"initial-ram-disks"), "{rules:?}");
+            notes.into_iter().find(|note| note.starts_with("left out /boot")).unwrap()
+        };
+        let copy = ram_disk("conf/key", "secret");
+        let note = told(&[(DISK, &copy), ("etc/iscsi/initiatorname.iscsi", "secret")]);
+        assert!(note.starts_with("left out /boot/initrd.img-6.12 (it holds /conf/key): an initial RAM disk"), "{note}");
+        let alone = ram_disk("./etc/iscsi/initiatorname.iscsi", "InitiatorName=x");
+        let note = told(&[(DISK, &alone)]);
+        assert!(note.contains("(it holds /etc/iscsi/initiatorname.iscsi)"), "{note}");
+        let note = told(&[(DISK, "lzo or what")]);
+        assert!(
+            note.contains("(it holds neither a cpio archive nor one compressed by gzip, xz or zstd at byte 0)"),
+            "{note}"
+        );
     }
 }

@@ -16,7 +16,7 @@ const BUILD: [Need; 3] = [
     Need { program: "gpgv", package: "gpgv" },
 ];
 
-const TEST: [Need; 12] = [
+const TEST: [Need; 13] = [
     Need { program: "setcap", package: "libcap2-bin" },
     Need { program: "setfattr", package: "attr" },
     Need { program: "setfacl", package: "acl" },
@@ -24,6 +24,7 @@ const TEST: [Need; 12] = [
     Need { program: "unshare", package: "util-linux" },
     Need { program: "ip", package: "iproute2" },
     Need { program: "curl", package: "curl" },
+    Need { program: "cpio", package: "cpio" },
     Need { program: "datefudge", package: "datefudge" },
     Need { program: "openssl", package: "openssl" },
     Need { program: "socat", package: "socat" },

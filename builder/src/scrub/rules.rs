@@ -1,6 +1,6 @@
 //! The table of rules. The first that takes a file decides.
 
-use super::{Action, Rule, Test, shadow, trust_store};
+use super::{Action, Copies, Rule, Test, shadow, trust_store};
 
 const fn rule(
     name: &'static str,
@@ -9,16 +9,16 @@ const fn rule(
     test: Test,
     action: Action,
 ) -> Rule {
-    Rule { name, reason, paths, action, secret: false, copies_secrets: false, test }
+    Rule { name, reason, paths, action, secret: false, copies: Copies::Nothing, test }
 }
 
 const fn secret(name: &'static str, reason: &'static str, paths: &'static [&'static str], test: Test) -> Rule {
-    Rule { name, reason, paths, action: Action::Drop, secret: true, copies_secrets: false, test }
+    Rule { name, reason, paths, action: Action::Drop, secret: true, copies: Copies::Nothing, test }
 }
 
 /// For a file that was made out of others when these had secrets among them.
-const fn copies(name: &'static str, reason: &'static str, paths: &'static [&'static str]) -> Rule {
-    Rule { name, reason, paths, action: Action::Drop, secret: true, copies_secrets: true, test: Test::Unowned }
+const fn copies(copies: Copies, name: &'static str, reason: &'static str, paths: &'static [&'static str]) -> Rule {
+    Rule { name, reason, paths, action: Action::Drop, secret: true, copies, test: Test::Unowned }
 }
 
 pub(super) const RULES: &[Rule] = &[
@@ -145,11 +145,13 @@ pub(super) const RULES: &[Rule] = &[
         Test::File,
     ),
     copies(
+        Copies::RamDisk,
         "initial-ram-disks",
-        "it was made while the other secrets were there and may hold copies of them; make it again where it is used",
+        "an initial RAM disk was made while the secrets were there; make it again where it is used",
         &["/boot/initrd.img-*", "/boot/initramfs-*"],
     ),
     copies(
+        Copies::Others,
         "ucf-digests",
         "ucf's digests of the configuration files that packages made, those with secrets among them",
         &["/var/lib/ucf/hashfile"],

@@ -32,6 +32,7 @@ fn main() -> Outcome {
     }
     seeds.digests()?;
     seeds.listing()?;
+    seeds.ram_disk()?;
     seeds.layout()?;
     seeds.texts()
 }
@@ -113,6 +114,20 @@ impl Seeds<'_> {
         let kept = builder::rootfs::listing::encode(&listing, &Digest::new([7; 32])).ok_or("it is too long")?;
         self.put("package_listing", "whole", &kept)?;
         self.put("package_listing", "body", &kept[44..kept.len() - 32])
+    }
+
+    /// A RAM disk whose second archive is compressed, and the same without.
+    fn ram_disk(&self) -> Outcome {
+        let member = |name: &str, mode: u32, content: &str| {
+            let fields = [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+            let digits: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+            let pad = |text: String| text.clone() + &"\0".repeat(text.len().next_multiple_of(4) - text.len());
+            pad(pad(format!("070701{digits}{name}\0")) + content)
+        };
+        let plain = member("etc", 0o040_755, "") + &member("etc/a", 0o100_644, "one") + &member("TRAILER!!!", 0, "");
+        self.put("ram_disk", "plain", plain.as_bytes())?;
+        let packed = zstd::encode_all(plain.as_bytes(), 1)?;
+        self.put("ram_disk", "packed", &[plain.as_bytes(), &[0; 8], &packed].concat())
     }
 
     /// A layout of our own with `$D` and `$S` where its digests and sizes stand.

@@ -3,9 +3,7 @@
 use std::io::{self, Read};
 
 use super::Reason;
-
-/// How much memory an xz or zstd stream may ask for, in bytes. `xz -9e` asks for 65 MiB.
-const MEMORY_LIMIT: u64 = 256 << 20;
+use crate::unpack::{Bounded, decompress};
 
 /// A .deb: its two archives, which are read in their order.
 pub(super) struct Package<R> {
@@ -56,7 +54,7 @@ impl<R: Read> Package<R> {
         let (suffix, size) = self.find(stem)?;
         let name = format!("{stem}{suffix}");
         let inner = decompress(&suffix, self.content(size)).ok_or(Reason::Compression { name })?;
-        Ok(Bounded { inner: inner?, left: limit, limit })
+        Ok(Bounded::new(inner?, limit))
     }
 
     /// The next member's name and size; its bytes come from [`Package::content`].
@@ -118,50 +116,4 @@ fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// The decompressed bytes of `input`; `None` when the suffix is not known.
-fn decompress<'a>(suffix: &str, input: impl Read + 'a) -> Option<io::Result<Box<dyn Read + 'a>>> {
-    Some(match suffix {
-        "" => Ok(Box::new(input)),
-        ".gz" => Ok(Box::new(flate2::read::MultiGzDecoder::new(input))),
-        ".xz" => liblzma::stream::Stream::new_stream_decoder(MEMORY_LIMIT, liblzma::stream::CONCATENATED)
-            .map(|stream| -> Box<dyn Read + 'a> { Box::new(liblzma::read::XzDecoder::new_stream(input, stream)) })
-            .map_err(io::Error::from),
-        ".zst" => zstd::Decoder::new(input).and_then(|mut decoder| -> io::Result<Box<dyn Read + 'a>> {
-            decoder.window_log_max(MEMORY_LIMIT.ilog2())?;
-            Ok(Box::new(decoder))
-        }),
-        _ => return None,
-    })
-}
-
-/// Refuses to give more than a number of bytes, so that a bomb ends in an error.
-pub(super) struct Bounded<'a> {
-    inner: Box<dyn Read + 'a>,
-    left: u64,
-    limit: u64,
-}
-
-impl Read for Bounded<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::FileTooLarge, format!("it unpacks to more than {} bytes", self.limit))
-        })?;
-        Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
-
-    use super::*;
-
-    #[test]
-    fn more_bytes_than_the_limit_are_an_error() {
-        let mut bounded = Bounded { inner: Box::new(io::repeat(0)), left: 100, limit: 100 };
-        assert_eq!(io::copy(&mut bounded, &mut io::sink()).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-    }
 }
