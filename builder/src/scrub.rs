@@ -18,8 +18,9 @@ use model::{Epoch, ImagePath};
 use pattern::matches;
 use rules::RULES;
 
-/// How many first bytes of a file the content rules look at.
-pub const HEAD: usize = 4096;
+/// How many first bytes of a file the content rules look at: the whole of a file that may be a key. What
+/// Courier makes has the certificate as text before the key, which begins in its second page.
+pub const HEAD: usize = 64 << 10;
 
 /// What is done with a file that a rule takes.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +153,7 @@ pub fn rule_for(candidate: &Candidate<'_>) -> Option<&'static Rule> {
 #[must_use]
 pub fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
     // A key of 16384 bits takes 13 KiB; a larger file is no key.
-    let may_be_key = !owned && (32..=64 << 10).contains(&size);
+    let may_be_key = !owned && (32..=HEAD as u64).contains(&size);
     let may_be_store = !owned && path.as_bytes().ends_with(b"/cacerts");
     may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")
 }

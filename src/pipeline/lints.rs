@@ -316,9 +316,14 @@ impl Room<'_> {
 }
 
 /// `/a, /b, /c and 4 others`.
-pub(crate) fn list(paths: &[ImagePath]) -> String {
-    let named: Vec<String> = paths.iter().take(MAX_NAMED).map(ToString::to_string).collect();
-    match paths.len().saturating_sub(MAX_NAMED) {
+fn list(paths: &[ImagePath]) -> String {
+    list_most(paths, MAX_NAMED)
+}
+
+/// The same with `most` paths named.
+pub(crate) fn list_most(paths: &[ImagePath], most: usize) -> String {
+    let named: Vec<String> = paths.iter().take(most).map(ToString::to_string).collect();
+    match paths.len().saturating_sub(most) {
         0 => named.join(", "),
         1 => format!("{} and 1 other", named.join(", ")),
         more => format!("{} and {more} others", named.join(", ")),

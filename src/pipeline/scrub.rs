@@ -221,6 +221,12 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_found_wherever_it_begins_in_its_file() {
+        let text = "Certificate:\n".repeat(4000) + "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
+        assert_eq!(scrubbed(&[("etc/server.pem", &text)]).0, ["private-keys"]);
+    }
+
+    #[test]
     fn an_initial_ram_disk_that_holds_a_secret_is_left_out_and_named() {
         let told = |files: &[(&str, &str)]| {
             let (rules, notes) = scrubbed(files);

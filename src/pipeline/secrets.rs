@@ -6,10 +6,13 @@ use model::{Diagnostic, ImagePath, Severity};
 
 use crate::pipeline::carve::Carved;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::lints::list;
+use crate::pipeline::lints::list_most;
 
 /// The finding's code.
 pub(crate) const CODE: &str = "possible-secret";
+
+/// The most files that the finding names: each wants to be looked at.
+const MAX_NAMED: usize = 50;
 
 /// Shipped files that a maintainer script made and closed to others, as it does with keys, cookies and
 /// passwords; none where nobody knows which files packages brought.
@@ -43,7 +46,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
         text: String::new(),
         message: format!(
             "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
-            list(&paths)
+            list_most(&paths, MAX_NAMED)
         ),
         cure: format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}"),
     })

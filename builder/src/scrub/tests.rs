@@ -20,6 +20,7 @@ fn each_rule_takes_what_it_is_for() {
         ("ssh-host-keys", "/etc/dropbear/dropbear_rsa_host_key", Look::Regular(b"\0\0\0\x07ssh-rsa")),
         ("ssh-host-keys", "/etc/dropbear/initramfs/dropbear_ed25519_host_key.pub", Look::Regular(b"")),
         ("service-keys", "/etc/ssl/certs/ssl-cert-snakeoil.pem", Look::Regular(b"")),
+        ("service-keys", "/etc/courier/dhparams.pem", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
         ("service-keys", "/etc/munge/munge.key", Look::Regular(b"\x9c\x01")),
         ("service-keys", "/etc/sasldb2", Look::Regular(b"\0")),
         ("service-keys", "/etc/freeradius/3.0/certs/dh", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
@@ -36,6 +37,8 @@ fn each_rule_takes_what_it_is_for() {
         ("generated-passwords", "/var/lib/ucf/cache/:etc:bacula:bacula-fd.conf", Look::Regular(b"Password = x\n")),
         ("ucf-digests", "/var/lib/ucf/hashfile", Look::Regular(b"0  /etc/x\n")),
         ("installation-logs", "/var/log/munin/munin-node-configure.log", Look::Regular(b"1\n")),
+        ("generated-passwords", "/etc/dbconfig-common/phpmyadmin.conf", Look::Regular(b"dbc_dbpass='x'\n")),
+        ("generated-passwords", "/var/lib/phpmyadmin/blowfish_secret.inc.php", Look::Regular(b"<?php\n")),
         ("generated-passwords", "/etc/firebird/4.0/SYSDBA.password", Look::Regular(b"ISC_PASSWORD=x\n")),
         (
             "service-keys",
