@@ -136,6 +136,7 @@ impl From<rootfs::Error> for Error {
                     + &list("unfinished", unfinished.clone());
                 Self::outside(error.to_string()).log(lists.trim_end())
             }
+            E::OtherPackage { .. } => Self::input("a package is not the one that the lock names").because(&error),
             E::Count { .. } => Self::bug(error.to_string()),
             E::Package { source, .. } => Self::outside(error.to_string()).because(source),
             _ => Self::outside("the root file system cannot be built").because(&error),

@@ -251,6 +251,13 @@ fn a_lock_that_was_spoilt_says_how_and_what_to_do() {
     let elsewhere = format!("uri = \"file:{}/other\"", world.path("archive").display());
     let uri = format!("uri = \"file:{}\"", world.path("archive").display());
     assert_snapshot!("from_elsewhere", spoil(&uri, &elsewhere));
+    // Another version of the same bytes: with the names of the files in the cache, and without.
+    let edited = || spoil("version = \"1\"", "version = \"2\"");
+    let told = edited();
+    assert!(told.starts_with("exit code: 1") && told.contains("is not the one that the lock names"), "{told}");
+    fs::write(&path, &text).unwrap();
+    world.build(&["--dry-run"]).unwrap();
+    assert_eq!(edited().lines().next(), Some("exit code: 1"));
     let digest = text.lines().find(|line| line.starts_with("settings = ")).unwrap();
     let other = format!("settings = \"sha256:{}\"", "0".repeat(64));
     assert_snapshot!("edited_settings", spoil(digest, &other));

@@ -130,6 +130,9 @@ impl Error {
             Self::NotAsLocked { .. } => {
                 "a maintainer script installed or removed packages, or the lock is not whole: then make it again by `module-builder lock --update`"
             }
+            Self::OtherPackage { .. } => {
+                "take module.lock from version control, or make it anew by `module-builder lock --update`"
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Failure::NoSpace.cure(),
             _ => "",
         }

@@ -18,6 +18,7 @@ use model::observe::{Event, Observer, Unit};
 use rayon::prelude::*;
 
 use super::deb;
+use super::repository::same;
 use super::{Error, io_error};
 use crate::apt::{Resolution, Resolved};
 use crate::cache::{self, Cache};
@@ -40,6 +41,8 @@ pub fn recall(resolution: &Resolution, cache: &Cache) -> Result<Vec<Option<Listi
 
 fn find(path: &Path, resolved: &Resolved) -> Option<Listing> {
     let listing = decode(&bytes(path)?, &resolved.sha256)?;
+    // Of another package than the resolution names, it is read again, which says so.
+    same(resolved, &listing.metadata, path).ok()?;
     // A shared cache may belong to somebody else; the mark only delays eviction.
     let _ = cache::touch(path);
     Some(listing)
@@ -76,6 +79,7 @@ pub fn read(
         observer.event(Event::Item(name.clone()));
         let listing = deb::listing(path, &resolved.sha256);
         let listing = listing.map_err(|source| Error::Package { package: name.clone(), source })?;
+        same(resolved, &listing.metadata, path)?;
         let kept = keep(&listing, resolved, cache, observer);
         observer.event(Event::Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
         Ok((listing, kept.err()))

@@ -57,6 +57,13 @@ pub(super) fn make(
 
 fn check(resolved: &Resolved, path: &Path) -> Result<Metadata, Error> {
     let metadata = deb::metadata(path)?;
+    same(resolved, &metadata, path)?;
+    Ok(metadata)
+}
+
+/// Fails when the .deb at `path`, which says `metadata` of itself, is another package than `resolved`:
+/// a lock may name one package and the sha256 of another.
+pub(super) fn same(resolved: &Resolved, metadata: &Metadata, path: &Path) -> Result<(), Error> {
     let package = &resolved.package;
     for (field, wanted) in [("Package", &package.name), ("Version", &package.version), ("Architecture", &package.arch)]
     {
@@ -66,7 +73,7 @@ fn check(resolved: &Resolved, path: &Path) -> Result<Metadata, Error> {
             return Err(Error::OtherPackage { path: path.to_owned(), field, wanted, found });
         }
     }
-    Ok(metadata)
+    Ok(())
 }
 
 fn link(from: &Path, to: &Path) -> io::Result<()> {

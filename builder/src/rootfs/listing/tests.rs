@@ -138,7 +138,7 @@ fn a_lie_is_found_out_when_the_packages_are_read() {
 #[test]
 fn what_would_be_too_large_to_be_read_is_not_kept() {
     let value = "x".repeat(usize::try_from(LIMIT).unwrap());
-    let control = format!("Package: one\nLong: {value}\n");
+    let control = format!("Package: one\nVersion: 1\nArchitecture: all\nLong: {value}\n");
     let world = World::of(&[Deb { control, suffix: "", ..Deb::new("one", "1") }]);
     assert_eq!(world.read().unwrap()[0].metadata.control.get("long").map(str::len), Some(value.len()));
     assert!(!world.kept(0).exists() && world.recall() == [None]);
@@ -147,4 +147,18 @@ fn what_would_be_too_large_to_be_read_is_not_kept() {
     File::create(world.kept(0)).unwrap().set_len(1 << 40).unwrap();
     assert_eq!(world.recall(), [None]);
     drop(world.folder);
+}
+
+#[test]
+fn what_is_another_package_than_the_lock_names_is_refused_and_not_recalled() {
+    let mut world = World::new();
+    world.read().unwrap();
+    world.resolution.packages[0].package.version = "9".to_owned();
+    assert!(world.recall()[0].is_none() && world.recall()[1].is_some());
+    assert!(matches!(world.read(), Err(Error::OtherPackage { field: "Version", .. })));
+
+    let mut world = World::new();
+    world.read().unwrap();
+    world.resolution.packages[0].sha256 = world.resolution.packages[1].sha256;
+    assert_eq!(world.recall()[0], None, "the names of the other are no names of this one");
 }
