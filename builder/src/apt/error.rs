@@ -208,7 +208,7 @@ pub enum Error {
         what: String,
     },
     /// Packages could not be brought into the cache: all of those that were tried.
-    #[error("{} packages could not be fetched:{}", failures.len(), lines(failures))]
+    #[error("{} could not be fetched:{}", packages(failures.len()), lines(failures))]
     Fetch {
         /// One for each package.
         failures: Vec<FetchFailure>,
@@ -335,4 +335,22 @@ fn lines<T: fmt::Display>(items: &[T]) -> String {
 
 fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_package_is_one() {
+        let failure =
+            FetchFailure { package: "a".to_owned(), url: "http://m/a".to_owned(), fault: FetchFault::Offline };
+        let said = |count| Error::Fetch { failures: vec![failure.clone(); count] }.to_string();
+        assert!(said(1).starts_with("1 package could not be fetched:\n  a "), "{}", said(1));
+        assert!(said(2).starts_with("2 packages could not be fetched:\n"), "{}", said(2));
+    }
 }
