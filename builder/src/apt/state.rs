@@ -274,7 +274,6 @@ Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "{root}/etc/";
-Dir::Etc::trusted "/dev/null";
 Dir::Etc::trustedparts "{root}/keyrings/";
 Dir::Log "{root}/log/";
 Dir::Log::planner "/dev/null";
