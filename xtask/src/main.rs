@@ -22,7 +22,7 @@ cargo xtask VERB
   peers    install the peers only, print their folder
   bench    time full and warm builds of the template module; with `compose`, the composer
            against the programs that it replaces; with `fetch`, downloads against curl
-  repro    build twenty modules twice each, in two different worlds, and compare: [MODULE...]
+  repro    build real modules twice each, in two different worlds, and compare: [MODULE...]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
 ";
 

@@ -19,7 +19,20 @@ mod clock;
 /// Name of the module and the Debian packages in it.
 type Module = (&'static str, &'static [&'static str]);
 
-const MODULES: [Module; 20] = [
+/// Packages that draw keys, cookies, passwords or identifiers when they are installed.
+const SECRETS: &[&str] = &[
+    "dropbear",
+    "freeradius",
+    "munge",
+    "open-iscsi",
+    "popularity-contest",
+    "rabbitmq-server",
+    "sasl2-bin",
+    "slapd",
+    "ssl-cert",
+];
+
+const MODULES: [Module; 22] = [
     ("nginx", &["nginx"]),
     ("apache2", &["apache2"]),
     ("chrony", &["chrony"]),
@@ -40,6 +53,8 @@ const MODULES: [Module; 20] = [
     ("openjdk", &["default-jre-headless"]),
     ("podman", &["podman"]),
     ("systemd", &["systemd"]),
+    ("kernel", &["linux-image-cloud-amd64"]),
+    ("secrets", SECRETS),
 ];
 
 /// Those that run in every test: small, and between them they make users, keys and caches.
@@ -318,10 +333,11 @@ fn verdict(rows: &[Row]) -> String {
 }
 
 fn page_text(rows: &[Row]) -> String {
-    let (verdict, table, days) = (verdict(rows), table(rows), clock::DAYS);
+    let (verdict, table, days, count) = (verdict(rows), table(rows), clock::DAYS, rows.len());
+    let secrets = SECRETS.join(", ");
     format!(
         "# Reproducibility\n\n\
-         `cargo xtask repro` builds twenty modules of different kinds, each with its whole root file system (`/**`), in two\n\
+         `cargo xtask repro` builds {count} modules of different kinds, each with its whole root file system (`/**`), in two\n\
          worlds, and compares the OCI manifest's digest, the composefs digest, the counts and what was scrubbed. This page is\n\
          its output, written with the verdict; digests change as the archive moves on.\n\n\
          {verdict}\n\n\
@@ -337,6 +353,8 @@ fn page_text(rows: &[Row]) -> String {
          starts, maintainer scripts included, and each build checks that it did. The kernel keeps the host's clock, by which\n\
          it stamps the files that a build writes; so does apt while it resolves the packages.\n\n\
          {table}\n\
+         The module `secrets` has packages that draw keys, cookies, passwords or identifiers when they are installed:\n\
+         {secrets}.\n\n\
          The rules are explained in [hermetic-build.md](hermetic-build.md); the number is how many files each took.\n"
     )
 }

@@ -3,8 +3,9 @@
 //! Debian's datefudge is a library that answers programs which ask for the time. The product clears
 //! the environment of what it starts, so the library comes in by another way: in the build's own
 //! mount namespace a script lies over `/usr/bin/mmdebstrap`, which preloads the library and starts
-//! the real one. The library lies over `/boot`, outside and, from the first hook on, inside the tree:
-//! that directory is there before the first program runs in the tree, and a mount leaves no trace.
+//! the real one. The library lies over `/home`, outside and, from the first hook on, inside the tree:
+//! that directory is there before the first program runs in the tree, no package writes to it, and a
+//! mount leaves no trace.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,7 @@ use crate::command::Outcome;
 pub(super) const DAYS: i64 = 400;
 
 /// Mounts the library and the script, and becomes the program that the other arguments name.
-pub(super) const MOUNT: &str = r#"mount --bind "$1" /boot; mount --bind "$2" /usr/bin/mmdebstrap; shift 2; exec "$@""#;
+pub(super) const MOUNT: &str = r#"mount --bind "$1" /home; mount --bind "$2" /usr/bin/mmdebstrap; shift 2; exec "$@""#;
 
 /// Where the parts of the clock lie.
 pub(super) struct Clock {
@@ -41,7 +42,7 @@ impl Clock {
 
     /// What a program's environment needs to have this clock.
     pub(super) fn environment() -> [String; 2] {
-        ["LD_PRELOAD=/boot/datefudge.so".to_owned(), format!("DATEFUDGE={}", DAYS * -86_400)]
+        ["LD_PRELOAD=/home/datefudge.so".to_owned(), format!("DATEFUDGE={}", DAYS * -86_400)]
     }
 }
 
@@ -60,8 +61,8 @@ fn text(real: &Path) -> String {
         r#"#!/bin/sh
 export {preload} {ahead}
 exec '{}' \
-  '--extract-hook=mount --bind /boot "$1/boot"' \
-  '--customize-hook=days=$(( ($(chroot "$1" date +%s) - $(env --unset=LD_PRELOAD date +%s)) / 86400 )); test $days -ge {least} && umount "$1/boot"' \
+  '--extract-hook=mount --bind /home "$1/home"' \
+  '--customize-hook=days=$(( ($(chroot "$1" date +%s) - $(env --unset=LD_PRELOAD date +%s)) / 86400 )); test $days -ge {least} && umount "$1/home"' \
   "$@"
 "#,
         real.display()
