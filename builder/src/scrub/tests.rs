@@ -22,6 +22,8 @@ fn each_rule_takes_what_it_is_for() {
         ("service-keys", "/etc/ssl/certs/ssl-cert-snakeoil.pem", Look::Regular(b"")),
         ("service-keys", "/etc/courier/dhparams.pem", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
         ("service-keys", "/etc/munge/munge.key", Look::Regular(b"\x9c\x01")),
+        ("service-keys", "/etc/nsd/nsd_control.pem", Look::Regular(b"-----BEGIN CERTIFICATE-----\n")),
+        ("service-keys", "/etc/xrdp/rsakeys.ini", Look::Regular(b"[keys]\n")),
         ("service-keys", "/etc/sasldb2", Look::Regular(b"\0")),
         ("service-keys", "/etc/freeradius/3.0/certs/dh", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
         ("service-keys", "/var/lib/rabbitmq/.erlang.cookie", Look::Regular(b"ABCDEFGHIJKLMNOPQRST")),
