@@ -92,7 +92,8 @@ struct Checked<'a> {
     fits: bool,
     /// In what the lock differs from manifest and settings.
     drift: &'a [Drift],
-    /// Whether the packages were compared with the archive's: not with `--offline`.
+    /// Whether the packages were compared with the archive's: not with `--offline`, and not where they cannot be
+    /// resolved.
     resolved: bool,
     /// What resolving everything now would change.
     changes: &'a [Change],
@@ -224,10 +225,23 @@ impl<'a> Task<'a> {
         self.context.ui.result(&self.path.display().to_string(), &value)
     }
 
+    /// What is to be done when the packages cannot be resolved: drift from the module is certain all the same.
+    fn uncompared(&self, error: Error, drift: &[Drift]) -> Result<Option<Lock>, Error> {
+        if drift.is_empty() {
+            return Err(error);
+        }
+        self.context.ui.warning(&format!("the packages are not compared with the archive's: {error}"), "");
+        Ok(None)
+    }
+
     fn check(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
         let Some(old) = old else { return Err(missing(&self.path)) };
         let drift = self.drifts(old);
-        let changes = if offline { Vec::new() } else { lock::diff(old, &self.resolve(Keep::Nothing)?) };
+        let new = match offline {
+            true => None,
+            false => self.resolve(Keep::Nothing).map(Some).or_else(|error| self.uncompared(error, &drift))?,
+        };
+        let changes = new.as_ref().map_or_else(Vec::new, |new| lock::diff(old, new));
         let fits = drift.is_empty() && changes.is_empty();
         let mut text = String::new();
         for drift in &drift {
@@ -240,7 +254,9 @@ impl<'a> Task<'a> {
             let _ = writeln!(text, "{} fits", self.path.display());
         }
         let path = &self.path;
-        self.context.ui.result(&text, &Checked { path, fits, drift: &drift, resolved: !offline, changes: &changes })?;
+        self.context
+            .ui
+            .result(&text, &Checked { path, fits, drift: &drift, resolved: new.is_some(), changes: &changes })?;
         if fits {
             return Ok(());
         }

@@ -94,6 +94,8 @@ fn a_lock_that_drifted_is_named_and_not_built_from() {
 
     let path = world.path("module/module.lock");
     let text = fs::read_to_string(&path).unwrap();
+    world.ask_for("tool, lib, lob");
+    assert_snapshot!("check_drifted_and_unresolved", lock(&world, &["--check"]));
     world.ask_for("lib, tool");
     assert_snapshot!("order_is_no_drift", build(&["--frozen", "--dry-run"]));
     fs::write(&path, text.replace("version = 1\n", "version = 9\n")).unwrap();
