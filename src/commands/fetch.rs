@@ -11,7 +11,7 @@ use crate::commands::Context;
 use crate::error::Error;
 use crate::pipeline::inputs;
 use crate::pipeline::request::Packages;
-use crate::pipeline::{lock, root};
+use crate::pipeline::{download, lock};
 use crate::settings;
 use crate::ui::size;
 
@@ -92,7 +92,7 @@ pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     for arch in archs {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
         let Some(resolution) = lock::resolution(&args.directory, &packages, &manifest)? else { continue };
-        root::fetch(&resolution, &packages, &context.ui)?;
+        download::fetch(&resolution, &packages, &context.ui)?;
         let closure = Closure::of(&resolution);
         context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));
         architectures.push(closure);

@@ -15,7 +15,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::pipeline::carve::Carved;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::secrets;
+use crate::pipeline::{named, secrets};
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
@@ -315,17 +315,6 @@ impl Room<'_> {
     }
 }
 
-/// `/a, /b, /c and 4 others`.
 fn list(paths: &[ImagePath]) -> String {
-    list_most(paths, MAX_NAMED)
-}
-
-/// The same with `most` paths named.
-pub(crate) fn list_most(paths: &[ImagePath], most: usize) -> String {
-    let named: Vec<String> = paths.iter().take(most).map(ToString::to_string).collect();
-    match paths.len().saturating_sub(most) {
-        0 => named.join(", "),
-        1 => format!("{} and 1 other", named.join(", ")),
-        more => format!("{} and {more} others", named.join(", ")),
-    }
+    named::some(paths, MAX_NAMED)
 }

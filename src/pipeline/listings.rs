@@ -6,8 +6,8 @@ use builder::apt::Resolution;
 use builder::rootfs::listing::{self, Listing};
 
 use crate::error::Error;
+use crate::pipeline::download;
 use crate::pipeline::request::{Packages, Request};
-use crate::pipeline::root;
 use crate::ui::Ui;
 
 /// What each package of `resolution` lists, in its order. Packages whose listing the cache has are not read,
@@ -31,7 +31,7 @@ pub(crate) fn obtain(
         let chosen = Resolution { packages: chosen, ..resolution.clone() };
         let debs = match fetched {
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
-            None => root::fetch(&chosen, packages, ui)?,
+            None => download::fetch(&chosen, packages, ui)?,
         };
         read = listing::read(&chosen, &debs, &packages.cache, ui)?.into_iter();
     }

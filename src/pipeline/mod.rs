@@ -5,6 +5,7 @@
 
 pub(crate) mod carve;
 pub(crate) mod compare;
+pub(crate) mod download;
 pub(crate) mod dry_run;
 pub(crate) mod examine;
 pub(crate) mod explain;
@@ -14,6 +15,7 @@ pub(crate) mod lints;
 pub(crate) mod listings;
 pub(crate) mod lists;
 pub(crate) mod lock;
+pub(crate) mod named;
 pub(crate) mod opened;
 pub(crate) mod outputs;
 pub(crate) mod ownership;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use builder::apt::{self, FetchOptions, Resolution, Variant};
+use builder::apt::{self, Resolution, Variant};
 use builder::cache::Lock;
 use builder::dpkg::Database;
 use builder::rootfs::deb::Listing;
@@ -15,6 +15,7 @@ use model::{Diagnostic, Digest, Epoch, Manifest, Severity};
 use serde::Serialize;
 
 use crate::error::{Error, Findings};
+use crate::pipeline::download;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::listings;
 use crate::pipeline::lock;
@@ -142,7 +143,7 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
     let (built, debs) = match found {
         Some(built) => (built, None),
         None => {
-            let debs = fetch(&resolution, packages, ui)?;
+            let debs = download::fetch(&resolution, packages, ui)?;
             (rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?, Some(debs))
         }
     };
@@ -243,25 +244,6 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, s
     Error::input(format!("{} {plural} not to be had from {} ({archs})", missing.len(), settings.suite))
         .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
         .findings(findings)
-}
-
-/// The closure's files, in its order.
-pub(crate) fn fetch(resolution: &Resolution, packages: &Packages, ui: &Ui) -> Result<Vec<PathBuf>, Error> {
-    Ok(fetch_unconverted(resolution, packages, ui)?)
-}
-
-/// As [`fetch`], for callers that look at what went wrong.
-pub(crate) fn fetch_unconverted(
-    resolution: &Resolution,
-    packages: &Packages,
-    ui: &Ui,
-) -> Result<Vec<PathBuf>, apt::Error> {
-    let defaults = FetchOptions::default();
-    // Downloads wait for the network, not for a processor.
-    let jobs = packages.jobs.max(defaults.jobs);
-    let apt::Access { proxy, certificates, .. } = packages.settings.access.clone();
-    let options = FetchOptions { offline: packages.offline, jobs, proxy, certificates, ..defaults };
-    apt::fetch(resolution, &packages.cache, &options, ui)
 }
 
 /// dpkg's database, as it would be after unpacking.

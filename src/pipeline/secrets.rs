@@ -6,7 +6,7 @@ use model::{Diagnostic, ImagePath, Severity};
 
 use crate::pipeline::carve::Carved;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::lints::list_most;
+use crate::pipeline::named;
 
 /// The finding's code.
 pub(crate) const CODE: &str = "possible-secret";
@@ -46,7 +46,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
         text: String::new(),
         message: format!(
             "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
-            list_most(&paths, MAX_NAMED)
+            named::some(&paths, MAX_NAMED)
         ),
         cure: format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}"),
     })

@@ -10,19 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::FetchFault;
 use super::http::Client;
 use super::solve::percent_decode;
-
-/// What is to be fetched.
-pub(super) struct Wanted<'a> {
-    pub(super) url: &'a str,
-    pub(super) size: u64,
-    pub(super) sha256: Digest,
-}
-
-/// Why one attempt failed, and whether another one may help.
-pub(super) enum Failure {
-    Transient(String),
-    Final(FetchFault),
-}
+use super::transfer::{Failure, Wanted, check_size};
 
 /// The file that a download grows in, locked for this process.
 ///
@@ -155,13 +143,6 @@ impl Part {
             progress(count as u64);
         }
     }
-}
-
-pub(super) fn check_size(wanted: &Wanted<'_>, found: u64) -> Result<(), Failure> {
-    if found == wanted.size {
-        return Ok(());
-    }
-    Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found }))
 }
 
 /// The fault of a file that the system would not read or write.

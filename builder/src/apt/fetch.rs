@@ -11,44 +11,12 @@ use std::time::Duration;
 
 use model::observe::{Event, Observer, Unit};
 
-use super::download::{self, Failure, Part, Wanted};
+use super::download::{self, Part};
 use super::error::{FetchFailure, FetchFault};
 use super::http::Client;
+use super::transfer::{Failure, FetchOptions, Wanted};
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
-
-/// How packages are fetched. It changes speed and place only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchOptions {
-    /// Take nothing but what the cache holds.
-    pub offline: bool,
-    /// How many files are checked and downloaded at once, at least one.
-    pub jobs: usize,
-    /// How often a file is tried again after an error that may pass.
-    pub retries: u32,
-    /// How long to wait before the first further attempt; it doubles with each one.
-    pub backoff: Duration,
-    /// What HTTP servers are told about this program.
-    pub user_agent: String,
-    /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
-    pub proxy: Option<String>,
-    /// The file that `SSL_CERT_FILE` names, for a clear error when it is no good.
-    pub certificates: Option<PathBuf>,
-}
-
-impl Default for FetchOptions {
-    fn default() -> Self {
-        Self {
-            offline: false,
-            jobs: 8,
-            retries: 4,
-            backoff: Duration::from_millis(500),
-            user_agent: concat!("module-builder/", env!("CARGO_PKG_VERSION")).to_owned(),
-            proxy: None,
-            certificates: None,
-        }
-    }
-}
 
 /// Gives the .deb of each package, in the order of the resolution, each checked in size and sha256
 /// just now. What the cache lacks is downloaded.

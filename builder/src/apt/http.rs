@@ -13,10 +13,9 @@ use reqwest::{ClientBuilder, Proxy, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
 
 use super::authorities;
-use super::download::{Failure, Wanted, check_size};
 use super::error::FetchFault;
-use super::fetch::FetchOptions;
 use super::names::Names;
+use super::transfer::{Failure, FetchOptions, Wanted, check_size};
 
 /// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
 /// resumed.

@@ -33,12 +33,14 @@ mod small;
 mod solve;
 mod state;
 mod together;
+mod transfer;
 
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
-pub use fetch::{FetchOptions, fetch};
+pub use fetch::fetch;
 pub use host::{HostMirror, HostMirrors, host_mirrors};
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
 pub use resolution::{Reason, ReleaseInfo, Resolution, Resolved};
 pub use settings::{Access, ParseVariantError, Settings, Source, Variant};
 pub use solve::resolve;
 pub use together::{Keep, resolve_together};
+pub use transfer::FetchOptions;

@@ -16,7 +16,7 @@ use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::record::{self, RootInput};
 use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
-use crate::pipeline::{lints, root};
+use crate::pipeline::{download, lints};
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -155,7 +155,7 @@ fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
     let Some((packages, resolution)) = request.packages().and_then(|it| Some((it, it.recorded.as_ref()?))) else {
         return Ok(());
     };
-    root::fetch_unconverted(resolution, packages, ui).map(|_| ()).map_err(|error| {
+    download::fetch(resolution, packages, ui).map(|_| ()).map_err(|error| {
         let names: Vec<String> = match &error {
             apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
             _ => return error.into(),

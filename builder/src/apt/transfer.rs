@@ -1,0 +1,62 @@
+//! What a download is asked for, and how it fails.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::Digest;
+
+use super::error::FetchFault;
+
+/// How packages are fetched. It changes speed and place only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchOptions {
+    /// Take nothing but what the cache holds.
+    pub offline: bool,
+    /// How many files are checked and downloaded at once, at least one.
+    pub jobs: usize,
+    /// How often a file is tried again after an error that may pass.
+    pub retries: u32,
+    /// How long to wait before the first further attempt; it doubles with each one.
+    pub backoff: Duration,
+    /// What HTTP servers are told about this program.
+    pub user_agent: String,
+    /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
+    pub proxy: Option<String>,
+    /// The file that `SSL_CERT_FILE` names, for a clear error when it is no good.
+    pub certificates: Option<PathBuf>,
+}
+
+impl Default for FetchOptions {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            jobs: 8,
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            user_agent: concat!("module-builder/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxy: None,
+            certificates: None,
+        }
+    }
+}
+
+/// What is to be fetched.
+pub(super) struct Wanted<'a> {
+    pub(super) url: &'a str,
+    pub(super) size: u64,
+    pub(super) sha256: Digest,
+}
+
+/// Why one attempt failed, and whether another one may help.
+pub(super) enum Failure {
+    Transient(String),
+    Final(FetchFault),
+}
+
+/// Fails when a server or a file has another size than the lock says.
+pub(super) fn check_size(wanted: &Wanted<'_>, found: u64) -> Result<(), Failure> {
+    if found == wanted.size {
+        return Ok(());
+    }
+    Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found }))
+}
