@@ -4,7 +4,7 @@
 //! Each module ships its whole root file system (`/**`), so that one digest judges every file.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -143,16 +143,21 @@ fn judge(rows: &[Row]) -> Outcome {
 /// A throw-away account with subordinate ids, removed when dropped.
 struct Account {
     home: PathBuf,
+    _lock: File,
 }
 
 impl Account {
     fn create() -> Outcome<Self> {
         let home = PathBuf::from("/var/tmp").join(USER);
+        // There is one account of this name: another run would take it away.
+        let path = home.with_extension("lock");
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        let lock = lock.map_err(|error| format!("cannot lock {}: {error}", path.display()))?;
         // What a killed run left behind.
         let _ = Command::new("userdel").args(["--remove", USER]).stderr(Stdio::null()).status();
         let _ = fs::remove_dir_all(&home);
         run(Command::new("useradd").args(["--create-home", "--home-dir"]).arg(&home).arg(USER))?;
-        Ok(Self { home })
+        Ok(Self { home, _lock: lock })
     }
 }
 
