@@ -11,12 +11,17 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// From and to, as ARCHITECTURE.md draws them.
-const ARROWS: [(&str, &str); 9] = [
+const ARROWS: [(&str, &str); 14] = [
     ("module-builder", "module-builder-model"),
     ("module-builder", "module-builder-builder"),
     ("module-builder", "module-builder-composer"),
     ("module-builder", "module-builder-attest"),
     ("module-builder", "module-builder-oci"),
+    ("module-builder", "module-builder-host"),
+    ("module-builder-builder", "module-builder-host"),
+    ("module-builder-composer", "module-builder-host"),
+    ("module-builder-oci", "module-builder-host"),
+    ("module-builder-host", "module-builder-model"),
     ("module-builder-builder", "module-builder-model"),
     ("module-builder-composer", "module-builder-model"),
     ("module-builder-attest", "module-builder-model"),
@@ -79,9 +84,9 @@ const MAIN: &[&str] = &["src/main.rs"];
 const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
 /// The one leaf: sha256 by the processor's own instructions.
 const UNSAFE: &[&str] = &["composer/src/verity/lanes.rs"];
-const SPAWNER: &[&str] = &["builder/src/process.rs"];
+const SPAWNER: &[&str] = &["base/host/src/process.rs"];
 /// Who writes down a command; running it is the spawner's work.
-const COMMANDS: &[&str] = &["builder/src/process.rs", "builder/src/apt/state.rs"];
+const COMMANDS: &[&str] = &["base/host/src/process.rs", "builder/src/apt/state.rs"];
 
 const RULES: &[Rule] = &[
     Rule { tokens: "unsafe", allowed: UNSAFE },
@@ -219,7 +224,7 @@ fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
 fn what_one_place_may_do_is_done_nowhere_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["src", "model/src", "builder/src", "composer/src", "attest/src", "oci/src"] {
+    for folder in ["src", "base/model/src", "base/host/src", "builder/src", "composer/src", "attest/src", "oci/src"] {
         rust_files(&root.join(folder), &mut files);
     }
     assert!(files.len() > 30, "too few files to be the whole product: {files:?}");
@@ -255,11 +260,11 @@ fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
             unsafe { g() }
         }
     "#;
-    let found = wrong_tokens("model/src/lib.rs", &scan(offender));
+    let found = wrong_tokens("base/model/src/lib.rs", &scan(offender));
     for tokens in
         ["println !", "process :: exit", "env :: var", "Instant :: now", "Command :: new", ". spawn ( )", "unsafe"]
     {
-        assert!(found.contains(&format!("model/src/lib.rs: `{tokens}`")), "{tokens}: {found:?}");
+        assert!(found.contains(&format!("base/model/src/lib.rs: `{tokens}`")), "{tokens}: {found:?}");
     }
     assert!(wrong_tokens("src/main.rs", &scan("fn main() { std::env::vars_os(); }")).is_empty());
 
@@ -277,7 +282,7 @@ fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
         fn after() {}
     "#;
     let scan = scan(innocent);
-    assert_eq!(wrong_tokens("model/src/lib.rs", &scan), Vec::<String>::new());
+    assert_eq!(wrong_tokens("base/model/src/lib.rs", &scan), Vec::<String>::new());
     assert_eq!(scan.test_modules, ["more"]);
     assert!(scan.text.contains(" fn after "), "{}", scan.text);
 }

@@ -3,12 +3,11 @@
 //! [`apt`] resolves requests to an exact closure of packages, locks it, and fetches the .debs into a
 //! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
 //! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, [`scrub`] names what must not be
-//! shipped, and [`ram_disk`] looks where a copy of that may be. [`process`] is the only place that starts processes.
+//! shipped, and [`ram_disk`] looks where a copy of that may be.
 
 pub mod apt;
 pub mod cache;
 pub mod dpkg;
-pub mod process;
 pub mod ram_disk;
 pub mod rootfs;
 pub mod scrub;

@@ -9,6 +9,9 @@ use model::{Arch, Digest};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file or directory of the host cannot be opened or written.
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// The operating system refused something about a file of the host.
     #[error("cannot {action} {}", path.display())]
     Io {

@@ -8,9 +8,35 @@ use super::{Error, Kind};
 
 const DAMAGED_LAYOUT: &str = "the layout was damaged or changed after it was written: build or fetch it again";
 
+impl From<host::Error> for Error {
+    fn from(error: host::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&host::Error> for Error {
+    fn from(error: &host::Error) -> Self {
+        use host::Fault;
+        let fault = match error {
+            host::Error::Io { action, path, source } => return Self::io(action, path, source),
+            host::Error::Place { fault, .. } => fault,
+        };
+        let hint = match fault {
+            Fault::Link | Fault::Outside => "put the file itself there: a link could lead to anything",
+            Fault::NotAFile(_) => "put a regular file there, or name another one",
+            Fault::NotADirectory(_) => "name a directory",
+            Fault::TooLarge { .. } => "name another file: no file of this kind is as large",
+            Fault::Replaced => "let nobody else write into this directory while a build runs",
+            Fault::Name => "name a file or directory by its name",
+        };
+        Self::input(error.to_string()).hint(hint)
+    }
+}
+
 impl From<composer::Error> for Error {
     fn from(error: composer::Error) -> Self {
         match &error {
+            composer::Error::Host(error) => error.into(),
             composer::Error::Io { action, path, source } => Self::io(action, path, source),
             composer::Error::ChangedWhileRead { .. }
             | composer::Error::SourceChanged { .. }
@@ -29,6 +55,8 @@ impl From<composer::Error> for Error {
 impl From<oci::Error> for Error {
     fn from(error: oci::Error) -> Self {
         match &error {
+            oci::Error::Host(error) if error.is_not_found() => Self::from(error).hint(DAMAGED_LAYOUT),
+            oci::Error::Host(error) => error.into(),
             oci::Error::Io { action, path, source } if source.kind() == std::io::ErrorKind::NotFound => {
                 Self::io(action, path, source).hint(DAMAGED_LAYOUT)
             }

@@ -18,7 +18,7 @@ use super::settings::{Access, Source};
 use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
-use crate::process::{self, Captured};
+use host::process::{self, Captured};
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use model::observe::{Event, Observer};
 
-use crate::process::Tail;
+use host::process::Tail;
 
 /// How many last lines of a log an error carries.
 const TAIL: usize = 40;

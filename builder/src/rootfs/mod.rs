@@ -29,7 +29,7 @@ use serde::Serialize;
 
 use crate::apt::Resolution;
 use crate::cache::{self, Cache};
-use crate::process::{self, Flow};
+use host::process::{self, Flow};
 
 pub use entry::{Change, Inputs, Record, changes, key};
 pub use error::Error;

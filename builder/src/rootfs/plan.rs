@@ -19,7 +19,7 @@ use std::path::Path;
 use model::Epoch;
 
 use crate::apt::{Resolution, Variant};
-use crate::process::Invocation;
+use host::process::Invocation;
 
 /// The host name inside a build.
 pub const HOSTNAME: &str = "localhost";

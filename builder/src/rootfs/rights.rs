@@ -5,7 +5,7 @@ use std::io;
 
 use super::Error;
 use super::plan::{self, Rights};
-use crate::process;
+use host::process;
 
 /// By whose rights to build.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

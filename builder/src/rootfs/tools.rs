@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Error;
 use super::plan::PATH;
-use crate::process::{self, Invocation};
+use host::process::{self, Invocation};
 
 /// The host's programs whose version can reach the bytes, by the package that brings them.
 pub(super) const TOOLS: [&str; 4] = ["apt", "dpkg", "mmdebstrap", "tar"];

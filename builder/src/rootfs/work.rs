@@ -9,7 +9,7 @@ use model::Digest;
 use super::plan::{self, Rights};
 use super::{Error, io_error};
 use crate::cache::Cache;
-use crate::process;
+use host::process;
 
 /// A build's temporary directory. It is removed with everything in it when the build ends in any
 /// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.

@@ -170,7 +170,7 @@ impl Seeds<'_> {
             self.put(target, name, text.as_bytes())?;
         }
         for kind in ["valid", "invalid"] {
-            let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/manifests").join(kind);
+            let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../base/model/tests/manifests").join(kind);
             for entry in fs::read_dir(manifests)? {
                 let entry = entry?;
                 self.put("manifest", &entry.file_name().to_string_lossy(), &fs::read(entry.path())?)?;

@@ -1,0 +1,438 @@
+//! A directory by its descriptor, and what lies in it.
+//!
+//! A path that is opened twice can lead to two places, and whoever owns a directory on the way decides
+//! which. A descriptor stays the same directory whatever is renamed around it, so a run opens a directory
+//! once and names what is in it from there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Fault};
+use crate::open::{READ, check_regular, read_all};
+
+/// Which symbolic links are followed below a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// None.
+    Refuse,
+    /// Those that stay below the directory. A kernel without `openat2` (before 5.6, or behind a filter of
+    /// system calls) cannot tell safely: there none is followed.
+    Below,
+}
+
+impl Links {
+    fn resolve(self) -> ResolveFlags {
+        let below = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match self {
+            Self::Refuse => below | ResolveFlags::NO_SYMLINKS,
+            Self::Below => below,
+        }
+    }
+}
+
+/// How often a path is resolved again when something was renamed meanwhile.
+const RACES: usize = 64;
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+    /// What the user calls it; for messages only.
+    path: PathBuf,
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Dir {
+    /// Opens the directory that `path` leads to. Links are followed: the user named it.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(Error::io("open", path))?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
+    /// Opens the directory that holds `path`, and gives the name that `path` has in it.
+    ///
+    /// # Errors
+    /// When there is none, or `path` ends in no name.
+    pub fn parent_of(path: &Path) -> Result<(Self, OsString), Error> {
+        let name = path.file_name().ok_or_else(|| Error::place(path, Fault::Name))?;
+        Ok((Self::open(path.parent().unwrap_or(Path::new("")))?, name.to_owned()))
+    }
+
+    /// The same directory by another descriptor.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let fd = self.fd.try_clone().map_err(Error::io("open", &self.path))?;
+        Ok(Self { fd, path: self.path.clone() })
+    }
+
+    /// What the user calls it; for messages only, since it may lead elsewhere by now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the user calls `name` in it; for messages only.
+    #[must_use]
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        if self.path == Path::new(".") { name.as_ref().to_owned() } else { self.path.join(name) }
+    }
+
+    /// Opens the regular file at `path`, which is relative and stays below the directory, for reading.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be opened, something else than a regular file is there, or the way to
+    /// it is not allowed.
+    pub fn file(&self, path: impl AsRef<Path>, links: Links) -> Result<File, Error> {
+        let path = path.as_ref();
+        let shown = self.join(path);
+        // Not opened before it is known what it is: opening a device can do something.
+        let found = self.resolve(path, OFlags::PATH, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        check_regular(&found, &shown)?;
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        check_regular(&file, &shown)?;
+        Ok(file.into())
+    }
+
+    /// The content of the regular file at `path`.
+    ///
+    /// # Errors
+    /// As [`Dir::file`], and when it has more than `limit` bytes.
+    pub fn read(&self, path: impl AsRef<Path>, links: Links, limit: u64) -> Result<Vec<u8>, Error> {
+        let path = path.as_ref();
+        read_all(self.file(path, links)?, &self.join(path), limit)
+    }
+
+    /// As [`Dir::read`]; none when there is nothing at `path`.
+    ///
+    /// # Errors
+    /// As [`Dir::read`].
+    pub fn read_if_there(&self, path: impl AsRef<Path>, links: Links, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        match self.read(path, links, limit) {
+            Err(error) if error.is_not_found() => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Opens the directory at `path`, which is relative and stays below this one.
+    ///
+    /// # Errors
+    /// When there is none, or the way to it is not allowed.
+    pub fn directory(&self, path: impl AsRef<Path>, links: Links) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let shown = self.join(path);
+        let fd = self
+            .resolve(path, OFlags::RDONLY | OFlags::DIRECTORY, links)
+            .map_err(|errno| self.fault(&shown, path, errno))?;
+        Ok(Self { fd, path: shown })
+    }
+
+    /// Resolves `path` below the directory, by the kernel where it can.
+    fn resolve(&self, path: &Path, flags: OFlags, links: Links) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::CLOEXEC;
+        for _ in 0..RACES {
+            match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), links.resolve()) {
+                // Something was renamed meanwhile, so that the kernel cannot tell.
+                Err(Errno::AGAIN) => {}
+                Err(Errno::NOSYS | Errno::PERM) => return self.step_by_step(path, flags),
+                resolved => return resolved,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// Resolves `path` name by name and follows no link.
+    fn step_by_step(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let mut names = Vec::new();
+        for component in path.components() {
+            match component {
+                Component::Normal(name) => names.push(name),
+                Component::CurDir => {}
+                _ => return Err(Errno::XDEV),
+            }
+        }
+        let last = names.pop().unwrap_or(OsStr::new("."));
+        let mut at = self.fd.try_clone().map_err(|_| Errno::MFILE)?;
+        for name in names {
+            at = open_no_link(&at, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?;
+        }
+        open_no_link(&at, last, flags)
+    }
+
+    /// What to say of `path` that could not be resolved: the kernel gives one number for several reasons.
+    fn fault(&self, shown: &Path, path: &Path, errno: Errno) -> Error {
+        if errno == Errno::NOTDIR
+            && let Ok(Some(stat)) = self.stat(path)
+        {
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Symlink => return Error::place(shown, Fault::Link),
+                FileType::Directory => {}
+                kind => return Error::place(shown, Fault::NotADirectory(kind.into())),
+            }
+        }
+        Error::resolved("open", shown, errno)
+    }
+
+    /// What is at `path`, without following a link at its end; none when there is nothing.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>, Error> {
+        let path = path.as_ref();
+        match rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(Error::io("read", &self.join(path))(errno)),
+        }
+    }
+
+    /// The kind of file that `name` is; none when there is nothing.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn kind(&self, name: impl AsRef<Path>) -> Result<Option<FileType>, Error> {
+        Ok(self.stat(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
+    }
+
+    /// Device and inode: what tells this directory from every other one.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn identity(&self) -> Result<(u64, u64), Error> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The names in it, sorted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn names(&self) -> Result<Vec<OsString>, Error> {
+        // A descriptor of its own, since reading moves a position.
+        let own =
+            rustix::fs::openat(&self.fd, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Error::io("read", &self.path))?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::new(own).map_err(Error::io("read", &self.path))? {
+            let entry = entry.map_err(Error::io("read", &self.path))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Makes the file `name`, which must not be there, with exactly `mode`, for reading and writing.
+    ///
+    /// # Errors
+    /// When something is there, or it cannot be made.
+    pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
+        let name = self.checked(name.as_ref())?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let path = self.join(name);
+        let file =
+            rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(Error::io("create", &path))?;
+        // The mode that is given to open is cut by the umask.
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(Error::io("set the mode of", &path))?;
+        Ok(file.into())
+    }
+
+    /// Makes the file `name`, which must not be there, with this content and exactly `mode`.
+    ///
+    /// # Errors
+    /// As [`Dir::create`].
+    pub fn write(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<(), Error> {
+        let name = name.as_ref();
+        let mut file = self.create(name, mode)?;
+        file.write_all(content).map_err(Error::io("write", &self.join(name)))
+    }
+
+    /// Puts a file of this content and exactly `mode` at `name`, in the place of what is there: whole or not
+    /// at all, and durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be made, or a directory is there.
+    pub fn replace(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<(), Error> {
+        let name = self.checked(name.as_ref())?;
+        let temporary = temporary_name(".", name);
+        let mut file = self.create(&temporary, mode)?;
+        let written = file
+            .write_all(content)
+            .and_then(|()| file.sync_all())
+            .map_err(Error::io("write", &self.join(name)))
+            .and_then(|()| self.rename(&temporary, self, name));
+        if written.is_err() {
+            // What cannot be removed has a name that nobody takes for the file.
+            let _ = self.remove_file(&temporary);
+        }
+        written?;
+        self.sync()
+    }
+
+    /// Makes the directory `name`, which must not be there, with exactly `mode`, and opens it.
+    ///
+    /// # Errors
+    /// When something is there, it cannot be made, or somebody replaced it before it was opened.
+    pub fn create_directory(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Self, Error> {
+        let name = self.checked(name.as_ref())?;
+        let path = self.join(name);
+        // Private until it is known to be ours.
+        rustix::fs::mkdirat(&self.fd, name, Mode::RWXU).map_err(Error::io("create", &path))?;
+        let made = self.directory(name, Links::Refuse)?;
+        let stat = rustix::fs::fstat(&made.fd).map_err(Error::io("read", &path))?;
+        // Whoever owns the directory around can put another one there, but none that is ours, private and empty.
+        let is_ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o077 == 0;
+        if !is_ours || !made.names()?.is_empty() {
+            return Err(Error::place(&path, Fault::Replaced));
+        }
+        made.set_mode(mode)?;
+        Ok(made)
+    }
+
+    /// Gives the directory itself exactly `mode`.
+    ///
+    /// # Errors
+    /// When it is somebody else's.
+    pub fn set_mode(&self, mode: u32) -> Result<(), Error> {
+        rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(Error::io("set the mode of", &self.path))
+    }
+
+    /// Gives `name` the name `to_name` in `to`, in the place of what is there.
+    ///
+    /// # Errors
+    /// When the system refuses, for example because a directory that is not empty is there.
+    pub fn rename(&self, name: impl AsRef<OsStr>, to: &Self, to_name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
+        rustix::fs::renameat(&self.fd, name, &to.fd, to_name).map_err(Error::io("put into place", &to.join(to_name)))
+    }
+
+    /// As [`Dir::rename`], but an error where anything is at `to_name`.
+    ///
+    /// # Errors
+    /// As [`Dir::rename`].
+    pub fn rename_to_new(&self, name: impl AsRef<OsStr>, to: &Self, to_name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
+        match rustix::fs::renameat_with(&self.fd, name, &to.fd, to_name, RenameFlags::NOREPLACE) {
+            // A file system that knows no flags; between the question and the answer somebody may come.
+            Err(Errno::INVAL | Errno::NOSYS) => match to.stat(to_name)? {
+                None => self.rename(name, to, to_name),
+                Some(_) => Err(Error::io("put into place", &to.join(to_name))(Errno::EXIST)),
+            },
+            done => done.map_err(Error::io("put into place", &to.join(to_name))),
+        }
+    }
+
+    /// Exchanges `name` with `to_name` in `to`, both of which are there, in one step; false where the file
+    /// system cannot.
+    ///
+    /// # Errors
+    /// When the system refuses for another reason.
+    pub fn exchange(&self, name: impl AsRef<OsStr>, to: &Self, to_name: impl AsRef<OsStr>) -> Result<bool, Error> {
+        let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
+        match rustix::fs::renameat_with(&self.fd, name, &to.fd, to_name, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(errno) => Err(Error::io("replace", &to.join(to_name))(errno)),
+        }
+    }
+
+    /// Removes the file or link `name`.
+    ///
+    /// # Errors
+    /// When there is none, or the system refuses.
+    pub fn remove_file(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let name = self.checked(name.as_ref())?;
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(Error::io("remove", &self.join(name)))
+    }
+
+    /// Removes the empty directory `name`.
+    ///
+    /// # Errors
+    /// When it is not empty, or the system refuses.
+    pub fn remove_directory(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let name = self.checked(name.as_ref())?;
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(Error::io("remove", &self.join(name)))
+    }
+
+    /// Removes `name` and everything below it. No link is followed and no other file system entered.
+    ///
+    /// # Errors
+    /// When the system refuses; what was removed by then is gone.
+    pub fn remove_tree(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
+        let name = self.checked(name.as_ref())?;
+        match self.remove_file(name) {
+            Ok(()) => return Ok(()),
+            Err(error) if self.kind(name)? != Some(FileType::Directory) => return Err(error),
+            Err(_) => {}
+        }
+        let below = self.directory(name, Links::Refuse)?;
+        if below.identity()?.0 != self.identity()?.0 {
+            return Err(Error::io("remove", below.path())(Errno::XDEV));
+        }
+        for entry in below.names()? {
+            below.remove_tree(&entry)?;
+        }
+        self.remove_directory(name)
+    }
+
+    /// Makes the directory's names durable.
+    ///
+    /// # Errors
+    /// When the system cannot.
+    pub fn sync(&self) -> Result<(), Error> {
+        match rustix::fs::fsync(&self.fd) {
+            // A file system that cannot sync directories keeps them as durable as it does.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(Error::io("make durable", &self.path)(errno)),
+        }
+    }
+
+    fn checked<'a>(&self, name: &'a OsStr) -> Result<&'a OsStr, Error> {
+        let bytes = name.as_bytes();
+        if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') || bytes.contains(&0) {
+            return Err(Error::place(&self.join(name), Fault::Name));
+        }
+        Ok(name)
+    }
+}
+
+fn open_no_link(at: &OwnedFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let opened = rustix::fs::openat(at, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    // With O_PATH a link is opened itself.
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode);
+    if kind == FileType::Symlink { Err(Errno::LOOP) } else { Ok(opened) }
+}
+
+/// `prefix`, `name`, and digits that nobody can foresee.
+pub(crate) fn temporary_name(prefix: &str, name: &OsStr) -> OsString {
+    let mut random = [0_u8; 8];
+    // Without randomness the name is taken or it is not: whoever makes it fails if it is.
+    let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    let mut text = OsString::from(prefix);
+    text.push(name);
+    text.push(format!(".{:016x}", u64::from_ne_bytes(random)));
+    text
+}
+
+#[cfg(test)]
+mod tests;

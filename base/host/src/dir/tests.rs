@@ -1,0 +1,153 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use super::*;
+use crate::error::Kind;
+
+fn place() -> (tempfile::TempDir, Dir) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("m")).unwrap();
+    fs::write(folder.path().join("secret"), "secret").unwrap();
+    let dir = Dir::open(&folder.path().join("m")).unwrap();
+    (folder, dir)
+}
+
+fn fault<T: std::fmt::Debug>(result: Result<T, Error>) -> Fault {
+    match result {
+        Err(Error::Place { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn links_are_followed_below_where_that_is_allowed_and_never_out() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir(m.join("deep")).unwrap();
+    fs::write(m.join("deep/file"), "file").unwrap();
+    symlink("deep/file", m.join("inside")).unwrap();
+    symlink("deep", m.join("way")).unwrap();
+    symlink("../secret", m.join("out")).unwrap();
+    symlink(folder.path().join("secret"), m.join("absolute")).unwrap();
+    symlink("..", m.join("up")).unwrap();
+    symlink("/proc/self/cwd", m.join("magic")).unwrap();
+    for path in ["deep/file", "inside", "way/file"] {
+        assert_eq!(dir.read(path, Links::Below, 9).unwrap(), b"file", "{path}");
+    }
+    for path in ["out", "absolute", "up/secret", "../secret", "/etc/passwd"] {
+        assert_eq!(fault(dir.read(path, Links::Below, 9)), Fault::Outside, "{path}");
+    }
+    for path in ["inside", "way/file", "out", "up/secret"] {
+        assert_eq!(fault(dir.read(path, Links::Refuse, 9)), Fault::Link, "{path}");
+    }
+    assert!(matches!(fault(dir.directory("magic", Links::Below)), Fault::Link | Fault::Outside));
+    assert_eq!(fault(dir.directory("way", Links::Refuse)), Fault::Link);
+    assert_eq!(fault(dir.directory("deep/file", Links::Refuse)), Fault::NotADirectory(Kind::File));
+    assert!(dir.read("none", Links::Below, 9).unwrap_err().is_not_found());
+}
+
+#[test]
+fn without_openat2_no_link_is_followed_and_nothing_leads_out() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir(m.join("deep")).unwrap();
+    fs::write(m.join("deep/file"), "file").unwrap();
+    symlink("deep", m.join("way")).unwrap();
+    symlink("deep/file", m.join("inside")).unwrap();
+    let open = |path: &str| dir.step_by_step(Path::new(path), READ | OFlags::CLOEXEC);
+    assert!(open("deep/file").is_ok() && open("./deep/./file").is_ok() && open(".").is_ok());
+    for (path, errno) in [("inside", Errno::LOOP), ("../secret", Errno::XDEV), ("/etc/passwd", Errno::XDEV)] {
+        assert_eq!(open(path).unwrap_err(), errno, "{path}");
+    }
+    assert!(matches!(open("way/file").unwrap_err(), Errno::LOOP | Errno::NOTDIR));
+    assert!(matches!(open("deep/../../secret").unwrap_err(), Errno::XDEV));
+}
+
+#[test]
+fn a_pipe_is_never_opened() {
+    let (folder, dir) = place();
+    rustix::fs::mknodat(CWD, folder.path().join("m/pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    assert_eq!(fault(dir.read("pipe", Links::Below, 9)), Fault::NotAFile(Kind::Pipe));
+    assert_eq!(fault(dir.file("pipe", Links::Refuse)), Fault::NotAFile(Kind::Pipe));
+}
+
+#[test]
+fn what_is_made_is_new_and_has_its_mode() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    dir.write("file", b"one", 0o644).unwrap();
+    assert_eq!(fs::metadata(m.join("file")).unwrap().permissions().mode() & 0o7777, 0o644);
+    assert!(dir.write("file", b"two", 0o644).is_err(), "nothing is overwritten");
+    symlink("../secret", m.join("link")).unwrap();
+    assert!(dir.write("link", b"two", 0o644).is_err());
+    assert_eq!(fs::read(folder.path().join("secret")).unwrap(), b"secret");
+    let made = dir.create_directory("made", 0o755).unwrap();
+    assert_eq!(fs::metadata(m.join("made")).unwrap().permissions().mode() & 0o7777, 0o755);
+    made.write("x", b"x", 0o600).unwrap();
+    for name in ["", ".", "..", "a/b", "a\0b"] {
+        assert_eq!(fault(dir.create(name, 0o644)), Fault::Name, "{name:?}");
+        assert_eq!(fault(dir.remove_tree(name)), Fault::Name, "{name:?}");
+    }
+}
+
+#[test]
+fn a_file_is_replaced_whole_and_a_link_in_its_place_is_not_followed() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    symlink("../secret", m.join("file")).unwrap();
+    dir.replace("file", b"new", 0o640).unwrap();
+    assert_eq!(fs::read(m.join("file")).unwrap(), b"new");
+    assert!(!fs::symlink_metadata(m.join("file")).unwrap().is_symlink());
+    assert_eq!(fs::read(folder.path().join("secret")).unwrap(), b"secret");
+    fs::create_dir(m.join("directory")).unwrap();
+    fs::write(m.join("directory/x"), "x").unwrap();
+    assert!(dir.replace("directory", b"new", 0o640).is_err());
+    assert_eq!(dir.names().unwrap(), ["directory", "file"], "no temporary file is left");
+}
+
+#[test]
+fn the_directory_stays_the_same_whatever_is_renamed_around_it() {
+    let (folder, dir) = place();
+    fs::rename(folder.path().join("m"), folder.path().join("aside")).unwrap();
+    symlink(folder.path(), folder.path().join("m")).unwrap();
+    dir.write("file", b"x", 0o644).unwrap();
+    assert!(folder.path().join("aside/file").is_file() && !folder.path().join("file").exists());
+}
+
+#[test]
+fn a_directory_that_somebody_put_in_the_place_of_ours_is_not_used() {
+    let (folder, dir) = place();
+    // As if it had been swapped between mkdir and open: what is there is not private.
+    fs::create_dir(folder.path().join("m/theirs")).unwrap();
+    fs::set_permissions(folder.path().join("m/theirs"), fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(dir.create_directory("theirs", 0o755).is_err());
+    assert_eq!(fs::metadata(folder.path().join("m/theirs")).unwrap().mode() & 0o777, 0o777, "its mode is left alone");
+}
+
+#[test]
+fn a_tree_is_removed_with_its_links_and_without_what_they_lead_to() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir_all(m.join("tree/a/b/c")).unwrap();
+    fs::write(m.join("tree/a/file"), "x").unwrap();
+    symlink("../../..", m.join("tree/a/up")).unwrap();
+    symlink(folder.path(), m.join("link")).unwrap();
+    dir.remove_tree("tree").unwrap();
+    dir.remove_tree("link").unwrap();
+    assert!(dir.names().unwrap().is_empty());
+    assert!(folder.path().join("secret").is_file());
+    assert!(dir.remove_tree("none").unwrap_err().is_not_found());
+}
+
+#[test]
+fn names_are_exchanged_and_renamed_only_to_new_ones() {
+    let (_folder, dir) = place();
+    dir.write("a", b"a", 0o644).unwrap();
+    dir.write("b", b"b", 0o644).unwrap();
+    assert!(dir.rename_to_new("a", &dir, "b").is_err());
+    if dir.exchange("a", &dir, "b").unwrap() {
+        assert_eq!(dir.read("a", Links::Refuse, 9).unwrap(), b"b");
+    }
+    dir.rename_to_new("a", &dir, "c").unwrap();
+    assert_eq!(dir.names().unwrap(), ["b", "c"]);
+}

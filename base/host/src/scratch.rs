@@ -1,0 +1,182 @@
+//! Temporary directories that do not stay: dropped they remove themselves, and what a killed run left the
+//! next one removes.
+//!
+//! A name is no proof of who made a directory, so each holds a file, [`MARK`], that no user has reason to
+//! make; a directory without it is never touched. A run holds a lock on each of its own as long as it
+//! lives, and the kernel gives the lock back when it does not: a marked directory that nobody has locked is
+//! abandoned.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::dir::{Dir, Links, temporary_name};
+use crate::error::Error;
+
+/// The file that marks a directory as one of ours.
+pub const MARK: &str = ".module-builder-scratch";
+
+/// What the file holds.
+const MARK_TEXT: &[u8] = b"A temporary directory of module-builder. It may be removed when no build runs.\n";
+
+/// A locked and marked temporary directory.
+#[derive(Debug)]
+pub struct Scratch {
+    parent: Dir,
+    name: OsString,
+    directory: Dir,
+}
+
+impl Scratch {
+    /// Makes a private directory in `parent`, whose name begins with `prefix`, after removing the abandoned
+    /// ones of this prefix. It holds [`MARK`] and nothing else.
+    ///
+    /// # Errors
+    /// When none can be made there.
+    pub fn new(parent: &Dir, prefix: &str) -> Result<Self, Error> {
+        remove_abandoned(parent, prefix);
+        let name = temporary_name(prefix, OsStr::new(""));
+        let directory = parent.create_directory(&name, 0o700)?;
+        // Without its mark nobody else touches it yet. Where there are no locks nothing is ever taken for
+        // abandoned.
+        let _ = lock(&directory);
+        directory.write(MARK, MARK_TEXT, 0o600)?;
+        Ok(Self { parent: parent.try_clone()?, name, directory })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.directory
+    }
+
+    /// What the directory is called; for messages, and for what cannot be done by a descriptor.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now goes with the next run.
+        let _ = remove(&self.parent, &self.name, &self.directory);
+    }
+}
+
+/// Locks an open directory as long as it is open.
+fn lock(directory: &Dir) -> Result<(), Errno> {
+    rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Removes what killed runs left. What cannot be removed, because it is another user's, stays: it is in
+/// nobody's way.
+fn remove_abandoned(parent: &Dir, prefix: &str) {
+    for name in parent.names().unwrap_or_default() {
+        if !name.as_bytes().starts_with(prefix.as_bytes()) {
+            continue;
+        }
+        let Ok(directory) = parent.directory(&name, Links::Refuse) else { continue };
+        if is_marked(&directory) && lock(&directory).is_ok() {
+            let _ = remove(parent, &name, &directory);
+        }
+    }
+}
+
+fn is_marked(directory: &Dir) -> bool {
+    directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64).is_ok_and(|text| text == MARK_TEXT)
+}
+
+/// Removes the open directory, if `name` is still its name: its content first and the mark last, so that a
+/// run that is killed meanwhile leaves something that the next one knows.
+fn remove(parent: &Dir, name: &OsStr, directory: &Dir) -> Result<(), Error> {
+    for entry in directory.names()? {
+        if entry != MARK {
+            directory.remove_tree(&entry)?;
+        }
+    }
+    let is_the_same = match parent.stat(name)? {
+        Some(stat) => (stat.st_dev, stat.st_ino) == directory.identity()?,
+        None => false,
+    };
+    if is_the_same {
+        directory.remove_file(MARK)?;
+        parent.remove_directory(name)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    const PREFIX: &str = ".x.partial-";
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        Dir::open(folder).unwrap().names().unwrap()
+    }
+
+    #[test]
+    fn the_abandoned_go_and_the_living_and_what_has_no_mark_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let parent = Dir::open(folder.path()).unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let living = Scratch::new(&parent, PREFIX).unwrap();
+        living.dir().write("half", b"half", 0o644).unwrap();
+        fs::create_dir_all(path(".x.partial-killed/deep")).unwrap();
+        fs::write(path(".x.partial-killed/deep/file"), "file").unwrap();
+        fs::write(path(".x.partial-killed").join(MARK), MARK_TEXT).unwrap();
+        // None of these is a directory of a run, whatever it is called.
+        fs::create_dir(path(".x.partial-notes")).unwrap();
+        fs::write(path(".x.partial-notes/thesis"), "years of work").unwrap();
+        fs::create_dir(path(".x.partial-other")).unwrap();
+        fs::write(path(".x.partial-other").join(MARK), "something else").unwrap();
+        fs::create_dir(path(".x.partial-empty")).unwrap();
+        fs::write(path(".x.partial-file"), "").unwrap();
+        std::os::unix::fs::symlink(".x.partial-notes", path(".x.partial-link")).unwrap();
+
+        let next = Scratch::new(&parent, PREFIX).unwrap();
+        assert!(living.path().join("half").is_file(), "another run is at work there");
+        assert!(!path(".x.partial-killed").exists());
+        assert!(path(".x.partial-notes/thesis").is_file());
+        drop((living, next));
+        let kept = [".x.partial-empty", ".x.partial-file", ".x.partial-link", ".x.partial-notes", ".x.partial-other"];
+        assert_eq!(names(folder.path()), kept);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_put_in_its_place_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(&Dir::open(folder.path()).unwrap(), PREFIX).unwrap();
+        let path = scratch.path();
+        fs::rename(&path, folder.path().join("aside")).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("file"), "theirs").unwrap();
+        drop(scratch);
+        assert!(path.join("file").is_file());
+    }
+
+    #[test]
+    fn runs_that_begin_at_once_never_take_each_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let parent = Dir::open(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let scratch = Scratch::new(&parent, PREFIX).unwrap();
+                        scratch.dir().write("file", b"content", 0o644).unwrap();
+                        assert_eq!(scratch.dir().read("file", Links::Refuse, 9).unwrap(), b"content");
+                    }
+                });
+            }
+        });
+        assert!(names(folder.path()).is_empty());
+    }
+}

@@ -1,0 +1,1 @@
+//! 6. What changes during a build is an error.

@@ -1,0 +1,1 @@
+//! 3. What comes from outside is opened below a descriptor, and written there.

@@ -1,0 +1,1 @@
+//! 4. Readers refuse what the documents promise that they refuse.

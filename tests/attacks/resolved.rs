@@ -1,0 +1,1 @@
+//! 1. What was resolved is checked where it gets its type.

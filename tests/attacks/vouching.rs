@@ -1,0 +1,1 @@
+//! 2. What comes with the sources vouches for nothing.

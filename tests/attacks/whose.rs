@@ -1,0 +1,1 @@
+//! 5. Only what is ours is removed or replaced.
