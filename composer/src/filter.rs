@@ -3,7 +3,7 @@
 //! A path is shipped when no exclude takes it and some include does; an exclude of a directory takes
 //! everything below it. This is what rsync does with the rules in the order excludes, `+ */`,
 //! includes, `- *`, and with `--prune-empty-dirs`; the real rsync is the judge in
-//! `tests/peer_filter.rs`. `docs/filter.md` has the rules for users. Decided deviations:
+//! `tests/peer_filter.rs`. `docs/formats/filter.md` has the rules for users. Decided deviations:
 //!
 //! - an include that names a directory without a wildcard is read as `directory/***`;
 //! - the directories of a pattern before its first wildcard are resolved through the tree's own

@@ -2,7 +2,7 @@
 //!
 //! [`write`] makes the bytes that C `mkcomposefs --min-version=1 --max-version=1` makes for the same
 //! tree; [`read`] gives the tree back; [`dump`] prints it as composefs-dump(5). The format is
-//! described in `docs/composefs-image.md`.
+//! described in `docs/formats/composefs-image.md`.
 //!
 //! Writing takes four steps, each in its module: `survey` checks the tree and finds the first name
 //! of each inode, `plan` puts the inodes in order and turns them into what overlayfs is to see,

@@ -124,7 +124,7 @@ fn extended(case: &Case, text: &str) -> String {
     format!("{text}/***")
 }
 
-// ---- The facts of the contract ----
+// ---- What older pipelines emitted, and what rsync makes of it ----
 
 const NGINX: &[&str] = &["etc/nginx/nginx.conf", "etc/nginx/conf.d/a.conf", "etc/passwd", "var/empty/"];
 

@@ -2,7 +2,7 @@
 //!
 //! The platform compares fingerprints to see whether a module has to be built again. The inputs are
 //! named, so that a difference can be explained: manifest, neighbours, overlay content and modes,
-//! the packages or the given root file system, settings, tool version (CONTRACT, section 3).
+//! the packages or the given root file system, settings, tool version (docs/formats/artifact.md).
 
 use std::collections::BTreeMap;
 use std::fmt;

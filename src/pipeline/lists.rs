@@ -1,4 +1,4 @@
-//! `file-list.txt` and `package-list.txt` (CONTRACT, section 3).
+//! `file-list.txt` and `package-list.txt` (docs/formats/artifact.md).
 
 use composer::tree::{Entries, Tree};
 use model::package::Package;

@@ -162,7 +162,7 @@ fn extract(archive: &Path, to: &Path) -> PathBuf {
     to.to_owned()
 }
 
-/// Lays the overlay over the extracted tree as CONTRACT and docs say, by other means than ours.
+/// Lays the overlay over the extracted tree as docs/formats/manifest.md says, by other means than ours.
 fn lay_over(overlay: &Path, tree: &Path, epoch: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch);
     for file in files(overlay) {

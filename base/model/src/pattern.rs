@@ -22,7 +22,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
-/// Why a text is no pattern. Each variant is one rule of CONTRACT section 1.
+/// Why a text is no pattern. Each variant is one rule of docs/formats/filter.md, "Patterns".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// The text is empty.
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rule_of_the_contract_has_its_error() {
+    fn each_rule_of_the_format_has_its_error() {
         for (text, error) in [
             ("", PatternError::Empty),
             ("etc/nginx", PatternError::NotAnchored),

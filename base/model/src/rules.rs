@@ -64,7 +64,7 @@ pub struct Rule {
     pub origin: Origin,
 }
 
-/// The rules of one build (CONTRACT, section 2): a path is shipped when no exclude takes it and
+/// The rules of one build (docs/formats/filter.md): a path is shipped when no exclude takes it and
 /// some include does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rules {

@@ -1,4 +1,4 @@
-//! `module.lock`: a resolution written down. `docs/lock.md` describes the file.
+//! `module.lock`: a resolution written down. `docs/formats/lock.md` describes the file.
 
 mod change;
 mod fit;

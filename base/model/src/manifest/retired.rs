@@ -1,4 +1,4 @@
-//! Keys of older manifests, and where each belongs now (CONTRACT, section 1).
+//! Keys of older manifests, and where each belongs now (docs/formats/manifest.md, "Retired keys").
 
 use super::check::{Check, Cursor};
 use super::lists;

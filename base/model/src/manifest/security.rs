@@ -89,7 +89,7 @@ pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
     security
 }
 
-/// A list of capability names. For a service the contract gives no rule, so that an unknown name
+/// A list of capability names. For a service the format gives no rule, so that an unknown name
 /// there is only warned about.
 pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool) -> Vec<Entry<String>> {
     let mut capabilities = Vec::new();

@@ -1,4 +1,5 @@
-//! The types of a checked manifest. A value that exists obeys CONTRACT section 1.
+//! The types of a checked manifest. A value that exists obeys
+//! docs/formats/manifest.md.
 
 use std::collections::BTreeMap;
 
