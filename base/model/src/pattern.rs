@@ -22,7 +22,7 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
-/// Why a text is no pattern. Each variant is one rule of docs/formats/filter.md, "Patterns".
+/// Why a text is no pattern. Each variant is one rule of docs/formats/manifest.md, "Patterns".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// The text is empty.
