@@ -10,6 +10,7 @@ mod command;
 mod debian;
 mod demo;
 mod fuzz;
+mod licences;
 mod peers;
 mod repro;
 mod suite;

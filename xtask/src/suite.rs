@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use crate::command::{self, Outcome, is_installed, is_root, top};
-use crate::{debian, peers, repro};
+use crate::{debian, licences, peers, repro};
 
 /// Checks the style and runs every test; `filters` goes on to `cargo test`.
 pub(crate) fn run(filters: &[String]) -> Outcome {
@@ -21,6 +21,7 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
         "-D",
         "warnings",
     ]))?;
+    licences::check()?;
     // The fuzz targets run on nightly alone, but every toolchain can tell whether they still fit.
     let targets = top().join("fuzz/Cargo.toml");
     command::run(cargo().args(["fmt", "--check", "--manifest-path"]).arg(&targets))?;
