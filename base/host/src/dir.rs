@@ -112,6 +112,21 @@ impl Dir {
         Ok(file.into())
     }
 
+    /// As [`Dir::file`], in one step, for a file that was a regular one when this run looked: a walk of many
+    /// files has looked at each. Gives what the file is now, too, to be compared with what it was.
+    ///
+    /// # Errors
+    /// As [`Dir::file`].
+    pub fn known_file(&self, path: impl AsRef<Path>, links: Links) -> Result<(File, Stat), Error> {
+        let path = path.as_ref();
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io("read", &self.join(path))(errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok((file.into(), stat)),
+            kind => Err(Error::place(&self.join(path), Fault::NotAFile(kind.into()))),
+        }
+    }
+
     /// The content of the regular file at `path`.
     ///
     /// # Errors
@@ -148,6 +163,7 @@ impl Dir {
     /// Resolves `path` below the directory, by the kernel where it can.
     fn resolve(&self, path: &Path, flags: OFlags, links: Links) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         for _ in 0..RACES {
             match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), links.resolve()) {
                 // Something was renamed meanwhile, so that the kernel cannot tell.
@@ -187,6 +203,10 @@ impl Dir {
                 FileType::Directory => {}
                 kind => return Error::place(shown, Fault::NotADirectory(kind.into())),
             }
+        }
+        if errno == Errno::NOENT && matches!(self.kind(path), Ok(Some(FileType::Symlink))) {
+            // Else a file that is optional would count as not there.
+            return Error::place(shown, Fault::Dangling);
         }
         Error::resolved("open", shown, errno)
     }

@@ -69,6 +69,26 @@ fn a_pipe_is_never_opened() {
     rustix::fs::mknodat(CWD, folder.path().join("m/pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     assert_eq!(fault(dir.read("pipe", Links::Below, 9)), Fault::NotAFile(Kind::Pipe));
     assert_eq!(fault(dir.file("pipe", Links::Refuse)), Fault::NotAFile(Kind::Pipe));
+    assert_eq!(fault(dir.known_file("pipe", Links::Refuse)), Fault::NotAFile(Kind::Pipe));
+}
+
+#[test]
+fn a_known_file_comes_with_what_it_is_now() {
+    let (folder, dir) = place();
+    fs::write(folder.path().join("m/file"), "12345").unwrap();
+    symlink("file", folder.path().join("m/link")).unwrap();
+    let (_, stat) = dir.known_file("file", Links::Refuse).unwrap();
+    assert_eq!((stat.st_size, Some(stat.st_ino)), (5, dir.stat("file").unwrap().map(|stat| stat.st_ino)));
+    assert_eq!(fault(dir.known_file("link", Links::Refuse)), Fault::Link);
+    assert_eq!(fault(dir.known_file("", Links::Refuse)), Fault::NotAFile(Kind::Directory), "the directory itself");
+}
+
+#[test]
+fn a_link_to_nothing_is_not_nothing() {
+    let (folder, dir) = place();
+    symlink("none", folder.path().join("m/dangling")).unwrap();
+    assert_eq!(fault(dir.read_if_there("dangling", Links::Below, 9)), Fault::Dangling);
+    assert!(dir.read_if_there("none", Links::Below, 9).unwrap().is_none());
 }
 
 #[test]

@@ -71,8 +71,9 @@ fn a_lock_leads_back_to_itself_whatever_the_order() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("module.lock");
     write(&path, &lock).unwrap();
-    assert_eq!(read(&path).unwrap(), lock);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let module = host::Dir::open(directory.path()).unwrap();
+    assert_eq!(read(&module, "module.lock").unwrap(), lock);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]
