@@ -127,6 +127,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_changes_after_the_scan_has_no_fingerprint_whether_it_is_shipped_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("rootfs")).unwrap();
+        let file = folder.path().join("rootfs/page");
+        fs::write(&file, "good").unwrap();
+        let files = Overlay::scan(&host::Dir::open(folder.path()).unwrap(), "rootfs").unwrap();
+        let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
+        let print = Fingerprint::new().with_overlay(&files, epoch).unwrap();
+        assert_eq!(
+            print.overlay().unwrap(),
+            Fingerprint::new().with_overlay(&files, epoch).unwrap().overlay().unwrap()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&file, "evil").unwrap();
+        assert_eq!(Fingerprint::new().with_overlay(&files, epoch).unwrap_err().kind, crate::error::Kind::Outside);
+        assert!(Fingerprint::new().overlay().is_err(), "what was not added is no digest");
+    }
+
+    #[test]
     fn every_named_input_counts() {
         let base = Fingerprint::new().with("rootfs", "a");
         assert_ne!(base.digest(), Fingerprint::new().with("rootfs", "b").digest());

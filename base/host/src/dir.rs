@@ -309,6 +309,29 @@ impl Dir {
         self.sync()
     }
 
+    /// As [`Dir::replace`], but where `name` is a link to a file below the directory, that file is replaced
+    /// and the link stays: whoever follows the link finds the new content.
+    ///
+    /// # Errors
+    /// As [`Dir::replace`], and when a link leads out of the directory.
+    pub fn replace_target(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<(), Error> {
+        let mut path = PathBuf::from(self.checked(name.as_ref())?);
+        for _ in 0..RACES {
+            if self.kind(&path)? != Some(FileType::Symlink) {
+                let parent = path.parent().unwrap_or(Path::new(""));
+                let name = path.file_name().ok_or_else(|| Error::place(&self.join(&path), Fault::Name))?;
+                // The links were read by their names only; the way that they lead is checked here.
+                return self.directory(parent, Links::Below)?.replace(name, content, mode);
+            }
+            let target = rustix::fs::readlinkat(&self.fd, &path, Vec::new())
+                .map_err(|errno| Error::io("read the link", &self.join(&path))(errno))?;
+            path.set_file_name("");
+            // An absolute target takes the place of the whole path, and leads out.
+            path.push(OsStr::from_bytes(target.as_bytes()));
+        }
+        Err(Error::place(&self.join(name.as_ref()), Fault::Link))
+    }
+
     /// Makes the directory `name`, which must not be there, with exactly `mode`, and opens it.
     ///
     /// # Errors

@@ -152,14 +152,15 @@ pub fn read(module: &host::Dir, name: &str) -> Result<Lock, Error> {
     parse(&text.map_err(|_| Error::Syntax { position: None, message: "it is not UTF-8".to_owned() })?)
 }
 
-/// Writes a lock file: whole or not at all.
+/// Writes a lock file: whole or not at all. Where it is a link to a file of its directory, that file is
+/// written.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
     let text = text(lock)?;
     let (directory, name) = host::Dir::parent_of(path)?;
-    Ok(directory.replace(name, text.as_bytes(), 0o644)?)
+    Ok(directory.replace_target(name, text.as_bytes(), 0o644)?)
 }
 
 #[cfg(test)]

@@ -126,6 +126,32 @@ fn a_file_is_replaced_whole_and_a_link_in_its_place_is_not_followed() {
 }
 
 #[test]
+fn what_a_link_leads_to_is_replaced_and_never_what_lies_outside() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir(m.join("deep")).unwrap();
+    fs::write(m.join("deep/file"), "old").unwrap();
+    symlink("deep/link", m.join("first")).unwrap();
+    symlink("../deep/file", m.join("deep/link")).unwrap();
+    dir.replace_target("first", b"new", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("deep/file")).unwrap(), b"new");
+    assert!(m.join("first").is_symlink() && m.join("deep/link").is_symlink());
+    symlink("deep/none", m.join("dangling")).unwrap();
+    dir.replace_target("dangling", b"made", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("deep/none")).unwrap(), b"made");
+    dir.replace_target("plain", b"plain", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("plain")).unwrap(), b"plain");
+    symlink("../secret", m.join("out")).unwrap();
+    symlink(folder.path().join("secret"), m.join("absolute")).unwrap();
+    symlink("loop", m.join("loop")).unwrap();
+    for name in ["out", "absolute"] {
+        assert_eq!(fault(dir.replace_target(name, b"lost", 0o644)), Fault::Outside, "{name}");
+    }
+    assert_eq!(fault(dir.replace_target("loop", b"lost", 0o644)), Fault::Link);
+    assert_ne!(fs::read(folder.path().join("secret")).unwrap(), b"lost");
+}
+
+#[test]
 fn the_directory_stays_the_same_whatever_is_renamed_around_it() {
     let (folder, dir) = place();
     fs::rename(folder.path().join("m"), folder.path().join("aside")).unwrap();
