@@ -70,11 +70,16 @@ impl Overlay {
     pub fn scan(module: &Dir, name: &str) -> Result<Self, Error> {
         let path = module.join(name);
         let options = Options { xattrs: XattrFilter::none() };
-        let files = match module.directory(name, Links::Refuse) {
-            Err(error) if error.is_not_found() => None,
-            opened => Some(scan::below(opened?, &options)?),
-        };
+        let files = open(module, name)?.map(|directory| scan::below(directory, &options)).transpose()?;
         Ok(Self { path, files })
+    }
+
+    /// Fails where [`Overlay::scan`] would because of what `name` is: to be asked before work that takes long.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(module: &Dir, name: &str) -> Result<(), Error> {
+        open(module, name).map(drop)
     }
 
     /// What the user calls its directory.
@@ -107,6 +112,13 @@ impl Overlay {
         report.added.sort_unstable();
         report.replaced.sort_unstable();
         Ok(report)
+    }
+}
+
+fn open(module: &Dir, name: &str) -> Result<Option<Dir>, Error> {
+    match module.directory(name, Links::Refuse) {
+        Err(error) if error.is_not_found() => Ok(None),
+        opened => Ok(Some(opened?)),
     }
 }
 

@@ -56,6 +56,7 @@ impl Inputs {
                 Error::input("the module's files hold warnings, and --strict makes them errors").findings(findings)
             );
         }
+        request.check_overlay()?;
         ui.findings(&findings);
         report_conflicts(&manifest, &own.file, &neighbours, request.strict, ui)?;
         let rules = Rules::new((&manifest, &own.file), &neighbours);

@@ -106,6 +106,14 @@ impl Request {
         Ok(Overlay::scan(&Dir::open(&self.module)?, OVERLAY)?)
     }
 
+    /// Fails where the overlay is a link or no directory, before anything is fetched for a build.
+    ///
+    /// # Errors
+    /// As [`Request::overlay`].
+    pub(crate) fn check_overlay(&self) -> Result<(), Error> {
+        Ok(Overlay::check(&Dir::open(&self.module)?, OVERLAY)?)
+    }
+
     /// The findings that are let pass, sorted, separated by commas; empty when there are none.
     pub(crate) fn allowed_lints(&self) -> String {
         self.allowed.iter().map(String::as_str).collect::<Vec<_>>().join(",")

@@ -84,6 +84,10 @@ fn an_overlay_that_is_a_link_ships_nothing_of_the_host() {
         }
         assert!(!small.path("m/dist").exists(), "{target}");
     }
+    // Before anybody is asked for packages.
+    small.edit("m/manifest.yaml", |text| text + "package_spec: [hello]\n");
+    small.write("m/builder.toml", "mirrors = [\"http://127.0.0.1:9/debian\"]\n");
+    refused(&small, "build -C m --arch amd64", "m/rootfs is, or is reached by, a symbolic link");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_lock_leads_back_to_itself_whatever_the_order() {
     // A lock that is kept elsewhere in the module stays there.
     std::fs::rename(&path, directory.path().join("kept.lock")).unwrap();
     std::os::unix::fs::symlink("kept.lock", &path).unwrap();
-    let mut other = lock.clone();
+    let mut other = lock;
     other.inputs.suite = "forky".to_owned();
     write(&path, &other).unwrap();
     assert!(path.is_symlink());
