@@ -1,5 +1,6 @@
 //! Resolution by the real apt: against Debian's archive over the network, and against broken archives made here.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use builder::apt::{
-    Error, FetchOptions, Reason, Settings, SignatureFault, Variant, fetch, fingerprints, host_mirrors, resolve,
+    Error, FetchOptions, KeyringFile, Reason, Settings, SignatureFault, Variant, fetch, fingerprints, host_mirrors,
+    resolve,
 };
 use builder::cache::Cache;
 use model::observe::Silent;
@@ -208,7 +210,7 @@ impl Archive {
 
     fn settings(&self) -> Settings {
         let uri = format!("copy://{}", self.directory.path().display());
-        let keyring = Some(self.path("key.gpg"));
+        let keyring = Some(KeyringFile::At(self.path("key.gpg")));
         Settings { keyring, variant: Variant::Essential, ..Settings::new("test", vec![uri], Arch::Amd64) }
     }
 

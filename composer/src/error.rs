@@ -55,15 +55,9 @@ pub enum Error {
         /// The size that was read, at most one more than expected.
         found: u64,
     },
-    /// A file that was not read, since its digests were known, has changed while the module was made.
+    /// What is at a path of the host is no longer what the scan saw there: written to, replaced, or gone.
     #[error("{} changed while the module was made from it", path.display())]
     ChangedMeanwhile {
-        /// The file of the host.
-        path: PathBuf,
-    },
-    /// Something else has taken the place of a regular file since the scan.
-    #[error("{} is no longer a regular file", path.display())]
-    NoLongerRegular {
         /// The file of the host.
         path: PathBuf,
     },

@@ -4,8 +4,9 @@
 //! reaches the tree: that is what git keeps. Users, umask, times and attributes of the host do not.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use host::{Dir, Links};
 use model::{Epoch, ImagePath};
 
 use crate::Error;
@@ -47,42 +48,84 @@ pub enum OverlayFault {
     Special,
 }
 
-/// Lays the files of `directory` over `tree`.
-///
-/// New files belong to root and have mode 0755 when their owner may execute them, else 0644; new
-/// directories have 0755; all have the time `epoch` and no extended attributes. A file over a regular
-/// file keeps that file's owner and mode (and may become executable), so that no overlay makes
-/// `/etc/shadow` readable. A directory over a directory changes nothing. Leading directories that are
-/// symbolic links in the tree are followed: `lib/x` lands in `/usr/lib/x` where `/lib` is a link.
-/// Hard links in the overlay become files of their own. A missing `directory` is an empty overlay.
-///
-/// # Errors
-/// When the overlay cannot be read, holds a special file, or would put a file in a directory's
-/// place or the other way round. The tree is then partly changed.
-pub fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Result<OverlayReport, Error> {
-    match std::fs::symlink_metadata(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(OverlayReport::default()),
-        Err(error) => return Err(Error::io("stat", directory)(error)),
-        Ok(_) => {}
+/// The files of an overlay as they were when it was scanned. Whoever reads one reads what it was then, or
+/// fails: what is hashed and what is shipped cannot be two things.
+#[derive(Debug)]
+pub struct Overlay {
+    /// What the user calls its directory.
+    path: PathBuf,
+    /// None where the module has no overlay.
+    files: Option<Tree<Source>>,
+}
+
+impl Overlay {
+    /// Scans the directory `name` of `module`; a missing one is an empty overlay.
+    ///
+    /// It must be a directory itself, not a link to one, so that nothing but the module's own files is
+    /// shipped as the module's. Links in it stay links. What is mounted in it belongs to it: only who
+    /// administers the machine can mount.
+    ///
+    /// # Errors
+    /// When it is something else than a directory, or cannot be read.
+    pub fn scan(module: &Dir, name: &str) -> Result<Self, Error> {
+        let path = module.join(name);
+        let options = Options { xattrs: XattrFilter::none() };
+        let files = open(module, name)?.map(|directory| scan::below(directory, &options)).transpose()?;
+        Ok(Self { path, files })
     }
-    let options = Options { xattrs: XattrFilter::none() };
-    let files = scan::directory(directory, &options)?;
-    let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
-    let mut layer = Layer { tree, mtime, directory, laid: BTreeSet::new(), report: OverlayReport::default() };
-    // Parents come first, so that links and directories of the overlay itself lead where they shall.
-    for (path, _, node) in files.walk().skip(1) {
-        layer.lay(&path, node)?;
+
+    /// Fails where [`Overlay::scan`] would because of what `name` is: to be asked before work that takes long.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(module: &Dir, name: &str) -> Result<(), Error> {
+        open(module, name).map(drop)
     }
-    let mut report = layer.report;
-    report.added.sort_unstable();
-    report.replaced.sort_unstable();
-    Ok(report)
+
+    /// What the user calls its directory.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Lays the files over `tree`.
+    ///
+    /// New files belong to root and have mode 0755 when their owner may execute them, else 0644; new
+    /// directories have 0755; all have the time `epoch` and no extended attributes. A file over a regular
+    /// file keeps that file's owner and mode (and may become executable), so that no overlay makes
+    /// `/etc/shadow` readable. A directory over a directory changes nothing. Leading directories that are
+    /// symbolic links in the tree are followed: `lib/x` lands in `/usr/lib/x` where `/lib` is a link.
+    /// Hard links in the overlay become files of their own.
+    ///
+    /// # Errors
+    /// When the overlay holds a special file, or would put a file in a directory's place or the other way
+    /// round. The tree is then partly changed.
+    pub fn lay_over(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
+        let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
+        let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
+        let mut layer = Layer { tree, mtime, overlay: self, laid: BTreeSet::new(), report: OverlayReport::default() };
+        // Parents come first, so that links and directories of the overlay itself lead where they shall.
+        for (path, _, node) in files.walk().skip(1) {
+            layer.lay(&path, node)?;
+        }
+        let mut report = layer.report;
+        report.added.sort_unstable();
+        report.replaced.sort_unstable();
+        Ok(report)
+    }
+}
+
+fn open(module: &Dir, name: &str) -> Result<Option<Dir>, Error> {
+    match module.directory(name, Links::Refuse) {
+        Err(error) if error.is_not_found() => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
 }
 
 struct Layer<'a> {
     tree: &'a mut Tree<Source>,
     mtime: Mtime,
-    directory: &'a Path,
+    overlay: &'a Overlay,
     laid: BTreeSet<ImagePath>,
     report: OverlayReport,
 }
@@ -173,7 +216,7 @@ impl Layer<'_> {
 
     fn fault(&self, path: &ImagePath, fault: OverlayFault) -> Error {
         use std::os::unix::ffi::OsStrExt;
-        let file: PathBuf = self.directory.join(std::ffi::OsStr::from_bytes(path.relative()));
+        let file: PathBuf = self.overlay.path.join(std::ffi::OsStr::from_bytes(path.relative()));
         Error::Overlay { file, fault }
     }
 }
@@ -185,6 +228,12 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Result<OverlayReport, Error> {
+        let (module, name) = Dir::parent_of(directory)?;
+        Overlay::scan(&module, name.to_str().unwrap())?.lay_over(tree, epoch)
+    }
 
     const OLD: Mtime = Mtime { seconds: 5, nanoseconds: 6 };
 
@@ -269,7 +318,7 @@ mod tests {
     #[test]
     fn a_missing_overlay_changes_nothing() {
         let mut changed = tree();
-        let report = overlay(&mut changed, Path::new("/no/such/directory"), epoch()).unwrap();
+        let report = overlay(&mut changed, Path::new("/no-such-directory"), epoch()).unwrap();
         assert_eq!(report, OverlayReport::default());
         assert_eq!(changed.walk().count(), tree().walk().count());
     }
@@ -298,5 +347,45 @@ mod tests {
         assert_eq!(twice, OverlayFault::Twice { at: at("/usr/lib/x") });
         let socket = fault(&|host| drop(std::os::unix::net::UnixListener::bind(host.join("s")).unwrap()));
         assert_eq!(socket, OverlayFault::Special);
+    }
+
+    #[test]
+    fn only_a_directory_of_its_own_is_an_overlay() {
+        let host = tempfile::tempdir().unwrap();
+        fs::create_dir(host.path().join("real")).unwrap();
+        let path = host.path().join("rootfs");
+        let refused = |make: &dyn Fn()| {
+            let _ = fs::remove_file(&path);
+            make();
+            match overlay(&mut tree(), &path, epoch()) {
+                Err(Error::Host(host::Error::Place { fault, .. })) => fault,
+                other => panic!("{other:?}"),
+            }
+        };
+        for target in ["/etc", "/", ".", "..", "real", "/proc/self/root", "none"] {
+            assert_eq!(refused(&|| symlink(target, &path).unwrap()), host::Fault::Link, "{target}");
+        }
+        let file = refused(&|| fs::write(&path, "x").unwrap());
+        assert_eq!(file, host::Fault::NotADirectory(host::error::Kind::File));
+        let socket = refused(&|| drop(std::os::unix::net::UnixListener::bind(&path).unwrap()));
+        assert_eq!(socket, host::Fault::NotADirectory(host::error::Kind::Socket));
+    }
+
+    #[test]
+    fn a_link_in_an_overlay_is_laid_as_a_link_and_one_that_comes_later_leads_nowhere() {
+        let host = tempfile::tempdir().unwrap();
+        let root = host.path().join("rootfs");
+        fs::create_dir_all(root.join("srv/deep")).unwrap();
+        fs::write(root.join("srv/deep/passwd"), "own").unwrap();
+        symlink("/etc", root.join("out")).unwrap();
+        let scanned = Overlay::scan(&Dir::open(host.path()).unwrap(), "rootfs").unwrap();
+        fs::rename(root.join("srv/deep"), root.join("srv/away")).unwrap();
+        symlink("/etc", root.join("srv/deep")).unwrap();
+        let mut tree = tree();
+        scanned.lay_over(&mut tree, epoch()).unwrap();
+        assert!(matches!(&node(&tree, "/out").kind, Kind::Symlink(target) if &**target == b"/etc"));
+        let Kind::Regular(source) = &node(&tree, "/srv/deep/passwd").kind else { panic!("it was a file") };
+        assert!(matches!(source.read(1 << 20), Err(Error::ChangedMeanwhile { .. })));
+        assert!(source.identity().is_none());
     }
 }

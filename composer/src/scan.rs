@@ -15,11 +15,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use archive::archive;
-pub use directory::directory;
+pub use directory::{below, directory};
 pub use fault::ArchiveFault;
 pub use identity::Identity;
-pub(crate) use identity::of_open as identity_of_open;
-pub use source::{ArchiveFile, HostFile, Positioned, Source};
+pub(crate) use identity::{of as identity_of, of_open as identity_of_open};
+pub use source::{ArchiveFile, Content, HostFile, Positioned, Source};
 
 use crate::Error;
 use crate::tree::Tree;
@@ -76,6 +76,7 @@ pub struct Options {
 /// # Errors
 /// As [`directory`] and [`archive`]; [`Error::NotARootfs`] when it is neither.
 pub fn rootfs(path: &Path, options: &Options) -> Result<Tree<Source>, Error> {
+    // What it is by then is found out by opening it.
     let metadata = std::fs::metadata(path).map_err(Error::io("stat", path))?;
     if metadata.is_dir() { directory(path, options) } else { archive(path, options) }
 }

@@ -166,7 +166,7 @@ impl<'a> Task<'a> {
         let variant = known.variant.value.parse::<Variant>().map_err(|error| Error::input(error.to_string()))?;
         let settings = apt::Settings {
             components: known.components.value.clone(),
-            keyring: known.keyring.value.clone(),
+            keyring: known.keyring_file(),
             variant,
             snapshot_mirror: known.snapshot_mirror.value.clone(),
             access: known.access(args.offline),

@@ -22,7 +22,8 @@ impl From<&host::Error> for Error {
             host::Error::Place { fault, .. } => fault,
         };
         let hint = match fault {
-            Fault::Link | Fault::Outside => "put the file itself there: a link could lead to anything",
+            Fault::Link | Fault::Outside => "put the file or directory itself there: a link could lead to anything",
+            Fault::Dangling => "mend the link, or remove it",
             Fault::NotAFile(_) => "put a regular file there, or name another one",
             Fault::NotADirectory(_) => "name a directory",
             Fault::TooLarge { .. } => "name another file: no file of this kind is as large",
@@ -40,11 +41,9 @@ impl From<composer::Error> for Error {
             composer::Error::Io { action, path, source } => Self::io(action, path, source),
             composer::Error::ChangedWhileRead { .. }
             | composer::Error::SourceChanged { .. }
-            | composer::Error::ChangedMeanwhile { .. } => {
-                Self::outside("the root file system changed during the build")
-                    .because(&error)
-                    .hint("let nothing write to it while a build runs")
-            }
+            | composer::Error::ChangedMeanwhile { .. } => Self::outside("a file changed during the build")
+                .because(&error)
+                .hint("let nothing write to the root file system or the overlay while a build runs"),
             composer::Error::NotARootfs { .. } => Self::input(error.to_string())
                 .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
             other => Self::input(other.to_string()).because(&error),
@@ -75,7 +74,7 @@ impl From<oci::Error> for Error {
 impl From<apt::lock::Error> for Error {
     fn from(error: apt::lock::Error) -> Self {
         match error {
-            apt::lock::Error::Io { action, path, source } => Self::io(action, &path, &source),
+            apt::lock::Error::Host(error) => error.into(),
             apt::lock::Error::Settings(error) => Self::from(*error),
             other => Self::input("module.lock cannot be used").because(&other),
         }
@@ -110,6 +109,7 @@ impl From<apt::Error> for Error {
         use apt::Error as E;
         let error = match error {
             E::Cache(error) => return error.into(),
+            E::Host(error) => return error.into(),
             other => other,
         };
         let kind = match &error {
@@ -144,6 +144,7 @@ impl From<rootfs::Error> for Error {
         use rootfs::Error as E;
         let error = match error {
             E::Cache(error) => return error.into(),
+            E::Host(error) => return error.into(),
             other => other,
         };
         let converted = match &error {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use composer::filter::{Filter, Selection};
-use composer::overlay::{self, OverlayReport};
+use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
 use composer::tree::{Kind, Tree};
 use model::observe::{Event, Observer, Unit};
@@ -30,6 +30,8 @@ pub(crate) struct Carved {
     pub(crate) ownership: Ownership,
     /// What is not shipped as it was, by rule.
     pub(crate) scrubbed: Vec<Scrubbed>,
+    /// The module's own files, as they were when they were scanned.
+    pub(crate) overlay: Overlay,
     /// What the overlay added and replaced.
     pub(crate) laid: OverlayReport,
     /// The rules, for this tree.
@@ -67,7 +69,8 @@ pub(crate) fn carve_tree(raw: Raw, request: &Request, inputs: &Inputs, ui: &Ui) 
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
     let scrub = record::listing(&whole, epoch);
-    let laid = overlay::overlay(&mut whole, &request.overlay(), epoch)?;
+    let overlay = request.overlay()?;
+    let laid = overlay.lay_over(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
     let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest);
@@ -80,7 +83,7 @@ pub(crate) fn carve_tree(raw: Raw, request: &Request, inputs: &Inputs, ui: &Ui) 
         overlay: record::listing(&whole, epoch),
         filter: record::listing(&selected.tree, epoch),
     };
-    Ok(Carved { whole, epoch, ownership, scrubbed, laid, filter, selected, stages })
+    Ok(Carved { whole, epoch, ownership, scrubbed, overlay, laid, filter, selected, stages })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
+use composer::overlay::Overlay;
 use composer::tree::{Mtime, Stat, Tree};
-use composer::{image, overlay, seal};
+use composer::{image, seal};
 use model::observe::Silent;
 use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -52,21 +52,26 @@ impl Fingerprint {
         self.with("neighbours", Digest::of(patterns.join("\n").as_bytes()))
     }
 
-    /// Adds the overlay: names, content and execute bits as they would be shipped.
+    /// Adds the overlay: names, content and execute bits as they would be shipped. Its files are those
+    /// that the build lays over its tree: one that is another by the time it is sealed ends the build.
     ///
     /// # Errors
-    /// When the overlay cannot be read.
-    pub(crate) fn with_overlay(self, directory: &Path, epoch: Epoch) -> Result<Self, Error> {
+    /// When the overlay cannot be read, or changed since it was scanned.
+    pub(crate) fn with_overlay(self, files: &Overlay, epoch: Epoch) -> Result<Self, Error> {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
-        overlay::overlay(&mut tree, directory, epoch)?;
+        files.lay_over(&mut tree, epoch)?;
         let sealed = seal::seal(tree, &[], None, &Silent)?;
         Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
     }
 
-    /// The input `name` as it was added.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.inputs.get(name).map(String::as_str)
+    /// The digest of the overlay as it was added.
+    ///
+    /// # Errors
+    /// When none was.
+    pub(crate) fn overlay(&self) -> Result<Digest, Error> {
+        let digest = self.inputs.get("overlay").and_then(|digest| digest.parse().ok());
+        digest.ok_or_else(|| Error::bug("the overlay has no digest"))
     }
 
     /// The digest over all inputs. A root file system that the user gave has no name of its own: what
@@ -89,12 +94,15 @@ mod tests {
 
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
 
     fn overlay(folder: &Path) -> Digest {
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
-        Fingerprint::new().with_overlay(folder, epoch).unwrap().digest()
+        let (module, name) = host::Dir::parent_of(folder).unwrap();
+        let files = Overlay::scan(&module, name.to_str().unwrap()).unwrap();
+        Fingerprint::new().with_overlay(&files, epoch).unwrap().digest()
     }
 
     #[test]
@@ -116,6 +124,25 @@ mod tests {
         fs::write(&file, "one").unwrap();
         fs::rename(&file, folder.path().join("other")).unwrap();
         assert_ne!(overlay(folder.path()), first, "the name counts");
+    }
+
+    #[test]
+    fn a_file_that_changes_after_the_scan_has_no_fingerprint_whether_it_is_shipped_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("rootfs")).unwrap();
+        let file = folder.path().join("rootfs/page");
+        fs::write(&file, "good").unwrap();
+        let files = Overlay::scan(&host::Dir::open(folder.path()).unwrap(), "rootfs").unwrap();
+        let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
+        let print = Fingerprint::new().with_overlay(&files, epoch).unwrap();
+        assert_eq!(
+            print.overlay().unwrap(),
+            Fingerprint::new().with_overlay(&files, epoch).unwrap().overlay().unwrap()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&file, "evil").unwrap();
+        assert_eq!(Fingerprint::new().with_overlay(&files, epoch).unwrap_err().kind, crate::error::Kind::Outside);
+        assert!(Fingerprint::new().overlay().is_err(), "what was not added is no digest");
     }
 
     #[test]

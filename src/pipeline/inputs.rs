@@ -1,7 +1,10 @@
 //! The texts that a build starts from: the module's manifest and its neighbours'.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use host::{Dir, Links};
 use model::rules::{self, Rules};
 use model::{Diagnostic, Manifest, Severity};
 
@@ -53,6 +56,7 @@ impl Inputs {
                 Error::input("the module's files hold warnings, and --strict makes them errors").findings(findings)
             );
         }
+        request.check_overlay()?;
         ui.findings(&findings);
         report_conflicts(&manifest, &own.file, &neighbours, request.strict, ui)?;
         let rules = Rules::new((&manifest, &own.file), &neighbours);
@@ -116,33 +120,45 @@ pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifes
 /// Reads and parses the manifest at `path`, a file or a directory that holds `manifest.yaml`, and
 /// adds what was found, with the file's text, to `findings`.
 ///
+/// A `manifest.yaml` may be a link only to what lies in its own directory: findings show lines of the
+/// file, and a repository shall not choose which file of the host they show. A file of another name is
+/// the user's to choose.
+///
 /// # Errors
 /// When the file cannot be read. What is wrong *in* the file goes to `findings`.
 pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read, Error> {
-    use std::io::Read as _;
     let path = if path.is_dir() { settings::join(path, MANIFEST) } else { path.to_owned() };
     let file = path.display().to_string();
-    let failed = |error: std::io::Error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                "name the manifest or its directory, or make one by `module-builder init`"
-            }
-            _ => "",
-        };
-        Error::io("read", &path, &error).hint(hint)
-    };
-    let metadata = std::fs::metadata(&path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(
-            Error::input(format!("{file} is not a regular file")).hint("name another manifest, or its directory")
-        );
-    }
     let mut bytes = Vec::new();
-    std::fs::File::open(&path).map_err(failed)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    let failed = |error: std::io::Error| Error::io("read", &path, &error);
+    open_manifest(&path)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
     let parsed = Manifest::parse(&bytes);
     let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
     findings.sources.insert(file.clone(), bytes);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(Read { manifest: parsed.manifest, file, directory: directory.to_owned() })
+}
+
+fn open_manifest(path: &Path) -> Result<File, Error> {
+    let opened = if path.file_name().is_some_and(|name| name == MANIFEST) {
+        Dir::parent_of(path).and_then(|(directory, name)| directory.file(name, Links::Below))
+    } else {
+        host::open::file(path)
+    };
+    opened.map_err(|error| match &error {
+        host::Error::Io { source, .. } => {
+            let hint = match source.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                    "name the manifest or its directory, or make one by `module-builder init`"
+                }
+                _ => "",
+            };
+            Error::io("read", path, source).hint(hint)
+        }
+        host::Error::Place { fault: host::Fault::NotAFile(_), .. } => {
+            Error::from(&error).hint("name another manifest, or its directory")
+        }
+        host::Error::Place { .. } => Error::from(&error),
+    })
 }

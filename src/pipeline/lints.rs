@@ -76,7 +76,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec
             found.push(room.diagnostic(&lack, Some((field, command.position))));
         }
     }
-    let idle = needs::idle_units(world);
+    let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
     if known == Known::Contents {
         found.extend(secrets::find(inputs, carved));

@@ -1,10 +1,10 @@
 //! `module.lock` in the service of the recipes: reading it, and telling whether it fits.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use builder::apt::lock::{self, Drift, Lock, Wanted};
 use builder::apt::{self, Resolution};
+use host::Dir;
 use model::Manifest;
 use model::package::PackageRequest;
 
@@ -23,10 +23,11 @@ pub(crate) fn path(module: &Path) -> PathBuf {
 /// The lock of `module`; `None` when it has none.
 pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
     let path = path(module);
-    match lock::read(&path) {
+    match Dir::open(module).map_err(lock::Error::from).and_then(|module| lock::read(&module, FILE)) {
         Ok(lock) => Ok(Some(lock)),
-        Err(lock::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(lock::Error::Io { action, path, source }) => Err(Error::io(action, &path, &source)),
+        Err(lock::Error::Host(error)) if error.is_not_found() => Ok(None),
+        Err(lock::Error::Host(host::Error::Io { source, .. })) => Err(Error::io("read", &path, &source)),
+        Err(lock::Error::Host(error)) => Err(error.into()),
         Err(error) => {
             let hint = match &error {
                 lock::Error::Conflict { .. } => {

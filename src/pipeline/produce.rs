@@ -77,22 +77,21 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
     let lints = lints::find(&inputs, &carved, Known::Contents)?;
     selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
-    let Carved { epoch, ownership, scrubbed, selected, stages, .. } = carved;
+    let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let packages = ownership.packages();
     let fingerprint = Fingerprint::new()
         .with_manifest(&inputs.manifest)
         .with_neighbours(&inputs.manifest, &inputs.rules)
-        .with_overlay(&request.overlay(), epoch)?
+        .with_overlay(&overlay, epoch)?
         .with("arch", request.arch)
         .with("epoch", epoch)
         .with("scrub", builder::scrub::version())
         .with("compression", format!("{:?}", request.compression))
         .with("allowed-lints", request.allowed_lints());
     let fingerprint = root.identity().iter().fold(fingerprint, |print, key| print.with("rootfs", key));
-    let overlay = fingerprint.get("overlay").and_then(|digest| digest.parse().ok());
-    let overlay = overlay.ok_or_else(|| Error::bug("the overlay has no digest"))?;
+    let overlay = fingerprint.overlay()?;
     let rootfs = root_input(request, &root, &stages);
-    let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs)), stages);
+    let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs))?, stages);
     let shipment =
         Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
     let outputs = match unchanged::find(&shipment, request) {

@@ -215,9 +215,20 @@ pub(crate) fn tool() -> String {
 
 impl Inputs {
     /// What is known before the root file system is read.
-    pub(crate) fn new(request: &Request, inputs: &inputs::Inputs, overlay: Digest, more: (Epoch, RootInput)) -> Self {
-        let value = |manifest: &model::Manifest| serde_json::from_slice(&manifest.canonical_json()).ok();
-        Self {
+    ///
+    /// # Errors
+    /// When a neighbour's canonical form is no JSON.
+    pub(crate) fn new(
+        request: &Request,
+        inputs: &inputs::Inputs,
+        overlay: Digest,
+        more: (Epoch, RootInput),
+    ) -> Result<Self, Error> {
+        let value = |(manifest, file): &(model::Manifest, String)| {
+            serde_json::from_slice(&manifest.canonical_json())
+                .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
+        };
+        Ok(Self {
             tool: tool(),
             name: inputs.manifest.name.clone(),
             arch: request.arch,
@@ -226,10 +237,10 @@ impl Inputs {
             overlay,
             rules: rules(&inputs.rules),
             scrub: builder::scrub::version(),
-            neighbours: inputs.neighbours.iter().filter_map(|(manifest, _)| value(manifest)).collect(),
+            neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,
             rootfs: more.1,
             options: Options::of(request),
-        }
+        })
     }
 }
 

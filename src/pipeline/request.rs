@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use builder::apt::{self, Resolution};
 use builder::cache::Cache;
 use clap::ValueEnum;
+use composer::overlay::Overlay;
+use host::Dir;
 use model::{Arch, Epoch};
 
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::remembered::Remembered;
-use crate::settings::{self, Origin, Settings};
+use crate::settings::{Origin, Settings};
+
+/// The name of a module's own files in its repository.
+const OVERLAY: &str = "rootfs";
 
 /// How the OCI layer that holds `module.tar` is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -93,9 +98,20 @@ pub(crate) struct Packages {
 }
 
 impl Request {
-    /// The module's overlay.
-    pub(crate) fn overlay(&self) -> PathBuf {
-        settings::join(&self.module, "rootfs")
+    /// The module's overlay as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is a link.
+    pub(crate) fn overlay(&self) -> Result<Overlay, Error> {
+        Ok(Overlay::scan(&Dir::open(&self.module)?, OVERLAY)?)
+    }
+
+    /// Fails where the overlay is a link or no directory, before anything is fetched for a build.
+    ///
+    /// # Errors
+    /// As [`Request::overlay`].
+    pub(crate) fn check_overlay(&self) -> Result<(), Error> {
+        Ok(Overlay::check(&Dir::open(&self.module)?, OVERLAY)?)
     }
 
     /// The findings that are let pass, sorted, separated by commas; empty when there are none.
@@ -134,7 +150,7 @@ impl Packages {
                 suite: settings.suite.value.clone(),
                 mirrors: settings.mirrors.value.clone(),
                 components: settings.components.value.clone(),
-                keyring: settings.keyring.value.clone(),
+                keyring: settings.keyring_file(),
                 variant,
                 arch,
                 snapshot: None,

@@ -1,6 +1,9 @@
 //! What the settings files and the environment say, from the weakest to the strongest.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+use host::{Dir, Links};
 
 use super::keys::{self, Key, Raw};
 use super::origin::Origin;
@@ -10,6 +13,7 @@ use crate::error::{Error, Findings};
 
 /// The name of the module's own settings file.
 pub(super) const BUILDER_TOML: &str = "builder.toml";
+const CURE: &str = "mend or remove this settings file";
 const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
 
 /// A variable that looks like a setting and is none.
@@ -26,13 +30,15 @@ pub(crate) struct Layers {
     pub(super) warnings: Vec<Warning>,
     pub(super) findings: Findings,
     pub(super) failure: Option<Error>,
+    /// The directory of the module's own settings file.
+    pub(super) module: Option<PathBuf>,
 }
 
 impl Layers {
     /// Reads every layer below the flags, the weakest first. What is wrong is kept, and told by
     /// [`Settings::new`].
     pub(crate) fn read(module: Option<&Path>, environment: &Environment) -> Self {
-        let mut layers = Self::default();
+        let mut layers = Self { module: module.map(Path::to_owned), ..Self::default() };
         layers.read_file(Path::new(SYSTEM_CONFIG), false);
         if let Some(directory) = directory(environment, "XDG_CONFIG_HOME", ".config") {
             layers.read_file(&directory.join("module-builder/config.toml"), false);
@@ -45,11 +51,15 @@ impl Layers {
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {
-        match read(path) {
+        match read(path, is_module) {
             Ok(None) => {}
             Ok(Some(bytes)) => file::parse(path, bytes, is_module, self),
             Err(error) => {
-                let failure = || Error::io("read", path, &error).hint("mend or remove this settings file");
+                let failure = || match &error {
+                    host::Error::Io { source, .. } => Error::io("read", path, source).hint(CURE),
+                    host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&error).hint(CURE),
+                    host::Error::Place { .. } => Error::from(&error),
+                };
                 self.failure = self.failure.take().or_else(|| Some(failure()));
             }
         }
@@ -69,19 +79,24 @@ pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(),
 }
 
 /// The file's bytes, one more than the limit at most; none when there is no such file.
-fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
-    use std::io::Read as _;
-    let is_missing = |error: &std::io::Error| {
-        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+///
+/// The user's and the machine's may be links, as people keep them who keep their settings elsewhere. The
+/// module's may not lead out of the module: what is wrong in it is shown.
+fn read(path: &Path, is_module: bool) -> Result<Option<Vec<u8>>, host::Error> {
+    let opened = if is_module {
+        Dir::parent_of(path).and_then(|(directory, name)| directory.file(name, Links::Below))
+    } else {
+        host::open::file(path)
     };
-    match std::fs::metadata(path) {
-        Err(error) if is_missing(&error) => return Ok(None),
-        Err(error) => return Err(error),
-        Ok(metadata) if !metadata.is_file() => return Err(std::io::Error::other("it is not a regular file")),
-        Ok(_) => {}
-    }
+    let is_missing = |source: &std::io::Error| {
+        matches!(source.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+    };
+    let file = match opened {
+        Err(host::Error::Io { source, .. }) if is_missing(&source) => return Ok(None),
+        opened => opened?,
+    };
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(file::LIMIT + 1).read_to_end(&mut bytes)?;
+    file.take(file::LIMIT + 1).read_to_end(&mut bytes).map_err(host::Error::io("read", path))?;
     Ok(Some(bytes))
 }
 

@@ -15,6 +15,7 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
+use builder::apt::KeyringFile;
 use model::{Arch, Epoch};
 
 use crate::environment::Environment;
@@ -59,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) color: Value<Color>,
     /// How to show progress.
     pub(crate) progress: Value<Progress>,
+    /// The directory of the module's own settings file.
+    module: Option<PathBuf>,
     /// What looks like a setting and is none.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -104,6 +107,7 @@ impl Settings {
             proxy: optional(merged.text("proxy")),
             color: choice(global.color, "--color", merged.text("color")),
             progress: choice(global.progress, "--progress", merged.text("progress")),
+            module: layers.module,
             warnings: layers.warnings,
         })
     }
@@ -116,6 +120,21 @@ impl Settings {
         self.cache_dir.value.as_deref().ok_or_else(|| {
             Error::input("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")
                 .hint("name one by `--cache-dir DIR`")
+        })
+    }
+
+    /// The keyring's file, if one is named. A path that builder.toml gives relative to itself, or below the
+    /// module, stays in the module; one that leads elsewhere by itself is written for all to see.
+    pub(crate) fn keyring_file(&self) -> Option<KeyringFile> {
+        let path = self.keyring.value.clone()?;
+        let module = self.module.as_ref().filter(|_| matches!(self.keyring.origin, Origin::File { .. }));
+        let base = module.map(|module| join(module, layers::BUILDER_TOML));
+        let base = base.as_deref().and_then(Path::parent);
+        Some(match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
+            Some((base, below)) if base.is_absolute() || path.is_relative() => {
+                KeyringFile::Below { directory: base.to_owned(), path: below.to_owned() }
+            }
+            _ => KeyringFile::At(path),
         })
     }
 

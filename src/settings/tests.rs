@@ -161,7 +161,39 @@ fn a_file_that_is_no_text_or_no_file_is_an_error() {
     assert_eq!(world.codes()[0].0, "not-utf8");
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    assert!(world.settings(&[], &Flags::default()).unwrap_err().causes[0].contains("not a regular file"));
+    let refused = |world: &World| {
+        let error = world.settings(&[], &Flags::default()).unwrap_err();
+        (error.kind, error.message)
+    };
+    let name = path.display();
+    assert_eq!(refused(&world), (Kind::Input, format!("{name} is a directory, not a regular file")));
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+    assert_eq!(refused(&world), (Kind::Input, format!("{name} leads out of its directory")));
+}
+
+#[test]
+fn the_modules_keyring_stays_in_the_module_and_the_users_is_where_they_say() {
+    let file = |keyring: &str| {
+        let world = World::new("", &format!("keyring = \"{keyring}\"\n"));
+        let module = world.home.path().join("m");
+        (world.settings(&[], &Flags::default()).unwrap().keyring_file().unwrap(), module)
+    };
+    for text in ["keys/a.gpg", "../a.gpg", "."] {
+        let (found, directory) = file(text);
+        assert_eq!(
+            found,
+            KeyringFile::Below { path: directory.join(text).strip_prefix(&directory).unwrap().to_owned(), directory }
+        );
+    }
+    assert_eq!(file("/keys/a.gpg").0, KeyringFile::At("/keys/a.gpg".into()));
+    // A module that is the current directory has no path of its own to begin with.
+    let mut settings = World::new("", "keyring = \"a.gpg\"\n").settings(&[], &Flags::default()).unwrap();
+    settings.module = Some(".".into());
+    settings.keyring.value = Some("a.gpg".into());
+    assert_eq!(settings.keyring_file().unwrap(), KeyringFile::Below { directory: "".into(), path: "a.gpg".into() });
+    settings.keyring.value = Some("/keys/a.gpg".into());
+    assert_eq!(settings.keyring_file().unwrap(), KeyringFile::At("/keys/a.gpg".into()));
 }
 
 #[test]

@@ -112,6 +112,21 @@ impl Dir {
         Ok(file.into())
     }
 
+    /// As [`Dir::file`], in one step, for a file that was a regular one when this run looked: a walk of many
+    /// files has looked at each. Gives what the file is now, too, to be compared with what it was.
+    ///
+    /// # Errors
+    /// As [`Dir::file`].
+    pub fn known_file(&self, path: impl AsRef<Path>, links: Links) -> Result<(File, Stat), Error> {
+        let path = path.as_ref();
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno))?;
+        let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io("read", &self.join(path))(errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok((file.into(), stat)),
+            kind => Err(Error::place(&self.join(path), Fault::NotAFile(kind.into()))),
+        }
+    }
+
     /// The content of the regular file at `path`.
     ///
     /// # Errors
@@ -148,6 +163,7 @@ impl Dir {
     /// Resolves `path` below the directory, by the kernel where it can.
     fn resolve(&self, path: &Path, flags: OFlags, links: Links) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         for _ in 0..RACES {
             match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), links.resolve()) {
                 // Something was renamed meanwhile, so that the kernel cannot tell.
@@ -187,6 +203,10 @@ impl Dir {
                 FileType::Directory => {}
                 kind => return Error::place(shown, Fault::NotADirectory(kind.into())),
             }
+        }
+        if errno == Errno::NOENT && matches!(self.kind(path), Ok(Some(FileType::Symlink))) {
+            // Else a file that is optional would count as not there.
+            return Error::place(shown, Fault::Dangling);
         }
         Error::resolved("open", shown, errno)
     }
@@ -287,6 +307,29 @@ impl Dir {
         }
         written?;
         self.sync()
+    }
+
+    /// As [`Dir::replace`], but where `name` is a link to a file below the directory, that file is replaced
+    /// and the link stays: whoever follows the link finds the new content.
+    ///
+    /// # Errors
+    /// As [`Dir::replace`], and when a link leads out of the directory.
+    pub fn replace_target(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<(), Error> {
+        let mut path = PathBuf::from(self.checked(name.as_ref())?);
+        for _ in 0..RACES {
+            if self.kind(&path)? != Some(FileType::Symlink) {
+                let parent = path.parent().unwrap_or(Path::new(""));
+                let name = path.file_name().ok_or_else(|| Error::place(&self.join(&path), Fault::Name))?;
+                // The links were read by their names only; the way that they lead is checked here.
+                return self.directory(parent, Links::Below)?.replace(name, content, mode);
+            }
+            let target = rustix::fs::readlinkat(&self.fd, &path, Vec::new())
+                .map_err(|errno| Error::io("read the link", &self.join(&path))(errno))?;
+            path.set_file_name("");
+            // An absolute target takes the place of the whole path, and leads out.
+            path.push(OsStr::from_bytes(target.as_bytes()));
+        }
+        Err(Error::place(&self.join(name.as_ref()), Fault::Link))
     }
 
     /// Makes the directory `name`, which must not be there, with exactly `mode`, and opens it.

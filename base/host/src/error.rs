@@ -37,6 +37,9 @@ pub enum Fault {
     /// A link or `..` leads out of the directory that it must stay in.
     #[error("leads out of its directory")]
     Outside,
+    /// It is a link to what is not there.
+    #[error("is a symbolic link to nothing")]
+    Dangling,
     /// It is no regular file.
     #[error("is {0}, not a regular file")]
     NotAFile(Kind),

@@ -17,7 +17,8 @@ use super::small::read_small;
 pub(super) fn check(path: &Path) -> Result<(), Error> {
     let wrong = |message: String| Error::Authorities { path: path.to_owned(), message };
     let bytes = read_small(path).map_err(|error| match error {
-        Error::Io { source, .. } => wrong(source.to_string()),
+        Error::Host(host::Error::Io { source, .. }) => wrong(source.to_string()),
+        Error::Host(host::Error::Place { fault, .. }) => wrong(format!("it {fault}")),
         other => other,
     })?;
     match Certificate::from_pem_bundle(&bytes) {

@@ -64,6 +64,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file cannot be opened, or is nothing that this program reads.
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// The cache could not be used.
     #[error(transparent)]
     Cache(#[from] crate::cache::Error),
@@ -321,6 +324,7 @@ impl Error {
             Self::Setting { .. }
             | Self::Process { .. }
             | Self::Io { .. }
+            | Self::Host(_)
             | Self::Apt { .. }
             | Self::Release { .. }
             | Self::Index { .. }

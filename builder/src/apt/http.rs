@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -65,8 +65,11 @@ impl Client {
     /// Fails when the user named authorities that cannot be read; `http` needs none.
     fn check_authorities(&self, url: &str) -> Result<(), Failure> {
         let Some(path) = self.certificates.as_deref().filter(|_| url.starts_with("https:")) else { return Ok(()) };
-        let checked = self.checked.get_or_init(|| authorities::check(path).map_err(|error| error.to_string()));
-        checked.clone().map_err(|message| Failure::Final(FetchFault::Authorities { message }))
+        self.check(path).map_err(|message| Failure::Final(FetchFault::Authorities { message }))
+    }
+
+    fn check(&self, path: &Path) -> Result<(), String> {
+        self.checked.get_or_init(|| authorities::check(path).map_err(|error| error.to_string())).clone()
     }
 
     /// As [`Open::get`].
@@ -74,8 +77,11 @@ impl Client {
         self.check_authorities(wanted.url)?;
         let open = self.open.get_or_init(|| {
             let names = Names::new();
-            // Without any certificate authority nothing can be had by https, but all by http.
-            let inner = self.builder(&names).build().or_else(|_| self.builder(&names).tls_certs_only([]).build());
+            // Without any certificate authority nothing can be had by https, but all by http. The library reads
+            // whatever the user names, and would wait for a pipe: it reads nothing that was not looked at.
+            let is_good = self.certificates.as_deref().is_none_or(|path| self.check(path).is_ok());
+            let inner = if is_good { self.builder(&names).build().ok() } else { None };
+            let inner = inner.map_or_else(|| self.builder(&names).tls_certs_only([]).build(), Ok);
             let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             Ok(Open {
                 inner: inner.map_err(|error| reason(&error))?,

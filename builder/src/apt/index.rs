@@ -3,7 +3,6 @@
 //! Source of the format: Debian policy, chapter 5, and the wiki's "DebianRepository/Format".
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -64,7 +63,7 @@ impl Index {
     /// Adds all packages of the index `path`, which belongs to the archive `source`.
     pub(super) fn read(&mut self, path: &Path, source: usize) -> Result<(), Error> {
         let failed = |error| Error::Io { action: "read", path: path.to_owned(), source: error };
-        let file = File::open(path).map_err(failed)?;
+        let file = host::open::file(path)?;
         let mut reader = BufReader::with_capacity(1 << 18, file.take(INDEX_LIMIT));
         self.read_from(&mut reader, path, source, &failed)?;
         if reader.get_ref().limit() == 0 {

@@ -1,17 +1,50 @@
 //! The keyring that the archives are checked with.
 
-use std::io;
 use std::path::PathBuf;
 
+use host::{Dir, Links};
 use model::Digest;
 
 use super::openpgp::{self, Fingerprint};
-use super::small::read_small;
+use super::small;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
 const KNOWN: [&str; 2] =
     ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+
+/// Where a keyring lies, and how far the way to it may lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyringFile {
+    /// Where a user or the machine says; links are followed.
+    At(PathBuf),
+    /// In a directory that brings it along, such as a module, out of which neither the path nor a link may
+    /// lead.
+    Below {
+        /// The directory.
+        directory: PathBuf,
+        /// The path from there.
+        path: PathBuf,
+    },
+}
+
+impl KeyringFile {
+    /// The whole path.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::At(path) => path.clone(),
+            Self::Below { directory, path } => directory.join(path),
+        }
+    }
+
+    fn read(&self) -> Result<Vec<u8>, host::Error> {
+        match self {
+            Self::At(path) => host::open::read(path, small::LIMIT),
+            Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, small::LIMIT),
+        }
+    }
+}
 
 /// A keyring as it was read.
 #[derive(Debug)]
@@ -23,20 +56,19 @@ pub(super) struct Keyring {
 impl Keyring {
     /// The keyring of `settings`, or Debian's own where they name none.
     pub(super) fn open(settings: &Settings) -> Result<Self, Error> {
-        let path = match &settings.keyring {
-            Some(path) => path.clone(),
+        let file = match &settings.keyring {
+            Some(file) => file.clone(),
             None => {
                 let known = KNOWN.map(PathBuf::from);
                 let found = known.iter().find(|path| path.is_file()).cloned();
-                found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?
+                KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?)
             }
         };
-        match read_small(&path) {
+        let path = file.path();
+        match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(Error::KeyringMissing { tried: vec![path] })
-            }
-            Err(error) => Err(error),
+            Err(error) if error.is_not_found() => Err(Error::KeyringMissing { tried: vec![path] }),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -71,7 +103,8 @@ mod tests {
         let path = directory.path().join("key.gpg");
         fs::write(&path, "no keyring").unwrap();
         let mirrors = vec!["http://mirror.example.org/debian".to_owned()];
-        let settings = Settings { keyring: Some(path), ..Settings::new("trixie", mirrors, Arch::Amd64) };
+        let settings =
+            Settings { keyring: Some(KeyringFile::At(path)), ..Settings::new("trixie", mirrors, Arch::Amd64) };
         let error = Keyring::open(&settings).unwrap().fingerprints().unwrap_err();
         assert!(error.to_string().contains("key.gpg cannot be used: it is neither a binary nor"), "{error}");
         assert!(!error.cure().is_empty());

@@ -4,9 +4,7 @@ mod change;
 mod fit;
 mod form;
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
@@ -63,22 +61,9 @@ pub struct Inputs {
 /// Why a lock cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file could not be read or written.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is larger than [`SIZE_LIMIT`].
-    #[error("{} is over {SIZE_LIMIT} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The file cannot be read or written, is none, or is larger than [`SIZE_LIMIT`].
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// The text breaks the format.
     #[error("the lock is not usable{}: {message}", position.map(|p| format!(" at {p}")).unwrap_or_default())]
     Syntax {
@@ -157,39 +142,25 @@ impl Lock {
     }
 }
 
-/// Reads a lock file.
+/// Reads the lock file `name` of `module`. It may be a link to what lies in the module.
 ///
 /// # Errors
 /// When it cannot be read, is too large, has another format version, or breaks the format: unknown
 /// or repeated keys, a package twice, a path that leaves the archive.
-pub fn read(path: &Path) -> Result<Lock, Error> {
-    let failed = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(Error::TooLarge { path: path.to_owned() });
-    }
-    let text = String::from_utf8(bytes);
+pub fn read(module: &host::Dir, name: &str) -> Result<Lock, Error> {
+    let text = String::from_utf8(module.read(name, host::Links::Below, SIZE_LIMIT)?);
     parse(&text.map_err(|_| Error::Syntax { position: None, message: "it is not UTF-8".to_owned() })?)
 }
 
-/// Writes a lock file: whole or not at all.
+/// Writes a lock file: whole or not at all. Where it is a link to a file of its directory, that file is
+/// written.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
     let text = text(lock)?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let store = || {
-        let mut file = tempfile::NamedTempFile::new_in(parent)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(parent)?.sync_all()
-    };
-    store().map_err(|source| Error::Io { action: "write", path: path.to_owned(), source })
+    let (directory, name) = host::Dir::parent_of(path)?;
+    Ok(directory.replace_target(name, text.as_bytes(), 0o644)?)
 }
 
 #[cfg(test)]

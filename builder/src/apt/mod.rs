@@ -38,6 +38,7 @@ mod transfer;
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
 pub use fetch::fetch;
 pub use host::{HostMirror, HostMirrors, host_mirrors};
+pub use keyring::KeyringFile;
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
 pub use resolution::{Reason, ReleaseInfo, Resolution, Resolved};
 pub use settings::{Access, ParseVariantError, Settings, Source, Variant};

@@ -8,6 +8,7 @@ use model::{Arch, Digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Error;
+use super::keyring::KeyringFile;
 
 /// Where packages come from and which set of them is the base.
 ///
@@ -26,7 +27,7 @@ pub struct Settings {
     pub components: Vec<String>,
     /// The OpenPGP keyring that must have signed the archives; `None` takes Debian's own where the
     /// host has it.
-    pub keyring: Option<PathBuf>,
+    pub keyring: Option<KeyringFile>,
     /// Which packages are there without being asked for.
     pub variant: Variant,
     /// The architecture to resolve for.

@@ -68,7 +68,7 @@ impl State {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.directory.join(name);
-        if fs::read(&path).is_ok_and(|old| old == bytes) {
+        if host::open::read(&path, bytes.len() as u64).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
         let write = || {
@@ -311,6 +311,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
+    use crate::apt::KeyringFile;
 
     fn settings() -> Settings {
         Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Arm64)
@@ -341,7 +342,8 @@ mod tests {
 
     #[test]
     fn a_missing_keyring_is_named() {
-        let settings = Settings { keyring: Some(PathBuf::from("/nonexistent/keyring.gpg")), ..settings() };
+        let settings =
+            Settings { keyring: Some(KeyringFile::At(PathBuf::from("/nonexistent/keyring.gpg"))), ..settings() };
         let cache = Cache::new(std::env::temp_dir().join("never-made"));
         let error = State::open(&settings, &cache).unwrap_err();
         assert!(

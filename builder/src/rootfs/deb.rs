@@ -39,6 +39,9 @@ pub enum Reason {
     /// It cannot be read, or its compressed data is damaged.
     #[error("cannot read it: {0}")]
     Io(#[from] io::Error),
+    /// It cannot be opened, or is no file.
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// It does not begin as an `ar` archive does.
     #[error("it is not a Debian package: the `ar` signature is missing")]
     NotAnArchive,
@@ -149,8 +152,8 @@ fn read(input: impl Read) -> Result<Listing, Reason> {
 }
 
 fn at<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T, Reason>) -> Result<T, Error> {
-    File::open(path)
-        .map_err(Reason::Io)
+    host::open::file(path)
+        .map_err(Reason::Host)
         .and_then(|file| read(BufReader::with_capacity(64 << 10, file)))
         .map_err(|reason| Error { path: path.to_owned(), reason })
 }

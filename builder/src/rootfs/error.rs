@@ -94,6 +94,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file cannot be opened, or is nothing that this program reads.
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// The .deb of a package cannot be read, or is not the one that the lock names.
     #[error("cannot read the package {package}")]
     Package {

@@ -1,7 +1,6 @@
 //! Whether what was installed is what was locked.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use crate::apt::{Resolution, Variant};
 use crate::dpkg::{self, State};
 
 /// The largest `/var/lib/dpkg/status` that is read. Debian with every package has about 80 MiB.
-const STATUS_LIMIT: u64 = 256 << 20;
+pub(super) const STATUS_LIMIT: u64 = 256 << 20;
 
 /// A package in a difference: name, architecture, version.
 pub type Named = (String, String, String);
@@ -25,7 +24,7 @@ pub type Named = (String, String, String);
 /// [`Error::NotAsLocked`] with both sides' differences; otherwise when the archive cannot be read.
 pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Digest), Error> {
     let failed = |source| Error::Io { action: "read", path: archive.to_owned(), source };
-    let mut reader = Hashing::new(File::open(archive).map_err(failed)?);
+    let mut reader = Hashing::new(host::open::file(archive)?);
     let status = status(&mut reader).map_err(failed)?;
     // The tar reader stops at the end mark; the padding after it counts too.
     io::copy(&mut reader, &mut io::sink()).map_err(failed)?;

@@ -19,7 +19,7 @@ mod work;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -236,7 +236,7 @@ fn make(
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
     run(&plan::plan(resolution, epoch, rights, places), resolution, work, observer)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
-    File::open(&archive).and_then(|file| file.sync_all()).map_err(io_error("write", &archive))?;
+    host::open::file(&archive)?.sync_all().map_err(io_error("write", &archive))?;
     let mut maintainer_scripts = BTreeMap::new();
     for (resolved, metadata) in resolution.packages.iter().zip(metadata) {
         if !metadata.maintainer_scripts.is_empty() {

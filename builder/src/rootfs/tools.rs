@@ -1,10 +1,10 @@
 //! The programs of the host that make a root file system, and their versions.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::Error;
+use super::installed::STATUS_LIMIT;
 use super::plan::PATH;
 use host::process::{self, Invocation};
 
@@ -28,7 +28,7 @@ pub(super) struct Tool {
 /// They are read from the host's dpkg database, which takes milliseconds where starting mmdebstrap
 /// takes a fifth of a second. A tool that dpkg does not know is asked itself.
 pub(super) fn versions() -> Result<Vec<Tool>, Error> {
-    let status = fs::read("/var/lib/dpkg/status").unwrap_or_default();
+    let status = host::open::read(Path::new("/var/lib/dpkg/status"), STATUS_LIMIT).unwrap_or_default();
     let mut tools = Vec::new();
     for name in TOOLS {
         let version = match packaged(&status, name) {

@@ -224,8 +224,7 @@ mod tests {
     #[test]
     fn a_real_program_is_read() {
         let path = std::env::current_exe().unwrap();
-        let size = path.metadata().unwrap().len();
-        let elf = read(&Source::File { file: path.as_path().into(), size }.positioned().unwrap()).unwrap().unwrap();
+        let elf = read(&Source::of_file(&path).positioned().unwrap()).unwrap().unwrap();
         assert!(elf.needed.iter().any(|name| name.starts_with(b"libc.so")), "{elf:?}");
         assert!(elf.interpreter.unwrap().starts_with(b"/lib"));
     }
@@ -238,11 +237,10 @@ mod tests {
         for directory in ["/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu"] {
             for entry in std::fs::read_dir(directory).unwrap().flatten() {
                 let path = entry.path();
-                let size = match entry.metadata() {
-                    Ok(metadata) if metadata.is_file() => metadata.len(),
-                    _ => continue,
-                };
-                let source = Source::File { file: path.as_path().into(), size };
+                if !entry.metadata().is_ok_and(|metadata| metadata.is_file()) {
+                    continue;
+                }
+                let source = Source::of_file(&path);
                 let Some(elf) = read(&source.positioned().unwrap()).unwrap() else {
                     continue;
                 };

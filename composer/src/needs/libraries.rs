@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::ImagePath;
 
 use super::elf::{self, Elf, Machine};
+use super::read_small;
 use super::world::{Reach, World, best};
 use crate::error::Error;
 use crate::tree::{Kind, NodeId};
@@ -24,7 +25,9 @@ pub(super) struct Libraries<'a> {
 }
 
 impl<'a> Libraries<'a> {
-    pub(super) fn new(world: World<'a>) -> Self {
+    /// # Errors
+    /// When the host cannot read a file of the linker's configuration.
+    pub(super) fn new(world: World<'a>) -> Result<Self, Error> {
         let mut by_name: HashMap<Vec<u8>, Vec<ImagePath>> = HashMap::new();
         for (path, _, node) in world.whole.walk() {
             if let (false, Some(name)) = (node.is_directory(), path.file_name())
@@ -33,7 +36,7 @@ impl<'a> Libraries<'a> {
                 by_name.entry(name.to_vec()).or_default().push(path);
             }
         }
-        Self { world, directories: directories(world), by_name, machines: BTreeMap::new() }
+        Ok(Self { world, directories: directories(world)?, by_name, machines: BTreeMap::new() })
     }
 
     /// Whether the library `name` that the file `elf` at `at` names will be there.
@@ -82,13 +85,13 @@ fn expand(path: &[u8], origin: &ImagePath) -> Option<Vec<u8>> {
 }
 
 /// What `ld.so.conf` and the files of `ld.so.conf.d` name, then the multiarch and default directories.
-fn directories(world: World<'_>) -> Vec<Vec<u8>> {
+fn directories(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
     let mut files = vec![b"/etc/ld.so.conf".to_vec()];
     let below = names(world, b"/etc/ld.so.conf.d").into_iter().filter(|name| name.ends_with(b".conf"));
     files.extend(below.map(|name| [&b"/etc/ld.so.conf.d/"[..], &name].concat()));
     let mut directories = Vec::new();
     for file in files {
-        let text = world.file(&file).and_then(|(_, source)| source.read(CONF_LIMIT).ok()).unwrap_or_default();
+        let text = world.file(&file).map(|(_, source)| read_small(source, CONF_LIMIT)).transpose()?.unwrap_or_default();
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         directories.extend(lines.filter(|line| line.starts_with(b"/")).map(<[u8]>::to_vec));
     }
@@ -97,7 +100,7 @@ fn directories(world: World<'_>) -> Vec<Vec<u8>> {
         directories.extend(triplets.map(|name| [base.as_bytes(), b"/", &name].concat()));
     }
     directories.extend(DEFAULTS.map(|directory| directory.as_bytes().to_vec()));
-    directories
+    Ok(directories)
 }
 
 /// Such as `x86_64-linux-gnu`.

@@ -72,7 +72,7 @@ pub struct Idle {
 /// # Errors
 /// When the host cannot read a file.
 pub fn unmet(world: World<'_>) -> Result<Vec<Unmet>, Error> {
-    let mut libraries = Libraries::new(world);
+    let mut libraries = Libraries::new(world)?;
     let mut found = Vec::new();
     for (path, _, node) in world.shipped.walk() {
         match &node.kind {
@@ -83,7 +83,7 @@ pub fn unmet(world: World<'_>) -> Result<Vec<Unmet>, Error> {
             Kind::Regular(source) if !is_inert(&path) => {
                 found.extend(of_content(world, &mut libraries, &path, node, source)?);
                 if is_unit(&path) {
-                    let commands = unit(source).programs.into_iter();
+                    let commands = unit(source)?.programs.into_iter();
                     found.extend(commands.filter_map(|program| of_program(world, &path, Need::Command, &program)));
                 }
             }
@@ -102,8 +102,10 @@ pub fn command(world: World<'_>, line: &str) -> Option<(String, Reach)> {
 }
 
 /// The shipped system units with an `[Install]` section that no link will start.
-#[must_use]
-pub fn idle_units(world: World<'_>) -> Vec<Idle> {
+///
+/// # Errors
+/// When the host cannot read a unit.
+pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
     let links = enabling_links(world);
     let units = world.shipped.walk().filter_map(|(path, _, node)| match &node.kind {
         Kind::Regular(source) if UNITS.iter().any(|directory| is_in(&path, directory)) => Some((path, source)),
@@ -112,7 +114,7 @@ pub fn idle_units(world: World<'_>) -> Vec<Idle> {
     let mut idle = Vec::new();
     for (path, source) in units {
         let name = path.file_name().unwrap_or_default();
-        let wanted_by = unit(source).wanted_by;
+        let wanted_by = unit(source)?.wanted_by;
         // A template is enabled for an instance, which only the node knows.
         if wanted_by.is_empty() || name.windows(2).any(|part| part == b"@.") {
             continue;
@@ -124,7 +126,7 @@ pub fn idle_units(world: World<'_>) -> Vec<Idle> {
             idle.push(Idle { unit: path, wanted_by, link });
         }
     }
-    idle
+    Ok(idle)
 }
 
 fn of_content(
@@ -185,8 +187,13 @@ fn is_unit(path: &ImagePath) -> bool {
     UNITS.iter().any(|directory| is_in(path, directory) || (is_drop_in && is_in(&parent, directory)))
 }
 
-fn unit(source: &Source) -> text::Unit {
-    source.read(UNIT_LIMIT).map(|bytes| text::unit(&bytes)).unwrap_or_default()
+fn unit(source: &Source) -> Result<text::Unit, Error> {
+    Ok(text::unit(&read_small(source, UNIT_LIMIT)?))
+}
+
+/// The content, or nothing where it is larger than anything that is understood.
+fn read_small(source: &Source, limit: u64) -> Result<Vec<u8>, Error> {
+    if source.size() > limit { Ok(Vec::new()) } else { source.read(limit) }
 }
 
 /// Every name in a `.wants`, `.requires` or `.upholds` directory of the whole tree.

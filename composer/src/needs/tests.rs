@@ -232,7 +232,7 @@ fn a_unit_is_enabled_by_a_link_that_will_be_there() {
     ];
     let idle = |dropped: &[&str], elsewhere: &[&str]| -> Vec<(String, Option<String>)> {
         let show = |idle: &Idle| (idle.unit.to_string(), idle.link.as_ref().map(ToString::to_string));
-        with_world(&whole, dropped, elsewhere, |world| idle_units(world).iter().map(show).collect())
+        with_world(&whole, dropped, elsewhere, |world| idle_units(world).unwrap().iter().map(show).collect())
     };
     let z = || ("/usr/lib/systemd/system/z.service".to_owned(), None);
     let x = || ("/usr/lib/systemd/system/x.service".to_owned(), Some(wants.to_owned()));

@@ -7,14 +7,12 @@
 //! through a symbolic link are refused. A parent directory without an entry of its own gets mode
 //! 0755, root as its owner, and the time of the entry that needs it first.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use model::ImagePath;
 use model::path::escape;
-use rustix::fs::{Mode, OFlags};
 use tar::{EntryType, Header};
 
 use super::header::{self, Member};
@@ -36,16 +34,11 @@ const MAX_NODES: usize = 8_000_000;
 /// When the file cannot be read, is compressed, is no tar, is cut short, or holds what cannot be
 /// kept: sparse files, several volumes, entries below a symbolic link, links to nothing.
 pub fn archive(path: &Path, options: &Options) -> Result<Tree<Source>, Error> {
-    // Without NONBLOCK the opening of a named pipe would wait for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let descriptor =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path)(errno.into()))?;
-    let file = File::from(descriptor);
-    let metadata = file.metadata().map_err(Error::io("stat", path))?;
-    if !metadata.is_file() {
-        return Err(Error::NotARootfs { path: path.to_owned() });
-    }
-    let mut reader = Reader::new(ArchiveFile::new(path.to_owned(), file), metadata.len(), options);
+    let file = match host::open::file(path) {
+        Err(host::Error::Place { fault: host::Fault::NotAFile(_), path }) => return Err(Error::NotARootfs { path }),
+        opened => opened?,
+    };
+    let mut reader = Reader::new(ArchiveFile::new(path.to_owned(), file)?, options);
     match reader.read_all() {
         Ok(()) => Ok(reader.tree),
         Err(Failure::Error(error)) => Err(error),
@@ -98,10 +91,10 @@ struct Reader<'o> {
 }
 
 impl<'o> Reader<'o> {
-    fn new(archive: ArchiveFile, length: u64, options: &'o Options) -> Self {
+    fn new(archive: ArchiveFile, options: &'o Options) -> Self {
         Self {
+            length: archive.length(),
             archive: Arc::new(archive),
-            length,
             position: 0,
             options,
             global: Records::default(),

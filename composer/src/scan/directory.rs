@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, OsStr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use host::{Dir, Links};
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, FileType, RawDir};
 use rustix::io::Errno;
 
+use super::source::{Folder, gone};
 use super::{HostFile, Options, Source, XattrFilter};
 use crate::Error;
 use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
@@ -32,14 +34,21 @@ const NAMES: usize = 32 << 10;
 /// When something cannot be read, for want of rights or because it vanished meanwhile; the error
 /// names the path.
 pub fn directory(path: &Path, options: &Options) -> Result<Tree<Source>, Error> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path)(errno.into()))?;
-    let status = rustix::fs::fstat(&root).map_err(|errno| Error::io("stat", path)(errno.into()))?;
-    drop(root);
-    // An empty name makes the attributes those of the directory even where `path` is a link.
-    let stat = Looker::new(Arc::from(path), &options.xattrs).stat(&status, c"")?;
+    below(Dir::open(path)?, options)
+}
+
+/// As [`directory`], for one that is open. Everything below it is reached from its descriptor, now and when
+/// contents are read: whoever puts a link into the place of a directory makes the scan fail, and leads
+/// nobody out.
+///
+/// # Errors
+/// As there.
+pub fn below(root: Dir, options: &Options) -> Result<Tree<Source>, Error> {
+    let status = rustix::fs::fstat(&root).map_err(|errno| Error::io("stat", root.path())(errno.into()))?;
+    let top = Arc::new(Folder { root: Arc::new(root), path: PathBuf::new() });
+    let stat = Looker::new(Arc::clone(&top), top.root.as_fd(), &options.xattrs).stat(&status, c"")?;
     let mut scan = Assembly { tree: Tree::new(stat), inodes: HashMap::new() };
-    let mut level = vec![Place { id: NodeId::ROOT, path: Arc::from(path) }];
+    let mut level = vec![Place { id: NodeId::ROOT, folder: top }];
     // One level of directories after the other, and the nodes are numbered in the order of the names.
     while !level.is_empty() {
         level = scan.level(&level, &options.xattrs)?;
@@ -50,7 +59,7 @@ pub fn directory(path: &Path, options: &Options) -> Result<Tree<Source>, Error> 
 /// A directory that has a node, but no entries yet.
 struct Place {
     id: NodeId,
-    path: Arc<Path>,
+    folder: Arc<Folder>,
 }
 
 /// One name of a directory.
@@ -96,7 +105,8 @@ impl Assembly {
                     let is_directory = node.is_directory();
                     let id = self.tree.add(node)?;
                     if is_directory {
-                        below.push(Place { id, path: Arc::from(at.path.join(OsStr::from_bytes(&name))) });
+                        let path = at.folder.path.join(OsStr::from_bytes(&name));
+                        below.push(Place { id, folder: Arc::new(Folder { root: Arc::clone(&at.folder.root), path }) });
                     }
                     id
                 }
@@ -120,19 +130,22 @@ fn list_all(places: &[Place], filter: &XattrFilter) -> Vec<Listing> {
 
 /// The entries of one directory, sorted by name.
 fn list(place: &Place, filter: &XattrFilter, room: &mut Vec<u8>) -> Listing {
-    let path = &place.path;
-    let at = |action, errno: Errno| Error::io(action, path)(errno.into());
-    // Below the root a link may have taken the directory's place since it was seen.
-    let follow = if place.id == NodeId::ROOT { OFlags::empty() } else { OFlags::NOFOLLOW };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
-    let descriptor = rustix::fs::open(&**path, flags, Mode::empty()).map_err(|errno| at("open", errno))?;
-    let mut entries = RawDir::new(&descriptor, room.spare_capacity_mut());
-    let mut looker = Looker::new(Arc::clone(path), filter);
+    let Folder { root, path } = &*place.folder;
+    let own;
+    let directory = if place.id == NodeId::ROOT {
+        &**root
+    } else {
+        // A link may have taken the directory's place since it was seen.
+        own = root.directory(path, Links::Refuse).map_err(gone)?;
+        &own
+    };
+    let mut entries = RawDir::new(directory, room.spare_capacity_mut());
+    let mut looker = Looker::new(Arc::clone(&place.folder), directory.as_fd(), filter);
     let mut found = Vec::new();
     while let Some(entry) = entries.next() {
-        let entry = entry.map_err(|errno| at("list", errno))?;
+        let entry = entry.map_err(|errno| Error::io("list", directory.path())(errno.into()))?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            found.push(looker.look_at(&descriptor, entry.file_name())?);
+            found.push(looker.look_at(entry.file_name())?);
         }
     }
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -141,7 +154,8 @@ fn list(place: &Place, filter: &XattrFilter, room: &mut Vec<u8>) -> Listing {
 
 /// Looks at the files of one directory.
 struct Looker<'a> {
-    directory: Arc<Path>,
+    folder: Arc<Folder>,
+    directory: BorrowedFd<'a>,
     filter: &'a XattrFilter,
     /// The directory's path and a slash; behind them comes the name of one file after the other.
     path: Vec<u8>,
@@ -150,28 +164,29 @@ struct Looker<'a> {
 }
 
 impl<'a> Looker<'a> {
-    fn new(directory: Arc<Path>, filter: &'a XattrFilter) -> Self {
-        let path = [directory.as_os_str().as_bytes(), b"/"].concat();
-        Self { directory, filter, stem: path.len(), path }
+    fn new(folder: Arc<Folder>, directory: BorrowedFd<'a>, filter: &'a XattrFilter) -> Self {
+        let path = folder.root.path().join(&folder.path);
+        let path = [path.as_os_str().as_bytes(), b"/"].concat();
+        Self { folder, directory, filter, stem: path.len(), path }
     }
 
     /// What an error about the file `name` names.
     fn name(&self, name: &CStr) -> PathBuf {
-        self.directory.join(OsStr::from_bytes(name.to_bytes()))
+        self.folder.shown(OsStr::from_bytes(name.to_bytes()))
     }
 
     fn error(&self, action: &'static str, name: &CStr, errno: Errno) -> Error {
         Error::io(action, &self.name(name))(errno.into())
     }
 
-    fn look_at(&mut self, descriptor: &OwnedFd, name: &CStr) -> Result<Found, Error> {
-        let status = rustix::fs::statat(descriptor, name, AtFlags::SYMLINK_NOFOLLOW)
+    fn look_at(&mut self, name: &CStr) -> Result<Found, Error> {
+        let status = rustix::fs::statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| self.error("stat", name, errno))?;
         let stat = self.stat(&status, name)?;
         let kind = match FileType::from_raw_mode(status.st_mode) {
             FileType::Directory => Kind::Directory(Entries::new()),
             FileType::Symlink => {
-                let target = rustix::fs::readlinkat(descriptor, name, Vec::new());
+                let target = rustix::fs::readlinkat(self.directory, name, Vec::new());
                 let target = target.map_err(|errno| self.error("read the link", name, errno))?;
                 Kind::Symlink(target.into_bytes().into_boxed_slice())
             }
@@ -181,8 +196,11 @@ impl<'a> Looker<'a> {
             FileType::Socket => Kind::Socket,
             FileType::RegularFile => {
                 let size = u64::try_from(status.st_size).map_err(|_| self.error("stat", name, Errno::OVERFLOW))?;
-                let file = HostFile::new(Arc::clone(&self.directory), OsStr::from_bytes(name.to_bytes()));
-                Kind::Regular(Source::File { file, size })
+                let file = HostFile::new(&self.folder, OsStr::from_bytes(name.to_bytes()), &status);
+                Kind::Regular(Source::File {
+                    file: file.ok_or_else(|| self.error("stat", name, Errno::OVERFLOW))?,
+                    size,
+                })
             }
             FileType::Unknown => return Err(self.error("stat", name, Errno::INVAL)),
         };
@@ -209,7 +227,8 @@ impl<'a> Looker<'a> {
     /// The attributes of the file itself, not of what a link leads to.
     ///
     /// By path, because the kernel gives them by descriptor for files only that may be opened. A path
-    /// through `/proc/self/fd` is shorter, but takes longer.
+    /// through `/proc/self/fd` begins at the descriptor, but takes longer: it is asked only where there
+    /// is something to be had, so that nobody gets a capability from elsewhere by moving a directory.
     fn xattrs(&mut self, name: &CStr) -> Result<Xattrs, Errno> {
         let mut found = Xattrs::new();
         if self.filter.keeps_none() {
@@ -218,24 +237,36 @@ impl<'a> Looker<'a> {
         self.path.truncate(self.stem);
         self.path.extend_from_slice(name.to_bytes_with_nul());
         let path = CStr::from_bytes_with_nul(&self.path).map_err(|_| Errno::INVAL)?;
-        let mut small = [0; 512];
-        // The first try needs no memory: nearly all files have no attributes at all.
-        let large;
-        let names = match rustix::fs::llistxattr(path, &mut small) {
-            Ok(count) => &small[..count],
-            Err(Errno::RANGE) => {
-                large = growing(|buffer| rustix::fs::llistxattr(path, buffer))?;
-                &large
-            }
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(found),
-            Err(errno) => return Err(errno),
-        };
-        for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && self.filter.keeps(name)) {
-            let value = growing(|buffer| rustix::fs::lgetxattr(path, name, buffer))?;
-            found.insert(Box::from(name), value.into_boxed_slice());
+        if kept(path, self.filter)?.is_empty() {
+            return Ok(found);
+        }
+        let mut path = format!("/proc/self/fd/{}/", self.directory.as_raw_fd()).into_bytes();
+        path.extend_from_slice(name.to_bytes_with_nul());
+        let path = CStr::from_bytes_with_nul(&path).map_err(|_| Errno::INVAL)?;
+        for name in kept(path, self.filter)? {
+            let value = growing(|buffer| rustix::fs::lgetxattr(path, &*name, buffer))?;
+            found.insert(name, value.into_boxed_slice());
         }
         Ok(found)
     }
+}
+
+/// The names of those attributes of the file at `path` that come into the tree.
+fn kept(path: &CStr, filter: &XattrFilter) -> Result<Vec<Box<[u8]>>, Errno> {
+    let mut small = [0; 512];
+    // The first try needs no memory: nearly all files have no attributes at all.
+    let large;
+    let names = match rustix::fs::llistxattr(path, &mut small) {
+        Ok(count) => &small[..count],
+        Err(Errno::RANGE) => {
+            large = growing(|buffer| rustix::fs::llistxattr(path, buffer))?;
+            &large
+        }
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(errno) => return Err(errno),
+    };
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty() && filter.keeps(name));
+    Ok(names.map(Box::from).collect())
 }
 
 /// Calls `read` with larger and larger buffers. Linux has at most 64 KiB of names and of one value.

@@ -2,10 +2,8 @@
 
 use std::fs::File;
 
-use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use rustix::fs::{FileType, Stat};
 
-use super::Source;
-use crate::Error;
 use crate::tree::Mtime;
 
 /// A part of a file of the host as the kernel describes it. While two of these are equal, the content
@@ -29,44 +27,13 @@ pub struct Identity {
     pub size: u64,
 }
 
-impl Source {
-    /// The identity of the content now; none where it is in memory, or where there is no regular file any more.
-    #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Bytes(_) => None,
-            Self::File { file, size } => {
-                let stat = rustix::fs::statat(CWD, file.path(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                of(&stat, 0, *size)
-            }
-            Self::Range { archive, offset, size } => of_open(archive.file(), *offset, *size),
-        }
-    }
-}
-
-impl Source {
-    /// The file of the host that holds the content, if it still has this identity.
-    ///
-    /// # Errors
-    /// When it has another, or cannot be opened.
-    pub(crate) fn reopen(&self, identity: &Identity) -> Result<File, Error> {
-        let file = self.host_file()?;
-        let same = file.as_ref().and_then(|file| of_open(file, identity.offset, identity.size)) == Some(*identity);
-        file.filter(|_| same).ok_or_else(|| self.changed())
-    }
-
-    /// Says that the content is no longer what it was.
-    pub(crate) fn changed(&self) -> Error {
-        Error::ChangedMeanwhile { path: self.name() }
-    }
-}
-
 /// The identity of a part of an open file.
 pub(crate) fn of_open(file: &File, offset: u64, size: u64) -> Option<Identity> {
     of(&rustix::fs::fstat(file).ok()?, offset, size)
 }
 
-fn of(stat: &Stat, offset: u64, size: u64) -> Option<Identity> {
+/// The identity of a part of a file that is what `stat` says; none when that is no regular file.
+pub(crate) fn of(stat: &Stat, offset: u64, size: u64) -> Option<Identity> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return None;
     }
@@ -81,6 +48,6 @@ fn of(stat: &Stat, offset: u64, size: u64) -> Option<Identity> {
     })
 }
 
-fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> Option<Mtime> {
+pub(super) fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> Option<Mtime> {
     Some(Mtime { seconds, nanoseconds: nanoseconds.try_into().ok()? })
 }

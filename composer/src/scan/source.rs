@@ -7,22 +7,32 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use host::{Dir, Links};
+use rustix::fs::Stat;
 
+use super::identity::{Identity, of, of_open, time};
 use crate::Error;
+use crate::tree::Mtime;
 
 /// An archive that is held open, so that its contents can be read after the scan by any thread.
 #[derive(Debug)]
 pub struct ArchiveFile {
     path: PathBuf,
     file: File,
+    /// What the file was when it was opened.
+    seen: Identity,
 }
 
 impl ArchiveFile {
     /// Takes an open archive and the path that errors shall name.
-    #[must_use]
-    pub fn new(path: PathBuf, file: File) -> Self {
-        Self { path, file }
+    ///
+    /// # Errors
+    /// [`Error::NotARootfs`] when it is no regular file.
+    pub fn new(path: PathBuf, file: File) -> Result<Self, Error> {
+        match of_open(&file, 0, 0) {
+            Some(seen) => Ok(Self { path, file, seen }),
+            None => Err(Error::NotARootfs { path }),
+        }
     }
 
     /// The path on the host.
@@ -35,36 +45,120 @@ impl ArchiveFile {
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
+
+    /// The file's length in bytes, as it was when it was opened.
+    pub(super) fn length(&self) -> u64 {
+        self.seen.file_size
+    }
+
+    /// Fails when somebody has written to the file since it was opened.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.is_as_seen() { Ok(()) } else { Err(Error::ChangedMeanwhile { path: self.path.clone() }) }
+    }
+
+    fn is_as_seen(&self) -> bool {
+        let Ok(stat) = rustix::fs::fstat(&self.file) else { return false };
+        let Some(now) = of(&stat, 0, 0) else { return false };
+        // A cache entry that another build replaces loses its name, which is a change of the inode and
+        // none of the content: this process holds it open, and nobody else comes to it any more.
+        let changed = if stat.st_nlink == 0 { self.seen.changed } else { now.changed };
+        Identity { changed, ..now } == self.seen
+    }
 }
 
-/// The place of a file of the host. The files of a directory share its path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A directory of the host, below one whose descriptor is held: whatever is renamed or linked around it,
+/// the way to its files begins there and leads through no link.
+pub(super) struct Folder {
+    pub(super) root: Arc<Dir>,
+    /// From the root; empty for the root itself.
+    pub(super) path: PathBuf,
+}
+
+impl std::fmt::Debug for Folder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Two scans of one directory look the same.
+        self.root.path().join(&self.path).fmt(f)
+    }
+}
+
+impl Folder {
+    /// What the user calls `name` in it.
+    pub(super) fn shown(&self, name: &OsStr) -> PathBuf {
+        self.root.join(self.path.join(name))
+    }
+}
+
+/// What tells a file from every other, and from itself after a change of content or attributes: whoever
+/// sets the time of writing back changes the time of the last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    changed: Mtime,
+}
+
+impl Seen {
+    fn of(stat: &Stat) -> Option<Self> {
+        Some(Self { device: stat.st_dev, inode: stat.st_ino, changed: time(stat.st_ctime, stat.st_ctime_nsec)? })
+    }
+}
+
+/// A file of the host as a scan saw it. It is opened as that file or not at all.
+#[derive(Debug, Clone)]
 pub struct HostFile {
-    directory: Arc<Path>,
+    folder: Arc<Folder>,
     name: Box<OsStr>,
+    seen: Seen,
 }
 
 impl HostFile {
-    /// The file `name` of `directory`.
-    #[must_use]
-    pub fn new(directory: Arc<Path>, name: &OsStr) -> Self {
-        Self { directory, name: Box::from(name) }
+    /// The file `name` of `folder`, which is what `stat` says; none when the system's numbers make no sense.
+    pub(super) fn new(folder: &Arc<Folder>, name: &OsStr, stat: &Stat) -> Option<Self> {
+        Some(Self { folder: Arc::clone(folder), name: Box::from(name), seen: Seen::of(stat)? })
     }
 
     /// The whole path.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.directory.join(&*self.name)
+        self.folder.shown(&self.name)
+    }
+
+    fn open(&self) -> Result<File, Error> {
+        let path = self.folder.path.join(&*self.name);
+        // No link is followed and nothing waits: what has taken the file's place is not the file.
+        let (file, stat) = self.folder.root.known_file(path, Links::Refuse).map_err(gone)?;
+        if Seen::of(&stat) == Some(self.seen) { Ok(file) } else { Err(self.changed()) }
+    }
+
+    /// Fails when the open file is no longer what the scan saw.
+    fn check(&self, file: &File) -> Result<(), Error> {
+        let stat = rustix::fs::fstat(file).map_err(|errno| Error::io("stat", &self.path())(errno.into()))?;
+        if Seen::of(&stat) == Some(self.seen) { Ok(()) } else { Err(self.changed()) }
+    }
+
+    /// What is at the path now, if it is what the scan saw.
+    fn stat(&self) -> Option<Stat> {
+        // Links on the way are followed here, which could show another file, but none that is this one.
+        let found = self.folder.root.stat(self.folder.path.join(&*self.name)).ok()??;
+        (Seen::of(&found) == Some(self.seen)).then_some(found)
+    }
+
+    fn changed(&self) -> Error {
+        Error::ChangedMeanwhile { path: self.path() }
     }
 }
 
-impl From<&Path> for HostFile {
-    fn from(path: &Path) -> Self {
-        match (path.parent(), path.file_name()) {
-            (Some(directory), Some(name)) => Self::new(Arc::from(directory), name),
-            // No regular file is called `/` or `..`: opening it will say so.
-            _ => Self::new(Arc::from(path), OsStr::new("")),
+/// What it means that something which a scan saw cannot be opened.
+pub(super) fn gone(error: host::Error) -> Error {
+    match &error {
+        host::Error::Place { path, .. } => Error::ChangedMeanwhile { path: path.clone() },
+        // The second is what opening a socket gives.
+        host::Error::Io { path, source, .. }
+            if error.is_not_found() || source.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) =>
+        {
+            Error::ChangedMeanwhile { path: path.clone() }
         }
+        _ => error.into(),
     }
 }
 
@@ -102,19 +196,20 @@ impl Source {
     }
 
     /// A reader of the content. It may give fewer or more bytes than [`Source::size`] when a file of
-    /// the host has changed since the scan: the caller counts. A range of an archive that has become
-    /// shorter gives an `UnexpectedEof` error.
+    /// the host changes meanwhile: the caller counts, and asks [`Content::check`] at the end. A range of an
+    /// archive that has become shorter gives an `UnexpectedEof` error.
     ///
     /// # Errors
-    /// When a file of the host cannot be opened, or is no longer a regular file.
-    pub fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
-        match self {
-            Self::Bytes(bytes) => Ok(Box::new(io::Cursor::new(Arc::clone(bytes)))),
-            Self::File { file, .. } => Ok(Box::new(open_regular(&file.path())?)),
+    /// When a file of the host cannot be opened, or is no longer what the scan saw.
+    pub fn open(&self) -> Result<Content<'_>, Error> {
+        Ok(Content(match self {
+            Self::Bytes(bytes) => Stream::Bytes(bytes),
+            Self::File { file, .. } => Stream::File { open: file.open()?, file },
             Self::Range { archive, offset, size } => {
-                Ok(Box::new(RangeReader { archive: Arc::clone(archive), offset: *offset, left: *size }))
+                archive.check()?;
+                Stream::Range(RangeReader { archive, offset: *offset, left: *size })
             }
-        }
+        }))
     }
 
     /// The content, to be read by position. A file of the host is opened once.
@@ -124,11 +219,9 @@ impl Source {
     pub fn positioned(&self) -> Result<Positioned, Error> {
         Ok(Positioned(match self {
             Self::Bytes(bytes) => Held::Bytes(Arc::clone(bytes)),
-            Self::File { file, size } => {
-                let path = file.path();
-                Held::File { file: open_regular(&path)?, path, size: *size }
-            }
+            Self::File { file, size } => Held::File { file: file.open()?, path: file.path(), size: *size },
             Self::Range { archive, offset, size } => {
+                archive.check()?;
                 Held::Range { archive: Arc::clone(archive), offset: *offset, size: *size }
             }
         }))
@@ -137,16 +230,18 @@ impl Source {
     /// The whole content, which may have at most `limit` bytes.
     ///
     /// # Errors
-    /// When it is larger, cannot be read, or has not the size that the scan saw.
+    /// When it is larger, cannot be read, or is not what the scan saw.
     pub fn read(&self, limit: u64) -> Result<Vec<u8>, Error> {
         let size = self.size();
         if size > limit {
             return Err(Error::TooLarge { source_name: self.name(), size, limit });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let mut reader = self.open()?;
         // One byte more than expected tells a file that has grown.
-        let mut reader = self.open()?.take(size.saturating_add(1));
-        reader.read_to_end(&mut bytes).map_err(|source| Error::io("read", Path::new(&self.name()))(source))?;
+        let read = reader.by_ref().take(size.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|source| Error::io("read", Path::new(&self.name()))(source))?;
+        reader.check()?;
         let found = bytes.len() as u64;
         if found == size {
             Ok(bytes)
@@ -155,21 +250,95 @@ impl Source {
         }
     }
 
-    /// The file of the host that holds the content, opened anew; none where it is in memory.
-    pub(super) fn host_file(&self) -> Result<Option<File>, Error> {
+    /// The identity of the content now; none where it is in memory, or where it is no longer what the scan
+    /// saw.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
         match self {
-            Self::Bytes(_) => Ok(None),
-            Self::File { file, .. } => open_regular(&file.path()).map(Some),
-            Self::Range { archive, .. } => archive.file.try_clone().map(Some).map_err(Error::io("open", &archive.path)),
+            Self::Bytes(_) => None,
+            Self::File { file, size } => of(&file.stat()?, 0, *size),
+            Self::Range { archive, offset, size } => {
+                archive.is_as_seen().then_some(Identity { offset: *offset, size: *size, ..archive.seen })
+            }
         }
     }
 
+    /// The file of the host that holds the content, if it still has this identity.
+    ///
+    /// # Errors
+    /// When it has another, or cannot be opened.
+    pub(crate) fn reopen(&self, identity: &Identity) -> Result<File, Error> {
+        let (file, now) = match self {
+            Self::Bytes(_) => return Err(self.changed()),
+            Self::File { file, size } => {
+                let open = file.open()?;
+                let now = of_open(&open, 0, *size);
+                (open, now)
+            }
+            Self::Range { archive, .. } => {
+                (archive.file.try_clone().map_err(Error::io("open", &archive.path))?, self.identity())
+            }
+        };
+        if now == Some(*identity) { Ok(file) } else { Err(self.changed()) }
+    }
+
+    /// Says that the content is no longer what it was.
+    pub(crate) fn changed(&self) -> Error {
+        Error::ChangedMeanwhile { path: self.name() }
+    }
+
+    /// The regular file at `path` as it is now.
+    #[cfg(test)]
+    pub(crate) fn of_file(path: &Path) -> Self {
+        let (root, name) = Dir::parent_of(path).expect("a test's directory can be opened");
+        let stat = root.stat(&name).expect("a test's file can be looked at").expect("a test's file is there");
+        let folder = Arc::new(Folder { root: Arc::new(root), path: PathBuf::new() });
+        let file = HostFile::new(&folder, &name, &stat).expect("a test's file has a time");
+        Self::File { file, size: stat.st_size.unsigned_abs() }
+    }
+
     /// What errors call this source.
-    pub(super) fn name(&self) -> PathBuf {
+    fn name(&self) -> PathBuf {
         match self {
             Self::Bytes(_) => PathBuf::from("<memory>"),
             Self::File { file, .. } => file.path(),
             Self::Range { archive, .. } => archive.path.clone(),
+        }
+    }
+}
+
+/// The content of a [`Source`], open for reading from its beginning.
+#[derive(Debug)]
+pub struct Content<'a>(Stream<'a>);
+
+#[derive(Debug)]
+enum Stream<'a> {
+    Bytes(&'a [u8]),
+    File { open: File, file: &'a HostFile },
+    Range(RangeReader<'a>),
+}
+
+impl Content<'_> {
+    /// Fails when the file that holds the content is no longer what the scan saw: what was read is then
+    /// neither the old content nor the new one.
+    ///
+    /// # Errors
+    /// [`Error::ChangedMeanwhile`].
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.0 {
+            Stream::Bytes(_) => Ok(()),
+            Stream::File { open, file } => file.check(open),
+            Stream::Range(range) => range.archive.check(),
+        }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Stream::Bytes(bytes) => bytes.read(buffer),
+            Stream::File { open, .. } => open.read(buffer),
+            Stream::Range(range) => range.read(buffer),
         }
     }
 }
@@ -208,25 +377,15 @@ impl Positioned {
     }
 }
 
-/// Opens a file that was a regular one when it was scanned. A link or a pipe that has taken its
-/// place is an error: neither may lead out of the tree nor hang the build.
-fn open_regular(path: &Path) -> Result<File, Error> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let descriptor =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::io("open", path)(errno.into()))?;
-    let file = File::from(descriptor);
-    let is_file = file.metadata().map_err(Error::io("stat", path))?.is_file();
-    if is_file { Ok(file) } else { Err(Error::NoLongerRegular { path: path.to_owned() }) }
-}
-
 /// Reads a range by position, so that readers of one archive do not disturb each other.
-struct RangeReader {
-    archive: Arc<ArchiveFile>,
+#[derive(Debug)]
+struct RangeReader<'a> {
+    archive: &'a ArchiveFile,
     offset: u64,
     left: u64,
 }
 
-impl Read for RangeReader {
+impl Read for RangeReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if wanted == 0 {
@@ -254,7 +413,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         fs::write(&path, b"0123456789").unwrap();
-        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()));
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()).unwrap());
         let range = |offset, size| Source::Range { archive: Arc::clone(&archive), offset, size };
         assert_eq!(range(2, 3).read(100).unwrap(), b"234");
         assert_eq!(range(0, 10).read(10).unwrap(), b"0123456789");
@@ -267,10 +426,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         fs::write(&path, b"0123456789").unwrap();
-        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()));
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()).unwrap());
         for (source, content) in [
             (Source::Bytes(b"0123456789"[..].into()), &b"0123456789"[..]),
-            (Source::File { file: path.as_path().into(), size: 10 }, b"0123456789"),
+            (Source::of_file(&path), b"0123456789"),
             (Source::Range { archive: Arc::clone(&archive), offset: 2, size: 3 }, b"234"),
         ] {
             let open = source.positioned().unwrap();
@@ -281,36 +440,80 @@ mod tests {
             }
             assert_eq!(open.read_at(u64::MAX, 5).unwrap(), b"");
         }
-        let shrunk = Source::File { file: path.as_path().into(), size: 20 };
+        let Source::File { file, .. } = Source::of_file(&path) else { panic!("it is a file") };
+        let shrunk = Source::File { file, size: 20 };
         assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Io { .. })));
     }
 
     #[test]
-    fn a_file_of_the_host_has_the_path_that_it_was_given() {
-        for path in ["/a/b", "a/b", "b", "/a/\u{fc}/b c"] {
-            assert_eq!(HostFile::from(Path::new(path)).path(), Path::new(path));
-        }
-        for path in ["/", "..", "a/..", ""] {
-            let file = Source::File { file: Path::new(path).into(), size: 1 };
-            assert!(file.open().is_err(), "{path}");
-        }
+    fn an_archive_that_is_written_to_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, b"0123456789").unwrap();
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()).unwrap());
+        let range = Source::Range { archive, offset: 2, size: 3 };
+        let mut open = range.open().unwrap();
+        assert!(range.identity().is_some() && open.check().is_ok());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&path, b"0123456789").unwrap();
+        assert!(range.identity().is_none());
+        assert!(matches!(range.read(9), Err(Error::ChangedMeanwhile { .. })));
+        assert_eq!(open.read(&mut [0; 9]).unwrap(), 3);
+        assert!(matches!(open.check(), Err(Error::ChangedMeanwhile { .. })));
+    }
+
+    #[test]
+    fn an_archive_that_lost_its_name_is_still_the_one_that_is_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, b"0123456789").unwrap();
+        let archive = Arc::new(ArchiveFile::new(path.clone(), File::open(&path).unwrap()).unwrap());
+        let range = Source::Range { archive, offset: 2, size: 3 };
+        let identity = range.identity().unwrap();
+        let writer = File::options().write(true).open(&path).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(range.read(9).unwrap(), b"234");
+        assert_eq!(range.identity(), Some(identity));
+        range.reopen(&identity).unwrap();
+        writer.write_all_at(b"x", 3).unwrap();
+        assert!(range.identity().is_none() && range.read(9).is_err() && range.reopen(&identity).is_err());
     }
 
     #[test]
     fn a_file_that_grew_shrank_or_became_something_else_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
-        fs::write(&path, b"1234").unwrap();
-        let source = |size| Source::File { file: path.as_path().into(), size };
-        assert_eq!(source(4).read(4).unwrap(), b"1234");
-        assert!(matches!(source(3).read(9), Err(Error::SourceChanged { expected: 3, found: 4, .. })));
-        assert!(matches!(source(5).read(9), Err(Error::SourceChanged { expected: 5, found: 4, .. })));
+        let change = |change: &dyn Fn()| {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, b"1234").unwrap();
+            let source = Source::of_file(&path);
+            assert_eq!(source.read(4).unwrap(), b"1234");
+            assert!(source.identity().is_some());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change();
+            assert!(matches!(source.read(9), Err(Error::ChangedMeanwhile { .. })));
+            assert!(source.positioned().is_err() && source.identity().is_none());
+        };
+        change(&|| fs::write(&path, b"123").unwrap());
+        change(&|| fs::write(&path, b"12345").unwrap());
+        change(&|| fs::remove_file(&path).unwrap());
+        let replaced = |by: &dyn Fn()| {
+            change(&|| {
+                fs::remove_file(&path).unwrap();
+                by();
+            });
+        };
+        replaced(&|| std::os::unix::fs::symlink("/etc/passwd", &path).unwrap());
+        replaced(&|| drop(std::os::unix::net::UnixListener::bind(&path).unwrap()));
+        replaced(&|| {
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        });
         fs::remove_file(&path).unwrap();
-        assert!(matches!(source(4).read(9), Err(Error::Io { .. })));
-        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-        assert!(matches!(source(4).read(9), Err(Error::Io { .. })));
+        fs::write(&path, b"1234").unwrap();
+        let source = Source::of_file(&path);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(source(4).read(9), Err(Error::NoLongerRegular { .. })));
+        assert!(matches!(source.read(9), Err(Error::ChangedMeanwhile { .. })));
     }
 }

@@ -13,7 +13,7 @@ use super::digests::Digests;
 use super::{DigestCache, Job, LargeObject, ObjectSink};
 use crate::error::Error;
 use crate::image::{INLINE_LIMIT, Stored};
-use crate::scan::{Identity, Source};
+use crate::scan::{Content, Identity, Source};
 
 /// Files below this size, in bytes, are read into one buffer. The others are streamed in chunks of
 /// this size, of which a huge file has two in memory.
@@ -113,10 +113,12 @@ impl<'a, D: Digests> Sealer<'a, D> {
 
     fn small(&self, job: &Job<'_>, size: usize, buffer: &mut [u8]) -> Result<D::File, Error> {
         // One byte more than expected shows that the file grew.
-        let found = fill(&mut *job.source.open()?, &mut buffer[..=size]).map_err(|source| job.unreadable(source))?;
+        let mut reader = job.source.open()?;
+        let found = fill(&mut reader, &mut buffer[..=size]).map_err(|source| job.unreadable(source))?;
         if found != size {
             return Err(job.changed(found as u64));
         }
+        reader.check()?;
         let content = &buffer[..size];
         let sealed = D::of(content);
         self.progress(size as u64);
@@ -162,7 +164,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
 }
 
 /// Reads until `buffer` is full or the content ends; gives the number of bytes read.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match reader.read(&mut buffer[filled..]) {
@@ -189,14 +191,14 @@ struct Stream<'a, D> {
 struct Input<'a, D> {
     sealer: &'a Sealer<'a, D>,
     job: &'a Job<'a>,
-    reader: Box<dyn Read + Send>,
+    reader: Content<'a>,
     found: u64,
 }
 
 impl<D: Digests> Input<'_, D> {
     /// Fills `buffer` with the next chunk and gives its length, which is zero at the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let count = fill(&mut *self.reader, buffer).map_err(|source| self.job.unreadable(source))?;
+        let count = fill(&mut self.reader, buffer).map_err(|source| self.job.unreadable(source))?;
         self.found += count as u64;
         // Checked at each chunk, so that a file that grows for ever is not read for ever.
         let expected = self.job.source.size();
@@ -217,6 +219,7 @@ impl<'a, D: Digests> Stream<'a, D> {
     }
 
     fn finish(self) -> Result<D::File, Error> {
+        self.input.reader.check()?;
         let (file, verity) = self.digests.end(self.input.found, None);
         for object in self.objects {
             object.finish(&verity)?;

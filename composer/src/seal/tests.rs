@@ -126,7 +126,9 @@ fn equal_contents_and_hard_links_reach_a_sink_once() {
 
 #[test]
 fn what_no_name_leads_to_is_not_read() {
-    let gone = Source::File { file: std::path::Path::new("/nonexistent/file").into(), size: 100 };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let gone = Source::of_file(file.path());
+    drop(file);
     let mut tree = tree(&[gone]);
     tree.unlink(NodeId::ROOT, b"f0");
     assert!(seal(tree, &[], None, &Silent).is_ok());
@@ -138,7 +140,8 @@ fn a_file_that_grew_or_shrank_is_an_error() {
         for claimed in [real as u64 - 1, real as u64 + 1, 2 * real as u64, HUGE, HUGE + 1] {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&vec![1; real]).unwrap();
-            let source = Source::File { file: file.path().into(), size: claimed };
+            let Source::File { file: host, .. } = Source::of_file(file.path()) else { panic!("it is a file") };
+            let source = Source::File { file: host, size: claimed };
             let sink = Memory::default();
             let error = seal(tree(&[source]), &[&sink], None, &Silent).unwrap_err();
             assert!(
@@ -147,6 +150,36 @@ fn a_file_that_grew_or_shrank_is_an_error() {
                 "{real} {claimed}: {error:?}"
             );
             assert!(sink.objects.into_inner().unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_another_one_than_was_scanned_is_an_error_though_its_size_is_the_same() {
+    for size in [10, CHUNK, 3 * CHUNK] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let changes: [&dyn Fn(); 4] = [
+            &|| std::fs::write(&path, vec![2; size]).unwrap(),
+            &|| {
+                std::fs::write(folder.path().join("other"), vec![1; size]).unwrap();
+                std::fs::rename(folder.path().join("other"), &path).unwrap();
+            },
+            &|| {
+                std::fs::rename(&path, folder.path().join("moved")).unwrap();
+                std::os::unix::fs::symlink("moved", &path).unwrap();
+            },
+            &|| std::fs::remove_file(&path).unwrap(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, vec![1; size]).unwrap();
+            let tree = tree(&[Source::of_file(&path)]);
+            // Longer than a file system's clock stands still.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change();
+            let error = seal(tree, &[], None, &Silent).unwrap_err();
+            assert!(matches!(&error, Error::ChangedMeanwhile { .. }), "{size} {number}: {error:?}");
         }
     }
 }

@@ -21,7 +21,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use crate::archive::{Extent, Objects};
 use crate::error::Error;
-use crate::scan::{Identity, Source};
+use crate::scan::{Identity, Source, identity_of};
 use crate::scratch::Scratch;
 use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
 
@@ -129,7 +129,10 @@ impl Store {
 
     /// The identity of the object's file.
     fn identity(&self, digest: &VerityDigest, size: u64) -> Option<Identity> {
-        Source::File { file: self.object(digest).as_path().into(), size }.identity()
+        let directory = self.directory(digest.as_bytes()[0]).ok()?;
+        let name = hex::encode(&digest.as_bytes()[1..]);
+        let stat = rustix::fs::statat(directory, &*name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        identity_of(&stat, 0, size)
     }
 
     fn object(&self, digest: &VerityDigest) -> PathBuf {

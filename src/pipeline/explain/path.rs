@@ -150,7 +150,7 @@ pub(crate) fn path(asked: ImagePath, request: &Request, ui: &Ui) -> Result<Expla
     let inputs = Inputs::read(request, ui)?;
     let root = root::obtain(request, &inputs, ui)?;
     let carved = carve::carve(request, &inputs, &root, ui)?;
-    Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, &request.overlay()))
+    Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))
 }
 
 /// Tells of `asked` what the image in the build's results at `results` tells.

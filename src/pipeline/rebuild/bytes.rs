@@ -1,6 +1,5 @@
 //! Where two files differ, byte by byte.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -40,7 +39,7 @@ pub(crate) struct Bytes {
 /// Compares two files of any size; none when they are the same.
 pub(crate) fn compare(before: &Path, after: &Path) -> Result<Option<Bytes>, Error> {
     let open = |path: &Path| {
-        let file = File::open(path).map_err(|error| Error::io("read", path, &error))?;
+        let file = host::open::file(path)?;
         Ok::<_, Error>(BufReader::with_capacity(1 << 18, file))
     };
     let (mut old, mut new) = (open(before)?, open(after)?);

@@ -117,13 +117,9 @@ pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Re
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = Fingerprint::new().with_overlay(&request.overlay(), recorded.epoch)?;
-    let overlay: Option<Digest> = overlay.get("overlay").and_then(|digest| digest.parse().ok());
-    match overlay {
-        Some(overlay) if overlay != recorded.overlay => {
-            changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
-        }
-        _ => {}
+    let overlay = Fingerprint::new().with_overlay(&request.overlay()?, recorded.epoch)?.overlay()?;
+    if overlay != recorded.overlay {
+        changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }
     if recorded.scrub != builder::scrub::version() {
         changed.push(difference("the scrub rules", &recorded.scrub, &builder::scrub::version()));
@@ -172,10 +168,12 @@ pub(super) fn same(old: &record::Inputs, new: &record::Inputs) -> Result<Vec<Str
     if old == new {
         return Ok(Vec::new());
     }
-    let json = |inputs: &record::Inputs| serde_json::to_value(inputs).unwrap_or_default();
+    let json = |inputs: &record::Inputs| {
+        serde_json::to_value(inputs).map_err(|error| Error::bug("cannot write a record's inputs").because(&error))
+    };
     let text = |value: Option<serde_json::Value>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
     // The key follows from the others.
-    let changes = json::compare(&json(old), &json(new)).into_iter().filter(|change| change.pointer != "/rootfs/key");
+    let changes = json::compare(&json(old)?, &json(new)?).into_iter().filter(|change| change.pointer != "/rootfs/key");
     let (mut changed, mut programs) = (Vec::new(), Vec::new());
     for change in changes {
         let (before, after) = (text(change.before), text(change.after));

@@ -69,6 +69,26 @@ fn a_pipe_is_never_opened() {
     rustix::fs::mknodat(CWD, folder.path().join("m/pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     assert_eq!(fault(dir.read("pipe", Links::Below, 9)), Fault::NotAFile(Kind::Pipe));
     assert_eq!(fault(dir.file("pipe", Links::Refuse)), Fault::NotAFile(Kind::Pipe));
+    assert_eq!(fault(dir.known_file("pipe", Links::Refuse)), Fault::NotAFile(Kind::Pipe));
+}
+
+#[test]
+fn a_known_file_comes_with_what_it_is_now() {
+    let (folder, dir) = place();
+    fs::write(folder.path().join("m/file"), "12345").unwrap();
+    symlink("file", folder.path().join("m/link")).unwrap();
+    let (_, stat) = dir.known_file("file", Links::Refuse).unwrap();
+    assert_eq!((stat.st_size, Some(stat.st_ino)), (5, dir.stat("file").unwrap().map(|stat| stat.st_ino)));
+    assert_eq!(fault(dir.known_file("link", Links::Refuse)), Fault::Link);
+    assert_eq!(fault(dir.known_file("", Links::Refuse)), Fault::NotAFile(Kind::Directory), "the directory itself");
+}
+
+#[test]
+fn a_link_to_nothing_is_not_nothing() {
+    let (folder, dir) = place();
+    symlink("none", folder.path().join("m/dangling")).unwrap();
+    assert_eq!(fault(dir.read_if_there("dangling", Links::Below, 9)), Fault::Dangling);
+    assert!(dir.read_if_there("none", Links::Below, 9).unwrap().is_none());
 }
 
 #[test]
@@ -103,6 +123,32 @@ fn a_file_is_replaced_whole_and_a_link_in_its_place_is_not_followed() {
     fs::write(m.join("directory/x"), "x").unwrap();
     assert!(dir.replace("directory", b"new", 0o640).is_err());
     assert_eq!(dir.names().unwrap(), ["directory", "file"], "no temporary file is left");
+}
+
+#[test]
+fn what_a_link_leads_to_is_replaced_and_never_what_lies_outside() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir(m.join("deep")).unwrap();
+    fs::write(m.join("deep/file"), "old").unwrap();
+    symlink("deep/link", m.join("first")).unwrap();
+    symlink("../deep/file", m.join("deep/link")).unwrap();
+    dir.replace_target("first", b"new", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("deep/file")).unwrap(), b"new");
+    assert!(m.join("first").is_symlink() && m.join("deep/link").is_symlink());
+    symlink("deep/none", m.join("dangling")).unwrap();
+    dir.replace_target("dangling", b"made", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("deep/none")).unwrap(), b"made");
+    dir.replace_target("plain", b"plain", 0o644).unwrap();
+    assert_eq!(fs::read(m.join("plain")).unwrap(), b"plain");
+    symlink("../secret", m.join("out")).unwrap();
+    symlink(folder.path().join("secret"), m.join("absolute")).unwrap();
+    symlink("loop", m.join("loop")).unwrap();
+    for name in ["out", "absolute"] {
+        assert_eq!(fault(dir.replace_target(name, b"lost", 0o644)), Fault::Outside, "{name}");
+    }
+    assert_eq!(fault(dir.replace_target("loop", b"lost", 0o644)), Fault::Link);
+    assert_ne!(fs::read(folder.path().join("secret")).unwrap(), b"lost");
 }
 
 #[test]

@@ -105,6 +105,24 @@ fn faults(outcome: Result<Vec<PathBuf>, Error>) -> Vec<FetchFault> {
 }
 
 #[test]
+fn a_certificate_store_that_is_a_pipe_is_not_waited_for() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (directory, cache) = cache();
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let options = FetchOptions { certificates: Some(pipe), ..options() };
+    let resolution = at(&server, &["alpha"]);
+    assert_eq!(fetch(&resolution, &cache, &options, &Silent).unwrap().len(), 1, "http needs none");
+    let mut resolution = at(&server, &["beta"]);
+    resolution.packages[0].url = resolution.packages[0].url.replace("http:", "https:");
+    let found = faults(fetch(&resolution, &cache, &options, &Silent));
+    assert!(
+        matches!(&found[..], [FetchFault::Authorities { message }] if message.contains("it is a named pipe")),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn files_come_in_order_and_the_second_call_asks_nobody() {
     let server = Server::new(Box::new(|_, path, _| good(path)));
     let (_guard, cache) = cache();

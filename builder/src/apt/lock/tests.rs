@@ -71,8 +71,17 @@ fn a_lock_leads_back_to_itself_whatever_the_order() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("module.lock");
     write(&path, &lock).unwrap();
-    assert_eq!(read(&path).unwrap(), lock);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let module = host::Dir::open(directory.path()).unwrap();
+    assert_eq!(read(&module, "module.lock").unwrap(), lock);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    // A lock that is kept elsewhere in the module stays there.
+    std::fs::rename(&path, directory.path().join("kept.lock")).unwrap();
+    std::os::unix::fs::symlink("kept.lock", &path).unwrap();
+    let mut other = lock;
+    other.inputs.suite = "forky".to_owned();
+    write(&path, &other).unwrap();
+    assert!(path.is_symlink());
+    assert_eq!(std::fs::read_to_string(directory.path().join("kept.lock")).unwrap(), super::text(&other).unwrap());
 }
 
 #[test]

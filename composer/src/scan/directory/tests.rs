@@ -37,7 +37,7 @@ fn every_kind_of_file_is_seen_and_no_link_is_followed() {
 fn a_missing_directory_and_a_file_are_errors_that_name_the_path() {
     for path in ["/no/such/place", "/proc/self/status"] {
         match directory(Path::new(path), &Options::default()) {
-            Err(Error::Io { path: named, .. }) => assert_eq!(named, Path::new(path)),
+            Err(Error::Host(host::Error::Io { path: named, .. })) => assert_eq!(named, Path::new(path)),
             other => panic!("{other:?}"),
         }
     }
