@@ -27,8 +27,7 @@ pub(crate) fn obtain(
     let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();
     let mut read = Vec::new().into_iter();
     if !missing.is_empty() {
-        let chosen = missing.iter().filter_map(|index| resolution.packages.get(*index)).cloned().collect();
-        let chosen = Resolution { packages: chosen, ..resolution.clone() };
+        let chosen = resolution.narrowed(&missing).map_err(|fault| Error::bug(fault.to_string()))?;
         let debs = match fetched {
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
             None => download::fetch(&chosen, packages, ui)?,

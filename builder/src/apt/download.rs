@@ -102,13 +102,15 @@ impl Part {
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 let path = PathBuf::from(percent_decode(path).ok_or(Failure::Final(FetchFault::Scheme))?);
-                let file = File::open(&path).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => Failure::Final(FetchFault::Status(404)),
-                    _ => Failure::Final(disk(&path, &error)),
+                // An archive may hold links, and nothing in it is a pipe or a device.
+                let file = host::open::file(&path).map_err(|error| match error {
+                    error if error.is_not_found() => Failure::Final(FetchFault::Status(404)),
+                    host::Error::Io { source, .. } => Failure::Final(disk(&path, &source)),
+                    place => Failure::Final(FetchFault::Io { message: place.to_string(), full: false }),
                 })?;
                 let found = file.metadata().map_err(|e| Failure::Final(disk(&path, &e)))?.len();
                 check_size(wanted, found)?;
-                Ok((Box::new(file), 0))
+                Ok((Box::new(file.take(wanted.size)), 0))
             }
             _ => Err(Failure::Final(FetchFault::Scheme)),
         }

@@ -163,6 +163,13 @@ impl Run<'_> {
                     self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
                     return Ok(());
                 }
+                // A record or a lock from elsewhere may name any directory of this machine. What is in a file
+                // there is nobody's business but its owner's.
+                Err(Failure::Final(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }))
+                    if wanted.is_local() =>
+                {
+                    return Err(FetchFault::OtherFile);
+                }
                 Err(Failure::Final(fault)) => return Err(fault),
                 Err(Failure::Transient(message)) => message,
             };
