@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use builder::apt::{self, Resolution};
 use builder::cache::Cache;
 use clap::ValueEnum;
+use model::words::{LINE_LIMIT, is_showable};
 use model::{Arch, Epoch};
 
 use crate::environment::Environment;
@@ -173,5 +174,20 @@ pub(crate) fn tag(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
+    }
+}
+
+/// Takes the module's identifier on the platform, which stands in an annotation and in the record.
+///
+/// # Errors
+/// What an identifier is, when `text` is none.
+pub(crate) fn module_id(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the module's identifier is empty".to_owned());
+    }
+    if is_showable(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("an identifier is one line of at most {LINE_LIMIT} bytes, without control characters"))
     }
 }

@@ -12,11 +12,11 @@ use super::{Target, Wanted};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::compare::json;
+use crate::pipeline::download;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::record::{self, RootInput};
-use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
-use crate::pipeline::{download, lints};
+use crate::pipeline::request::{Compression, Packages, Request, RootOrigin};
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -38,14 +38,8 @@ impl Repeat<'_> {
         let inputs = &self.target.record.inputs;
         let origin = self.origin(settings, environment)?;
         let options = &inputs.options;
-        let compression = Compression::from_str(&options.compression, false).map_err(unknown)?;
-        let is_lint = |code: &String| lints::CODES.contains(&code.as_str());
-        if let Some(code) = options.allow.iter().find(|code| !is_lint(code)) {
-            return Err(unknown(format!("there is no lint `{code}` to allow")));
-        }
-        if options.module_id.as_ref().is_some_and(String::is_empty) {
-            return Err(unknown("the module's identifier is empty".to_owned()));
-        }
+        // The record was checked when it was read.
+        let compression = Compression::from_str(&options.compression, false).map_err(Error::bug)?;
         Ok(Request {
             module: self.target.module.clone(),
             neighbours: self.neighbours()?,
@@ -55,7 +49,7 @@ impl Repeat<'_> {
             emit_tar: options.emit_tar,
             emit_oci: options.emit_oci,
             compression,
-            tag: request::tag(&options.tag).map_err(unknown)?,
+            tag: options.tag.clone(),
             module_id: options.module_id.clone(),
             strict: false,
             allowed: options.allow.iter().cloned().collect(),
@@ -97,12 +91,6 @@ impl Repeat<'_> {
         };
         self.target.record.inputs.neighbours.iter().enumerate().map(write).collect()
     }
-}
-
-fn unknown(cause: String) -> Error {
-    let mut error = Error::refused("the record asks for a build that cannot be asked for");
-    error.causes.push(cause);
-    error.hint("the record was changed after the build: take it from where the build left it")
 }
 
 /// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
