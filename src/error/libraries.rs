@@ -102,7 +102,7 @@ fn is_full(error: &io::Error) -> bool {
 /// Whether a mirror served other bytes than were promised.
 fn is_forged(failure: &apt::FetchFailure) -> bool {
     use apt::FetchFault as F;
-    matches!(failure.fault, F::WrongDigest { .. } | F::WrongSize { .. } | F::OtherFile)
+    matches!(failure.fault, F::WrongDigest { .. } | F::WrongSize { .. } | F::OtherFile | F::NoFile { .. })
 }
 
 impl From<apt::Error> for Error {

@@ -106,7 +106,7 @@ impl Part {
                 let file = host::open::file(&path).map_err(|error| match error {
                     error if error.is_not_found() => Failure::Final(FetchFault::Status(404)),
                     host::Error::Io { source, .. } => Failure::Final(disk(&path, &source)),
-                    place => Failure::Final(FetchFault::Io { message: place.to_string(), full: false }),
+                    place => Failure::Final(FetchFault::NoFile { message: place.to_string() }),
                 })?;
                 let found = file.metadata().map_err(|e| Failure::Final(disk(&path, &e)))?.len();
                 check_size(wanted, found)?;

@@ -10,7 +10,7 @@ use model::{Digest, Epoch};
 
 use super::{Target, Wanted};
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::pipeline::compare::json;
 use crate::pipeline::download;
 use crate::pipeline::fingerprint::Fingerprint;
@@ -148,9 +148,12 @@ fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
             apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
             _ => return error.into(),
         };
-        Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
+        let missing = Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
             .because(&error)
-            .hint("a snapshot archive keeps packages; so does the cache of the machine that built them")
+            .hint("a snapshot archive keeps packages; so does the cache of the machine that built them");
+        let told = Error::from(error);
+        // Other bytes than were recorded are not the same as none.
+        if told.kind == Kind::Refused { told } else { missing }
     })
 }
 

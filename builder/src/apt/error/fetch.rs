@@ -36,6 +36,11 @@ pub enum FetchFault {
     },
     /// A file of this machine is not the one that is locked. How it differs is not told.
     OtherFile,
+    /// Where a file of this machine should be, there is something else.
+    NoFile {
+        /// The path, and what is there.
+        message: String,
+    },
     /// The server sends on to where nothing is fetched from.
     Redirect {
         /// What is wrong with it.
@@ -92,7 +97,9 @@ impl fmt::Display for FetchFailure {
             ),
             FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
             FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
-            FetchFault::Io { message, .. } | FetchFault::Authorities { message } => f.write_str(message),
+            FetchFault::Io { message, .. } | FetchFault::NoFile { message } | FetchFault::Authorities { message } => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -118,9 +125,12 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
         Some(FetchFault::Status(401 | 403 | 407)) => DENIED_CURE,
         Some(FetchFault::Authorities { .. }) => AUTHORITIES_CURE,
         Some(FetchFault::Certificate { .. }) => CERTIFICATE_CURE,
-        Some(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. } | FetchFault::OtherFile) => {
-            "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
-        }
+        Some(
+            FetchFault::WrongDigest { .. }
+            | FetchFault::WrongSize { .. }
+            | FetchFault::OtherFile
+            | FetchFault::NoFile { .. },
+        ) => "the mirror serves other bytes than were locked: choose another mirror; never edit the digest",
         Some(FetchFault::Network { .. } | FetchFault::Status(_)) => {
             "check the network, the mirror and the setting `proxy`, and run again"
         }

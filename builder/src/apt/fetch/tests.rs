@@ -268,11 +268,11 @@ fn a_local_file_that_is_another_one_tells_nothing_of_itself_and_a_pipe_is_not_op
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     let found = faults(fetch(&resolution, &cache, &options(), &Silent));
-    assert!(matches!(&found[..], [FetchFault::Io { message, .. }] if message.contains("a named pipe")), "{found:?}");
+    assert!(matches!(&found[..], [FetchFault::NoFile { message }] if message.contains("a named pipe")), "{found:?}");
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
     let found = faults(fetch(&resolution, &cache, &options(), &Silent));
-    assert!(matches!(&found[..], [FetchFault::Io { message, .. }] if message.contains("a device")), "{found:?}");
+    assert!(matches!(&found[..], [FetchFault::NoFile { message }] if message.contains("a device")), "{found:?}");
 }
 
 #[test]
