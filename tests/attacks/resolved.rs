@@ -499,3 +499,66 @@ fn toml_string(text: &str) -> String {
     let escaped: String = text.chars().map(|c| format!("\\U{:08x}", u32::from(c))).collect();
     format!("\"{escaped}\"")
 }
+
+/// What a signed archive says is still somebody else's. Needs gpg, apt and mmdebstrap, as the tests of faults do.
+#[cfg(feature = "peer-tests")]
+mod mirror {
+    use std::fs;
+
+    use super::archive::{World, debs};
+
+    #[test]
+    fn a_signed_index_that_names_odd_things_is_not_used() {
+        for (from, to) in [
+            ("Package: lib\n", "Package: -oDPkg::Pre-Invoke::=id\n"),
+            ("Package: lib\n", "Package: lib/sid\n"),
+            ("Package: lib\n", "Package: lib=1\n"),
+            ("Package: lib\n", "Package: Lib\n"),
+            ("Package: lib\n", "Package: lib-\n"),
+            ("Version: 1\n", "Version: -1\n"),
+            ("Version: 1\n", "Version: 1 2\n"),
+            ("Architecture: all\n", "Architecture: --simulate\n"),
+            ("Architecture: all\n", "Architecture: all,amd64\n"),
+            ("Filename: pool/lib_1_all.deb", "Filename: ../../../../etc/shadow"),
+            ("Filename: pool/lib_1_all.deb", "Filename: /etc/shadow"),
+            ("Filename: pool/lib_1_all.deb", "Filename: pool/shadow"),
+            ("Filename: pool/lib_1_all.deb", "Filename: pool//lib_1_all.deb"),
+            ("Size: ", "Size: 9223372036854775808"),
+        ] {
+            let world = World::new(&debs("1"));
+            world.publish_changed(&debs("1"), "", &|index| {
+                let changed = index.replace(from, to);
+                assert_ne!(index, changed, "{from}");
+                changed
+            });
+            let failed = world.build(&[]).unwrap_err();
+            assert!(matches!(failed.code, Some(1 | 3 | 4)), "{to}: {failed:?}");
+            assert!(!world.path("module/dist").exists() && !failed.stderr.contains("shadow:"), "{to}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_archive_calls_itself_is_left_out_where_it_is_no_name() {
+        let world = World::new(&debs("1"));
+        world.publish(&debs("1"), "Suite: -o\nCodename: --simulate\nLabel: \u{1b}[2J\nOrigin: \u{202e}Debian\n");
+        world.build(&[]).unwrap();
+        let record = fs::read_to_string(world.path("module/dist/build.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        let release = &record["inputs"]["rootfs"]["resolution"]["release"];
+        for field in ["suite", "codename", "label", "origin"] {
+            assert!(release[field].is_null(), "{release}");
+        }
+        // It is a record that is read again, and a lock.
+        let output = world.command().args(["rebuild", "-C", "module", "module/dist"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        for _ in 0..2 {
+            let output = world.command().args(["lock", "-C", "module", "--arch", "amd64"]).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+}
+
+#[cfg(feature = "peer-tests")]
+#[allow(dead_code, unreachable_pub, reason = "the tests of faults use all of it")]
+#[path = "../faults/archive.rs"]
+mod archive;

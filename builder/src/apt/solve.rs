@@ -147,6 +147,9 @@ fn check(request: &PackageRequest, index: &Index, releases: &[Release], settings
     Some(missing)
 }
 
+/// How many components of an archive are looked through that the settings do not name. Debian has four.
+const ELSEWHERE: usize = 8;
+
 /// Looks for names that do not exist in the components that the archive has but the settings do not
 /// name. It only makes the message better, so that a failure here is not one of its own.
 fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String], settings: &Settings, cache: &Cache) {
@@ -154,7 +157,7 @@ fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String
     if settings.access.offline || !missing.iter().any(unknown) {
         return;
     }
-    for component in components.iter().filter(|component| !source.components.contains(component)) {
+    for component in components.iter().filter(|component| !source.components.contains(component)).take(ELSEWHERE) {
         let mut wider = settings.clone();
         wider.components = vec![component.clone()];
         wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
