@@ -204,6 +204,21 @@ fn deb(control: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_refusal_says_what_is_wrong_and_what_to_do() {
+    let world = World::new();
+    let mut told = String::new();
+    let mut tell = |change: &dyn Fn(&mut Value)| {
+        let (code, said) = world.rebuild(change);
+        told += &format!("exit code: {code}\n{said}\n");
+    };
+    tell(&|record| record["inputs"]["rootfs"]["resolution"]["packages"][0]["name"] = "-oDPkg::Pre-Invoke::=id".into());
+    tell(&|record| record["inputs"]["rootfs"]["resolution"]["packages"][0]["url"] = "file:///etc/shadow".into());
+    tell(&|record| record["inputs"]["rootfs"]["resolution"]["release"]["codename"] = "--simulate".into());
+    tell(&|record| record["outputs"]["../x"] = json!({ "sha256": Digest::of(b""), "size": 0 }));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn nothing_is_fetched_but_packages_below_the_recorded_archives() {
     let world = World::new();
     let uri = world.uri();

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use model::Digest;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
@@ -26,7 +27,14 @@ impl Part {
     /// meanwhile, which means that somebody else finished it (or cleaned up): look again.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-        let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o644).open(path)?;
+        // Whoever else may write into the cache shall lead nobody to a file elsewhere.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true).mode(0o644).custom_flags(flags);
+        let file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         file.lock()?;
         let mine = file.metadata()?;
         let same = fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));

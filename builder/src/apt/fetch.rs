@@ -1,7 +1,6 @@
 //! Brings the packages of a resolution into the cache, several at once.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -208,10 +207,12 @@ enum Found {
 
 fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
     let failed = |error: io::Error| download::disk(target, &error);
-    let mut file = match File::open(target) {
+    let mut file = match host::open::file(target) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(failed(error)),
+        Err(error) if error.is_not_found() => return Ok(Found::Nothing),
+        Err(host::Error::Io { source, .. }) => return Err(failed(source)),
+        // A pipe or a device in a shared cache is not opened, and gives way to the package.
+        Err(host::Error::Place { .. }) => return Ok(Found::Damaged),
     };
     // A file of another length is not read at all.
     if file.metadata().map_err(failed)?.len() != package.size

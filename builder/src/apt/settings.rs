@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use model::resolution::Variant;
 use model::{Arch, Digest, archive};
-use serde::{Deserialize, Serialize};
 
 use super::Error;
 
@@ -52,7 +51,7 @@ pub struct Access {
 }
 
 /// One archive to take packages from, checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The base URI without a trailing slash.
     pub uri: String,

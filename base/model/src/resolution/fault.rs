@@ -79,7 +79,7 @@ pub enum Fault {
         limit: u64,
     },
     /// A text about an archive is none of its kind.
-    #[error("the {field} of an archive is {text:?}, which is none")]
+    #[error("{text:?} cannot be the {field} of an archive")]
     Archive {
         /// The field.
         field: &'static str,

@@ -276,6 +276,31 @@ fn a_local_file_that_is_another_one_tells_nothing_of_itself_and_a_pipe_is_not_op
 }
 
 #[test]
+fn nothing_in_a_shared_cache_leads_elsewhere_or_makes_anybody_wait() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (guard, cache) = cache();
+    let resolution = at(&server, &["alpha"]);
+    let target = cache.deb_path(&resolution.packages[0].sha256);
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    let pipe = |path: &Path| {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    };
+    pipe(&target);
+    fetch(&resolution, &cache, &options(), &Silent).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"alpha", "the package took the pipe's place");
+    fs::remove_file(&target).unwrap();
+    let victim = guard.path().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    let part = target.with_extension("part");
+    std::os::unix::fs::symlink(&victim, &part).unwrap();
+    assert!(matches!(&faults(fetch(&resolution, &cache, &options(), &Silent))[..], [FetchFault::Io { .. }]));
+    assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    fs::remove_file(&part).unwrap();
+    pipe(&part);
+    assert!(matches!(&faults(fetch(&resolution, &cache, &options(), &Silent))[..], [FetchFault::Io { .. }]));
+}
+
+#[test]
 fn a_redirect_leads_to_the_web_only_and_not_for_ever() {
     let secret = tempfile::tempdir().unwrap();
     fs::write(secret.path().join("alpha"), "alpha").unwrap();
