@@ -32,7 +32,8 @@ pub(crate) fn obtain(
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
             None => download::fetch(&chosen, packages, ui)?,
         };
-        read = listing::read(&chosen, &debs, &packages.cache, ui)?.into_iter();
+        let listed = listing::read(&chosen, &debs, &packages.cache, ui);
+        read = listed.map_err(|error| packages.failed(error))?.into_iter();
     }
     Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
 }

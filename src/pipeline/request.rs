@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use builder::apt::{self, Resolution};
 use builder::cache::Cache;
+use builder::rootfs;
 use clap::ValueEnum;
 use model::words::{LINE_LIMIT, is_showable};
 use model::{Arch, Epoch};
@@ -152,6 +153,19 @@ impl Packages {
             no_cache: false,
             explain_cache: false,
         })
+    }
+
+    /// Why no root file system was made. A record that names one package and the sha256 of another is refused: no
+    /// build has written it.
+    pub(crate) fn failed(&self, error: rootfs::Error) -> Error {
+        match &error {
+            rootfs::Error::OtherPackage { field, wanted, found, .. } if self.recorded.is_some() => {
+                let mut refused = Error::refused("a package is not the one that the record names");
+                refused.causes.push(format!("its field {field} is {found:?}, the record says {wanted:?}"));
+                refused.hint("the record was changed after the build: take it from where the build left it")
+            }
+            _ => error.into(),
+        }
     }
 
     /// The same, with or without the network.

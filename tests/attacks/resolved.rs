@@ -553,6 +553,27 @@ mod mirror {
     }
 
     #[test]
+    fn a_record_that_gives_a_package_another_name_is_refused() {
+        let world = World::new(&debs("1"));
+        world.build(&[]).unwrap();
+        let record = fs::read_to_string(world.path("module/dist/build.json")).unwrap();
+        let rebuild = |record: &str| {
+            fs::write(world.path("forged.json"), record).unwrap();
+            let arguments = ["rebuild", "-C", "module", "module/dist", "--record", "forged.json"];
+            let output = world.command().args(arguments).output().unwrap();
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let (code, said) = rebuild(&record);
+        assert_eq!(code, Some(0), "{said}");
+        for (from, to) in [("\"name\": \"lib\"", "\"name\": \"lic\""), ("\"version\": \"1\"", "\"version\": \"2\"")] {
+            let forged = record.replace(from, to);
+            assert_ne!(forged, record);
+            let (code, said) = rebuild(&forged);
+            assert!(code == Some(3) && said.contains("not the one that the record names"), "{code:?}: {said}");
+        }
+    }
+
+    #[test]
     fn what_an_archive_calls_itself_is_left_out_where_it_is_no_name() {
         let world = World::new(&debs("1"));
         world.publish(&debs("1"), "Suite: -o\nCodename: --simulate\nLabel: \u{1b}[2J\nOrigin: \u{202e}Debian\n");

@@ -69,7 +69,7 @@ pub(super) fn same(resolved: &Resolved, metadata: &Metadata, path: &Path) -> Res
     {
         let found = metadata.control.get(field).unwrap_or_default();
         if found != wanted {
-            let (wanted, found) = (wanted.clone(), found.to_owned());
+            let (wanted, found) = (wanted.clone(), model::words::shortened(found));
             return Err(Error::OtherPackage { path: path.to_owned(), field, wanted, found });
         }
     }
