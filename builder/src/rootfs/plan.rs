@@ -121,6 +121,8 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
     let source = format!("deb [trusted=yes] copy://{} ./", percent_encoded(places.repository));
     run = run.operand(codename(resolution)).operand(places.archive).operand(source);
     let perl = Invocation::new("perl").option("-e").operand(PREPARE).operand(HOSTNAME).runs(run);
+    // Nothing is read by a name that means something only where this program was started.
+    let perl = perl.within(places.scratch);
     let perl = perl.variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch);
     Ok(isolated(rights, perl))
 }
