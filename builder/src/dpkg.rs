@@ -10,7 +10,7 @@ mod parse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::ImagePath;
-use model::package::Package;
+use model::package::{Package, PackageFields};
 
 use crate::rootfs::deb::{DebEntry, Metadata};
 
@@ -174,7 +174,7 @@ impl Database {
         let names: BTreeSet<&[u8]> = info_names.iter().map(Vec::as_slice).collect();
         for installed in &mut packages {
             let mut info = |suffix: &str| -> Result<Vec<ImagePath>, Error> {
-                let Package { name, arch, .. } = &installed.package;
+                let PackageFields { name, arch, .. } = &*installed.package;
                 // dpkg qualifies the names of `Multi-Arch: same` packages with the architecture.
                 let candidates = [format!("{name}:{arch}.{suffix}"), format!("{name}.{suffix}")];
                 let found = candidates.iter().find(|file| names.contains(file.as_bytes()));

@@ -26,7 +26,8 @@ use builder::dpkg::Database;
 use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
 use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
 use model::observe::{Event, Observer, Silent};
-use model::package::{Package, PackageRequest};
+use model::package::{Package, PackageFields, PackageRequest};
+use model::resolution::ResolvedFields;
 use model::{Arch, Digest, Epoch, ImagePath};
 use testkit::{run, stdout};
 
@@ -89,23 +90,24 @@ fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Pa
         .env("SOURCE_DATE_EPOCH", date));
     let bytes = fs::read(&path).unwrap();
     let (name, version) = ("mb-probe".to_owned(), "1".to_owned());
-    let package = Package {
+    let package = PackageFields {
         name: name.clone(),
         arch: "all".into(),
         version: version.clone(),
         source: name,
         source_version: version,
     };
-    let resolved = Resolved {
-        package,
-        url: "http://mirror.example.org/mb-probe.deb".into(),
+    let resolved = ResolvedFields {
+        package: Package::new(package).unwrap(),
+        url: model::archive::url(&resolution.release.uri, "mb-probe.deb"),
         path: "mb-probe.deb".into(),
         size: bytes.len() as u64,
         sha256: Digest::of(&bytes),
         reason: apt::Reason::Requested,
     };
+    let resolved = Resolved::new(resolved).unwrap();
     let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);
-    resolution.packages.insert(at, resolved);
+    *resolution = resolution.changed(|fields| fields.packages.insert(at, resolved)).unwrap();
     debs.insert(at, path);
 }
 

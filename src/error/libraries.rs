@@ -101,7 +101,7 @@ fn is_full(error: &io::Error) -> bool {
 /// Whether a mirror served other bytes than were promised.
 fn is_forged(failure: &apt::FetchFailure) -> bool {
     use apt::FetchFault as F;
-    matches!(failure.fault, F::WrongDigest { .. } | F::WrongSize { .. })
+    matches!(failure.fault, F::WrongDigest { .. } | F::WrongSize { .. } | F::OtherFile | F::NoFile { .. })
 }
 
 impl From<apt::Error> for Error {
@@ -122,7 +122,8 @@ impl From<apt::Error> for Error {
             | E::NotLocked { .. }
             | E::Disagree { .. }
             | E::Unsatisfiable { .. } => Kind::Input,
-            E::Signature { .. } | E::IndexMismatch { .. } | E::Expired { .. } => Kind::Refused,
+            E::Signature { .. } | E::IndexMismatch { .. } | E::Expired { .. } | E::Odd(_) => Kind::Refused,
+            E::Process(host::process::Error::Argument { .. }) => Kind::Refused,
             E::Fetch { failures } if failures.iter().any(is_forged) => Kind::Refused,
             E::Plan { .. } => Kind::Bug,
             _ => Kind::Outside,
@@ -165,6 +166,7 @@ impl From<rootfs::Error> for Error {
                     + &list("unfinished", unfinished.clone());
                 Self::outside(error.to_string()).log(lists.trim_end())
             }
+            E::Argument(_) | E::NoName { .. } => Self::refused(error.to_string()),
             E::OtherPackage { .. } => Self::input("a package is not the one that the lock names").because(&error),
             E::Count { .. } => Self::bug(error.to_string()),
             E::Package { source, .. } => Self::outside(error.to_string()).because(source),

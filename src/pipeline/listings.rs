@@ -27,13 +27,13 @@ pub(crate) fn obtain(
     let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();
     let mut read = Vec::new().into_iter();
     if !missing.is_empty() {
-        let chosen = missing.iter().filter_map(|index| resolution.packages.get(*index)).cloned().collect();
-        let chosen = Resolution { packages: chosen, ..resolution.clone() };
+        let chosen = resolution.narrowed(&missing).map_err(|fault| Error::bug(fault.to_string()))?;
         let debs = match fetched {
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
             None => download::fetch(&chosen, packages, ui)?,
         };
-        read = listing::read(&chosen, &debs, &packages.cache, ui)?.into_iter();
+        let listed = listing::read(&chosen, &debs, &packages.cache, ui);
+        read = listed.map_err(|error| packages.failed(error))?.into_iter();
     }
     Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
 }

@@ -3,6 +3,8 @@
 //! It lies in the dist directory and not in the OCI artifact: it names archives and their Release
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use composer::scan::Source;
 use composer::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::path::escape;
 use model::rules::Rules;
+use model::words::shortened;
 use model::{Arch, Digest, Epoch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -195,17 +198,26 @@ impl Record {
         }
         let Some(bytes) = opened::read_text(path)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| {
-            Error::refused(format!("{} is no record of a build", path.display()))
-                .because(&error)
-                .hint("name the build.json that `build` left in its dist directory, unchanged")
+            let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
+            refused.causes.push(shortened(&error.to_string()));
+            refused.hint("name the build.json that `build` left in its dist directory, unchanged")
         };
         let Version { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
         if format != FORMAT {
             return Err(Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
                 .hint("use the version of module-builder that wrote it"));
         }
-        serde_json::from_slice(&bytes).map_err(damaged).map(Some)
+        let record: Self = serde_json::from_slice(&bytes).map_err(damaged)?;
+        record.check().map_err(impossible)?;
+        Ok(Some(record))
     }
+}
+
+/// The refusal of a record for something that no build can have written.
+fn impossible(cause: String) -> Error {
+    let mut error = Error::refused("the record asks for a build that cannot be asked for");
+    error.causes.push(cause);
+    error.hint("the record was changed after the build: take it from where the build left it")
 }
 
 /// This program's name and version.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use builder::apt::{self, Resolution};
 use builder::cache::Cache;
+use builder::rootfs;
 use clap::ValueEnum;
 use composer::overlay::Overlay;
 use host::Dir;
+use model::words::{LINE_LIMIT, is_showable};
 use model::{Arch, Epoch};
 
 use crate::environment::Environment;
@@ -169,6 +171,19 @@ impl Packages {
         })
     }
 
+    /// Why no root file system was made. A record that names one package and the sha256 of another is refused: no
+    /// build has written it.
+    pub(crate) fn failed(&self, error: rootfs::Error) -> Error {
+        match &error {
+            rootfs::Error::OtherPackage { field, wanted, found, .. } if self.recorded.is_some() => {
+                let mut refused = Error::refused("a package is not the one that the record names");
+                refused.causes.push(format!("its field {field} is {found:?}, the record says {wanted:?}"));
+                refused.hint("the record was changed after the build: take it from where the build left it")
+            }
+            _ => error.into(),
+        }
+    }
+
     /// The same, with or without the network.
     #[must_use]
     pub(crate) fn offline(mut self, offline: bool) -> Self {
@@ -189,5 +204,20 @@ pub(crate) fn tag(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
+    }
+}
+
+/// Takes the module's identifier on the platform, which stands in an annotation and in the record.
+///
+/// # Errors
+/// What an identifier is, when `text` is none.
+pub(crate) fn module_id(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("the module's identifier is empty".to_owned());
+    }
+    if is_showable(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("an identifier is one line of at most {LINE_LIMIT} bytes, without control characters"))
     }
 }

@@ -144,7 +144,8 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
         Some(built) => (built, None),
         None => {
             let debs = download::fetch(&resolution, packages, ui)?;
-            (rootfs::build(&resolution, &debs, &options, &packages.cache, ui)?, Some(debs))
+            let built = rootfs::build(&resolution, &debs, &options, &packages.cache, ui);
+            (built.map_err(|error| packages.failed(error))?, Some(debs))
         }
     };
     let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, ui));

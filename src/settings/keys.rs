@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use model::archive;
+
 use super::layers::Warning;
 use super::{Flags, Layers, Origin, Value};
 use crate::environment::Environment;
@@ -103,11 +105,11 @@ impl Key {
     /// Checks one word of the value.
     pub(super) fn check(&self, text: &str) -> Result<(), String> {
         match self.shape {
-            Shape::Name | Shape::Names if !is_name(text) => {
+            Shape::Name | Shape::Names if !archive::is_suite(text) => {
                 Err("give a name of letters, digits, `-`, `.`, `+` and `/` that starts with a letter or digit"
                     .to_owned())
             }
-            Shape::Url if !is_url(text) => {
+            Shape::Url if archive::uri(text).is_err() => {
                 Err("give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned())
             }
             Shape::Proxy if !is_proxy(text) => Err(
@@ -146,27 +148,6 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str>
         .map(|(_, candidate)| candidate)
 }
 
-/// Such a text can stand in an argument list and in a sources line without meaning anything else.
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.len() <= 64
-        && !text.contains("..")
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.+/_~".contains(c))
-}
-
-/// Whether apt can fetch from `text`, and nothing else can be meant by it.
-pub(super) fn is_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let authority = rest.strip_prefix("//").map_or("", |rest| rest.split('/').next().unwrap_or_default());
-    let names_a_place = match scheme {
-        "http" | "https" => !authority.is_empty(),
-        "file" | "copy" => rest.starts_with('/'),
-        _ => false,
-    };
-    // A password would end up in the lock and in logs.
-    names_a_place && !authority.contains('@') && is_plain(text)
-}
-
 /// Whether `text` is not too long and cannot mean anything else where addresses are written.
 fn is_plain(text: &str) -> bool {
     text.len() <= 2048 && text.chars().all(|c| c.is_ascii_graphic() && !"\"'<>[]{}\\^`|".contains(c))
@@ -190,7 +171,7 @@ fn is_proxy(text: &str) -> bool {
 /// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.
 fn is_archive(text: &str) -> bool {
     let mut words = text.split(' ');
-    words.next().is_some_and(is_url) && words.all(is_name)
+    words.next().is_some_and(|uri| archive::uri(uri).is_ok()) && words.all(archive::is_suite)
 }
 
 /// The layer of `MODULE_BUILDER_*`.

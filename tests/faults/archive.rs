@@ -79,13 +79,18 @@ impl World {
 
     /// Makes the archive hold exactly `debs`; `fields` are added to its Release file.
     pub fn publish(&self, debs: &[Deb], fields: &str) {
+        self.publish_changed(debs, fields, &|index| index);
+    }
+
+    /// As [`World::publish`], with `change` made to each index before the Release file is signed.
+    pub fn publish_changed(&self, debs: &[Deb], fields: &str, change: &dyn Fn(String) -> String) {
         let dists = self.path("archive/dists/test");
         let mut sums = String::new();
         for arch in ["amd64", "arm64"] {
             let folder = dists.join("main").join(format!("binary-{arch}"));
             fs::create_dir_all(&folder).unwrap();
             let own = debs.iter().filter(|deb| [arch, "all"].contains(&deb.arch));
-            let index: String = own.map(|deb| self.entry(deb)).collect();
+            let index = change(own.map(|deb| self.entry(deb)).collect());
             fs::write(folder.join("Packages"), &index).unwrap();
             let digest = Digest::of(index.as_bytes()).hex();
             sums.push_str(&format!(" {digest} {} main/binary-{arch}/Packages\n", index.len()));

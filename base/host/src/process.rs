@@ -1,16 +1,18 @@
-//! The only place of this crate that starts processes.
+//! The only place of this program that starts others.
 //!
 //! Every child gets an argument list (never a shell), an environment that the caller wrote in full,
 //! no standard input, and a process group of its own, so that the child and what it started can be
-//! ended together. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
+//! ended together. An [`Invocation`] tells options from operands, and nothing is started when an operand
+//! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
@@ -36,24 +38,177 @@ pub struct Captured {
     pub truncated: bool,
 }
 
+/// Why a program was not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument could be taken for an option, and is none: nothing was started.
+    #[error("{program} is not started: its argument {argument:?} is no option, and begins like one or is empty")]
+    Argument {
+        /// The program that the argument is for.
+        program: String,
+        /// The beginning of the argument.
+        argument: String,
+    },
+    /// The operating system refused to start it, or to give what it prints.
+    #[error("cannot run {program}")]
+    Io {
+        /// The program.
+        program: String,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// One argument, by what it is for the program that gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Argument {
+    /// A program: the first of all, or one that the program before it runs.
+    Program(OsString),
+    /// Something that begins with `-` by our own hand; what is behind its `=` may be anybody's.
+    Option(OsString),
+    /// Anything else: the value of the option before it, or what the program works on.
+    Operand(OsString),
+}
+
+impl Argument {
+    fn text(&self) -> &OsStr {
+        match self {
+            Self::Program(text) | Self::Option(text) | Self::Operand(text) => text,
+        }
+    }
+}
+
 /// A program with its arguments and its whole environment, as data: what is run can be shown,
 /// compared in a test and hashed into a cache key before anything is started.
+///
+/// The names of options are constants of this program's source. Whatever comes from elsewhere is an operand,
+/// or stands behind an option's `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// The program (looked up in the caller's `PATH` when it holds no slash) and its arguments.
-    pub argv: Vec<OsString>,
-    /// Every environment variable that the child sees.
-    pub environment: Vec<(OsString, OsString)>,
+    arguments: Vec<Argument>,
+    environment: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
 }
 
 impl Invocation {
-    /// The command, its environment cleared first. `None` when there is no program.
+    /// `program` (looked up in the caller's `PATH` when it holds no slash) without arguments, in an empty
+    /// environment.
     #[must_use]
-    pub fn command(&self) -> Option<Command> {
-        let (program, arguments) = self.argv.split_first()?;
-        let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Some(command)
+    pub fn new(program: &'static str) -> Self {
+        Self { arguments: vec![Argument::Program(program.into())], environment: Vec::new(), directory: None }
+    }
+
+    /// Adds an option, such as `--verbose`, or the mark `--`.
+    #[must_use]
+    pub fn option(mut self, option: &'static str) -> Self {
+        self.arguments.push(Argument::Option(option.into()));
+        self
+    }
+
+    /// Adds several options.
+    #[must_use]
+    pub fn options(self, options: impl IntoIterator<Item = &'static str>) -> Self {
+        options.into_iter().fold(self, Self::option)
+    }
+
+    /// Adds an option and its value as one argument, `NAME=VALUE`.
+    #[must_use]
+    pub fn assign(mut self, option: &'static str, value: impl AsRef<OsStr>) -> Self {
+        let mut text = OsString::from(option);
+        text.push("=");
+        text.push(value);
+        self.arguments.push(Argument::Option(text));
+        self
+    }
+
+    /// Adds an argument that is no option: what the program works on, or the value of the option before it.
+    #[must_use]
+    pub fn operand(mut self, operand: impl Into<OsString>) -> Self {
+        self.arguments.push(Argument::Operand(operand.into()));
+        self
+    }
+
+    /// Adds several arguments that are no options.
+    #[must_use]
+    pub fn operands<T: Into<OsString>>(self, operands: impl IntoIterator<Item = T>) -> Self {
+        operands.into_iter().fold(self, Self::operand)
+    }
+
+    /// Adds another program with its arguments, which this one runs; its environment is added to this one's.
+    #[must_use]
+    pub fn runs(mut self, program: Self) -> Self {
+        self.arguments.extend(program.arguments);
+        self.environment.extend(program.environment);
+        self.directory = program.directory.or(self.directory);
+        self
+    }
+
+    /// Adds a variable to what the child sees.
+    #[must_use]
+    pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it in `directory`.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// The program and its arguments.
+    pub fn argv(&self) -> impl Iterator<Item = &OsStr> {
+        self.arguments.iter().map(Argument::text)
+    }
+
+    /// Every environment variable that the child sees.
+    pub fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    fn program(&self) -> String {
+        self.argv().next().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Fails when an argument that is no option could be taken for one.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn check(&self) -> Result<(), Error> {
+        let mut program = OsStr::new("");
+        for argument in &self.arguments {
+            let text = argument.text();
+            let is_dashed = text.as_bytes().first() == Some(&b'-');
+            let fine = match argument {
+                Argument::Option(_) => is_dashed,
+                Argument::Program(_) | Argument::Operand(_) => !is_dashed && !text.is_empty(),
+            };
+            if !fine {
+                let program = program.to_string_lossy().into_owned();
+                let argument = text.to_string_lossy().chars().take(80).collect();
+                return Err(Error::Argument { program, argument });
+            }
+            if matches!(argument, Argument::Program(_)) {
+                program = text;
+            }
+        }
+        Ok(())
+    }
+
+    fn command(&self) -> Result<Command, Error> {
+        self.check()?;
+        let mut argv = self.argv();
+        let mut command = Command::new(argv.next().unwrap_or_default());
+        command.args(argv).env_clear().envs(self.environment());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        Ok(command)
+    }
+
+    fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<'_> {
+        |source| Error::Io { program: self.program(), source }
     }
 }
 
@@ -96,15 +251,18 @@ impl Drop for Group {
     }
 }
 
-/// Runs `command` to its end and gives back what it printed, each output bounded by
+/// Runs a program to its end and gives back what it printed, each output bounded by
 /// [`CAPTURE_LIMIT`]. Both outputs are read at once, so that no child blocks on a full pipe.
 ///
-/// The caller sets arguments and environment; standard input is empty.
-///
 /// # Errors
-/// When the program cannot be started (the error's kind says why: not found, not permitted), or its
-/// outputs cannot be read. A program that fails is no error: look at the status.
-pub fn capture(mut command: Command) -> io::Result<Captured> {
+/// When an argument is refused, the program cannot be started (the kind of the system's error says why: not
+/// found, not permitted), or its outputs cannot be read. A program that fails is no error: look at the status.
+pub fn capture(invocation: &Invocation) -> Result<Captured, Error> {
+    let command = invocation.command()?;
+    run_captured(command).map_err(invocation.failed())
+}
+
+fn run_captured(mut command: Command) -> io::Result<Captured> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;
     let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
@@ -145,14 +303,23 @@ pub enum Flow {
     Abort,
 }
 
-/// Runs `command` to its end; its standard output goes to the file `stdout`, and each line of its
+/// Runs a program to its end; its standard output goes to the file `stdout`, and each line of its
 /// standard error to `line`, without the line break, as it comes. A carriage return ends a line too,
 /// since progress bars use it. A line longer than [`LINE_LIMIT`] is cut.
 ///
 /// # Errors
-/// When the program cannot be started, its standard error cannot be read, or `stdout` cannot be
-/// made. On every error and every [`Flow::Abort`] the child's whole process group is killed.
-pub fn stream(mut command: Command, stdout: &Path, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::Result<ExitStatus> {
+/// When an argument is refused, the program cannot be started, its standard error cannot be read, or `stdout`
+/// cannot be made. On every error and every [`Flow::Abort`] the child's whole process group is killed.
+pub fn stream(
+    invocation: &Invocation,
+    stdout: &Path,
+    line: &mut dyn FnMut(&[u8]) -> Flow,
+) -> Result<ExitStatus, Error> {
+    let command = invocation.command()?;
+    run_streamed(command, stdout, line).map_err(invocation.failed())
+}
+
+fn run_streamed(mut command: Command, stdout: &Path, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::Result<ExitStatus> {
     command.stdout(File::create(stdout)?).stderr(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;
     // Our copies of the child's ends of the pipe go with the command.
@@ -225,106 +392,4 @@ impl Tail {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
-
-    use std::time::{Duration, Instant};
-
-    use super::*;
-
-    fn command(argv: &[&str]) -> Command {
-        let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
-        Invocation { argv: argv.iter().map(Into::into).collect(), environment }.command().unwrap()
-    }
-
-    fn perl(script: &str) -> Command {
-        command(&["perl", "-e", script])
-    }
-
-    #[test]
-    fn both_outputs_are_drained_however_large_they_are() {
-        // Each is many times the 64 KiB of a pipe: a reader that took one after the other would hang.
-        let both =
-            capture(perl(r#"for (1..2000) { print STDERR "e" x 1000; print STDOUT "o" x 1000 } exit 3"#)).unwrap();
-        assert_eq!((both.stdout.len(), both.stderr.len(), both.truncated), (2_000_000, 2_000_000, false));
-        assert_eq!(both.status.code(), Some(3));
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        assert_eq!(read_bounded(&b"abcdef"[..], 4).unwrap(), (b"abcd".to_vec(), true));
-        assert_eq!(read_bounded(&b"abcd"[..], 4).unwrap(), (b"abcd".to_vec(), false));
-    }
-
-    #[test]
-    fn the_child_sees_the_given_environment_only() {
-        let seen = capture(command(&["env"])).unwrap();
-        assert_eq!(seen.stdout, b"PATH=/usr/bin:/bin\n");
-    }
-
-    #[test]
-    fn a_missing_program_is_an_error_that_says_so() {
-        let error = capture(command(&["no-such-program-here"])).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    }
-
-    #[test]
-    fn lines_come_one_by_one_and_standard_output_goes_to_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("out");
-        let mut lines = Vec::new();
-        let script = r#"print "data"; print STDERR "one\ntwo\r\nthree\rlast""#;
-        let status = stream(perl(script), &file, &mut |line| {
-            lines.push(String::from_utf8_lossy(line).into_owned());
-            Flow::Continue
-        });
-        assert!(status.unwrap().success());
-        assert_eq!(lines, ["one", "two", "three", "last"]);
-        assert_eq!(std::fs::read(file).unwrap(), b"data");
-    }
-
-    #[test]
-    fn a_long_line_is_cut() {
-        let mut length = 0;
-        let long = vec![b'x'; LINE_LIMIT * 3];
-        read_lines(&long[..], &mut |line| {
-            length = line.len();
-            Flow::Continue
-        })
-        .unwrap();
-        assert_eq!(length, LINE_LIMIT);
-    }
-
-    #[test]
-    fn abort_kills_the_grandchildren_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut grandchild = None;
-        let script = r#"my $pid = fork(); if (!$pid) { sleep 1000; exit } $| = 1; print STDERR "$pid\n"; sleep 1000"#;
-        let started = Instant::now();
-        let error = stream(perl(script), &folder.path().join("out"), &mut |line| {
-            grandchild = String::from_utf8_lossy(line).parse::<u32>().ok();
-            Flow::Abort
-        });
-        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::Interrupted);
-        assert!(started.elapsed() < Duration::from_secs(100));
-        let stat = format!("/proc/{}/stat", grandchild.unwrap());
-        // Init (or a subreaper) may need a moment to collect it; a zombie counts as dead.
-        let alive = || std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z "));
-        for _ in 0..500 {
-            if !alive() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the grandchild still runs");
-    }
-
-    #[test]
-    fn a_tail_keeps_the_last_lines() {
-        let mut tail = Tail::new(2);
-        for line in [&b"a"[..], b"b", b"c\x1b"] {
-            tail.push(line);
-        }
-        assert_eq!(tail.into_lines(), ["b", "c\\x1b"]);
-    }
-}
+mod tests;

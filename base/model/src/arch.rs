@@ -100,7 +100,7 @@ impl FromStr for Arch {
             .iter()
             .find(|names| [names.debian, names.oci, names.machine].contains(&text))
             .map(|names| names.arch)
-            .ok_or_else(|| ParseArchError { text: text.to_owned() })
+            .ok_or_else(|| ParseArchError { text: crate::words::beginning(text) })
     }
 }
 

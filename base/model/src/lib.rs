@@ -5,6 +5,8 @@
 //! out. Every other crate of the workspace depends on it, and it depends on none of them.
 
 pub mod arch;
+pub mod archive;
+pub mod checked;
 pub mod diagnostic;
 pub mod digest;
 pub mod epoch;
@@ -13,13 +15,17 @@ pub mod observe;
 pub mod package;
 pub mod path;
 pub mod pattern;
+pub mod resolution;
 pub mod rules;
 pub mod version;
+pub mod words;
 
 pub use arch::Arch;
+pub use checked::Checked;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use digest::{Digest, VerityDigest};
 pub use epoch::Epoch;
 pub use manifest::Manifest;
 pub use path::ImagePath;
 pub use pattern::Pattern;
+pub use resolution::Resolution;

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checked::{Checked, Rules};
+use crate::words::beginning;
+
 /// One entry of `package_spec`: `name`, `name:arch`, `name=version` or `name/suite`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -60,16 +63,16 @@ impl PackageRequest {
         let (head, version, suite) = split_choice(text)?;
         let (name, arch) = head.split_once(':').map_or((head, None), |(name, arch)| (name, Some(arch)));
         if !is_package_name(name) {
-            return Err(ParsePackageError::Name { name: name.to_owned() });
+            return Err(ParsePackageError::Name { name: beginning(name) });
         }
         if let Some(arch) = arch.filter(|arch| !is_word(arch, b"-")) {
-            return Err(ParsePackageError::Arch { arch: arch.to_owned() });
+            return Err(ParsePackageError::Arch { arch: beginning(arch) });
         }
         if let Some(version) = version.filter(|version| !is_version(version)) {
-            return Err(ParsePackageError::Version { version: version.to_owned() });
+            return Err(ParsePackageError::Version { version: beginning(version) });
         }
         if let Some(suite) = suite.filter(|suite| !is_word(suite, b"-./_")) {
-            return Err(ParsePackageError::Suite { suite: suite.to_owned() });
+            return Err(ParsePackageError::Suite { suite: beginning(suite) });
         }
         let owned = |part: Option<&str>| part.map(str::to_owned);
         Ok(Self { name: name.to_owned(), arch: owned(arch), version: owned(version), suite: owned(suite) })
@@ -147,19 +150,71 @@ impl From<PackageRequest> for String {
     }
 }
 
-/// A package of a root file system: which name, version and architecture, and its source.
+/// A package of a root file system: which name, version and architecture, and its source. Every part is a
+/// plain word as dpkg takes it.
+pub type Package = Checked<PackageFields>;
+
+/// What a [`Package`] is made of; only the check makes one of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Package {
+#[serde(deny_unknown_fields)]
+pub struct PackageFields {
     /// The binary package's name.
     pub name: String,
-    /// Its architecture as dpkg names it: `amd64`, `all`.
+    /// Its architecture as dpkg names it: `amd64`, `all`; empty where dpkg's database has none.
     pub arch: String,
-    /// Its full version, with epoch and revision.
+    /// Its full version, with epoch and revision; empty where dpkg's database has none.
     pub version: String,
     /// The source package's name.
     pub source: String,
     /// The source package's version.
     pub source_version: String,
+}
+
+/// Which part of a package is no word that dpkg would take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no {part} of a package")]
+pub struct PackageFault {
+    /// The part: `name`, `architecture`, `version`, `source` or `source version`.
+    pub part: &'static str,
+    /// The beginning of the text.
+    pub text: String,
+}
+
+impl Rules for PackageFields {
+    type Fault = PackageFault;
+
+    fn check(&self) -> Result<(), PackageFault> {
+        let Self { name, arch, version, source, source_version } = self;
+        let wrong = [
+            ("name", name, is_dpkg_name(name)),
+            ("architecture", arch, arch.is_empty() || is_word(arch, b"-")),
+            ("version", version, version.is_empty() || is_version(version)),
+            ("source", source, is_dpkg_name(source)),
+            ("source version", source_version, source_version.is_empty() || is_version(source_version)),
+        ];
+        let wrong = wrong.into_iter().find(|(_, _, fine)| !fine);
+        wrong.map_or(Ok(()), |(part, text, _)| Err(PackageFault { part, text: beginning(text) }))
+    }
+}
+
+impl PackageFields {
+    /// Whether every part is there and as Debian policy has it: then it can be named to apt and mmdebstrap.
+    #[must_use]
+    pub fn is_debian(&self) -> bool {
+        let Self { name, arch, version, source, source_version } = self;
+        is_package_name(name)
+            && is_package_name(source)
+            && is_version(version)
+            && is_version(source_version)
+            && !arch.is_empty()
+    }
+}
+
+/// What dpkg takes for a name: policy's characters, and capital letters and `_`.
+fn is_dpkg_name(name: &str) -> bool {
+    name.len() <= 128
+        && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b))
 }
 
 #[cfg(test)]
@@ -202,6 +257,48 @@ mod tests {
             "nginx/../x\n",
         ] {
             assert!(PackageRequest::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    fn fields() -> PackageFields {
+        let text = |text: &str| text.to_owned();
+        PackageFields {
+            name: text("nginx"),
+            arch: text("amd64"),
+            version: text("1:2-3"),
+            source: text("nginx"),
+            source_version: text("2-3"),
+        }
+    }
+
+    #[test]
+    fn a_package_is_made_of_plain_words_or_not_at_all() {
+        assert!(Package::new(fields()).unwrap().is_debian());
+        // dpkg's database of a system that was made by other means.
+        let odd = PackageFields { name: "Some_Thing".to_owned(), version: String::new(), ..fields() };
+        assert!(!Package::new(odd).unwrap().is_debian());
+        let long = "a".repeat(1 << 20);
+        for text in
+            ["", "-o", "a b", "a\tb", "a\nVersion: 2", "a,b", "a=1", "a/sid", "~n", "?x", "\u{202e}a", "ä", &long]
+        {
+            for change in [
+                |fields: &mut PackageFields, text: String| fields.name = text,
+                |fields: &mut PackageFields, text: String| fields.source = text,
+                |fields: &mut PackageFields, text: String| fields.arch = text,
+                |fields: &mut PackageFields, text: String| fields.version = text,
+                |fields: &mut PackageFields, text: String| fields.source_version = text,
+            ] {
+                let mut fields = fields();
+                change(&mut fields, text.to_owned());
+                let json = serde_json::to_string(&fields).unwrap();
+                match Package::new(fields) {
+                    Ok(package) => assert!(text.is_empty() && !package.is_debian(), "{text:?}"),
+                    Err(fault) => {
+                        assert!(fault.to_string().len() < 200);
+                        assert!(serde_json::from_str::<Package>(&json).is_err(), "{text:?}");
+                    }
+                }
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use model::Digest;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
@@ -26,7 +27,14 @@ impl Part {
     /// meanwhile, which means that somebody else finished it (or cleaned up): look again.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-        let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o644).open(path)?;
+        // Whoever else may write into the cache shall lead nobody to a file elsewhere.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true).mode(0o644).custom_flags(flags);
+        let file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         file.lock()?;
         let mine = file.metadata()?;
         let same = fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
@@ -102,13 +110,15 @@ impl Part {
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 let path = PathBuf::from(percent_decode(path).ok_or(Failure::Final(FetchFault::Scheme))?);
-                let file = File::open(&path).map_err(|error| match error.kind() {
-                    io::ErrorKind::NotFound => Failure::Final(FetchFault::Status(404)),
-                    _ => Failure::Final(disk(&path, &error)),
+                // An archive may hold links, and nothing in it is a pipe or a device.
+                let file = host::open::file(&path).map_err(|error| match error {
+                    error if error.is_not_found() => Failure::Final(FetchFault::Status(404)),
+                    host::Error::Io { source, .. } => Failure::Final(disk(&path, &source)),
+                    place => Failure::Final(FetchFault::NoFile { message: place.to_string() }),
                 })?;
                 let found = file.metadata().map_err(|e| Failure::Final(disk(&path, &e)))?.len();
                 check_size(wanted, found)?;
-                Ok((Box::new(file), 0))
+                Ok((Box::new(file.take(wanted.size)), 0))
             }
             _ => Err(Failure::Final(FetchFault::Scheme)),
         }

@@ -47,13 +47,8 @@ pub enum Error {
     #[error("apt-get cannot be started: it is not installed")]
     AptMissing,
     /// A program could not be started or watched.
-    #[error("cannot run {program}")]
-    Process {
-        /// The program.
-        program: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Process(host::process::Error),
     /// A file of the cache or of the host could not be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -210,6 +205,9 @@ pub enum Error {
         /// The URL or line of apt's plan.
         what: String,
     },
+    /// What the archive offers is signed and all the same nothing that can be named to a program.
+    #[error("the archive offers what cannot be used")]
+    Odd(#[source] model::resolution::Fault),
     /// Packages could not be brought into the cache: all of those that were tried.
     #[error("{} could not be fetched:{}", packages(failures.len()), lines(failures))]
     Fetch {
@@ -300,6 +298,7 @@ impl Error {
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
                 "name the keyring that holds the archive's key as `keyring`"
             }
+            Self::Odd(_) => "ask who runs the archive, or choose another",
             Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",
             Self::Expired { .. } => "choose a mirror that is up to date, check this machine's clock, or pin a snapshot",
             Self::DiskFull { .. } => "free some space, for example by `cache gc`",
@@ -322,7 +321,7 @@ impl Error {
             Self::Fetch { failures } => fetch::cure(failures),
             Self::Cache(_) => "make the directory writable, or name another one with --cache-dir",
             Self::Setting { .. }
-            | Self::Process { .. }
+            | Self::Process(_)
             | Self::Io { .. }
             | Self::Host(_)
             | Self::Apt { .. }

@@ -162,6 +162,13 @@ impl Run<'_> {
                     self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
                     return Ok(());
                 }
+                // A record or a lock from elsewhere may name any directory of this machine. What is in a file
+                // there is nobody's business but its owner's.
+                Err(Failure::Final(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }))
+                    if wanted.is_local() =>
+                {
+                    return Err(FetchFault::OtherFile);
+                }
                 Err(Failure::Final(fault)) => return Err(fault),
                 Err(Failure::Transient(message)) => message,
             };
@@ -204,6 +211,7 @@ fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
         Ok(file) => file,
         Err(error) if error.is_not_found() => return Ok(Found::Nothing),
         Err(host::Error::Io { source, .. }) => return Err(failed(source)),
+        // A pipe or a device in a shared cache is not opened, and gives way to the package.
         Err(host::Error::Place { .. }) => return Ok(Found::Damaged),
     };
     // A file of another length is not read at all.

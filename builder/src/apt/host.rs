@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use model::archive;
+
 /// An archive that the host uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostMirror {
@@ -54,13 +56,6 @@ pub fn host_mirrors<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     mirrors
 }
 
-fn usable(uri: &str) -> Option<String> {
-    let (scheme, rest) = uri.split_once(':')?;
-    let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let plain = uri.bytes().all(|b| b.is_ascii_graphic()) && !authority.contains('@');
-    (plain && ["http", "https", "file", "copy"].contains(&scheme)).then(|| uri.trim_end_matches('/').to_owned())
-}
-
 fn deb822(text: &str) -> Vec<HostMirror> {
     let mut entries = Vec::new();
     let mut fields: Vec<(String, String)> = Vec::new();
@@ -99,7 +94,7 @@ fn paragraph(fields: &[(String, String)]) -> Vec<HostMirror> {
     let keyrings = if inline { Vec::new() } else { keyring_files(field("signed-by")) };
     let (suites, components) = (words("suites"), words("components"));
     let mirror = |uri: String| {
-        let uri = usable(&uri)?;
+        let uri = archive::uri(&uri).ok()?;
         Some(HostMirror { uri, suites: suites.clone(), components: components.clone(), keyrings: keyrings.clone() })
     };
     words("uris").into_iter().filter_map(mirror).collect()
@@ -118,7 +113,7 @@ fn line_entry(line: &str) -> Option<HostMirror> {
         None => ("", rest),
     };
     let mut words = rest.split_whitespace();
-    let uri = usable(words.next()?)?;
+    let uri = archive::uri(words.next()?).ok()?;
     let suites = vec![words.next()?.to_owned()];
     let signed = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by="));
     let keyrings = keyring_files(&signed.unwrap_or_default().replace(',', " "));

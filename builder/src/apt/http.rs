@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
-use reqwest::redirect::Policy;
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{ClientBuilder, Proxy, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
 
@@ -99,13 +99,39 @@ impl Client {
         let builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
             .no_proxy()
-            .redirect(Policy::limited(5))
+            .redirect(Policy::custom(follow))
+            .referer(false)
             .pool_max_idle_per_host(self.jobs)
             .connect_timeout(STALL)
             .read_timeout(STALL)
             .dns_resolver(Arc::new(names.clone()));
         self.proxy.iter().fold(builder, |builder, proxy| builder.proxy(proxy.clone()))
     }
+}
+
+/// The most redirects of one download that are followed.
+const REDIRECTS: usize = 5;
+
+/// What is said of an address that is none of the web's.
+const NOWHERE: &str = "to where nothing can be fetched from";
+
+/// Follows a redirect to another address of the web, which a mirror may have good reasons for: what comes is held
+/// to its sha256 wherever it comes from. As apt does, it does not give up `https` once it has it.
+fn follow(attempt: Attempt<'_>) -> Action {
+    let (to, before) = (attempt.url(), attempt.previous());
+    let was_secure = before.last().is_some_and(|url| url.scheme() == "https");
+    let refused = if before.len() > REDIRECTS {
+        "again and again"
+    } else if !["http", "https"].contains(&to.scheme()) {
+        NOWHERE
+    } else if was_secure && to.scheme() == "http" {
+        "from https to http"
+    } else if !to.username().is_empty() || to.password().is_some() {
+        "to an address with a user name or a password"
+    } else {
+        return attempt.follow();
+    };
+    attempt.error(refused)
 }
 
 impl Open {
@@ -129,6 +155,8 @@ impl Open {
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => return Err(passing(status)),
             status if status.is_server_error() => return Err(passing(status)),
+            // The library follows no address that is none of the web's, and says nothing of it.
+            status if status.is_redirection() => return Err(redirected(NOWHERE)),
             status => return Err(Failure::Final(FetchFault::Status(status.as_u16()))),
         };
         if let Some(length) = header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()) {
@@ -142,6 +170,9 @@ impl Open {
             return Failure::Final(FetchFault::Scheme);
         }
         let reason = reason(error);
+        if error.is_redirect() {
+            return redirected(&reason);
+        }
         if reason.starts_with("invalid peer certificate") {
             return Failure::Final(FetchFault::Certificate { message: reason });
         }
@@ -174,6 +205,10 @@ impl Read for Body<'_> {
         }
         self.rest.as_ref().read(buffer).inspect(|&count| self.rest.advance(count))
     }
+}
+
+fn redirected(message: &str) -> Failure {
+    Failure::Final(FetchFault::Redirect { message: message.to_owned() })
 }
 
 fn passing(status: StatusCode) -> Failure {

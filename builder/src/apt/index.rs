@@ -7,16 +7,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use model::Digest;
-use model::package::{Package, is_package_name, is_version};
+use model::archive::is_relative;
+use model::package::{Package, PackageFields, is_package_name, is_version};
+use model::resolution::DEB_LIMIT;
 
 use super::{Error, relation};
 
 /// The largest index that is read, in bytes. Debian's largest has about 60 MiB.
 const INDEX_LIMIT: u64 = 1 << 30;
-
-/// The largest .deb, in bytes: its format writes the size of each of its three parts in ten digits.
-/// Below it no sum of sizes overflows.
-pub(super) const DEB_LIMIT: u64 = 32 << 30;
 
 /// One package of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,26 +219,18 @@ impl Paragraph {
         if !is_package_name(name) || !is_version(version) {
             return Err(wrong("Source", &self.source));
         }
-        let package = Package {
+        let fields = PackageFields {
             source: name.to_owned(),
             source_version: version.to_owned(),
-            name: self.name,
-            arch: self.arch,
-            version: self.version,
+            name: self.name.clone(),
+            arch: self.arch.clone(),
+            version: self.version.clone(),
         };
+        let package = Package::new(fields).map_err(|fault| wrong("Package", &fault.to_string()))?;
         let (path, priority, essential) = (self.path, self.priority, self.essential);
         let (depends, provides) = (self.depends, self.provides);
         Ok(Record { package, source, path, size, sha256, priority, essential, depends, provides })
     }
-}
-
-/// Whether `path` is relative, without empty, `.` or `..` components and control characters.
-pub(super) fn is_relative(path: &str) -> bool {
-    // Indexes of small archives write `./name.deb`; apt joins it as it stands.
-    let path = path.strip_prefix("./").unwrap_or(path);
-    path.len() <= 4096
-        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
-        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
 }
 
 #[cfg(test)]

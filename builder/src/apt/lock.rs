@@ -10,8 +10,7 @@ use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
 
 use super::keyring::Keyring;
-use super::resolution::Resolution;
-use super::{Fingerprint, Settings, Source, Variant};
+use super::{Fingerprint, Resolution, Settings, Source, Variant};
 
 pub use change::{Change, diff};
 pub use fit::{Drift, Keys, Wanted, check};

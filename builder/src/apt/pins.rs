@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::package::Package;
+use model::package::{Package, PackageFields};
 
 use super::Error;
 use super::error::Gone;
@@ -54,25 +54,24 @@ impl Pin {
 /// What stands in for each pin whose version the archives no longer have: a record without a path,
 /// whose dependencies are not known.
 pub(super) fn ghosts(pins: &[Pin], index: &Index) -> Vec<Record> {
-    let gone = pins.iter().filter(|pin| pin.find(index).is_none());
-    gone.map(|pin| Record {
-        package: Package {
-            name: pin.name.clone(),
-            arch: String::new(),
-            version: pin.wanted().to_owned(),
-            source: pin.name.clone(),
-            source_version: pin.wanted().to_owned(),
-        },
-        source: 0,
-        path: String::new(),
-        size: 0,
-        sha256: None,
-        priority: String::new(),
-        essential: false,
-        depends: String::new(),
-        provides: String::new(),
-    })
-    .collect()
+    let ghost = |pin: &Pin| {
+        let (name, wanted) = (|| pin.name.clone(), || pin.wanted().to_owned());
+        let arch = String::new();
+        let fields = PackageFields { name: name(), arch, version: wanted(), source: name(), source_version: wanted() };
+        Some(Record {
+            // A pin has its name and version from a lock or from an index, which were checked.
+            package: Package::new(fields).ok()?,
+            source: 0,
+            path: String::new(),
+            size: 0,
+            sha256: None,
+            priority: String::new(),
+            essential: false,
+            depends: String::new(),
+            provides: String::new(),
+        })
+    };
+    pins.iter().filter(|pin| pin.find(index).is_none()).filter_map(ghost).collect()
 }
 
 /// The records that `pins` mean, by name; `ghosts` are theirs.
@@ -90,7 +89,7 @@ pub(super) fn lay(pinned: &mut BTreeMap<&str, &Record>, newest: &[&Record], inde
     let gone = pinned.values().filter(|record| record.path.is_empty() && needed.contains(record.package.name.as_str()));
     let gone: Vec<Gone> = gone
         .map(|record| {
-            let Package { name, version, .. } = record.package.clone();
+            let PackageFields { name, version, .. } = record.package.clone().into_inner();
             let mut versions: Vec<_> = index.named(&name).map(|other| other.package.version.clone()).collect();
             versions.dedup();
             Gone { name, version, versions }
@@ -141,7 +140,7 @@ pub(super) fn release<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[
 /// older version, too (apt_preferences(5)).
 pub(super) fn preferences(pinned: &BTreeMap<&str, &Record>) -> String {
     let paragraph = |record: &&Record| {
-        let Package { name, version, .. } = &record.package;
+        let PackageFields { name, version, .. } = &*record.package;
         format!("Package: {name}\nPin: version {version}\nPin-Priority: 1001\n")
     };
     pinned.values().map(paragraph).collect::<Vec<_>>().join("\n")

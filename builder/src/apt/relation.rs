@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::version::compare;
 
+use super::Reason;
 use super::index::Record;
-use super::resolution::Reason;
 
 /// The names of a `Provides` field with their versions.
 pub(super) fn provided(field: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
@@ -113,19 +113,12 @@ pub(super) fn reasons(closure: &[&Record], known: BTreeMap<usize, Reason>, fallb
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-    use model::package::Package;
-
+    use super::super::fixtures;
     use super::*;
 
     fn record(name: &str, version: &str, depends: &str, provides: &str) -> Record {
         let text = |text: &str| text.to_owned();
-        let package = Package {
-            name: text(name),
-            arch: text("all"),
-            version: text(version),
-            source: text(name),
-            source_version: text(version),
-        };
+        let package = fixtures::package(name, version);
         Record {
             package,
             source: 0,

@@ -1,11 +1,9 @@
 //! What a resolution depends on beside the requests.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use model::{Arch, Digest};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use model::resolution::Variant;
+use model::{Arch, Digest, archive};
 
 use super::Error;
 use super::keyring::KeyringFile;
@@ -54,7 +52,7 @@ pub struct Access {
 }
 
 /// One archive to take packages from, checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The base URI without a trailing slash.
     pub uri: String,
@@ -62,100 +60,6 @@ pub struct Source {
     pub suite: String,
     /// The components.
     pub components: Vec<String>,
-}
-
-/// Which packages a root file system has without being asked, in mmdebstrap's sense.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Variant {
-    /// Nothing; requested packages are unpacked, and no code of theirs runs.
-    Extract,
-    /// Nothing; requested packages are installed.
-    Custom,
-    /// Packages marked `Essential: yes`.
-    Essential,
-    /// The essential packages and apt.
-    Apt,
-    /// The essential packages and those of priority required.
-    #[default]
-    Minbase,
-    /// As `Minbase`, and those of priority important.
-    Important,
-    /// As `Important`, and those of priority standard.
-    Standard,
-}
-
-/// Why a text names no variant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a variant: give extract, custom, essential, apt, minbase, important or standard")]
-pub struct ParseVariantError {
-    /// What was given.
-    pub text: String,
-}
-
-impl Variant {
-    /// Every variant, from the smallest to the largest.
-    pub const ALL: [Self; 7] =
-        [Self::Extract, Self::Custom, Self::Essential, Self::Apt, Self::Minbase, Self::Important, Self::Standard];
-
-    /// The name that mmdebstrap knows it by.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Extract => "extract",
-            Self::Custom => "custom",
-            Self::Essential => "essential",
-            Self::Apt => "apt",
-            Self::Minbase => "minbase",
-            Self::Important => "important",
-            Self::Standard => "standard",
-        }
-    }
-
-    /// Whether the packages marked `Essential: yes` belong to it.
-    #[must_use]
-    pub fn has_essential(self) -> bool {
-        !matches!(self, Self::Extract | Self::Custom)
-    }
-
-    /// The priorities whose packages belong to it.
-    #[must_use]
-    pub fn priorities(self) -> &'static [&'static str] {
-        match self {
-            Self::Extract | Self::Custom | Self::Essential | Self::Apt => &[],
-            Self::Minbase => &["required"],
-            Self::Important => &["required", "important"],
-            Self::Standard => &["required", "important", "standard"],
-        }
-    }
-}
-
-impl fmt::Display for Variant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Variant {
-    type Err = ParseVariantError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|variant| variant.name() == text)
-            .ok_or_else(|| ParseVariantError { text: text.to_owned() })
-    }
-}
-
-impl Serialize for Variant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl<'de> Deserialize<'de> for Variant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 impl Settings {
@@ -190,7 +94,7 @@ impl Settings {
         if let Some(snapshot) = &self.snapshot {
             let base = self.snapshot_mirror.as_ref();
             let base = base.ok_or_else(|| Error::SnapshotMirrorMissing { snapshot: snapshot.clone() })?;
-            if !is_snapshot(snapshot) {
+            if !archive::is_snapshot(snapshot) {
                 return Err(invalid("snapshot", snapshot, "a moment is written YYYYMMDDTHHMMSSZ"));
             }
             let uri = format!("{}/{snapshot}", check_uri("snapshot_mirror", base)?);
@@ -231,67 +135,22 @@ fn invalid(field: &'static str, value: &str, message: &'static str) -> Error {
     Error::Setting { field, value: value.chars().take(120).collect(), message }
 }
 
-/// Checks a URI and takes off its trailing slashes.
-///
-/// It must hold nothing that apt's configuration, deb822 or one-line sources could read otherwise,
-/// and no credentials: it is written into the lock.
+/// The URI in its one form. One that holds a password is not repeated.
 fn check_uri(field: &'static str, uri: &str) -> Result<String, Error> {
-    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
-    if !["http", "https", "file", "copy"].contains(&scheme) {
-        return Err(invalid(field, uri, "the URI begins with http:, https:, file: or copy:"));
-    }
-    let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}[]#?$".contains(&b);
-    if !rest.bytes().all(plain) || rest.split('/').any(|part| part == "..") {
-        return Err(invalid(field, uri, "the URI holds a character or a `..` that an archive's URI cannot hold"));
-    }
-    let local = matches!(scheme, "file" | "copy");
-    let rest = rest.trim_end_matches('/');
-    // apt writes `file:///srv` as `file:/srv`, and so does the lock.
-    let rest = if local && rest.starts_with("///") { &rest[2..] } else { rest };
-    let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
-    if local && (!rest.starts_with('/') || authority.is_some()) || !local && authority.is_none_or(str::is_empty) {
-        return Err(invalid(field, uri, "the URI names no place"));
-    }
-    if !local && authority.is_some_and(|authority| authority.contains('@')) {
-        return Err(Error::Setting {
-            field,
-            value: String::new(),
-            message: "the URI holds a user name or password, which would end up in the lock",
-        });
-    }
-    Ok(format!("{scheme}:{rest}"))
-}
-
-fn is_word(text: &str, also: &[u8]) -> bool {
-    text.len() <= 64
-        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+    archive::uri(uri).map_err(|fault| {
+        let shown = if fault == archive::UriFault::Credentials { "" } else { uri };
+        invalid(field, shown, fault.message())
+    })
 }
 
 fn check_suite(field: &'static str, suite: &str) -> Result<(), Error> {
-    let fine = is_word(suite, b"-._/+") && !suite.ends_with('/') && !suite.split('/').any(|part| part == "..");
-    if fine { Ok(()) } else { Err(invalid(field, suite, "this is no suite such as trixie or trixie-security")) }
+    let message = "this is no suite such as trixie or trixie-security";
+    if archive::is_suite(suite) { Ok(()) } else { Err(invalid(field, suite, message)) }
 }
 
 fn check_component(component: &str) -> Result<(), Error> {
-    let fine = is_word(component, b"-._/+") && !component.split('/').any(|part| part == "..");
-    if fine { Ok(()) } else { Err(invalid("components", component, "this is no component such as main")) }
-}
-
-/// Whether `text` is `YYYYMMDDTHHMMSSZ` with a month, day, hour, minute and second that can be.
-fn is_snapshot(text: &str) -> bool {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
-    let digits = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
-    text.len() == 16
-        && digits(text.get(..8))
-        && text.get(8..9) == Some("T")
-        && digits(text.get(9..15))
-        && text.ends_with('Z')
-        && number(4..6).is_some_and(|month| (1..=12).contains(&month))
-        && number(6..8).is_some_and(|day| (1..=31).contains(&day))
-        && number(9..11).is_some_and(|hour| hour < 24)
-        && number(11..13).is_some_and(|minute| minute < 60)
-        && number(13..15).is_some_and(|second| second < 60)
+    let message = "this is no component such as main";
+    if archive::is_component(component) { Ok(()) } else { Err(invalid("components", component, message)) }
 }
 
 #[cfg(test)]

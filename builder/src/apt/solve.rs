@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use model::archive::url;
 use model::observe::{Event, Observer, Unit};
 use model::package::PackageRequest;
+use model::resolution::{ResolutionFields, ResolvedFields};
 
 use super::error::Missing;
 use super::index::{Index, Record};
 use super::pins::{self, Pin};
-use super::resolution::{Reason, Resolution, Resolved};
-use super::settings::{Source, Variant};
+use super::settings::Source;
 use super::state::{State, Target};
-use super::{Error, ReleaseInfo, Settings, failure, relation};
+use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, failure, relation};
 use crate::cache::Cache;
 
 /// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
@@ -85,7 +86,9 @@ pub(super) fn resolve_keeping(
         return Err(Error::Setting { field: "mirrors", value: String::new(), message: "name at least one archive" });
     };
     let (suite, variant, arch) = (settings.suite.clone(), settings.variant, settings.arch);
-    Ok(Resolution { arch, suite, variant, requests, release, more_releases: releases.collect(), packages })
+    let more_releases = releases.collect();
+    let fields = ResolutionFields { arch, suite, variant, requests, release, more_releases, packages };
+    Resolution::new(fields).map_err(Error::Odd)
 }
 
 fn read(targets: &[Target]) -> Result<Index, Error> {
@@ -144,6 +147,9 @@ fn check(request: &PackageRequest, index: &Index, releases: &[Release], settings
     Some(missing)
 }
 
+/// How many components of an archive are looked through that the settings do not name. Debian has four.
+const ELSEWHERE: usize = 8;
+
 /// Looks for names that do not exist in the components that the archive has but the settings do not
 /// name. It only makes the message better, so that a failure here is not one of its own.
 fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String], settings: &Settings, cache: &Cache) {
@@ -151,7 +157,7 @@ fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String
     if settings.access.offline || !missing.iter().any(unknown) {
         return;
     }
-    for component in components.iter().filter(|component| !source.components.contains(component)) {
+    for component in components.iter().filter(|component| !source.components.contains(component)).take(ELSEWHERE) {
         let mut wider = settings.clone();
         wider.components = vec![component.clone()];
         wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
@@ -208,12 +214,15 @@ fn plan<'a>(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut options = vec!["-q".to_owned()];
-    if !pinned.is_empty() {
-        options.push(state.preferences(&pins::preferences(pinned))?);
-    }
-    options.extend(["--print-uris", "--yes", "install", "--"].map(str::to_owned));
-    let outcome = state.apt_get(options.into_iter().chain(wanted))?;
+    let preferences = match pinned.is_empty() {
+        true => None,
+        false => Some(state.preferences(&pins::preferences(pinned))?),
+    };
+    let outcome = state.apt_get(|apt| {
+        let apt = apt.option("-q");
+        let apt = preferences.iter().fold(apt, |apt, path| apt.assign("-oDir::Etc::preferences", path));
+        apt.options(["--print-uris", "--yes"]).operand("install").option("--").operands(wanted)
+    })?;
     if !outcome.status.success() {
         if let Some(explanation) = failure::unsatisfiable(&outcome.stdout, &outcome.stderr) {
             return Err(Error::Unsatisfiable { arch: settings.arch, explanation });
@@ -258,20 +267,6 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The URL of the file at `path` below the archive `uri`. Everything but letters, digits and a few
-/// marks is percent-encoded: some object stores read a bare `+` as a blank.
-pub(super) fn url(uri: &str, path: &str) -> String {
-    let mut url = format!("{uri}/");
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            url.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    url
-}
-
 fn explain(
     closure: &[&Record],
     requests: &[PackageRequest],
@@ -298,14 +293,15 @@ fn explain(
             path: record.path.clone().into(),
             message: format!("the package {} has no SHA256", record.package.name),
         };
-        Ok(Resolved {
+        let fields = ResolvedFields {
             package: record.package.clone(),
             url: url(&sources[record.source].uri, &record.path),
             path: record.path.clone(),
             size: record.size,
             sha256: record.sha256.ok_or_else(missing)?,
             reason,
-        })
+        };
+        Resolved::new(fields).map_err(Error::Odd)
     });
     resolved.collect()
 }

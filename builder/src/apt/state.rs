@@ -9,8 +9,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use model::resolution::ReleaseFields;
 use model::{Arch, Digest};
 
 use super::keyring::Keyring;
@@ -18,7 +18,7 @@ use super::settings::{Access, Source};
 use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
-use host::process::{self, Captured};
+use host::process::{self, Captured, Invocation};
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]
@@ -96,27 +96,32 @@ impl State {
     ///
     /// It dies with this process: else it would go on writing into the state after the lock on it is
     /// gone, and spoil what the next run does there.
-    pub(super) fn apt_get<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Captured, Error> {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--", "apt-get"]);
-        command.args(arguments).env_clear().current_dir(&self.directory);
-        command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("DEBIAN_FRONTEND", "noninteractive");
-        command.env("HOME", &self.directory).env("TMPDIR", self.directory.join("tmp"));
-        command.env("APT_CONFIG", self.directory.join("apt.conf"));
-        if let Some(proxy) = &self.access.proxy {
-            // It may hold a password, which shall lie in no file and in no argument list.
-            command.env("http_proxy", proxy).env("https_proxy", proxy);
-        }
-        let outcome = process::capture(command).map_err(|source| Error::Process { program: "setpriv", source })?;
+    pub(super) fn apt_get(&self, arguments: impl FnOnce(Invocation) -> Invocation) -> Result<Captured, Error> {
+        let apt = arguments(Invocation::new("apt-get"));
+        let setpriv =
+            Invocation::new("setpriv").option("--pdeathsig").operand("KILL").option("--").within(&self.directory);
+        let setpriv = setpriv
+            .variable("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .variable("LC_ALL", "C.UTF-8")
+            .variable("TZ", "UTC")
+            .variable("DEBIAN_FRONTEND", "noninteractive")
+            .variable("HOME", &self.directory)
+            .variable("TMPDIR", self.directory.join("tmp"))
+            .variable("APT_CONFIG", self.directory.join("apt.conf"));
+        // It may hold a password, which shall lie in no file and in no argument list.
+        let setpriv = match &self.access.proxy {
+            Some(proxy) => setpriv.variable("http_proxy", proxy).variable("https_proxy", proxy),
+            None => setpriv,
+        };
+        let outcome = process::capture(&setpriv.runs(apt)).map_err(Error::Process)?;
         // What setpriv gives when there is no such program; apt-get itself never does.
         if outcome.status.code() == Some(127) { Err(Error::AptMissing) } else { Ok(outcome) }
     }
 
-    /// Writes preferences (apt_preferences(5)) and gives the option that makes apt heed them once.
-    pub(super) fn preferences(&self, text: &str) -> Result<String, Error> {
+    /// Writes preferences (apt_preferences(5)) into the file that is given back.
+    pub(super) fn preferences(&self, text: &str) -> Result<PathBuf, Error> {
         self.write("preferences", text.as_bytes())?;
-        Ok(format!("-oDir::Etc::preferences={}", self.directory.join("preferences").display()))
+        Ok(self.directory.join("preferences"))
     }
 
     /// Fetches the lists anew and has apt check them.
@@ -131,7 +136,7 @@ impl State {
         } else {
             self.forget()?;
         }
-        let outcome = self.apt_get(["-q", "update"])?;
+        let outcome = self.apt_get(|apt| apt.option("-q").operand("update"))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
         let good = outcome.status.success();
         // apt that ends by itself, even in an error, leaves either all old lists or all new ones.
@@ -169,7 +174,9 @@ impl State {
     /// As [`State::targets`]; when one is missing, `log` is what apt said about it.
     fn targets_or(&self, log: &[u8]) -> Result<Vec<Target>, Error> {
         let format = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(FILENAME)";
-        let outcome = self.apt_get(["indextargets", "--format", format, "Created-By: Packages"])?;
+        let outcome = self.apt_get(|apt| {
+            apt.operand("indextargets").option("--format").operand(format).operand("Created-By: Packages")
+        })?;
         if !outcome.status.success() {
             return Err(failure::error("indextargets", &outcome.stderr));
         }
@@ -207,7 +214,7 @@ impl State {
         let bytes = read_small(&path)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
         let release = release::parse(text);
-        let info = ReleaseInfo {
+        let fields = ReleaseFields {
             uri: source.uri.clone(),
             path: source.suite.clone(),
             inrelease: Digest::of(&bytes),
@@ -218,6 +225,7 @@ impl State {
             origin: release.origin,
             label: release.label,
         };
+        let info = ReleaseInfo::new(fields.without_odd_names()).map_err(Error::Odd)?;
         Ok((info, release.components))
     }
 

@@ -193,17 +193,16 @@ mod tests {
 
     fn pair() -> Vec<Resolution> {
         let amd64 = fixtures::resolution(&["app", "lib"]);
-        let mut arm64 = amd64.clone();
-        arm64.arch = Arch::Arm64;
+        let arm64 = amd64.changed(|fields| fields.arch = Arch::Arm64).unwrap();
         vec![amd64, arm64]
     }
 
     #[test]
     fn a_rebuild_for_one_architecture_is_no_disagreement_and_another_source_is() {
         let mut both = pair();
-        both[0].packages[1].package.version = "1+b2".to_owned();
+        both[0] = fixtures::with(&both[0], 1, |_, lib| lib.version = "1+b2".to_owned());
         assert_eq!(disagreements(&both), []);
-        both[0].packages[1].package.source_version = "2".to_owned();
+        both[0] = fixtures::with(&both[0], 1, |_, lib| lib.source_version = "2".to_owned());
         let differing = disagreements(&both);
         assert_eq!(differing.len(), 1);
         assert_eq!(differing[0].to_string(), "lib: 2 for amd64, 1 for arm64");
@@ -240,7 +239,8 @@ mod tests {
     fn an_archive_that_moved_between_two_architectures_is_seen() {
         let mut both = pair();
         assert_eq!(differing_archive(&both), None);
-        both[1].release.inrelease = Digest::of(b"newer");
+        let newer = both[1].release.changed(|fields| fields.inrelease = Digest::of(b"newer")).unwrap();
+        both[1] = both[1].changed(|fields| fields.release = newer).unwrap();
         assert_eq!(differing_archive(&both).as_deref(), Some(fixtures::ARCHIVE));
     }
 

@@ -47,6 +47,13 @@ pub(super) struct Wanted<'a> {
     pub(super) sha256: Digest,
 }
 
+impl Wanted<'_> {
+    /// Whether it is a file of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.url.starts_with("file:") || self.url.starts_with("copy:")
+    }
+}
+
 /// Why one attempt failed, and whether another one may help.
 pub(super) enum Failure {
     Transient(String),

@@ -1,7 +1,7 @@
 //! The forms of the database's files.
 
 use model::ImagePath;
-use model::package::Package;
+use model::package::{Package, PackageFields};
 
 use super::{Alternative, BASE, Diversion, Error, Installed, Override, State};
 
@@ -63,13 +63,14 @@ pub fn parse_status(bytes: &[u8]) -> Result<Vec<Installed>, Error> {
             Some((source, None)) => (source, version),
             Some((_, Some((source, version)))) => (source, version.trim_end_matches(')')),
         };
-        let package = Package {
+        let fields = PackageFields {
             name: name.to_owned(),
             arch: field("Architecture").unwrap_or_default().to_owned(),
             version: version.to_owned(),
             source: source.to_owned(),
             source_version: source_version.to_owned(),
         };
+        let package = Package::new(fields).map_err(|_| error("its name, architecture or version is none"))?;
         packages.push(installed(package, state, &field));
     }
     Ok(packages)

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use host::process;
+
 use super::deb;
 use super::installed::Named;
 use super::log::Failure;
@@ -34,6 +36,15 @@ pub enum Error {
         program: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// An argument of a program would be taken for an option.
+    #[error(transparent)]
+    Argument(process::Error),
+    /// What should be a package's name is none.
+    #[error("{text:?} is no package's name, and is given to no program")]
+    NoName {
+        /// The beginning of the text.
+        text: String,
     },
     /// The namespaces of a build cannot be made.
     #[error("a build in the mode {tried} is not possible here: {what}")]
@@ -116,6 +127,15 @@ pub enum Error {
     Cache(#[from] cache::Error),
 }
 
+impl From<process::Error> for Error {
+    fn from(error: process::Error) -> Self {
+        match error {
+            process::Error::Io { program, source } => Self::Start { program, source },
+            refused => Self::Argument(refused),
+        }
+    }
+}
+
 impl Error {
     /// How to mend it; empty where nothing general can be said.
     #[must_use]
@@ -132,6 +152,9 @@ impl Error {
             }
             Self::NotAsLocked { .. } => {
                 "a maintainer script installed or removed packages, or the lock is not whole: then make it again by `module-builder lock --update`"
+            }
+            Self::Argument(_) | Self::NoName { .. } => {
+                "do not build from what names such a thing: a lock, a record or an archive was made to do harm"
             }
             Self::OtherPackage { .. } => {
                 "take module.lock from version control, or make it anew by `module-builder lock --update`"

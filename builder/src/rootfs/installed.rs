@@ -76,7 +76,7 @@ fn compare(status: &[u8], resolution: &Resolution) -> Result<(), Error> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-    use super::super::tests::resolution;
+    use super::super::tests::{changed, resolution};
     use super::*;
 
     fn archive(status: &str) -> tempfile::NamedTempFile {
@@ -114,9 +114,9 @@ mod tests {
 
     #[test]
     fn an_unpacked_tree_has_no_database_to_compare() {
-        let mut resolution = resolution(&[("a1", "1", "amd64")]);
-        assert!(matches!(check(archive("").path(), &resolution), Err(Error::NotAsLocked { .. })));
-        resolution.variant = Variant::Extract;
-        check(archive("").path(), &resolution).unwrap();
+        let one = [("a1", "1", "amd64")];
+        assert!(matches!(check(archive("").path(), &resolution(&one)), Err(Error::NotAsLocked { .. })));
+        let extracted = changed(&one, |fields| fields.variant = Variant::Extract);
+        check(archive("").path(), &extracted).unwrap();
     }
 }

@@ -234,7 +234,7 @@ fn make(
     let archive = entry::archive(&work.entry());
     let places =
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, rights, places), resolution, work, observer)?;
+    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, observer)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
     host::open::file(&archive)?.sync_all().map_err(io_error("write", &archive))?;
     let mut maintainer_scripts = BTreeMap::new();
@@ -256,14 +256,11 @@ fn run(
     work: &Work,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let start = |source| Error::Start { program: "setpriv".to_owned(), source };
-    let command = invocation.command().ok_or_else(|| start(io::ErrorKind::NotFound.into()))?;
     let mut log = log::Log::new(observer, resolution.arch.debian(), resolution.packages.len() as u64);
-    let status = process::stream(command, &work.path.join("stdout"), &mut |line| {
+    let status = process::stream(invocation, &work.path.join("stdout"), &mut |line| {
         log.line(line);
         Flow::Continue
-    })
-    .map_err(start)?;
+    })?;
     if status.success() {
         return Ok(());
     }

@@ -16,10 +16,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use model::Epoch;
-
-use crate::apt::{Resolution, Variant};
 use host::process::Invocation;
+use model::Epoch;
+use model::package::is_package_name;
+
+use super::Error;
+use crate::apt::{Resolution, Variant};
 
 /// The host name inside a build.
 pub const HOSTNAME: &str = "localhost";
@@ -61,21 +63,20 @@ pub struct Places<'a> {
 
 /// The namespaces' part of the chain; `what` runs in them.
 #[must_use]
-pub fn isolated(rights: Rights, what: Vec<OsString>) -> Invocation {
-    let mut argv: Vec<OsString> = ["setpriv", "--pdeathsig", "KILL", "--", "unshare"].map(Into::into).into();
-    if rights == Rights::User {
-        argv.extend(["--user", "--map-auto", "--map-root-user", "--setuid", "0", "--setgid", "0"].map(Into::into));
-    }
-    argv.extend(["--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child=KILL"].map(Into::into));
-    argv.extend(["--mount-proc", "--"].map(Into::into));
-    argv.extend(what);
-    Invocation { argv, environment: environment() }
-}
-
-fn environment() -> Vec<(OsString, OsString)> {
-    [("PATH", PATH), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("HOME", "/root"), ("DEBIAN_FRONTEND", "noninteractive")]
-        .map(|(name, value)| (name.into(), value.into()))
-        .into()
+pub fn isolated(rights: Rights, what: Invocation) -> Invocation {
+    let unshare = Invocation::new("unshare");
+    let unshare = match rights {
+        Rights::User => {
+            let unshare = unshare.options(["--user", "--map-auto", "--map-root-user"]);
+            unshare.option("--setuid").operand("0").option("--setgid").operand("0")
+        }
+        Rights::Root => unshare,
+    };
+    let unshare = unshare.options(["--net", "--uts", "--ipc", "--mount", "--pid", "--fork"]);
+    let unshare = unshare.assign("--kill-child", "KILL").options(["--mount-proc", "--"]);
+    let whole = Invocation::new("setpriv").option("--pdeathsig").operand("KILL").option("--");
+    let whole = whole.variable("PATH", PATH).variable("LC_ALL", "C.UTF-8").variable("TZ", "UTC");
+    whole.variable("HOME", "/root").variable("DEBIAN_FRONTEND", "noninteractive").runs(unshare.runs(what))
 }
 
 /// The run of mmdebstrap that installs (or, in the variant extract, unpacks) exactly the packages
@@ -83,83 +84,70 @@ fn environment() -> Vec<(OsString, OsString)> {
 ///
 /// All variants that have the essential packages are run as `essential` with every other package
 /// named: what they add is part of the resolution already.
-#[must_use]
-pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Places<'_>) -> Invocation {
+///
+/// # Errors
+/// [`Error::NoName`] for what is no package's name: mmdebstrap splits the list of names into arguments of
+/// apt-get, outside of any root file system, and nobody after this looks at them.
+pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Places<'_>) -> Result<Invocation, Error> {
     let variant = match resolution.variant {
         Variant::Extract => Variant::Extract,
         Variant::Custom => Variant::Custom,
         _ => Variant::Essential,
     };
-    let mut argv: Vec<OsString> = ["perl", "-e", PREPARE, HOSTNAME, "mmdebstrap"].map(Into::into).into();
-    argv.extend(["--mode=root", "--format=tar", "--verbose", "--skip=check/signed-by"].map(Into::into));
-    argv.push(format!("--variant={variant}").into());
-    argv.push(format!("--architectures={}", architectures(resolution).join(",")).into());
-    // As another user apt would own directories of the tree, but only where it can reach them.
-    argv.push(r#"--aptopt=APT::Sandbox::User "root""#.into());
-    // The tree is thrown away when the host fails, so dpkg need not wait for the disk.
-    argv.push("--dpkgopt=force-unsafe-io".into());
+    let mut run = Invocation::new("mmdebstrap")
+        .options(["--mode=root", "--format=tar", "--verbose", "--skip=check/signed-by"])
+        .assign("--variant", variant.name())
+        .assign("--architectures", resolution.arch.debian())
+        // As another user apt would own directories of the tree, but only where it can reach them.
+        .assign("--aptopt", r#"APT::Sandbox::User "root""#)
+        // The tree is thrown away when the host fails, so dpkg need not wait for the disk.
+        .assign("--dpkgopt", "force-unsafe-io");
     // mmdebstrap copies the host's files where it has them; these come after and replace them. Its last
     // hook empties the list that names the local repository, whose path must not reach the tar.
-    let last = if variant == Variant::Extract { "extract" } else { "customize" };
+    let last = if variant == Variant::Extract { "--extract-hook" } else { "--customize-hook" };
     for (hook, file, target) in [
-        ("setup", "hostname", "/etc/hostname"),
-        ("setup", "resolv.conf", "/etc/resolv.conf"),
+        ("--setup-hook", "hostname", "/etc/hostname"),
+        ("--setup-hook", "resolv.conf", "/etc/resolv.conf"),
         (last, "sources.list", "/etc/apt/sources.list"),
     ] {
-        let mut argument = OsString::from(format!("--{hook}-hook=upload "));
-        argument.push(shellwords(&places.fixed.join(file)));
-        argument.push(format!(" {target}"));
-        argv.push(argument);
+        let mut value = OsString::from("upload ");
+        value.push(shellwords(&places.fixed.join(file)));
+        value.push(format!(" {target}"));
+        run = run.assign(hook, value);
     }
-    for names in names(resolution).chunks(NAMES_PER_INCLUDE) {
-        argv.push(format!("--include={}", names.join(",")).into());
+    for names in names(resolution)?.chunks(NAMES_PER_INCLUDE) {
+        run = run.assign("--include", names.join(","));
     }
-    argv.push(codename(resolution).into());
-    argv.push(places.archive.into());
-    let mut source = OsString::from("deb [trusted=yes] copy://");
-    source.push(percent_encoded(places.repository));
-    source.push(" ./");
-    argv.push(source);
-    let mut invocation = isolated(rights, argv);
-    invocation.environment.push(("SOURCE_DATE_EPOCH".into(), epoch.to_string().into()));
-    invocation.environment.push(("TMPDIR".into(), places.scratch.into()));
-    invocation
+    let source = format!("deb [trusted=yes] copy://{} ./", percent_encoded(places.repository));
+    run = run.operand(codename(resolution)).operand(places.archive).operand(source);
+    let perl = Invocation::new("perl").option("-e").operand(PREPARE).operand(HOSTNAME).runs(run);
+    // Nothing is read by a name that means something only where this program was started.
+    let perl = perl.within(places.scratch);
+    let perl = perl.variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch);
+    Ok(isolated(rights, perl))
 }
 
 /// The suite as mmdebstrap and the local repository call it: the release's code name where it has
 /// one that is a plain word (mmdebstrap puts it into a pattern for apt).
 pub(super) fn codename(resolution: &Resolution) -> &str {
-    let plain = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let plain = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
     [resolution.release.codename.as_str(), resolution.suite.as_str()]
         .into_iter()
         .find(|name| plain(name))
         .unwrap_or("locked")
 }
 
-/// The build's architecture first, then those of foreign packages.
-fn architectures(resolution: &Resolution) -> Vec<&str> {
-    let native = resolution.arch.debian();
-    let mut all = vec![native];
-    for resolved in &resolution.packages {
-        let arch = resolved.package.arch.as_str();
-        if arch != "all" && !all.contains(&arch) {
-            all.push(arch);
-        }
+/// Every package by name, sorted.
+fn names(resolution: &Resolution) -> Result<Vec<&str>, Error> {
+    let mut names: Vec<_> = resolution.packages.iter().map(|resolved| resolved.package.name.as_str()).collect();
+    if let Some(odd) = names.iter().find(|name| !is_package_name(name)) {
+        return Err(Error::NoName { text: odd.chars().take(80).collect() });
     }
-    all[1..].sort_unstable();
-    all
-}
-
-/// Every package by name, with its architecture where that is foreign; sorted.
-fn names(resolution: &Resolution) -> Vec<String> {
-    let native = resolution.arch.debian();
-    let name = |package: &model::package::Package| match package.arch.as_str() {
-        arch if arch == native || arch == "all" => package.name.clone(),
-        arch => format!("{}:{arch}", package.name),
-    };
-    let mut names: Vec<_> = resolution.packages.iter().map(|resolved| name(&resolved.package)).collect();
-    names.sort();
-    names
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Escapes a path for Perl's `Text::ParseWords`, by which mmdebstrap reads its own hooks.
@@ -195,13 +183,14 @@ mod tests {
 
     use model::Arch;
 
-    use super::super::tests::resolution;
+    use model::resolution::{ReleaseFields, ReleaseInfo};
+
+    use super::super::tests::{changed, resolution};
     use super::*;
 
     fn shown(arch: Arch, variant: Variant, rights: Rights) -> String {
-        let mut resolution = resolution(&[("base-files", "13", "amd64"), ("demo", "1:2-3", "all")]);
-        (resolution.arch, resolution.variant) = (arch, variant);
-        resolution.packages[0].package.arch = arch.to_string();
+        let packages = [("base-files", "13", arch.debian()), ("demo", "1:2-3", "all")];
+        let resolution = changed(&packages, |fields| (fields.arch, fields.variant) = (arch, variant));
         let invocation = plan(
             &resolution,
             Epoch::from_seconds(1_700_000_000).unwrap(),
@@ -212,12 +201,13 @@ mod tests {
                 fixed: Path::new("/cache dir/fixed"),
                 archive: Path::new("/cache dir/rootfs.tar"),
             },
-        );
+        )
+        .unwrap();
         let mut out = String::new();
-        for (name, value) in &invocation.environment {
+        for (name, value) in invocation.environment() {
             writeln!(out, "{}={}", name.display(), value.display()).unwrap();
         }
-        for argument in &invocation.argv {
+        for argument in invocation.argv() {
             writeln!(out, "  {}", argument.display()).unwrap();
         }
         out
@@ -255,22 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn foreign_packages_are_named_with_their_architecture() {
-        let resolution = resolution(&[("libc6", "2", "amd64"), ("libc6", "2", "i386"), ("tzdata", "1", "all")]);
-        assert_eq!(names(&resolution), ["libc6", "libc6:i386", "tzdata"]);
-        assert_eq!(architectures(&resolution), ["amd64", "i386"]);
-    }
-
-    #[test]
     fn odd_paths_and_suites_are_escaped() {
         let path = Path::new("/a b'\"$/%ü");
         assert_eq!(shellwords(path).as_bytes(), b"/a\\ b\\'\\\"\\$/\\%\\\xc3\\\xbc");
         assert_eq!(percent_encoded(path), "/a%20b%27%22%24/%25%c3%bc");
-        let mut resolution = resolution(&[]);
-        assert_eq!(codename(&resolution), "trixie");
-        resolution.release.codename = "a|b".to_owned();
-        assert_eq!(codename(&resolution), "stable");
-        resolution.suite = "x/updates".to_owned();
-        assert_eq!(codename(&resolution), "locked");
+        assert_eq!(codename(&resolution(&[])), "trixie");
+        let named = |codename: &str, suite: &str| {
+            changed(&[], |fields| {
+                fields.suite = suite.to_owned();
+                let release = fields.release.clone().into_inner();
+                let release = ReleaseFields { codename: codename.to_owned(), ..release };
+                fields.release = ReleaseInfo::new(release).unwrap();
+            })
+        };
+        assert_eq!(codename(&named("a.b", "stable")), "stable");
+        assert_eq!(codename(&named("", "x/updates")), "locked");
     }
 }

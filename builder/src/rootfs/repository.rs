@@ -69,7 +69,7 @@ pub(super) fn same(resolved: &Resolved, metadata: &Metadata, path: &Path) -> Res
     {
         let found = metadata.control.get(field).unwrap_or_default();
         if found != wanted {
-            let (wanted, found) = (wanted.clone(), found.to_owned());
+            let (wanted, found) = (wanted.clone(), model::words::shortened(found));
             return Err(Error::OtherPackage { path: path.to_owned(), field, wanted, found });
         }
     }
@@ -123,7 +123,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::super::deb::tests::Deb;
-    use super::super::tests::resolution;
+    use super::super::tests::{changed, resolution, resolved};
     use super::*;
 
     #[test]
@@ -132,8 +132,7 @@ mod tests {
         let bytes = Deb::new("demo", "1:2-3").bytes();
         let deb = folder.path().join("demo.deb");
         fs::write(&deb, &bytes).unwrap();
-        let mut resolution = resolution(&[("demo", "1:2-3", "all")]);
-        (resolution.packages[0].sha256, resolution.packages[0].size) = (Digest::of(&bytes), bytes.len() as u64);
+        let resolution = changed(&[], |fields| fields.packages = vec![resolved("demo", "1:2-3", "all", &bytes)]);
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
         let target = folder.path().join("repository");
         fs::create_dir(&target).unwrap();

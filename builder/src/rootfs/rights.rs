@@ -1,11 +1,10 @@
 //! By whose rights a build runs: chosen, and tried before anything is made.
 
-use std::io;
 use std::path::Path;
 
 use super::Error;
 use super::plan::{self, Rights};
-use host::process;
+use host::process::{self, Invocation};
 
 /// By whose rights to build.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,9 +71,7 @@ fn mapped(map: &str) -> u64 {
 
 /// Tries to make the namespaces; gives what was said when it cannot be done.
 fn probe(rights: Rights) -> Result<Option<String>, Error> {
-    let start = |source| Error::Start { program: "setpriv".to_owned(), source };
-    let command = plan::isolated(rights, vec!["true".into()]).command();
-    let captured = process::capture(command.ok_or_else(|| start(io::ErrorKind::NotFound.into()))?).map_err(start)?;
+    let captured = process::capture(&plan::isolated(rights, Invocation::new("true")))?;
     if captured.status.success() {
         return Ok(None);
     }

@@ -1,13 +1,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-use model::package::Package;
+use model::package::{Package, PackageFields};
+use model::resolution::{ReleaseFields, ResolutionFields, ResolvedFields};
 
 use super::*;
 use crate::apt::{Reason, ReleaseInfo, Resolved, Variant};
 
 /// A resolution of packages given by name, version and architecture.
 pub(super) fn resolution(packages: &[(&str, &str, &str)]) -> Resolution {
-    let release = ReleaseInfo {
+    changed(packages, |_| {})
+}
+
+/// The same, changed before it is checked.
+pub(super) fn changed(packages: &[(&str, &str, &str)], change: impl FnOnce(&mut ResolutionFields)) -> Resolution {
+    let release = ReleaseFields {
         uri: "http://mirror.example.org/debian".to_owned(),
         path: "stable".to_owned(),
         inrelease: Digest::of(b"release"),
@@ -18,29 +24,38 @@ pub(super) fn resolution(packages: &[(&str, &str, &str)]) -> Resolution {
         origin: "Debian".to_owned(),
         label: "Debian".to_owned(),
     };
-    let resolved = |(name, version, arch): &(&str, &str, &str)| Resolved {
-        package: Package {
-            name: (*name).to_owned(),
-            arch: (*arch).to_owned(),
-            version: (*version).to_owned(),
-            source: (*name).to_owned(),
-            source_version: (*version).to_owned(),
-        },
-        url: format!("http://mirror.example.org/debian/pool/{name}.deb"),
-        path: format!("pool/{name}.deb"),
-        size: 1,
-        sha256: Digest::of(name.as_bytes()),
-        reason: Reason::Requested,
-    };
-    Resolution {
+    let mut fields = ResolutionFields {
         arch: model::Arch::Amd64,
         suite: "stable".to_owned(),
         variant: Variant::Minbase,
         requests: Vec::new(),
-        release,
+        release: ReleaseInfo::new(release).unwrap(),
         more_releases: Vec::new(),
-        packages: packages.iter().map(resolved).collect(),
-    }
+        packages: packages.iter().map(|(name, version, arch)| resolved(name, version, arch, name.as_bytes())).collect(),
+    };
+    change(&mut fields);
+    Resolution::new(fields).unwrap()
+}
+
+/// A package whose .deb is `bytes`.
+pub(super) fn resolved(name: &str, version: &str, arch: &str, bytes: &[u8]) -> Resolved {
+    let package = PackageFields {
+        name: name.to_owned(),
+        arch: arch.to_owned(),
+        version: version.to_owned(),
+        source: name.to_owned(),
+        source_version: version.to_owned(),
+    };
+    let path = format!("pool/{name}.deb");
+    let fields = ResolvedFields {
+        package: Package::new(package).unwrap(),
+        url: model::archive::url("http://mirror.example.org/debian", &path),
+        path,
+        size: bytes.len() as u64,
+        sha256: Digest::of(bytes),
+        reason: Reason::Requested,
+    };
+    Resolved::new(fields).unwrap()
 }
 
 #[test]
@@ -51,26 +66,32 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     let of = |resolution: &Resolution| key(&inputs(resolution, epoch(1), &tools("1")));
     let mut keys =
         vec![of(&base), key(&inputs(&base, epoch(2), &tools("1"))), key(&inputs(&base, epoch(1), &tools("2")))];
-    let mut changed = |change: &dyn Fn(&mut Resolution)| {
-        let mut resolution = base.clone();
-        change(&mut resolution);
-        keys.push(of(&resolution));
+    let mut with = |packages: &[(&str, &str, &str)], change: &dyn Fn(&mut ResolutionFields)| {
+        keys.push(of(&changed(packages, change)));
     };
-    changed(&|r| r.arch = model::Arch::Arm64);
-    changed(&|r| r.variant = Variant::Extract);
-    changed(&|r| r.release.codename = "forky".to_owned());
-    changed(&|r| r.packages[0].sha256 = Digest::of(b"other"));
-    changed(&|r| r.packages[0].package.version = "2".to_owned());
-    changed(&|r| r.packages.clear());
+    let one = [("a1", "1", "amd64")];
+    with(&[("a1", "1", "arm64")], &|fields| fields.arch = model::Arch::Arm64);
+    with(&one, &|fields| fields.variant = Variant::Extract);
+    with(&one, &|fields| fields.release = release(fields, |release| release.codename = "forky".to_owned()));
+    with(&one, &|fields| fields.packages = vec![resolved("a1", "1", "amd64", b"other")]);
+    with(&[("a1", "2", "amd64")], &|_| {});
+    with(&[], &|_| {});
     let count = keys.len();
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), count);
     // The mirror and the day of the resolution do not reach the bytes.
-    let mut elsewhere = base.clone();
-    elsewhere.release.uri = "http://other.example.org/debian".to_owned();
-    elsewhere.release.inrelease = Digest::of(b"another release");
+    let elsewhere = changed(&one, |fields| {
+        fields.release = release(fields, |release| release.inrelease = Digest::of(b"another release"));
+    });
     assert_eq!(of(&elsewhere), of(&base));
+}
+
+/// The release of `fields`, changed.
+fn release(fields: &ResolutionFields, change: impl FnOnce(&mut ReleaseFields)) -> ReleaseInfo {
+    let mut release = fields.release.clone().into_inner();
+    change(&mut release);
+    ReleaseInfo::new(release).unwrap()
 }
 
 #[test]

@@ -71,20 +71,16 @@ fn packaged(status: &[u8], name: &str) -> Option<String> {
 }
 
 fn ask(name: &'static str) -> Result<String, Error> {
-    let invocation = Invocation {
-        argv: vec![name.into(), "--version".into()],
-        environment: vec![("PATH".into(), PATH.into()), ("LC_ALL".into(), "C.UTF-8".into())],
-    };
-    let Some(command) = invocation.command() else { return Ok(String::new()) };
-    match process::capture(command) {
+    let invocation = Invocation::new(name).option("--version").variable("PATH", PATH).variable("LC_ALL", "C.UTF-8");
+    match process::capture(&invocation) {
         Ok(captured) => {
             let text = String::from_utf8_lossy(&captured.stdout).into_owned();
             let mut words = text.lines().next().unwrap_or_default().split(' ');
             let version = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default();
             Ok(version.to_owned())
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(Error::Start { program: name.to_owned(), source }),
+        Err(process::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -9,7 +9,7 @@ use model::Digest;
 use super::plan::{self, Rights};
 use super::{Error, io_error};
 use crate::cache::Cache;
-use host::process;
+use host::process::{self, Invocation};
 
 /// A build's temporary directory. It is removed with everything in it when the build ends in any
 /// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.
@@ -47,12 +47,9 @@ impl Work {
         }
         // In a user namespace the files of a killed build belong to the user's subordinate ids.
         if self.rights == Rights::User {
-            let argv = ["rm", "--recursive", "--force", "--one-file-system", "--"].map(Into::into);
-            let argv = argv.into_iter().chain([self.path.clone().into_os_string()]).collect();
-            if let Some(command) = plan::isolated(Rights::User, argv).command() {
-                // If it stays, `create` says so with the path.
-                let _ = process::capture(command);
-            }
+            let remove = Invocation::new("rm").options(["--recursive", "--force", "--one-file-system", "--"]);
+            // If it stays, `create` says so with the path.
+            let _ = process::capture(&plan::isolated(Rights::User, remove.operand(&self.path)));
         }
     }
 }

@@ -9,6 +9,8 @@ use std::time::Instant;
 use builder::rootfs::deb::Control;
 use model::Arch;
 
+use model::package::PackageFields;
+
 use super::*;
 use crate::pipeline::request::{Compression, RootOrigin};
 use crate::ui::{Format, Options, Progress};
@@ -52,13 +54,14 @@ fn deb(name: &str, control: &str, files: &[(&str, DebKind)]) -> Unpacked {
         mtime: 0,
     };
     Unpacked {
-        package: Package {
+        package: Package::new(PackageFields {
             name: name.to_owned(),
             version: "1".to_owned(),
             arch: "amd64".to_owned(),
             source: name.to_owned(),
             source_version: "1".to_owned(),
-        },
+        })
+        .unwrap(),
         is_base: name == "base",
         metadata: Metadata { control, ..Metadata::default() },
         entries: files.iter().map(entry).collect(),

@@ -10,13 +10,13 @@ use model::{Digest, Epoch};
 
 use super::{Target, Wanted};
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::pipeline::compare::json;
+use crate::pipeline::download;
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::record::{self, RootInput};
-use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
-use crate::pipeline::{download, lints};
+use crate::pipeline::request::{Compression, Packages, Request, RootOrigin};
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -38,14 +38,8 @@ impl Repeat<'_> {
         let inputs = &self.target.record.inputs;
         let origin = self.origin(settings, environment)?;
         let options = &inputs.options;
-        let compression = Compression::from_str(&options.compression, false).map_err(unknown)?;
-        let is_lint = |code: &String| lints::CODES.contains(&code.as_str());
-        if let Some(code) = options.allow.iter().find(|code| !is_lint(code)) {
-            return Err(unknown(format!("there is no lint `{code}` to allow")));
-        }
-        if options.module_id.as_ref().is_some_and(String::is_empty) {
-            return Err(unknown("the module's identifier is empty".to_owned()));
-        }
+        // The record was checked when it was read.
+        let compression = Compression::from_str(&options.compression, false).map_err(Error::bug)?;
         Ok(Request {
             module: self.target.module.clone(),
             neighbours: self.neighbours()?,
@@ -55,7 +49,7 @@ impl Repeat<'_> {
             emit_tar: options.emit_tar,
             emit_oci: options.emit_oci,
             compression,
-            tag: request::tag(&options.tag).map_err(unknown)?,
+            tag: options.tag.clone(),
             module_id: options.module_id.clone(),
             strict: false,
             allowed: options.allow.iter().cloned().collect(),
@@ -97,12 +91,6 @@ impl Repeat<'_> {
         };
         self.target.record.inputs.neighbours.iter().enumerate().map(write).collect()
     }
-}
-
-fn unknown(cause: String) -> Error {
-    let mut error = Error::refused("the record asks for a build that cannot be asked for");
-    error.causes.push(cause);
-    error.hint("the record was changed after the build: take it from where the build left it")
 }
 
 /// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
@@ -156,9 +144,12 @@ fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
             apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
             _ => return error.into(),
         };
-        Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
+        let missing = Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
             .because(&error)
-            .hint("a snapshot archive keeps packages; so does the cache of the machine that built them")
+            .hint("a snapshot archive keeps packages; so does the cache of the machine that built them");
+        let told = Error::from(error);
+        // Other bytes than were recorded are not the same as none.
+        if told.kind == Kind::Refused { told } else { missing }
     })
 }
 

@@ -34,6 +34,18 @@ pub enum FetchFault {
         /// The size that the server announced or sent, in bytes.
         found: u64,
     },
+    /// A file of this machine is not the one that is locked. How it differs is not told.
+    OtherFile,
+    /// Where a file of this machine should be, there is something else.
+    NoFile {
+        /// The path, and what is there.
+        message: String,
+    },
+    /// The server sends on to where nothing is fetched from.
+    Redirect {
+        /// What is wrong with it.
+        message: String,
+    },
     /// The connection failed, every time that it was tried.
     Network {
         /// What the last attempt said.
@@ -75,6 +87,8 @@ impl fmt::Display for FetchFailure {
             FetchFault::Status(status) => write!(f, "the server answered with status {status}"),
             FetchFault::WrongDigest { expected, found } => write!(f, "expected {expected}, found {found}"),
             FetchFault::WrongSize { expected, found } => write!(f, "expected {expected} bytes, found {found}"),
+            FetchFault::OtherFile => f.write_str("the file there is not the one that is locked"),
+            FetchFault::Redirect { message } => write!(f, "the server sends on {message}"),
             FetchFault::Network { message, attempts } => write!(f, "{message} (tried {attempts} times)"),
             FetchFault::Certificate { message } => write!(
                 f,
@@ -83,7 +97,9 @@ impl fmt::Display for FetchFailure {
             ),
             FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
             FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
-            FetchFault::Io { message, .. } | FetchFault::Authorities { message } => f.write_str(message),
+            FetchFault::Io { message, .. } | FetchFault::NoFile { message } | FetchFault::Authorities { message } => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -109,9 +125,12 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
         Some(FetchFault::Status(401 | 403 | 407)) => DENIED_CURE,
         Some(FetchFault::Authorities { .. }) => AUTHORITIES_CURE,
         Some(FetchFault::Certificate { .. }) => CERTIFICATE_CURE,
-        Some(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }) => {
-            "the mirror serves other bytes than were locked: choose another mirror; never edit the digest"
-        }
+        Some(
+            FetchFault::WrongDigest { .. }
+            | FetchFault::WrongSize { .. }
+            | FetchFault::OtherFile
+            | FetchFault::NoFile { .. },
+        ) => "the mirror serves other bytes than were locked: choose another mirror; never edit the digest",
         Some(FetchFault::Network { .. } | FetchFault::Status(_)) => {
             "check the network, the mirror and the setting `proxy`, and run again"
         }
@@ -119,6 +138,7 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
             "run `module-builder fetch` where there is a network, or this once without `--offline`"
         }
         Some(FetchFault::Io { full: true, .. }) => "free some space, for example by `cache gc`",
+        Some(FetchFault::Redirect { .. }) => "name the archive by the address that it has now, or choose another",
         Some(FetchFault::Scheme | FetchFault::Io { .. }) | None => "",
     }
 }

@@ -80,11 +80,7 @@ fn good(path: &str) -> Vec<u8> {
 }
 
 fn at(server: &Server, names: &[&str]) -> Resolution {
-    let mut resolution = fixtures::resolution(names);
-    for package in &mut resolution.packages {
-        package.url = package.url.replace("mirror.example.org", &server.address.to_string());
-    }
-    resolution
+    fixtures::from(&format!("http://{}/debian", server.address), names)
 }
 
 fn options() -> FetchOptions {
@@ -113,8 +109,7 @@ fn a_certificate_store_that_is_a_pipe_is_not_waited_for() {
     let options = FetchOptions { certificates: Some(pipe), ..options() };
     let resolution = at(&server, &["alpha"]);
     assert_eq!(fetch(&resolution, &cache, &options, &Silent).unwrap().len(), 1, "http needs none");
-    let mut resolution = at(&server, &["beta"]);
-    resolution.packages[0].url = resolution.packages[0].url.replace("http:", "https:");
+    let resolution = fixtures::from(&format!("https://{}/debian", server.address), &["beta"]);
     let found = faults(fetch(&resolution, &cache, &options, &Silent));
     assert!(
         matches!(&found[..], [FetchFault::Authorities { message }] if message.contains("it is a named pipe")),
@@ -126,11 +121,11 @@ fn a_certificate_store_that_is_a_pipe_is_not_waited_for() {
 fn files_come_in_order_and_the_second_call_asks_nobody() {
     let server = Server::new(Box::new(|_, path, _| good(path)));
     let (_guard, cache) = cache();
-    let resolution = at(&server, &["alpha", "beta", "gamma", "delta"]);
+    let resolution = at(&server, &["alpha", "beta", "delta", "gamma"]);
     for _ in 0..2 {
         let paths = fetch(&resolution, &cache, &options(), &Silent).unwrap();
         let contents: Vec<_> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-        assert_eq!(contents, ["alpha", "beta", "gamma", "delta"]);
+        assert_eq!(contents, ["alpha", "beta", "delta", "gamma"]);
         assert_eq!(server.requests(), 4);
     }
 }
@@ -262,14 +257,87 @@ fn local_archives_are_read_and_missing_files_told() {
     let pool = guard.path().join("with blank+plus/pool");
     fs::create_dir_all(&pool).unwrap();
     fs::write(pool.join("alpha_1_all.deb"), "alpha").unwrap();
-    let mut resolution = fixtures::resolution(&["alpha", "beta"]);
-    for (package, scheme) in resolution.packages.iter_mut().zip(["file://", "copy:"]) {
-        let base = format!("{scheme}{}", guard.path().join("with%20blank%2bplus").display());
-        package.url = package.url.replace(fixtures::ARCHIVE, &base);
-    }
-    assert_eq!(faults(fetch(&resolution, &cache, &options(), &Silent)), [FetchFault::Status(404)]);
+    let from = |scheme: &str| {
+        let base = format!("{scheme}:{}", guard.path().join("with%20blank%2bplus").display());
+        fixtures::from(&base, &["alpha", "beta"])
+    };
+    assert_eq!(faults(fetch(&from("file"), &cache, &options(), &Silent)), [FetchFault::Status(404)]);
     fs::write(pool.join("beta_1_all.deb"), "beta").unwrap();
+    fetch(&from("file"), &cache, &options(), &Silent).unwrap();
+    fetch(&from("copy"), &Cache::new(guard.path().join("other")), &options(), &Silent).unwrap();
+}
+
+#[test]
+fn a_local_file_that_is_another_one_tells_nothing_of_itself_and_a_pipe_is_not_opened() {
+    let (guard, cache) = cache();
+    let pool = guard.path().join("pool");
+    fs::create_dir(&pool).unwrap();
+    let resolution = fixtures::from(&format!("file:{}", guard.path().display()), &["alpha"]);
+    let path = pool.join("alpha_1_all.deb");
+    // Of another size, and of the same.
+    for foreign in ["a secret", "words"] {
+        fs::write(&path, foreign).unwrap();
+        assert_eq!(faults(fetch(&resolution, &cache, &options(), &Silent)), [FetchFault::OtherFile]);
+        let error = fetch(&resolution, &cache, &options(), &Silent).unwrap_err().to_string();
+        let digest = model::Digest::of(foreign.as_bytes()).to_string();
+        assert!(!error.contains(&digest) && !error.contains("bytes"), "{error}");
+    }
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    let found = faults(fetch(&resolution, &cache, &options(), &Silent));
+    assert!(matches!(&found[..], [FetchFault::NoFile { message }] if message.contains("a named pipe")), "{found:?}");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    let found = faults(fetch(&resolution, &cache, &options(), &Silent));
+    assert!(matches!(&found[..], [FetchFault::NoFile { message }] if message.contains("a device")), "{found:?}");
+}
+
+#[test]
+fn nothing_in_a_shared_cache_leads_elsewhere_or_makes_anybody_wait() {
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let (guard, cache) = cache();
+    let resolution = at(&server, &["alpha"]);
+    let target = cache.deb_path(&resolution.packages[0].sha256);
+    fs::create_dir_all(target.parent().unwrap()).unwrap();
+    let pipe = |path: &Path| {
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    };
+    pipe(&target);
     fetch(&resolution, &cache, &options(), &Silent).unwrap();
+    assert_eq!(fs::read(&target).unwrap(), b"alpha", "the package took the pipe's place");
+    fs::remove_file(&target).unwrap();
+    let victim = guard.path().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    let part = target.with_extension("part");
+    std::os::unix::fs::symlink(&victim, &part).unwrap();
+    assert!(matches!(&faults(fetch(&resolution, &cache, &options(), &Silent))[..], [FetchFault::Io { .. }]));
+    assert_eq!(fs::read(&victim).unwrap(), b"mine");
+    fs::remove_file(&part).unwrap();
+    pipe(&part);
+    assert!(matches!(&faults(fetch(&resolution, &cache, &options(), &Silent))[..], [FetchFault::Io { .. }]));
+}
+
+#[test]
+fn a_redirect_leads_to_the_web_only_and_not_for_ever() {
+    let secret = tempfile::tempdir().unwrap();
+    fs::write(secret.path().join("alpha"), "alpha").unwrap();
+    let target = format!("Location: file://{}/alpha\r\n", secret.path().display());
+    let server = Server::new(Box::new(move |_, path, _| match name(path) {
+        "alpha" => http("302 Found", &target, 0, b""),
+        "beta" => http("302 Found", "Location: http://user:hunter2@127.0.0.1:9/beta_1_all.deb\r\n", 0, b""),
+        "delta" => http("302 Found", "Location: ftp://127.0.0.1/delta_1_all.deb\r\n", 0, b""),
+        "gamma" => http("302 Found", "Location: gamma_1_all.deb\r\n", 0, b""),
+        _ if path.starts_with("/moved") => good(path),
+        _ => http("302 Found", &format!("Location: /moved{path}\r\n"), 0, b""),
+    }));
+    let (_guard, cache) = cache();
+    let resolution = at(&server, &["alpha", "beta", "delta", "gamma", "theta"]);
+    let found = faults(fetch(&resolution, &cache, &options(), &Silent));
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.iter().all(|fault| matches!(fault, FetchFault::Redirect { .. })), "{found:?}");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    assert_eq!(server.requests(), 3 + 6 + 2, "nothing of this is tried again");
+    assert_eq!(fs::read(cache.deb_path(&resolution.packages[4].sha256)).unwrap(), b"theta");
 }
 
 /// An HTTP server on loopback that keeps connections, counts them, and answers the requests on each by
@@ -311,10 +379,8 @@ fn as_many_files_as_jobs_come_at_once_over_connections_that_are_kept() {
     });
     let (_guard, cache) = cache();
     let names: Vec<String> = (0..64).map(|number| format!("package{number:02}")).collect();
-    let mut resolution = fixtures::resolution(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    for package in &mut resolution.packages {
-        package.url = package.url.replace("mirror.example.org", &address.to_string());
-    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let resolution = fixtures::from(&format!("http://{address}/debian"), &names);
     let options = FetchOptions { jobs: 8, retries: 0, ..options() };
     assert_eq!(fetch(&resolution, &cache, &options, &Silent).unwrap().len(), 64);
     // The library may open a connection while another one becomes free, and keeps both.

@@ -6,7 +6,7 @@ use model::{Arch, Digest};
 use serde::Serialize;
 
 use super::Lock;
-use crate::apt::resolution::{Reason, Resolved};
+use crate::apt::{Reason, Resolved};
 
 /// One difference between two resolutions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use model::package::{Package, PackageRequest, is_package_name, is_version};
-use model::{Arch, Digest, Position};
+use model::package::{Package, PackageFields, PackageRequest};
+use model::resolution::{Fault, Reason, ReleaseInfo, Resolution, ResolutionFields, Resolved, ResolvedFields};
+use model::words::shortened;
+use model::{Arch, Digest, Position, archive};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Inputs, Lock, VERSION};
-use crate::apt::resolution::{Reason, ReleaseInfo, Resolution, Resolved};
-use crate::apt::{Fingerprint, Settings, Source, index, solve};
+use crate::apt::{Fingerprint, Settings, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,7 +84,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         Some(line) => Error::Conflict { line },
         None => Error::Syntax {
             position: error.span().map(|span| position(text, span.start)),
-            message: error.message().to_owned(),
+            message: shortened(error.message()),
         },
     };
     // The version comes first: a later format may not fit the rest at all.
@@ -94,6 +95,9 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     let file: File1 = toml::from_str(text).map_err(syntax)?;
     let wrong = |message: String| Error::Syntax { position: None, message };
     let sources = sources(&file.inputs).map_err(|error| wrong(error.to_string()))?;
+    if let Some(snapshot) = file.inputs.snapshot.as_ref().filter(|snapshot| !archive::is_snapshot(snapshot)) {
+        return Err(wrong(format!("the snapshot {:?} is no moment YYYYMMDDTHHMMSSZ", shown(snapshot))));
+    }
     if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
         return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
     }
@@ -137,48 +141,31 @@ fn position(text: &str, offset: usize) -> Position {
 
 fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution, String> {
     let arch = architecture.arch;
-    let mut packages = Vec::new();
-    let mut seen = BTreeSet::new();
-    for line in architecture.package {
-        let Line { name, version, source, source_version, .. } = &line;
-        if !is_package_name(name) || !is_package_name(source) || !is_version(version) || !is_version(source_version) {
-            return Err(format!("the package {name:?} has a name or version that Debian does not allow"));
-        }
-        if line.arch != "all" && line.arch != arch.debian() {
-            return Err(format!("the package {name} is for {:?}, not for {arch}", line.arch));
-        }
-        if !index::is_relative(&line.path) {
-            return Err(format!("the path of {name} leaves its archive"));
-        }
-        if line.size > index::DEB_LIMIT {
-            return Err(format!("the package {name} is over {} bytes", index::DEB_LIMIT));
-        }
-        if !seen.insert(line.name.clone()) {
-            return Err(format!("the package {name} is there twice for {arch}"));
-        }
+    let resolved = |line: Line| {
         let archive = architecture.archive.get(line.archive);
-        let archive = archive.ok_or_else(|| format!("the package {name} is from an archive that is not listed"))?;
-        packages.push(Resolved {
-            url: solve::url(&archive.uri, &line.path),
-            package: Package {
-                name: line.name,
-                arch: line.arch,
-                version: line.version,
-                source: line.source,
-                source_version: line.source_version,
-            },
-            path: line.path,
-            size: line.size,
-            sha256: line.sha256,
-            reason: line.reason,
-        });
-    }
+        let archive = archive
+            .ok_or_else(|| format!("the package {} is from an archive that is not listed", shown(&line.name)))?;
+        let Line { name, version, arch, source, source_version, path, size, sha256, reason, .. } = line;
+        let named = shown(&name);
+        let package = Package::new(PackageFields { name, arch, version, source, source_version });
+        let package = package.map_err(|_| Fault::Package { name: named }.to_string())?;
+        let url = archive::url(&archive.uri, &path);
+        let fields = ResolvedFields { package, url, path, size, sha256, reason };
+        Resolved::new(fields).map_err(|fault| fault.to_string())
+    };
+    let mut packages = architecture.package.into_iter().map(resolved).collect::<Result<Vec<_>, String>>()?;
     packages.sort_by(|a, b| a.package.cmp(&b.package));
     let (suite, variant) = (inputs.suite.clone(), inputs.variant);
-    let mut archives = architecture.archive.into_iter();
+    let mut archives = architecture.archive.iter().cloned();
     let release = archives.next().ok_or_else(|| format!("no archive is listed for {arch}"))?;
     let (requests, more_releases) = (architecture.requests, archives.collect());
-    Ok(Resolution { arch, suite, variant, requests, release, more_releases, packages })
+    let fields = ResolutionFields { arch, suite, variant, requests, release, more_releases, packages };
+    Resolution::new(fields).map_err(|fault| fault.to_string())
+}
+
+/// As much of a name as a message has room for.
+fn shown(name: &str) -> String {
+    name.chars().take(80).collect()
 }
 
 /// The canonical text of a lock: the same lock gives the same bytes.
@@ -189,12 +176,11 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     let wrong = |message: String| Error::Syntax { position: None, message };
     let mut architecture = Vec::new();
     for resolution in &lock.resolutions {
-        let mut archive = vec![resolution.release.clone()];
-        archive.extend(resolution.more_releases.iter().cloned());
+        let archive: Vec<ReleaseInfo> = resolution.archives().cloned().collect();
         let package = resolution.packages.iter().map(|resolved| {
-            let place = archive.iter().position(|archive| solve::url(&archive.uri, &resolved.path) == resolved.url);
+            let place = archive.iter().position(|one| archive::url(&one.uri, &resolved.path) == resolved.url);
             let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
-            let Package { name, arch, version, source, source_version } = resolved.package.clone();
+            let PackageFields { name, arch, version, source, source_version } = resolved.package.clone().into_inner();
             let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
             let reason = resolved.reason.clone();
             Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason })

@@ -3,12 +3,13 @@
 use model::package::PackageRequest;
 
 use super::super::fixtures;
-use super::super::resolution::Reason;
 use super::*;
+use crate::apt::Reason;
 
 pub(in crate::apt) fn lock() -> Lock {
-    let mut resolution = fixtures::resolution(&["base", "libfoo", "nginx"]);
-    resolution.packages[1].reason = Reason::RequiredBy("nginx".to_owned());
+    let resolution = fixtures::with(&fixtures::resolution(&["base", "libfoo", "nginx"]), 1, |libfoo, _| {
+        libfoo.reason = Reason::RequiredBy("nginx".to_owned());
+    });
     let inputs = Inputs {
         suite: "trixie".to_owned(),
         variant: Variant::Minbase,
@@ -65,9 +66,12 @@ fn a_lock_leads_back_to_itself_whatever_the_order() {
     let text = text(&lock).unwrap();
     insta::assert_snapshot!(text);
     assert_eq!(parse(&text).unwrap(), lock);
-    let mut shuffled = lock.clone();
-    shuffled.resolutions[0].packages.reverse();
-    assert_eq!(super::text(&shuffled).unwrap(), text);
+    let (head, packages) = text.split_at(text.find("[[architecture.package]]").unwrap());
+    let packages: Vec<&str> = packages.split_inclusive("\n\n").collect();
+    let shuffled: String = [head].into_iter().chain(packages.into_iter().rev()).collect();
+    let shuffled = shuffled.replace("\"\n[[", "\"\n\n[[");
+    assert_ne!(shuffled, text);
+    assert_eq!(super::text(&parse(&shuffled).unwrap()).unwrap(), text);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("module.lock");
     write(&path, &lock).unwrap();
@@ -214,10 +218,9 @@ fn the_keys_of_the_modules_keyring_are_compared_where_the_lock_has_them() {
 fn a_diff_says_what_came_and_went() {
     let old = lock();
     let mut new = old.clone();
-    let packages = &mut new.resolutions[0].packages;
-    packages[0].sha256 = Digest::of(b"other");
-    packages[1].package.version = "2".to_owned();
-    packages[2].package.name = "zlib".to_owned();
+    let other = fixtures::with(&new.resolutions[0], 0, |base, _| base.sha256 = Digest::of(b"other"));
+    let other = fixtures::with(&other, 1, |_, libfoo| libfoo.version = "2".to_owned());
+    new.resolutions[0] = fixtures::with(&other, 2, |_, nginx| nginx.name = "zlib".to_owned());
     let lines: Vec<_> = diff(&old, &new).iter().map(|change| change.to_string()).collect();
     assert!(lines[0].starts_with("! base 1 has other bytes"), "{lines:?}");
     assert_eq!(lines[1..], ["~ libfoo 1 -> 2 (amd64)", "- nginx 1 (amd64)", "+ zlib 1 (amd64, requested)"]);

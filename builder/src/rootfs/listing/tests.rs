@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::super::deb::tests::Deb;
-use super::super::tests::resolution;
+use super::super::tests::{changed, resolved};
 use super::*;
 use model::Digest;
 
@@ -23,14 +23,15 @@ impl World {
     fn of(packages: &[Deb]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = [("one", "1", "all"), ("two", "2", "all")];
-        let mut resolution = resolution(&names[..packages.len()]);
         let mut debs = Vec::new();
-        for (package, resolved) in packages.iter().zip(&mut resolution.packages) {
+        let mut all = Vec::new();
+        for (package, (name, version, arch)) in packages.iter().zip(names) {
             let bytes = package.bytes();
-            (resolved.sha256, resolved.size) = (Digest::of(&bytes), bytes.len() as u64);
-            debs.push(folder.path().join(format!("{}.deb", resolved.package.name)));
+            all.push(resolved(name, version, arch, &bytes));
+            debs.push(folder.path().join(format!("{name}.deb")));
             fs::write(debs.last().unwrap(), bytes).unwrap();
         }
+        let resolution = changed(&[], |fields| fields.packages = all);
         let cache = Cache::new(folder.path().join("cache"));
         Self { folder, cache, resolution, debs }
     }
@@ -153,12 +154,17 @@ fn what_would_be_too_large_to_be_read_is_not_kept() {
 fn what_is_another_package_than_the_lock_names_is_refused_and_not_recalled() {
     let mut world = World::new();
     world.read().unwrap();
-    world.resolution.packages[0].package.version = "9".to_owned();
+    let other = world.resolution.packages[0].changed(|fields| {
+        fields.package = fields.package.changed(|package| package.version = "9".to_owned()).unwrap();
+    });
+    world.resolution = world.resolution.changed(|fields| fields.packages[0] = other.unwrap()).unwrap();
     assert!(world.recall()[0].is_none() && world.recall()[1].is_some());
     assert!(matches!(world.read(), Err(Error::OtherPackage { field: "Version", .. })));
 
     let mut world = World::new();
     world.read().unwrap();
-    world.resolution.packages[0].sha256 = world.resolution.packages[1].sha256;
+    let sha256 = world.resolution.packages[1].sha256;
+    let other = world.resolution.packages[0].changed(|fields| fields.sha256 = sha256).unwrap();
+    world.resolution = world.resolution.changed(|fields| fields.packages[0] = other).unwrap();
     assert_eq!(world.recall()[0], None, "the names of the other are no names of this one");
 }

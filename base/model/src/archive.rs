@@ -1,0 +1,259 @@
+//! Package archives: what may stand for one in settings, a lock or a record.
+//!
+//! The texts end in sources of apt, in argument lists, in URLs and in files of the local repository, whoever
+//! wrote them. So there is one rule for each, and it leaves out whatever any of these could read otherwise.
+
+/// The longest URI of an archive, in bytes.
+pub const URI_LIMIT: usize = 2048;
+
+/// Why a text is no URI of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriFault {
+    /// Its scheme is none that packages are fetched by.
+    Scheme,
+    /// It holds something that it cannot hold, or is too long.
+    Text,
+    /// It has no host, or no absolute path.
+    Place,
+    /// It holds a user name or a password.
+    Credentials,
+}
+
+impl UriFault {
+    /// What is wrong, as a sentence about the URI.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Scheme => "the URI begins with http:, https:, file: or copy:",
+            Self::Text => "the URI holds a character or a `..` that an archive's URI cannot hold",
+            Self::Place => "the URI names no place",
+            Self::Credentials => "the URI holds a user name or password, which would end up in the lock",
+        }
+    }
+}
+
+impl std::fmt::Display for UriFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl std::error::Error for UriFault {}
+
+/// The base URI of an archive in its one form: without slashes at its end, and with one slash after `file:`.
+///
+/// It holds nothing that apt's configuration or sources of either style could read otherwise, no way up
+/// (also not as `%2e%2e`), and no credentials: it is written into the lock.
+///
+/// # Errors
+/// When it is none.
+pub fn uri(text: &str) -> Result<String, UriFault> {
+    let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+    if !["http", "https", "file", "copy"].contains(&scheme) {
+        return Err(UriFault::Scheme);
+    }
+    let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}[]#?$".contains(&b);
+    let climbs = |text: &[u8]| text.split(|b| *b == b'/').any(|part| part == b"..");
+    let decoded = decoded(rest).ok_or(UriFault::Text)?;
+    if text.len() > URI_LIMIT || !rest.bytes().all(plain) || climbs(rest.as_bytes()) || climbs(&decoded) {
+        return Err(UriFault::Text);
+    }
+    let local = matches!(scheme, "file" | "copy");
+    let rest = rest.trim_end_matches('/');
+    // apt writes `file:///srv` as `file:/srv`, and so does the lock.
+    let rest = if local && rest.starts_with("///") { &rest[2..] } else { rest };
+    let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
+    if local && (!rest.starts_with('/') || authority.is_some()) || !local && authority.is_none_or(str::is_empty) {
+        return Err(UriFault::Place);
+    }
+    if !local && authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(UriFault::Credentials);
+    }
+    let of_host = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+    if !local && authority.is_some_and(|authority| authority.starts_with('-') || !authority.bytes().all(of_host)) {
+        return Err(UriFault::Text);
+    }
+    Ok(format!("{scheme}:{rest}"))
+}
+
+/// The text without its percent signs; `None` when one of these means a slash or a control character, or
+/// nothing at all.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = tail.split_at_checked(2)?;
+        let byte = hex::decode(digits).ok()?.pop().filter(|byte| !byte.is_ascii_control() && *byte != b'/')?;
+        bytes.push(byte);
+        rest = after;
+    }
+    Some(bytes)
+}
+
+/// The URL of the file at `path` below the archive `uri`. Everything but letters, digits and a few marks is
+/// percent-encoded: some object stores read a bare `+` as a blank.
+#[must_use]
+pub fn url(uri: &str, path: &str) -> String {
+    let mut url = format!("{uri}/");
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    url
+}
+
+/// Whether `path` is relative, without empty, `.` or `..` components and odd characters.
+#[must_use]
+pub fn is_relative(path: &str) -> bool {
+    // Indexes of small archives write `./name.deb`; apt joins it as it stands.
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.len() <= 4096
+        && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+        && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+/// Whether `path` is relative and names a Debian package, which nothing but an archive has.
+#[must_use]
+pub fn is_deb_path(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let is_deb = name.rsplit_once('.').is_some_and(|(name, end)| !name.is_empty() && DEBS.contains(&end));
+    is_deb && is_relative(path)
+}
+
+/// How the names of packages end: those for systems, for the installer, and with debugging symbols.
+const DEBS: [&str; 3] = ["deb", "udeb", "ddeb"];
+
+/// Whether `text` is a suite or code name, such as `trixie` or `trixie-security`.
+#[must_use]
+pub fn is_suite(text: &str) -> bool {
+    is_component(text) && !text.ends_with('/')
+}
+
+/// Whether `text` is a component, such as `main` or `non-free-firmware`.
+#[must_use]
+pub fn is_component(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/+".contains(&b))
+        && !text.split('/').any(|part| part == "..")
+}
+
+/// Whether `text` is `YYYYMMDDTHHMMSSZ` with a month, day, hour, minute and second that can be.
+#[must_use]
+pub fn is_snapshot(text: &str) -> bool {
+    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
+    let digits = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    text.len() == 16
+        && digits(text.get(..8))
+        && text.get(8..9) == Some("T")
+        && digits(text.get(9..15))
+        && text.ends_with('Z')
+        && number(4..6).is_some_and(|month| (1..=12).contains(&month))
+        && number(6..8).is_some_and(|day| (1..=31).contains(&day))
+        && number(9..11).is_some_and(|hour| hour < 24)
+        && number(11..13).is_some_and(|minute| minute < 60)
+        && number(13..15).is_some_and(|second| second < 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_has_one_form() {
+        for (text, wanted) in [
+            ("http://mirror.example.org/debian/", "http://mirror.example.org/debian"),
+            ("https://mirror.example.org:8443", "https://mirror.example.org:8443"),
+            ("file:///srv/archive//", "file:/srv/archive"),
+            ("copy:/srv/my%20archive", "copy:/srv/my%20archive"),
+        ] {
+            assert_eq!(uri(text).as_deref(), Ok(wanted));
+            assert_eq!(uri(wanted).as_deref(), Ok(wanted), "it is its own form");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_otherwise_is_no_uri() {
+        for (text, fault) in [
+            ("", UriFault::Scheme),
+            ("ftp://mirror.example.org/debian", UriFault::Scheme),
+            ("-oDir=/x:http://mirror.example.org", UriFault::Scheme),
+            ("http:/debian", UriFault::Place),
+            ("http:///debian", UriFault::Place),
+            ("file:relative", UriFault::Place),
+            ("file://host/srv", UriFault::Place),
+            ("file:/", UriFault::Place),
+            ("http://user:word@mirror.example.org/debian", UriFault::Credentials),
+            ("http://mirror.example.org/a b", UriFault::Text),
+            ("http://mirror.example.org/a\nSuites: x", UriFault::Text),
+            ("http://mirror.example.org/a#b", UriFault::Text),
+            ("http://mirror.example.org/a?b", UriFault::Text),
+            ("http://mirror.example.org/a/../b", UriFault::Text),
+            ("file:/srv/%2e%2e/etc", UriFault::Text),
+            ("file:/srv/.%2E/etc", UriFault::Text),
+            ("file:/srv/a%2f..%2fetc", UriFault::Text),
+            ("file:/srv/a%0ab", UriFault::Text),
+            ("file:/srv/a%00", UriFault::Text),
+            ("file:/srv/a%", UriFault::Text),
+            ("file:/srv/a%zz", UriFault::Text),
+            ("http://a,b/debian", UriFault::Text),
+            ("http://-x/debian", UriFault::Text),
+            ("http://mirrör.example.org/debian", UriFault::Text),
+        ] {
+            assert_eq!(uri(text), Err(fault), "{text:?}");
+        }
+        assert_eq!(uri(&format!("file:/{}", "a".repeat(URI_LIMIT))), Err(UriFault::Text));
+    }
+
+    #[test]
+    fn suites_and_components_are_plain_words() {
+        for text in ["trixie", "trixie-security", "bookworm/updates", "non-free-firmware", "7.0"] {
+            assert!(is_suite(text) && is_component(text), "{text}");
+        }
+        for text in ["", "-o", "--simulate", "../x", "a/../b", "a b", "a\nb", "a,b", "[trusted=yes]", "ä", "/x", "."] {
+            assert!(!is_suite(text) && !is_component(text), "{text:?}");
+        }
+        assert!(!is_suite("trixie/") && !is_suite(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn packages_lie_below_their_archive() {
+        assert!(is_deb_path("pool/main/g/g++-14_1:2~rc1_amd64.deb") && is_deb_path("./x.udeb"));
+        for path in [
+            "shadow",
+            ".deb",
+            "a/.deb",
+            "/etc/x.deb",
+            "../x.deb",
+            "a/../x.deb",
+            "a//x.deb",
+            "./././x.deb",
+            "a b.deb",
+            "a\\b.deb",
+            "a\nb.deb",
+            "ä.deb",
+            "x.deb/",
+        ] {
+            assert!(!is_deb_path(path), "{path:?}");
+        }
+        assert!(!is_deb_path(&format!("{}.deb", "a".repeat(5000))));
+        // A percent sign is one of the path's own, so that nothing can mean a way up.
+        assert_eq!(url("file:/srv", "%2e%2e/x.deb"), "file:/srv/%252e%252e/x.deb");
+    }
+
+    #[test]
+    fn a_snapshot_is_a_moment() {
+        assert!(is_snapshot("20250520T000000Z"));
+        for wrong in ["20250520", "20251320T000000Z", "20250532T000000Z", "20250520T240000Z", "2025052+T000000Z"] {
+            assert!(!is_snapshot(wrong), "{wrong}");
+        }
+    }
+}

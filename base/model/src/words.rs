@@ -1,0 +1,58 @@
+//! Texts from outside in messages: how much of them, and which can be shown at all.
+
+/// The longest text of one line that is recorded as somebody's own words, in bytes.
+pub const LINE_LIMIT: usize = 256;
+
+/// Whether `text` has one line, is short, and holds nothing that acts upon a terminal or changes the order in
+/// which a reader sees it.
+#[must_use]
+pub fn is_showable(text: &str) -> bool {
+    text.len() <= LINE_LIMIT && !text.chars().any(acts)
+}
+
+/// Whether a terminal would act upon `c`, or show nothing, or show what follows it in another order.
+#[must_use]
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// As much of a name or another word as a message has room for.
+pub(crate) fn beginning(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// A message that quotes a file, cut where it is longer than a reader's patience.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    const MOST: usize = 400;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_act_are_told_from_those_that_do_not() {
+        for fine in ["", "Debian", "Débian – stable (13)", "数字"] {
+            assert!(is_showable(fine), "{fine}");
+        }
+        for odd in ["a\nb", "a\tb", "\u{1b}[2J", "a\u{9b}b", "a\u{202e}b", "a\u{200b}b", "\u{feff}a"] {
+            assert!(!is_showable(odd), "{odd:?}");
+        }
+        assert!(!is_showable(&"a".repeat(LINE_LIMIT + 1)));
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_two_characters() {
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"ä".repeat(1 << 20)).chars().count(), 403);
+    }
+}
