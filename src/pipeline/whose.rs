@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use host::error::Kind;
 use host::{Dir, Links, Listing, Whose, staged};
 use model::{Digest, Manifest};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
 
@@ -160,7 +160,7 @@ fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
         #[serde(rename = "format")]
         _format: u32,
         inputs: Inputs,
-        outputs: BTreeMap<String, Value>,
+        outputs: Outputs,
     }
     #[derive(Deserialize)]
     struct Inputs {
@@ -169,8 +169,41 @@ fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
     let Some(bytes) = read(directory, RECORD, RECORD_LIMIT)? else { return Ok(None) };
     let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
     let is_ours = record.inputs.tool.starts_with(concat!(env!("CARGO_PKG_NAME"), " "));
-    let digest = |output: &Value| output.get("sha256")?.as_str()?.parse().ok();
-    Ok(is_ours.then(|| record.outputs.iter().map(|(name, output)| (name.clone(), digest(output))).collect()))
+    Ok(is_ours.then_some(record.outputs.0))
+}
+
+/// The outputs of a record whose names are those of a build's. Other names, however many, are not kept.
+struct Outputs(Recorded);
+
+impl<'de> Deserialize<'de> for Outputs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Recorded::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Outputs {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the outputs of a build")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        #[derive(Deserialize)]
+        struct Output {
+            #[serde(default)]
+            sha256: Option<String>,
+        }
+        while let Some(name) = map.next_key::<String>()? {
+            if OUTPUTS.contains(&&*name) {
+                let output: Output = map.next_value()?;
+                self.0.insert(name, output.sha256.and_then(|text| text.parse().ok()));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(self)
+    }
 }
 
 fn is_dry_run(directory: &Dir) -> Result<bool, Error> {

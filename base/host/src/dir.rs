@@ -37,6 +37,9 @@ impl Links {
     }
 }
 
+/// How deep a tree is that is removed. Each level takes a descriptor and a part of the stack.
+const DEPTH: u32 = 256;
+
 /// How often a path is resolved again when something was renamed meanwhile.
 const RACES: usize = 64;
 
@@ -429,9 +432,14 @@ impl Dir {
     /// Removes `name` and everything below it. No link is followed and no other file system entered.
     ///
     /// # Errors
-    /// When the system refuses; what was removed by then is gone.
+    /// When the system refuses, or directories lie in each other deeper than any run makes them; what was
+    /// removed by then is gone.
     pub fn remove_tree(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
-        let name = self.checked(name.as_ref())?;
+        self.remove_tree_of(name.as_ref(), DEPTH)
+    }
+
+    fn remove_tree_of(&self, name: &OsStr, depth: u32) -> Result<(), Error> {
+        let name = self.checked(name)?;
         match self.remove_file(name) {
             Ok(()) => return Ok(()),
             Err(error) if self.kind(name)? != Some(FileType::Directory) => return Err(error),
@@ -441,8 +449,11 @@ impl Dir {
         if below.identity()?.0 != self.identity()?.0 {
             return Err(Error::io("remove", below.path())(Errno::XDEV));
         }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(Error::io("remove", below.path())(Errno::NAMETOOLONG));
+        };
         for entry in below.names()? {
-            below.remove_tree(&entry)?;
+            below.remove_tree_of(&entry, depth)?;
         }
         self.remove_directory(name)
     }

@@ -60,6 +60,35 @@ fn what_no_build_wrote_is_not_replaced() {
 }
 
 #[test]
+fn a_dry_run_never_takes_the_place_of_a_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("dist");
+    let dry_run = || {
+        let output = Output::of_dry_run(&target).unwrap();
+        let staging = Staging::new(&output).unwrap();
+        staging.write("manifest.json", br#"{"name":"web","schema_version":1}"#).unwrap();
+        staging.write("file-list.txt", b"").unwrap();
+        staging.write("package-list.txt", b"").unwrap();
+        staging.commit("manifest.json", &quiet()).unwrap();
+        output.path().to_owned()
+    };
+    // Alone it is replaced by the next, and by a build.
+    assert_eq!((dry_run(), dry_run()), (target.clone(), target.clone()));
+    put(&target, "one").unwrap();
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 2);
+    // A file of the user's in the build's directory is in nobody's way there.
+    fs::write(target.join("notes"), "").unwrap();
+    assert_eq!((dry_run(), dry_run()), (target.join("dry-run"), target.join("dry-run")));
+    assert_eq!(fs::read_to_string(target.join("file-list.txt")).unwrap(), "one");
+    fs::write(target.join("dry-run/notes"), "").unwrap();
+    assert!(Output::of_dry_run(&target).is_err());
+    fs::remove_file(target.join("dry-run/notes")).unwrap();
+    fs::remove_file(target.join("notes")).unwrap();
+    put(&target, "two").unwrap();
+    assert!(!target.join("dry-run").exists(), "it told of the build before");
+}
+
+#[test]
 fn what_is_dropped_leaves_nothing_and_a_directory_without_a_mark_stays() {
     let folder = tempfile::tempdir().unwrap();
     let output = Output::new(&folder.path().join("dist")).unwrap();
