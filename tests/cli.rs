@@ -1,5 +1,6 @@
 //! Whole runs of the binary in a cleared environment: standard output, standard error and exit code.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::fs;

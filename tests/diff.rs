@@ -1,5 +1,6 @@
 //! `diff` and `rebuild` on small trees, by the binary: what they say and how they end.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 mod small;

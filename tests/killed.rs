@@ -1,5 +1,6 @@
 //! Builds that are killed, and builds that run at the same time, into one output directory.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -2,6 +2,7 @@
 //! what is below them, and what only one place may do (print, exit, read the environment and the
 //! clock, spawn) is done there alone.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::collections::BTreeSet;

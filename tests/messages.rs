@@ -1,5 +1,6 @@
 //! What the verbs say to wrong input: what happened, where, and how to mend it.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[allow(dead_code, reason = "other tests use the rest")]

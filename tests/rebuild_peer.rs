@@ -2,6 +2,7 @@
 //!
 //! Needs root or user namespaces, mmdebstrap and the archive.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::env;

@@ -1,5 +1,6 @@
 //! A second build reads what changed, and `--paranoid` reads everything.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[path = "small/mod.rs"]

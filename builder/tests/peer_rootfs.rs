@@ -1,6 +1,7 @@
 //! Real root file systems from the real archive: by root and by a user, twice, killed, failing,
 //! unpacked only. Needs root, mmdebstrap, uidmap and the host's Debian mirror.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! The search for conflicts between modules beside the filter: both say of a path whether a pattern
 //! takes it, and must say the same. rsync is the judge of the filter, so of both.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[path = "filter-corpus/support.rs"]

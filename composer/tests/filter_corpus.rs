@@ -1,6 +1,7 @@
 //! Replays every case in which the filter and rsync ever differed, or that somebody wanted to keep.
 //! The expected lists are rsync's own; `peer_filter.rs` checks them against the binary.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[path = "filter-corpus/support.rs"]

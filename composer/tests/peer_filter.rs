@@ -1,5 +1,6 @@
 //! The filter beside the real rsync.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

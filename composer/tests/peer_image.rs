@@ -3,6 +3,7 @@
 //!
 //! `MODULE_BUILDER_CASES` multiplies the number of random cases, `MODULE_BUILDER_SEED` repeats a run.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

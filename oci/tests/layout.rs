@@ -1,5 +1,6 @@
 //! Layouts, written and read, without a peer.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::collections::BTreeMap;

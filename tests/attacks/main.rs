@@ -3,6 +3,7 @@
 //!
 //! Each test makes its own input and expects the refusal that is right.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 #[allow(dead_code, reason = "each part uses some of it")]

@@ -1,6 +1,7 @@
 //! Whole runs of `explain`, and of `build` with its findings about what a module lacks, over a small
 //! root file system that the test makes.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 mod lints;

@@ -1,5 +1,6 @@
 //! `rebuild` of builds from a given root file system: what it says and how it ends.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 mod layers;

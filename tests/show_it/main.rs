@@ -3,6 +3,7 @@
 //!
 //! Needs root, the peers and the archive; `cargo xtask test` runs it.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 #![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
 

@@ -2,6 +2,7 @@
 //!
 //! Arguments: the cache's folder, the order (a resolution and its .debs as JSON), `root` or `unshare`.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a panic is a failed test")]
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! Every verb prints `name value` lines: seconds with six digits, and `peak_mib`, the most memory
 //! that the process ever held. See `docs/performance.md`.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement reads its own files")]
 #![allow(clippy::print_stdout, reason = "figures for the program that started this one")]
 
 mod generate;
