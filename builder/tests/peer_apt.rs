@@ -1,5 +1,6 @@
 //! Resolution by the real apt: against Debian's archive over the network, and against broken archives made here.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -196,6 +196,11 @@ fn a_link_that_the_sources_bring_is_not_written_through() {
     let (code, _, err) = small.run(&["init", "--name", "x", "other"]);
     assert!(code == 1 && err.contains("other/rootfs") && err.contains("symbolic link"), "{code}: {err}");
     assert_eq!(names(&small.path("other")), ["rootfs"], "nothing is half made");
+    // A page of the manual.
+    fs::create_dir(small.path("man")).unwrap();
+    small.link("man/module-builder.1", "../victim/file");
+    assert_eq!(small.run(&["man", "--output", "man"]).0, 0);
+    assert!(fs::symlink_metadata(small.path("man/module-builder.1")).unwrap().is_file(), "the link is gone");
     // A shelf of a store.
     for shelf in 0..256 {
         fs::create_dir_all(small.path("store")).unwrap();

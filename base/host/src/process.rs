@@ -152,6 +152,7 @@ pub enum Flow {
 /// # Errors
 /// When the program cannot be started, its standard error cannot be read, or `stdout` cannot be
 /// made. On every error and every [`Flow::Abort`] the child's whole process group is killed.
+#[allow(clippy::disallowed_methods, reason = "the caller names a file in a directory of its own")]
 pub fn stream(mut command: Command, stdout: &Path, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::Result<ExitStatus> {
     command.stdout(File::create(stdout)?).stderr(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;
