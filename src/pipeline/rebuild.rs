@@ -88,6 +88,8 @@ struct Target {
     is_layout: bool,
     /// The record beside it.
     record: Record,
+    /// Where the record lies.
+    record_path: PathBuf,
     /// The module's repository.
     module: PathBuf,
 }
@@ -171,7 +173,7 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
             return Err(Error::input(format!("{} holds no {MANIFEST} to build again from", module.display()))
                 .hint("name the module's repository by -C DIR"));
         }
-        return Ok(Target { path, is_layout, record, module });
+        return Ok(Target { path, is_layout, record, record_path: place.clone(), module });
     }
     Err(no_record(wanted, &places, is_layout))
 }
@@ -210,6 +212,14 @@ fn kept(directory: &Path, target: &Target) -> Result<PathBuf, Error> {
             "--keep {} would overwrite the build that is compared, {}",
             directory.display(),
             target.path.display()
+        ))
+        .hint("name a directory that is not there yet"));
+    }
+    if place(&target.record_path)?.is_within(&keep) {
+        return Err(Error::usage(format!(
+            "--keep {} would overwrite the record that is built from, {}",
+            directory.display(),
+            target.record_path.display()
         ))
         .hint("name a directory that is not there yet"));
     }

@@ -244,6 +244,25 @@ fn what_is_not_ours_in_the_output_is_an_error_before_the_work_begins() {
 }
 
 #[test]
+fn an_output_of_pipes_and_other_odd_files_is_refused_at_once() {
+    let small = Small::new();
+    fs::create_dir(small.path("m/dist")).unwrap();
+    for name in ["build.json", "manifest.json", "oci", ".module-builder-unfinished", "dry-run"] {
+        let path = small.path("m/dist").join(name);
+        rustix::fs::mknodat(CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        let mut run = start(&small, &BUILD);
+        assert_eq!(wait(&mut run), Some(1), "{name}");
+        assert!(build(&small, &[]).1.contains(&format!("dist/{name}")));
+        fs::remove_file(path).unwrap();
+    }
+    fs::remove_dir(small.path("m/dist")).unwrap();
+    small.write("m/dist", "a file\n");
+    let (code, err) = build(&small, &[]);
+    assert!(code == 1 && err.contains("is no directory") && err.contains("help:"), "{code}: {err}");
+    assert!(small.path("m/dist").is_file());
+}
+
+#[test]
 fn what_comes_into_the_output_while_a_build_works_is_not_lost() {
     let small = raced();
     assert_eq!(build(&small, &[]).0, 0);
@@ -382,6 +401,12 @@ fn the_second_build_is_never_kept_in_the_first() {
             assert!(tree(&small.path("m")) == before, "{path} {keep}");
         }
     }
+    // Nor in the place of what it is made from.
+    fs::create_dir(small.path("carried")).unwrap();
+    fs::copy(small.path("m/dist/build.json"), small.path("carried/build.json")).unwrap();
+    let record = ["rebuild", "m/dist", "--rootfs", "root", "--record", "carried/build.json", "--keep", "carried"];
+    let (code, _, err) = small.run(&record);
+    assert!(code == 2 && small.path("carried/build.json").is_file(), "{code}: {err}");
     small.write("notes/thesis", "years of work\n");
     let (code, _, err) = small.run(&["rebuild", "m/dist", "--rootfs", "root", "--keep", "notes"]);
     assert!(code == 1 && err.contains("notes/thesis"), "{code}: {err}");
