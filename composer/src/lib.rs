@@ -18,7 +18,6 @@ pub mod needs;
 pub mod overlay;
 pub mod resolve;
 pub mod scan;
-pub mod scratch;
 pub mod seal;
 pub mod store;
 pub mod tree;

@@ -1,5 +1,6 @@
 //! A directory and the archives that GNU tar and bsdtar make of it are one tree to us. Needs root.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::collections::BTreeMap;

@@ -80,8 +80,9 @@ fn world() -> World {
     fs::create_dir(&source).unwrap();
     random_tree(&source, &mut Random::from_environment());
     let tree = scan::directory(&source, &Options::default()).unwrap();
-    let store = Store::create(&root.path().join("store")).unwrap();
-    let spool = Spool::create(root.path()).unwrap();
+    let directory = host::Dir::open(root.path()).unwrap();
+    let store = Store::create(directory.directory_or_new("store", 0o755).unwrap()).unwrap();
+    let spool = Spool::create(&directory).unwrap();
     let sealed = seal(tree, &[&store, &spool], None, &Silent).unwrap();
     store.sync().unwrap();
     let image = image::write(&sealed).unwrap();
@@ -102,7 +103,10 @@ impl World {
     fn archives(&self) -> (PathBuf, PathBuf) {
         let (tar, packed) = (self.path("module.tar"), self.path("module.tar.zst"));
         let digest = verity::digest(&self.image);
-        let targets = Targets { tar: Some(&tar), packed: Some((&packed, archive::LEVEL)) };
+        let directory = host::Dir::open(self.root.path()).unwrap();
+        let place = |name| archive::Place { directory: &directory, name };
+        let targets =
+            Targets { tar: Some(place("module.tar")), packed: Some((place("module.tar.zst"), archive::LEVEL)) };
         archive::write(&self.plan(&digest), targets).unwrap();
         (tar, packed)
     }

@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use host::scratch::MARK;
+use host::{Dir, Fault, Pinned, Scratch};
 use model::{Arch, Digest};
 use oci::Error;
-use oci::layout::{self, Artifact, Blob, Content, Layout};
+use oci::layout::{self, Artifact, Blob, Content, Layout, Written};
 use oci::media::{self, annotation};
 use serde_json::{Value, json};
 
@@ -31,7 +34,7 @@ fn artifact(arch: Arch, files: &Path) -> Artifact {
         },
         layers: vec![
             layer("module.cfs", Content::Bytes(format!("image of {arch}").into_bytes())),
-            layer("module.tar", Content::File(tar)),
+            layer("module.tar", file(&tar)),
             layer("file-list.txt", Content::Bytes(b"/etc/x\n".to_vec())),
         ],
         annotations: BTreeMap::from([
@@ -41,6 +44,18 @@ fn artifact(arch: Arch, files: &Path) -> Artifact {
             (annotation::VERSION.into(), "1.0".into()),
         ]),
     }
+}
+
+/// A file that is copied.
+fn file(path: &Path) -> Content {
+    let (directory, name) = Dir::parent_of(path).unwrap();
+    Content::File { directory: Arc::new(directory), name: name.into_string().unwrap() }
+}
+
+/// Writes the layout at a path.
+fn write(directory: &Path, tag: &str, artifacts: &[Artifact]) -> Result<Written, Error> {
+    let parent = Pinned::new(directory.parent().unwrap()).unwrap().create().unwrap();
+    layout::write(&parent, directory.file_name().unwrap(), tag, artifacts)
 }
 
 /// Every file of a directory with its mode and content.
@@ -72,7 +87,7 @@ fn world() -> World {
 impl World {
     fn written(&self) -> PathBuf {
         let directory = self.root.path().join("dist/oci");
-        layout::write(&directory, "v1", &self.artifacts).unwrap();
+        write(&directory, "v1", &self.artifacts).unwrap();
         directory
     }
 }
@@ -85,7 +100,7 @@ fn json_of(path: &Path) -> Value {
 fn a_layout_holds_what_the_contract_says() {
     let world = world();
     let directory = world.root.path().join("dist/oci");
-    let written = layout::write(&directory, "v1", &world.artifacts).unwrap();
+    let written = write(&directory, "v1", &world.artifacts).unwrap();
     assert_eq!(json_of(&directory.join("oci-layout")), json!({"imageLayoutVersion": "1.0.0"}));
 
     let blob = |digest: Digest| json_of(&directory.join("blobs/sha256").join(digest.hex()));
@@ -140,8 +155,8 @@ fn order_place_and_repetition_leave_no_trace() {
         let mut artifacts = world.artifacts.clone();
         artifacts.rotate_left(rotation);
         let directory = world.root.path().join(format!("other/{number}"));
-        layout::write(&directory, "v1", &artifacts).unwrap();
-        layout::write(&directory, "v1", &artifacts).unwrap();
+        write(&directory, "v1", &artifacts).unwrap();
+        write(&directory, "v1", &artifacts).unwrap();
         assert!(snapshot(&directory) == wanted);
     }
     for (path, (mode, content)) in wanted {
@@ -163,7 +178,7 @@ fn files_are_copied_not_shared() {
 fn what_was_written_reads_back() {
     let world = world();
     let directory = world.root.path().join("oci");
-    let written = layout::write(&directory, "v1", &world.artifacts).unwrap();
+    let written = write(&directory, "v1", &world.artifacts).unwrap();
     let Layout { indexes, manifests } = layout::read(&directory).unwrap();
     assert_eq!((indexes.len(), manifests.len()), (1, 3));
     assert_eq!(indexes[0].tag.as_deref(), Some("v1"));
@@ -188,22 +203,28 @@ fn a_layout_is_replaced_and_other_directories_are_left_alone() {
     let world = world();
     let directory = world.written();
     let first = snapshot(&directory);
-    layout::write(&directory, "v2", &world.artifacts[..1]).unwrap();
+    write(&directory, "v2", &world.artifacts[..1]).unwrap();
     assert!(snapshot(&directory) != first);
     assert_eq!(layout::read(&directory).unwrap().manifests.len(), 1);
 
     let precious = world.root.path().join("precious");
     fs::create_dir(&precious).unwrap();
-    layout::write(&precious, "v1", &world.artifacts).unwrap();
+    write(&precious, "v1", &world.artifacts).unwrap();
     fs::remove_dir_all(&precious).unwrap();
     fs::create_dir(&precious).unwrap();
     fs::write(precious.join("thesis.txt"), "years of work").unwrap();
-    let refused = layout::write(&precious, "v1", &world.artifacts);
+    let refused = write(&precious, "v1", &world.artifacts);
     assert!(matches!(refused, Err(Error::NotALayout { .. })));
     assert!(precious.join("thesis.txt").exists());
+    fs::write(directory.join("blobs/sha256/thesis"), "years of work").unwrap();
+    assert!(matches!(write(&directory, "v1", &world.artifacts), Err(Error::NotALayout { .. })));
+    fs::rename(directory.join("blobs/sha256/thesis"), directory.join("blobs/sha256").join("a".repeat(64))).unwrap();
+    assert!(matches!(write(&directory, "v1", &world.artifacts), Err(Error::NotALayout { .. })));
+    fs::remove_file(directory.join("blobs/sha256").join("a".repeat(64))).unwrap();
+    write(&directory, "v1", &world.artifacts).unwrap();
     let file = world.root.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(layout::write(&file, "v1", &world.artifacts), Err(Error::NotALayout { .. })));
+    assert!(matches!(write(&file, "v1", &world.artifacts), Err(Error::NotALayout { .. })));
     assert_eq!(hidden(world.root.path()), 0);
 }
 
@@ -221,14 +242,15 @@ fn a_failure_half_way_leaves_what_was_there_and_nothing_else() {
     let directory = world.written();
     let before = snapshot(&directory);
     let mut artifacts = world.artifacts.clone();
-    artifacts[2].layers[1].content = Content::File("/nonexistent/file".into());
-    assert!(matches!(layout::write(&directory, "v2", &artifacts), Err(Error::Io { .. })));
-    artifacts[2].layers[1].content = Content::File("/dev/null".into());
-    assert!(matches!(layout::write(&directory, "v2", &artifacts), Err(Error::NotAFile { .. })));
+    artifacts[2].layers[1].content = file(&world.root.path().join("none"));
+    assert!(matches!(write(&directory, "v2", &artifacts), Err(Error::Host(error)) if error.is_not_found()));
+    artifacts[2].layers[1].content = file(Path::new("/dev/null"));
+    let refused = write(&directory, "v2", &artifacts);
+    assert!(matches!(refused, Err(Error::Host(host::Error::Place { fault: Fault::NotAFile(_), .. }))));
     assert!(snapshot(&directory) == before);
     assert_eq!(hidden(directory.parent().unwrap()), 0);
     let absent = world.root.path().join("absent");
-    assert!(layout::write(&absent, "v2", &artifacts).is_err());
+    assert!(write(&absent, "v2", &artifacts).is_err());
     assert!(!absent.exists());
 }
 
@@ -238,30 +260,40 @@ fn a_file_that_is_moved_becomes_the_blob_that_a_copy_would_have_been() {
     let copied = world.written();
     let mut artifacts = world.artifacts.clone();
     for artifact in &mut artifacts {
-        let Content::File(path) = artifact.layers[1].content.clone() else { panic!("the tar is a file") };
-        let (digest, size) = layout::digest(&path).unwrap();
-        artifact.layers[1].content = Content::Moved { path, digest, size };
+        let Content::File { directory, name } = artifact.layers[1].content.clone() else { panic!("the tar is a file") };
+        let (digest, size) = layout::digest(&directory.join(&name)).unwrap();
+        artifact.layers[1].content = Content::Moved { directory, name, digest, size };
     }
     let moved = world.root.path().join("moved");
-    layout::write(&moved, "v1", &artifacts).unwrap();
+    write(&moved, "v1", &artifacts).unwrap();
     assert!(snapshot(&moved) == snapshot(&copied));
     for artifact in &mut artifacts {
-        let Content::Moved { path, size, .. } = &mut artifact.layers[1].content else { panic!("as set above") };
+        let Content::Moved { directory, name, size, .. } = &mut artifact.layers[1].content else {
+            panic!("as set above")
+        };
+        let path = directory.join(name);
         assert!(!path.exists(), "the file is the blob now");
         fs::write(path, "shorter").unwrap();
         *size = 8;
     }
-    assert!(matches!(layout::write(&moved, "v1", &artifacts), Err(Error::Changed { expected: 8, found: 7, .. })));
+    assert!(matches!(write(&moved, "v1", &artifacts), Err(Error::Changed { expected: 8, found: 7, .. })));
 }
 
 #[test]
 fn what_a_killed_build_left_is_removed() {
     let world = world();
-    let left = world.root.path().join("dist/.oci-layout-dead");
-    fs::create_dir_all(left.join("blobs/sha256")).unwrap();
-    fs::write(left.join("index.json"), "{").unwrap();
+    let dead = |name: &str| {
+        let left = world.root.path().join("dist").join(name);
+        fs::create_dir_all(left.join("new/blobs/sha256")).unwrap();
+        fs::write(left.join("new/index.json"), "{").unwrap();
+        left
+    };
+    let (left, theirs) = (dead(".oci.partial-dead"), dead(".oci.partial-mine"));
+    let marked = Scratch::new(&Dir::open(world.root.path()).unwrap(), ".").unwrap();
+    fs::copy(marked.path().join(MARK), left.join(MARK)).unwrap();
     world.written();
     assert!(!left.exists());
+    assert!(theirs.join("new/index.json").exists(), "no run marked it");
 }
 
 #[test]
@@ -270,11 +302,11 @@ fn bad_tags_and_bad_sets_of_artifacts_are_refused() {
     let directory = world.root.path().join("oci");
     let long = "a".repeat(123);
     for tag in ["", ".a", "-a", "a/b", "a:b", "a b", "\u{e4}", "a\n", &long] {
-        assert!(matches!(layout::write(&directory, tag, &world.artifacts), Err(Error::Tag { .. })), "{tag}");
+        assert!(matches!(write(&directory, tag, &world.artifacts), Err(Error::Tag { .. })), "{tag}");
     }
-    assert!(matches!(layout::write(&directory, "v1", &[]), Err(Error::NoArtifact)));
+    assert!(matches!(write(&directory, "v1", &[]), Err(Error::NoArtifact)));
     let twice = [world.artifacts[0].clone(), world.artifacts[0].clone()];
-    assert!(matches!(layout::write(&directory, "v1", &twice), Err(Error::DuplicateArch { arch: Arch::Amd64 })));
+    assert!(matches!(write(&directory, "v1", &twice), Err(Error::DuplicateArch { arch: Arch::Amd64 })));
     assert!(!directory.exists());
 }
 
@@ -377,7 +409,7 @@ fn no_damage_to_the_documents_makes_the_reader_panic() {
     let directory = world.root.path().join("small");
     let mut artifacts = world.artifacts[..1].to_vec();
     artifacts[0].layers.remove(1);
-    layout::write(&directory, "v1", &artifacts).unwrap();
+    write(&directory, "v1", &artifacts).unwrap();
     for name in ["index.json", "oci-layout"] {
         let path = directory.join(name);
         let good = fs::read(&path).unwrap();

@@ -42,7 +42,7 @@ fn world() -> World {
         ],
         annotations: BTreeMap::from([(annotation::FSVERITY.into(), "ab".repeat(32))]),
     });
-    let written = layout::write(&root.path().join("lay"), "v1", &artifacts).unwrap();
+    let written = layout::write(&host::Dir::open(root.path()).unwrap(), "lay", "v1", &artifacts).unwrap();
     World { root, written }
 }
 

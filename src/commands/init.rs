@@ -1,10 +1,11 @@
 //! `init`: a new module repository from a template that validates and builds as it is.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use host::{Dir, Pinned};
 use serde_json::json;
 
 use crate::commands::Context;
@@ -89,12 +90,13 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
         args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
     let files = args.template.files();
     refuse_to_overwrite(&directory, files)?;
-    let mut written = Written(Vec::new());
+    let root = Pinned::new(&directory)?.create()?;
+    let mut written = Written::default();
     for (path, content) in files {
-        let path = directory.join(path);
-        written.create(&path, &named(content, args.template, &name))?;
+        written.create(&root, path, &named(content, args.template, &name))?;
     }
-    let paths: Vec<String> = std::mem::take(&mut written.0).iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = files.iter().map(|(path, _)| directory.join(path).display().to_string()).collect();
+    written.keep();
     let place = directory.display().to_string();
     for path in &paths {
         context.ui.note(&format!("wrote {path}"));
@@ -142,25 +144,33 @@ fn named(content: &[u8], template: Template, name: &str) -> Vec<u8> {
 }
 
 /// What was written so far, taken away again unless everything could be.
-struct Written(Vec<PathBuf>);
+#[derive(Default)]
+struct Written(Vec<(Dir, OsString)>);
 
 impl Written {
-    fn create(&mut self, path: &Path, content: &[u8]) -> Result<(), Error> {
-        let failed = |error: std::io::Error| Error::io("write", path, &error);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
+    /// Makes the file at `path` below `root`. Neither it nor a directory on the way may be a link: it could
+    /// lead out of the repository.
+    fn create(&mut self, root: &Dir, path: &str, content: &[u8]) -> Result<(), Error> {
+        let mut directory = root.try_clone()?;
+        let (below, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for part in below.split('/').filter(|part| !part.is_empty()) {
+            directory = directory.directory_or_new(part, 0o755)?;
         }
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-        self.0.push(path.to_owned());
-        file.write_all(content).map_err(failed)
+        directory.write(name, content, 0o644)?;
+        self.0.push((directory, name.into()));
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
     }
 }
 
 impl Drop for Written {
     fn drop(&mut self) {
-        for path in &self.0 {
+        for (directory, name) in &self.0 {
             // The error that led here is the one to tell.
-            let _ = fs::remove_file(path);
+            let _ = directory.remove_file(name);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command};
+use host::Dir;
 
 use crate::commands::Context;
 use crate::error::Error;
@@ -31,7 +32,21 @@ pub(crate) fn run(args: ManArgs, command: Command, context: &Context) -> Result<
         page.push(b'\n');
         return context.ui.raw_result(&page);
     };
-    clap_mangen::generate_to(command, &directory).map_err(|error| Error::io("write pages into", &directory, &error))?;
+    // The help of `help` has no page.
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    write_pages(&command, &Dir::open(&directory)?)?;
     let place = directory.display().to_string();
     context.ui.result(&place, &place)
+}
+
+/// Writes the page of `command` and those of its verbs.
+fn write_pages(command: &Command, directory: &Dir) -> Result<(), Error> {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        write_pages(verb, directory)?;
+    }
+    let manual = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    manual.render(&mut page).map_err(|error| Error::bug("cannot write the manual page").because(&error))?;
+    Ok(directory.replace(manual.get_filename(), &page, 0o644)?)
 }

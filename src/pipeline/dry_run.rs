@@ -21,8 +21,8 @@ use crate::pipeline::inputs::Inputs;
 use crate::pipeline::lints::{self, Known};
 use crate::pipeline::ownership::Ownership;
 use crate::pipeline::request::{Packages, Request};
-use crate::pipeline::staging::Staging;
-use crate::pipeline::{listings, lists, record, root, selection};
+use crate::pipeline::staging::{Output, Staging};
+use crate::pipeline::{inputs, listings, lists, places, record, root, selection};
 use crate::ui::Ui;
 
 /// What a dry run found.
@@ -36,8 +36,11 @@ pub(crate) struct Listed {
     pub(crate) packages: usize,
 }
 
-/// Writes `manifest.json`, `file-list.txt` and `package-list.txt`.
+/// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
+    inputs::check_directory(&request.module)?;
+    places::check(request)?;
+    let output = Output::of_dry_run(&request.output)?;
     let inputs = Inputs::read(request, ui)?;
     let resolution = root::closure(request, packages, &inputs, ui)?;
     // Until they were read, `cache gc` shall not take the packages away.
@@ -50,11 +53,11 @@ pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Lis
     let carved = carve(unpacked, epoch, request, &inputs, ui)?;
     let files = lists::files(&carved.selected.tree);
     let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
-    let staging = Staging::new(&request.output)?;
+    let staging = Staging::new(&output)?;
     staging.write("manifest.json", &inputs.manifest.canonical_json())?;
     staging.write("file-list.txt", files.as_bytes())?;
     staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
-    staging.commit()?;
+    staging.commit("manifest.json", ui)?;
     ui.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
          not listed",
@@ -62,7 +65,7 @@ pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Lis
     ui.note(
         "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
     );
-    Ok(Listed { output: request.output.clone(), files: files.lines().count(), packages: listed.len() })
+    Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: listed.len() })
 }
 
 /// What the packages would ship, after saying what is to be said of it.

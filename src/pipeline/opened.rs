@@ -15,6 +15,7 @@ use oci::media;
 use serde::Serialize;
 
 use crate::error::{Error, Kind};
+use crate::pipeline::whose;
 
 /// The largest image that is read, in bytes.
 const IMAGE_LIMIT: u64 = 4 << 30;
@@ -202,6 +203,7 @@ fn refused(error: composer::Error) -> Error {
 }
 
 fn dist(path: &Path) -> Result<Opened, Error> {
+    check_whole(path)?;
     let file = |name: &str| read_file(&path.join(name), IMAGE_LIMIT).map_err(|error| incomplete(path, error));
     let (manifest, image) = (file("manifest.json")?, file("module.cfs")?);
     let claimed = String::from_utf8_lossy(&file("composefs.digest")?).trim().parse();
@@ -235,6 +237,20 @@ fn dist(path: &Path) -> Result<Opened, Error> {
         indexes = opened.indexes;
     }
     Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+}
+
+/// The record of a build is removed first and written last where files are replaced one by one.
+fn check_whole(dist: &Path) -> Result<(), Error> {
+    let is_unfinished = host::staged::is_unfinished(&host::Dir::open(dist)?);
+    if is_unfinished || !dist.join(whose::RECORD).is_file() {
+        let mut error = Error::input(format!("{} is not whole", dist.display()));
+        error.causes.push(match is_unfinished {
+            true => "a build that was replacing its files did not come to its end".to_owned(),
+            false => format!("it has no {}, which a build writes last", whose::RECORD),
+        });
+        return Err(error.hint("run the build again"));
+    }
+    Ok(())
 }
 
 /// A file that `build` always writes is missing.

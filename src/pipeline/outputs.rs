@@ -1,13 +1,15 @@
 //! From the shipped tree to the files of `dist/`: image, digests, `module.tar`, lists, OCI layout.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use composer::archive::{self, Objects, Parts, Plan, Spool, Targets};
+use composer::archive::{self, Objects, Parts, Place, Plan, Spool, Targets};
 use composer::scan::Source;
 use composer::seal::{self, DigestCache, ObjectSink};
 use composer::store::Store;
 use composer::tree::Tree;
 use composer::{image, verity};
+use host::{Links, Pinned};
 use model::observe::{Event, Observer, Unit};
 use model::package::Package;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -16,11 +18,13 @@ use oci::media;
 
 use crate::error::Error;
 use crate::pipeline::fingerprint::Fingerprint;
+use crate::pipeline::inputs;
 use crate::pipeline::lists;
+use crate::pipeline::places;
 use crate::pipeline::record::{self, Record};
 use crate::pipeline::remembered;
 use crate::pipeline::request::{Compression, Request};
-use crate::pipeline::staging::Staging;
+use crate::pipeline::staging::{Output, Staging};
 use crate::ui::Ui;
 
 /// Everything that the outputs are made from.
@@ -58,13 +62,46 @@ pub(crate) struct Outputs {
     pub(crate) oci: Option<Written>,
 }
 
-/// Writes every output that `request` asks for; all of them appear together.
-pub(crate) fn write(shipment: Shipment<'_>, request: &Request, ui: &Ui) -> Result<Outputs, Error> {
-    let staging = Staging::new(&request.output)?;
+/// Where a build writes. What the paths of the request lead to is decided when this value is made.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// The output directory.
+    pub(crate) output: Output,
+    /// The object store, where one is wanted.
+    objects: Option<Pinned>,
+}
+
+impl Destination {
+    /// Finds where the build of `request` writes, and checks that it may. Writes nothing.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
+        inputs::check_directory(&request.module)?;
+        places::check(request)?;
+        let objects = request.objects.as_deref().map(Pinned::new).transpose()?;
+        Ok(Self { output: Output::new(&request.output)?, objects })
+    }
+}
+
+impl From<Output> for Destination {
+    fn from(output: Output) -> Self {
+        Self { output, objects: None }
+    }
+}
+
+/// Writes every output that `request` asks for to `destination`; all of them appear together.
+pub(crate) fn write(
+    shipment: Shipment<'_>,
+    destination: &Destination,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Outputs, Error> {
+    let staging = Staging::new(&destination.output)?;
     let digests = request.remembered.as_ref().and_then(|remembered| remembered.open(&request.output, ui));
     // The objects are written once: into the store, or into a spool when no store is wanted.
     let spool = Spool::create(staging.directory())?;
-    let store = request.objects.as_deref().map(Store::create).transpose()?;
+    let store = destination.objects.as_ref().map(open_store).transpose()?;
     let (sink, objects): (&dyn ObjectSink, &dyn Objects) = match &store {
         Some(store) => (store, store),
         None => (&spool, &spool),
@@ -96,12 +133,16 @@ pub(crate) fn write(shipment: Shipment<'_>, request: &Request, ui: &Ui) -> Resul
     });
     let oci = oci.transpose()?;
     write_record(&staging, &archives, shipment.recorded)?;
-    staging.commit()?;
+    staging.commit(record::FILE, ui)?;
     let spared = digests.as_ref().map_or(0, DigestCache::spared);
     remembered::save(digests, ui);
     ui.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
     Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
+}
+
+fn open_store(path: &Pinned) -> Result<Store, Error> {
+    Ok(Store::create(path.create()?)?)
 }
 
 /// Does `work` while the store's objects are made durable: what waits for the disk and what computes do
@@ -119,20 +160,24 @@ fn while_syncing<T>(store: Option<&Store>, work: impl FnOnce() -> Result<T, Erro
 
 /// Records the build, last: what was written by then is part of the record.
 fn write_record(
-    staging: &Staging,
+    staging: &Staging<'_>,
     archives: &archive::Written,
     (inputs, stages): (record::Inputs, record::Stages),
 ) -> Result<(), Error> {
     let mut outputs = BTreeMap::new();
     for name in record::OUTPUTS {
-        let path = staging.path(name);
-        if path.is_file() {
+        if staging.directory().kind(name)?.is_some() {
             let known = (name == MODULE_TAR).then_some((archives.tar.sha256, archives.tar.size));
-            let (sha256, size) = known.map_or_else(|| layout::digest(&path), Ok)?;
+            let (sha256, size) = known.map_or_else(|| digest(staging, name), Ok)?;
             outputs.insert(name.to_owned(), record::Output { sha256, size });
         }
     }
     staging.write(record::FILE, &Record::new(inputs, stages, outputs).to_json()?)
+}
+
+fn digest(staging: &Staging<'_>, name: &str) -> Result<(Digest, u64), Error> {
+    let file = staging.directory().file(name, Links::Refuse)?;
+    host::hash::sha256(file).map_err(|error| Error::io("read", &staging.directory().join(name), &error))
 }
 
 const MODULE_TAR: &str = "module.tar";
@@ -154,20 +199,20 @@ pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
 }
 
 /// Writes `module.tar`, and the layer where it is not that file.
-fn write_archives(plan: &Plan<'_>, staging: &Staging, request: &Request) -> Result<archive::Written, Error> {
-    let (tar, layer) = (staging.path(MODULE_TAR), staging.path(LAYER));
+fn write_archives(plan: &Plan<'_>, staging: &Staging<'_>, request: &Request) -> Result<archive::Written, Error> {
+    let place = |name| Place { directory: staging.directory(), name };
     let packed = request.emit_oci && matches!(request.compression, Compression::Zstd);
     let plain = match (request.emit_tar, request.emit_oci && !packed) {
-        (true, _) => Some(&*tar),
-        (false, true) => Some(&*layer),
+        (true, _) => Some(place(MODULE_TAR)),
+        (false, true) => Some(place(LAYER)),
         (false, false) => None,
     };
-    let packed = packed.then_some((&*layer, archive::LEVEL));
+    let packed = packed.then_some((place(LAYER), archive::LEVEL));
     Ok(archive::write(plan, Targets { tar: plain, packed })?)
 }
 
 fn write_layout(
-    staging: &Staging,
+    staging: &Staging<'_>,
     archives: &archive::Written,
     request: &Request,
     manifest: &[u8],
@@ -178,8 +223,14 @@ fn write_layout(
         title: Some(title.to_owned()),
         content,
     };
-    let file = |name: &str| Content::File(staging.path(name));
-    let layer = |archive::Blob { sha256, size }| Content::Moved { path: staging.path(LAYER), digest: sha256, size };
+    let directory = || Arc::clone(staging.directory());
+    let file = |name: &str| Content::File { directory: directory(), name: name.to_owned() };
+    let layer = |archive::Blob { sha256, size }| Content::Moved {
+        directory: directory(),
+        name: LAYER.to_owned(),
+        digest: sha256,
+        size,
+    };
     let tar = match (archives.packed, request.emit_tar) {
         (Some(packed), _) => blob(media::TAR_ZSTD, "module.tar.zst", layer(packed)),
         (None, true) => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
@@ -191,7 +242,7 @@ fn write_layout(
         layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs"))],
         annotations,
     };
-    Ok(layout::write(&staging.path("oci"), &request.tag, &[artifact])?)
+    Ok(layout::write(staging.directory(), "oci", &request.tag, &[artifact])?)
 }
 
 fn annotations(

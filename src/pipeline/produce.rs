@@ -11,7 +11,7 @@ use crate::pipeline::carve::{self, Carved};
 use crate::pipeline::fingerprint::Fingerprint;
 use crate::pipeline::inputs::Inputs;
 use crate::pipeline::lints::{self, Known};
-use crate::pipeline::outputs::{self, Outputs, Shipment};
+use crate::pipeline::outputs::{self, Destination, Outputs, Shipment};
 use crate::pipeline::record::{self, RootInput, Stages};
 use crate::pipeline::request::Request;
 use crate::pipeline::root::{self, Root, RootSummary, TOOL};
@@ -66,11 +66,17 @@ pub(crate) struct OciSummary {
 
 /// Builds what `request` asks for.
 pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
-    produce_from(Inputs::read(request, ui)?, request, ui)
+    let destination = Destination::of(request)?;
+    produce_from(Inputs::read(request, ui)?, &destination, request, ui)
 }
 
 /// The same from manifests that were read already.
-pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result<Produced, Error> {
+pub(crate) fn produce_from(
+    inputs: Inputs,
+    destination: &Destination,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Produced, Error> {
     let root = root::obtain(request, &inputs, ui)?;
 
     let carved = carve::carve(request, &inputs, &root, ui)?;
@@ -99,7 +105,7 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
             ui.note("nothing changed: the results are what this build would write");
             outputs
         }
-        None => outputs::write(shipment, request, ui)?,
+        None => outputs::write(shipment, destination, request, ui)?,
     };
     Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
 }

@@ -15,11 +15,14 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
 use crate::pipeline::opened;
+use crate::pipeline::outputs::Destination;
+use crate::pipeline::places::Place;
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
+use crate::pipeline::staging::Output;
 use crate::settings::Settings;
 use crate::ui::Ui;
-use composer::scratch::Scratch;
+use host::{Dir, Scratch};
 
 use blame::Evidence;
 
@@ -85,6 +88,8 @@ struct Target {
     is_layout: bool,
     /// The record beside it.
     record: Record,
+    /// Where the record lies.
+    record_path: PathBuf,
     /// The module's repository.
     module: PathBuf,
 }
@@ -101,15 +106,19 @@ pub(crate) fn rebuild(
 ) -> Result<Rebuilt, Error> {
     let target = find(wanted)?;
     // Beside the first build: what is as large as a build should lie where builds lie.
-    let scratch = Scratch::new(&parent(&target.path)?, ".rebuild-")?;
+    let scratch = scratch(&parent(&target.path)?, environment)?;
     let built = match &wanted.keep {
         Some(directory) => kept(directory, &target)?,
         None => scratch.path().join("dist"),
     };
-    let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.path() };
+    let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.dir() };
     let request = repeat.request(settings, environment)?;
+    let destination = match &wanted.keep {
+        Some(_) => Destination::of(&request)?,
+        None => Output::within(scratch.dir(), "dist")?.into(),
+    };
     let inputs = inputs::check(&target.record.inputs, &request, ui)?;
-    produce::produce_from(inputs, &request, ui)?;
+    produce::produce_from(inputs, &destination, &request, ui)?;
     ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
@@ -125,6 +134,18 @@ pub(crate) fn rebuild(
 
 const OTHERS: &str =
     "should a difference follow, build again where the same versions are installed, to see whether it is theirs";
+
+/// A directory for the second build, or elsewhere where nothing may be written beside the first.
+fn scratch(beside: &Path, environment: &Environment) -> Result<Scratch, Error> {
+    const PREFIX: &str = ".rebuild-";
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match Scratch::new(&Dir::open(beside)?, PREFIX) {
+        Err(host::Error::Io { source, .. }) if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+            Ok(Scratch::new(&Dir::open(&environment.scratch())?, PREFIX)?)
+        }
+        made => Ok(made?),
+    }
+}
 
 fn find(wanted: &Wanted) -> Result<Target, Error> {
     let path = wanted.path.clone();
@@ -152,7 +173,7 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
             return Err(Error::input(format!("{} holds no {MANIFEST} to build again from", module.display()))
                 .hint("name the module's repository by -C DIR"));
         }
-        return Ok(Target { path, is_layout, record, module });
+        return Ok(Target { path, is_layout, record, record_path: place.clone(), module });
     }
     Err(no_record(wanted, &places, is_layout))
 }
@@ -175,15 +196,30 @@ fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
     error.hint(hint)
 }
 
-/// The directory to keep the second build in, which must not be the first.
+/// The directory to keep the second build in, which must be apart from the first, also where it is not
+/// there yet.
 fn kept(directory: &Path, target: &Target) -> Result<PathBuf, Error> {
-    let is_below =
-        |a: &Path, b: &Path| a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a.starts_with(b));
-    if is_below(directory, &target.path) || is_below(&target.path, directory) {
+    let place = |path: &Path| Place::new("", path);
+    let keep = place(directory)?;
+    // A layout is a part of the build around it.
+    let mut compared = vec![place(&target.path)?];
+    let around = parent(&target.path)?;
+    if target.is_layout && around.join(record::FILE).is_file() {
+        compared.push(place(&around)?);
+    }
+    if compared.iter().any(|build| keep.is_within(build) || build.is_within(&keep)) {
         return Err(Error::usage(format!(
             "--keep {} would overwrite the build that is compared, {}",
             directory.display(),
             target.path.display()
+        ))
+        .hint("name a directory that is not there yet"));
+    }
+    if place(&target.record_path)?.is_within(&keep) {
+        return Err(Error::usage(format!(
+            "--keep {} would overwrite the record that is built from, {}",
+            directory.display(),
+            target.record_path.display()
         ))
         .hint("name a directory that is not there yet"));
     }

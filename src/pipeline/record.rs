@@ -23,21 +23,7 @@ use crate::error::Error;
 use crate::pipeline::inputs;
 use crate::pipeline::opened;
 use crate::pipeline::request::{Compression, Request};
-
-/// The file's name in a dist directory.
-pub(crate) const FILE: &str = "build.json";
-
-/// The files whose digests are recorded, where they are written.
-pub(crate) const OUTPUTS: [&str; 8] = [
-    "composefs.digest",
-    "file-list.txt",
-    "manifest.json",
-    "module.cfs",
-    "module.tar",
-    "oci/index.json",
-    "oci/oci-layout",
-    "package-list.txt",
-];
+pub(crate) use crate::pipeline::whose::{OUTPUTS, RECORD as FILE};
 
 /// The version of the form that is written and read.
 const FORMAT: u32 = 1;

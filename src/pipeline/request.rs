@@ -100,6 +100,11 @@ pub(crate) struct Packages {
 }
 
 impl Request {
+    /// Where the module's overlay is, or would be; for what does not read it.
+    pub(crate) fn overlay_path(&self) -> PathBuf {
+        crate::settings::join(&self.module, OVERLAY)
+    }
+
     /// The module's overlay as it is now.
     ///
     /// # Errors

@@ -93,6 +93,8 @@ fn read(path: &Path, is_module: bool) -> Result<Option<Vec<u8>>, host::Error> {
     };
     let file = match opened {
         Err(host::Error::Io { source, .. }) if is_missing(&source) => return Ok(None),
+        // The verb will say that the module is a file.
+        Err(host::Error::Place { fault: host::Fault::NotADirectory(_), .. }) => return Ok(None),
         opened => opened?,
     };
     let mut bytes = Vec::new();

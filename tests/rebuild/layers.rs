@@ -91,12 +91,13 @@ fn relay(dist: &Path, change: impl FnOnce(&mut Artifact)) {
         annotations: manifest.annotations.clone(),
     };
     let before = fs::read(dist.join("oci/index.json")).unwrap();
+    let directory = host::Dir::open(dist).unwrap();
     fs::remove_dir_all(dist.join("oci")).unwrap();
-    layout::write(&dist.join("oci"), "latest", std::slice::from_ref(&artifact)).unwrap();
+    layout::write(&directory, "oci", "latest", std::slice::from_ref(&artifact)).unwrap();
     assert_eq!(fs::read(dist.join("oci/index.json")).unwrap(), before, "the test writes as the tool does");
     fs::remove_dir_all(dist.join("oci")).unwrap();
     change(&mut artifact);
-    layout::write(&dist.join("oci"), "latest", &[artifact]).unwrap();
+    layout::write(&directory, "oci", "latest", &[artifact]).unwrap();
 }
 
 fn layer<'a>(artifact: &'a mut Artifact, media_type: &str) -> &'a mut Blob {

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use crate::error::{Error, Fault};
@@ -36,6 +36,9 @@ impl Links {
         }
     }
 }
+
+/// How deep a tree is that is removed. Each level takes a descriptor and a part of the stack.
+const DEPTH: u32 = 256;
 
 /// How often a path is resolved again when something was renamed meanwhile.
 const RACES: usize = 64;
@@ -62,8 +65,16 @@ impl Dir {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(Error::io("open", path))?;
-        Ok(Self { fd, path: path.to_owned() })
+        match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Self { fd, path: path.to_owned() }),
+            Err(errno) => Err(match rustix::fs::stat(path) {
+                // Where it is not this one, the way to it holds a file.
+                Ok(found) if errno == Errno::NOTDIR => {
+                    Error::place(path, Fault::NotADirectory(FileType::from_raw_mode(found.st_mode).into()))
+                }
+                _ => Error::io("open", path)(errno),
+            }),
+        }
     }
 
     /// Opens the directory that holds `path`, and gives the name that `path` has in it.
@@ -269,12 +280,56 @@ impl Dir {
     pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
         let name = self.checked(name.as_ref())?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let wanted = Mode::from_raw_mode(mode);
         let path = self.join(name);
-        let file =
-            rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(Error::io("create", &path))?;
-        // The mode that is given to open is cut by the umask.
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(Error::io("set the mode of", &path))?;
+        let file = rustix::fs::openat(&self.fd, name, flags, wanted).map_err(Error::io("create", &path))?;
+        // The mode that is given to open is cut by the umask. To set it costs as much as to make the file.
+        let stat = rustix::fs::fstat(&file).map_err(Error::io("read", &path))?;
+        if Mode::from_raw_mode(stat.st_mode) != wanted {
+            rustix::fs::fchmod(&file, wanted).map_err(Error::io("set the mode of", &path))?;
+        }
         Ok(file.into())
+    }
+
+    /// Makes a file without a name on the directory's file system, for reading and writing: it is gone when
+    /// it is closed.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn unnamed(&self) -> Result<File, Error> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => Ok(file.into()),
+            // A kernel or file system that knows only files with names.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {
+                let name = temporary_name(".", OsStr::new("unnamed"));
+                let file = self.create(&name, 0o600)?;
+                self.remove_file(&name)?;
+                Ok(file)
+            }
+            Err(errno) => Err(Error::io("create a file in", &self.path)(errno)),
+        }
+    }
+
+    /// Whether another file system, or another part of one, is mounted at the directory `name`: such a name
+    /// can neither be given away nor taken.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_mount_point(&self, name: impl AsRef<OsStr>) -> Result<bool, Error> {
+        let name = self.checked(name.as_ref())?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        match rustix::fs::statx(&self.fd, name, flags, StatxFlags::TYPE) {
+            Ok(found) if found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
+                Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+            }
+            // A kernel before 5.8 tells of other file systems only.
+            Ok(_) | Err(Errno::NOSYS | Errno::PERM) => {
+                Ok(self.stat(name)?.is_some_and(|stat| self.identity().is_ok_and(|(device, _)| device != stat.st_dev)))
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(Error::io("read", &self.join(name))(errno)),
+        }
     }
 
     /// Makes the file `name`, which must not be there, with this content and exactly `mode`.
@@ -420,9 +475,14 @@ impl Dir {
     /// Removes `name` and everything below it. No link is followed and no other file system entered.
     ///
     /// # Errors
-    /// When the system refuses; what was removed by then is gone.
+    /// When the system refuses, or directories lie in each other deeper than any run makes them; what was
+    /// removed by then is gone.
     pub fn remove_tree(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
-        let name = self.checked(name.as_ref())?;
+        self.remove_tree_of(name.as_ref(), DEPTH)
+    }
+
+    fn remove_tree_of(&self, name: &OsStr, depth: u32) -> Result<(), Error> {
+        let name = self.checked(name)?;
         match self.remove_file(name) {
             Ok(()) => return Ok(()),
             Err(error) if self.kind(name)? != Some(FileType::Directory) => return Err(error),
@@ -432,8 +492,11 @@ impl Dir {
         if below.identity()?.0 != self.identity()?.0 {
             return Err(Error::io("remove", below.path())(Errno::XDEV));
         }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(Error::io("remove", below.path())(Errno::NAMETOOLONG));
+        };
         for entry in below.names()? {
-            below.remove_tree(&entry)?;
+            below.remove_tree_of(&entry, depth)?;
         }
         self.remove_directory(name)
     }

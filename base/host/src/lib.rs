@@ -3,8 +3,8 @@
 //! Every other crate touches the host by way of this one, so that what is true of one file is true of all:
 //! what comes from outside is opened below a directory's descriptor ([`dir::Dir`]) or by a name that the user
 //! gave ([`open`]), is never a pipe, a socket or a device, and is never larger than its reader expects; what
-//! is written appears whole ([`dir::Dir::replace`]) and by descriptors, so that whoever owns a directory
-//! cannot lead another user's run elsewhere; and a directory is removed only if it carries the mark of the
+//! is written appears whole ([`dir::Dir::replace`], [`staged::Staged`]) and by descriptors, so that whoever owns
+//! a directory cannot lead another user's run elsewhere; and a directory is removed only if it carries the mark of the
 //! run that made it ([`scratch::Scratch`]).
 //!
 //! No domain words here: a file is a file, whether it is a manifest or a lock.
@@ -15,10 +15,16 @@
 pub mod dir;
 pub mod error;
 pub mod hash;
+pub mod listing;
 pub mod open;
+pub mod pinned;
 pub mod process;
 pub mod scratch;
+pub mod staged;
 
 pub use dir::{Dir, Links};
 pub use error::{Error, Fault};
+pub use listing::{Listing, Whose};
+pub use pinned::Pinned;
 pub use scratch::Scratch;
+pub use staged::Staged;

@@ -319,6 +319,7 @@ pub fn stream(
     run_streamed(command, stdout, line).map_err(invocation.failed())
 }
 
+#[allow(clippy::disallowed_methods, reason = "the caller names a file in a directory of its own")]
 fn run_streamed(mut command: Command, stdout: &Path, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::Result<ExitStatus> {
     command.stdout(File::create(stdout)?).stderr(Stdio::piped());
     let mut group = Group::spawn(&mut command)?;

@@ -28,6 +28,7 @@ pub struct Scratch {
     parent: Dir,
     name: OsString,
     directory: Dir,
+    stays: bool,
 }
 
 impl Scratch {
@@ -44,7 +45,7 @@ impl Scratch {
         // abandoned.
         let _ = lock(&directory);
         directory.write(MARK, MARK_TEXT, 0o600)?;
-        Ok(Self { parent: parent.try_clone()?, name, directory })
+        Ok(Self { parent: parent.try_clone()?, name, directory, stays: false })
     }
 
     /// The directory.
@@ -60,8 +61,21 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// Leaves the directory where it is, without its mark, so that no run ever removes it; gives its name.
+    pub fn keep(mut self) -> PathBuf {
+        self.stays = true;
+        // With its mark it would go with the next run.
+        let _ = self.directory.remove_file(MARK);
+        self.path()
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // What cannot be removed now goes with the next run.
         let _ = remove(&self.parent, &self.name, &self.directory);
     }
@@ -72,9 +86,9 @@ fn lock(directory: &Dir) -> Result<(), Errno> {
     rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Removes what killed runs left. What cannot be removed, because it is another user's, stays: it is in
-/// nobody's way.
-fn remove_abandoned(parent: &Dir, prefix: &str) {
+/// Removes the directories in `parent` that killed runs left, whose names begin with `prefix`. What cannot
+/// be removed, because it is another user's, stays: it is in nobody's way.
+pub fn remove_abandoned(parent: &Dir, prefix: &str) {
     for name in parent.names().unwrap_or_default() {
         if !name.as_bytes().starts_with(prefix.as_bytes()) {
             continue;
@@ -86,7 +100,9 @@ fn remove_abandoned(parent: &Dir, prefix: &str) {
     }
 }
 
-fn is_marked(directory: &Dir) -> bool {
+/// Whether the directory carries the mark of a run.
+#[must_use]
+pub fn is_marked(directory: &Dir) -> bool {
     directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64).is_ok_and(|text| text == MARK_TEXT)
 }
 

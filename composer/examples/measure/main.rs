@@ -99,7 +99,8 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     let epoch = Epoch::from_seconds(1_700_000_000)?;
     let tree = filtered(root, manifest)?;
     fs::create_dir_all(out)?;
-    let store = Store::create(&out.join("objects"))?;
+    let directory = host::Dir::open(out)?;
+    let store = Store::create(directory.directory_or_new("objects", 0o755)?)?;
     let sealed = timed("seal", || Ok(seal::seal(tree, &[&store], None, &Silent)?))?;
     let image = timed("image", || Ok(image::write(&sealed)?))?;
     let digest = verity::digest(&image);
@@ -107,8 +108,9 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     fs::write(out.join("sha256"), sums(&sealed))?;
     let manifest = fs::read(manifest)?;
     let plan = Plan::new(&Parts { manifest: &manifest, image: &image, image_digest: &digest }, &sealed, &store, epoch);
-    let (tar, packed) = (out.join("module.tar"), out.join("module.tar.zst"));
-    let targets = Targets { tar: Some(&tar), packed: zstd.then_some((&packed, archive::LEVEL)) };
+    let place = |name| archive::Place { directory: &directory, name };
+    let targets =
+        Targets { tar: Some(place("module.tar")), packed: zstd.then_some((place("module.tar.zst"), archive::LEVEL)) };
     let written = timed("archive", || {
         let (stored, written) = rayon::join(|| store.sync(), || archive::write(&plan, targets));
         stored?;

@@ -26,6 +26,7 @@ use crate::error::Error;
 pub use plan::{Parts, Plan};
 pub use read::{Archive, Member, Options, Problem, is_compressed, read};
 pub use spool::Spool;
+pub use target::Place;
 pub use write::{Blob, LEVEL, Targets, Written, write};
 
 /// The name of the manifest in the archive.

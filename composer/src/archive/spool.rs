@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use host::Dir;
 use model::VerityDigest;
 
 use super::{Extent, Objects};
@@ -41,11 +42,10 @@ impl Spool {
     ///
     /// # Errors
     /// When no file can be made there.
-    pub fn create(directory: &Path) -> Result<Self, Error> {
-        let file = tempfile::tempfile_in(directory).map_err(Error::io("create a file in", directory))?;
+    pub fn create(directory: &Dir) -> Result<Self, Error> {
         Ok(Self {
-            file: Arc::new(file),
-            directory: directory.to_owned(),
+            file: Arc::new(directory.unnamed()?),
+            directory: directory.path().to_owned(),
             end: AtomicU64::new(0),
             objects: Mutex::default(),
         })

@@ -4,13 +4,11 @@
 //! and the memory that it would take for a moment costs more than the writing: on a virtual machine whose
 //! host hands out memory page by page, several times as much.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-use tempfile::TempPath;
+use host::Dir;
+use rustix::fs::OFlags;
 
 use crate::error::Error;
 
@@ -24,51 +22,65 @@ const ALIGN: usize = 4096;
 /// The bytes of one direct write.
 const CHUNK: usize = 1 << 20;
 
-/// A file on its way, which removes itself unless it is kept.
-#[derive(Debug)]
-pub(super) struct Target {
-    file: File,
-    path: TempPath,
-    direct: Option<Direct>,
+/// A place for a file: a directory, and the name in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The directory.
+    pub directory: &'a Dir,
+    /// The name.
+    pub name: &'a str,
 }
 
-impl Target {
-    /// Begins the file at `path`, with mode 0644, for about `size` bytes. What was there is gone.
-    pub(super) fn create(path: &Path, size: u64) -> Result<Self, Error> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(error)),
+/// A file on its way, which removes itself unless it is finished.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    file: File,
+    place: Place<'a>,
+    direct: Option<Direct>,
+    is_finished: bool,
+}
+
+impl<'a> Target<'a> {
+    /// Begins the file at `place`, with mode 0644, for about `size` bytes. What was there is gone.
+    pub(super) fn create(place: Place<'a>, size: u64) -> Result<Self, Error> {
+        let Place { directory, name } = place;
+        match directory.remove_file(name) {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => {}
         }
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .open(path)
-            .map_err(Error::io("create", path))?;
-        let path = TempPath::try_from_path(path).map_err(Error::io("create", path))?;
-        // The mode given to open is cut by the umask.
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))
-            .map_err(|errno| Error::io("change the mode of", &path)(errno.into()))?;
+        let file = directory.create(name, 0o644)?;
         let direct = (size >= LARGE && set_direct(&file, true).is_ok()).then(Direct::new);
-        Ok(Self { file, path, direct })
+        Ok(Self { file, place, direct, is_finished: false })
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Self { file, path, direct } = self;
-        let written = match direct {
-            Some(direct) => direct.append(file, bytes),
-            None => file.write_all(bytes),
+        let written = match &mut self.direct {
+            Some(direct) => direct.append(&self.file, bytes),
+            None => self.file.write_all(bytes),
         };
-        written.map_err(Error::io("write", path))
+        written.map_err(|error| self.failed(error))
     }
 
     /// Ends the file, which stays.
-    pub(super) fn finish(self) -> Result<(), Error> {
-        let Self { file, path, direct } = self;
-        if let Some(direct) = direct {
-            direct.finish(&file).map_err(Error::io("write", &path))?;
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if let Some(direct) = self.direct.take() {
+            direct.finish(&self.file).map_err(|error| self.failed(error))?;
         }
-        path.keep().map_err(|failed| Error::io("keep", &failed.path)(failed.error)).map(drop)
+        self.is_finished = true;
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("write", &self.place.directory.join(self.place.name))(error)
+    }
+}
+
+impl Drop for Target<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What cannot be removed now goes with its directory.
+            let _ = self.place.directory.remove_file(self.place.name);
+        }
     }
 }
 
@@ -140,6 +152,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
 
@@ -158,7 +171,8 @@ mod tests {
                     let path = place.path().join("file");
                     std::fs::write(&path, "what was there").unwrap();
                     let content = random.bytes(size);
-                    let mut target = Target::create(&path, promised).unwrap();
+                    let directory = Dir::open(place.path()).unwrap();
+                    let mut target = Target::create(Place { directory: &directory, name: "file" }, promised).unwrap();
                     let mut rest = &content[..];
                     while !rest.is_empty() {
                         let cut = 1 + usize::try_from(random.below(2 << 20)).unwrap();
@@ -177,7 +191,8 @@ mod tests {
     #[test]
     fn a_file_that_is_not_finished_goes_away() {
         let place = tempfile::tempdir().unwrap();
-        let mut target = Target::create(&place.path().join("file"), LARGE).unwrap();
+        let directory = Dir::open(place.path()).unwrap();
+        let mut target = Target::create(Place { directory: &directory, name: "file" }, LARGE).unwrap();
         target.append(&[1; 100]).unwrap();
         drop(target);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);

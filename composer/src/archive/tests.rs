@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use model::Epoch;
 use model::observe::Silent;
 
+use host::Dir;
+
 use super::*;
 use crate::scan::Source;
 use crate::seal::{ObjectSink, Sealed, seal};
@@ -38,7 +40,7 @@ struct Made {
 
 fn make(contents: &[Vec<u8>], threads: usize) -> Made {
     let directory = tempfile::tempdir().unwrap();
-    let spool = Spool::create(directory.path()).unwrap();
+    let spool = Spool::create(&Dir::open(directory.path()).unwrap()).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let sealed = pool.install(|| seal(tree(contents), &[&spool], None, &Silent).unwrap());
     let image = crate::image::write(&sealed).unwrap();
@@ -54,8 +56,14 @@ impl Made {
     fn tar(&self) -> PathBuf {
         let path = self.directory.path().join("module.tar");
         let digest = verity::digest(&self.image);
-        write(&self.plan(&digest), Targets { tar: Some(&path), packed: None }).unwrap();
+        let directory = self.dir();
+        let tar = Place { directory: &directory, name: "module.tar" };
+        write(&self.plan(&digest), Targets { tar: Some(tar), packed: None }).unwrap();
         path
+    }
+
+    fn dir(&self) -> Dir {
+        Dir::open(self.directory.path()).unwrap()
     }
 }
 
@@ -74,7 +82,9 @@ fn an_archive_is_the_same_bytes_for_any_order_and_number_of_threads() {
         let path = made.directory.path().join("module.tar.zst");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let both = made.directory.path().join("module.tar");
-        let targets = Targets { tar: Some(&both), packed: Some((&path, LEVEL)) };
+        let directory = made.dir();
+        let place = |name| Place { directory: &directory, name };
+        let targets = Targets { tar: Some(place("module.tar")), packed: Some((place("module.tar.zst"), LEVEL)) };
         let written = pool.install(|| write(&made.plan(&digest), targets).unwrap());
         assert!(std::fs::read(&both).unwrap() == tar, "written alone and along with the compressed form");
         let blob = std::fs::read(&path).unwrap();
@@ -96,7 +106,7 @@ fn the_order_of_the_spool_leaves_no_trace() {
     let contents = contents(&mut random);
     let made = make(&contents, 1);
     let wanted = std::fs::read(made.tar()).unwrap();
-    let spool = Spool::create(made.directory.path()).unwrap();
+    let spool = Spool::create(&made.dir()).unwrap();
     for content in contents.iter().rev().filter(|content| content.len() > 64) {
         spool.small(&verity::digest(content), content).unwrap();
     }
@@ -146,15 +156,15 @@ fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
     let made = make(&contents, 2);
     let tar = made.tar();
     let packed = made.directory.path().join("packed");
-    let only_packed = |path| Targets { tar: None, packed: Some((path, LEVEL)) };
-    let first = write(&read(&tar, &options(&made)).unwrap(), only_packed(&packed)).unwrap();
+    let directory = made.dir();
+    let only_packed = |name| Targets { tar: None, packed: Some((Place { directory: &directory, name }, LEVEL)) };
+    let first = write(&read(&tar, &options(&made)).unwrap(), only_packed("packed")).unwrap();
     let archive = read(&packed, &options(&made)).unwrap();
     assert_eq!(archive.manifest, b"{\"name\":\"x\"}");
     assert_eq!(archive.image, made.image);
     assert_eq!(archive.image_digest, verity::digest(&made.image));
     let digest = verity::digest(&made.image);
-    let second = made.directory.path().join("second");
-    assert_eq!(write(&made.plan(&digest), only_packed(&second)).unwrap(), first);
+    assert_eq!(write(&made.plan(&digest), only_packed("second")).unwrap(), first);
     for content in contents.iter().filter(|content| content.len() > 64) {
         let extent = archive.locate(&verity::digest(content), content.len() as u64).unwrap();
         let mut bytes = vec![0; content.len()];
@@ -168,11 +178,11 @@ fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
 #[test]
 fn an_object_that_was_not_kept_is_an_error_and_leaves_no_archive() {
     let made = make(&[vec![1; 100]], 1);
-    let made = Made { spool: Spool::create(made.directory.path()).unwrap(), ..made };
-    let path = made.directory.path().join("module.tar");
+    let made = Made { spool: Spool::create(&made.dir()).unwrap(), ..made };
     let digest = verity::digest(&made.image);
-    let packed = made.directory.path().join("module.tar.zst");
-    let all = Targets { tar: Some(&path), packed: Some((&packed, LEVEL)) };
+    let directory = made.dir();
+    let place = |name| Place { directory: &directory, name };
+    let all = Targets { tar: Some(place("module.tar")), packed: Some((place("module.tar.zst"), LEVEL)) };
     for targets in [all, Targets { packed: None, ..all }, Targets { tar: None, ..all }] {
         assert!(matches!(write(&made.plan(&digest), targets), Err(Error::MissingObject { size: 100, .. })));
     }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::TarBytes;
 use super::frames::cuts;
-use super::target::Target;
+use super::target::{Place, Target};
 use crate::error::Error;
 
 /// The usual compression level.
@@ -28,9 +28,9 @@ const MOST_THREADS: usize = 8;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Targets<'a> {
     /// The tar file.
-    pub tar: Option<&'a Path>,
+    pub tar: Option<Place<'a>>,
     /// The same as independent zstd frames, and their level.
-    pub packed: Option<(&'a Path, i32)>,
+    pub packed: Option<(Place<'a>, i32)>,
 }
 
 /// A digest and a length, computed while the bytes were written.
@@ -58,10 +58,10 @@ pub struct Written {
 /// When an object is missing or the disk refuses; the files are removed then.
 pub fn write(archive: &dyn TarBytes, targets: Targets<'_>) -> Result<Written, Error> {
     let size = archive.boundaries().last().copied().unwrap_or_default();
-    let begin = |path| Target::create(path, size);
+    let begin = |place| Target::create(place, size);
     let mut output = Output {
         tar: Half::begin(targets.tar.map(begin).transpose()?),
-        packed: Half::begin(targets.packed.map(|(path, _)| begin(path)).transpose()?),
+        packed: Half::begin(targets.packed.map(|(place, _)| begin(place)).transpose()?),
     };
     run(Job { archive, level: targets.packed.map(|(_, level)| level) }, &mut output)?;
     let (tar, packed) = (output.tar.finish()?, output.packed.finish()?);
@@ -89,7 +89,7 @@ struct Line {
     used: Sender<Frame>,
 }
 
-fn run(job: Job<'_>, output: &mut Output) -> Result<(), Error> {
+fn run(job: Job<'_>, output: &mut Output<'_>) -> Result<(), Error> {
     let cuts = cuts(job.archive.boundaries());
     let threads = rayon::current_num_threads().min(MOST_THREADS).min(cuts.len()).max(1);
     thread::scope(|scope| {
@@ -168,14 +168,14 @@ fn compressing(source: io::Error) -> Error {
 }
 
 /// One of the two forms on its way: its digest, and its file where it is wanted.
-struct Half {
-    file: Option<Target>,
+struct Half<'a> {
+    file: Option<Target<'a>>,
     sha256: Sha256,
     size: u64,
 }
 
-impl Half {
-    fn begin(file: Option<Target>) -> Self {
+impl<'a> Half<'a> {
+    fn begin(file: Option<Target<'a>>) -> Self {
         Self { file, sha256: Sha256::new(), size: 0 }
     }
 
@@ -193,12 +193,12 @@ impl Half {
 }
 
 /// Takes the frames in their order.
-struct Output {
-    tar: Half,
-    packed: Half,
+struct Output<'a> {
+    tar: Half<'a>,
+    packed: Half<'a>,
 }
 
-impl Output {
+impl Output<'_> {
     fn take(&mut self, frame: &Frame) -> Result<(), Error> {
         let (tar, packed) = rayon::join(|| self.tar.append(&frame.plain), || self.packed.append(&frame.packed));
         tar.and(packed)
@@ -239,8 +239,10 @@ mod tests {
         let archive = Bytes(content, [0, 9 << 20]);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("packed");
+        let dir = host::Dir::open(directory.path()).unwrap();
+        let place = Place { directory: &dir, name: "packed" };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let written = pool.install(|| write(&archive, Targets { tar: None, packed: Some((&path, LEVEL)) }).unwrap());
+        let written = pool.install(|| write(&archive, Targets { tar: None, packed: Some((place, LEVEL)) }).unwrap());
         let mut fresh = Vec::new();
         for cut in cuts(&archive.1) {
             let mut compressor = zstd::bulk::Compressor::new(LEVEL).unwrap();

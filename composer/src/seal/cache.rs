@@ -11,6 +11,8 @@
 //!
 //! The key is the first half of the sha256 of the identity's numbers, in their order, big-endian.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -8,24 +8,22 @@
 //! A store may be shared by several builds at once. Each has a [`Scratch`] directory of its own for
 //! temporaries.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use host::{Dir, Links, Scratch};
 use model::VerityDigest;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::FileType;
 
 use crate::archive::{Extent, Objects};
 use crate::error::Error;
 use crate::scan::{Identity, Source, identity_of};
-use crate::scratch::Scratch;
 use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
-
-mod check;
+use crate::verity;
 
 /// The beginning of the name of a directory for temporaries.
 const TEMPORARY: &str = ".incoming-";
@@ -39,33 +37,23 @@ const DIRECTORY_MODE: u32 = 0o755;
 /// An object store that takes objects.
 #[derive(Debug)]
 pub struct Store {
-    path: PathBuf,
-    root: File,
+    root: Dir,
     /// This build's directory for temporaries.
     scratch: Scratch,
-    /// The same, open.
-    incoming: File,
     /// The directories `00` to `ff`, opened when first used.
-    directories: Vec<OnceLock<OwnedFd>>,
+    directories: Vec<OnceLock<Dir>>,
     next: AtomicU64,
 }
 
 impl Store {
-    /// Opens the store at `path`, which is made if it does not exist, and removes what killed
-    /// builds left in it.
+    /// Opens the store in `root`, and removes what killed builds left in it.
     ///
     /// # Errors
-    /// When the directory cannot be made or written.
-    pub fn create(path: &Path) -> Result<Self, Error> {
-        if !path.is_dir() {
-            std::fs::create_dir_all(path).map_err(Error::io("create", path))?;
-            set_directory_mode(path)?;
-        }
-        let root = File::open(path).map_err(Error::io("open", path))?;
-        let scratch = Scratch::new(path, TEMPORARY)?;
-        let incoming = File::open(scratch.path()).map_err(Error::io("open", scratch.path()))?;
+    /// When the directory cannot be written.
+    pub fn create(root: Dir) -> Result<Self, Error> {
+        let scratch = Scratch::new(&root, TEMPORARY)?;
         let directories = (0..256).map(|_| OnceLock::new()).collect();
-        Ok(Self { path: path.to_owned(), root, scratch, incoming, directories, next: AtomicU64::new(0) })
+        Ok(Self { root, scratch, directories, next: AtomicU64::new(0) })
     }
 
     /// Makes the objects durable that the store has taken so far. It takes its time without using a
@@ -74,25 +62,17 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&self) -> Result<(), Error> {
-        rustix::fs::syncfs(&self.root).map_err(|errno| Error::io("sync", &self.path)(errno.into()))
+        rustix::fs::syncfs(&self.root).map_err(|errno| Error::io("sync", self.root.path())(errno.into()))
     }
 
-    /// The open directory that holds the objects whose digest begins with `first`.
-    fn directory(&self, first: u8) -> Result<&OwnedFd, Error> {
+    /// The open directory that holds the objects whose digest begins with `first`. A symbolic link there
+    /// would put objects outside of the store.
+    fn directory(&self, first: u8) -> Result<&Dir, Error> {
         let slot = &self.directories[usize::from(first)];
         if let Some(directory) = slot.get() {
             return Ok(directory);
         }
-        let path = self.path.join(format!("{first:02x}"));
-        match std::fs::create_dir(&path) {
-            Ok(()) => set_directory_mode(&path)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(Error::io("create", &path)(error)),
-        }
-        // A symbolic link here would put objects outside of the store.
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-        let opened =
-            rustix::fs::open(&path, flags, Mode::empty()).map_err(|errno| Error::io("open", &path)(errno.into()))?;
+        let opened = self.root.directory_or_new(format!("{first:02x}"), DIRECTORY_MODE)?;
         Ok(slot.get_or_init(|| opened))
     }
 
@@ -100,12 +80,7 @@ impl Store {
     /// the store, so what it holds is looked at before it is relied on.
     fn has(&self, digest: &VerityDigest, size: u64) -> Result<bool, Error> {
         let directory = self.directory(digest.as_bytes()[0])?;
-        let name = hex::encode(&digest.as_bytes()[1..]);
-        let stat = match rustix::fs::statat(directory, &*name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(rustix::io::Errno::NOENT) => return Ok(false),
-            Err(errno) => return Err(Error::io("read", &self.object(digest))(errno.into())),
-        };
+        let Some(stat) = directory.stat(name_of(digest))? else { return Ok(false) };
         Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
             && stat.st_mode & 0o7777 == OBJECT_MODE
             && u64::try_from(stat.st_size) == Ok(size))
@@ -127,34 +102,34 @@ impl Store {
         Ok(true)
     }
 
+    /// The fs-verity digest of what the object holds.
+    fn content_digest(&self, digest: &VerityDigest, size: u64) -> Result<VerityDigest, Error> {
+        let extent = self.locate(digest, size)?;
+        verity::digest_of_file(&extent.file, size).map_err(Error::io("read", &self.object(digest)))
+    }
+
     /// The identity of the object's file.
     fn identity(&self, digest: &VerityDigest, size: u64) -> Option<Identity> {
         let directory = self.directory(digest.as_bytes()[0]).ok()?;
-        let name = hex::encode(&digest.as_bytes()[1..]);
-        let stat = rustix::fs::statat(directory, &*name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let stat = directory.stat(name_of(digest)).ok()??;
         identity_of(&stat, 0, size)
     }
 
+    /// What the user calls the object.
     fn object(&self, digest: &VerityDigest) -> PathBuf {
-        self.path.join(digest.object_path())
+        self.root.join(digest.object_path())
     }
 
     fn temporary(&self) -> Result<Temporary<'_>, Error> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{number:x}");
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let path = self.scratch.path().join(&name);
-        let file = rustix::fs::openat(&self.incoming, &*name, flags, Mode::from_raw_mode(OBJECT_MODE))
-            .map_err(|errno| Error::io("create", &path)(errno.into()))?;
-        let temporary = Temporary { store: self, file: File::from(file), name: Some(name), path };
-        // The mode given to open is cut by the umask. To change it costs as much as to make the file.
-        let metadata = temporary.file.metadata().map_err(Error::io("stat", &temporary.path))?;
-        if metadata.permissions().mode() & 0o7777 != OBJECT_MODE {
-            rustix::fs::fchmod(&temporary.file, Mode::from_raw_mode(OBJECT_MODE))
-                .map_err(|errno| Error::io("change the mode of", &temporary.path)(errno.into()))?;
-        }
-        Ok(temporary)
+        let name = format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed));
+        let file = self.scratch.dir().create(&name, OBJECT_MODE)?;
+        Ok(Temporary { store: self, file, name: Some(name) })
     }
+}
+
+/// The name of the object in its directory.
+fn name_of(digest: &VerityDigest) -> String {
+    hex::encode(&digest.as_bytes()[1..])
 }
 
 impl ObjectSink for Store {
@@ -163,7 +138,7 @@ impl ObjectSink for Store {
             return Ok(());
         }
         let mut temporary = self.temporary()?;
-        temporary.file.write_all(content).map_err(Error::io("write", &temporary.path))?;
+        temporary.write(content)?;
         temporary.name_it(digest)
     }
 
@@ -192,15 +167,12 @@ impl ObjectSink for Store {
 impl Objects for Store {
     fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error> {
         let directory = self.directory(digest.as_bytes()[0])?;
-        let name = hex::encode(&digest.as_bytes()[1..]);
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(directory, &*name, flags, Mode::empty()) {
-            Ok(file) => File::from(file),
-            Err(rustix::io::Errno::NOENT) => return Err(Error::MissingObject { digest: *digest, size }),
-            Err(errno) => return Err(Error::io("open", &self.object(digest))(errno.into())),
+        let file = match directory.file(name_of(digest), Links::Refuse) {
+            Err(error) if error.is_not_found() => return Err(Error::MissingObject { digest: *digest, size }),
+            file => file?,
         };
         let found = file.metadata().map_err(Error::io("read", &self.object(digest)))?;
-        if found.is_file() && found.len() == size {
+        if found.len() == size {
             return Ok(Extent { file: Arc::new(file), offset: 0 });
         }
         Err(Error::MissingObject { digest: *digest, size })
@@ -215,13 +187,13 @@ struct LargeFile<'a> {
 
 impl LargeObject for LargeFile<'_> {
     fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
-        self.temporary.file.write_all(chunk).map_err(Error::io("write", &self.temporary.path))
+        self.temporary.write(chunk)
     }
 
     fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
         let store = self.temporary.store;
         // The content is gone, so the object that exists shows by its digest what it holds.
-        let good = store.has(digest, self.size)? && check::digest_of(&store.object(digest), self.size)? == *digest;
+        let good = store.has(digest, self.size)? && store.content_digest(digest, self.size)? == *digest;
         if good { Ok(()) } else { self.temporary.name_it(digest) }
     }
 }
@@ -231,17 +203,19 @@ struct Temporary<'a> {
     store: &'a Store,
     file: File,
     name: Option<String>,
-    path: PathBuf,
 }
 
 impl Temporary<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(Error::io("write", self.store.scratch.dir().path()))
+    }
+
     fn name_it(mut self, digest: &VerityDigest) -> Result<(), Error> {
         let directory = self.store.directory(digest.as_bytes()[0])?;
         let Some(name) = self.name.take() else { return Ok(()) };
-        let target = hex::encode(&digest.as_bytes()[1..]);
-        rustix::fs::renameat(&self.store.incoming, &*name, directory, &*target).map_err(|errno| {
+        self.store.scratch.dir().rename(&name, directory, name_of(digest)).map_err(|error| {
             self.name = Some(name);
-            Error::io("create", &self.store.object(digest))(errno.into())
+            error.into()
         })
     }
 }
@@ -250,14 +224,9 @@ impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             // What cannot be removed now goes with its directory.
-            let _ = rustix::fs::unlinkat(&self.store.incoming, &**name, AtFlags::empty());
+            let _ = self.store.scratch.dir().remove_file(name);
         }
     }
-}
-
-fn set_directory_mode(path: &Path) -> Result<(), Error> {
-    std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
-        .map_err(Error::io("change the mode of", path))
 }
 
 #[cfg(test)]

@@ -1,9 +1,21 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use host::Pinned;
+use host::scratch::MARK;
 
 use super::*;
-use crate::verity;
+
+fn create(path: &Path) -> Store {
+    Store::create(Pinned::new(path).unwrap().create().unwrap()).unwrap()
+}
+
+fn digest_of(path: &Path, size: u64) -> VerityDigest {
+    verity::digest_of_file(&File::open(path).unwrap(), size).unwrap()
+}
 
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = walkdir::WalkDir::new(directory)
@@ -33,14 +45,14 @@ fn put_large(store: &Store, content: &[u8]) -> VerityDigest {
 fn objects_lie_under_their_digest_with_fixed_modes_and_nothing_else_is_there() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("deep/store");
-    let store = Store::create(&path).unwrap();
+    let store = create(&path);
     let mut random = testkit::Random::from_environment();
     let mut wanted = Vec::new();
     for size in [65, 4096, 5000, 100_000] {
         let content = random.bytes(size);
         for digest in [put(&store, &content), put_large(&store, &content), put_large(&store, &random.bytes(size))] {
             wanted.extend([digest.object_path()[..2].to_owned(), digest.object_path()]);
-            assert_eq!(check::digest_of(&path.join(digest.object_path()), content.len() as u64).unwrap(), digest);
+            assert_eq!(digest_of(&path.join(digest.object_path()), content.len() as u64), digest);
         }
     }
     store.sync().unwrap();
@@ -62,7 +74,7 @@ fn a_wrong_object_is_replaced_and_a_good_one_stays() {
     let root = tempfile::tempdir().unwrap();
     let content = vec![5; 5000];
     let digest = {
-        let store = Store::create(root.path()).unwrap();
+        let store = create(root.path());
         let digest = put(&store, &content);
         store.sync().unwrap();
         digest
@@ -71,7 +83,7 @@ fn a_wrong_object_is_replaced_and_a_good_one_stays() {
     let inode = |path: &Path| path.symlink_metadata().unwrap().ino();
     let good = inode(&path);
     let again = |put: fn(&Store, &[u8]) -> VerityDigest| {
-        let store = Store::create(root.path()).unwrap();
+        let store = create(root.path());
         put(&store, &content);
         store.sync().unwrap();
     };
@@ -110,9 +122,15 @@ fn what_a_killed_build_left_is_removed_and_what_a_living_one_uses_stays() {
     let left = root.path().join(format!("{TEMPORARY}dead"));
     std::fs::create_dir(&left).unwrap();
     std::fs::write(left.join("0"), b"half an obj").unwrap();
-    let first = Store::create(root.path()).unwrap();
+    let theirs = root.path().join(format!("{TEMPORARY}notes"));
+    std::fs::create_dir(&theirs).unwrap();
+    std::fs::write(theirs.join("thesis"), b"years of work").unwrap();
+    let copied = create(root.path());
+    std::fs::copy(copied.scratch.path().join(MARK), left.join(MARK)).unwrap();
+    drop(copied);
+    let first = create(root.path());
     assert!(!left.exists());
-    let second = Store::create(root.path()).unwrap();
+    let second = create(root.path());
     let digest = put(&first, &[1; 100]);
     put(&second, &[1; 100]);
     drop(second);
@@ -120,17 +138,18 @@ fn what_a_killed_build_left_is_removed_and_what_a_living_one_uses_stays() {
     first.sync().unwrap();
     drop(first);
     assert!(root.path().join(digest.object_path()).exists());
-    assert!(names(root.path()).iter().all(|name| !name.starts_with(TEMPORARY)));
+    let left: Vec<String> = names(root.path()).into_iter().filter(|name| name.starts_with(TEMPORARY)).collect();
+    assert_eq!(left, [".incoming-notes", ".incoming-notes/thesis"], "no run marked it");
 }
 
 #[test]
 fn an_unfinished_object_and_an_unfinished_store_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let store = Store::create(root.path()).unwrap();
+    let store = create(root.path());
     let mut object = store.large(1000).unwrap();
     object.write(&[0; 500]).unwrap();
     drop(object);
-    assert_eq!(std::fs::read_dir(store.scratch.path()).unwrap().count(), 0);
+    assert_eq!(store.scratch.dir().names().unwrap(), [MARK]);
     let mut object = store.large(1000).unwrap();
     object.write(&[0; 500]).unwrap();
     drop(object);
@@ -145,7 +164,7 @@ fn a_link_in_place_of_a_directory_does_not_lead_out_of_the_store() {
     let content = [9; 100];
     let digest = verity::digest(&content);
     std::os::unix::fs::symlink(elsewhere.path(), root.path().join(&digest.object_path()[..2])).unwrap();
-    let store = Store::create(root.path()).unwrap();
+    let store = create(root.path());
     assert!(store.small(&digest, &content).is_err());
     assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }

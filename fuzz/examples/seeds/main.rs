@@ -51,7 +51,8 @@ impl Seeds<'_> {
     /// A tree with every kind of file, as an image and as `module.tar`, plain and compressed.
     fn images_and_archives(&self) -> Outcome {
         let work = tempfile::tempdir()?;
-        let spool = Spool::create(work.path())?;
+        let directory = host::Dir::open(work.path())?;
+        let spool = Spool::create(&directory)?;
         let sealed = seal(tree()?, &[&spool], None, &Silent)?;
         let image = composer::image::write(&sealed)?;
         self.put("read_image", "kinds", &image)?;
@@ -62,7 +63,8 @@ impl Seeds<'_> {
         let parts = Parts { manifest: b"{\"name\":\"x\"}", image: &image, image_digest: &digest };
         let path = work.path().join("module.tar");
         let plan = Plan::new(&parts, &sealed, &spool, Epoch::from_seconds(1_700_000_000)?);
-        composer::archive::write(&plan, Targets { tar: Some(&path), packed: None })?;
+        let tar = composer::archive::Place { directory: &directory, name: "module.tar" };
+        composer::archive::write(&plan, Targets { tar: Some(tar), packed: None })?;
         let plain = fs::read(&path)?;
         self.put("read_archive", "tar", &plain)?;
         self.put("read_archive", "zst", &zstd::encode_all(plain.as_slice(), 3)?)
@@ -145,7 +147,7 @@ impl Seeds<'_> {
             layers: vec![blob("application/octet-stream", "layer")],
             annotations: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         };
-        let written = oci::layout::write(&directory, "tag", &[artifact])?;
+        let written = oci::layout::write(&host::Dir::open(work.path())?, "oci", "tag", &[artifact])?;
         let manifest = *written.manifests.get(&Arch::Amd64).ok_or("no manifest was written")?;
         let blobs = [written.index, manifest, Digest::of(b"{}"), Digest::of(b"layer")];
         let mut documents = vec![fs::read_to_string(directory.join("oci-layout"))?];

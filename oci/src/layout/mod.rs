@@ -1,15 +1,18 @@
 //! OCI image layouts (OCI image specification 1.1, `image-layout.md`): written whole or not at all,
 //! read as something hostile.
 
+mod extent;
 mod read;
-mod replace;
 mod write;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use host::Dir;
 use model::{Arch, Digest};
 
+pub use extent::paths;
 pub use read::{digest, read};
 pub use write::write;
 
@@ -17,16 +20,24 @@ pub use write::write;
 const VERSION: &str = "1.0.0";
 
 /// Where a blob's bytes are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// In memory.
     Bytes(Vec<u8>),
-    /// In a file of the host, which is copied and hashed in one pass and never shared.
-    File(PathBuf),
-    /// In a file beside the layout that nobody else has, which becomes the blob without another reading.
+    /// In a file, which is copied and hashed in one pass and never shared.
+    File {
+        /// The directory that holds it.
+        directory: Arc<Dir>,
+        /// Its name there.
+        name: String,
+    },
+    /// In a file on the layout's file system that nobody else has, which becomes the blob without another
+    /// reading.
     Moved {
-        /// The file; it is no longer there afterwards, also when the layout could not be written.
-        path: PathBuf,
+        /// The directory that holds it.
+        directory: Arc<Dir>,
+        /// Its name there; it is gone afterwards, also when the layout could not be written.
+        name: String,
         /// The sha256 of its bytes, computed while they were written.
         digest: Digest,
         /// Their number.
@@ -35,7 +46,7 @@ pub enum Content {
 }
 
 /// A blob to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Blob {
     /// Its media type, see [`crate::media`].
     pub media_type: String,
@@ -46,7 +57,7 @@ pub struct Blob {
 }
 
 /// The artifact of one architecture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Artifact {
     /// The architecture.
     pub arch: Arch,

@@ -1,11 +1,11 @@
 //! Writing a layout.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, Permissions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use host::{Dir, Links, Staged};
 use model::{Arch, Digest};
 use oci_spec::image::{
     Descriptor, DescriptorBuilder, ImageIndex, ImageIndexBuilder, ImageManifestBuilder, MediaType, OciLayoutBuilder,
@@ -13,7 +13,7 @@ use oci_spec::image::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::replace::Staging;
+use super::extent::{INDEX, LAYOUT, list};
 use super::{Artifact, Blob, Content, VERSION, Written};
 use crate::error::Error;
 use crate::json;
@@ -22,16 +22,23 @@ use crate::media::{self, annotation};
 /// How many bytes of a file are copied at once.
 const CHUNK: usize = 1 << 20;
 
-/// Writes an image layout of `artifacts` to `directory`, whole or not at all: an image manifest for
+/// Writes an image layout of `artifacts` to the directory `name` in `parent`, whole or not at all: an image manifest for
 /// each, tagged `TAG-ARCH` (Debian's name of the architecture), and an image index at `TAG`.
 ///
 /// The bytes depend on the arguments and the contents alone; the order of `artifacts` is of no
-/// account. An existing layout is replaced; any other directory that is not empty is left alone.
+/// account. An existing layout is replaced, if it holds nothing but what its `index.json` leads to; any other
+/// directory that is not empty is left alone.
 ///
 /// # Errors
-/// When the tag is no tag, two artifacts are for one architecture, a file cannot be read, or the
-/// disk refuses. What was in `directory` is then still there.
-pub fn write(directory: &Path, tag: &str, artifacts: &[Artifact]) -> Result<Written, Error> {
+/// When the tag is no tag, two artifacts are for one architecture, a file cannot be read, something else is
+/// in the directory, or the disk refuses. What was there is then still there.
+pub fn write(
+    parent: &Dir,
+    name: impl AsRef<std::ffi::OsStr>,
+    tag: &str,
+    artifacts: &[Artifact],
+) -> Result<Written, Error> {
+    let name = name.as_ref();
     let mut sorted = BTreeMap::new();
     check_tag(tag)?;
     for artifact in artifacts {
@@ -43,8 +50,9 @@ pub fn write(directory: &Path, tag: &str, artifacts: &[Artifact]) -> Result<Writ
     if sorted.is_empty() {
         return Err(Error::NoArtifact);
     }
-    let staging = Staging::begin(directory)?;
-    let mut writer = Writer::begin(staging.path())?;
+    check_replaceable(parent, name)?;
+    let staged = Staged::new(parent, name)?;
+    let mut writer = Writer::begin(staged.dir())?;
     let mut manifests = BTreeMap::new();
     let mut descriptors = Vec::new();
     for (arch, artifact) in sorted {
@@ -56,8 +64,28 @@ pub fn write(directory: &Path, tag: &str, artifacts: &[Artifact]) -> Result<Writ
     let written = Written { index: digest_of(&index)?, manifests };
     writer.entries(tag, index, descriptors)?;
     writer.finish()?;
-    staging.replace()?;
+    // What somebody put there while the names were exchanged is kept beside it: nothing else to say of it.
+    staged.commit(INDEX, |old| list_alone(old, parent, name))?;
     Ok(written)
+}
+
+/// Only a layout or an empty directory is replaced: nobody's other files are removed.
+fn check_replaceable(parent: &Dir, name: &std::ffi::OsStr) -> Result<(), Error> {
+    match parent.kind(name)? {
+        None => Ok(()),
+        Some(rustix::fs::FileType::Directory) => {
+            list_alone(&parent.directory(name, Links::Refuse)?, parent, name).map(drop)
+        }
+        Some(_) => Err(Error::NotALayout { path: parent.join(name) }),
+    }
+}
+
+fn list_alone(directory: &Dir, parent: &Dir, name: &std::ffi::OsStr) -> Result<host::Listing, Error> {
+    let listing = list(directory)?;
+    match listing.foreign() {
+        [] => Ok(listing),
+        _ => Err(Error::NotALayout { path: parent.join(name) }),
+    }
 }
 
 /// The tag of one architecture's manifest.
@@ -78,20 +106,18 @@ pub(super) fn check_tag(tag: &str) -> Result<(), Error> {
 }
 
 /// Writes into the directory that will become the layout.
-struct Writer {
-    root: PathBuf,
-    blobs: PathBuf,
+struct Writer<'a> {
+    root: &'a Dir,
+    all_blobs: Dir,
+    blobs: Dir,
     next: u32,
 }
 
-impl Writer {
-    fn begin(root: &Path) -> Result<Self, Error> {
-        let blobs = root.join("blobs/sha256");
-        for directory in [&root.join("blobs"), &blobs] {
-            fs::create_dir(directory).map_err(Error::io("create", directory))?;
-            set_mode(directory, 0o755)?;
-        }
-        Ok(Self { root: root.to_owned(), blobs, next: 0 })
+impl<'a> Writer<'a> {
+    fn begin(root: &'a Dir) -> Result<Self, Error> {
+        let all_blobs = root.create_directory("blobs", 0o755)?;
+        let blobs = all_blobs.create_directory("sha256", 0o755)?;
+        Ok(Self { root, all_blobs, blobs, next: 0 })
     }
 
     /// Writes the blobs and the image manifest of `artifact`; gives the manifest's descriptor.
@@ -130,9 +156,9 @@ impl Writer {
         let mut entries = vec![tagged(index, tag)];
         entries.extend(manifests.into_iter().map(|(arch, descriptor)| tagged(descriptor, &arch_tag(tag, arch))));
         let index: ImageIndex = image_index(entries).build().map_err(spec("index.json"))?;
-        write_file(&self.root.join("index.json"), &json::canonical("index.json", &index)?)?;
+        write_file(self.root, INDEX, &json::canonical("index.json", &index)?)?;
         let layout = OciLayoutBuilder::default().image_layout_version(VERSION).build().map_err(spec("oci-layout"))?;
-        write_file(&self.root.join("oci-layout"), &json::canonical("oci-layout", &layout)?)
+        write_file(self.root, LAYOUT, &json::canonical("oci-layout", &layout)?)
     }
 
     /// Writes a JSON document as a blob; gives a descriptor with the artifact type of a module.
@@ -151,8 +177,8 @@ impl Writer {
     fn blob(&mut self, blob: &Blob) -> Result<Descriptor, Error> {
         let (digest, size) = match &blob.content {
             Content::Bytes(bytes) => (self.bytes(bytes)?, bytes.len() as u64),
-            Content::File(path) => self.file(path)?,
-            Content::Moved { path, digest, size } => self.moved(path, *digest, *size)?,
+            Content::File { directory, name } => self.file(directory, name)?,
+            Content::Moved { directory, name, digest, size } => self.moved((directory, name), *digest, *size)?,
         };
         let mut descriptor = describe(MediaType::from(blob.media_type.as_str()), digest, size);
         if let Some(title) = &blob.title {
@@ -163,65 +189,58 @@ impl Writer {
 
     fn bytes(&self, bytes: &[u8]) -> Result<Digest, Error> {
         let digest = Digest::of(bytes);
-        let path = self.blobs.join(digest.hex());
-        if !path.exists() {
-            write_file(&path, bytes)?;
+        if self.blobs.kind(digest.hex())?.is_none() {
+            write_file(&self.blobs, &digest.hex(), bytes)?;
         }
         Ok(digest)
     }
 
     /// Copies a file and hashes it from the same buffers. A copy, not a link: the layout must not
     /// change when somebody writes to the file.
-    fn file(&mut self, source: &Path) -> Result<(Digest, u64), Error> {
-        let mut input = File::open(source).map_err(Error::io("open", source))?;
-        if !input.metadata().map_err(Error::io("read", source))?.is_file() {
-            return Err(Error::NotAFile { path: source.to_owned() });
-        }
+    fn file(&mut self, directory: &Dir, name: &str) -> Result<(Digest, u64), Error> {
+        let source = directory.join(name);
+        let mut input = directory.file(name, Links::Refuse)?;
         self.next += 1;
-        let temporary = self.root.join(format!("incoming-{}", self.next));
-        let mut output = File::create_new(&temporary).map_err(Error::io("create", &temporary))?;
+        let temporary = format!("incoming-{}", self.next);
+        let mut output = self.root.create(&temporary, MODE)?;
+        let failed = |error| Error::io("write", &self.root.join(&temporary))(error);
         let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
         loop {
             let count = match input.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::io("read", source)(error)),
+                Err(error) => return Err(Error::io("read", &source)(error)),
             };
             hash.update(&buffer[..count]);
-            output.write_all(&buffer[..count]).map_err(Error::io("write", &temporary))?;
+            output.write_all(&buffer[..count]).map_err(failed)?;
             size += count as u64;
         }
-        finish_file(&output, &temporary)?;
+        sync_file(&output, &self.root.join(&temporary))?;
         let digest = Digest::new(hash.finalize().into());
-        let path = self.blobs.join(digest.hex());
-        fs::rename(&temporary, &path).map_err(Error::io("create", &path))?;
+        self.root.rename(&temporary, &self.blobs, digest.hex())?;
         Ok((digest, size))
     }
 
     /// Takes over a file whose digest is known.
-    fn moved(&self, source: &Path, digest: Digest, size: u64) -> Result<(Digest, u64), Error> {
-        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
-        let file = rustix::fs::open(source, flags, rustix::fs::Mode::empty())
-            .map_err(|errno| Error::io("open", source)(errno.into()))?;
-        let file = File::from(file);
-        let found = file.metadata().map_err(Error::io("read", source))?;
-        if !found.is_file() {
-            return Err(Error::NotAFile { path: source.to_owned() });
+    fn moved(&self, (directory, name): (&Dir, &str), digest: Digest, size: u64) -> Result<(Digest, u64), Error> {
+        let source = directory.join(name);
+        let file = directory.file(name, Links::Refuse)?;
+        let found = file.metadata().map_err(Error::io("read", &source))?.len();
+        if found != size {
+            return Err(Error::Changed { path: source, expected: size, found });
         }
-        if found.len() != size {
-            return Err(Error::Changed { path: source.to_owned(), expected: size, found: found.len() });
-        }
-        finish_file(&file, source)?;
-        let path = self.blobs.join(digest.hex());
-        fs::rename(source, &path).map_err(Error::io("create", &path))?;
+        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(MODE))
+            .map_err(|errno| Error::io("change the mode of", &source)(errno.into()))?;
+        sync_file(&file, &source)?;
+        directory.rename(name, &self.blobs, digest.hex())?;
         Ok((digest, size))
     }
 
     /// Makes the directories durable; the files are already.
     fn finish(self) -> Result<(), Error> {
-        for directory in [&self.blobs, &self.root.join("blobs"), &self.root] {
-            super::replace::sync_directory(directory)?;
+        for directory in [&self.blobs, &self.all_blobs, self.root] {
+            directory.sync()?;
         }
         Ok(())
     }
@@ -264,17 +283,16 @@ fn spec(what: &'static str) -> impl FnOnce(oci_spec::OciSpecError) -> Error {
     move |source| Error::Spec { what, source }
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut file = File::create_new(path).map_err(Error::io("create", path))?;
-    file.write_all(bytes).map_err(Error::io("write", path))?;
-    finish_file(&file, path)
+/// The mode of every file of a layout.
+const MODE: u32 = 0o644;
+
+fn write_file(directory: &Dir, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let path = directory.join(name);
+    let mut file = directory.create(name, MODE)?;
+    file.write_all(bytes).map_err(Error::io("write", &path))?;
+    sync_file(&file, &path)
 }
 
-fn finish_file(file: &File, path: &Path) -> Result<(), Error> {
-    file.set_permissions(Permissions::from_mode(0o644)).map_err(Error::io("change the mode of", path))?;
+fn sync_file(file: &File, path: &Path) -> Result<(), Error> {
     file.sync_all().map_err(Error::io("sync", path))
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(Error::io("change the mode of", path))
 }

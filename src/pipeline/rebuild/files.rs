@@ -8,6 +8,7 @@ use oci::layout;
 
 use crate::error::Error;
 use crate::pipeline::opened::blob_name;
+use crate::pipeline::whose;
 
 /// A file of both sides, or of one.
 #[derive(Debug)]
@@ -76,7 +77,8 @@ fn rename(files: &mut BTreeMap<String, (PathBuf, bool)>, roles: &BTreeMap<PathBu
     }
 }
 
-/// Every file below `directory`: name to path, and whether it is a blob.
+/// Every file below `directory` that belongs to a build: name to path, and whether it is a blob. The lists of
+/// a later dry run, and what runs need meanwhile, do not.
 fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
     let mut found = BTreeMap::new();
     let mut pending = vec![(directory.to_owned(), String::new())];
@@ -86,6 +88,9 @@ fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
             let entry = entry.map_err(failed)?;
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() && (name == whose::DRY_RUN || entry.path().join(host::scratch::MARK).is_file()) {
+                continue;
+            }
             if kind.is_dir() {
                 pending.push((entry.path(), format!("{name}/")));
             } else if !kind.is_file() {

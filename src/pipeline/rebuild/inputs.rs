@@ -1,11 +1,11 @@
 //! The inputs of a build that is repeated: as they were recorded, or said to be others.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use builder::apt;
 use clap::ValueEnum as _;
 use composer::scan;
+use host::Dir;
 use model::{Digest, Epoch};
 
 use super::{Target, Wanted};
@@ -29,7 +29,7 @@ pub(super) struct Repeat<'a> {
     /// Where the second build goes.
     pub(super) output: &'a Path,
     /// Where the neighbours' manifests can lie meanwhile.
-    pub(super) scratch: &'a Path,
+    pub(super) scratch: &'a Dir,
 }
 
 impl Repeat<'_> {
@@ -85,9 +85,9 @@ impl Repeat<'_> {
     /// The neighbours' manifests as files: they were recorded whole.
     fn neighbours(&self) -> Result<Vec<PathBuf>, Error> {
         let write = |(number, neighbour): (usize, &serde_json::Value)| {
-            let path = self.scratch.join(format!("neighbour-{number}.json"));
-            fs::write(&path, neighbour.to_string()).map_err(|error| Error::io("write", &path, &error))?;
-            Ok(path)
+            let name = format!("neighbour-{number}.json");
+            self.scratch.write(&name, neighbour.to_string().as_bytes(), 0o600)?;
+            Ok(self.scratch.join(name))
         };
         self.target.record.inputs.neighbours.iter().enumerate().map(write).collect()
     }

@@ -197,3 +197,14 @@ fn names_are_exchanged_and_renamed_only_to_new_ones() {
     dir.rename_to_new("a", &dir, "c").unwrap();
     assert_eq!(dir.names().unwrap(), ["b", "c"]);
 }
+
+#[test]
+fn a_tree_that_is_deeper_than_any_run_makes_one_is_not_walked_to_its_end() {
+    let (folder, dir) = place();
+    let mut at = dir.create_directory("deep", 0o755).unwrap();
+    for _ in 0..DEPTH {
+        at = at.create_directory("d", 0o755).unwrap();
+    }
+    assert!(dir.remove_tree("deep").is_err());
+    assert!(folder.path().join("m/deep").is_dir());
+}

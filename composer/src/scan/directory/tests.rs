@@ -35,11 +35,19 @@ fn every_kind_of_file_is_seen_and_no_link_is_followed() {
 
 #[test]
 fn a_missing_directory_and_a_file_are_errors_that_name_the_path() {
-    for path in ["/no/such/place", "/proc/self/status"] {
-        match directory(Path::new(path), &Options::default()) {
-            Err(Error::Host(host::Error::Io { path: named, .. })) => assert_eq!(named, Path::new(path)),
-            other => panic!("{other:?}"),
-        }
+    let host::Error::Io { path, .. } = refused("/no/such/place") else { panic!("nothing is there") };
+    assert_eq!(path, Path::new("/no/such/place"));
+    let host::Error::Place { path, fault } = refused("/proc/self/status") else { panic!("it is a file") };
+    assert_eq!(
+        (path.as_path(), fault),
+        (Path::new("/proc/self/status"), host::Fault::NotADirectory(host::error::Kind::File))
+    );
+}
+
+fn refused(path: &str) -> host::Error {
+    match directory(Path::new(path), &Options::default()) {
+        Err(Error::Host(error)) => error,
+        other => panic!("{other:?}"),
     }
 }
 

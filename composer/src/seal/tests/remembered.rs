@@ -119,7 +119,8 @@ fn a_store_that_lost_an_object_gets_it_again_and_a_spool_takes_it_from_the_sourc
     World::age();
     let path = world.root.path().join("store");
     let build = || {
-        let (store, cache) = (Store::create(&path).unwrap(), DigestCache::open(&world.cache_file()).unwrap());
+        let root = host::Pinned::new(&path).unwrap().create().unwrap();
+        let (store, cache) = (Store::create(root).unwrap(), DigestCache::open(&world.cache_file()).unwrap());
         let sealed = seal(world.scanned(), &[&store], Some(&cache), &Silent).unwrap();
         cache.save().unwrap();
         sealed
@@ -140,7 +141,7 @@ fn a_store_that_lost_an_object_gets_it_again_and_a_spool_takes_it_from_the_sourc
     assert_eq!(build(), sealed);
     assert_eq!(inode(&object), before, "a known object stays");
 
-    let spool = Spool::create(world.root.path()).unwrap();
+    let spool = Spool::create(&host::Dir::open(world.root.path()).unwrap()).unwrap();
     let cache = DigestCache::open(&world.cache_file()).unwrap();
     assert_eq!(seal(world.scanned(), &[&spool], Some(&cache), &Silent).unwrap(), sealed);
     let extent = spool.locate(&file.verity, file.size).unwrap();

@@ -1,0 +1,272 @@
+//! A directory that appears whole or not at all, in the place of the one before.
+//!
+//! ```text
+//! .dist.partial-XXXX/    a scratch directory beside it: private, marked, locked
+//!     new/               what will be `dist`; after the exchange, what was
+//! dist/
+//! ```
+//!
+//! The two names are exchanged in one step. The old directory is then emptied of what was known as ours and
+//! goes with the scratch directory; whatever came there meanwhile is kept, and told of. No mark ever ships,
+//! and a killed run leaves nothing that the next one does not know.
+//!
+//! A mount point cannot be exchanged, and a parent that may not be written has no room for a scratch
+//! directory. There it lies inside of the directory, and the files are exchanged one by one: the *witness*,
+//! without which the directory is not taken for whole, is removed first and written last, and the file
+//! [`UNFINISHED`] is there meanwhile.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::PathBuf;
+
+use rustix::fs::FileType;
+
+use crate::dir::{Dir, Links, temporary_name};
+use crate::error::{Error, Fault};
+use crate::listing::Listing;
+use crate::scratch::{self, Scratch};
+
+/// The file in a directory whose files are being exchanged one by one.
+pub const UNFINISHED: &str = ".module-builder-unfinished";
+
+/// What the file holds.
+const UNFINISHED_TEXT: &[u8] =
+    b"module-builder was about to replace the files in this directory. Run the build again to finish it.\n";
+
+/// The new directory in the scratch directory.
+const NEW: &str = "new";
+/// The old one, where two names cannot be exchanged.
+const OLD: &str = "old";
+
+/// How often the old directory is looked at again when somebody changes it meanwhile.
+const RACES: usize = 16;
+
+/// A directory in the making. Dropped before [`Staged::commit`], it removes itself.
+#[derive(Debug)]
+pub struct Staged {
+    scratch: Scratch,
+    new: Dir,
+    parent: Dir,
+    name: OsString,
+    /// The old directory, where the files are exchanged one by one.
+    within: Option<Dir>,
+}
+
+impl Staged {
+    /// Makes an empty directory that is to become `name` in `parent`.
+    ///
+    /// # Errors
+    /// When it cannot be made beside `name`, nor in it.
+    pub fn new(parent: &Dir, name: impl AsRef<OsStr>) -> Result<Self, Error> {
+        let name = name.as_ref();
+        let prefix = prefix(name);
+        let (scratch, within) = match parent.kind(name)? {
+            Some(FileType::Directory) => {
+                let old = parent.directory(name, Links::Refuse)?;
+                scratch::remove_abandoned(&old, &prefix);
+                let beside = if parent.is_mount_point(name)? { None } else { beside(parent, &prefix)? };
+                match beside {
+                    Some(scratch) => (scratch, None),
+                    None => (Scratch::new(&old, &prefix)?, Some(old)),
+                }
+            }
+            _ => (Scratch::new(parent, &prefix)?, None),
+        };
+        let new = scratch.dir().create_directory(NEW, 0o755)?;
+        Ok(Self { scratch, new, parent: parent.try_clone()?, name: name.to_owned(), within })
+    }
+
+    /// The directory in the making. Nobody else can enter it.
+    #[must_use]
+    pub fn dir(&self) -> &Dir {
+        &self.new
+    }
+
+    /// Makes the directory durable and puts it in the place of the old one, which `list` looks through: it
+    /// gives what is ours in it, or an error when something is not. `witness` is the file without which the
+    /// directory is not whole. Files in directories below must be durable already.
+    ///
+    /// Gives the place of what came into the old directory between the look and the exchange, if anything did.
+    ///
+    /// # Errors
+    /// When `list` finds something that may not be removed, something else than a directory is there, or the
+    /// system refuses. The old directory is then whole, but where the files were exchanged one by one.
+    pub fn commit<E: From<Error>>(
+        self,
+        witness: impl AsRef<OsStr>,
+        mut list: impl FnMut(&Dir) -> Result<Listing, E>,
+    ) -> Result<Option<PathBuf>, E> {
+        sync(&self.new)?;
+        let old = match &self.within {
+            Some(target) => {
+                let old = list(target)?;
+                self.exchange_files(target, &old, witness.as_ref())?;
+                Some((self.new.try_clone()?, old))
+            }
+            None => self.exchange(&mut list)?,
+        };
+        let Some((directory, listing)) = old else { return Ok(None) };
+        listing.remove(&directory);
+        remove_marks(&directory);
+        Ok(self.let_go())
+    }
+
+    /// Takes the old directory's place; gives the old one, which is then in this one's.
+    fn exchange<E: From<Error>>(
+        &self,
+        list: &mut impl FnMut(&Dir) -> Result<Listing, E>,
+    ) -> Result<Option<(Dir, Listing)>, E> {
+        let room = self.scratch.dir();
+        for _ in 0..RACES {
+            let old = match self.parent.kind(&self.name)? {
+                None => match room.rename_to_new(NEW, &self.parent, &self.name) {
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => continue,
+                    done => {
+                        done?;
+                        self.parent.sync()?;
+                        return Ok(None);
+                    }
+                },
+                // The next call says what is there instead of a directory.
+                Some(_) => self.parent.directory(&self.name, Links::Refuse)?,
+            };
+            let listing = list(&old)?;
+            match room.exchange(NEW, &self.parent, &self.name) {
+                Ok(true) => {}
+                Ok(false) => self.replace_in_two_steps()?,
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error.into()),
+            }
+            self.parent.sync()?;
+            return Ok(Some((old, listing)));
+        }
+        Err(Error::Place { path: self.parent.join(&self.name), fault: Fault::Replaced }.into())
+    }
+
+    /// For file systems that cannot exchange names, such as NFS: between the two steps there is no
+    /// directory, but never half of one.
+    fn replace_in_two_steps(&self) -> Result<(), Error> {
+        let room = self.scratch.dir();
+        self.parent.rename_to_new(&self.name, room, OLD)?;
+        if let Err(error) = room.rename_to_new(NEW, &self.parent, &self.name) {
+            // If this fails, too, then somebody else has put a directory there.
+            let _ = room.rename_to_new(OLD, &self.parent, &self.name);
+            return Err(error);
+        }
+        room.rename_to_new(OLD, room, NEW)
+    }
+
+    /// Exchanges the files of the two directories one by one.
+    fn exchange_files(&self, target: &Dir, old: &Listing, witness: &OsStr) -> Result<(), Error> {
+        if target.kind(UNFINISHED)?.is_none() {
+            target.write(UNFINISHED, UNFINISHED_TEXT, 0o644)?;
+        }
+        target.sync()?;
+        if target.kind(witness)?.is_some() {
+            target.remove_file(witness)?;
+            target.sync()?;
+        }
+        for name in self.new.names()? {
+            if name != witness {
+                self.exchange_file(target, &name)?;
+            }
+        }
+        // What only the old directory had.
+        old.remove(target);
+        target.sync()?;
+        if self.new.kind(witness)?.is_some() {
+            self.exchange_file(target, witness)?;
+            target.sync()?;
+        }
+        target.remove_file(UNFINISHED)?;
+        target.sync()
+    }
+
+    fn exchange_file(&self, target: &Dir, name: &OsStr) -> Result<(), Error> {
+        if target.kind(name)?.is_none() {
+            return self.new.rename_to_new(name, target, name);
+        }
+        if self.new.exchange(name, target, name)? {
+            return Ok(());
+        }
+        let room = self.scratch.dir();
+        target.rename_to_new(name, room, OLD)?;
+        self.new.rename_to_new(name, target, name)?;
+        room.rename_to_new(OLD, &self.new, name)
+    }
+
+    /// Removes what is left of the old directory, if nothing is in it; otherwise it is moved out of this one,
+    /// which is about to go.
+    fn let_go(self) -> Option<PathBuf> {
+        let room = self.scratch.dir();
+        if room.remove_directory(NEW).is_ok() || matches!(room.kind(NEW), Ok(None)) {
+            return None;
+        }
+        let around = self.within.as_ref().unwrap_or(&self.parent);
+        let mut kept = self.name.clone();
+        kept.push(".kept");
+        let kept = temporary_name("", &kept);
+        match room.rename_to_new(NEW, around, &kept) {
+            Ok(()) => Some(around.join(kept)),
+            Err(_) => Some(self.scratch.keep().join(NEW)),
+        }
+    }
+}
+
+/// A scratch directory in `parent`; none when nothing may be made there.
+fn beside(parent: &Dir, prefix: &str) -> Result<Option<Scratch>, Error> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match Scratch::new(parent, prefix) {
+        Err(Error::Io { source, .. }) if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) => Ok(None),
+        made => made.map(Some),
+    }
+}
+
+/// The longest part of the name that is in its scratch directory's, in bytes.
+const NAME_LIMIT: usize = 128;
+
+/// The beginning of the name of a scratch directory for `name`.
+fn prefix(name: &OsStr) -> String {
+    let text = name.to_string_lossy();
+    format!(".{}.partial-", &text[..text.floor_char_boundary(NAME_LIMIT)])
+}
+
+/// Whether `name` in `directory` is the mark of a replacing that did not come to its end.
+#[must_use]
+pub fn is_unfinished_mark(directory: &Dir, name: &OsStr) -> bool {
+    name == UNFINISHED
+        && directory
+            .read(name, Links::Refuse, UNFINISHED_TEXT.len() as u64)
+            .is_ok_and(|text| UNFINISHED_TEXT.starts_with(&text))
+}
+
+/// Whether the files of `directory` were being exchanged one by one when a run was killed.
+#[must_use]
+pub fn is_unfinished(directory: &Dir) -> bool {
+    is_unfinished_mark(directory, OsStr::new(UNFINISHED))
+}
+
+/// Removes what runs needed in `directory` meanwhile.
+fn remove_marks(directory: &Dir) {
+    scratch::remove_abandoned(directory, ".");
+    if is_unfinished(directory) {
+        let _ = directory.remove_file(UNFINISHED);
+    }
+}
+
+/// Makes the files in `directory` durable, and the names of those below.
+fn sync(directory: &Dir) -> Result<(), Error> {
+    for name in directory.names()? {
+        match directory.kind(&name)? {
+            Some(FileType::Directory) => directory.directory(&name, Links::Refuse)?.sync()?,
+            _ => directory
+                .file(&name, Links::Refuse)?
+                .sync_all()
+                .map_err(Error::io("make durable", &directory.join(&name)))?,
+        }
+    }
+    directory.sync()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Which files of an output directory are a run's own, so that the next run may replace them.
+//!
+//! This is the one list. Ours are, as regular files (never as links, never as directories):
+//!
+//! - where `build.json` is a build's record: that file, what it lists of [`OUTPUTS`], the blobs that a listed
+//!   `oci/index.json` leads to, [`LATER`], and `dry-run/` with a dry run's [`LISTS`];
+//! - where there are [`LISTS`] and nothing else, and `manifest.json` is a module's manifest in the form that
+//!   a dry run writes: these three;
+//! - where a replacing file by file did not come to its end (`host::staged::UNFINISHED`): all of these.
+//!
+//! A record can come with the module's sources and list anything, so it chooses from fixed names only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use host::error::Kind;
+use host::{Dir, Links, Listing, Whose, staged};
+use model::{Digest, Manifest};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::Error;
+
+/// The record of a build, which is written last: without it, results are not whole.
+pub(crate) const RECORD: &str = "build.json";
+
+/// The files whose digests are recorded, where they are written.
+pub(crate) const OUTPUTS: [&str; 8] = [
+    "composefs.digest",
+    "file-list.txt",
+    "manifest.json",
+    "module.cfs",
+    "module.tar",
+    LAYOUT_INDEX,
+    "oci/oci-layout",
+    "package-list.txt",
+];
+
+/// What other verbs put beside a build.
+const LATER: [&str; 6] = [
+    "sbom.cdx.json",
+    "provenance.json",
+    "vex.cdx.json",
+    "requirements.json",
+    "module.cfs.sigstore.json",
+    "module.cfs.cosign-bundle",
+];
+
+/// What a dry run writes.
+pub(crate) const LISTS: [&str; 3] = ["file-list.txt", "manifest.json", "package-list.txt"];
+
+/// Where the lists of a dry run go in a directory that holds a build.
+pub(crate) const DRY_RUN: &str = "dry-run";
+
+const LAYOUT: &str = "oci";
+const LAYOUT_INDEX: &str = "oci/index.json";
+
+/// The only directories that can be ours.
+const DIRECTORIES: [&str; 4] = [LAYOUT, "oci/blobs", "oci/blobs/sha256", DRY_RUN];
+
+/// The largest record that is read, in bytes.
+const RECORD_LIMIT: u64 = 256 << 20;
+/// The largest manifest that is read, in bytes.
+const MANIFEST_LIMIT: u64 = 4 << 20;
+
+/// How many foreign files an error names.
+const NAMED: usize = 5;
+
+/// What lies in the output directory `directory`, all of it ours.
+///
+/// # Errors
+/// When something is somebody else's, or cannot be read.
+pub(crate) fn list(directory: &Dir) -> Result<Listing, Error> {
+    let ours = ours(directory)?;
+    let whose = |path: &Path, kind| {
+        let is_directory = DIRECTORIES.iter().any(|name| Path::new(name) == path);
+        if ours.contains(path) && is_directory == (kind == Kind::Directory) { Whose::Ours } else { Whose::Foreign }
+    };
+    let listing = Listing::new(directory, &whose)?;
+    match listing.foreign() {
+        [] => Ok(listing),
+        foreign => Err(holds_foreign(directory, foreign)),
+    }
+}
+
+fn holds_foreign(directory: &Dir, foreign: &[PathBuf]) -> Error {
+    let mut error = Error::input(format!("{} holds files that no build wrote", directory.path().display()));
+    error.causes = foreign.iter().take(NAMED).map(|path| directory.join(path).display().to_string()).collect();
+    if foreign.len() > NAMED {
+        error.causes.push(format!("and {} more", foreign.len() - NAMED));
+    }
+    error.hint("a build replaces its output directory: move them away, or name another directory with --output")
+}
+
+/// Whether a build was written to `directory`, whole or not.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn holds_build(directory: &Dir) -> Result<bool, Error> {
+    Ok(staged::is_unfinished(directory) || recorded(directory)?.is_some())
+}
+
+fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
+    let recorded = recorded(directory)?;
+    let is_unfinished = staged::is_unfinished(directory);
+    if recorded.is_none() && !is_unfinished {
+        let lists = if is_dry_run(directory)? { &LISTS[..] } else { &[] };
+        return Ok(lists.iter().map(PathBuf::from).collect());
+    }
+    let is_listed = |name: &str| is_unfinished || recorded.as_ref().is_some_and(|listed| listed.contains_key(name));
+    let is_file_here = |name: &&str| !name.starts_with("oci/") && is_listed(name);
+    let mut ours: BTreeSet<PathBuf> = OUTPUTS.into_iter().filter(is_file_here).map(PathBuf::from).collect();
+    ours.extend(LATER.into_iter().chain([RECORD]).map(PathBuf::from));
+    if is_listed(LAYOUT_INDEX)
+        && let Some(layout) = below(directory, LAYOUT)?
+    {
+        let artifact = ["manifest.json", "module.cfs"].map(|name| recorded.as_ref()?.get(name).copied().flatten());
+        let known = artifact.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
+        let paths = oci::layout::paths(&layout, &known)?;
+        // Another directory of this name leads to nothing.
+        ours.extend((!paths.is_empty()).then(|| PathBuf::from(LAYOUT)));
+        ours.extend(paths.into_iter().map(|path| Path::new(LAYOUT).join(path)));
+    }
+    if let Some(lists) = below(directory, DRY_RUN)?
+        && is_dry_run(&lists)?
+    {
+        ours.insert(PathBuf::from(DRY_RUN));
+        ours.extend(LISTS.map(|name| Path::new(DRY_RUN).join(name)));
+    }
+    Ok(ours)
+}
+
+/// The directory `name`; none when there is none, or something else.
+fn below(directory: &Dir, name: &str) -> Result<Option<Dir>, Error> {
+    match directory.directory(name, Links::Refuse) {
+        Ok(below) => Ok(Some(below)),
+        Err(host::Error::Place { .. }) => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The content of the regular file `name`; none when there is nothing, or something that is none of ours.
+fn read(directory: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    match directory.read_if_there(name, Links::Refuse, limit) {
+        Err(host::Error::Place { .. }) => Ok(None),
+        read => Ok(read?),
+    }
+}
+
+/// The outputs that a record lists, with their sha256 where it tells it.
+type Recorded = BTreeMap<String, Option<Digest>>;
+
+/// What the record in `directory` lists; none when there is no record.
+fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
+    // As little of the form as tells a record from another `build.json`: a record of another version is
+    // a build's, too.
+    #[derive(Deserialize)]
+    struct Record {
+        #[serde(rename = "format")]
+        _format: u32,
+        inputs: Inputs,
+        outputs: Outputs,
+    }
+    #[derive(Deserialize)]
+    struct Inputs {
+        tool: String,
+    }
+    let Some(bytes) = read(directory, RECORD, RECORD_LIMIT)? else { return Ok(None) };
+    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
+    let is_ours = record.inputs.tool.starts_with(concat!(env!("CARGO_PKG_NAME"), " "));
+    Ok(is_ours.then_some(record.outputs.0))
+}
+
+/// The outputs of a record whose names are those of a build's. Other names, however many, are not kept.
+struct Outputs(Recorded);
+
+impl<'de> Deserialize<'de> for Outputs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self(Recorded::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Outputs {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the outputs of a build")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        #[derive(Deserialize)]
+        struct Output {
+            #[serde(default)]
+            sha256: Option<String>,
+        }
+        while let Some(name) = map.next_key::<String>()? {
+            if OUTPUTS.contains(&&*name) {
+                let output: Output = map.next_value()?;
+                self.0.insert(name, output.sha256.and_then(|text| text.parse().ok()));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn is_dry_run(directory: &Dir) -> Result<bool, Error> {
+    let whose = |path: &Path, kind| match LISTS.iter().any(|name| Path::new(name) == path) {
+        true if kind == Kind::File => Whose::Ours,
+        _ => Whose::Foreign,
+    };
+    let is_alone = Listing::new(directory, &whose)?.foreign().is_empty();
+    let mut there = LISTS.into_iter().map(|name| directory.kind(name));
+    if !is_alone || !there.all(|kind| matches!(kind, Ok(Some(_)))) {
+        return Ok(false);
+    }
+    let Some(bytes) = read(directory, "manifest.json", MANIFEST_LIMIT)? else { return Ok(false) };
+    Ok(Manifest::parse(&bytes).manifest.is_some_and(|manifest| manifest.canonical_json() == bytes))
+}
+
+#[cfg(test)]
+mod tests;
