@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 
 use crate::dir::{Dir, Links};
 use crate::error::{Error, Kind};
-use crate::scratch::is_marked;
+use crate::scratch::{is_marked, is_unborn};
 use crate::staged::is_unfinished_mark;
 
 /// Whose a file or directory is.
@@ -56,7 +56,7 @@ impl Listing {
                 FileType::RegularFile if is_unfinished_mark(directory, &name) => {}
                 FileType::RegularFile if judge(&path, kind.into()) == Whose::Ours => self.files.push((path, identity)),
                 FileType::Directory => match directory.directory(&name, Links::Refuse) {
-                    Ok(inner) if is_marked(&inner) => {}
+                    Ok(inner) if is_marked(&inner) || is_unborn(&name, &inner) => {}
                     Ok(inner) if judge(&path, kind.into()) == Whose::Ours => {
                         self.directories.push((path.clone(), identity));
                         self.add(&inner, &path, judge)?;

@@ -14,13 +14,16 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::dir::{Dir, Links, temporary_name};
-use crate::error::Error;
+use crate::error::{Error, Fault};
 
 /// The file that marks a directory as one of ours.
 pub const MARK: &str = ".module-builder-scratch";
 
 /// What the file holds.
 const MARK_TEXT: &[u8] = b"A temporary directory of module-builder. It may be removed when no build runs.\n";
+
+/// How often a run begins again when another takes its directory for abandoned.
+const RACES: usize = 16;
 
 /// A locked and marked temporary directory.
 #[derive(Debug)]
@@ -39,13 +42,29 @@ impl Scratch {
     /// When none can be made there.
     pub fn new(parent: &Dir, prefix: &str) -> Result<Self, Error> {
         remove_abandoned(parent, prefix);
+        for _ in 0..RACES {
+            match Self::try_new(parent, prefix) {
+                Ok(Some(scratch)) => return Ok(scratch),
+                Ok(None) => {}
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Self::try_new(parent, prefix)?.ok_or_else(|| Error::Place { path: parent.join(prefix), fault: Fault::Replaced })
+    }
+
+    /// As [`Scratch::new`]; none, or not found, when another run took the directory for abandoned before it had
+    /// its lock and its mark.
+    fn try_new(parent: &Dir, prefix: &str) -> Result<Option<Self>, Error> {
         let name = temporary_name(prefix, OsStr::new(""));
         let directory = parent.create_directory(&name, 0o700)?;
-        // Without its mark nobody else touches it yet. Where there are no locks nothing is ever taken for
-        // abandoned.
-        let _ = lock(&directory);
+        // Where there are no locks nothing is ever taken for abandoned.
+        if lock(&directory) == Err(Errno::WOULDBLOCK) {
+            let _ = parent.remove_directory(&name);
+            return Ok(None);
+        }
         directory.write(MARK, MARK_TEXT, 0o600)?;
-        Ok(Self { parent: parent.try_clone()?, name, directory, stays: false })
+        Ok(Some(Self { parent: parent.try_clone()?, name, directory, stays: false }))
     }
 
     /// The directory.
@@ -96,14 +115,29 @@ pub fn remove_abandoned(parent: &Dir, prefix: &str) {
         let Ok(directory) = parent.directory(&name, Links::Refuse) else { continue };
         if is_marked(&directory) && lock(&directory).is_ok() {
             let _ = remove(parent, &name, &directory);
+        } else if is_unborn(&name, &directory) && lock(&directory).is_ok() {
+            // A run that was killed before it made the mark, or after it had removed it. Of a directory that
+            // is not empty nothing goes.
+            let _ = parent.remove_directory(&name);
         }
     }
+}
+
+/// Whether the directory is empty and has a name such as [`temporary_name`] makes, and a dot before it: a run
+/// that had no time for more.
+pub(crate) fn is_unborn(name: &OsStr, directory: &Dir) -> bool {
+    const DIGITS: usize = 16;
+    let bytes = name.as_bytes();
+    let Some((rest, digits)) = bytes.len().checked_sub(DIGITS).map(|at| bytes.split_at(at)) else { return false };
+    let has_form = rest.starts_with(b".") && rest.ends_with(b".") && digits.iter().all(u8::is_ascii_hexdigit);
+    has_form && directory.names().is_ok_and(|names| names.is_empty())
 }
 
 /// Whether the directory carries the mark of a run.
 #[must_use]
 pub fn is_marked(directory: &Dir) -> bool {
-    directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64).is_ok_and(|text| text == MARK_TEXT)
+    // A run can be killed while it writes the mark.
+    directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64).is_ok_and(|text| MARK_TEXT.starts_with(&text))
 }
 
 /// Removes the open directory, if `name` is still its name: its content first and the mark last, so that a
@@ -157,7 +191,20 @@ mod tests {
         fs::write(path(".x.partial-file"), "").unwrap();
         std::os::unix::fs::symlink(".x.partial-notes", path(".x.partial-link")).unwrap();
 
+        // Killed before there was a mark, while it was written, and after it was removed.
+        let unborn = path(".x.partial-.0123456789abcdef");
+        let half = path(".x.partial-.half");
+        let theirs = path(".x.partial-.fedcba9876543210");
+        for directory in [&unborn, &half, &theirs] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(half.join(MARK), &MARK_TEXT[..5]).unwrap();
+        fs::write(theirs.join("thesis"), "years of work").unwrap();
+
         let next = Scratch::new(&parent, PREFIX).unwrap();
+        assert!(!unborn.exists() && !half.exists());
+        assert!(theirs.join("thesis").is_file());
+        fs::remove_dir_all(theirs).unwrap();
         assert!(living.path().join("half").is_file(), "another run is at work there");
         assert!(!path(".x.partial-killed").exists());
         assert!(path(".x.partial-notes/thesis").is_file());

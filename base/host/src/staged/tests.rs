@@ -176,6 +176,7 @@ fn an_exchange_one_by_one_that_does_not_end_shows_and_the_next_run_ends_it() {
     second.exchange_file(&old, OsStr::new("list")).unwrap();
     std::mem::forget(second);
     assert!(is_unfinished(&old) && !dist.join("record").exists());
+    fs::create_dir(dist.join(".dist.partial-.0123456789abcdef")).unwrap();
     assert!(list(&old).unwrap().foreign().is_empty(), "what runs need themselves is nobody's");
     // The killed run's lock is still held by this process, so its scratch directory stays here.
     put(folder.path(), &["record"], "three");
