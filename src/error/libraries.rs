@@ -27,6 +27,8 @@ impl From<&host::Error> for Error {
             Fault::NotADirectory(_) => "name a directory",
             Fault::TooLarge { .. } => "name another file: no file of this kind is as large",
             Fault::Replaced => "let nobody else write into this directory while a build runs",
+            Fault::Foreign { .. } => "let it belong to the user who runs this, or remove it",
+            Fault::Writable { .. } => "let nobody else write to it: `chmod go-w`",
             Fault::Name => "name a file or directory by its name",
         };
         Self::input(error.to_string()).hint(hint)
