@@ -129,7 +129,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
 
 fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
     let resolution = closure(request, packages, inputs, ui)?;
-    let in_use = Some(packages.cache.in_use()?);
+    let in_use = Some(packages.cache.in_use(ui)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
     let explanation =

@@ -4,7 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use host::lock::{self, Hold, Lock};
 use model::Digest;
+use model::observe::Observer;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
@@ -17,18 +19,18 @@ use super::transfer::{Failure, Wanted, check_size};
 /// It is renamed to its final name as it is. Another process that waited for the lock then holds
 /// the finished file; it sees by the name that this is no part file any more.
 pub(super) struct Part {
-    file: File,
+    file: Lock,
     path: PathBuf,
 }
 
 impl Part {
     /// Opens or makes the part file and waits for its lock. `None`: the name was taken away
     /// meanwhile, which means that somebody else finished it (or cleaned up): look again.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-        let file = File::options().create(true).truncate(false).read(true).write(true).mode(0o644).open(path)?;
-        file.lock()?;
-        let mine = file.metadata()?;
+    pub(super) fn open(path: &Path, observer: &dyn Observer) -> Result<Option<Self>, FetchFault> {
+        use std::os::unix::fs::MetadataExt;
+        let file = lock::open(path).and_then(|file| file.hold(Hold::Alone, observer));
+        let file = file.map_err(|error| unusable(&error))?;
+        let mine = file.file().metadata().map_err(|error| disk(path, &error))?;
         let same = fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
         Ok(same.then(|| Self { file, path: path.to_owned() }))
     }
@@ -44,7 +46,7 @@ impl Part {
         target: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<(), Failure> {
-        let resumed = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
+        let resumed = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         let outcome = self.attempt(client, wanted, progress);
         if resumed > 0 && matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. }))) {
             // The fault may lie in what an earlier run left: once more, from the beginning.
@@ -55,17 +57,17 @@ impl Part {
         }
         let failed = |error: io::Error| Failure::Final(disk(target, &error));
         use std::os::unix::fs::PermissionsExt;
-        self.file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+        self.file.file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
         fs::rename(&self.path, target).map_err(failed)
     }
 
     fn restart(&mut self) -> Result<(), Failure> {
-        let outcome = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        let outcome = self.file.file().set_len(0).and_then(|()| self.file.file_mut().seek(SeekFrom::Start(0)));
         outcome.map(|_| ()).map_err(|e| Failure::Final(disk(&self.path, &e)))
     }
 
     fn attempt(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
-        let mut length = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
+        let mut length = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         if length > wanted.size {
             self.restart()?;
             length = 0;
@@ -77,8 +79,8 @@ impl Part {
             }
             self.append(&mut body, start, wanted, progress)?;
         }
-        self.file.seek(SeekFrom::Start(0)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
-        let found = digest(&mut self.file).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        self.file.file_mut().seek(SeekFrom::Start(0)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        let found = digest(self.file.file_mut()).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
         if found == wanted.sha256 {
             return Ok(());
         }
@@ -121,7 +123,7 @@ impl Part {
         wanted: &Wanted<'_>,
         progress: &dyn Fn(u64),
     ) -> Result<(), Failure> {
-        self.file.seek(SeekFrom::Start(start)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        self.file.file_mut().seek(SeekFrom::Start(start)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
         let mut buffer = vec![0; 128 << 10];
         let mut length = start;
         loop {
@@ -139,9 +141,17 @@ impl Part {
                 self.restart()?;
                 return Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found: length }));
             }
-            self.file.write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+            self.file.file_mut().write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
             progress(count as u64);
         }
+    }
+}
+
+/// The fault of a file that is not ours, or that the system would not open.
+pub(super) fn unusable(error: &host::Error) -> FetchFault {
+    match error {
+        host::Error::Io { path, source, .. } => disk(path, source),
+        host::Error::Place { .. } => FetchFault::Io { message: error.to_string(), full: false },
     }
 }
 

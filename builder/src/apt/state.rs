@@ -4,13 +4,16 @@
 //! both at nothing keeps the host's configuration out (apt.conf(5)). What is written here is all
 //! that apt knows, beside its own defaults.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use model::observe::{Event, Observer};
 use model::{Arch, Digest};
 
 use super::keyring::Keyring;
@@ -18,7 +21,11 @@ use super::settings::{Access, Source};
 use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
+use host::patience;
 use host::process::{self, Captured};
+
+/// How long apt goes without a word.
+const MOMENT: Duration = Duration::from_secs(10);
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]
@@ -41,7 +48,7 @@ pub(super) struct Target {
 
 impl State {
     /// Opens (and makes) the state for `settings`, and waits until no other process has it.
-    pub(super) fn open(settings: &Settings, cache: &Cache) -> Result<Self, Error> {
+    pub(super) fn open(settings: &Settings, cache: &Cache, observer: &dyn Observer) -> Result<Self, Error> {
         let sources = settings.sources()?;
         let is_secure = sources.iter().any(|source| source.uri.starts_with("https:"));
         if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
@@ -49,8 +56,8 @@ impl State {
         }
         let keyring = Keyring::open(settings)?;
         let key_of_state = settings.state_key(&sources, keyring.sha256());
-        let lock = cache.lock(&format!("apt-{}", key_of_state.hex()))?;
-        let directory = absolute(&cache.apt_state(&key_of_state)?)?;
+        let lock = cache.lock(&format!("apt-{}", key_of_state.hex()), observer)?;
+        let directory = absolute(&own_state(cache, &key_of_state, observer)?)?;
         cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
         for name in ["etc", "keyrings", "lists/partial", "archives/partial", "tmp", "log"] {
             let path = directory.join(name);
@@ -68,7 +75,7 @@ impl State {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.directory.join(name);
-        if fs::read(&path).is_ok_and(|old| old == bytes) {
+        if host::open::read(&path, bytes.len() as u64).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
         let write = || {
@@ -123,7 +130,8 @@ impl State {
     ///
     /// The mark `complete` says that the lists belong together: apt moves them into place one by one,
     /// and checks them only when they come. Without it they are dropped, and offline work refused.
-    pub(super) fn update(&self) -> Result<(), Error> {
+    /// However slow the archives are, the run says what it waits for.
+    pub(super) fn update(&self, observer: &dyn Observer) -> Result<(), Error> {
         let mark = self.directory.join("complete");
         let was_complete = mark.exists();
         if was_complete {
@@ -131,7 +139,12 @@ impl State {
         } else {
             self.forget()?;
         }
-        let outcome = self.apt_get(["-q", "update"])?;
+        let tell = |waited: Duration| {
+            let hosts: BTreeSet<&str> = self.sources.iter().map(|source| host_of(&source.uri)).collect();
+            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+            observer.event(Event::Note(format!("still waiting for {hosts} after {} seconds", waited.as_secs())));
+        };
+        let outcome = patience::telling(MOMENT, &tell, || self.apt_get(["-q", "update"]))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
         let good = outcome.status.success();
         // apt that ends by itself, even in an error, leaves either all old lists or all new ones.
@@ -236,6 +249,25 @@ impl State {
     }
 }
 
+/// The directory of the state; one that others may have written to is made again.
+fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<PathBuf, Error> {
+    match cache.apt_state(key) {
+        Err(cache::Error::NotOurs(error)) if cache.discard_apt_state(key)? => {
+            let message = format!("package lists in the cache are not used: {error}");
+            let cure = "nothing needs to be done: they are fetched again";
+            observer.event(Event::Warning { message, cure: cure.to_owned() });
+            Ok(cache.apt_state(key)?)
+        }
+        state => Ok(state?),
+    }
+}
+
+/// The host of an address, or the address of a place on this machine.
+fn host_of(uri: &str) -> &str {
+    let host = uri.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    if host.is_empty() { uri } else { host }
+}
+
 fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::Io { action, path: path.to_owned(), source }
 }
@@ -290,7 +322,9 @@ Acquire::AllowInsecureRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
 Acquire::Languages "none";
 Acquire::PDiffs "false";
-Acquire::Retries "3";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
 pkgCacheGen::ForceEssential ",";
 "#
     );
@@ -343,7 +377,7 @@ mod tests {
     fn a_missing_keyring_is_named() {
         let settings = Settings { keyring: Some(PathBuf::from("/nonexistent/keyring.gpg")), ..settings() };
         let cache = Cache::new(std::env::temp_dir().join("never-made"));
-        let error = State::open(&settings, &cache).unwrap_err();
+        let error = State::open(&settings, &cache, &model::observe::Silent).unwrap_err();
         assert!(
             matches!(error, Error::KeyringMissing { .. }) && error.to_string().contains("/nonexistent/keyring.gpg")
         );

@@ -1,15 +1,15 @@
 //! What the cache holds, and the removal of what was not used for long.
 
 use std::collections::BTreeMap;
-use std::fs::{self, TryLockError};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use host::lock::Hold;
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use super::{Cache, Error, failed};
+use super::{Cache, Error, failed, place};
 
 /// What an entry of the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,6 +25,8 @@ pub enum Kind {
     Digests,
     /// What packages list.
     Listings,
+    /// What builds wrote.
+    Records,
     /// What an interrupted run left.
     Temporary,
 }
@@ -39,6 +41,7 @@ impl Kind {
             Self::Rootfs => "root file systems",
             Self::Digests => "remembered digests of files",
             Self::Listings => "file lists of packages",
+            Self::Records => "records of results",
             Self::Temporary => "left by interrupted runs, or in use",
         }
     }
@@ -99,12 +102,10 @@ impl Cache {
         if !self.root.is_dir() {
             return Ok(GcReport::default());
         }
-        let (file, path) = self.lock_file("use")?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy { root: self.root.clone() }),
-            Err(TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
-        }
+        self.check_is_a_cache()?;
+        let Some(_alone) = self.lock_file("use")?.try_hold(Hold::Alone)? else {
+            return Err(Error::Busy { root: self.root.clone() });
+        };
         let mut report = GcReport::default();
         for (kind, path) in self.entries()? {
             let (bytes, last_use) = measure(&path)?;
@@ -115,7 +116,7 @@ impl Cache {
                 continue;
             }
             if !options.dry_run {
-                remove(&path)?;
+                self.remove(&path)?;
             }
             report.removed.push(Removed { kind, path, bytes });
         }
@@ -128,7 +129,7 @@ impl Cache {
     /// # Errors
     /// When a directory of the cache cannot be read.
     pub fn usage(&self) -> Result<Vec<Usage>, Error> {
-        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Temporary];
+        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records, Kind::Temporary];
         let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
         for (kind, path) in self.entries()? {
             // What another process takes away meanwhile is not there to be counted.
@@ -143,8 +144,9 @@ impl Cache {
 
     fn entries(&self) -> Result<Vec<(Kind, PathBuf)>, Error> {
         let mut entries = Vec::new();
-        for shelf in children(&self.root.join("debs/sha256"))? {
-            for path in children(&shelf)? {
+        for shelf in self.children("debs/sha256")? {
+            let Ok(below) = shelf.strip_prefix(&self.root) else { continue };
+            for path in self.children(below)? {
                 let whole = path.extension().is_some_and(|extension| extension == "deb");
                 entries.push((if whole { Kind::Deb } else { Kind::Temporary }, path));
             }
@@ -154,23 +156,53 @@ impl Cache {
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),
             (Kind::Listings, "listings"),
+            (Kind::Records, "records"),
             (Kind::Temporary, "tmp"),
         ];
         for (kind, name) in shelves {
-            entries.extend(children(&self.root.join(name))?.into_iter().map(|path| (kind, path)));
+            entries.extend(self.children(name)?.into_iter().map(|path| (kind, path)));
         }
         Ok(entries)
     }
+
+    /// What lies in the own directory `shelf`; nothing where there is none. A link is none: what it leads to
+    /// is not ours to count and to remove.
+    fn children(&self, shelf: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+        let shelf = self.root.join(shelf);
+        match self.own_directory(&shelf) {
+            Ok(directory) => Ok(directory.names()?.iter().map(|name| shelf.join(name)).collect()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fails for a directory that has no mark of a cache but something that no cache has: a slip of the pen
+    /// in `--cache-dir` shall cost nobody a directory `tmp`.
+    fn check_is_a_cache(&self) -> Result<(), Error> {
+        let dir = self.dir()?;
+        let names = dir.names()?;
+        if names.iter().any(|name| name == place::FILE) {
+            return Ok(());
+        }
+        match names.into_iter().find(|name| !NAMES.iter().any(|known| name == known)) {
+            Some(name) => Err(Error::NotACache { root: self.root.clone(), name: name.into() }),
+            None => Ok(()),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        let (Some(shelf), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        Ok(self.own_directory(shelf)?.remove_tree(name)?)
+    }
 }
 
-fn children(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(failed("read", directory)(source)),
-    };
-    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    paths.map_err(failed("read", directory))
+/// What lies in a cache's directory.
+const NAMES: [&str; 8] = ["apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+
+/// Whether a name is one of those that entries have.
+pub(super) fn is_entry(name: &Path) -> bool {
+    let bytes = name.as_os_str().as_encoded_bytes();
+    bytes.len() == 64 && bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The bytes below `path` and when it was last used.
@@ -181,10 +213,4 @@ fn measure(path: &Path) -> Result<(u64, SystemTime), Error> {
     let files = WalkDir::new(path).follow_links(false).into_iter().filter_map(Result::ok);
     let bytes = files.filter(|entry| entry.file_type().is_file());
     Ok((bytes.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum(), last_use))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    let is_directory = fs::symlink_metadata(path).map_err(failed("look at", path))?.is_dir();
-    let outcome = if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    outcome.map_err(failed("remove", path))
 }

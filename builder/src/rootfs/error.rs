@@ -35,6 +35,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file or directory of the cache is not what it has to be.
+    #[error(transparent)]
+    Host(#[from] host::Error),
     /// The namespaces of a build cannot be made.
     #[error("a build in the mode {tried} is not possible here: {what}")]
     NoRights {
