@@ -121,7 +121,7 @@ impl Cache {
 
     /// The open directory of the whole cache, made if need be; it is ours.
     fn dir(&self) -> Result<Dir, Error> {
-        if !self.root.is_dir() {
+        if !self.root.exists() {
             DirBuilder::new().recursive(true).mode(0o755).create(&self.root).map_err(failed("make", &self.root))?;
         }
         let dir = Dir::open(&self.root)?;

@@ -1,9 +1,15 @@
-//! The digests of files that an earlier build read.
+//! What earlier builds of this user read and wrote: the digests of files, and the records of results.
+//!
+//! Results lie where their module's files lie, and whoever writes the one can write the other. So the sha256
+//! of the record that a build left is kept in the cache, by the place where the results lie, and no other
+//! record is believed.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use builder::cache::Cache;
 use composer::seal::DigestCache;
+use host::Dir;
 use model::Digest;
 
 use crate::error::Error;
@@ -36,6 +42,41 @@ impl Remembered {
         let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
         Ok(open(&path)?)
     }
+}
+
+impl Remembered {
+    /// Whether a build of this user left a record with this sha256 in `output`.
+    pub(crate) fn knows(&self, output: &Path, record: &Digest) -> bool {
+        let Ok(name) = name(output) else { return false };
+        let path = self.cache.root().join("records").join(name);
+        let mut known = String::new();
+        let read = self.cache.file(&path).map(|file| file.take(RECORD_LIMIT).read_to_string(&mut known));
+        let knows = matches!(read, Ok(Ok(_))) && known == line(record);
+        if knows {
+            // The mark only delays eviction.
+            let _ = builder::cache::touch(&path);
+        }
+        knows
+    }
+
+    /// Remembers that a build left a record with this sha256 in `output`, where it is durable by now. A cache
+    /// that cannot be used costs time and nothing else.
+    pub(crate) fn know(&self, output: &Path, record: &Digest, ui: &Ui) {
+        let written = || -> Result<(), Error> {
+            let records = Dir::open(&self.cache.records()?)?;
+            Ok(records.replace(name(output)?, line(record).as_bytes(), 0o600)?)
+        };
+        if let Err(error) = written() {
+            ui.note(&format!("the next build will write the results again: {error}"));
+        }
+    }
+}
+
+/// The longest file in `records/` that is read.
+const RECORD_LIMIT: u64 = 256;
+
+fn line(record: &Digest) -> String {
+    format!("{record}\n")
 }
 
 /// The name of the file for builds that write to `output`, which need not exist.

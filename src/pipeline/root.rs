@@ -70,11 +70,18 @@ pub(crate) struct RootSummary {
 }
 
 impl Root {
-    /// Which package brought which path of `tree`, which was read from this root file system.
+    /// Which package brought which path of `tree`, which was read from this root file system. Where it was made
+    /// from packages, these are the ones, from a cache, too.
     pub(crate) fn ownership(&self, tree: &Tree<Source>) -> Result<Ownership, Error> {
         match &self.unpacked {
             Some(database) => Ok(Ownership::new(tree, database.clone())),
-            None => Ownership::read(tree),
+            None => {
+                let ownership = Ownership::read(tree)?;
+                if let Some(made) = &self.made {
+                    rootfs::check_packages(&ownership.packages(), &made.resolution)?;
+                }
+                Ok(ownership)
+            }
         }
     }
 

@@ -34,7 +34,7 @@ use host::process::{self, Flow};
 
 pub use entry::{Change, Inputs, Record, changes, key};
 pub use error::Error;
-pub use installed::Named;
+pub use installed::{Named, check_packages};
 pub use log::Failure;
 use plan::{Places, Rights};
 pub use rights::Mode;
