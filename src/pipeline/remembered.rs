@@ -7,7 +7,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use builder::cache::Cache;
+use builder::cache::{Cache, is_not_ours};
 use composer::seal::DigestCache;
 use host::Dir;
 use model::Digest;
@@ -28,7 +28,7 @@ impl Remembered {
     /// What is known for builds that write to `output`. A cache that cannot be used costs time and
     /// nothing else, so the build goes on without.
     pub(crate) fn open(&self, output: &Path, ui: &Ui) -> Option<DigestCache> {
-        match self.try_open(output) {
+        match self.try_open(output, ui) {
             Ok(digests) => Some(digests),
             Err(error) => {
                 ui.note(&format!("every file is read, since no digests can be remembered: {error}"));
@@ -37,18 +37,33 @@ impl Remembered {
         }
     }
 
-    fn try_open(&self, output: &Path) -> Result<DigestCache, Error> {
+    fn try_open(&self, output: &Path, ui: &Ui) -> Result<DigestCache, Error> {
         let path = self.cache.digests()?.join(name(output)?);
+        self.warn_of(&path, ui);
         let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
         Ok(open(&path)?)
     }
 }
 
 impl Remembered {
+    /// Says that an entry is not used, if that is because it is not ours.
+    fn warn_of(&self, path: &Path, ui: &Ui) {
+        match self.cache.file(path) {
+            Err(error) if is_not_ours(&error) => {
+                ui.warning(
+                    &format!("what the cache remembers is not used: {error}"),
+                    "nothing needs to be done: it is made again",
+                );
+            }
+            _ => {}
+        }
+    }
+
     /// Whether a build of this user left a record with this sha256 in `output`.
-    pub(crate) fn knows(&self, output: &Path, record: &Digest) -> bool {
+    pub(crate) fn knows(&self, output: &Path, record: &Digest, ui: &Ui) -> bool {
         let Ok(name) = name(output) else { return false };
         let path = self.cache.root().join("records").join(name);
+        self.warn_of(&path, ui);
         let mut known = String::new();
         let read = self.cache.file(&path).map(|file| file.take(RECORD_LIMIT).read_to_string(&mut known));
         let knows = matches!(read, Ok(Ok(_))) && known == line(record);

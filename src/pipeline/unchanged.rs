@@ -18,9 +18,10 @@ use oci::layout::{self, Written};
 use crate::pipeline::outputs::{self, Outputs, Shipment};
 use crate::pipeline::record::{self, Record, RootInput};
 use crate::pipeline::request::Request;
+use crate::ui::Ui;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
-pub(crate) fn find(shipment: &Shipment<'_>, request: &Request) -> Option<Outputs> {
+pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Option<Outputs> {
     let (inputs, stages) = &shipment.recorded;
     // The files of a given root file system count by size and time in the record, which is not enough.
     let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
@@ -30,7 +31,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request) -> Option<Outputs
     let remembered = request.remembered.as_ref().filter(|remembered| !remembered.paranoid)?;
     let dist = Dir::open(&request.output).ok()?;
     let bytes = dist.read(record::FILE, Links::Refuse, RECORD_LIMIT).ok()?;
-    if !remembered.knows(&request.output, &Digest::of(&bytes)) {
+    if !remembered.knows(&request.output, &Digest::of(&bytes), ui) {
         return None;
     }
     let record = Record::parse(&bytes, &request.output.join(record::FILE)).ok()?;

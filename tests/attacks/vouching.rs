@@ -268,6 +268,11 @@ mod packages {
             let same = Command::new("diff").arg("-r").args([&dist, &world.path("honest")]).status().unwrap();
             assert!(same.success(), "{how}");
         }
+        // What no build wrote is not passed off as one's results.
+        fs::write(dist.join("oci/blobs/sha256/foreign"), "").unwrap();
+        let output = frozen(&world, &cache, &[]);
+        assert!(!stderr(&output).contains("nothing changed"), "{}", stderr(&output));
+        copy_over(&world.path("honest"), &dist);
         // Another choice of outputs is another whole.
         let output = frozen(&world, &cache, &["--emit", "tar"]);
         assert!(finished(&output).is_ok() && !stderr(&output).contains("nothing changed"));
@@ -285,9 +290,14 @@ mod packages {
         let entry = only(&cache.join("rootfs"));
         let listing = fs::read_dir(cache.join("listings")).unwrap().next().unwrap().unwrap().path();
         let (digests, record) = (only(&cache.join("digests")), only(&cache.join("records")));
-        for path in
-            [entry.join("record.json"), entry.join("seal.json"), entry.join("rootfs.tar"), listing, digests, record.clone()]
-        {
+        for path in [
+            entry.join("record.json"),
+            entry.join("seal.json"),
+            entry.join("rootfs.tar"),
+            listing,
+            digests,
+            record.clone(),
+        ] {
             for (how, change) in [
                 (
                     "writable",

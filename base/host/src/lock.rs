@@ -15,10 +15,11 @@ use rustix::fs::{Mode, OFlags};
 use crate::dir::Dir;
 use crate::error::Error;
 use crate::open::check_regular;
-use crate::{open, owner, patience};
+use crate::patience::{self, Moments};
+use crate::{open, owner};
 
-/// How long a wait goes without a word.
-const MOMENT: Duration = Duration::from_secs(1);
+/// When a wait is told.
+const MOMENTS: Moments = Moments { first: Duration::from_secs(1), again: Duration::from_secs(60) };
 
 /// The most of `/proc/locks` that is read.
 const LOCKS_LIMIT: u64 = 16 << 20;
@@ -104,7 +105,7 @@ impl LockFile {
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
         }
         let tell = |_| observer.event(Event::Note(self.waiting()));
-        let held = patience::telling(MOMENT, &tell, || match hold {
+        let held = patience::telling(MOMENTS, &tell, || match hold {
             Hold::Shared => self.file.lock_shared(),
             Hold::Alone => self.file.lock(),
         });

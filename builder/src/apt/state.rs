@@ -21,11 +21,11 @@ use super::settings::{Access, Source};
 use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
-use host::patience;
+use host::patience::{self, Moments};
 use host::process::{self, Captured};
 
-/// How long apt goes without a word.
-const MOMENT: Duration = Duration::from_secs(10);
+/// When it is told that apt still waits.
+const MOMENTS: Moments = Moments { first: Duration::from_secs(10), again: Duration::from_secs(20) };
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl State {
             let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
             observer.event(Event::Note(format!("still waiting for {hosts} after {} seconds", waited.as_secs())));
         };
-        let outcome = patience::telling(MOMENT, &tell, || self.apt_get(["-q", "update"]))?;
+        let outcome = patience::telling(MOMENTS, &tell, || self.apt_get(["-q", "update"]))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
         let good = outcome.status.success();
         // apt that ends by itself, even in an error, leaves either all old lists or all new ones.

@@ -9,11 +9,12 @@
 mod form;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use host::Dir;
 use model::observe::{Event, Observer, Unit};
 use rayon::prelude::*;
 
@@ -40,7 +41,12 @@ pub fn recall(
     observer: &dyn Observer,
 ) -> Result<Vec<Option<Listing>>, cache::Error> {
     let _in_use = cache.in_use(observer)?;
-    let found: Vec<_> = resolution.packages.par_iter().map(|resolved| find(cache, resolved)).collect();
+    let shelf = match cache.own_directory(&cache.root().join("listings")) {
+        Ok(shelf) => shelf,
+        Err(error) if error.is_not_found() => return Ok(vec![None; resolution.packages.len()]),
+        Err(error) => return Err(error.into()),
+    };
+    let found: Vec<_> = resolution.packages.par_iter().map(|resolved| find(&shelf, resolved)).collect();
     let mut refused = found.iter().filter_map(|found| found.as_ref().err());
     if let Some(first) = refused.next() {
         let message = format!("{} of the cache's file lists of packages are not used: {first}", refused.count() + 1);
@@ -51,9 +57,9 @@ pub fn recall(
 }
 
 /// What the cache has of a package; an error where there is something that is not ours.
-fn find(cache: &Cache, resolved: &Resolved) -> Result<Option<Listing>, host::Error> {
-    let path = cache.listing_path(&resolved.sha256);
-    let bytes = match bytes(cache, &path) {
+fn find(shelf: &Dir, resolved: &Resolved) -> Result<Option<Listing>, host::Error> {
+    let path = shelf.join(resolved.sha256.hex());
+    let bytes = match bytes(shelf, resolved) {
         Err(error) if cache::is_not_ours(&error) => return Err(error),
         // Whatever else is wrong only means that the package is read again.
         bytes => bytes.ok(),
@@ -68,10 +74,8 @@ fn find(cache: &Cache, resolved: &Resolved) -> Result<Option<Listing>, host::Err
     Ok(Some(listing))
 }
 
-fn bytes(cache: &Cache, path: &Path) -> Result<Vec<u8>, host::Error> {
-    let mut bytes = Vec::new();
-    let read = cache.file(path)?.take(LIMIT).read_to_end(&mut bytes);
-    read.map_err(host::Error::io("read", path)).map(|_| bytes)
+fn bytes(shelf: &Dir, resolved: &Resolved) -> Result<Vec<u8>, host::Error> {
+    shelf.read_own(resolved.sha256.hex(), LIMIT)
 }
 
 /// Reads what each package of `resolution` lists from `debs`, one for each and in the same order, and keeps
@@ -127,7 +131,8 @@ fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Ob
     };
     let path = cache.listing_path(&resolved.sha256);
     let failed = || io_error("write", &path);
-    let before = bytes(cache, &path).ok();
+    let shelf = Dir::open(&cache.listings()?)?;
+    let before = bytes(&shelf, resolved).ok();
     if before.as_ref() == Some(&new) {
         return cache::touch(&path).or(Ok(()));
     }
@@ -137,7 +142,6 @@ fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Ob
         let cure = "it was replaced; build again with `--no-cache` what was made with this cache before";
         observer.event(Event::Warning { message, cure: cure.to_owned() });
     }
-    cache.listings()?;
     let directory = cache.temporary()?;
     let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(failed())?;
     file.write_all(&new).map_err(failed())?;
