@@ -184,7 +184,7 @@ mod packages {
         write(&record);
         check("forged, --no-cache", &cache, &["--no-cache"]);
         copy_over(&world.path("evil"), &dist);
-        let mut shorter = record.clone();
+        let mut shorter = record;
         let outputs = shorter["outputs"].as_object_mut().unwrap();
         outputs.retain(|name, _| name == "module.cfs");
         write(&shorter);

@@ -43,7 +43,7 @@ pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Dig
 /// # Errors
 /// [`Error::NotAsLocked`].
 pub fn check_packages(packages: &[Package], resolution: &Resolution) -> Result<(), Error> {
-    differences(packages.iter().map(named).collect(), Vec::new(), resolution)
+    differences(&packages.iter().map(named).collect(), Vec::new(), resolution)
 }
 
 /// dpkg's status file; empty where there is none.
@@ -69,20 +69,20 @@ fn compare(status: &[u8], resolution: &Resolution) -> Result<(), Error> {
         .map(|package| package.package.name.clone())
         .collect();
     let installed = found.iter().filter(|p| p.state == State::Installed).map(|p| named(&p.package)).collect();
-    differences(installed, unfinished, resolution)
+    differences(&installed, unfinished, resolution)
 }
 
 fn named(package: &Package) -> Named {
     (package.name.clone(), package.arch.clone(), package.version.clone())
 }
 
-fn differences(installed: BTreeSet<Named>, unfinished: Vec<String>, resolution: &Resolution) -> Result<(), Error> {
+fn differences(installed: &BTreeSet<Named>, unfinished: Vec<String>, resolution: &Resolution) -> Result<(), Error> {
     let locked: BTreeSet<Named> = resolution.packages.iter().map(|resolved| named(&resolved.package)).collect();
-    if installed == locked && unfinished.is_empty() {
+    if *installed == locked && unfinished.is_empty() {
         return Ok(());
     }
     Err(Error::NotAsLocked {
-        missing: locked.difference(&installed).cloned().collect(),
+        missing: locked.difference(installed).cloned().collect(),
         unexpected: installed.difference(&locked).cloned().collect(),
         unfinished,
     })
