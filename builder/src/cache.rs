@@ -10,6 +10,7 @@
 //! tmp/                          temporary names, on the same file system as all of the above
 //! locks/<name>.lock             advisory locks (flock); empty files, for their owner alone
 //! place                         which directory this cache was made in
+//! CACHEDIR.TAG                  says that all of this is a cache, where this program made the directory
 //! ```
 //!
 //! Nothing in it vouches for itself: an entry is used only if it is an own one ([`host::owner`]) all the way
@@ -22,6 +23,7 @@
 
 mod place;
 mod sweep;
+mod tag;
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -122,10 +124,14 @@ impl Cache {
     /// The open directory of the whole cache, made if need be; it is ours.
     fn dir(&self) -> Result<Dir, Error> {
         if !self.root.exists() {
+            #[allow(clippy::disallowed_methods, reason = "the user named it: links are followed on the way")]
             DirBuilder::new().recursive(true).mode(0o755).create(&self.root).map_err(failed("make", &self.root))?;
         }
         let dir = Dir::open(&self.root)?;
         owner::check(&dir, &self.root)?;
+        if dir.names()?.is_empty() {
+            tag::write(&dir)?;
+        }
         Ok(dir)
     }
 

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use host::Dir;
 use host::lock::Hold;
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use super::{Cache, Error, failed, place};
+use super::{Cache, Error, failed, place, tag};
 
 /// What an entry of the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -142,13 +143,21 @@ impl Cache {
         Ok(usage.into())
     }
 
+    /// What has the form of an entry: whatever else lies in these directories is somebody's own.
     fn entries(&self) -> Result<Vec<(Kind, PathBuf)>, Error> {
         let mut entries = Vec::new();
         for shelf in self.children("debs/sha256")? {
             let Ok(below) = shelf.strip_prefix(&self.root) else { continue };
+            if !is_hex(&name(&shelf), 2) {
+                continue;
+            }
             for path in self.children(below)? {
-                let whole = path.extension().is_some_and(|extension| extension == "deb");
-                entries.push((if whole { Kind::Deb } else { Kind::Temporary }, path));
+                let name = name(&path);
+                match name.split_once('.') {
+                    Some((digest, "deb")) if is_hex(digest, 64) => entries.push((Kind::Deb, path)),
+                    Some((digest, "part")) if is_hex(digest, 64) => entries.push((Kind::Temporary, path)),
+                    _ => {}
+                }
             }
         }
         let shelves = [
@@ -157,12 +166,29 @@ impl Cache {
             (Kind::Digests, "digests"),
             (Kind::Listings, "listings"),
             (Kind::Records, "records"),
-            (Kind::Temporary, "tmp"),
         ];
-        for (kind, name) in shelves {
-            entries.extend(self.children(name)?.into_iter().map(|path| (kind, path)));
+        for (kind, shelf) in shelves {
+            let of_form = |path: &PathBuf| is_hex(&name(path), 64);
+            entries.extend(self.children(shelf)?.into_iter().filter(of_form).map(|path| (kind, path)));
         }
+        entries.extend(self.temporaries()?.into_iter().map(|path| (Kind::Temporary, path)));
         Ok(entries)
+    }
+
+    /// What runs left, and what was put aside.
+    fn temporaries(&self) -> Result<Vec<PathBuf>, Error> {
+        // Other programs make temporary names of the same form: they count only where nothing else can be.
+        let is_marked = Dir::open(&self.root).is_ok_and(|root| tag::is_marked(&root));
+        let mut found = Vec::new();
+        for shelf in ["tmp", "digests", "records"] {
+            let is_temporary = |path: &PathBuf| {
+                let name = name(path);
+                let is_file = || fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+                shelf == "tmp" && is_aside(&name) || is_marked && is_temporary_name(&name) && is_file()
+            };
+            found.extend(self.children(shelf)?.into_iter().filter(is_temporary));
+        }
+        Ok(found)
     }
 
     /// What lies in the own directory `shelf`; nothing where there is none. A link is none: what it leads to
@@ -197,12 +223,33 @@ impl Cache {
 }
 
 /// What lies in a cache's directory.
-const NAMES: [&str; 8] = ["apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+const NAMES: [&str; 9] = [tag::NAME, "apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+
+/// The name of an entry; one that is no UTF-8 is none of ours.
+fn name(path: &Path) -> String {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
+/// Whether `text` is `length` lowercase hexadecimal digits.
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its shelf,
+/// its key, and an `x` for each that had the name already.
+fn is_aside(name: &str) -> bool {
+    let key = name.split_once('-').filter(|(shelf, _)| NAMES.contains(shelf)).map(|(_, key)| key);
+    key.is_some_and(|key| is_hex(key.trim_end_matches('x'), 64))
+}
+
+/// Whether `name` is what `tempfile` gives to a file on its way into the cache.
+fn is_temporary_name(name: &str) -> bool {
+    name.strip_prefix(".tmp").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|it| it.is_ascii_alphanumeric()))
+}
 
 /// Whether a name is one of those that entries have.
 pub(super) fn is_entry(name: &Path) -> bool {
-    let bytes = name.as_os_str().as_encoded_bytes();
-    bytes.len() == 64 && bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    name.to_str().is_some_and(|name| is_hex(name, 64))
 }
 
 /// The bytes below `path` and when it was last used.

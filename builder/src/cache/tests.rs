@@ -190,5 +190,74 @@ fn a_directory_that_is_no_cache_is_not_swept() {
     assert!(matches!(cache.gc(options), Err(Error::NotACache { .. })));
     assert!(cache.root().join("tmp/mine").is_file());
     fs::remove_file(cache.root().join("letters")).unwrap();
+    let entry = cache.root().join("tmp").join(format!("rootfs-{}", Digest::of(b"key").hex()));
+    fs::write(&entry, "").unwrap();
     assert_eq!(cache.gc(options).unwrap().removed.len(), 1);
+    assert!(cache.root().join("tmp/mine").is_file() && !entry.exists());
+}
+
+#[test]
+fn what_has_not_the_form_of_an_entry_is_never_removed() {
+    let hex = "a".repeat(64);
+    // A directory of the user's, which is named as the cache; and one that the cache made.
+    for is_own in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("cache");
+        let put = |name: &str| {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        let cache = Cache::new(root.clone());
+        if is_own {
+            cache.temporary().unwrap();
+        }
+        let theirs = [
+            "tmp/notes.txt",
+            "tmp/thesis/chapter",
+            "tmp/.tmpdir12/file",
+            "tmp/rootfs-x/file",
+            "rootfs/etc/passwd",
+            "apt/sources.list",
+            "digests/README",
+            "listings/2024",
+            "debs/sha256/aa/my.deb",
+            "debs/sha256/mine/my.deb",
+            &format!("debs/sha256/mine/{hex}.deb"),
+            &format!("rootfs/{}/file", hex.to_uppercase()),
+            &format!("tmp/notes-{hex}"),
+            "records/2024",
+        ];
+        let ours = [
+            &*format!("debs/sha256/aa/{hex}.deb"),
+            &format!("debs/sha256/aa/{hex}.part"),
+            &format!("apt/{hex}/lists/x"),
+            &format!("rootfs/{hex}/rootfs.tar"),
+            &format!("digests/{hex}"),
+            &format!("listings/{hex}"),
+            &format!("tmp/rootfs-{hex}/entry/x"),
+            &format!("tmp/apt-{hex}xx/lists"),
+            &format!("records/{hex}"),
+        ];
+        theirs.iter().chain(&ours).for_each(|name| put(name));
+        put("tmp/.tmpAbC123");
+        let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+        let removed = cache.gc(options).unwrap().removed.len();
+        assert_eq!(removed, ours.len() + usize::from(is_own));
+        assert_eq!(root.join("tmp/.tmpAbC123").exists(), !is_own, "of this form are files of other programs, too");
+        assert!(theirs.iter().all(|name| root.join(name).is_file()));
+        assert!(ours.iter().all(|name| !root.join(name).exists()));
+    }
+}
+
+#[test]
+fn a_directory_that_was_made_for_the_cache_is_marked_as_one_and_no_other() {
+    let (_guard, cache) = cache();
+    cache.listings().unwrap();
+    let tag = fs::read_to_string(cache.root().join("CACHEDIR.TAG")).unwrap();
+    assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"), "{tag}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis"), "years of work").unwrap();
+    Cache::new(folder.path().to_owned()).listings().unwrap();
+    assert!(!folder.path().join("CACHEDIR.TAG").exists(), "backups would leave it out");
 }
