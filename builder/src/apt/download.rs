@@ -1,5 +1,7 @@
 //! One .deb from its URL into the cache: resumable, bounded by the locked size, and checked.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@
 //! both at nothing keeps the host's configuration out (apt.conf(5)). What is written here is all
 //! that apt knows, beside its own defaults.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

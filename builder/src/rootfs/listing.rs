@@ -125,6 +125,7 @@ pub fn read(
 }
 
 /// Writes what `resolved` lists into the cache, whole or not at all.
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
     let Some(new) = encode(listing, &resolved.sha256).filter(|bytes| bytes.len() as u64 <= LIMIT) else {
         return Ok(());

@@ -168,6 +168,7 @@ fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> 
 /// # Errors
 /// When mmdebstrap is missing or fails, no mode works here, what was installed is not what is
 /// locked, or the cache cannot be used. [`Error::cure`] says what to do.
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 pub fn build(
     resolution: &Resolution,
     debs: &[PathBuf],
@@ -214,6 +215,7 @@ pub fn build(
     Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record })
 }
 
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 fn make(
     resolution: &Resolution,
     debs: &[PathBuf],

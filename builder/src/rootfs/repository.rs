@@ -1,5 +1,7 @@
 //! A local apt repository made from exactly the locked .debs.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
