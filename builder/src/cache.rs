@@ -3,25 +3,39 @@
 //! ```text
 //! debs/sha256/xx/<64 hex>.deb   .debs by their sha256
 //! apt/<64 hex>/                 isolated apt states by what apt may see
-//! rootfs/<entry>                root file systems; each direct child is one entry
+//! rootfs/<64 hex>/              root file systems by their keys
 //! digests/<64 hex>              what is known of files that were read, by who reads them
 //! listings/<64 hex>             what .debs list, by their sha256
+//! records/<64 hex>              the sha256 of the record that a build wrote, by where it lies
 //! tmp/                          temporary names, on the same file system as all of the above
-//! locks/<name>.lock             advisory locks (flock); empty files
+//! locks/<name>.lock             advisory locks (flock); empty files, for their owner alone
+//! place                         which directory this cache was made in
+//! CACHEDIR.TAG                  says that all of this is a cache, where this program made the directory
 //! ```
 //!
-//! Nothing in it is trusted: readers check what they take. Several processes may share it. Whoever
-//! uses an entry marks it by [`touch`], and [`gc`](Cache::gc) removes what was not used for long.
+//! Nothing in it vouches for itself: an entry is used only if it is an own one ([`host::owner`]) all the way
+//! down from the cache's directory, and .debs are hashed each time. What is not hashed each time, which is
+//! everything else, counts only in the directory where it was made: a cache that was copied, unpacked or
+//! checked out brings its .debs, and the rest is made again (`place`).
+//!
+//! Several processes may share it. Whoever uses an entry marks it by [`touch`], and [`gc`](Cache::gc) removes
+//! what was not used for long.
 
+mod place;
 mod sweep;
+mod tag;
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use host::lock::{Hold, LockFile};
+use host::{Dir, Fault, owner};
 use model::Digest;
+use model::observe::Observer;
 
+pub use host::lock::Lock;
 pub use sweep::{GcOptions, GcReport, Kind, Removed, Usage};
 
 /// The cache directory. Making this value touches no file.
@@ -43,11 +57,22 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Something in it is not ours, or not what it has to be.
+    #[error(transparent)]
+    NotOurs(host::Error),
     /// Another process uses the cache, and this operation needs it alone.
     #[error("the cache {} is in use by another process", root.display())]
     Busy {
         /// The cache's directory.
         root: PathBuf,
+    },
+    /// The directory holds other things than a cache's, and no mark of one.
+    #[error("{} was not made by this program: it holds {}", root.display(), name.display())]
+    NotACache {
+        /// The directory.
+        root: PathBuf,
+        /// Something in it.
+        name: PathBuf,
     },
     /// A lock's name could be no file name.
     #[error("{name:?} is no name for a lock")]
@@ -57,16 +82,30 @@ pub enum Error {
     },
 }
 
-/// An advisory lock between processes and threads, released when the guard is dropped (or the
-/// process dies).
-#[derive(Debug)]
-#[must_use = "the lock is released when the guard is dropped"]
-pub struct Lock {
-    _file: File,
+impl From<host::Error> for Error {
+    fn from(error: host::Error) -> Self {
+        match error {
+            host::Error::Io { action, path, source } => Self::Io { action, path, source },
+            other @ host::Error::Place { .. } => Self::NotOurs(other),
+        }
+    }
 }
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
     move |source| Error::Io { action, path: path.to_owned(), source }
+}
+
+/// Whether `error` says that an entry is not ours, which can be mended by making it again.
+#[must_use]
+pub fn is_not_ours(error: &host::Error) -> bool {
+    use Fault as F;
+    matches!(
+        error,
+        host::Error::Place {
+            fault: F::Foreign { .. } | F::Writable { .. } | F::Link | F::NotAFile(_) | F::NotADirectory(_),
+            ..
+        }
+    )
 }
 
 impl Cache {
@@ -82,6 +121,37 @@ impl Cache {
         &self.root
     }
 
+    /// The open directory of the whole cache, made if need be; it is ours.
+    fn dir(&self) -> Result<Dir, Error> {
+        if !self.root.exists() {
+            #[allow(clippy::disallowed_methods, reason = "the user named it: links are followed on the way")]
+            DirBuilder::new().recursive(true).mode(0o755).create(&self.root).map_err(failed("make", &self.root))?;
+        }
+        let dir = Dir::open(&self.root)?;
+        owner::check(&dir, &self.root)?;
+        if dir.names()?.is_empty() {
+            tag::write(&dir)?;
+        }
+        Ok(dir)
+    }
+
+    /// Opens the own file at `path`, which is one below the cache's directory, such as [`Cache::deb_path`]
+    /// gives.
+    ///
+    /// # Errors
+    /// When there is none, or it or a directory on the way is not ours ([`is_not_ours`]).
+    pub fn file(&self, path: &Path) -> Result<File, host::Error> {
+        Dir::open(&self.root)?.own_file(path.strip_prefix(&self.root).unwrap_or(path))
+    }
+
+    /// Opens the own directory at `path`, which is one below the cache's directory.
+    ///
+    /// # Errors
+    /// As [`Cache::file`].
+    pub(crate) fn own_directory(&self, path: &Path) -> Result<Dir, host::Error> {
+        Dir::open(&self.root)?.own_directory(path.strip_prefix(&self.root).unwrap_or(path))
+    }
+
     /// Where the .deb with this sha256 lies, if it is there. Makes nothing.
     #[must_use]
     pub fn deb_path(&self, sha256: &Digest) -> PathBuf {
@@ -92,7 +162,7 @@ impl Cache {
     /// The directory of the .debs, made if need be; anybody may read it.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn debs(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("debs/sha256"), 0o755)
     }
@@ -100,17 +170,26 @@ impl Cache {
     /// The directory of an isolated apt state, made if need be; private.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn apt_state(&self, key: &Digest) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("apt"), 0o700)?;
         self.directory(&self.root.join("apt").join(key.hex()), 0o700)
+    }
+
+    /// Takes away what is at the place of an apt state, where that is what is wrong; false where the directory
+    /// of all states is.
+    pub(crate) fn discard_apt_state(&self, key: &Digest) -> Result<bool, Error> {
+        match self.dir()?.own_directory("apt") {
+            Ok(shelf) => Ok(shelf.remove_tree(key.hex()).map(|()| true)?),
+            Err(_) => Ok(false),
+        }
     }
 
     /// The directory of the root file systems, made if need be. Each direct child, file or
     /// directory, is one entry for [`Cache::gc`], whose last use is its modification time.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn rootfs(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("rootfs"), 0o755)
     }
@@ -119,9 +198,18 @@ impl Cache {
     /// one entry for [`Cache::gc`].
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn digests(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("digests"), 0o755)
+    }
+
+    /// The directory of what builds wrote, made if need be; private. Each file in it is one entry for
+    /// [`Cache::gc`].
+    ///
+    /// # Errors
+    /// When it cannot be made, or is not ours.
+    pub fn records(&self) -> Result<PathBuf, Error> {
+        self.directory(&self.root.join("records"), 0o700)
     }
 
     /// Where it lies what the .deb with this sha256 lists, if it is there. Makes nothing.
@@ -134,7 +222,7 @@ impl Cache {
     /// entry for [`Cache::gc`].
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn listings(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("listings"), 0o755)
     }
@@ -143,31 +231,27 @@ impl Cache {
     /// the rest, so that a rename from it is whole or not at all.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be made, or is not ours.
     pub fn temporary(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("tmp"), 0o700)
     }
 
-    /// Makes `path` with exactly `mode`, whatever the umask, and parents that anybody may enter.
+    /// Makes `path`, below the cache's directory, with exactly `mode`, whatever the umask, and parents that
+    /// anybody may enter. What is there already must be ours, all the way down.
     pub(crate) fn directory(&self, path: &Path, mode: u32) -> Result<PathBuf, Error> {
-        if path.is_dir() {
-            return Ok(path.to_owned());
-        }
-        DirBuilder::new().recursive(true).mode(0o755).create(path).map_err(failed("make", path))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed("set the mode of", path))?;
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        self.dir()?.make_own_directory(below, mode)?;
         Ok(path.to_owned())
     }
 
-    /// Waits until nobody else holds the lock `name`, and holds it.
+    /// Waits until nobody else holds the lock `name`, and holds it. A long wait is told to `observer`.
     ///
     /// `name` is a single file name of letters, digits, `-`, `_` and `.`.
     ///
     /// # Errors
-    /// When the lock's file cannot be made or locked.
-    pub fn lock(&self, name: &str) -> Result<Lock, Error> {
-        let (file, path) = self.lock_file(name)?;
-        file.lock().map_err(failed("lock", &path))?;
-        Ok(Lock { _file: file })
+    /// When the lock's file cannot be made or locked, or is not ours.
+    pub fn lock(&self, name: &str, observer: &dyn Observer) -> Result<Lock, Error> {
+        Ok(self.lock_file(name)?.hold(Hold::Alone, observer)?)
     }
 
     /// As [`Cache::lock`], but gives `None` at once when somebody else holds it.
@@ -175,33 +259,30 @@ impl Cache {
     /// # Errors
     /// As [`Cache::lock`].
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, Error> {
-        let (file, path) = self.lock_file(name)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
-        }
+        Ok(self.lock_file(name)?.try_hold(Hold::Alone)?)
     }
 
     /// Says that this process uses the cache: [`Cache::gc`] does not run while such a guard lives.
     /// Any number of processes and threads may hold one.
     ///
+    /// The first use in a directory that is not the one where the cache was made puts aside what is not
+    /// hashed each time it is used, and tells `observer` of it.
+    ///
     /// # Errors
-    /// As [`Cache::lock`].
-    pub fn in_use(&self) -> Result<Lock, Error> {
-        let (file, path) = self.lock_file("use")?;
-        file.lock_shared().map_err(failed("lock", &path))?;
-        Ok(Lock { _file: file })
+    /// As [`Cache::lock`], and when what is to be put aside cannot be.
+    pub fn in_use(&self, observer: &dyn Observer) -> Result<Lock, Error> {
+        let lock = self.lock_file("use")?.hold(Hold::Shared, observer)?;
+        place::settle(self, observer)?;
+        Ok(lock)
     }
 
-    fn lock_file(&self, name: &str) -> Result<(File, PathBuf), Error> {
+    fn lock_file(&self, name: &str) -> Result<LockFile, Error> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         if name.is_empty() || name.len() > 200 || name.starts_with('.') || !name.bytes().all(allowed) {
             return Err(Error::LockName { name: name.chars().take(80).collect() });
         }
-        let path = self.directory(&self.root.join("locks"), 0o755)?.join(format!("{name}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        Ok((file.map_err(failed("open", &path))?, path))
+        let directory = self.dir()?.make_own_directory("locks", 0o700)?;
+        Ok(LockFile::open(&directory, format!("{name}.lock"))?)
     }
 }
 
@@ -212,7 +293,7 @@ impl Cache {
 pub fn touch(path: &Path) -> io::Result<()> {
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty())?)
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 #[cfg(test)]

@@ -340,7 +340,7 @@ fn debs_are_read_as_dpkg_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path().join("cache"));
     let first = listing::read(&resolution, &debs, &cache, &Silent).unwrap();
-    let kept: Vec<_> = listing::recall(&resolution, &cache).unwrap().into_iter().map(Option::unwrap).collect();
+    let kept: Vec<_> = listing::recall(&resolution, &cache, &Silent).unwrap().into_iter().map(Option::unwrap).collect();
     assert_eq!(kept, first);
     for ((resolved, path), listing) in resolution.packages.iter().zip(&debs).zip(kept) {
         let listed = stdout(Command::new("dpkg-deb").arg("-c").arg(path).env("LC_ALL", "C.UTF-8").env("TZ", "UTC"));

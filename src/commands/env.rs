@@ -25,12 +25,14 @@ Where settings come from, the strongest last:
   default
   /etc/module-builder/config.toml                   place and speed
   $XDG_CONFIG_HOME/module-builder/config.toml       place and speed
-  builder.toml in the module                        everything
+  builder.toml in the module                        what changes bytes
   MODULE_BUILDER_CACHE_DIR, _JOBS, _PROXY, ...      place and speed
   flags
 
 What changes bytes (suite, mirrors, components, keyring, variant, snapshot_mirror) is taken from
 builder.toml and flags alone, so that a module comes out the same whoever builds it.
+Place and speed (cache_dir, jobs, proxy, color, progress) are the user's to say: builder.toml, which
+comes with the sources, may not name them.
 
 Also honoured: SOURCE_DATE_EPOCH, SSL_CERT_FILE, XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
 Not read: http_proxy, https_proxy, no_proxy. The setting `proxy` is for everything, apt included.

@@ -28,6 +28,8 @@ impl From<&host::Error> for Error {
             Fault::NotADirectory(_) => "name a directory",
             Fault::TooLarge { .. } => "name another file: no file of this kind is as large",
             Fault::Replaced => "let nobody else write into this directory while a build runs",
+            Fault::Foreign { .. } => "let it belong to the user who runs this, or remove it",
+            Fault::Writable { .. } => "let nobody else write to it: `chmod go-w`",
             Fault::Name => "name a file or directory by its name",
         };
         Self::input(error.to_string()).hint(hint)
@@ -88,11 +90,18 @@ impl From<cache::Error> for Error {
         }
         let hint = match &error {
             cache::Error::Io { source, .. } if is_full(source) => "free some space, for example by `cache gc`",
+            cache::Error::NotOurs(_) => OWN_CACHE,
+            cache::Error::NotACache { .. } => {
+                "name the cache's own directory by --cache-dir, or remove by hand what is to go"
+            }
             _ => "make the directory writable, or name another one with --cache-dir",
         };
         Self::outside("the cache cannot be used").because(&error).hint(hint)
     }
 }
+
+const OWN_CACHE: &str = "a cache is its owner's alone: remove what others own there and `chmod go-w` the rest, or \
+                         name another directory by --cache-dir";
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -145,7 +154,7 @@ impl From<rootfs::Error> for Error {
         use rootfs::Error as E;
         let error = match error {
             E::Cache(error) => return error.into(),
-            E::Host(error) => return error.into(),
+            E::Host(error) => return cache::Error::from(error).into(),
             other => other,
         };
         let converted = match &error {

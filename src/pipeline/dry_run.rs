@@ -44,7 +44,7 @@ pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Lis
     let inputs = Inputs::read(request, ui)?;
     let resolution = root::closure(request, packages, &inputs, ui)?;
     // Until they were read, `cache gc` shall not take the packages away.
-    let in_use = packages.cache.in_use()?;
+    let in_use = packages.cache.in_use(ui)?;
     let listings = listings::obtain(&resolution, None, request, packages, ui)?;
     drop(in_use);
     let unpacked = unpack(&resolution, listings);

@@ -21,7 +21,7 @@ pub(crate) fn obtain(
 ) -> Result<Vec<Listing>, Error> {
     let known = match is_wary(request, packages) {
         true => vec![None; resolution.packages.len()],
-        false => listing::recall(resolution, &packages.cache)?,
+        false => listing::recall(resolution, &packages.cache, ui)?,
     };
     let is_missing = |index: &usize| known.get(*index).is_some_and(Option::is_none);
     let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();

@@ -132,8 +132,11 @@ pub(crate) fn write(
         write_layout(&staging, &archives, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
-    write_record(&staging, &archives, shipment.recorded)?;
+    let record = write_record(&staging, &archives, shipment.recorded)?;
     staging.commit(record::FILE, ui)?;
+    if let Some(remembered) = &request.remembered {
+        remembered.know(&request.output, &record, ui);
+    }
     let spared = digests.as_ref().map_or(0, DigestCache::spared);
     remembered::save(digests, ui);
     ui.event(Event::Done);
@@ -158,12 +161,12 @@ fn while_syncing<T>(store: Option<&Store>, work: impl FnOnce() -> Result<T, Erro
     })
 }
 
-/// Records the build, last: what was written by then is part of the record.
+/// Records the build, last: what was written by then is part of the record. Gives the record's sha256.
 fn write_record(
     staging: &Staging<'_>,
     archives: &archive::Written,
     (inputs, stages): (record::Inputs, record::Stages),
-) -> Result<(), Error> {
+) -> Result<Digest, Error> {
     let mut outputs = BTreeMap::new();
     for name in record::OUTPUTS {
         if staging.directory().kind(name)?.is_some() {
@@ -172,7 +175,9 @@ fn write_record(
             outputs.insert(name.to_owned(), record::Output { sha256, size });
         }
     }
-    staging.write(record::FILE, &Record::new(inputs, stages, outputs).to_json()?)
+    let record = Record::new(inputs, stages, outputs).to_json()?;
+    staging.write(record::FILE, &record)?;
+    Ok(Digest::of(&record))
 }
 
 fn digest(staging: &Staging<'_>, name: &str) -> Result<(Digest, u64), Error> {

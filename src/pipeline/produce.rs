@@ -100,7 +100,7 @@ pub(crate) fn produce_from(
     let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs))?, stages);
     let shipment =
         Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
-    let outputs = match unchanged::find(&shipment, request) {
+    let outputs = match unchanged::find(&shipment, request, ui) {
         Some(outputs) => {
             ui.note("nothing changed: the results are what this build would write");
             outputs

@@ -1,9 +1,15 @@
-//! The digests of files that an earlier build read.
+//! What earlier builds of this user read and wrote: the digests of files, and the records of results.
+//!
+//! Results lie where their module's files lie, and whoever writes the one can write the other. So the sha256
+//! of the record that a build left is kept in the cache, by the place where the results lie, and no other
+//! record is believed.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use builder::cache::Cache;
+use builder::cache::{Cache, is_not_ours};
 use composer::seal::DigestCache;
+use host::Dir;
 use model::Digest;
 
 use crate::error::Error;
@@ -22,7 +28,7 @@ impl Remembered {
     /// What is known for builds that write to `output`. A cache that cannot be used costs time and
     /// nothing else, so the build goes on without.
     pub(crate) fn open(&self, output: &Path, ui: &Ui) -> Option<DigestCache> {
-        match self.try_open(output) {
+        match self.try_open(output, ui) {
             Ok(digests) => Some(digests),
             Err(error) => {
                 ui.note(&format!("every file is read, since no digests can be remembered: {error}"));
@@ -31,11 +37,61 @@ impl Remembered {
         }
     }
 
-    fn try_open(&self, output: &Path) -> Result<DigestCache, Error> {
+    fn try_open(&self, output: &Path, ui: &Ui) -> Result<DigestCache, Error> {
         let path = self.cache.digests()?.join(name(output)?);
+        self.warn_of(&path, ui);
         let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
         Ok(open(&path)?)
     }
+}
+
+impl Remembered {
+    /// Says that an entry is not used, if that is because it is not ours.
+    fn warn_of(&self, path: &Path, ui: &Ui) {
+        match self.cache.file(path) {
+            Err(error) if is_not_ours(&error) => {
+                ui.warning(
+                    &format!("what the cache remembers is not used: {error}"),
+                    "nothing needs to be done: it is made again",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a build of this user left a record with this sha256 in `output`.
+    pub(crate) fn knows(&self, output: &Path, record: &Digest, ui: &Ui) -> bool {
+        let Ok(name) = name(output) else { return false };
+        let path = self.cache.root().join("records").join(name);
+        self.warn_of(&path, ui);
+        let mut known = String::new();
+        let read = self.cache.file(&path).map(|file| file.take(RECORD_LIMIT).read_to_string(&mut known));
+        let knows = matches!(read, Ok(Ok(_))) && known == line(record);
+        if knows {
+            // The mark only delays eviction.
+            let _ = builder::cache::touch(&path);
+        }
+        knows
+    }
+
+    /// Remembers that a build left a record with this sha256 in `output`, where it is durable by now. A cache
+    /// that cannot be used costs time and nothing else.
+    pub(crate) fn know(&self, output: &Path, record: &Digest, ui: &Ui) {
+        let written = || -> Result<(), Error> {
+            let records = Dir::open(&self.cache.records()?)?;
+            Ok(records.replace(name(output)?, line(record).as_bytes(), 0o600)?)
+        };
+        if let Err(error) = written() {
+            ui.note(&format!("the next build will write the results again: {error}"));
+        }
+    }
+}
+
+/// The longest file in `records/` that is read.
+const RECORD_LIMIT: u64 = 256;
+
+fn line(record: &Digest) -> String {
+    format!("{record}\n")
 }
 
 /// The name of the file for builds that write to `output`, which need not exist.

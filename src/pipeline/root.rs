@@ -70,11 +70,18 @@ pub(crate) struct RootSummary {
 }
 
 impl Root {
-    /// Which package brought which path of `tree`, which was read from this root file system.
+    /// Which package brought which path of `tree`, which was read from this root file system. Where it was made
+    /// from packages, these are the ones, from a cache, too.
     pub(crate) fn ownership(&self, tree: &Tree<Source>) -> Result<Ownership, Error> {
         match &self.unpacked {
             Some(database) => Ok(Ownership::new(tree, database.clone())),
-            None => Ownership::read(tree),
+            None => {
+                let ownership = Ownership::read(tree)?;
+                if let Some(made) = &self.made {
+                    rootfs::check_packages(&ownership.packages(), &made.resolution)?;
+                }
+                Ok(ownership)
+            }
         }
     }
 
@@ -129,7 +136,7 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
 
 fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
     let resolution = closure(request, packages, inputs, ui)?;
-    let in_use = Some(packages.cache.in_use()?);
+    let in_use = Some(packages.cache.in_use(ui)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
     let explanation =

@@ -1,8 +1,9 @@
 //! One settings file in TOML: every error of it at once, each with its place.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
+use host::{Dir, Fault, Links};
 use model::{Diagnostic, Position, Severity};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -104,6 +105,10 @@ impl File<'_> {
             let cure = "move it into the module's builder.toml, or give the flag".to_owned();
             return Err(Box::new(self.wrong("misplaced-setting", key.name, name.span(), message, cure)));
         }
+        if key.reach == Reach::User && self.is_module {
+            let message = format!("`{}` is not for a module to say", key.name);
+            return Err(Box::new(self.wrong("misplaced-setting", key.name, name.span(), message, key.user_places())));
+        }
         Ok((key, self.value(key, value)?))
     }
 
@@ -136,13 +141,34 @@ impl File<'_> {
             },
             (Shape::Path, DeValue::String(text)) => {
                 // A relative path means the same from whatever directory the program is run.
-                Ok(Raw::Path(self.directory.join(self.word(key, text, value.span())?)))
+                let path = PathBuf::from(self.word(key, text, value.span())?);
+                if self.is_module && path.is_relative() {
+                    self.stays_inside(key, &path, value.span())?;
+                }
+                Ok(Raw::Path(self.directory.join(path)))
             }
             (Shape::Name | Shape::Url | Shape::Proxy | Shape::Choice(_), DeValue::String(text)) => {
                 Ok(Raw::Text(self.word(key, text, value.span())?))
             }
             _ => Err(wrong_type()),
         }
+    }
+
+    /// Checks that a relative path of the module's file leads to nothing outside of the module, be it by
+    /// `..` or by a link: it would be another file on every machine. An absolute path names a file of the
+    /// host, and says so.
+    fn stays_inside(&self, key: &Key, path: &Path, span: Range<usize>) -> Result<(), Box<Diagnostic>> {
+        let leads_up = path.components().any(|component| component == Component::ParentDir);
+        let leads_out = || {
+            let found = Dir::open(self.directory).and_then(|module| module.file(path, Links::Below));
+            matches!(found, Err(host::Error::Place { fault: Fault::Outside | Fault::Link, .. }))
+        };
+        if !leads_up && !leads_out() {
+            return Ok(());
+        }
+        let message = format!("`{}` leads out of the module", key.name);
+        let cure = "put the file itself into the module, or give the absolute path of a file of the host".to_owned();
+        Err(Box::new(self.wrong("bad-value", key.name, span, message, cure)))
     }
 
     fn word(&self, key: &Key, text: &str, span: Range<usize>) -> Result<String, Box<Diagnostic>> {

@@ -15,8 +15,10 @@ use crate::error::Error;
 pub(super) enum Reach {
     /// It changes bytes: `builder.toml` and flags only.
     Module,
-    /// It changes speed and place only.
-    Anywhere,
+    /// It changes speed and place only: the user's and the machine's files, variables and flags, never the
+    /// module's files. What comes with the sources could bring a cache with contents of its own, or lead
+    /// every download through somebody else's machine.
+    User,
 }
 
 /// What a value looks like.
@@ -66,18 +68,18 @@ pub(super) static KEYS: [Key; 11] = [
         shape: Shape::Url,
         variable: "MODULE_BUILDER_SNAPSHOT_MIRROR",
     },
-    Key { name: "cache_dir", reach: Reach::Anywhere, shape: Shape::Path, variable: "MODULE_BUILDER_CACHE_DIR" },
-    Key { name: "jobs", reach: Reach::Anywhere, shape: Shape::Number, variable: "MODULE_BUILDER_JOBS" },
-    Key { name: "proxy", reach: Reach::Anywhere, shape: Shape::Proxy, variable: "MODULE_BUILDER_PROXY" },
+    Key { name: "cache_dir", reach: Reach::User, shape: Shape::Path, variable: "MODULE_BUILDER_CACHE_DIR" },
+    Key { name: "jobs", reach: Reach::User, shape: Shape::Number, variable: "MODULE_BUILDER_JOBS" },
+    Key { name: "proxy", reach: Reach::User, shape: Shape::Proxy, variable: "MODULE_BUILDER_PROXY" },
     Key {
         name: "color",
-        reach: Reach::Anywhere,
+        reach: Reach::User,
         shape: Shape::Choice(&["auto", "always", "never"]),
         variable: "MODULE_BUILDER_COLOR",
     },
     Key {
         name: "progress",
-        reach: Reach::Anywhere,
+        reach: Reach::User,
         shape: Shape::Choice(&["auto", "plain", "json", "none"]),
         variable: "MODULE_BUILDER_PROGRESS",
     },
@@ -129,6 +131,19 @@ impl Key {
             Shape::Path if text.is_empty() || text.contains('\0') => Err("give a path".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    /// Where a setting belongs that the module's file may not hold.
+    pub(super) fn user_places(&self) -> String {
+        let flag = match self.name {
+            "cache_dir" => " or give `--cache-dir`",
+            "jobs" => " or give `--jobs`",
+            "color" => " or give `--color`",
+            "progress" => " or give `--progress`",
+            _ => "",
+        };
+        let (variable, comma) = (self.variable, if flag.is_empty() { " or" } else { "," });
+        format!("move it into the user's ~/.config/module-builder/config.toml{comma} set {variable}{flag}")
     }
 
     pub(super) fn wanted(&self) -> &'static str {

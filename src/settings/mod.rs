@@ -3,7 +3,8 @@
 //! Order: default, `/etc/module-builder/config.toml`, the user's configuration, `builder.toml` in
 //! the module, `MODULE_BUILDER_*`, flag. What changes bytes is taken from `builder.toml` and from
 //! flags alone: a module must not come out differently because of the machine or the user that
-//! builds it.
+//! builds it. What changes speed and place only is never taken from `builder.toml`: what comes with the
+//! sources names no cache and no proxy (decision 11).
 
 mod file;
 mod flags;

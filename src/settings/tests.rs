@@ -60,11 +60,12 @@ impl World {
 
 #[test]
 fn the_strongest_layer_wins_and_is_named() {
-    let world = World::new("jobs = 5\ncolor = \"never\"\nproxy = \"http://proxy.example.org:3128\"\n", "jobs = 6\n");
+    let world =
+        World::new("jobs = 6\ncolor = \"never\"\nproxy = \"http://proxy.example.org:3128\"\n", "suite = \"a\"\n");
     let none = Flags::default();
     let jobs = |settings: Settings| (settings.jobs.value, settings.jobs.origin.to_string());
-    let module = world.home.path().join("m/builder.toml");
-    assert_eq!(jobs(world.settings(&[], &none).unwrap()), (6, format!("{}:1:8", module.display())));
+    let user = world.home.path().join(".config/module-builder/config.toml");
+    assert_eq!(jobs(world.settings(&[], &none).unwrap()), (6, format!("{}:1:8", user.display())));
     let variables = [("MODULE_BUILDER_JOBS", "7")];
     assert_eq!(jobs(world.settings(&variables, &none).unwrap()), (7, "environment MODULE_BUILDER_JOBS".to_owned()));
     let flags = Flags { jobs: Some(8), ..Flags::default() };
@@ -93,22 +94,60 @@ fn what_changes_bytes_comes_from_the_module_and_from_flags_alone() {
 }
 
 #[test]
+fn a_module_names_no_cache_no_proxy_and_nothing_else_that_is_the_users() {
+    let mine =
+        "cache_dir = \".cache\"\njobs = 1\nproxy = \"http://p.example.org:1\"\ncolor = \"never\"\nprogress = 3\n";
+    let places: Vec<_> = (1..=5).map(|line| ("misplaced-setting", format!("{line}:1"))).collect();
+    assert_eq!(World::new("", mine).codes(), places);
+    let error = World::new("", mine).settings(&[], &Flags::default()).unwrap_err();
+    let cures = error.findings.diagnostics.iter().map(|found| found.cure.as_str()).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(cures);
+}
+
+#[test]
+fn a_modules_keyring_stays_in_the_module_or_is_the_hosts() {
+    let found = |text: &str| World::new("", &format!("keyring = \"{text}\"\n")).settings(&[], &Flags::default());
+    for path in ["keys/a.gpg", "./a.gpg", "/usr/share/keyrings/a.gpg"] {
+        assert!(found(path).unwrap().keyring.value.unwrap().ends_with(path.trim_start_matches("./")), "{path}");
+    }
+    for path in ["../a.gpg", "keys/../../a.gpg", "keys/.."] {
+        let error = found(path).unwrap_err();
+        assert_eq!(error.findings.diagnostics[0].message, "`keyring` leads out of the module", "{path}");
+    }
+    let world = World::new("", "keyring = \"a.gpg\"\n");
+    let link = |target: &str| {
+        let place = world.home.path().join("m/a.gpg");
+        let _ = std::fs::remove_file(&place);
+        std::os::unix::fs::symlink(target, place).unwrap();
+    };
+    for target in ["/etc/hostname", "../.config/module-builder/config.toml"] {
+        link(target);
+        assert_eq!(world.codes(), [("bad-value", "1:11".to_owned())], "{target}");
+    }
+    link("builder.toml");
+    assert!(world.settings(&[], &Flags::default()).is_ok(), "a link that stays inside");
+}
+
+#[test]
 fn every_error_of_a_file_is_told_with_its_place() {
-    let module = "suit = \"x\"\nmirrors = [\"http://a.example.org\", \"-o Evil=1\"]\n\"ä\" = 1\njobs = 0\n\
-                  cache_dir = 3\ncolor = \"alway\"\nmirrors2 = []\ncomponents = []\nproxy = \"file:///p\"\n";
+    let module = "suit = \"x\"\nmirrors = [\"http://a.example.org\", \"-o Evil=1\"]\n\"ä\" = 1\nsuite = 0\n\
+                  keyring = 3\nvariant = \"minbas\"\nmirrors2 = []\ncomponents = []\nsnapshot_mirror = \"ftp://p\"\n";
     let found = World::new("", module).codes();
     let wanted = [
         ("unknown-setting", "1:1"),
         ("bad-value", "2:36"),
         ("unknown-setting", "3:1"),
-        ("bad-value", "4:8"),
-        ("wrong-type", "5:13"),
-        ("bad-value", "6:9"),
+        ("wrong-type", "4:9"),
+        ("wrong-type", "5:11"),
+        ("bad-value", "6:11"),
         ("unknown-setting", "7:1"),
         ("bad-value", "8:14"),
-        ("bad-value", "9:9"),
+        ("bad-value", "9:19"),
     ];
     assert_eq!(found, wanted.map(|(code, place)| (code, place.to_owned())));
+    let user = World::new("jobs = 0\ncache_dir = 3\ncolor = \"alway\"\nproxy = \"file:///p\"\n", "");
+    let wanted = [("bad-value", "1:8"), ("wrong-type", "2:13"), ("bad-value", "3:9"), ("bad-value", "4:9")];
+    assert_eq!(user.codes(), wanted.map(|(code, place)| (code, place.to_owned())));
     assert_eq!(World::new("", "a = = 1\n").codes()[0].0, "bad-toml");
     assert_eq!(World::new("", "suite = \"a\"\nsuite = \"b\"\n").codes()[0].0, "bad-toml");
     assert_eq!(World::new("", &"#".repeat((1 << 20) + 1)).codes(), [("too-large", String::new())]);

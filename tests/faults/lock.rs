@@ -150,14 +150,14 @@ fn the_cache_is_explained_listed_and_cleared() {
     assert_snapshot!("cache_dir", cache(&["dir"]));
     let listed: serde_json::Value =
         serde_json::from_slice(&run(world.command().args(["cache", "list", "--format=json"])).stdout).unwrap();
-    let entries = [0, 1, 2, 3, 4, 5].map(|kind| listed["purposes"][kind]["entries"].as_u64().unwrap());
-    assert_eq!(entries, [4, 1, 2, 1, 4, 0], "{listed}");
+    let entries = [0, 1, 2, 3, 4, 5, 6].map(|kind| listed["purposes"][kind]["entries"].as_u64().unwrap());
+    assert_eq!(entries, [4, 1, 2, 1, 4, 1, 0], "{listed}");
     assert!(cache(&["list"]).contains("root file systems"));
     let young = cache(&["gc"]);
-    assert!(young.contains("removed 0 with 0 B; 12 with"), "{young}");
+    assert!(young.contains("removed 0 with 0 B; 13 with"), "{young}");
     let plan = cache(&["gc", "--older-than", "0s", "--dry-run"]);
-    assert!(plan.contains("would remove 12 with"), "{plan}");
-    assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 12 with"));
+    assert!(plan.contains("would remove 13 with"), "{plan}");
+    assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 13 with"));
     assert!(cache(&["list"]).contains("       0 B       0  in [WORLD]/cache"));
     assert_snapshot!("frozen_after_gc", build(&["--frozen"]));
 }

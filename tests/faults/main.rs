@@ -110,7 +110,8 @@ fn a_full_disk_is_told_and_leaves_nothing_wrong() {
     for size in ["200k", "400k", "600k", "900k", "2m", "16m"] {
         fs::remove_dir_all(world.path("cache")).unwrap();
         fs::create_dir(world.path("cache")).unwrap();
-        let disk = Mounted::new(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], &world.path("cache"));
+        let disk =
+            Mounted::new(&["-t", "tmpfs", "-o", &format!("size={size},mode=0755"), "tmpfs"], &world.path("cache"));
         match world.build(&[]) {
             Ok(built) => assert_eq!(manifest(&built), sound, "{size}"),
             Err(failed) => {

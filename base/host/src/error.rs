@@ -55,6 +55,18 @@ pub enum Fault {
     /// It was made by this run, and is not what was made: somebody else put something in its place.
     #[error("was replaced by somebody else while this run used it")]
     Replaced,
+    /// It is neither the caller's nor root's, so that somebody else may have written it.
+    #[error("belongs to another user (id {uid}), and what others wrote is not believed")]
+    Foreign {
+        /// Whose it is.
+        uid: u32,
+    },
+    /// It is the caller's or root's, but others may write to it.
+    #[error("may be written to by others (mode {mode:04o}), and what others wrote is not believed")]
+    Writable {
+        /// Its permissions.
+        mode: u32,
+    },
     /// The name is empty, `.`, `..` or holds a slash or a NUL.
     #[error("is no name of a file in a directory")]
     Name,

@@ -5,7 +5,8 @@
 //! gave ([`open`]), is never a pipe, a socket or a device, and is never larger than its reader expects; what
 //! is written appears whole ([`dir::Dir::replace`], [`staged::Staged`]) and by descriptors, so that whoever owns
 //! a directory cannot lead another user's run elsewhere; and a directory is removed only if it carries the mark of the
-//! run that made it ([`scratch::Scratch`]).
+//! run that made it ([`scratch::Scratch`]). What a run believes because an earlier one wrote it is an own file ([`owner`]), and nobody
+//! waits in silence ([`lock`], [`patience`]).
 //!
 //! No domain words here: a file is a file, whether it is a manifest or a lock.
 
@@ -16,7 +17,10 @@ pub mod dir;
 pub mod error;
 pub mod hash;
 pub mod listing;
+pub mod lock;
 pub mod open;
+pub mod owner;
+pub mod patience;
 pub mod pinned;
 pub mod process;
 pub mod scratch;

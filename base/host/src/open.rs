@@ -43,6 +43,13 @@ pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> 
     }
 }
 
+/// The first `limit` bytes of a file that the kernel makes up.
+pub(crate) fn proc(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// How a file from outside is opened: never waiting, never as this process' terminal.
 pub(crate) const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 

@@ -1,11 +1,14 @@
 //! One .deb from its URL into the cache: resumable, bounded by the locked size, and checked.
 
-use std::fs::{self, File};
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use host::lock::{self, Hold, Lock};
 use model::Digest;
-use rustix::fs::OFlags;
+use model::observe::Observer;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
@@ -18,25 +21,18 @@ use super::transfer::{Failure, Wanted, check_size};
 /// It is renamed to its final name as it is. Another process that waited for the lock then holds
 /// the finished file; it sees by the name that this is no part file any more.
 pub(super) struct Part {
-    file: File,
+    file: Lock,
     path: PathBuf,
 }
 
 impl Part {
     /// Opens or makes the part file and waits for its lock. `None`: the name was taken away
     /// meanwhile, which means that somebody else finished it (or cleaned up): look again.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-        // Whoever else may write into the cache shall lead nobody to a file elsewhere.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let mut options = File::options();
-        options.create(true).truncate(false).read(true).write(true).mode(0o644).custom_flags(flags);
-        let file = options.open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
-        }
-        file.lock()?;
-        let mine = file.metadata()?;
+    pub(super) fn open(path: &Path, observer: &dyn Observer) -> Result<Option<Self>, FetchFault> {
+        use std::os::unix::fs::MetadataExt;
+        let file = lock::open(path).and_then(|file| file.hold(Hold::Alone, observer));
+        let file = file.map_err(|error| unusable(&error))?;
+        let mine = file.file().metadata().map_err(|error| disk(path, &error))?;
         let same = fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
         Ok(same.then(|| Self { file, path: path.to_owned() }))
     }
@@ -52,7 +48,7 @@ impl Part {
         target: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<(), Failure> {
-        let resumed = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
+        let resumed = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         let outcome = self.attempt(client, wanted, progress);
         if resumed > 0 && matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. }))) {
             // The fault may lie in what an earlier run left: once more, from the beginning.
@@ -63,17 +59,17 @@ impl Part {
         }
         let failed = |error: io::Error| Failure::Final(disk(target, &error));
         use std::os::unix::fs::PermissionsExt;
-        self.file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+        self.file.file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
         fs::rename(&self.path, target).map_err(failed)
     }
 
     fn restart(&mut self) -> Result<(), Failure> {
-        let outcome = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        let outcome = self.file.file().set_len(0).and_then(|()| self.file.file_mut().seek(SeekFrom::Start(0)));
         outcome.map(|_| ()).map_err(|e| Failure::Final(disk(&self.path, &e)))
     }
 
     fn attempt(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
-        let mut length = self.file.metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
+        let mut length = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         if length > wanted.size {
             self.restart()?;
             length = 0;
@@ -85,8 +81,8 @@ impl Part {
             }
             self.append(&mut body, start, wanted, progress)?;
         }
-        self.file.seek(SeekFrom::Start(0)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
-        let found = digest(&mut self.file).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        self.file.file_mut().seek(SeekFrom::Start(0)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        let found = digest(self.file.file_mut()).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
         if found == wanted.sha256 {
             return Ok(());
         }
@@ -131,7 +127,7 @@ impl Part {
         wanted: &Wanted<'_>,
         progress: &dyn Fn(u64),
     ) -> Result<(), Failure> {
-        self.file.seek(SeekFrom::Start(start)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        self.file.file_mut().seek(SeekFrom::Start(start)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
         let mut buffer = vec![0; 128 << 10];
         let mut length = start;
         loop {
@@ -149,9 +145,17 @@ impl Part {
                 self.restart()?;
                 return Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found: length }));
             }
-            self.file.write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+            self.file.file_mut().write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
             progress(count as u64);
         }
+    }
+}
+
+/// The fault of a file that is not ours, or that the system would not open.
+pub(super) fn unusable(error: &host::Error) -> FetchFault {
+    match error {
+        host::Error::Io { path, source, .. } => disk(path, source),
+        host::Error::Place { .. } => FetchFault::Io { message: error.to_string(), full: false },
     }
 }
 

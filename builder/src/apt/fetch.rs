@@ -1,6 +1,6 @@
 //! Brings the packages of a resolution into the cache, several at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -32,7 +32,7 @@ pub fn fetch(
     options: &FetchOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<PathBuf>, Error> {
-    let _use = cache.in_use()?;
+    let _use = cache.in_use(observer)?;
     let shelf = cache.debs()?;
     let client = Client::new(options);
     let client = client.map_err(|_| Error::Setting {
@@ -53,6 +53,7 @@ pub fn fetch(
         done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         failures: Mutex::new(Vec::new()),
+        told: Mutex::default(),
     };
     let jobs = options.jobs.clamp(1, 64).min(resolution.packages.len());
     thread::scope(|scope| {
@@ -93,6 +94,8 @@ struct Run<'a> {
     /// Set when going on is useless, as [`is_common`] says.
     stop: AtomicBool,
     failures: Mutex<Vec<(usize, FetchFailure)>>,
+    /// What was said of further attempts.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl Run<'_> {
@@ -111,10 +114,15 @@ impl Run<'_> {
 
     fn package(&self, package: &Resolved) -> Result<(), FetchFault> {
         let target = self.cache.deb_path(&package.sha256);
-        match look(&target, package)? {
+        match look(self.cache, &target, package)? {
             Found::Good => {
                 self.progress(package.size);
                 return Ok(());
+            }
+            Found::NotOurs(what) => {
+                let message = format!("the cached file of {} is not used: {what}", package.package.name);
+                let cure = if self.options.offline { "run once without `--offline`" } else { "it is fetched again" };
+                self.observer.event(Event::Warning { message, cure: cure.to_owned() });
             }
             Found::Damaged => {
                 let cure = if self.options.offline { "run once without `--offline`" } else { "" };
@@ -133,9 +141,9 @@ impl Run<'_> {
         self.observer.event(Event::Item(package.package.name.clone()));
         let path = target.with_extension("part");
         loop {
-            let part = Part::open(&path).map_err(|error| download::disk(&path, &error))?;
+            let part = Part::open(&path, self.observer)?;
             // Somebody may have finished it while this process waited for the lock.
-            if look(&target, package)? == Found::Good {
+            if look(self.cache, &target, package)? == Found::Good {
                 drop(part);
                 self.progress(package.size);
                 return Ok(());
@@ -175,8 +183,18 @@ impl Run<'_> {
             if attempts > self.options.retries || self.stop.load(Ordering::Relaxed) {
                 return Err(FetchFault::Network { message, attempts });
             }
+            self.tell_retry(&package.url, &message, attempts);
             let factor = 1_u32 << (attempts - 1).min(10);
             thread::sleep(self.options.backoff.saturating_mul(factor).min(Duration::from_secs(60)));
+        }
+    }
+
+    /// Says once what is tried again, however many files came from there at a time.
+    fn tell_retry(&self, url: &str, message: &str, attempts: u32) {
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or_default());
+        let line = format!("{host}: {message}; trying again ({attempts} of {})", self.options.retries);
+        if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
+            self.observer.event(Event::Note(line));
         }
     }
 
@@ -196,23 +214,24 @@ fn is_common(fault: &FetchFault) -> bool {
 }
 
 /// What the cache has under a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     Good,
     Nothing,
+    /// Somebody else may have written it, or it is no file.
+    NotOurs(String),
     /// Other bytes than its name says. They are never used; a download replaces them by a rename,
     /// so that no process can take away what another has just made good.
     Damaged,
 }
 
-fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
+fn look(cache: &Cache, target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
     let failed = |error: io::Error| download::disk(target, &error);
-    let mut file = match host::open::file(target) {
+    let mut file = match cache.file(target) {
         Ok(file) => file,
         Err(error) if error.is_not_found() => return Ok(Found::Nothing),
-        Err(host::Error::Io { source, .. }) => return Err(failed(source)),
-        // A pipe or a device in a shared cache is not opened, and gives way to the package.
-        Err(host::Error::Place { .. }) => return Ok(Found::Damaged),
+        Err(error) if cache::is_not_ours(&error) => return Ok(Found::NotOurs(error.to_string())),
+        Err(error) => return Err(download::unusable(&error)),
     };
     // A file of another length is not read at all.
     if file.metadata().map_err(failed)?.len() != package.size
@@ -220,7 +239,7 @@ fn look(target: &Path, package: &Resolved) -> Result<Found, FetchFault> {
     {
         return Ok(Found::Damaged);
     }
-    // A shared cache may belong to somebody else; the mark only delays eviction.
+    // The mark only delays eviction.
     let _ = cache::touch(target);
     Ok(Found::Good)
 }

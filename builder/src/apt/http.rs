@@ -1,9 +1,12 @@
 //! The HTTP client of all downloads.
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -11,18 +14,19 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{ClientBuilder, Proxy, Response, StatusCode};
 use tokio::runtime::{self, Runtime};
+use tokio::time::Sleep;
 
 use super::authorities;
 use super::error::FetchFault;
 use super::names::Names;
 use super::transfer::{Failure, FetchOptions, Wanted, check_size};
 
-/// A transfer that is slower than this, in bytes per second, on top of [`STALL`], is given up and
-/// resumed.
+/// A transfer that is slower than this on the whole, in bytes per second, is given up and resumed.
 const SLOWEST: u64 = 16 << 10;
 
-/// How long connecting may take, and how long a server may send nothing.
-const STALL: Duration = Duration::from_secs(30);
+/// A transfer that is slower than this for as long as the user's patience lasts, in bytes per second, is given
+/// up: what drips would take for ever.
+const DRIP: u64 = 1000;
 
 /// Keeps connections and the addresses of hosts, and reads no environment but the place of the
 /// certificate store (`SSL_CERT_FILE`).
@@ -30,6 +34,7 @@ pub(super) struct Client {
     user_agent: String,
     proxy: Option<Proxy>,
     jobs: usize,
+    patience: Duration,
     /// What the certificate store is, as far as the user names it, and whether it is good.
     certificates: Option<PathBuf>,
     checked: OnceLock<Result<(), String>>,
@@ -44,6 +49,7 @@ struct Open {
     /// Its one thread moves the bytes of all connections.
     runtime: Runtime,
     names: Names,
+    patience: Duration,
 }
 
 impl Client {
@@ -56,6 +62,7 @@ impl Client {
             user_agent: options.user_agent.clone(),
             proxy: options.proxy.as_deref().map(Proxy::all).transpose()?,
             jobs: options.jobs.max(1),
+            patience: options.patience,
             certificates: options.certificates.clone(),
             checked: OnceLock::new(),
             open: OnceLock::new(),
@@ -84,9 +91,10 @@ impl Client {
             let inner = inner.map_or_else(|| self.builder(&names).tls_certs_only([]).build(), Ok);
             let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             Ok(Open {
-                inner: inner.map_err(|error| reason(&error))?,
+                inner: inner.map_err(|error| reason(&error, self.patience))?,
                 runtime: runtime.map_err(|error| error.to_string())?,
                 names,
+                patience: self.patience,
             })
         });
         match open {
@@ -102,8 +110,8 @@ impl Client {
             .redirect(Policy::custom(follow))
             .referer(false)
             .pool_max_idle_per_host(self.jobs)
-            .connect_timeout(STALL)
-            .read_timeout(STALL)
+            .connect_timeout(self.patience)
+            .read_timeout(self.patience)
             .dns_resolver(Arc::new(names.clone()));
         self.proxy.iter().fold(builder, |builder, proxy| builder.proxy(proxy.clone()))
     }
@@ -138,7 +146,7 @@ impl Open {
     /// The bytes of `wanted` from `offset` on, if the server can begin there; else from the
     /// beginning. The second value is where they begin.
     fn get(&self, wanted: &Wanted<'_>, offset: u64) -> Result<(Body<'_>, u64), Failure> {
-        let patience = STALL + Duration::from_secs((wanted.size - offset) / SLOWEST);
+        let patience = self.patience + Duration::from_secs((wanted.size - offset) / SLOWEST);
         let mut request = self.inner.get(wanted.url).timeout(patience);
         if offset > 0 {
             request = request.header(RANGE, format!("bytes={offset}-"));
@@ -162,14 +170,19 @@ impl Open {
         if let Some(length) = header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()) {
             check_size(wanted, start.saturating_add(length))?;
         }
-        Ok((Body { runtime: &self.runtime, response, rest: Bytes::new() }, start))
+        Ok((Body::new(self, response), start))
+    }
+
+    fn span(&self) -> Pin<Box<Sleep>> {
+        let _runtime = self.runtime.enter();
+        Box::pin(tokio::time::sleep(self.patience))
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
         if error.is_builder() {
             return Failure::Final(FetchFault::Scheme);
         }
-        let reason = reason(error);
+        let reason = reason(error, self.patience);
         if error.is_redirect() {
             return redirected(&reason);
         }
@@ -188,18 +201,56 @@ impl Open {
 
 /// What a server sends.
 pub(super) struct Body<'a> {
-    runtime: &'a Runtime,
+    open: &'a Open,
     response: Response,
     /// What came and was not read yet.
     rest: Bytes,
+    /// Until when there is to come what must come in one span of patience.
+    span: Pin<Box<Sleep>>,
+    /// What came in this span.
+    came: u64,
+}
+
+impl<'a> Body<'a> {
+    fn new(open: &'a Open, response: Response) -> Self {
+        Self { span: open.span(), open, response, rest: Bytes::new(), came: 0 }
+    }
+
+    /// What came next, or nothing when a span of patience ended before.
+    fn next(&mut self) -> Option<reqwest::Result<Option<Bytes>>> {
+        let mut chunk = pin!(self.response.chunk());
+        let span = &mut self.span;
+        self.open.runtime.block_on(poll_fn(|context| match chunk.as_mut().poll(context) {
+            Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+            Poll::Pending => span.as_mut().poll(context).map(|()| None),
+        }))
+    }
+
+    fn check_span(&mut self) -> io::Result<()> {
+        let patience = self.open.patience;
+        if self.came < (DRIP * patience.as_secs()).max(1) {
+            let message = format!("only {} bytes came in {} seconds", self.came, patience.as_secs());
+            return Err(io::Error::other(message));
+        }
+        (self.span, self.came) = (self.open.span(), 0);
+        Ok(())
+    }
 }
 
 impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.rest.is_empty() {
-            let next = self.runtime.block_on(async { self.response.chunk().await });
-            match next.map_err(|error| io::Error::other(reason(&error)))? {
-                Some(bytes) => self.rest = bytes,
+            let Some(next) = self.next() else {
+                self.check_span()?;
+                continue;
+            };
+            let told = |error: reqwest::Error| match self.came {
+                // The time for the whole is over, too, for what comes all the time.
+                1.. if error.is_timeout() => "it comes too slowly".to_owned(),
+                _ => reason(&error, self.open.patience),
+            };
+            match next.map_err(|error| io::Error::other(told(error)))? {
+                Some(bytes) => (self.came, self.rest) = (self.came + bytes.len() as u64, bytes),
                 None => return Ok(0),
             }
         }
@@ -216,7 +267,11 @@ fn passing(status: StatusCode) -> Failure {
 }
 
 /// What is at the bottom of `error`: the layers above it say only that a request failed.
-fn reason(error: &reqwest::Error) -> String {
+fn reason(error: &reqwest::Error, patience: Duration) -> String {
+    if error.is_timeout() {
+        let what = if error.is_connect() { "no connection came about" } else { "nothing came" };
+        return format!("{what} in {} seconds", patience.as_secs());
+    }
     let mut deepest = error.source();
     while let Some(below) = deepest.and_then(std::error::Error::source) {
         deepest = Some(below);

@@ -43,11 +43,11 @@ pub(super) fn resolve_keeping(
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Resolution, Error> {
-    let _use = cache.in_use()?;
-    let state = State::open(settings, cache)?;
+    let _use = cache.in_use(observer)?;
+    let state = State::open(settings, cache, observer)?;
     observer.event(Event::Stage { name: "read package lists", total: None, unit: Unit::Items });
     if !settings.access.offline {
-        state.update()?;
+        state.update(observer)?;
     } else if !state.is_complete() {
         return Err(Error::OfflineState { suite: settings.suite.clone(), arch: settings.arch });
     }
@@ -67,7 +67,7 @@ pub(super) fn resolve_keeping(
         let source = state.sources().first().cloned();
         drop(state);
         if let Some((source, release)) = source.zip(releases.first()) {
-            look_elsewhere(&mut missing, &source, &release.1, settings, cache);
+            look_elsewhere(&mut missing, &source, &release.1, settings, (cache, observer));
         }
         return Err(Error::Missing { missing });
     }
@@ -152,7 +152,13 @@ const ELSEWHERE: usize = 8;
 
 /// Looks for names that do not exist in the components that the archive has but the settings do not
 /// name. It only makes the message better, so that a failure here is not one of its own.
-fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String], settings: &Settings, cache: &Cache) {
+fn look_elsewhere(
+    missing: &mut [Missing],
+    source: &Source,
+    components: &[String],
+    settings: &Settings,
+    (cache, observer): (&Cache, &dyn Observer),
+) {
     let unknown = |entry: &Missing| entry.foreign.is_none() && entry.versions.is_empty() && entry.providers.is_empty();
     if settings.access.offline || !missing.iter().any(unknown) {
         return;
@@ -161,8 +167,8 @@ fn look_elsewhere(missing: &mut [Missing], source: &Source, components: &[String
         let mut wider = settings.clone();
         wider.components = vec![component.clone()];
         wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
-        let index = State::open(&wider, cache).and_then(|state| {
-            state.update()?;
+        let index = State::open(&wider, cache, observer).and_then(|state| {
+            state.update(observer)?;
             read(&state.targets()?)
         });
         let Ok(index) = index else { continue };

@@ -4,12 +4,17 @@
 //! both at nothing keeps the host's configuration out (apt.conf(5)). What is written here is all
 //! that apt knows, beside its own defaults.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use model::observe::{Event, Observer};
 use model::resolution::ReleaseFields;
 use model::{Arch, Digest};
 
@@ -18,7 +23,11 @@ use super::settings::{Access, Source};
 use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
 use crate::cache::{self, Cache, Lock};
+use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
+
+/// When it is told that apt still waits.
+const MOMENTS: Moments = Moments { first: Duration::from_secs(10), again: Duration::from_secs(20) };
 
 /// An isolated apt state, locked for this process while the value lives.
 #[derive(Debug)]
@@ -41,7 +50,7 @@ pub(super) struct Target {
 
 impl State {
     /// Opens (and makes) the state for `settings`, and waits until no other process has it.
-    pub(super) fn open(settings: &Settings, cache: &Cache) -> Result<Self, Error> {
+    pub(super) fn open(settings: &Settings, cache: &Cache, observer: &dyn Observer) -> Result<Self, Error> {
         let sources = settings.sources()?;
         let is_secure = sources.iter().any(|source| source.uri.starts_with("https:"));
         if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
@@ -49,8 +58,8 @@ impl State {
         }
         let keyring = Keyring::open(settings)?;
         let key_of_state = settings.state_key(&sources, keyring.sha256());
-        let lock = cache.lock(&format!("apt-{}", key_of_state.hex()))?;
-        let directory = absolute(&cache.apt_state(&key_of_state)?)?;
+        let lock = cache.lock(&format!("apt-{}", key_of_state.hex()), observer)?;
+        let directory = absolute(&own_state(cache, &key_of_state, observer)?)?;
         cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
         for name in ["etc", "keyrings", "lists/partial", "archives/partial", "tmp", "log"] {
             let path = directory.join(name);
@@ -128,7 +137,8 @@ impl State {
     ///
     /// The mark `complete` says that the lists belong together: apt moves them into place one by one,
     /// and checks them only when they come. Without it they are dropped, and offline work refused.
-    pub(super) fn update(&self) -> Result<(), Error> {
+    /// However slow the archives are, the run says what it waits for.
+    pub(super) fn update(&self, observer: &dyn Observer) -> Result<(), Error> {
         let mark = self.directory.join("complete");
         let was_complete = mark.exists();
         if was_complete {
@@ -136,7 +146,12 @@ impl State {
         } else {
             self.forget()?;
         }
-        let outcome = self.apt_get(|apt| apt.option("-q").operand("update"))?;
+        let tell = |waited: Duration| {
+            let hosts: BTreeSet<&str> = self.sources.iter().map(|source| host_of(&source.uri)).collect();
+            let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
+            observer.event(Event::Note(format!("still waiting for {hosts} after {} seconds", waited.as_secs())));
+        };
+        let outcome = patience::telling(MOMENTS, &tell, || self.apt_get(|apt| apt.option("-q").operand("update")))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
         let good = outcome.status.success();
         // apt that ends by itself, even in an error, leaves either all old lists or all new ones.
@@ -244,6 +259,25 @@ impl State {
     }
 }
 
+/// The directory of the state; one that others may have written to is made again.
+fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<PathBuf, Error> {
+    match cache.apt_state(key) {
+        Err(cache::Error::NotOurs(error)) if cache.discard_apt_state(key)? => {
+            let message = format!("package lists in the cache are not used: {error}");
+            let cure = "nothing needs to be done: they are fetched again";
+            observer.event(Event::Warning { message, cure: cure.to_owned() });
+            Ok(cache.apt_state(key)?)
+        }
+        state => Ok(state?),
+    }
+}
+
+/// The host of an address, or the address of a place on this machine.
+fn host_of(uri: &str) -> &str {
+    let host = uri.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    if host.is_empty() { uri } else { host }
+}
+
 fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
     Error::Io { action, path: path.to_owned(), source }
 }
@@ -298,7 +332,9 @@ Acquire::AllowInsecureRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
 Acquire::Languages "none";
 Acquire::PDiffs "false";
-Acquire::Retries "3";
+Acquire::Retries "2";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
 pkgCacheGen::ForceEssential ",";
 "#
     );
@@ -353,7 +389,7 @@ mod tests {
         let settings =
             Settings { keyring: Some(KeyringFile::At(PathBuf::from("/nonexistent/keyring.gpg"))), ..settings() };
         let cache = Cache::new(std::env::temp_dir().join("never-made"));
-        let error = State::open(&settings, &cache).unwrap_err();
+        let error = State::open(&settings, &cache, &model::observe::Silent).unwrap_err();
         assert!(
             matches!(error, Error::KeyringMissing { .. }) && error.to_string().contains("/nonexistent/keyring.gpg")
         );

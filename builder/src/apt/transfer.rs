@@ -18,6 +18,9 @@ pub struct FetchOptions {
     pub retries: u32,
     /// How long to wait before the first further attempt; it doubles with each one.
     pub backoff: Duration,
+    /// How long connecting may take, how long a server may send nothing, and the time in which it must send
+    /// a thousand bytes a second.
+    pub patience: Duration,
     /// What HTTP servers are told about this program.
     pub user_agent: String,
     /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
@@ -33,6 +36,7 @@ impl Default for FetchOptions {
             jobs: 8,
             retries: 4,
             backoff: Duration::from_millis(500),
+            patience: Duration::from_secs(30),
             user_agent: concat!("module-builder/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxy: None,
             certificates: None,

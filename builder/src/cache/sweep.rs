@@ -1,15 +1,16 @@
 //! What the cache holds, and the removal of what was not used for long.
 
 use std::collections::BTreeMap;
-use std::fs::{self, TryLockError};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use host::Dir;
+use host::lock::Hold;
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use super::{Cache, Error, failed};
+use super::{Cache, Error, failed, place, tag};
 
 /// What an entry of the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,6 +26,8 @@ pub enum Kind {
     Digests,
     /// What packages list.
     Listings,
+    /// What builds wrote.
+    Records,
     /// What an interrupted run left.
     Temporary,
 }
@@ -39,6 +42,7 @@ impl Kind {
             Self::Rootfs => "root file systems",
             Self::Digests => "remembered digests of files",
             Self::Listings => "file lists of packages",
+            Self::Records => "records of results",
             Self::Temporary => "left by interrupted runs, or in use",
         }
     }
@@ -99,12 +103,10 @@ impl Cache {
         if !self.root.is_dir() {
             return Ok(GcReport::default());
         }
-        let (file, path) = self.lock_file("use")?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy { root: self.root.clone() }),
-            Err(TryLockError::Error(source)) => return Err(failed("lock", &path)(source)),
-        }
+        self.check_is_a_cache()?;
+        let Some(_alone) = self.lock_file("use")?.try_hold(Hold::Alone)? else {
+            return Err(Error::Busy { root: self.root.clone() });
+        };
         let mut report = GcReport::default();
         for (kind, path) in self.entries()? {
             let (bytes, last_use) = measure(&path)?;
@@ -115,7 +117,7 @@ impl Cache {
                 continue;
             }
             if !options.dry_run {
-                remove(&path)?;
+                self.remove(&path)?;
             }
             report.removed.push(Removed { kind, path, bytes });
         }
@@ -128,7 +130,7 @@ impl Cache {
     /// # Errors
     /// When a directory of the cache cannot be read.
     pub fn usage(&self) -> Result<Vec<Usage>, Error> {
-        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Temporary];
+        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records, Kind::Temporary];
         let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
         for (kind, path) in self.entries()? {
             // What another process takes away meanwhile is not there to be counted.
@@ -141,12 +143,21 @@ impl Cache {
         Ok(usage.into())
     }
 
+    /// What has the form of an entry: whatever else lies in these directories is somebody's own.
     fn entries(&self) -> Result<Vec<(Kind, PathBuf)>, Error> {
         let mut entries = Vec::new();
-        for shelf in children(&self.root.join("debs/sha256"))? {
-            for path in children(&shelf)? {
-                let whole = path.extension().is_some_and(|extension| extension == "deb");
-                entries.push((if whole { Kind::Deb } else { Kind::Temporary }, path));
+        for shelf in self.children("debs/sha256")? {
+            let Ok(below) = shelf.strip_prefix(&self.root) else { continue };
+            if !is_hex(&name(&shelf), 2) {
+                continue;
+            }
+            for path in self.children(below)? {
+                let name = name(&path);
+                match name.split_once('.') {
+                    Some((digest, "deb")) if is_hex(digest, 64) => entries.push((Kind::Deb, path)),
+                    Some((digest, "part")) if is_hex(digest, 64) => entries.push((Kind::Temporary, path)),
+                    _ => {}
+                }
             }
         }
         let shelves = [
@@ -154,23 +165,91 @@ impl Cache {
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),
             (Kind::Listings, "listings"),
-            (Kind::Temporary, "tmp"),
+            (Kind::Records, "records"),
         ];
-        for (kind, name) in shelves {
-            entries.extend(children(&self.root.join(name))?.into_iter().map(|path| (kind, path)));
+        for (kind, shelf) in shelves {
+            let of_form = |path: &PathBuf| is_hex(&name(path), 64);
+            entries.extend(self.children(shelf)?.into_iter().filter(of_form).map(|path| (kind, path)));
         }
+        entries.extend(self.temporaries()?.into_iter().map(|path| (Kind::Temporary, path)));
         Ok(entries)
+    }
+
+    /// What runs left, and what was put aside.
+    fn temporaries(&self) -> Result<Vec<PathBuf>, Error> {
+        // Other programs make temporary names of the same form: they count only where nothing else can be.
+        let is_marked = Dir::open(&self.root).is_ok_and(|root| tag::is_marked(&root));
+        let mut found = Vec::new();
+        for shelf in ["tmp", "digests", "records"] {
+            let is_temporary = |path: &PathBuf| {
+                let name = name(path);
+                let is_file = || fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+                shelf == "tmp" && is_aside(&name) || is_marked && is_temporary_name(&name) && is_file()
+            };
+            found.extend(self.children(shelf)?.into_iter().filter(is_temporary));
+        }
+        Ok(found)
+    }
+
+    /// What lies in the own directory `shelf`; nothing where there is none. A link is none: what it leads to
+    /// is not ours to count and to remove.
+    fn children(&self, shelf: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+        let shelf = self.root.join(shelf);
+        match self.own_directory(&shelf) {
+            Ok(directory) => Ok(directory.names()?.iter().map(|name| shelf.join(name)).collect()),
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fails for a directory that has no mark of a cache but something that no cache has: a slip of the pen
+    /// in `--cache-dir` shall cost nobody a directory `tmp`.
+    fn check_is_a_cache(&self) -> Result<(), Error> {
+        let dir = self.dir()?;
+        let names = dir.names()?;
+        if names.iter().any(|name| name == place::FILE) {
+            return Ok(());
+        }
+        match names.into_iter().find(|name| !NAMES.iter().any(|known| name == known)) {
+            Some(name) => Err(Error::NotACache { root: self.root.clone(), name: name.into() }),
+            None => Ok(()),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Error> {
+        let (Some(shelf), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        Ok(self.own_directory(shelf)?.remove_tree(name)?)
     }
 }
 
-fn children(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(failed("read", directory)(source)),
-    };
-    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    paths.map_err(failed("read", directory))
+/// What lies in a cache's directory.
+const NAMES: [&str; 9] = [tag::NAME, "apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+
+/// The name of an entry; one that is no UTF-8 is none of ours.
+fn name(path: &Path) -> String {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
+/// Whether `text` is `length` lowercase hexadecimal digits.
+fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its shelf,
+/// its key, and an `x` for each that had the name already.
+fn is_aside(name: &str) -> bool {
+    let key = name.split_once('-').filter(|(shelf, _)| NAMES.contains(shelf)).map(|(_, key)| key);
+    key.is_some_and(|key| is_hex(key.trim_end_matches('x'), 64))
+}
+
+/// Whether `name` is what `tempfile` gives to a file on its way into the cache.
+fn is_temporary_name(name: &str) -> bool {
+    name.strip_prefix(".tmp").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|it| it.is_ascii_alphanumeric()))
+}
+
+/// Whether a name is one of those that entries have.
+pub(super) fn is_entry(name: &Path) -> bool {
+    name.to_str().is_some_and(|name| is_hex(name, 64))
 }
 
 /// The bytes below `path` and when it was last used.
@@ -181,10 +260,4 @@ fn measure(path: &Path) -> Result<(u64, SystemTime), Error> {
     let files = WalkDir::new(path).follow_links(false).into_iter().filter_map(Result::ok);
     let bytes = files.filter(|entry| entry.file_type().is_file());
     Ok((bytes.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum(), last_use))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    let is_directory = fs::symlink_metadata(path).map_err(failed("look at", path))?.is_dir();
-    let outcome = if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    outcome.map_err(failed("remove", path))
 }

@@ -1,7 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
+
+use model::observe::Silent;
 
 use super::*;
 
@@ -28,19 +32,20 @@ fn directories_are_made_with_their_modes() {
 #[test]
 fn a_lock_is_held_by_one_until_it_is_dropped() {
     let (_guard, cache) = cache();
-    let held = cache.lock("rootfs-1").unwrap();
+    let held = cache.lock("rootfs-1", &Silent).unwrap();
     assert!(cache.try_lock("rootfs-1").unwrap().is_none());
     assert!(cache.try_lock("rootfs-2").unwrap().is_some());
     drop(held);
     assert!(cache.try_lock("rootfs-1").unwrap().is_some());
     for name in ["", "../x", "a/b", ".hidden", "a b"] {
-        assert!(matches!(cache.lock(name), Err(Error::LockName { .. })), "{name:?}");
+        assert!(matches!(cache.lock(name, &Silent), Err(Error::LockName { .. })), "{name:?}");
     }
 }
 
 #[test]
 fn old_entries_go_and_used_ones_stay() {
     let (_guard, cache) = cache();
+    drop(cache.in_use(&Silent).unwrap());
     let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
     let deb = |content: &[u8]| {
         let path = cache.deb_path(&Digest::of(content));
@@ -73,6 +78,7 @@ fn old_entries_go_and_used_ones_stay() {
         (Kind::Rootfs, 0, 0),
         (Kind::Digests, 0, 0),
         (Kind::Listings, 2, 6),
+        (Kind::Records, 0, 0),
         (Kind::Temporary, 1, 4),
     ];
     assert_eq!(usage, wanted);
@@ -84,11 +90,174 @@ fn old_entries_go_and_used_ones_stay() {
     assert_eq!(found, old);
     assert_eq!(plan.kept, BTreeMap::from([(Kind::Deb, 1), (Kind::Listings, 1), (Kind::Temporary, 1)]));
 
-    let user = cache.in_use().unwrap();
+    let user = cache.in_use(&Silent).unwrap();
     options.dry_run = false;
     assert!(matches!(cache.gc(options), Err(Error::Busy { .. })));
     drop(user);
     assert_eq!(cache.gc(options).unwrap(), plan);
     assert!(!unused.exists() && !state.exists() && used.exists() && part.exists());
     assert!(!stale.exists() && fresh.exists());
+}
+
+/// What an observer was told.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Told {
+    fn event(&self, event: model::observe::Event) {
+        if let model::observe::Event::Warning { message, cure } = event {
+            self.0.lock().unwrap().push(format!("{message}: {cure}"));
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
+    let (guard, cache) = cache();
+    let told = Told::default();
+    drop(cache.in_use(&told).unwrap());
+    let key = Digest::of(b"key");
+    let fill = |cache: &Cache| {
+        for shelf in [cache.rootfs(), cache.listings(), cache.digests(), cache.records()] {
+            fs::write(shelf.unwrap().join(key.hex()), "what a run wrote").unwrap();
+        }
+        fs::write(cache.apt_state(&key).unwrap().join("status"), "").unwrap();
+        let deb = cache.deb_path(&key);
+        cache.directory(deb.parent().unwrap(), 0o755).unwrap();
+        fs::write(deb, "a package").unwrap();
+    };
+    fill(&cache);
+    let entries = |cache: &Cache| {
+        cache.usage().unwrap().into_iter().filter(|u| u.entries > 0).map(|u| u.kind).collect::<Vec<_>>()
+    };
+    let all = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records];
+    drop(cache.in_use(&told).unwrap());
+    assert_eq!(entries(&cache), all, "where it was made all of it counts");
+    assert!(told.0.lock().unwrap().is_empty());
+    // As a checkout or an unpacked archive has it: the same files, in another directory.
+    let copy = Cache::new(guard.path().join("copy"));
+    drop(copy.dir().unwrap());
+    fill(&copy);
+    fs::copy(cache.root().join(place::FILE), copy.root().join(place::FILE)).unwrap();
+    drop(copy.in_use(&told).unwrap());
+    assert_eq!(entries(&copy), [Kind::Deb, Kind::Temporary]);
+    assert!(told.0.lock().unwrap()[0].contains("was not made there"), "{told:?}");
+    fill(&copy);
+    drop(copy.in_use(&told).unwrap());
+    assert_eq!(told.0.lock().unwrap().len(), 1, "it is told once");
+    assert_eq!(entries(&copy).len(), 7);
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.lock().unwrap().fmt(f)
+    }
+}
+
+#[test]
+fn a_cache_that_others_may_write_to_is_not_used() {
+    use std::os::unix::fs::symlink;
+    let (_guard, cache) = cache();
+    cache.debs().unwrap();
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for wrong in [0o777, 0o775, 0o1777] {
+        set(cache.root(), wrong);
+        for outcome in [cache.debs().map(drop), cache.in_use(&Silent).map(drop), cache.temporary().map(drop)] {
+            assert!(matches!(outcome, Err(Error::NotOurs(_))), "{outcome:?}");
+        }
+        set(cache.root(), 0o755);
+    }
+    set(&cache.root().join("debs"), 0o777);
+    assert!(matches!(cache.debs(), Err(Error::NotOurs(_))));
+    set(&cache.root().join("debs"), 0o755);
+    // A link in a cache leads gc to nobody's files.
+    let home = cache.root().parent().unwrap().join("home");
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("thesis"), "years of work").unwrap();
+    symlink(&home, cache.root().join("tmp")).unwrap();
+    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+    assert!(matches!(cache.gc(options), Err(Error::NotOurs(_))));
+    assert!(home.join("thesis").is_file());
+}
+
+#[test]
+fn a_directory_that_is_no_cache_is_not_swept() {
+    let (_guard, cache) = cache();
+    fs::create_dir_all(cache.root().join("tmp")).unwrap();
+    fs::write(cache.root().join("tmp/mine"), "").unwrap();
+    fs::write(cache.root().join("letters"), "").unwrap();
+    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+    assert!(matches!(cache.gc(options), Err(Error::NotACache { .. })));
+    assert!(cache.root().join("tmp/mine").is_file());
+    fs::remove_file(cache.root().join("letters")).unwrap();
+    let entry = cache.root().join("tmp").join(format!("rootfs-{}", Digest::of(b"key").hex()));
+    fs::write(&entry, "").unwrap();
+    assert_eq!(cache.gc(options).unwrap().removed.len(), 1);
+    assert!(cache.root().join("tmp/mine").is_file() && !entry.exists());
+}
+
+#[test]
+fn what_has_not_the_form_of_an_entry_is_never_removed() {
+    let hex = "a".repeat(64);
+    // A directory of the user's, which is named as the cache; and one that the cache made.
+    for is_own in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("cache");
+        let put = |name: &str| {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        };
+        let cache = Cache::new(root.clone());
+        if is_own {
+            cache.temporary().unwrap();
+        }
+        let theirs = [
+            "tmp/notes.txt",
+            "tmp/thesis/chapter",
+            "tmp/.tmpdir12/file",
+            "tmp/rootfs-x/file",
+            "rootfs/etc/passwd",
+            "apt/sources.list",
+            "digests/README",
+            "listings/2024",
+            "debs/sha256/aa/my.deb",
+            "debs/sha256/mine/my.deb",
+            &format!("debs/sha256/mine/{hex}.deb"),
+            &format!("rootfs/{}/file", hex.to_uppercase()),
+            &format!("tmp/notes-{hex}"),
+            "records/2024",
+        ];
+        let ours = [
+            &*format!("debs/sha256/aa/{hex}.deb"),
+            &format!("debs/sha256/aa/{hex}.part"),
+            &format!("apt/{hex}/lists/x"),
+            &format!("rootfs/{hex}/rootfs.tar"),
+            &format!("digests/{hex}"),
+            &format!("listings/{hex}"),
+            &format!("tmp/rootfs-{hex}/entry/x"),
+            &format!("tmp/apt-{hex}xx/lists"),
+            &format!("records/{hex}"),
+        ];
+        theirs.iter().chain(&ours).for_each(|name| put(name));
+        put("tmp/.tmpAbC123");
+        let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+        let removed = cache.gc(options).unwrap().removed.len();
+        assert_eq!(removed, ours.len() + usize::from(is_own));
+        assert_eq!(root.join("tmp/.tmpAbC123").exists(), !is_own, "of this form are files of other programs, too");
+        assert!(theirs.iter().all(|name| root.join(name).is_file()));
+        assert!(ours.iter().all(|name| !root.join(name).exists()));
+    }
+}
+
+#[test]
+fn a_directory_that_was_made_for_the_cache_is_marked_as_one_and_no_other() {
+    let (_guard, cache) = cache();
+    cache.listings().unwrap();
+    let tag = fs::read_to_string(cache.root().join("CACHEDIR.TAG")).unwrap();
+    assert!(tag.starts_with("Signature: 8a477f597d28d172789f06886806bc55\n"), "{tag}");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis"), "years of work").unwrap();
+    Cache::new(folder.path().to_owned()).listings().unwrap();
+    assert!(!folder.path().join("CACHEDIR.TAG").exists(), "backups would leave it out");
 }

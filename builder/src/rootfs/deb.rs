@@ -39,7 +39,7 @@ pub enum Reason {
     /// It cannot be read, or its compressed data is damaged.
     #[error("cannot read it: {0}")]
     Io(#[from] io::Error),
-    /// It cannot be opened, or is no file.
+    /// It cannot be opened, or is not ours.
     #[error(transparent)]
     Host(#[from] host::Error),
     /// It does not begin as an `ar` archive does.
@@ -122,6 +122,14 @@ pub fn contents(path: &Path) -> Result<Vec<DebEntry>, Error> {
     })
 }
 
+/// What the package at `path`, an own file, says about itself, and only if its bytes have this sha256.
+///
+/// # Errors
+/// When the file is no sound package, or another one.
+pub(super) fn checked(path: &Path, sha256: &Digest) -> Result<Metadata, Error> {
+    hashed(path, sha256, |file| control::metadata(&mut members::Package::new(file)?))
+}
+
 /// What the package at `path` says about itself.
 ///
 /// # Errors
@@ -136,13 +144,26 @@ pub fn metadata(path: &Path) -> Result<Metadata, Error> {
 /// # Errors
 /// When the file is no sound package, or another one.
 pub fn listing(path: &Path, sha256: &Digest) -> Result<Listing, Error> {
-    at(path, |file| {
-        let mut file = Hashing::new(file);
-        let listing = read(&mut file)?;
+    hashed(path, sha256, |file| read(file))
+}
+
+/// What `take` gives from an own file, of which every byte is hashed by the same reading.
+fn hashed<T>(
+    path: &Path,
+    sha256: &Digest,
+    take: impl FnOnce(&mut Hashing<BufReader<File>>) -> Result<T, Reason>,
+) -> Result<T, Error> {
+    let read = |file| {
+        let mut file = Hashing::new(BufReader::with_capacity(64 << 10, file));
+        let taken = take(&mut file)?;
         io::copy(&mut file, &mut io::sink())?;
         let (_, found) = file.finish();
-        if found == *sha256 { Ok(listing) } else { Err(Reason::Changed { found, wanted: *sha256 }) }
-    })
+        if found == *sha256 { Ok(taken) } else { Err(Reason::Changed { found, wanted: *sha256 }) }
+    };
+    // The way to it was checked when it came into the cache or was found there.
+    let file = host::open::file(path).and_then(|file| host::owner::check(&file, path).map(|()| file));
+    let taken = file.map_err(Reason::Host).and_then(read);
+    taken.map_err(|reason| Error { path: path.to_owned(), reason })
 }
 
 fn read(input: impl Read) -> Result<Listing, Reason> {

@@ -2,28 +2,36 @@
 //!
 //! An entry is the directory `rootfs/<key>/` with three files: `rootfs.tar`, `record.json` (the
 //! inputs whose hash is the key, and the tar's size and sha256) and `seal.json` (what the file system
-//! said of the tar when its sha256 was last found right, and the record's sha256). While the seal
-//! holds, a use costs one `stat` and the record's hash: no write, truncation or replacement of a file
-//! leaves all of its inode, size and both times as they were. When it does not hold, for example after
-//! a copy or a hard link, the whole file is hashed again.
+//! said of the tar when it was made, and the record's sha256). A use costs one `stat` and the record's
+//! hash: no write, truncation or replacement of a file leaves all of its inode, size and both times as
+//! they were. When the seal does not hold, for example after a copy, the entry is made again: the record
+//! beside the tar has the tar's sha256, but who wrote the one may have written the other, and no lock says
+//! what a root file system's bytes are.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use host::Dir;
 use model::Digest;
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 
 use super::{Error, io_error};
+use crate::cache::Cache;
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
 pub(super) const FORMAT: &str = "2";
 
 /// The name of an entry's record.
 const RECORD: &str = "record.json";
+
+/// The name of an entry's tar.
+const ARCHIVE: &str = "rootfs.tar";
+
+/// The name of an entry's seal.
+const SEAL: &str = "seal.json";
 
 /// The largest `record.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
@@ -46,7 +54,7 @@ pub struct Record {
 }
 
 /// What the file system said of the tar, and what the record was.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seal {
     device: u64,
@@ -58,8 +66,8 @@ struct Seal {
 }
 
 impl Seal {
-    fn of(archive: &Path, record: &[u8]) -> io::Result<Self> {
-        let stat = fs::symlink_metadata(archive)?;
+    fn of(archive: &File, record: &[u8]) -> io::Result<Self> {
+        let stat = archive.metadata()?;
         Ok(Self {
             device: stat.dev(),
             inode: stat.ino(),
@@ -68,6 +76,12 @@ impl Seal {
             ctime: (stat.ctime(), stat.ctime_nsec()),
             record: Digest::of(record),
         })
+    }
+
+    /// Whether the archive is the same. Some file systems have another device number each time they are
+    /// mounted; the rest tells enough.
+    fn holds(&self, now: &Self) -> bool {
+        Self { device: now.device, ..self.clone() } == *now
     }
 }
 
@@ -78,9 +92,14 @@ pub fn key(inputs: &Inputs) -> Digest {
     Digest::of(&serde_json::to_vec(inputs).unwrap_or_default())
 }
 
+/// Where an entry lies.
+pub(super) fn place(cache: &Cache, key: &Digest) -> PathBuf {
+    cache.root().join("rootfs").join(key.hex())
+}
+
 /// Where an entry's tar lies.
 pub(super) fn archive(entry: &Path) -> PathBuf {
-    entry.join("rootfs.tar")
+    entry.join(ARCHIVE)
 }
 
 /// How an entry was found.
@@ -93,90 +112,69 @@ pub(super) enum Found {
     /// It is there and cannot be trusted.
     Damaged {
         /// What is wrong.
-        what: &'static str,
+        what: String,
     },
 }
 
-/// Looks for the entry `key` at `entry` and verifies it.
-pub(super) fn open(entry: &Path, wanted: &Digest) -> Result<Found, Error> {
-    const UNREADABLE: Found = Found::Damaged { what: "its record cannot be read" };
-    if !entry.exists() {
-        return Ok(Found::Absent);
-    }
-    let Some(bytes) = read_small(&entry.join(RECORD), RECORD_LIMIT) else { return Ok(UNREADABLE) };
-    let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(UNREADABLE) };
-    if key(&record.inputs) != *wanted {
-        return Ok(Found::Damaged { what: "its record is of other inputs" });
-    }
-    let archive = archive(entry);
-    let Ok(now) = Seal::of(&archive, &bytes) else { return Ok(Found::Damaged { what: "its archive is missing" }) };
-    if now.size != record.size {
-        return Ok(Found::Damaged { what: "its archive has another size" });
-    }
-    let sealed: Option<Seal> =
-        read_small(&entry.join("seal.json"), 4096).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    if sealed.as_ref().is_some_and(|sealed| sealed.record != now.record) {
-        return Ok(Found::Damaged { what: "its record was changed" });
-    }
-    if sealed.as_ref() != Some(&now) {
-        if sha256(&archive).map_err(io_error("read", &archive))? != record.sha256 {
-            return Ok(Found::Damaged { what: "its archive has another sha256" });
-        }
-        seal(entry)?;
-    }
-    Ok(Found::Whole(Box::new(record)))
+/// Looks for the entry `wanted` in the cache and verifies it. Whatever is wrong with it means that it is
+/// damaged, and never that the run ends.
+pub(super) fn open(cache: &Cache, wanted: &Digest) -> Found {
+    let place = place(cache, wanted);
+    let entry = match cache.own_directory(&place) {
+        Ok(entry) => entry,
+        Err(error) if error.is_not_found() => return Found::Absent,
+        Err(error) => return Found::Damaged { what: error.to_string() },
+    };
+    verify(&entry, wanted).map_or_else(|what| Found::Damaged { what }, |record| Found::Whole(Box::new(record)))
 }
 
-/// Records what the file system says of a tar whose sha256 was just found right.
+fn verify(entry: &Dir, wanted: &Digest) -> Result<Record, String> {
+    let told = |error: host::Error| error.to_string();
+    let bytes = entry.read_own(RECORD, RECORD_LIMIT).map_err(told)?;
+    let record: Record = serde_json::from_slice(&bytes).map_err(|_| "its record cannot be read".to_owned())?;
+    if key(&record.inputs) != *wanted {
+        return Err("its record is of other inputs".to_owned());
+    }
+    let archive = entry.own_file(ARCHIVE).map_err(told)?;
+    let now = Seal::of(&archive, &bytes).map_err(|error| error.to_string())?;
+    if now.size != record.size {
+        return Err("its archive has another size".to_owned());
+    }
+    let sealed = entry.read_own(SEAL, 4096).map_err(told)?;
+    let sealed: Seal = serde_json::from_slice(&sealed).map_err(|_| "its seal cannot be read".to_owned())?;
+    match sealed.holds(&now) {
+        true => Ok(record),
+        false if sealed.record != now.record => Err("its record was changed".to_owned()),
+        false => Err("its archive is not the file that was made, or was changed since".to_owned()),
+    }
+}
+
+/// Records what the file system says of a tar that was just made.
 pub(super) fn seal(entry: &Path) -> Result<(), Error> {
+    let directory = Dir::open(entry)?;
+    let bytes = directory.read_own(RECORD, RECORD_LIMIT)?;
     let archive = archive(entry);
-    let record = entry.join(RECORD);
-    let bytes = fs::read(&record).map_err(io_error("read", &record))?;
-    let seal = Seal::of(&archive, &bytes).map_err(io_error("look at", &archive))?;
-    write(&entry.join("seal.json"), &serde_json::to_vec(&seal).unwrap_or_default())
+    let seal = directory.own_file(ARCHIVE)?;
+    let seal = Seal::of(&seal, &bytes).map_err(io_error("look at", &archive))?;
+    Ok(directory.replace(SEAL, &serde_json::to_vec(&seal).unwrap_or_default(), 0o600)?)
 }
 
 /// Writes the record into an entry that is being made.
 pub(super) fn write_record(entry: &Path, record: &Record) -> Result<(), Error> {
-    write(&entry.join(RECORD), &serde_json::to_vec_pretty(record).unwrap_or_default())
-}
-
-/// Writes a small file whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = || io_error("write", path);
-    let directory = path.parent().unwrap_or(path);
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed())?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed())?;
-    file.persist(path).map_err(|error| failed()(error.error))?;
-    Ok(())
+    let bytes = serde_json::to_vec_pretty(record).unwrap_or_default();
+    Ok(Dir::open(entry)?.replace(RECORD, &bytes, 0o644)?)
 }
 
 /// The record of an entry; `None` when it cannot be read.
-pub(super) fn read_record(entry: &Path) -> Option<Record> {
-    serde_json::from_slice(&read_small(&entry.join(RECORD), RECORD_LIMIT)?).ok()
+pub(super) fn read_record(cache: &Cache, entry: &Path) -> Option<Record> {
+    let bytes = cache.own_directory(entry).ok()?.read_own(RECORD, RECORD_LIMIT).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
-fn read_small(path: &Path, limit: u64) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-fn sha256(path: &Path) -> io::Result<Digest> {
-    struct Hasher(sha2::Sha256);
-    impl Write for Hasher {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut hasher = Hasher(sha2::Sha256::new());
-    io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(Digest::new(hasher.0.finalize().into()))
+/// Takes away what is at an entry's place, be it a directory, a file or a link.
+pub(super) fn remove(cache: &Cache, key: &Digest) -> Result<(), Error> {
+    let shelf = cache.rootfs()?;
+    Ok(Dir::open(&shelf)?.remove_tree(key.hex())?)
 }
 
 /// An input that differs between two root file systems.
@@ -207,71 +205,119 @@ pub fn changes(before: &Inputs, now: &Inputs) -> Vec<Change> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+    use std::fs;
+
     use super::*;
 
-    fn entry() -> (tempfile::TempDir, Digest) {
-        let folder = tempfile::tempdir().unwrap();
-        let inputs = Inputs::from([("epoch".to_owned(), "1".to_owned())]);
-        let bytes = b"a tar";
-        fs::write(archive(folder.path()), bytes).unwrap();
-        let key = key(&inputs);
-        let record = Record { inputs, size: 5, sha256: Digest::of(bytes), maintainer_scripts: BTreeMap::new() };
-        write_record(folder.path(), &record).unwrap();
-        seal(folder.path()).unwrap();
-        (folder, key)
+    /// The entry of one input in a cache.
+    struct World {
+        _folder: tempfile::TempDir,
+        cache: Cache,
+        key: Digest,
+        place: PathBuf,
     }
 
-    fn damage(folder: &Path, key: &Digest) -> Option<&'static str> {
-        match open(folder, key).unwrap() {
-            Found::Whole(_) => None,
-            Found::Absent => Some("absent"),
-            Found::Damaged { what } => Some(what),
+    impl World {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let cache = Cache::new(folder.path().join("cache"));
+            let inputs = Inputs::from([("epoch".to_owned(), "1".to_owned())]);
+            let key = key(&inputs);
+            let place = place(&cache, &key);
+            cache.directory(&place, 0o755).unwrap();
+            let bytes = b"a tar";
+            fs::write(archive(&place), bytes).unwrap();
+            let record = Record { inputs, size: 5, sha256: Digest::of(bytes), maintainer_scripts: BTreeMap::new() };
+            write_record(&place, &record).unwrap();
+            seal(&place).unwrap();
+            Self { _folder: folder, cache, key, place }
+        }
+
+        fn damage(&self) -> Option<String> {
+            match open(&self.cache, &self.key) {
+                Found::Whole(_) => None,
+                Found::Absent => Some("absent".to_owned()),
+                Found::Damaged { what } => Some(what),
+            }
         }
     }
 
+    const CHANGED: &str = "its archive is not the file that was made, or was changed since";
+
     #[test]
     fn a_changed_archive_is_never_used() {
-        let (folder, key) = entry();
-        assert_eq!(damage(folder.path(), &key), None);
+        let world = World::new();
+        assert_eq!(world.damage(), None);
         // The same size and the same modification time: the change time still tells.
-        let path = archive(folder.path());
+        let path = archive(&world.place);
         let mtime = fs::metadata(&path).unwrap().modified().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&path, b"b tar").unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(mtime).unwrap();
-        assert_eq!(damage(folder.path(), &key), Some("its archive has another sha256"));
+        assert_eq!(world.damage().as_deref(), Some(CHANGED));
         fs::write(&path, b"a ta").unwrap();
-        assert_eq!(damage(folder.path(), &key), Some("its archive has another size"));
+        assert_eq!(world.damage().as_deref(), Some("its archive has another size"));
         fs::remove_file(&path).unwrap();
-        assert_eq!(damage(folder.path(), &key), Some("its archive is missing"));
+        assert!(world.damage().unwrap().ends_with("rootfs.tar"));
     }
 
     #[test]
-    fn a_copied_entry_is_hashed_once_and_sealed_again() {
-        let (folder, key) = entry();
-        let path = archive(folder.path());
-        fs::copy(&path, folder.path().join("copy")).unwrap();
-        fs::rename(folder.path().join("copy"), &path).unwrap();
-        let before = fs::read(folder.path().join("seal.json")).unwrap();
-        assert_eq!(damage(folder.path(), &key), None);
-        assert_ne!(fs::read(folder.path().join("seal.json")).unwrap(), before);
-        fs::remove_file(folder.path().join("seal.json")).unwrap();
-        assert_eq!(damage(folder.path(), &key), None);
+    fn an_archive_that_only_its_neighbour_vouches_for_is_not_believed() {
+        for way in ["another file with the right sha256", "no seal", "a seal that is none"] {
+            let world = World::new();
+            let (path, seal) = (archive(&world.place), world.place.join(SEAL));
+            match way {
+                "no seal" => fs::remove_file(&seal).unwrap(),
+                "a seal that is none" => fs::write(&seal, "{}").unwrap(),
+                _ => {
+                    fs::copy(&path, world.place.join("copy")).unwrap();
+                    fs::rename(world.place.join("copy"), &path).unwrap();
+                }
+            }
+            assert!(world.damage().is_some(), "{way}");
+            remove(&world.cache, &world.key).unwrap();
+            assert_eq!(world.damage().as_deref(), Some("absent"));
+        }
+    }
+
+    #[test]
+    fn what_others_may_have_written_is_not_believed_and_nothing_hangs() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        use rustix::fs::{CWD, FileType, Mode};
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for name in ["", RECORD, SEAL, ARCHIVE] {
+            let world = World::new();
+            mode(&world.place.join(name), 0o777);
+            assert!(world.damage().unwrap().contains("may be written to by others"), "{name:?}");
+            let world = World::new();
+            let (place, aside) = (world.place.join(name), world.cache.root().join("aside"));
+            fs::rename(world.place.join(name), &aside).unwrap();
+            symlink(&aside, place.as_os_str().to_str().unwrap().trim_end_matches('/')).unwrap();
+            assert!(world.damage().unwrap().contains("symbolic link"), "{name:?}");
+            if !name.is_empty() {
+                let world = World::new();
+                fs::remove_file(world.place.join(name)).unwrap();
+                let owner = Mode::RUSR | Mode::WUSR;
+                rustix::fs::mknodat(CWD, world.place.join(name), FileType::Fifo, owner, 0).unwrap();
+                assert!(world.damage().unwrap().contains("named pipe"), "{name:?}");
+            }
+        }
     }
 
     #[test]
     fn a_record_that_is_damaged_or_of_other_inputs_is_refused() {
-        let (folder, key) = entry();
-        assert_eq!(damage(folder.path(), &Digest::of(b"x")), Some("its record is of other inputs"));
-        fs::write(folder.path().join("record.json"), b"{\"inputs\":{}").unwrap();
-        assert_eq!(damage(folder.path(), &key), Some("its record cannot be read"));
-        assert_eq!(damage(&folder.path().join("none"), &key), Some("absent"));
-        let (folder, key) = entry();
-        let record = fs::read_to_string(folder.path().join("record.json")).unwrap();
-        let other = record.replace("\"maintainer_scripts\": {", "\"maintainer_scripts\": {\"x\": []");
-        assert_ne!(other, record);
-        fs::write(folder.path().join("record.json"), other).unwrap();
-        assert_eq!(damage(folder.path(), &key), Some("its record was changed"), "although inputs and tar are right");
+        let world = World::new();
+        let record = world.place.join(RECORD);
+        let text = fs::read_to_string(&record).unwrap();
+        fs::write(&record, text.replace("\"1\"", "\"2\"")).unwrap();
+        assert_eq!(world.damage().as_deref(), Some("its record is of other inputs"));
+        fs::write(&record, b"{\"inputs\":{}").unwrap();
+        assert_eq!(world.damage().as_deref(), Some("its record cannot be read"));
+        let other = text.replace("\"maintainer_scripts\": {", "\"maintainer_scripts\": {\"x\": []");
+        assert_ne!(other, text);
+        fs::write(&record, other).unwrap();
+        assert_eq!(world.damage().as_deref(), Some("its record was changed"), "although inputs and tar are right");
     }
 
     #[test]

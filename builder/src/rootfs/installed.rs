@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use model::Digest;
+use model::package::Package;
 
 use super::Error;
 use super::hashing::Hashing;
@@ -34,6 +35,16 @@ pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Dig
     Ok(reader.finish())
 }
 
+/// The packages of a root file system, as dpkg's database in it has them, must be those of `resolution`. It
+/// costs nothing where the database was read anyway, and tells a root file system of other packages however it
+/// came into the cache.
+///
+/// # Errors
+/// [`Error::NotAsLocked`].
+pub fn check_packages(packages: &[Package], resolution: &Resolution) -> Result<(), Error> {
+    differences(&packages.iter().map(named).collect(), Vec::new(), resolution)
+}
+
 /// dpkg's status file; empty where there is none.
 fn status(archive: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut status = Vec::new();
@@ -56,17 +67,21 @@ fn compare(status: &[u8], resolution: &Resolution) -> Result<(), Error> {
         .filter(|package| !matches!(package.state, State::Installed | State::NotInstalled))
         .map(|package| package.package.name.clone())
         .collect();
-    let named = |package: &model::package::Package| -> Named {
-        (package.name.clone(), package.arch.clone(), package.version.clone())
-    };
-    let installed: BTreeSet<Named> =
-        found.iter().filter(|p| p.state == State::Installed).map(|p| named(&p.package)).collect();
+    let installed = found.iter().filter(|p| p.state == State::Installed).map(|p| named(&p.package)).collect();
+    differences(&installed, unfinished, resolution)
+}
+
+fn named(package: &Package) -> Named {
+    (package.name.clone(), package.arch.clone(), package.version.clone())
+}
+
+fn differences(installed: &BTreeSet<Named>, unfinished: Vec<String>, resolution: &Resolution) -> Result<(), Error> {
     let locked: BTreeSet<Named> = resolution.packages.iter().map(|resolved| named(&resolved.package)).collect();
-    if installed == locked && unfinished.is_empty() {
+    if *installed == locked && unfinished.is_empty() {
         return Ok(());
     }
     Err(Error::NotAsLocked {
-        missing: locked.difference(&installed).cloned().collect(),
+        missing: locked.difference(installed).cloned().collect(),
         unexpected: installed.difference(&locked).cloned().collect(),
         unfinished,
     })

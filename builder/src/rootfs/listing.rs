@@ -8,12 +8,13 @@
 
 mod form;
 
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use host::Dir;
 use model::observe::{Event, Observer, Unit};
 use rayon::prelude::*;
 
@@ -34,24 +35,47 @@ const LIMIT: u64 = 32 << 20;
 ///
 /// # Errors
 /// When the cache cannot be used.
-pub fn recall(resolution: &Resolution, cache: &Cache) -> Result<Vec<Option<Listing>>, cache::Error> {
-    let _in_use = cache.in_use()?;
-    Ok(resolution.packages.par_iter().map(|resolved| find(&cache.listing_path(&resolved.sha256), resolved)).collect())
+pub fn recall(
+    resolution: &Resolution,
+    cache: &Cache,
+    observer: &dyn Observer,
+) -> Result<Vec<Option<Listing>>, cache::Error> {
+    let _in_use = cache.in_use(observer)?;
+    let shelf = match cache.own_directory(&cache.root().join("listings")) {
+        Ok(shelf) => shelf,
+        Err(error) if error.is_not_found() => return Ok(vec![None; resolution.packages.len()]),
+        Err(error) => return Err(error.into()),
+    };
+    let found: Vec<_> = resolution.packages.par_iter().map(|resolved| find(&shelf, resolved)).collect();
+    let mut refused = found.iter().filter_map(|found| found.as_ref().err());
+    if let Some(first) = refused.next() {
+        let message = format!("{} of the cache's file lists of packages are not used: {first}", refused.count() + 1);
+        let cure = "nothing needs to be done: the packages are read again";
+        observer.event(Event::Warning { message, cure: cure.to_owned() });
+    }
+    Ok(found.into_iter().map(|found| found.ok().flatten()).collect())
 }
 
-fn find(path: &Path, resolved: &Resolved) -> Option<Listing> {
-    let listing = decode(&bytes(path)?, &resolved.sha256)?;
+/// What the cache has of a package; an error where there is something that is not ours.
+fn find(shelf: &Dir, resolved: &Resolved) -> Result<Option<Listing>, host::Error> {
+    let path = shelf.join(resolved.sha256.hex());
+    let bytes = match bytes(shelf, resolved) {
+        Err(error) if cache::is_not_ours(&error) => return Err(error),
+        // Whatever else is wrong only means that the package is read again.
+        bytes => bytes.ok(),
+    };
+    let Some(listing) = bytes.and_then(|bytes| decode(&bytes, &resolved.sha256)) else { return Ok(None) };
     // Of another package than the resolution names, it is read again, which says so.
-    same(resolved, &listing.metadata, path).ok()?;
-    // A shared cache may belong to somebody else; the mark only delays eviction.
-    let _ = cache::touch(path);
-    Some(listing)
+    if same(resolved, &listing.metadata, &path).is_err() {
+        return Ok(None);
+    }
+    // The mark only delays eviction.
+    let _ = cache::touch(&path);
+    Ok(Some(listing))
 }
 
-fn bytes(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+fn bytes(shelf: &Dir, resolved: &Resolved) -> Result<Vec<u8>, host::Error> {
+    shelf.read_own(resolved.sha256.hex(), LIMIT)
 }
 
 /// Reads what each package of `resolution` lists from `debs`, one for each and in the same order, and keeps
@@ -70,7 +94,7 @@ pub fn read(
     if debs.len() != packages.len() {
         return Err(Error::Count { packages: packages.len(), debs: debs.len() });
     }
-    let _in_use = cache.in_use()?;
+    let _in_use = cache.in_use(observer)?;
     let total = Some(packages.len() as u64);
     observer.event(Event::Stage { name: "read packages", total, unit: Unit::Items });
     let done = AtomicU64::new(0);
@@ -101,13 +125,15 @@ pub fn read(
 }
 
 /// Writes what `resolved` lists into the cache, whole or not at all.
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
     let Some(new) = encode(listing, &resolved.sha256).filter(|bytes| bytes.len() as u64 <= LIMIT) else {
         return Ok(());
     };
     let path = cache.listing_path(&resolved.sha256);
     let failed = || io_error("write", &path);
-    let before = bytes(&path);
+    let shelf = Dir::open(&cache.listings()?)?;
+    let before = bytes(&shelf, resolved).ok();
     if before.as_ref() == Some(&new) {
         return cache::touch(&path).or(Ok(()));
     }
@@ -117,7 +143,6 @@ fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Ob
         let cure = "it was replaced; build again with `--no-cache` what was made with this cache before";
         observer.event(Event::Warning { message, cure: cure.to_owned() });
     }
-    cache.listings()?;
     let directory = cache.temporary()?;
     let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(failed())?;
     file.write_all(&new).map_err(failed())?;

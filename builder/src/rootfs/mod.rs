@@ -21,6 +21,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use model::observe::{Event, Observer, Unit};
@@ -33,7 +34,7 @@ use host::process::{self, Flow};
 
 pub use entry::{Change, Inputs, Record, changes, key};
 pub use error::Error;
-pub use installed::Named;
+pub use installed::{Named, check_packages};
 pub use log::Failure;
 use plan::{Places, Rights};
 pub use rights::Mode;
@@ -113,7 +114,7 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
     let inputs = inputs(resolution, options.epoch, &tools::versions()?);
     let key = key(&inputs);
     let shelf = cache.rootfs()?;
-    let cached = matches!(entry::open(&shelf.join(key.hex()), &key)?, entry::Found::Whole(_));
+    let cached = matches!(entry::open(cache, &key), entry::Found::Whole(_));
     if cached {
         return Ok(Explanation { key, cached, changes: Vec::new(), compared: true });
     }
@@ -123,7 +124,7 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
         .map_err(io_error("read", &shelf))?
         .filter_map(Result::ok)
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .filter_map(|(used, path)| Some((changes(&entry::read_record(&path)?.inputs, &inputs), used)))
+        .filter_map(|(used, path)| Some((changes(&entry::read_record(cache, &path)?.inputs, &inputs), used)))
         .min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
     let compared = nearest.is_some();
     Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared })
@@ -142,10 +143,11 @@ pub fn find(
     observer: &dyn Observer,
 ) -> Result<Option<Rootfs>, Error> {
     let key = key(&inputs(resolution, options.epoch, &tools::versions()?));
-    let _in_use = cache.in_use()?;
-    let place = cache.rootfs()?.join(key.hex());
-    match entry::open(&place, &key)? {
-        entry::Found::Whole(record) if !options.fresh => Ok(Some(reuse(&place, key, *record, observer))),
+    let _in_use = cache.in_use(observer)?;
+    match entry::open(cache, &key) {
+        entry::Found::Whole(record) if !options.fresh => {
+            Ok(Some(reuse(&entry::place(cache, &key), key, *record, observer)))
+        }
         _ => Ok(None),
     }
 }
@@ -166,6 +168,7 @@ fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> 
 /// # Errors
 /// When mmdebstrap is missing or fails, no mode works here, what was installed is not what is
 /// locked, or the cache cannot be used. [`Error::cure`] says what to do.
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 pub fn build(
     resolution: &Resolution,
     debs: &[PathBuf],
@@ -176,17 +179,18 @@ pub fn build(
     let tools = tools::versions()?;
     let inputs = inputs(resolution, options.epoch, &tools);
     let key = key(&inputs);
-    let _in_use = cache.in_use()?;
-    let _lock = cache.lock(&format!("rootfs-{}", key.hex()))?;
-    let place = cache.rootfs()?.join(key.hex());
+    let _in_use = cache.in_use(observer)?;
+    let _lock = cache.lock(&format!("rootfs-{}", key.hex()), observer)?;
+    cache.rootfs()?;
+    let place = entry::place(cache, &key);
     let mut before = None;
-    match entry::open(&place, &key)? {
+    match entry::open(cache, &key) {
         entry::Found::Whole(record) if options.fresh => before = Some(record.sha256),
         entry::Found::Whole(record) => return Ok(reuse(&place, key, *record, observer)),
         entry::Found::Damaged { what } => {
-            let message = format!("the cached root file system {} is damaged: {what}", key.hex());
+            let message = format!("the cached root file system {} is not used: {what}", place.display());
             observer.event(Event::Warning { message, cure: "nothing needs to be done: it is made again".to_owned() });
-            fs::remove_dir_all(&place).map_err(io_error("remove", &place))?;
+            entry::remove(cache, &key)?;
         }
         entry::Found::Absent => {}
     }
@@ -203,7 +207,7 @@ pub fn build(
         let message = "the root file system came out differently than it is in the cache, which now has the new one";
         let cure = "a package writes something into it that is not an input, such as the time: compare the two outputs";
         observer.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
-        fs::remove_dir_all(&place).map_err(io_error("remove", &place))?;
+        entry::remove(cache, &key)?;
     }
     fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
     // A rename keeps the file but changes its change time on some file systems.
@@ -211,6 +215,7 @@ pub fn build(
     Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record })
 }
 
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 fn make(
     resolution: &Resolution,
     debs: &[PathBuf],
@@ -236,7 +241,10 @@ fn make(
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
     run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, observer)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
-    host::open::file(&archive)?.sync_all().map_err(io_error("write", &archive))?;
+    let file = host::open::file(&archive)?;
+    // Whatever the umask is: what others may write to would not be believed.
+    file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(io_error("set the mode of", &archive))?;
+    file.sync_all().map_err(io_error("write", &archive))?;
     let mut maintainer_scripts = BTreeMap::new();
     for (resolved, metadata) in resolution.packages.iter().zip(metadata) {
         if !metadata.maintainer_scripts.is_empty() {

@@ -1,5 +1,7 @@
 //! A local apt repository made from exactly the locked .debs.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -16,8 +18,9 @@ use crate::apt::{Resolution, Resolved};
 /// Makes the repository in `directory`, which must exist and be empty: one file per package and the
 /// indices `Packages` and `Release`. Gives back what each package says about itself, in order.
 ///
-/// The files are hard links to those in the cache where that is possible, else copies. apt checks
-/// each against the sha256 of the lock once more when it takes it.
+/// Each is hashed by the same reading that tells what it says about itself. The files are hard links to those
+/// in the cache where that is possible, else copies; apt checks each against the sha256 of the lock once more
+/// when it takes it, in every variant.
 ///
 /// # Errors
 /// When a .deb cannot be read or is another package than the resolution says, or a file cannot be
@@ -56,7 +59,7 @@ pub(super) fn make(
 }
 
 fn check(resolved: &Resolved, path: &Path) -> Result<Metadata, Error> {
-    let metadata = deb::metadata(path)?;
+    let metadata = deb::checked(path, &resolved.sha256)?;
     same(resolved, &metadata, path)?;
     Ok(metadata)
 }
@@ -155,9 +158,14 @@ mod tests {
     fn a_file_that_is_another_package_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let deb = folder.path().join("demo.deb");
-        fs::write(&deb, Deb::new("demo", "2").bytes()).unwrap();
-        let resolution = resolution(&[("demo", "1", "all")]);
+        let bytes = Deb::new("demo", "2").bytes();
+        fs::write(&deb, &bytes).unwrap();
+        let other = resolution(&[("demo", "1", "all")]);
         let epoch = Epoch::from_seconds(0).unwrap();
+        // What was put there after the check of the download is another file than the lock names.
+        let error = make(folder.path(), &other, std::slice::from_ref(&deb), epoch).unwrap_err();
+        assert!(matches!(&error, Error::Deb(deb::Error { reason: deb::Reason::Changed { .. }, .. })), "{error}");
+        let resolution = changed(&[], |fields| fields.packages = vec![resolved("demo", "1", "all", &bytes)]);
         let error = make(folder.path(), &resolution, &[deb], epoch).unwrap_err();
         assert!(matches!(error, Error::OtherPackage { field: "Version", .. }), "{error}");
         assert!(matches!(make(folder.path(), &resolution, &[], epoch), Err(Error::Count { packages: 1, debs: 0 })));

@@ -1,5 +1,7 @@
 //! The temporary directory of one build.
 
+#![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;

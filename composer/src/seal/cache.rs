@@ -69,7 +69,7 @@ impl DigestCache {
     /// # Errors
     /// When no file can be made in the directory. A file that cannot be used is as good as none.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let known = std::fs::File::open(path).and_then(read).ok().and_then(checked).unwrap_or_default();
+        let known = host::owner::file(path).ok().and_then(|file| read(file).ok()).and_then(checked).unwrap_or_default();
         let used = (0..known.len() / ENTRY).map(|_| AtomicBool::new(false)).collect();
         Ok(Self { known, used, ..Self::forgetful(path)? })
     }

@@ -402,3 +402,106 @@ fn the_largest_and_the_smallest_files_are_begun_in_turns() {
     assert_eq!(*asked.lock().unwrap(), ["bbbbb", "cc", "dddd", "aaa"]);
     assert_eq!(fs::read_to_string(&paths[2]).unwrap(), "cc");
 }
+
+/// A server that sends `head` at once, and then `bytes` one by one with a pause after each.
+fn slow(head: &'static [u8], bytes: &'static [u8], pause: Duration) -> (std::net::SocketAddr, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = thread::spawn(move || {
+        // It serves two attempts, and ends by itself.
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(head);
+            for byte in bytes {
+                if stream.write_all(std::slice::from_ref(byte)).is_err() {
+                    break;
+                }
+                thread::sleep(pause);
+            }
+        }
+    });
+    (address, serve)
+}
+
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn event(&self, event: Event) {
+        if let Event::Note(text) = event {
+            self.0.lock().unwrap().push(text);
+        }
+    }
+}
+
+#[test]
+fn a_mirror_that_is_silent_or_drips_is_given_up_and_told() {
+    const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    const LONG: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 99000\r\n\r\n";
+    for (head, bytes, pause, wanted) in [
+        // Not a byte, and for longer than anybody waits.
+        (&b""[..], &b"H"[..], 1500, "nothing came in 1 seconds"),
+        (b"", SHORT, 300, "nothing came in 1 seconds"),
+        (SHORT, b"a", 1500, "nothing came in 1 seconds"),
+        (LONG, &[b'a'; 60], 50, "bytes came in 1 seconds"),
+    ] {
+        let pause = Duration::from_millis(pause);
+        let (_guard, cache) = cache();
+        let (address, serve) = slow(head, bytes, pause);
+        let resolution = fixtures::from(&format!("http://{address}/debian"), &["alpha"]);
+        let resolution = fixtures::with(&resolution, 0, |fields, _| {
+            fields.size = if head == LONG { 99_000 } else { 5 };
+        });
+        let options = FetchOptions { patience: Duration::from_secs(1), retries: 1, ..options() };
+        let notes = Notes::default();
+        let found = faults(fetch(&resolution, &cache, &options, &notes));
+        let [FetchFault::Network { message, attempts: 2 }] = &found[..] else { panic!("{found:?}") };
+        assert!(message.contains(wanted), "{message}");
+        let notes = notes.0.into_inner().unwrap();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with(&address.to_string()) && notes[0].ends_with("trying again (1 of 1)"), "{notes:?}");
+        serve.join().unwrap();
+    }
+}
+
+#[test]
+fn a_cached_file_that_others_may_have_written_is_fetched_again() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (_guard, cache) = cache();
+    let server = Server::new(Box::new(|_, path, _| good(path)));
+    let resolution = at(&server, &["alpha"]);
+    let path = fetch(&resolution, &cache, &options(), &Silent).unwrap().remove(0);
+    let aside = cache.root().join("aside");
+    let ways: [&dyn Fn(); 3] = [
+        &|| fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap(),
+        &|| {
+            fs::rename(&path, &aside).unwrap();
+            symlink(&aside, &path).unwrap();
+        },
+        &|| {
+            use rustix::fs::{CWD, FileType, Mode};
+            fs::remove_file(&path).unwrap();
+            rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        },
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        way();
+        assert_eq!(
+            faults(fetch(&resolution, &cache, &FetchOptions { offline: true, ..options() }, &Silent)),
+            [FetchFault::Offline]
+        );
+        fetch(&resolution, &cache, &options(), &Silent).unwrap();
+        assert_eq!(server.requests(), number + 2);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
+    }
+    if rustix::process::geteuid().is_root() {
+        // A hard link to somebody else's file is somebody else's.
+        let theirs = cache.root().join("theirs");
+        fs::write(&theirs, "alpha").unwrap();
+        std::os::unix::fs::chown(&theirs, Some(65534), None).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::hard_link(&theirs, &path).unwrap();
+        fetch(&resolution, &cache, &options(), &Silent).unwrap();
+        assert_eq!(server.requests(), 5);
+    }
+}

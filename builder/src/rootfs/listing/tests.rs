@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+use std::fs::File;
 use std::sync::Mutex;
 
 use super::super::deb::tests::Deb;
 use super::super::tests::{changed, resolved};
+
 use super::*;
 use model::Digest;
 
@@ -41,7 +43,7 @@ impl World {
     }
 
     fn recall(&self) -> Vec<Option<Listing>> {
-        recall(&self.resolution, &self.cache).unwrap()
+        recall(&self.resolution, &self.cache, &model::observe::Silent).unwrap()
     }
 
     fn kept(&self, number: usize) -> PathBuf {

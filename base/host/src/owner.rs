@@ -1,0 +1,189 @@
+//! Whose a file is, and who else may write to it.
+//!
+//! What a program believes because it wrote it itself must be something that nobody else can have written. So
+//! an own file belongs to the caller or to root, no other user may write to it, and the same holds of every
+//! directory on the way down to it, none of which is a link.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Component, Path};
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use crate::dir::{Dir, Links};
+use crate::error::{Error, Fault};
+use crate::open::read_all;
+
+/// Checks that an open file or directory, which messages call `path`, is the caller's or root's, and that
+/// nobody else may write to it.
+///
+/// An access control list shows in the group's bits: they are the most that it gives to anybody.
+///
+/// # Errors
+/// When it is not.
+pub fn check(file: impl AsFd, path: &Path) -> Result<(), Error> {
+    let stat = rustix::fs::fstat(file).map_err(Error::io("read", path))?;
+    if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Error::place(path, Fault::Foreign { uid: stat.st_uid }));
+    }
+    let mode = stat.st_mode & 0o7777;
+    if mode & 0o022 != 0 { Err(Error::place(path, Fault::Writable { mode })) } else { Ok(()) }
+}
+
+/// Opens the own regular file at `path`, whose directory must be an own one, too.
+///
+/// # Errors
+/// As [`Dir::own_file`].
+pub fn file(path: &Path) -> Result<File, Error> {
+    let (directory, name) = Dir::parent_of(path)?;
+    check(&directory, directory.path())?;
+    directory.own_file(name)
+}
+
+impl Dir {
+    /// Opens the own directory at `path` below this one. This one is checked, and each on the way.
+    ///
+    /// # Errors
+    /// When there is none, it is a link, somebody else's, or others may write to it; or one on the way.
+    pub fn own_directory(&self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        self.walk(path.as_ref(), None)
+    }
+
+    /// As [`Dir::own_directory`]; what is missing is made, the last one with exactly `mode`.
+    ///
+    /// # Errors
+    /// As [`Dir::own_directory`], and when one cannot be made.
+    pub fn make_own_directory(&self, path: impl AsRef<Path>, mode: u32) -> Result<Self, Error> {
+        self.walk(path.as_ref(), Some(mode))
+    }
+
+    fn walk(&self, path: &Path, mode: Option<u32>) -> Result<Self, Error> {
+        check(self, self.path())?;
+        let mut at = self.try_clone()?;
+        let mut components = path.components().peekable();
+        while let Some(component) = components.next() {
+            let Component::Normal(name) = component else { return Err(Error::place(&self.join(path), Fault::Outside)) };
+            let mode = mode.map(|mode| if components.peek().is_some() { 0o755 } else { mode });
+            at = match (at.directory(name, Links::Refuse), mode) {
+                (Err(error), Some(mode)) if error.is_not_found() => at.make(name, mode)?,
+                (found, _) => found?,
+            };
+            check(&at, at.path())?;
+        }
+        Ok(at)
+    }
+
+    /// Makes the directory `name`, unless another process does at the same moment.
+    fn make(&self, name: &OsStr, mode: u32) -> Result<Self, Error> {
+        let made = match rustix::fs::mkdirat(self, name, Mode::RWXU) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(Error::io("create", &self.join(name))(errno)),
+        };
+        let directory = self.directory(name, Links::Refuse)?;
+        if made {
+            directory.set_mode(mode)?;
+        }
+        Ok(directory)
+    }
+
+    /// Opens the own regular file at `path` below this directory for reading, the way to it checked.
+    ///
+    /// # Errors
+    /// As [`Dir::own_directory`], and when it is no regular file.
+    pub fn own_file(&self, path: impl AsRef<Path>) -> Result<File, Error> {
+        let path = path.as_ref();
+        let name = path.file_name().ok_or_else(|| Error::place(&self.join(path), Fault::Name))?;
+        let directory = self.own_directory(path.parent().unwrap_or(Path::new("")))?;
+        let file = directory.file(name, Links::Refuse)?;
+        check(&file, &directory.join(name))?;
+        Ok(file)
+    }
+
+    /// The content of the own file at `path`.
+    ///
+    /// # Errors
+    /// As [`Dir::own_file`], and when it has more than `limit` bytes.
+    pub fn read_own(&self, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, Error> {
+        let path = path.as_ref();
+        read_all(self.own_file(path)?, &self.join(path), limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn fault<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Fault {
+        match outcome {
+            Err(Error::Place { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn the_whole_way_down_is_ours_or_it_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Dir::open(folder.path()).unwrap();
+        root.make_own_directory("a/b", 0o700).unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("a/b"));
+        assert_eq!(fs::metadata(&b).unwrap().permissions().mode() & 0o7777, 0o700);
+        fs::write(b.join("file"), "content").unwrap();
+        mode(&b.join("file"), 0o644);
+        assert_eq!(root.read_own("a/b/file", 9).unwrap(), b"content");
+        for path in [&b.join("file"), &b, &a, folder.path()] {
+            let before = fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+            for wrong in [before | 0o020, before | 0o002, before | 0o1002] {
+                mode(path, wrong);
+                assert_eq!(fault(root.read_own("a/b/file", 9)), Fault::Writable { mode: wrong }, "{path:?}");
+            }
+            mode(path, before);
+        }
+        fs::rename(&b, folder.path().join("aside")).unwrap();
+        symlink(folder.path().join("aside"), &b).unwrap();
+        assert_eq!(fault(root.read_own("a/b/file", 9)), Fault::Link);
+        assert_eq!(fault(root.own_directory("../x")), Fault::Outside);
+        symlink("aside/file", folder.path().join("link")).unwrap();
+        assert_eq!(fault(root.own_file("link")), Fault::Link);
+        assert!(root.own_file("none/at/all").unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn somebody_elses_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "content").unwrap();
+        mode(&path, 0o644);
+        assert!(file(&path).is_ok());
+        // Only root can give a file away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+            assert_eq!(fault(file(&path)), Fault::Foreign { uid: 65534 });
+        }
+    }
+
+    #[test]
+    fn several_may_make_one_directory_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Dir::open(folder.path()).unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let root = &root;
+                scope.spawn(move || {
+                    let made = root.make_own_directory("x/y", 0o755).unwrap();
+                    made.write(number.to_string(), b"", 0o644).unwrap();
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path().join("x/y")).unwrap().count(), 8);
+    }
+}

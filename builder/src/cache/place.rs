@@ -1,0 +1,85 @@
+//! Whether a cache lies where it was made.
+//!
+//! Most entries are believed because this user's runs wrote them, not because of a digest from elsewhere. Whose
+//! a file is does not tell that: what was checked out or unpacked belongs to whoever did it. But nobody can
+//! foresee which inode a directory will have, and when it will be made, so the cache notes both, and counts
+//! only where they hold.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use host::Dir;
+use host::lock::Hold;
+use model::observe::{Event, Observer};
+use rustix::fs::{AtFlags, StatxFlags};
+
+use super::{Cache, Error, failed, sweep};
+
+/// The file that says where the cache was made.
+pub(super) const FILE: &str = "place";
+
+/// What is not hashed each time it is used.
+const BELIEVED: [&str; 5] = ["apt", "digests", "listings", "records", "rootfs"];
+
+/// Puts aside what another directory's runs wrote, if anything is, and notes that the cache lies here.
+pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
+    let dir = cache.dir()?;
+    let here = here(&dir)?;
+    if is_here(&dir, &here) {
+        return Ok(());
+    }
+    let _alone = cache.lock_file("place")?.hold(Hold::Alone, observer)?;
+    // Another process may have done it meanwhile.
+    if is_here(&dir, &here) {
+        return Ok(());
+    }
+    if put_aside(&dir)? {
+        let message = format!(
+            "the cache {} was not made there, or by an earlier version: all but its packages is made again",
+            cache.root.display()
+        );
+        let cure = "nothing needs to be done; what was put aside goes with `cache gc`";
+        observer.event(Event::Warning { message, cure: cure.to_owned() });
+    }
+    Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)
+}
+
+/// What nobody can foresee of a directory: its inode and, where the file system has it, when it was made.
+fn here(dir: &Dir) -> Result<String, Error> {
+    let wanted = StatxFlags::INO | StatxFlags::BTIME;
+    let found = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, wanted);
+    let found = found.map_err(|errno| failed("look at", dir.path())(errno.into()))?;
+    let mut text = format!("{}", found.stx_ino);
+    if StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME) {
+        let _ = write!(text, " {}.{:09}", found.stx_btime.tv_sec, found.stx_btime.tv_nsec);
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn is_here(dir: &Dir, here: &str) -> bool {
+    dir.read_own(FILE, 256).is_ok_and(|text| text == here.as_bytes())
+}
+
+/// Moves every entry that is believed without a hash to the temporary names; whether there was any.
+fn put_aside(dir: &Dir) -> Result<bool, Error> {
+    let mut moved = false;
+    for shelf in BELIEVED {
+        let from = match dir.own_directory(shelf) {
+            Ok(from) => from,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for name in from.names()?.iter().filter(|name| sweep::is_entry(Path::new(name))) {
+            let to = dir.make_own_directory("tmp", 0o700)?;
+            let mut new = PathBuf::from(format!("{shelf}-{}", name.display()));
+            // What was put aside once has the name already.
+            while to.stat(&new)?.is_some() {
+                new.as_mut_os_string().push("x");
+            }
+            from.rename(name, &to, new.as_os_str())?;
+            moved = true;
+        }
+    }
+    Ok(moved)
+}

@@ -1,0 +1,29 @@
+//! The mark of a directory that is a cache and nothing else.
+//!
+//! The user can name any directory as the cache, also one with things of their own in it. It gets the mark
+//! only if nothing was there before.
+
+use host::{Dir, Links};
+
+use super::Error;
+
+/// The file's name, from the Cache Directory Tagging Specification: programs that make backups leave such a
+/// directory out.
+pub(super) const NAME: &str = "CACHEDIR.TAG";
+
+/// How the file begins, from the specification.
+const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
+
+/// The most bytes of the file that are read.
+const LIMIT: u64 = 4096;
+
+/// Marks the directory.
+pub(super) fn write(root: &Dir) -> Result<(), Error> {
+    let text = format!("{SIGNATURE}\n# The cache of module-builder. Everything in it can be made again.\n");
+    Ok(root.replace(NAME, text.as_bytes(), 0o644)?)
+}
+
+/// Whether the directory was made as a cache.
+pub(super) fn is_marked(root: &Dir) -> bool {
+    root.read(NAME, Links::Refuse, LIMIT).is_ok_and(|text| text.starts_with(SIGNATURE.as_bytes()))
+}
