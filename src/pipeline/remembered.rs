@@ -38,6 +38,8 @@ impl Remembered {
     }
 
     fn try_open(&self, output: &Path, ui: &Ui) -> Result<DigestCache, Error> {
+        // What another directory's runs wrote is put aside first.
+        drop(self.cache.in_use(ui)?);
         let path = self.cache.digests()?.join(name(output)?);
         self.warn_of(&path, ui);
         let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
@@ -78,6 +80,7 @@ impl Remembered {
     /// that cannot be used costs time and nothing else.
     pub(crate) fn know(&self, output: &Path, record: &Digest, ui: &Ui) {
         let written = || -> Result<(), Error> {
+            let _in_use = self.cache.in_use(ui)?;
             let records = Dir::open(&self.cache.records()?)?;
             Ok(records.replace(name(output)?, line(record).as_bytes(), 0o600)?)
         };

@@ -30,6 +30,22 @@ fn a_modules_settings_name_no_cache_and_no_proxy() {
 }
 
 #[test]
+fn every_run_that_writes_into_a_cache_notes_where_it_was_made() {
+    let small = Small::new();
+    small.build("m/dist");
+    let cache = small.path("home/.cache/module-builder");
+    assert!(cache.join("place").is_file() && cache.join("digests").is_dir());
+    let carried = small.path("carried");
+    let copied = std::process::Command::new("cp").arg("-a").args([&cache, &carried]).status().unwrap();
+    assert!(copied.success());
+    let build = ["build", "-C", "m", "--rootfs", "root", "--cache-dir", carried.to_str().unwrap()];
+    let (code, _, err) = small.run(&build);
+    assert!(code == 0 && err.contains("was not made there"), "{err}");
+    let (code, _, err) = small.run(&build);
+    assert!(code == 0 && !err.contains("was not made there"), "{err}");
+}
+
+#[test]
 fn a_modules_keyring_leads_nowhere_else() {
     let small = Small::new();
     small.write("m/builder.toml", "keyring = \"../../etc/keys.gpg\"\n");
