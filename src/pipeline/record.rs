@@ -189,22 +189,29 @@ impl Record {
     /// # Errors
     /// When it is damaged, or of a version that this program does not know.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        opened::read_text(path)?.map(|bytes| Self::parse(&bytes, path)).transpose()
+    }
+
+    /// A record by its bytes; `path` is what it is called.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
-        let Some(bytes) = opened::read_text(path)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| {
             Error::refused(format!("{} is no record of a build", path.display()))
                 .because(&error)
                 .hint("name the build.json that `build` left in its dist directory, unchanged")
         };
-        let Version { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let Version { format } = serde_json::from_slice(bytes).map_err(damaged)?;
         if format != FORMAT {
             return Err(Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
                 .hint("use the version of module-builder that wrote it"));
         }
-        serde_json::from_slice(&bytes).map_err(damaged).map(Some)
+        serde_json::from_slice(bytes).map_err(damaged)
     }
 }
 
