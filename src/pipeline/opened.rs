@@ -14,8 +14,8 @@ use composer::archive::{self, Archive};
 use composer::image::{self, Entry};
 use composer::tree::Tree;
 use composer::verity;
-use host::hash::Hashing;
 use host::Dir;
+use host::hash::Hashing;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use oci::layout;
 use serde::Serialize;
@@ -281,9 +281,9 @@ fn refused(error: composer::Error, path: &Path) -> Error {
         E::Image(image::ImageError::Memory { .. }) => {
             Error::outside(error.to_string()).hint("give it more memory: images are read as a whole")
         }
-        E::Image(_) => {
-            Error::refused(format!("{} holds no image as a build writes it", path.display())).because(&error).hint(REBUILD)
-        }
+        E::Image(_) => Error::refused(format!("{} holds no image as a build writes it", path.display()))
+            .because(&error)
+            .hint(REBUILD),
         _ => Error::refused(error.to_string()).hint(REBUILD),
     }
 }

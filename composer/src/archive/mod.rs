@@ -25,8 +25,8 @@ use model::VerityDigest;
 
 use crate::error::Error;
 
-pub use plan::{Parts, Plan};
 pub use fault::{FrameFault, Problem};
+pub use plan::{Parts, Plan};
 pub use read::{Archive, IMAGE_LIMIT, Member, Opened, check, open};
 pub use spool::Spool;
 pub use write::{Blob, LEVEL, Targets, Written, write};

@@ -196,7 +196,8 @@ impl<'a> Reader<'a> {
         let differs = |at: &usize| block[*at] != expected[*at];
         // A sum that fits another field says nothing of its own.
         let sum = 148..156;
-        if let Some(at) = (0..HEADER).filter(|at| !sum.contains(at)).find(differs).or_else(|| sum.clone().find(differs)) {
+        if let Some(at) = (0..HEADER).filter(|at| !sum.contains(at)).find(differs).or_else(|| sum.clone().find(differs))
+        {
             return Err(is_damaged(field(at)));
         }
         self.epoch = Some(epoch);
@@ -268,7 +269,9 @@ impl<'a> Reader<'a> {
             if let Some(other) = needed.insert(*digest, size)
                 && other != size
             {
-                return Err(self.refuse(Problem::TwoSizes { digest: *digest, sizes: [size.min(other), size.max(other)] }));
+                return Err(
+                    self.refuse(Problem::TwoSizes { digest: *digest, sizes: [size.min(other), size.max(other)] })
+                );
             }
         }
         Ok(needed)

@@ -83,6 +83,12 @@ pub enum Broken {
     /// A descriptor carries contents, or names other places for them.
     #[error("has a descriptor with contents or addresses of its own")]
     Embedded,
+    /// The descriptor of a file says more of it than its name, type, digest and size.
+    #[error("says of its file {title:?} what no build says")]
+    Said {
+        /// The file's title.
+        title: String,
+    },
     /// A module refers to another manifest, as a signature does.
     #[error("has a subject, which no module has")]
     Subject,
@@ -141,14 +147,16 @@ pub(super) fn manifest(manifest: &ImageManifest) -> Result<(), Broken> {
         let media_type = layer.media_type().as_ref();
         let by_title = media::of_file(title).is_none_or(|known| known == media_type);
         let by_type = FIXED.iter().all(|(known, name)| *known != media_type || *name == title);
+        if FIXED.iter().any(|(known, _)| *known == media_type) {
+            bare(layer)?;
+        }
         if !by_title || !by_type || RESERVED.contains(&title) || media_type == media::CONFIG {
             return Err(Broken::Layer { title: title.to_owned(), media_type: media_type.to_owned() });
         }
     }
-    embedded(config)?;
-    let count = |types: &[&str]| {
-        manifest.layers().iter().filter(|layer| types.contains(&layer.media_type().as_ref())).count()
-    };
+    bare(config)?;
+    let count =
+        |types: &[&str]| manifest.layers().iter().filter(|layer| types.contains(&layer.media_type().as_ref())).count();
     for (what, types) in [("the image", &[media::COMPOSEFS][..]), ("the archive", &[media::TAR, media::TAR_ZSTD])] {
         match count(types) {
             1 => {}
@@ -160,28 +168,19 @@ pub(super) fn manifest(manifest: &ImageManifest) -> Result<(), Broken> {
 
 /// What a descriptor says of the module's manifest that it leads to.
 ///
-/// `index.json` is rewritten by every tool that copies a layout, and some leave out what they do not need;
-/// what they say must be true. An index is bytes with a digest, and says all of it.
-pub(super) fn descriptor(
-    descriptor: &Descriptor,
-    manifest: &Manifest,
-    is_in_index: bool,
-) -> Result<(), Broken> {
+/// `index.json` is rewritten by every tool that copies a layout, and some leave out the annotations, the type
+/// or the platform; what they say must be true. An index is bytes with a digest, and says all of it.
+pub(super) fn descriptor(descriptor: &Descriptor, manifest: &Manifest, is_in_index: bool) -> Result<(), Broken> {
     let digest = manifest.digest;
     embedded(descriptor)?;
     artifact_type(descriptor.artifact_type().as_ref().map(AsRef::as_ref), is_in_index)?;
-    for (name, value) in descriptor.annotations().iter().flatten() {
-        let own = manifest.annotations.get(name);
-        let is_wrong = match own {
-            Some(own) => own != value,
-            None => name.starts_with(OWN) || is_in_index,
-        };
-        if is_wrong && name != annotation::REF_NAME {
-            return Err(Broken::Annotation { digest, name: name.clone() });
-        }
+    let said = || descriptor.annotations().iter().flatten().filter(|(name, _)| *name != annotation::REF_NAME);
+    if let Some((name, _)) = said().find(|(name, value)| manifest.annotations.get(*name) != Some(value)) {
+        return Err(Broken::Annotation { digest, name: name.clone() });
     }
-    let repeated = |name: &String| descriptor.annotations().as_ref().is_some_and(|map| map.contains_key(name));
-    if let Some(name) = manifest.annotations.keys().find(|name| is_in_index && !repeated(name)) {
+    let is_said = |name: &String| said().any(|(said, _)| said == name);
+    let is_told = is_in_index || said().next().is_some();
+    if let Some(name) = manifest.annotations.keys().find(|name| is_told && !is_said(name)) {
         return Err(Broken::MissingAnnotation { digest, name: name.clone() });
     }
     let platform = descriptor.platform().as_ref();
@@ -266,6 +265,16 @@ fn embedded(descriptor: &Descriptor) -> Result<(), Broken> {
     }
 }
 
+/// A file that is known has a title, and nothing else is said of it.
+fn bare(descriptor: &Descriptor) -> Result<(), Broken> {
+    embedded(descriptor)?;
+    let is_more = descriptor.annotations().iter().flatten().any(|(name, _)| name != annotation::TITLE);
+    match is_more || descriptor.platform().is_some() || descriptor.artifact_type().is_some() {
+        true => Err(Broken::Said { title: title(descriptor).unwrap_or_default().to_owned() }),
+        false => Ok(()),
+    }
+}
+
 fn title(descriptor: &Descriptor) -> Option<&str> {
     descriptor.annotations().as_ref()?.get(annotation::TITLE).map(String::as_str)
 }
@@ -275,5 +284,5 @@ fn is_plain(title: &str) -> bool {
     !title.is_empty()
         && title.len() <= 255
         && !title.starts_with(['.', '-'])
-        && title.chars().all(|c| !c.is_control() && !matches!(c, '/' | '\\'))
+        && title.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\'))
 }

@@ -191,9 +191,7 @@ pub(super) fn open_blob(directory: &Dir, name: &str, path: &Path, expected: Opti
     let file = directory.file(name, Links::Refuse).map_err(misplaced)?;
     let found = file.metadata().map_err(Error::io("read", path))?.len();
     match expected {
-        Some(expected) if expected != found => {
-            Err(Error::SizeMismatch { path: path.to_owned(), expected, found })
-        }
+        Some(expected) if expected != found => Err(Error::SizeMismatch { path: path.to_owned(), expected, found }),
         _ => Ok(file),
     }
 }

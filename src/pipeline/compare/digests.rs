@@ -39,11 +39,7 @@ impl DigestChange {
 }
 
 /// Every digest of a module that differs, from the inside outwards.
-pub(super) fn changes(
-    compared: &Compared<'_>,
-    files: &Files,
-    manifest: &[ValueChange],
-) -> Vec<DigestChange> {
+pub(super) fn changes(compared: &Compared<'_>, files: &Files, manifest: &[ValueChange]) -> Vec<DigestChange> {
     let (a, b) = (compared.a, compared.b);
     let mut changes = Vec::new();
     if a.composefs != b.composefs {

@@ -13,9 +13,7 @@ use crate::pipeline::lists;
 
 /// The module's name by its `manifest.json`, which must be the one way to write what it says.
 pub(super) fn manifest(bytes: &[u8], path: &Path) -> Result<String, Error> {
-    let is_none = |why: &str| {
-        Error::refused(format!("manifest.json in {} is {why}", path.display())).hint(REBUILD)
-    };
+    let is_none = |why: &str| Error::refused(format!("manifest.json in {} is {why}", path.display())).hint(REBUILD);
     let manifest = model::Manifest::parse(bytes).manifest.ok_or_else(|| is_none("no valid manifest"))?;
     match manifest.canonical_json() == bytes {
         true => Ok(manifest.name),
@@ -24,11 +22,7 @@ pub(super) fn manifest(bytes: &[u8], path: &Path) -> Result<String, Error> {
 }
 
 /// The image's tree and digest, which must be `claimed`.
-pub(super) fn image(
-    bytes: &[u8],
-    claimed: VerityDigest,
-    path: &Path,
-) -> Result<(Tree<Entry>, VerityDigest), Error> {
+pub(super) fn image(bytes: &[u8], claimed: VerityDigest, path: &Path) -> Result<(Tree<Entry>, VerityDigest), Error> {
     let composefs = verity::digest(bytes);
     if claimed != composefs {
         return Err(Error::refused(format!(
@@ -42,9 +36,10 @@ pub(super) fn image(
 /// `composefs.digest`, which has one form.
 pub(super) fn digest_file(bytes: &[u8], path: &Path) -> Result<VerityDigest, Error> {
     let text = String::from_utf8_lossy(bytes);
-    let digest: VerityDigest = text.trim().parse().map_err(|error| {
-        Error::refused(format!("{} holds no digest", path.display())).because(&error).hint(REBUILD)
-    })?;
+    let digest: VerityDigest = text
+        .trim()
+        .parse()
+        .map_err(|error| Error::refused(format!("{} holds no digest", path.display())).because(&error).hint(REBUILD))?;
     match archive::digest_file(&digest).as_bytes() == bytes {
         true => Ok(digest),
         false => Err(Error::refused(format!("{} is not written as a build writes it", path.display())).hint(REBUILD)),
@@ -57,12 +52,13 @@ pub(super) fn file_list(bytes: &[u8], tree: &Tree<Entry>, path: &Path) -> Result
     if expected.as_bytes() == bytes {
         return Ok(());
     }
-    let mut error =
-        Error::refused(format!("{} does not list what the image holds", path.display())).hint(REBUILD);
+    let mut error = Error::refused(format!("{} does not list what the image holds", path.display())).hint(REBUILD);
     let text = String::from_utf8_lossy(bytes);
     let mut lines = expected.lines().zip(text.lines());
     error.causes.extend(
-        lines.find(|(wanted, found)| wanted != found).map(|(wanted, found)| format!("{found} stands where {wanted} should")),
+        lines
+            .find(|(wanted, found)| wanted != found)
+            .map(|(wanted, found)| format!("{found} stands where {wanted} should")),
     );
     Err(error)
 }

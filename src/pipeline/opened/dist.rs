@@ -83,7 +83,9 @@ impl Dist<'_> {
         let file = self.directory.file("module.tar", Links::Refuse).map_err(misplaced)?;
         let (archive, archived) = check_archive(file, &self.directory.join("module.tar"))?;
         if archived.is_compressed {
-            return Err(Error::refused("module.tar in a dist directory is not compressed, and this one is").hint(REBUILD));
+            return Err(
+                Error::refused("module.tar in a dist directory is not compressed, and this one is").hint(REBUILD)
+            );
         }
         same("module.tar", "module.cfs", &archive.image_digest, &module.composefs)?;
         same_manifest("module.tar", &archive.manifest, module)?;
@@ -108,7 +110,9 @@ impl Dist<'_> {
         }
         let count = opened.modules.len();
         let Ok([other]) = <[Module; 1]>::try_from(opened.modules) else {
-            return Err(Error::refused(format!("oci/ holds {count} modules beside module.cfs, which is one")).hint(REBUILD));
+            return Err(
+                Error::refused(format!("oci/ holds {count} modules beside module.cfs, which is one")).hint(REBUILD)
+            );
         };
         same("oci/", "module.cfs", &other.composefs, &module.composefs)?;
         same_manifest("oci/", other.manifest.as_deref().unwrap_or_default(), module)?;

@@ -14,6 +14,9 @@ use crate::error::Error;
 /// The most bytes of images that are read in one layout: all of them are in memory together.
 const IMAGES_LIMIT: u64 = 2 * IMAGE_LIMIT;
 
+/// The most modules that are read in one layout: several versions for each architecture.
+const MODULES_LIMIT: usize = 256;
+
 /// A layout whose blobs are being read.
 struct Reader {
     blobs: Blobs,
@@ -49,11 +52,13 @@ pub(super) fn read(directory: &Dir) -> Result<(Opened, bool), Error> {
     for manifest in manifests {
         found.entry(manifest.digest).or_insert(manifest);
     }
-    let mut reader =
-        Reader { blobs, checked: BTreeSet::new(), archives: BTreeMap::new(), images: 0 };
+    let mut reader = Reader { blobs, checked: BTreeSet::new(), archives: BTreeMap::new(), images: 0 };
     let mut modules = Vec::new();
     for manifest in found.into_values() {
         if manifest.artifact_type.as_deref() == Some(media::ARTIFACT) {
+            if modules.len() == MODULES_LIMIT {
+                return Err(Error::refused(format!("the layout holds more than {MODULES_LIMIT} modules")));
+            }
             modules.push(reader.module(manifest)?);
         } else {
             manifest.layers.iter().chain([&manifest.config]).try_for_each(|blob| reader.check(blob))?;

@@ -9,10 +9,11 @@ use crate::small::Small;
 /// A file that is damaged, what is looked at then, and whether a changed bit must be found.
 fn targets(small: &Small) -> Vec<(PathBuf, &'static str)> {
     let dist = small.path("m/dist");
-    let mut targets: Vec<(PathBuf, &str)> = ["manifest.json", "module.cfs", "composefs.digest", "file-list.txt", "module.tar"]
-        .into_iter()
-        .map(|name| (dist.join(name), "m/dist"))
-        .collect();
+    let mut targets: Vec<(PathBuf, &str)> =
+        ["manifest.json", "module.cfs", "composefs.digest", "file-list.txt", "module.tar"]
+            .into_iter()
+            .map(|name| (dist.join(name), "m/dist"))
+            .collect();
     for entry in fs::read_dir(dist.join("oci/blobs/sha256")).unwrap() {
         targets.push((entry.unwrap().path(), "m/dist/oci"));
     }
@@ -62,6 +63,17 @@ fn what_is_cut_off_emptied_or_changed_is_refused() {
         }
         fs::write(&path, &good).unwrap();
         accepted(&small, looked_at);
+    }
+}
+
+#[test]
+fn what_the_system_does_not_read_is_the_outside_world() {
+    let small = built();
+    // Nothing lies at the first address of a process.
+    for name in ["x", "x.tar", "x.tar.zst", "x.cfs"] {
+        std::os::unix::fs::symlink("/proc/self/mem", small.path(name)).unwrap();
+        let (code, text) = run(&small, &["inspect", name]);
+        assert_eq!(code, 4, "{text}");
     }
 }
 

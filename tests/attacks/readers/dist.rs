@@ -10,8 +10,15 @@ use serde_json::json;
 use super::{built, forget, limited, read_json, refused, run};
 use crate::small::Small;
 
-const FILES: [&str; 7] =
-    ["manifest.json", "module.cfs", "composefs.digest", "file-list.txt", "package-list.txt", "module.tar", "build.json"];
+const FILES: [&str; 7] = [
+    "manifest.json",
+    "module.cfs",
+    "composefs.digest",
+    "file-list.txt",
+    "package-list.txt",
+    "module.tar",
+    "build.json",
+];
 
 /// A build whose record is left out, so that the files have to tell by themselves.
 fn unrecorded() -> Small {
@@ -23,9 +30,17 @@ fn unrecorded() -> Small {
 #[test]
 fn files_that_do_not_fit_the_image_are_found() {
     for (file, change, why) in [
-        ("file-list.txt", (|text| text + "/srv/evil.so\n") as fn(String) -> String, "does not list what the image holds"),
+        (
+            "file-list.txt",
+            (|text| text + "/srv/evil.so\n") as fn(String) -> String,
+            "does not list what the image holds",
+        ),
         ("file-list.txt", |text| text.replacen("/etc/conf\n", "", 1), "does not list what the image holds"),
-        ("file-list.txt", |text| text.replacen("/etc/conf", "/etc/c\u{1b}[2J", 1), "does not list what the image holds"),
+        (
+            "file-list.txt",
+            |text| text.replacen("/etc/conf", "/etc/c\u{1b}[2J", 1),
+            "does not list what the image holds",
+        ),
         ("file-list.txt", |_| String::new(), "does not list what the image holds"),
         ("package-list.txt", |text| text + "hello\n", "is no list of packages"),
         ("package-list.txt", |text| text + "hello\t1\tamd64", "is no list of packages"),
@@ -96,7 +111,11 @@ fn a_record_that_does_not_fit_is_found() {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         let parent = record.pointer_mut(parent).unwrap().as_object_mut().unwrap();
         let name = name.replace("~1", "/");
-        if value.is_null() { drop(parent.remove(&name)) } else { drop(parent.insert(name, value)) }
+        if value.is_null() {
+            drop(parent.remove(&name))
+        } else {
+            drop(parent.insert(name, value))
+        }
         fs::write(&path, record.to_string()).unwrap();
         refused(&small, "m/dist", why);
     }

@@ -51,7 +51,7 @@ fn layers_that_are_missing_doubled_or_misnamed_are_found() {
             layers.retain(|layer| layer["annotations"][TITLE] != title);
         });
     }
-    for title in ["", "../x", "/etc/passwd", ".bashrc", "a\nb", "a/b", "-rf", "a\\b"] {
+    for title in ["", " ", "a b", "\u{202e}x", "../x", "/etc/passwd", ".bashrc", "a\nb", "a/b", "-rf", "a\\b"] {
         forged("is no plain file name", |_, layout| layout.add(title, "text/plain", b"text"));
     }
     forged("is no plain file name", |_, layout| drop(layout.layer(ARCHIVE)["annotations"].take()));
@@ -78,8 +78,10 @@ fn a_layer_that_is_not_known_is_listed() {
 #[test]
 fn descriptors_that_do_not_say_what_the_manifest_says_are_found() {
     const TIME: &str = "io.powernode.built_at";
-    let in_index = |change: fn(&mut Value)| move |_: &Small, layout: &mut Forgery| change(&mut layout.index["manifests"][0]);
-    let at_tag = |change: fn(&mut Value)| move |_: &Small, layout: &mut Forgery| change(&mut layout.top["manifests"][1]);
+    let in_index =
+        |change: fn(&mut Value)| move |_: &Small, layout: &mut Forgery| change(&mut layout.index["manifests"][0]);
+    let at_tag =
+        |change: fn(&mut Value)| move |_: &Small, layout: &mut Forgery| change(&mut layout.top["manifests"][1]);
     for change in [
         (|one: &mut Value| one["annotations"][TIME] = "2020-01-01T00:00:00Z".into()) as fn(&mut Value),
         |one| one["annotations"]["io.powernode.module_id"] = "another".into(),
@@ -88,16 +90,21 @@ fn descriptors_that_do_not_say_what_the_manifest_says_are_found() {
         forged("which the manifest itself does not have so", in_index(change));
         forged("which the manifest itself does not have so", at_tag(change));
     }
-    forged("does not repeat the annotation", in_index(|one| drop(one["annotations"].as_object_mut().unwrap().remove(TIME))));
-    for change in [
-        (|one: &mut Value| one["platform"]["os"] = "windows".into()) as fn(&mut Value),
-        |one| one["platform"]["architecture"] = "vax".into(),
-    ] {
+    forged(
+        "does not repeat the annotation",
+        in_index(|one| drop(one["annotations"].as_object_mut().unwrap().remove(TIME))),
+    );
+    for change in [(|one: &mut Value| one["platform"]["os"] = "windows".into()) as fn(&mut Value), |one| {
+        one["platform"]["architecture"] = "vax".into()
+    }] {
         forged("no platform that is known", in_index(change));
         forged("no platform that is known", at_tag(change));
     }
     forged("no platform that is known", in_index(|one| drop(one.as_object_mut().unwrap().remove("platform"))));
-    forged("another platform than another descriptor does", at_tag(|one| one["platform"]["architecture"] = "arm64".into()));
+    forged(
+        "another platform than another descriptor does",
+        at_tag(|one| one["platform"]["architecture"] = "arm64".into()),
+    );
     // Both descriptors lie, and so does the tag, then.
     forged("leads the tag \"latest-amd64\" elsewhere", |_, layout| {
         layout.index["manifests"][0]["platform"]["architecture"] = "arm64".into();
@@ -108,6 +115,8 @@ fn descriptors_that_do_not_say_what_the_manifest_says_are_found() {
     forged("names the artifactType", |_, layout| layout.index["artifactType"] = "application/x".into());
     forged("contents or addresses of its own", in_index(|one| one["urls"] = json!(["http://mirror.example.org/x"])));
     forged("contents or addresses of its own", |_, layout| layout.layer(ARCHIVE)["data"] = "eA==".into());
+    forged("says of its file", |_, layout| layout.layer(ARCHIVE)["annotations"]["io.powernode.x"] = "y".into());
+    forged("says of its file", |_, layout| layout.manifest["config"]["platform"] = layout.top["manifests"][1]["platform"].clone());
     forged("has a subject", |_, layout| layout.manifest["subject"] = layout.top["manifests"][0].clone());
 }
 
@@ -168,7 +177,10 @@ fn documents_that_are_written_otherwise_are_found() {
     forged("is not written as a build writes it", raw(|text| text.replacen('{', "{ ", 1)));
     forged("is not written as a build writes it", raw(|text| text.replacen('{', "{\"more\":1,", 1)));
     // Of two values a reader takes the first, and another one the second.
-    forged("", raw(|text| text.replace("\"annotations\":{\"io.", "\"annotations\":{\"io.powernode.built_at\":\"x\",\"io.")));
+    forged(
+        "",
+        raw(|text| text.replace("\"annotations\":{\"io.", "\"annotations\":{\"io.powernode.built_at\":\"x\",\"io.")),
+    );
     forged("is not written as a build writes it", |_, layout| layout.index["more"] = 1.into());
     let small = built();
     let path = small.path("m/dist/oci/index.json");
@@ -190,7 +202,8 @@ fn links_in_a_layout_are_not_followed() {
         refused(&small, "m/dist", "symbolic link");
     }
     let small = built();
-    let blobs: Vec<_> = fs::read_dir(small.path("m/dist/oci/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let blobs: Vec<_> =
+        fs::read_dir(small.path("m/dist/oci/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in blobs {
         fs::rename(&path, small.path("aside")).unwrap();
         symlink(small.path("aside"), &path).unwrap();

@@ -23,12 +23,7 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Takes the next `size` bytes of the archive, which must be the object `expected`.
-    pub(super) fn read(
-        &mut self,
-        reader: &mut Reader<'_>,
-        expected: &VerityDigest,
-        size: u64,
-    ) -> Result<(), Error> {
+    pub(super) fn read(&mut self, reader: &mut Reader<'_>, expected: &VerityDigest, size: u64) -> Result<(), Error> {
         if size > SMALL {
             return large(reader, expected, size);
         }

@@ -392,7 +392,9 @@ fn no_flipped_byte_makes_it_panic_or_give_other_content() {
             if let Ok(archive) = check(&mut &*mutant, Path::new("mutant")) {
                 // Nothing but a manifest vouches for a manifest.
                 let is_plain = mutant.starts_with(MANIFEST.as_bytes());
-                assert!(!is_plain || mutant[manifest..manifest + 12] != plain[manifest..manifest + 12] || mutant == plain);
+                assert!(
+                    !is_plain || mutant[manifest..manifest + 12] != plain[manifest..manifest + 12] || mutant == plain
+                );
                 assert_eq!(archive.image, made.image);
                 assert_eq!(archive.objects.len(), 1);
             }
