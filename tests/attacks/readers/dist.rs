@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;
 
-use super::{built, forget, limited, read_json, refused, run};
+use super::{built, limited, read_json, record_again, refused, run};
 use crate::small::Small;
 
 const FILES: [&str; 7] = [
@@ -20,11 +20,11 @@ const FILES: [&str; 7] = [
     "build.json",
 ];
 
-/// A build whose record is left out, so that the files have to tell by themselves.
-fn unrecorded() -> Small {
-    let small = built();
-    forget(&small.path("m/dist/oci"));
-    small
+/// Refused, whatever the record says: the files have to tell by themselves.
+fn refused_anyway(small: &Small, why: &str) {
+    refused(small, "m/dist", "");
+    record_again(&small.path("m/dist"));
+    refused(small, "m/dist", why);
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn files_that_do_not_fit_the_image_are_found() {
         ("manifest.json", |text| text + "\n", "not written as a build writes it"),
         ("manifest.json", |text| text.replace("\"web\"", "\"wec\""), "holds another manifest.json"),
     ] {
-        let small = unrecorded();
+        let small = built();
         small.edit(&format!("m/dist/{file}"), change);
-        refused(&small, "m/dist", why);
+        refused_anyway(&small, why);
     }
 }
 
@@ -64,31 +64,31 @@ fn files_of_two_builds_are_found() {
     other.edit("root/etc/conf", |text| text.to_uppercase());
     other.build("m/dist");
     for file in ["module.tar", "oci"] {
-        let small = unrecorded();
+        let small = built();
         let (here, there) = (small.path("m/dist").join(file), other.path("m/dist").join(file));
         if file == "oci" {
             fs::remove_dir_all(&here).unwrap();
             symlink(&there, &here).unwrap();
-            refused(&small, "m/dist", "symbolic link");
+            refused_anyway(&small, "symbolic link");
             fs::remove_file(&here).unwrap();
             fs::rename(&there, &here).unwrap();
         } else {
             fs::copy(&there, &here).unwrap();
         }
-        refused(&small, "m/dist", "holds the image");
+        refused_anyway(&small, "holds the image");
     }
     // The same files at another time.
-    let small = unrecorded();
+    let small = built();
     let path = small.path("m/dist/module.tar");
     let mut tar = fs::read(&path).unwrap();
     super::archives::at_another_time(&mut tar);
     fs::write(&path, &tar).unwrap();
-    refused(&small, "m/dist", "have two times");
-    let small = unrecorded();
+    refused_anyway(&small, "have two times");
+    let small = built();
     let path = small.path("m/dist/module.tar");
     let layer = super::Forgery::new(&small, "m/dist/oci").layer("module.tar.zst").clone();
     fs::write(&path, super::Forgery::new(&small, "m/dist/oci").blob(&layer)).unwrap();
-    refused(&small, "m/dist", "is not compressed, and this one is");
+    refused_anyway(&small, "is not compressed, and this one is");
 }
 
 #[test]
