@@ -18,6 +18,9 @@ const DIGEST_LIMIT: u64 = 128;
 /// The largest record that is read, in bytes: that of many thousands of packages.
 const RECORD_LIMIT: u64 = 64 << 20;
 
+/// The image indexes of a layout by tag.
+type Indexes = BTreeMap<String, oci::layout::Index>;
+
 /// A dist directory that is being read.
 struct Dist<'a> {
     directory: &'a Dir,
@@ -41,7 +44,7 @@ pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
     dist.tar(&mut module)?;
     let indexes = dist.layout(&mut module)?;
     let epoch = same_time(&module.archives)?;
-    dist.record(&module, epoch)?;
+    dist.record(&module, &indexes, epoch)?;
     let Dist { seen, .. } = dist;
     for (name, blob) in seen {
         let own = if ["manifest.json", "module.cfs"].contains(&name.as_str()) {
@@ -94,7 +97,7 @@ impl Dist<'_> {
         Ok(())
     }
 
-    fn layout(&mut self, module: &mut Module) -> Result<BTreeMap<String, oci::layout::Index>, Error> {
+    fn layout(&mut self, module: &mut Module) -> Result<Indexes, Error> {
         if !self.has("oci")? {
             return Ok(BTreeMap::new());
         }
@@ -116,6 +119,12 @@ impl Dist<'_> {
         };
         same("oci/", "module.cfs", &other.composefs, &module.composefs)?;
         same_manifest("oci/", other.manifest.as_deref().unwrap_or_default(), module)?;
+        let is_listed = |index: &oci::layout::Index| {
+            index.manifests.iter().map(|manifest| manifest.digest).eq(other.oci.iter().map(|manifest| manifest.digest))
+        };
+        if opened.indexes.len() != 1 || !opened.indexes.values().all(is_listed) {
+            return Err(Error::refused("oci/ has not the one index that a build writes").hint(REBUILD));
+        }
         (module.arch, module.oci) = (other.arch, other.oci);
         module.blobs.extend(other.blobs);
         module.archives.extend(other.archives);
@@ -124,7 +133,7 @@ impl Dist<'_> {
 
     /// What the build recorded of its outputs. Nobody vouches for the record: it is one more file that
     /// must fit the others.
-    fn record(&mut self, module: &Module, epoch: Option<Epoch>) -> Result<(), Error> {
+    fn record(&mut self, module: &Module, indexes: &Indexes, epoch: Option<Epoch>) -> Result<(), Error> {
         if !self.has(record::FILE)? {
             return Ok(());
         }
@@ -148,7 +157,13 @@ impl Dist<'_> {
             }
         }
         let inputs = &record.inputs;
-        let is_of_another = Some(&inputs.name) != module.name.as_ref()
+        let options = &inputs.options;
+        if (options.emit_tar, options.emit_oci) != (self.has("module.tar")?, self.has("oci")?) {
+            return wrong("records a build with other outputs than the ones that are there".to_owned());
+        }
+        let is_of_another_tag = indexes.keys().any(|tag| *tag != options.tag);
+        let is_of_another = is_of_another_tag
+            || Some(&inputs.name) != module.name.as_ref()
             || module.arch.is_some_and(|arch| arch != inputs.arch)
             || epoch.is_some_and(|epoch| epoch != inputs.epoch)
             || module.manifest.as_ref().is_some_and(|bytes| blob(bytes).digest != inputs.manifest);
