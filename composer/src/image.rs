@@ -1,14 +1,15 @@
 //! Composefs images: a tree of names, inodes and digests as one EROFS file.
 //!
 //! [`write`] makes the bytes that C `mkcomposefs --min-version=1 --max-version=1` makes for the same
-//! tree; [`read`] gives the tree back; [`dump`] prints it as composefs-dump(5). The format is
-//! described in `docs/formats/composefs-image.md`.
+//! tree; [`read`] gives the tree back, [`read_canonical`] only of exactly these bytes; [`dump`] prints
+//! it as composefs-dump(5). The format is described in `docs/formats/composefs-image.md`.
 //!
 //! Writing takes four steps, each in its module: `survey` checks the tree and finds the first name
 //! of each inode, `plan` puts the inodes in order and turns them into what overlayfs is to see,
 //! `share` finds the attributes that several inodes have, `layout` says where every byte goes. Then
 //! `write` emits what was laid out, and `dump` prints it.
 
+mod canonical;
 mod dump;
 mod error;
 mod format;
@@ -22,6 +23,7 @@ mod write;
 
 use model::VerityDigest;
 
+pub use canonical::read_canonical;
 pub use dump::dump;
 pub use error::ImageError;
 pub use read::{Entry, read};

@@ -105,6 +105,23 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A file or directory of a layout is, or is reached by, something that a layout does not hold.
+    #[error(transparent)]
+    Misplaced(host::Error),
+    /// A file or directory of a layout is not there.
+    #[error("there is no {}", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The documents of a module contradict each other, or what they promise.
+    #[error("{} {broken}", path.display())]
+    Broken {
+        /// The document.
+        path: PathBuf,
+        /// How.
+        broken: crate::layout::Broken,
+    },
     /// A file that is to become a blob has changed since its digest was computed.
     #[error("{} has {found} bytes where {expected} were written", path.display())]
     Changed {

@@ -8,6 +8,8 @@ use super::{Error, Kind};
 
 const DAMAGED_LAYOUT: &str = "the layout was damaged or changed after it was written: build or fetch it again";
 
+const DAMAGED_ARCHIVE: &str = "the archive was damaged or changed after the build: fetch or build it again";
+
 impl From<host::Error> for Error {
     fn from(error: host::Error) -> Self {
         Self::from(&error)
@@ -46,6 +48,10 @@ impl From<composer::Error> for Error {
             | composer::Error::ChangedMeanwhile { .. } => Self::outside("a file changed during the build")
                 .because(&error)
                 .hint("let nothing write to the root file system or the overlay while a build runs"),
+            composer::Error::Archive { .. } => Self::refused(error.to_string()).hint(DAMAGED_ARCHIVE),
+            composer::Error::Image(composer::image::ImageError::Memory { .. }) => {
+                Self::outside(error.to_string()).hint("give it more memory: images are read as a whole")
+            }
             composer::Error::NotARootfs { .. } => Self::input(error.to_string())
                 .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
             other => Self::input(other.to_string()).because(&error),

@@ -194,7 +194,7 @@ fn module(compared: &Compared<'_>, options: &Options) -> Result<ModuleComparison
         Some((old, new)) => json::compare(&inputs(&old)?, &inputs(&new)?),
         None => Vec::new(),
     };
-    let digests = digests::changes(compared, &files, &manifest, options)?;
+    let digests = digests::changes(compared, &files, &manifest);
     Ok(ModuleComparison {
         name: a.name.clone().or_else(|| b.name.clone()),
         arch: a.arch.or(b.arch),

@@ -1,28 +1,33 @@
 //! A build's results as they lie on disk, opened and checked: nothing that a file says of itself is
-//! taken without having been recomputed.
+//! taken without having been recomputed, and every file is read once.
+
+mod checks;
+mod dist;
+mod layouts;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use composer::archive::{self, Archive};
 use composer::image::{self, Entry};
 use composer::tree::Tree;
 use composer::verity;
-use model::{Arch, Digest, VerityDigest};
-use oci::layout::{self, Layout};
-use oci::media;
+use host::Dir;
+use host::hash::Hashing;
+use model::{Arch, Digest, Epoch, VerityDigest};
+use oci::layout;
 use serde::Serialize;
 
-use crate::error::{Error, Kind};
-use crate::pipeline::whose;
+use crate::error::Error;
 
-/// The largest image that is read, in bytes.
-const IMAGE_LIMIT: u64 = 4 << 30;
+pub(crate) use layouts::blob_name;
+
 /// The largest list or other text of a dist directory that is read, in bytes.
 const TEXT_LIMIT: u64 = 256 << 20;
-/// The most bytes that a compressed module.tar may unpack to.
-const TAR_LIMIT: u64 = 1 << 40;
+/// The largest `manifest.json`; also what the reader of archives takes.
+const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// How a zstd frame begins (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -72,10 +77,25 @@ pub(crate) struct Module {
     pub(crate) tree: Tree<Entry>,
     /// The blobs: sha256 and size by name.
     pub(crate) blobs: BTreeMap<String, Blob>,
+    /// The files of a dist directory that are no blobs of its layout.
+    pub(crate) files: BTreeMap<String, Blob>,
     /// The OCI manifest, where there is a layout.
     pub(crate) oci: Option<layout::Manifest>,
     /// Archives that hold the contents, the one that is read fastest first.
-    pub(crate) archives: Vec<PathBuf>,
+    pub(crate) archives: Vec<Archived>,
+}
+
+/// An archive of a module.
+#[derive(Debug, Clone)]
+pub(crate) struct Archived {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Whether it is compressed.
+    pub(crate) is_compressed: bool,
+    /// The time of its entries.
+    pub(crate) epoch: Epoch,
+    /// Its bytes.
+    pub(crate) blob: Blob,
 }
 
 /// A blob.
@@ -94,22 +114,25 @@ pub(crate) struct Blob {
 pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
     let found = look(path)?;
     if found.is_file() {
-        return match form_of(path)? {
+        let file = host::open::file(path)?;
+        return match form_of(&file, path)? {
             Some(Form::Image) => image_alone(path),
-            Some(_) => tar(path),
+            Some(_) => tar(file, path),
             None => Err(neither(path)),
         };
     }
     if !found.is_dir() {
         return Err(neither(path));
     }
+    let directory = Dir::open(path)?;
     // Without the right to read it, everything in it would seem to be missing.
-    fs::read_dir(path).map_err(|error| Error::io("read", path, &error))?;
-    if path.join("oci-layout").is_file() {
-        layout_at(path)
-    } else if path.join("module.cfs").is_file() {
-        dist(path)
-    } else if path.join("file-list.txt").is_file() {
+    directory.names()?;
+    let has = |name: &str| directory.kind(name).map(|kind| kind.is_some());
+    if has("oci-layout")? || (has("index.json")? && has("blobs")?) {
+        layouts::open(&directory)
+    } else if has("module.cfs")? {
+        dist::open(&directory)
+    } else if has("file-list.txt")? {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
     } else {
@@ -146,214 +169,141 @@ pub(crate) fn look(path: &Path) -> Result<fs::Metadata, Error> {
     })
 }
 
-/// Whether a file begins as an image or as an archive does.
-fn form_of(path: &Path) -> Result<Option<Form>, Error> {
-    use std::io::Read;
-    let failed = |error: std::io::Error| Error::io("read", path, &error);
-    let mut head = Vec::new();
-    fs::File::open(path).map_err(failed)?.take(512).read_to_end(&mut head).map_err(failed)?;
-    let is_tar = head.starts_with(&ZSTD) || head.get(257..262) == Some(b"ustar");
-    Ok(if image::is_image(&head) { Some(Form::Image) } else { is_tar.then_some(Form::Tar) })
+/// Whether a file begins as an image or as an archive does, or did before it was damaged: whoever has a
+/// damaged file is told so, and not that it is something else.
+fn form_of(file: &File, path: &Path) -> Result<Option<Form>, Error> {
+    /// Where the superblock of EROFS lies, and what it begins with.
+    const EROFS: (usize, [u8; 4]) = (1024, [0xe2, 0xe1, 0xf5, 0xe0]);
+    let mut head = [0; 2048];
+    let mut length = 0;
+    while length < head.len() {
+        match file.read_at(&mut head[length..], length as u64) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("read", path, &error)),
+        }
+    }
+    let head = &head[..length];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_named = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    let is_image = image::is_image(head) || head.get(EROFS.0..EROFS.0 + 4) == Some(&EROFS.1);
+    let is_zstd = head.iter().zip(ZSTD).filter(|(found, wanted)| **found == *wanted).count() > 2;
+    let is_tar = head.get(257..262) == Some(b"ustar") || head.starts_with(b"manifest.json\0") || is_zstd;
+    Ok(match (is_image, is_tar) {
+        (true, _) => Some(Form::Image),
+        (_, true) => Some(Form::Tar),
+        _ if is_named(&[".cfs"]) => Some(Form::Image),
+        _ if is_named(&[".tar", ".tar.zst"]) => Some(Form::Tar),
+        _ => None,
+    })
 }
 
 fn one(form: Form, module: Module) -> Opened {
     Opened { form, modules: vec![module], indexes: BTreeMap::new() }
 }
 
-/// What the image at `path` holds.
+/// What the image at `path` holds, however it is written.
 ///
 /// # Errors
 /// When it cannot be read or is damaged.
 pub(crate) fn image(path: &Path) -> Result<Tree<Entry>, Error> {
-    image::read(&read_file(path, IMAGE_LIMIT)?).map_err(refused)
+    let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
+    image::read(&bytes).map_err(|error| refused(error, path))
 }
 
 fn image_alone(path: &Path) -> Result<Opened, Error> {
-    let bytes = read_file(path, IMAGE_LIMIT)?;
-    let tree = image::read(&bytes).map_err(refused)?;
+    let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
+    let tree = image::read_canonical(&bytes).map_err(|error| refused(error, path))?;
     let blobs = BTreeMap::from([("module.cfs".to_owned(), blob(&bytes))]);
-    let composefs = verity::digest(&bytes);
-    let module =
-        Module { name: None, arch: None, manifest: None, composefs, tree, blobs, oci: None, archives: Vec::new() };
-    Ok(one(Form::Image, module))
+    Ok(one(Form::Image, Module { blobs, ..Module::of(None, verity::digest(&bytes), tree) }))
 }
 
-fn tar(path: &Path) -> Result<Opened, Error> {
-    let scratch = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let read = read_archive(path, scratch)?;
-    let mut module = module(read.manifest, &read.image, read.image_digest)?;
-    module.archives.push(path.to_owned());
-    Ok(one(Form::Tar, module))
+fn tar(file: File, path: &Path) -> Result<Opened, Error> {
+    let (archive, archived) = check_archive(file, path)?;
+    let name = checks::manifest(&archive.manifest, path)?;
+    let module = Module::of(Some((name, archive.manifest)), archive.image_digest, archive.tree);
+    Ok(one(Form::Tar, Module { archives: vec![archived], ..module }))
 }
 
-/// Reads and checks a `module.tar`; `scratch` is where a compressed one is unpacked to.
-///
-/// # Errors
-/// When it cannot be read or is damaged.
-pub(crate) fn read_archive(path: &Path, scratch: &Path) -> Result<Archive, Error> {
-    let options = archive::Options { check_objects: true, scratch: scratch.to_owned(), limit: TAR_LIMIT };
-    archive::read(path, &options).map_err(refused)
+/// Reads a `module.tar` that is a file once, from its beginning to its end.
+fn check_archive(file: File, path: &Path) -> Result<(Archive, Archived), Error> {
+    let mut input = Hashing::new(file);
+    let archive = archive::check(&mut input, path).map_err(|error| refused(error, path))?;
+    let (digest, size) = input.finish().map_err(|error| Error::io("read", path, &error))?;
+    let archived = archived(&archive, path, Blob { digest, size });
+    Ok((archive, archived))
 }
 
-fn refused(error: composer::Error) -> Error {
-    match error {
-        composer::Error::Io { .. } => error.into(),
-        damaged => Error::refused("the module's files contradict each other").because(&damaged).hint(REBUILD),
+fn archived(archive: &Archive, path: &Path, blob: Blob) -> Archived {
+    let Archive { is_compressed, epoch, .. } = *archive;
+    Archived { path: path.to_owned(), is_compressed, epoch, blob }
+}
+
+impl Module {
+    fn of(manifest: Option<(String, Vec<u8>)>, composefs: VerityDigest, tree: Tree<Entry>) -> Self {
+        let (name, manifest) = manifest.unzip();
+        Self {
+            name,
+            arch: None,
+            manifest,
+            composefs,
+            tree,
+            blobs: BTreeMap::new(),
+            files: BTreeMap::new(),
+            oci: None,
+            archives: Vec::new(),
+        }
+    }
+
+    /// The module's contents, where an archive holds them; `scratch` is where a compressed one is unpacked to.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not any more what it was.
+    pub(crate) fn contents(&self, scratch: &Path) -> Result<Option<archive::Opened>, Error> {
+        let Some(Archived { path, .. }) = self.archives.first() else { return Ok(None) };
+        let file = host::open::file(path)?;
+        let opened = archive::open(file, path, scratch).map_err(|error| refused(error, path))?;
+        match opened.archive.image_digest == self.composefs {
+            true => Ok(Some(opened)),
+            false => Err(Error::outside(format!("{} was replaced while it was read", path.display()))
+                .hint("let nothing write to it while it is read")),
+        }
     }
 }
 
-fn dist(path: &Path) -> Result<Opened, Error> {
-    check_whole(path)?;
-    let file = |name: &str| read_file(&path.join(name), IMAGE_LIMIT).map_err(|error| incomplete(path, error));
-    let (manifest, image) = (file("manifest.json")?, file("module.cfs")?);
-    let claimed = String::from_utf8_lossy(&file("composefs.digest")?).trim().parse();
-    let claimed = claimed.map_err(|error| {
-        Error::refused(format!("{} holds no digest", path.join("composefs.digest").display()))
+/// An image or archive that cannot be read for what it is was damaged or forged, unless the system did not
+/// give its bytes, or the memory for them.
+fn refused(error: composer::Error, path: &Path) -> Error {
+    use composer::Error as E;
+    match &error {
+        E::Io { .. } | E::Host(_) => error.into(),
+        E::Image(image::ImageError::Memory { .. }) => {
+            Error::outside(error.to_string()).hint("give it more memory: images are read as a whole")
+        }
+        E::Image(_) => Error::refused(format!("{} holds no image as a build writes it", path.display()))
             .because(&error)
-            .hint(REBUILD)
-    })?;
-    let blobs = [("manifest.json", blob(&manifest)), ("module.cfs", blob(&image))];
-    let mut module = module(manifest, &image, claimed)?;
-    module.blobs.extend(blobs.map(|(name, blob)| (name.to_owned(), blob)));
-    let tar = path.join("module.tar");
-    if tar.is_file() {
-        let read = read_archive(&tar, path)?;
-        if read.image_digest != module.composefs {
-            return Err(mismatch("module.tar", &read.image_digest, &module.composefs));
-        }
-        module.archives.push(tar);
+            .hint(REBUILD),
+        _ => Error::refused(error.to_string()).hint(REBUILD),
     }
-    let mut indexes = BTreeMap::new();
-    if path.join("oci").is_dir() {
-        let opened = layout_at(&path.join("oci"))?;
-        for other in opened.modules {
-            if other.composefs != module.composefs {
-                return Err(mismatch("oci/", &other.composefs, &module.composefs));
-            }
-            (module.arch, module.oci) = (other.arch, other.oci);
-            module.blobs.extend(other.blobs);
-            module.archives.extend(other.archives);
-        }
-        indexes = opened.indexes;
-    }
-    Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
 }
 
-/// The record of a build is removed first and written last where files are replaced one by one.
-fn check_whole(dist: &Path) -> Result<(), Error> {
-    let is_unfinished = host::staged::is_unfinished(&host::Dir::open(dist)?);
-    if is_unfinished || !dist.join(whose::RECORD).is_file() {
-        let mut error = Error::input(format!("{} is not whole", dist.display()));
-        error.causes.push(match is_unfinished {
-            true => "a build that was replacing its files did not come to its end".to_owned(),
-            false => format!("it has no {}, which a build writes last", whose::RECORD),
-        });
-        return Err(error.hint("run the build again"));
+/// Of files that a build wrote: one that is missing, or something else in its place, is damage.
+fn misplaced(error: host::Error) -> Error {
+    match &error {
+        host::Error::Place { .. } => Error::refused(error.to_string()).hint(REBUILD),
+        _ => error.into(),
     }
-    Ok(())
-}
-
-/// A file that `build` always writes is missing.
-fn incomplete(dist: &Path, error: Error) -> Error {
-    let is_input = error.kind == Kind::Input;
-    error.hint(if is_input {
-        format!("{} is not whole any more: fetch or build it again", dist.display())
-    } else {
-        String::new()
-    })
-}
-
-fn mismatch(what: &str, found: &VerityDigest, wanted: &VerityDigest) -> Error {
-    Error::refused(format!("{what} holds the image {found}, and module.cfs is {wanted}")).hint(REBUILD)
-}
-
-fn layout_at(path: &Path) -> Result<Opened, Error> {
-    let Layout { indexes, manifests } = layout::read(path)?;
-    let mut found: BTreeMap<Digest, layout::Manifest> = BTreeMap::new();
-    for index in &indexes {
-        found.extend(index.manifests.iter().map(|manifest| (manifest.digest, manifest.clone())));
-    }
-    for manifest in manifests {
-        found.entry(manifest.digest).or_insert(manifest);
-    }
-    let modules = found
-        .into_values()
-        .filter(|manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT))
-        .map(layout_module)
-        .collect::<Result<Vec<_>, _>>()?;
-    if modules.is_empty() {
-        return Err(Error::input(format!("the layout {} holds no module", path.display())));
-    }
-    let indexes = indexes.into_iter().map(|index| (index.tag.clone().unwrap_or_default(), index)).collect();
-    Ok(Opened { form: Form::Layout, modules, indexes })
-}
-
-fn layout_module(manifest: layout::Manifest) -> Result<Module, Error> {
-    let image = manifest.layers.iter().find(|layer| layer.media_type == media::COMPOSEFS);
-    let image = image.ok_or_else(|| Error::refused("an artifact of the layout has no composefs image"))?;
-    let claimed = manifest.annotations.get(media::annotation::FSVERITY).and_then(|hex| VerityDigest::from_hex(hex));
-    let claimed = claimed.ok_or_else(|| Error::refused("an artifact of the layout names no fs-verity digest"))?;
-    let (text, bytes) = (read_file(&manifest.config.path, IMAGE_LIMIT)?, read_file(&image.path, IMAGE_LIMIT)?);
-    let mut module = module(text, &bytes, claimed)?;
-    for blob in manifest.layers.iter().chain([&manifest.config]) {
-        module.blobs.insert(blob_name(blob), Blob { digest: blob.digest, size: blob.size });
-        if [media::TAR, media::TAR_ZSTD].contains(&blob.media_type.as_str()) {
-            module.archives.push(blob.path.clone());
-        }
-    }
-    module.arch = manifest.arch;
-    module.oci = Some(manifest);
-    Ok(module)
-}
-
-/// What a blob of a layout is called: its title, or else its media type.
-pub(crate) fn blob_name(blob: &layout::StoredBlob) -> String {
-    blob.title.clone().unwrap_or_else(|| blob.media_type.clone())
-}
-
-fn module(manifest: Vec<u8>, image: &[u8], claimed: VerityDigest) -> Result<Module, Error> {
-    let composefs = verity::digest(image);
-    if claimed != composefs {
-        return Err(Error::refused(format!(
-            "module.cfs has the fs-verity digest {composefs}, and the files beside it say {claimed}"
-        ))
-        .hint(REBUILD));
-    }
-    let parsed = model::Manifest::parse(&manifest);
-    let name = parsed.manifest.map(|manifest| manifest.name);
-    let name = name.ok_or_else(|| Error::refused("manifest.json is no valid manifest").hint(REBUILD))?;
-    let tree = image::read(image).map_err(refused)?;
-    Ok(Module {
-        name: Some(name),
-        arch: None,
-        manifest: Some(manifest),
-        composefs,
-        tree,
-        blobs: BTreeMap::new(),
-        oci: None,
-        archives: Vec::new(),
-    })
 }
 
 fn blob(bytes: &[u8]) -> Blob {
     Blob { digest: Digest::of(bytes), size: bytes.len() as u64 }
 }
 
-/// A list or other text of a dist directory; none when it is not there.
+/// A list or other text that a build wrote; none when it is not there.
 ///
 /// # Errors
-/// When it cannot be read or is larger than any that a build writes.
+/// When it cannot be read, is no regular file, or is larger than any that a build writes.
 pub(crate) fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    if path.is_file() { read_file(path, TEXT_LIMIT).map(Some) } else { Ok(None) }
-}
-
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    use std::io::Read;
-    let failed = |error: std::io::Error| Error::io("read", path, &error);
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if read as u64 > limit {
-        return Err(Error::input(format!("{} is larger than any module can be", path.display())));
-    }
-    Ok(bytes)
+    host::open::read_if_there(path, TEXT_LIMIT).map_err(misplaced)
 }

@@ -63,6 +63,10 @@ pub(crate) fn check_regular(file: impl std::os::fd::AsFd, path: &Path) -> Result
 
 /// Reads `file` to its end, `limit` bytes at most.
 pub(crate) fn read_all(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    // Before any of it is read: a file of holes costs its owner nothing.
+    if file.metadata().map_err(Error::io("read", path))?.len() > limit {
+        return Err(Error::place(path, Fault::TooLarge { limit }));
+    }
     let mut bytes = Vec::new();
     // One byte more tells a file that is larger: half of it would be another one.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io("read", path))?;

@@ -8,10 +8,10 @@
 use std::ops::Range;
 
 /// Entries from this size on get frames of their own; smaller ones share frames of at least this.
-const SHARED: u64 = 1 << 20;
+pub(super) const SHARED: u64 = 1 << 20;
 
 /// The most input of one frame, in bytes.
-const FRAME: u64 = 2 << 20;
+pub(super) const FRAME: u64 = 2 << 20;
 
 /// The input of each frame, in order and without gaps.
 pub(super) fn cuts(boundaries: &[u64]) -> Vec<Range<u64>> {

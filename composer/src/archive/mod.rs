@@ -6,12 +6,14 @@
 //!
 //! A [`Spool`] takes the objects during the one read of [`crate::seal`]; a [`Plan`] knows where every
 //! byte of the archive comes from; [`write`] writes it, plain and compressed, from one reading.
-//! [`read`] checks an archive from outside.
+//! [`check`] reads an archive from outside, [`open`] one whose contents are wanted.
 
+mod fault;
 mod frames;
 mod plan;
 mod read;
 mod spool;
+mod stream;
 mod target;
 
 mod write;
@@ -23,8 +25,9 @@ use model::VerityDigest;
 
 use crate::error::Error;
 
+pub use fault::{FrameFault, Problem};
 pub use plan::{Parts, Plan};
-pub use read::{Archive, Member, Options, Problem, is_compressed, read};
+pub use read::{Archive, IMAGE_LIMIT, Member, Opened, check, open};
 pub use spool::Spool;
 pub use target::Place;
 pub use write::{Blob, LEVEL, Targets, Written, write};

@@ -60,15 +60,10 @@ impl<'a> Plan<'a> {
         plan.push(MANIFEST.into(), parts.manifest.len() as u64, Body::Bytes(parts.manifest));
         plan.push(DIGEST.into(), digest.len() as u64, Body::Text(digest));
         plan.push(IMAGE.into(), parts.image.len() as u64, Body::Bytes(parts.image));
-        let mut directory = None;
+        let mut before = None;
         for (digest, size) in needed(tree) {
-            if directory.is_none() {
-                plan.push(OBJECTS.into(), 0, Body::Directory);
-            }
-            let first = digest.as_bytes()[0];
-            if directory != Some(first) {
-                plan.push(format!("{OBJECTS}{first:02x}/"), 0, Body::Directory);
-                directory = Some(first);
+            for directory in directories(before.replace(digest).as_ref(), &digest) {
+                plan.push(directory, 0, Body::Directory);
             }
             // The name follows from the digest; 150,000 strings need not be kept.
             plan.push(String::new(), size, Body::Object(digest));
@@ -93,22 +88,11 @@ impl<'a> Plan<'a> {
     }
 
     fn header(&self, entry: &Entry<'_>) -> Result<[u8; 512], Error> {
-        let mut header = tar::Header::new_ustar();
         let name = match &entry.body {
-            Body::Object(digest) => format!("{OBJECTS}{}", digest.object_path()),
+            Body::Object(digest) => object_name(digest),
             _ => entry.name.clone(),
         };
-        header.set_path(&name).map_err(Error::io("name an entry of the archive", Path::new(&name)))?;
-        let directory = matches!(entry.body, Body::Directory);
-        header.set_entry_type(if directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
-        header.set_mode(if directory { 0o755 } else { 0o644 });
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(self.epoch.seconds().unsigned_abs());
-        // From 8 GiB on this is the base-256 form, which GNU tar, bsdtar and the tar crate read.
-        header.set_size(entry.size);
-        header.set_cksum();
-        Ok(*header.as_bytes())
+        header(&name, entry.size, self.epoch)
     }
 
     /// Fills `buffer`, which begins as zeros, with the part of `entry` that lies from `offset` on.
@@ -161,6 +145,38 @@ impl Entry<'_> {
     /// The offset after the padding.
     fn end(&self) -> u64 {
         self.offset + BLOCK + padded(self.size)
+    }
+}
+
+/// The header of the entry `name`, which is a directory where the name ends in a slash.
+pub(super) fn header(name: &str, size: u64, epoch: Epoch) -> Result<[u8; 512], Error> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name).map_err(Error::io("name an entry of the archive", Path::new(name)))?;
+    let directory = name.ends_with('/');
+    header.set_entry_type(if directory { tar::EntryType::Directory } else { tar::EntryType::Regular });
+    header.set_mode(if directory { 0o755 } else { 0o644 });
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(epoch.seconds().unsigned_abs());
+    // From 8 GiB on this is the base-256 form, which GNU tar, bsdtar and the tar crate read.
+    header.set_size(size);
+    header.set_cksum();
+    Ok(*header.as_bytes())
+}
+
+/// The name of an object's entry.
+pub(super) fn object_name(digest: &VerityDigest) -> String {
+    format!("{OBJECTS}{}", digest.object_path())
+}
+
+/// The directories that come between the entries of two objects, or before the first.
+pub(super) fn directories(before: Option<&VerityDigest>, next: &VerityDigest) -> Vec<String> {
+    let first = |digest: &VerityDigest| digest.as_bytes()[0];
+    let own = || format!("{OBJECTS}{:02x}/", first(next));
+    match before {
+        None => vec![OBJECTS.to_owned(), own()],
+        Some(before) if first(before) != first(next) => vec![own()],
+        Some(_) => Vec::new(),
     }
 }
 

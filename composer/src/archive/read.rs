@@ -1,116 +1,42 @@
 //! Reading a `module.tar` that anybody may have made.
+//!
+//! The archive of a module is canonical: manifest, image and time decide every byte of it. So the reader
+//! goes through it once, from the front, knows what must come next, and refuses the first byte that is
+//! something else. The image stands before the objects, so that their names and sizes, and with them the
+//! end, are known before any of them is read: nothing has to be unpacked to be looked at, and nothing can be
+//! larger than the image says.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::VerityDigest;
-use rayon::prelude::*;
+use model::{Epoch, VerityDigest};
 
-use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes};
+use super::fault::{FrameFault, Problem, field};
+use super::frames::cuts;
+use super::plan::{directories, header, object_name};
+use super::stream::Stream;
+use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file};
 use crate::error::Error;
-use crate::image::{self, Stored};
-use crate::tree::Kind;
-use crate::verity::{self, Hasher};
+use crate::image::{self, Entry, Stored};
+use crate::tree::{Kind, Tree};
+use crate::verity;
+
+mod bodies;
+
+use bodies::Bodies;
 
 /// The largest `manifest.json` that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 /// The largest `module.cfs` that is read, in bytes: room for several million files.
-const IMAGE_LIMIT: u64 = 1 << 30;
-/// The most zeros after the last entry: the largest blocking factor that tar programs use.
-const TAIL_LIMIT: u64 = 1 << 20;
-/// What a zstd frame begins with, RFC 8878 section 3.1.1.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-/// What is wrong with an archive.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// An entry has a name that no module has.
-    #[error("it holds an entry {name:?}, which no module has")]
-    UnknownEntry {
-        /// The name.
-        name: String,
-    },
-    /// An entry is neither a regular file nor a directory, or is the wrong one of these.
-    #[error("its entry {name:?} has the wrong type")]
-    EntryType {
-        /// The name.
-        name: String,
-    },
-    /// An entry comes twice.
-    #[error("it holds {name:?} twice")]
-    DuplicateEntry {
-        /// The name.
-        name: String,
-    },
-    /// An entry that every module has is not there.
-    #[error("it does not hold {name:?}")]
-    MissingEntry {
-        /// The name.
-        name: &'static str,
-    },
-    /// An entry is larger than any that is read.
-    #[error("its entry {name:?} has {size} bytes, more than {limit}")]
-    TooLarge {
-        /// The name.
-        name: String,
-        /// Its size in bytes.
-        size: u64,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// The archive ends too early, or something follows its end.
-    #[error("it does not end as a tar file ends")]
-    End,
-    /// `composefs.digest` is no digest.
-    #[error("its composefs.digest is not `sha256:` and 64 hexadecimal digits")]
-    DigestText,
-    /// The image is not the one that `composefs.digest` names.
-    #[error("its module.cfs has the fs-verity digest {found}, composefs.digest says {expected}")]
-    ImageDigest {
-        /// What `composefs.digest` says.
-        expected: VerityDigest,
-        /// What the image gives.
-        found: VerityDigest,
-    },
-    /// An object is not what its name says.
-    #[error("its object {expected} has the fs-verity digest {found}")]
-    ObjectDigest {
-        /// The object's name.
-        expected: VerityDigest,
-        /// What its content gives.
-        found: VerityDigest,
-    },
-    /// The image refers to an object that is not there, or that has another size.
-    #[error("its image needs the object {digest} of {size} bytes, which it does not hold")]
-    MissingObject {
-        /// The object.
-        digest: VerityDigest,
-        /// The size that the image gives.
-        size: u64,
-    },
-    /// An object is there to which the image does not refer.
-    #[error("its image does not use the object {digest}")]
-    UnusedObject {
-        /// The object.
-        digest: VerityDigest,
-    },
-}
-
-/// How an archive is read.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Whether every object is read and its digest computed.
-    pub check_objects: bool,
-    /// Where a compressed archive is unpacked to, as a file without a name.
-    pub scratch: PathBuf,
-    /// The most bytes that a compressed archive may unpack to.
-    pub limit: u64,
-}
+pub const IMAGE_LIMIT: u64 = 1 << 30;
+/// How much is read at once, in bytes.
+const CHUNK: usize = 1 << 20;
+/// The size of a header, as arrays want it.
+const HEADER: usize = 512;
 
 /// An object in an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +47,7 @@ pub struct Member {
     pub size: u64,
 }
 
-/// An archive that was read and checked.
+/// An archive that was read and checked, every byte of it.
 #[derive(Debug)]
 pub struct Archive {
     /// `manifest.json`, as it is.
@@ -130,282 +56,312 @@ pub struct Archive {
     pub image: Vec<u8>,
     /// The fs-verity digest of `image`; `composefs.digest` says the same.
     pub image_digest: VerityDigest,
+    /// What the image holds.
+    pub tree: Tree<Entry>,
+    /// The time of every entry.
+    pub epoch: Epoch,
+    /// Whether it is compressed.
+    pub is_compressed: bool,
     /// The objects, which are exactly those that the image refers to.
     pub objects: BTreeMap<VerityDigest, Member>,
+    pub(super) boundaries: Vec<u64>,
+}
+
+/// An archive whose contents can be read again.
+#[derive(Debug)]
+pub struct Opened {
+    /// What was found in it.
+    pub archive: Archive,
     file: Arc<File>,
     path: PathBuf,
-    boundaries: Vec<u64>,
 }
 
-/// Reads the plain or zstd-compressed archive at `path`.
+/// Reads the plain or zstd-compressed archive that `input` gives, to its end; `path` is what it is called.
 ///
 /// # Errors
-/// When it cannot be read, or [`Error::Archive`] when it is not a module's archive.
-pub fn read(path: &Path, options: &Options) -> Result<Archive, Error> {
-    let kind = std::fs::metadata(path).map_err(Error::io("read", path))?;
-    if !kind.is_file() {
-        return Err(Error::io("read", path)(io::ErrorKind::InvalidInput.into()));
-    }
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let mut magic = [0; 4];
-    if file.read_exact_at(&mut magic, 0).is_ok() && magic == ZSTD_MAGIC {
-        file = unpack(file, path, options)?;
-    }
-    let archive = Reader { file: &file, path }.read()?;
-    let archive = Archive { file: Arc::new(file), ..archive };
-    archive.check_references()?;
-    if options.check_objects {
-        archive.check_objects()?;
-    }
-    Ok(archive)
+/// [`Error::Archive`] or [`Error::Image`] when it is not exactly what a build writes, and [`Error::Io`] when
+/// it cannot be read.
+pub fn check(input: &mut dyn Read, path: &Path) -> Result<Archive, Error> {
+    Reader::begin(input, path, None)?.read()
 }
 
-/// Whether the file at `path` begins as a zstd-compressed archive does.
+/// As [`check`], and keeps what the archive holds at hand: in `file` itself or, of a compressed one, unpacked
+/// in a file without a name in `scratch`.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn is_compressed(path: &Path) -> Result<bool, Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+/// As [`check`], and when nothing can be written to `scratch`.
+pub fn open(mut file: File, path: &Path, scratch: &Path) -> Result<Opened, Error> {
     let mut magic = [0; 4];
-    Ok(file.read_exact_at(&mut magic, 0).is_ok() && magic == ZSTD_MAGIC)
+    let packed = file.read_exact_at(&mut magic, 0).is_ok() && magic == super::stream::ZSTD_MAGIC;
+    let mut copy = match packed {
+        true => Some(tempfile::tempfile_in(scratch).map_err(Error::io("create a file in", scratch))?),
+        false => None,
+    };
+    let sink = copy.as_mut().map(|file| Sink { file, place: scratch });
+    let archive = Reader::begin(&mut file, path, sink)?.read()?;
+    Ok(Opened { archive, file: Arc::new(copy.unwrap_or(file)), path: path.to_owned() })
 }
 
-/// Unpacks a compressed archive into a file without a name.
-fn unpack(file: File, path: &Path, options: &Options) -> Result<File, Error> {
-    let read = |error| Error::io("decompress", path)(error);
-    let scratch = &options.scratch;
-    let mut plain = tempfile::tempfile_in(scratch).map_err(Error::io("create a file in", scratch))?;
-    let mut decoder = zstd::stream::read::Decoder::new(file).map_err(read)?;
-    // 128 MiB: what `zstd -d` allows without being asked.
-    decoder.window_log_max(27).map_err(read)?;
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let count = match decoder.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(read(error)),
-        };
-        size += count as u64;
-        if size > options.limit {
-            let name = path.display().to_string();
-            return Err(problem(path)(Problem::TooLarge { name, size, limit: options.limit }));
-        }
-        plain.write_all(&buffer[..count]).map_err(Error::io("write a temporary file in", scratch))?;
-    }
-    plain.seek(SeekFrom::Start(0)).map_err(Error::io("read a temporary file in", scratch))?;
-    Ok(plain)
-}
-
-fn problem(path: &Path) -> impl Fn(Problem) -> Error {
+pub(super) fn problem(path: &Path) -> impl Fn(Problem) -> Error {
     let path = path.to_owned();
     move |problem| Error::Archive { path: path.clone(), problem }
 }
 
-/// What an entry's name says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Manifest,
-    Digest,
-    Image,
-    Directory,
-    Object(VerityDigest),
-}
-
-impl Name {
-    /// Exactly the names that a module's archive has; anything else is refused.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        match text {
-            MANIFEST => return Some(Self::Manifest),
-            DIGEST => return Some(Self::Digest),
-            IMAGE => return Some(Self::Image),
-            OBJECTS => return Some(Self::Directory),
-            _ => {}
-        }
-        let (first, rest) = text.strip_prefix(OBJECTS)?.split_once('/')?;
-        let hexadecimal = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        match (first.len(), rest.len()) {
-            (2, 0) if hexadecimal(first) => Some(Self::Directory),
-            (2, 62) => VerityDigest::from_hex(&format!("{first}{rest}")).map(Self::Object),
-            _ => None,
-        }
-    }
-
-    fn limit(self) -> u64 {
-        match self {
-            Self::Manifest => MANIFEST_LIMIT,
-            Self::Digest => 128,
-            Self::Image => IMAGE_LIMIT,
-            Self::Directory => 0,
-            Self::Object(_) => u64::MAX,
-        }
-    }
+/// Where the bytes of the archive go to while they are read.
+struct Sink<'a> {
+    file: &'a mut File,
+    place: &'a Path,
 }
 
 struct Reader<'a> {
-    file: &'a File,
+    stream: Stream<'a>,
+    sink: Option<Sink<'a>>,
     path: &'a Path,
+    /// The time of the first entry, and so of all.
+    epoch: Option<Epoch>,
+    boundaries: Vec<u64>,
 }
 
-impl Reader<'_> {
-    fn read(&self) -> Result<Archive, Error> {
-        let problem = problem(self.path);
-        let io = |error| Error::io("read", self.path)(error);
-        let length = self.file.metadata().map_err(io)?.len();
-        let mut names = BTreeMap::new();
-        let mut boundaries = vec![0];
-        let mut archive = tar::Archive::new(self.file);
-        // Raw: no extension header is interpreted, each is an entry, and refused by its type.
-        for entry in archive.entries_with_seek().map_err(io)?.raw(true) {
-            let entry = entry.map_err(io)?;
-            let header = entry.header();
-            let bytes = entry.path_bytes();
-            let text = || model::path::escape(&bytes);
-            let name = Name::parse(&bytes).ok_or_else(|| problem(Problem::UnknownEntry { name: text() }))?;
-            let wanted = if name == Name::Directory { tar::EntryType::Directory } else { tar::EntryType::Regular };
-            if header.entry_type() != wanted {
-                return Err(problem(Problem::EntryType { name: text() }));
-            }
-            let size = header.entry_size().map_err(io)?;
-            if size > name.limit() {
-                return Err(problem(Problem::TooLarge { name: text(), size, limit: name.limit() }));
-            }
-            let offset = entry.raw_file_position();
-            let end = size.checked_next_multiple_of(BLOCK).and_then(|padded| padded.checked_add(offset));
-            let end = end.filter(|end| *end <= length).ok_or_else(|| problem(Problem::End))?;
-            if names.insert(bytes.to_vec(), (name, Member { offset, size })).is_some() {
-                return Err(problem(Problem::DuplicateEntry { name: text() }));
-            }
-            boundaries.push(end);
-        }
-        self.check_end(boundaries.last().copied().unwrap_or_default(), length)?;
-        if let Some(end) = boundaries.last_mut() {
-            *end = length;
-        }
-        self.gather(&names, boundaries)
+impl<'a> Reader<'a> {
+    fn begin(input: &'a mut dyn Read, path: &'a Path, sink: Option<Sink<'a>>) -> Result<Self, Error> {
+        let stream = Stream::begin(input, path)?;
+        Ok(Self { stream, sink, path, epoch: None, boundaries: vec![0] })
     }
 
-    /// Two blocks of zeros or more, and nothing else, must follow the last entry.
-    fn check_end(&self, end: u64, length: u64) -> Result<(), Error> {
-        let tail = length - end;
-        if !(2 * BLOCK..=TAIL_LIMIT).contains(&tail) {
-            return Err(problem(self.path)(Problem::End));
+    fn read(mut self) -> Result<Archive, Error> {
+        let manifest = self.member(MANIFEST, MANIFEST_LIMIT)?;
+        let text = self.member(DIGEST, 128)?;
+        let expected = parse_digest(&text).ok_or_else(|| self.refuse(Problem::DigestText))?;
+        let image = self.member(IMAGE, IMAGE_LIMIT)?;
+        let found = verity::digest(&image);
+        if found != expected {
+            return Err(self.refuse(Problem::ImageDigest { expected, found }));
         }
-        let tail = self.bytes(Member { offset: end, size: tail })?;
-        if tail.iter().any(|byte| *byte != 0) {
-            return Err(problem(self.path)(Problem::End));
+        let tree = image::read_canonical(&image)?;
+        let needed = self.needed(&tree)?;
+        let objects = self.objects(&needed)?;
+        let epoch = self.end()?;
+        let is_compressed = self.stream.frames().is_some();
+        let boundaries = self.boundaries;
+        Ok(Archive { manifest, image, image_digest: found, tree, epoch, is_compressed, objects, boundaries })
+    }
+
+    fn refuse(&self, fault: Problem) -> Error {
+        problem(self.path)(fault)
+    }
+
+    fn offset(&self) -> u64 {
+        self.boundaries.last().copied().unwrap_or_default()
+    }
+
+    /// Fills `out`, or the archive is cut off.
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), Error> {
+        if self.stream.fill(out)? < out.len() {
+            return Err(self.refuse(Problem::End));
+        }
+        if let Some(Sink { file, place }) = &mut self.sink {
+            file.write_all(out).map_err(Error::io("write a temporary file in", place))?;
         }
         Ok(())
     }
 
-    fn bytes(&self, member: Member) -> Result<Vec<u8>, Error> {
-        let length = usize::try_from(member.size).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, member.offset).map_err(Error::io("read", self.path))?;
+    /// Reads the header of the entry `name`, which must be the next; gives its size.
+    ///
+    /// `size` is what it must be, where that is known.
+    fn header(&mut self, name: &str, size: Option<u64>, limit: u64) -> Result<u64, Error> {
+        let mut block = [0; HEADER];
+        self.fill(&mut block)?;
+        let found = tar::Header::from_byte_slice(&block);
+        let refuse = |fault| problem(self.path)(fault);
+        self.named(name, &block)?;
+        let is_damaged = |field| refuse(Problem::Header { name: name.to_owned(), field });
+        let said = found.entry_size().map_err(|_| is_damaged("size"))?;
+        if said > limit {
+            return Err(refuse(Problem::TooLarge { name: name.to_owned(), size: said, limit }));
+        }
+        if let Some(size) = size
+            && size != said
+        {
+            return Err(refuse(Problem::Size { name: name.to_owned(), size, found: said }));
+        }
+        let epoch = match self.epoch {
+            Some(epoch) => epoch,
+            None => {
+                let seconds = found.mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
+                let epoch = seconds.and_then(|seconds| Epoch::from_seconds(seconds).ok());
+                epoch.ok_or_else(|| is_damaged("time"))?
+            }
+        };
+        let expected = header(name, said, epoch)?;
+        let differs = |at: &usize| block[*at] != expected[*at];
+        // A sum that fits another field says nothing of its own.
+        let sum = 148..156;
+        if let Some(at) = (0..HEADER).filter(|at| !sum.contains(at)).find(differs).or_else(|| sum.clone().find(differs))
+        {
+            return Err(is_damaged(field(at)));
+        }
+        self.epoch = Some(epoch);
+        Ok(said)
+    }
+
+    /// Whether the header is one of the entry `name`, and if not, what is wrong.
+    fn named(&self, name: &str, block: &[u8; HEADER]) -> Result<(), Error> {
+        if block.iter().all(|byte| *byte == 0) {
+            return Err(self.refuse(Problem::MissingEntry { name: name.to_owned() }));
+        }
+        let length = block[..100].iter().position(|byte| *byte == 0).unwrap_or(100);
+        let found = &block[..length];
+        if found == name.as_bytes() {
+            let wanted = if name.ends_with('/') { b'5' } else { b'0' };
+            return match block[156] == wanted {
+                true => Ok(()),
+                false => Err(self.refuse(Problem::EntryType { name: name.to_owned() })),
+            };
+        }
+        let found = model::path::escape(found);
+        Err(self.refuse(match Name::is_one(found.as_bytes()) {
+            true => Problem::Order { found, expected: name.to_owned() },
+            false => Problem::UnknownEntry { name: found },
+        }))
+    }
+
+    /// The padding behind a content of `size` bytes.
+    fn padding(&mut self, name: &str, size: u64) -> Result<(), Error> {
+        let length = usize::try_from(size.next_multiple_of(BLOCK) - size).unwrap_or_default();
+        let mut block = [0; HEADER];
+        self.fill(&mut block[..length])?;
+        if block.iter().any(|byte| *byte != 0) {
+            return Err(self.refuse(Problem::Padding { name: name.to_owned() }));
+        }
+        self.boundaries.push(self.offset() + BLOCK + size.next_multiple_of(BLOCK));
+        Ok(())
+    }
+
+    /// An entry that is kept in memory.
+    fn member(&mut self, name: &'static str, limit: u64) -> Result<Vec<u8>, Error> {
+        let size = self.header(name, None, limit)?;
+        let bytes = self.content(size)?;
+        self.padding(name, size)?;
         Ok(bytes)
     }
 
-    fn gather(&self, names: &BTreeMap<Vec<u8>, (Name, Member)>, boundaries: Vec<u64>) -> Result<Archive, Error> {
-        let problem = problem(self.path);
-        let member = |name: &'static str| match names.get(name.as_bytes()) {
-            Some((_, member)) => self.bytes(*member),
-            None => Err(problem(Problem::MissingEntry { name })),
-        };
-        let (manifest, digest, image) = (member(MANIFEST)?, member(DIGEST)?, member(IMAGE)?);
-        let expected = parse_digest(&digest).ok_or_else(|| problem(Problem::DigestText))?;
-        let found = verity::digest(&image);
-        if found != expected {
-            return Err(problem(Problem::ImageDigest { expected, found }));
+    /// The next `size` bytes. The memory for them grows as they come: a size is easily said.
+    fn content(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < size {
+            let start = bytes.len();
+            let more = usize::try_from(size - start as u64).unwrap_or(CHUNK).min(CHUNK.max(start));
+            let memory = |_| std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+            bytes.try_reserve_exact(more).map_err(memory).map_err(Error::io("read", self.path))?;
+            bytes.resize(start + more, 0);
+            self.fill(&mut bytes[start..])?;
         }
-        let objects = names.values().filter_map(|(name, member)| match name {
-            Name::Object(digest) => Some((*digest, *member)),
-            _ => None,
-        });
-        Ok(Archive {
-            manifest,
-            image,
-            image_digest: found,
-            objects: objects.collect(),
-            file: Arc::new(self.file.try_clone().map_err(Error::io("read", self.path))?),
-            path: self.path.to_owned(),
-            boundaries,
-        })
+        Ok(bytes)
     }
-}
 
-/// The digest, with or without a line break after it.
-fn parse_digest(bytes: &[u8]) -> Option<VerityDigest> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    text.strip_suffix('\n').unwrap_or(text).parse().ok()
-}
-
-impl Archive {
-    /// The objects must be exactly those that the image refers to.
-    fn check_references(&self) -> Result<(), Error> {
-        let problem = problem(&self.path);
-        let tree = image::read(&self.image)?;
-        let mut used = BTreeMap::new();
+    /// The objects that the image refers to, with their sizes.
+    fn needed(&self, tree: &Tree<Entry>) -> Result<BTreeMap<VerityDigest, u64>, Error> {
+        let mut needed = BTreeMap::new();
         for (_, _, node) in tree.walk() {
             let Kind::Regular(content) = &node.kind else { continue };
             let Some(digest) = content.verity() else { continue };
             let size = content.size();
-            if self.objects.get(digest).is_none_or(|member| member.size != size) {
-                return Err(problem(Problem::MissingObject { digest: *digest, size }));
+            if let Some(other) = needed.insert(*digest, size)
+                && other != size
+            {
+                return Err(
+                    self.refuse(Problem::TwoSizes { digest: *digest, sizes: [size.min(other), size.max(other)] })
+                );
             }
-            used.insert(*digest, ());
         }
-        match self.objects.keys().find(|digest| !used.contains_key(digest)) {
-            Some(digest) => Err(problem(Problem::UnusedObject { digest: *digest })),
-            None => Ok(()),
-        }
+        Ok(needed)
     }
 
-    /// Reads every object and compares its digest with its name.
-    ///
-    /// # Errors
-    /// [`Problem::ObjectDigest`] for the first that differs.
-    pub fn check_objects(&self) -> Result<(), Error> {
-        let all: Vec<_> = self.objects.iter().collect();
-        all.into_par_iter().try_for_each_init(Vec::new, |buffer, (expected, member)| {
-            let found = self.digest_of(*member, buffer)?;
-            if found == *expected {
-                Ok(())
-            } else {
-                Err(problem(&self.path)(Problem::ObjectDigest { expected: *expected, found }))
+    /// The entries of the objects, which come in the order of their digests.
+    fn objects(&mut self, needed: &BTreeMap<VerityDigest, u64>) -> Result<BTreeMap<VerityDigest, Member>, Error> {
+        let mut objects = BTreeMap::new();
+        let mut bodies = Bodies::default();
+        let mut before: Option<VerityDigest> = None;
+        for (digest, size) in needed {
+            for directory in directories(before.replace(*digest).as_ref(), digest) {
+                self.header(&directory, Some(0), 0)?;
+                self.padding(&directory, 0)?;
             }
-        })
+            let name = object_name(digest);
+            self.header(&name, Some(*size), u64::MAX)?;
+            let offset = self.offset() + BLOCK;
+            bodies.read(self, digest, *size)?;
+            self.padding(&name, *size)?;
+            objects.insert(*digest, Member { offset, size: *size });
+        }
+        bodies.finish(self.path)?;
+        Ok(objects)
     }
 
-    fn digest_of(&self, member: Member, buffer: &mut Vec<u8>) -> Result<VerityDigest, Error> {
-        buffer.resize(1 << 18, 0);
-        let mut hasher = Hasher::new();
-        let mut done = 0;
-        while done < member.size {
-            let left = usize::try_from(member.size - done).unwrap_or(usize::MAX);
-            let length = buffer.len().min(left);
-            let part = &mut buffer[..length];
-            self.read_exact_at(member.offset + done, part)?;
-            hasher.update(part);
-            done += part.len() as u64;
+    /// Two blocks of zeros, and then nothing.
+    fn end(&mut self) -> Result<Epoch, Error> {
+        let mut blocks = [0; 2 * HEADER];
+        self.fill(&mut blocks)?;
+        if blocks[..HEADER].iter().any(|byte| *byte != 0) {
+            let length = blocks[..100].iter().position(|byte| *byte == 0).unwrap_or(100);
+            let name = model::path::escape(&blocks[..length]);
+            return Err(self.refuse(match Name::is_one(name.as_bytes()) {
+                true => Problem::Unused { name },
+                false => Problem::UnknownEntry { name },
+            }));
         }
-        Ok(hasher.finish())
+        if blocks.iter().any(|byte| *byte != 0) || self.stream.fill(&mut [0])? != 0 {
+            return Err(self.refuse(Problem::End));
+        }
+        if let Some(end) = self.boundaries.last_mut() {
+            *end += 2 * BLOCK;
+        }
+        if let Some(frames) = self.stream.frames()
+            && !cuts(&self.boundaries).into_iter().map(|cut| cut.end - cut.start).eq(frames.iter().copied())
+        {
+            return Err(self.refuse(Problem::Frame { fault: FrameFault::Cut }));
+        }
+        // A header was read, so there is one.
+        self.epoch.ok_or_else(|| self.refuse(Problem::End))
     }
 }
 
-impl Objects for Archive {
+/// Exactly as it is written.
+fn parse_digest(bytes: &[u8]) -> Option<VerityDigest> {
+    let digest = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.parse().ok()?;
+    (digest_file(&digest).as_bytes() == bytes).then_some(digest)
+}
+
+/// The names that entries have.
+struct Name;
+
+impl Name {
+    /// Exactly the names that a module's archive can have.
+    fn is_one(bytes: &[u8]) -> bool {
+        let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        if [MANIFEST, DIGEST, IMAGE, OBJECTS].contains(&text) {
+            return true;
+        }
+        let Some((first, rest)) = text.strip_prefix(OBJECTS).and_then(|rest| rest.split_once('/')) else {
+            return false;
+        };
+        let hexadecimal = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        first.len() == 2 && matches!(rest.len(), 0 | 62) && hexadecimal(first) && hexadecimal(rest)
+    }
+}
+
+impl Objects for Opened {
     fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error> {
-        match self.objects.get(digest) {
+        match self.archive.objects.get(digest) {
             Some(member) if member.size == size => Ok(Extent { file: Arc::clone(&self.file), offset: member.offset }),
             _ => Err(Error::MissingObject { digest: *digest, size }),
         }
     }
 }
 
-impl TarBytes for Archive {
+impl TarBytes for Opened {
     fn boundaries(&self) -> &[u64] {
-        &self.boundaries
+        &self.archive.boundaries
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {

@@ -140,4 +140,10 @@ pub enum ImageError {
         /// Where, in bytes from the start of the image.
         offset: u64,
     },
+    /// There is no memory for what the image holds.
+    #[error("no memory is left to read a composefs image of {size} bytes")]
+    Memory {
+        /// Its size in bytes.
+        size: u64,
+    },
 }

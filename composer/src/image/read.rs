@@ -2,11 +2,13 @@
 //!
 //! Two budgets bound time and memory. Everything but the shared attributes belongs to one inode
 //! only, so all of it together is not larger than the image: overlapping inodes or blocks run out of
-//! that budget. Shared attributes may come out [`SHARED_FACTOR`] times as large as the image.
+//! that budget. Shared attributes may come out [`SHARED_FACTOR`] times as large as the image, and not larger
+//! than [`SHARED_LIMIT`].
 
 use model::VerityDigest;
 
 use super::Stored;
+use super::error::ImageError;
 use super::format::{
     ACLS, BLOCK, BLOCK_BITS, CHUNKS_LIMIT, CONTENT_LIMIT, DEPTH_LIMIT, ESCAPED, FILE_LIMIT, FIRST_INODE, LAYOUT_CHUNKS,
     LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, OPAQUE, OVERLAY, PARENT_MARKS, REDIRECT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
@@ -23,6 +25,9 @@ use crate::tree::{Entries, Kind, Node, NodeId, Stat, Tree, Xattrs};
 
 /// How many times larger than the image its shared attributes may come out.
 const SHARED_FACTOR: u64 = 64;
+
+/// The most bytes of shared attributes that come out: a label of 100 bytes for each of five million files.
+const SHARED_LIMIT: u64 = 512 << 20;
 
 /// The content of a regular file in an image that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,12 +80,16 @@ impl Stored for Entry {
 pub fn read(bytes: &[u8]) -> Result<Tree<Entry>, Error> {
     let header = Header::parse(bytes)?;
     let slots = usize::try_from(bytes.len() as u64 / SLOT + 1).unwrap_or(usize::MAX);
+    let mut nodes = Vec::new();
+    // The size comes from outside; a vector that cannot be had would end the process.
+    nodes.try_reserve_exact(slots).map_err(|_| ImageError::Memory { size: bytes.len() as u64 })?;
+    nodes.resize(slots, None);
     let reader = Reader {
         bytes,
         header: &header,
         budget: bytes.len() as u64,
-        shared_budget: bytes.len() as u64 * SHARED_FACTOR,
-        nodes: vec![None; slots],
+        shared_budget: (bytes.len() as u64).saturating_mul(SHARED_FACTOR).min(SHARED_LIMIT),
+        nodes,
         links: Vec::new(),
         inodes: 0,
         has_acl: false,

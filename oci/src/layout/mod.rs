@@ -1,7 +1,9 @@
 //! OCI image layouts (OCI image specification 1.1, `image-layout.md`): written whole or not at all,
 //! read as something hostile.
 
+mod blobs;
 mod extent;
+mod promise;
 mod read;
 mod write;
 
@@ -12,8 +14,10 @@ use std::sync::Arc;
 use host::Dir;
 use model::{Arch, Digest};
 
+pub use blobs::{BlobReader, Blobs};
 pub use extent::paths;
-pub use read::{digest, read};
+pub use promise::Broken;
+pub use read::{digest, open, read};
 pub use write::write;
 
 /// The version of the layout's format that is written and read: `imageLayoutVersion`.
@@ -85,6 +89,8 @@ pub struct Layout {
     pub indexes: Vec<Index>,
     /// The image manifests that `index.json` lists.
     pub manifests: Vec<Manifest>,
+    /// Whether `index.json` is written as we write JSON, with nothing in it that is not known.
+    pub is_canonical: bool,
 }
 
 /// An image index of a layout.
@@ -98,6 +104,8 @@ pub struct Index {
     pub annotations: BTreeMap<String, String>,
     /// The manifests it lists.
     pub manifests: Vec<Manifest>,
+    /// Whether it is written as we write JSON, with nothing in it that is not known.
+    pub is_canonical: bool,
 }
 
 /// An image manifest of a layout.
@@ -119,9 +127,11 @@ pub struct Manifest {
     pub config: StoredBlob,
     /// The layers.
     pub layers: Vec<StoredBlob>,
+    /// Whether it is written as we write JSON, with nothing in it that is not known.
+    pub is_canonical: bool,
 }
 
-/// A blob of a layout, whose size and digest were checked.
+/// A blob of a layout, whose size was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlob {
     /// Its media type.

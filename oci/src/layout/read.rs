@@ -1,17 +1,20 @@
 //! Reading a layout that anybody may have made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use host::{Dir, Fault, Links};
 use model::{Arch, Digest};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, OciLayout};
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 
+use super::blobs::Blobs;
+use super::promise::{self, Broken};
 use super::{Index, Layout, Manifest, StoredBlob, VERSION};
 use crate::error::Error;
+use crate::json;
 use crate::media::{self, annotation};
 
 /// The largest JSON document that is read, in bytes; what registries agree on.
@@ -21,19 +24,41 @@ const DOCUMENT_LIMIT: u64 = 4 << 20;
 /// documents that list each other many times would come out far larger than the layout.
 const DOCUMENTS_LIMIT: u64 = 64 << 20;
 
+/// Where blobs lie.
+const BLOBS: &str = "blobs/sha256";
+
 /// Reads the layout in `directory` and checks every size and digest in it.
 ///
 /// # Errors
-/// For the first thing that is not as the descriptors say, or whose version or media type is not
-/// known.
+/// For the first thing that is not as the descriptors say, whose version or media type is not known, or
+/// that contradicts what the documents of a module promise.
 pub fn read(directory: &Path) -> Result<Layout, Error> {
-    let mut reader = Reader { directory, checked: BTreeSet::new(), listed: 0 };
+    let (layout, blobs) = open(&Dir::open(directory)?)?;
+    let mut checked = BTreeSet::new();
+    let manifests = layout.indexes.iter().flat_map(|index| &index.manifests).chain(&layout.manifests);
+    for blob in manifests.flat_map(|manifest| manifest.layers.iter().chain([&manifest.config])) {
+        if checked.insert(blob.digest) {
+            blobs.check(blob)?;
+        }
+    }
+    Ok(layout)
+}
+
+/// Reads the documents of the layout in `directory`. Its other blobs are there, of the size that is said,
+/// and not read yet: [`Blobs`] reads them and checks their digests.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(directory: &Dir) -> Result<(Layout, Blobs), Error> {
+    let blobs = directory.directory(BLOBS, Links::Refuse).map_err(misplaced)?;
+    let mut reader = Reader { directory, blobs, listed: 0 };
     reader.version()?;
     let path = directory.join("index.json");
-    let bytes = document(&path, None)?;
+    let bytes = document(directory, "index.json", &path, None)?;
     let index: ImageIndex = parse("index.json", &path, &bytes)?;
     check_index(&path, &index)?;
-    let mut layout = Layout { indexes: Vec::new(), manifests: Vec::new() };
+    let is_canonical = json::canonical("index.json", &index)? == bytes;
+    let mut layout = Layout { indexes: Vec::new(), manifests: Vec::new(), is_canonical };
     let mut tags = BTreeSet::new();
     for descriptor in index.manifests() {
         let tag = descriptor.annotations().as_ref().and_then(|map| map.get(annotation::REF_NAME)).cloned();
@@ -44,17 +69,17 @@ pub fn read(directory: &Path) -> Result<Layout, Error> {
         }
         match descriptor.media_type().as_ref() {
             media::IMAGE_INDEX => layout.indexes.push(reader.index(&path, descriptor, tag)?),
-            media::IMAGE_MANIFEST => layout.manifests.push(reader.manifest(&path, descriptor, tag)?),
+            media::IMAGE_MANIFEST => layout.manifests.push(reader.manifest((&path, false), descriptor, tag)?),
             other => return Err(unexpected(&path, other, "an image index or image manifest")),
         }
     }
-    Ok(layout)
+    promise::together(&layout.indexes, &layout.manifests).map_err(broken(&path))?;
+    Ok((layout, Blobs::new(reader.blobs)))
 }
 
 struct Reader<'a> {
-    directory: &'a Path,
-    /// Blobs whose content was hashed already.
-    checked: BTreeSet<Digest>,
+    directory: &'a Dir,
+    blobs: Dir,
     /// The bytes of the documents that were listed so far.
     listed: u64,
 }
@@ -62,7 +87,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn version(&self) -> Result<(), Error> {
         let path = self.directory.join("oci-layout");
-        let layout: OciLayout = parse("oci-layout file", &path, &document(&path, None)?)?;
+        let bytes = document(self.directory, "oci-layout", &path, None)?;
+        let layout: OciLayout = parse("oci-layout file", &path, &bytes)?;
         let found = layout.image_layout_version();
         if found != VERSION {
             let found = found.clone();
@@ -73,39 +99,57 @@ impl Reader<'_> {
 
     fn index(&mut self, from: &Path, descriptor: &Descriptor, tag: Option<String>) -> Result<Index, Error> {
         let (digest, path, bytes) = self.listed(from, descriptor)?;
-        let index: ImageIndex = parse("image index", &path, &bytes)?;
-        check_index(&path, &index)?;
+        let document: ImageIndex = parse("image index", &path, &bytes)?;
+        check_index(&path, &document)?;
         let mut manifests = Vec::new();
-        for descriptor in index.manifests() {
+        for descriptor in document.manifests() {
             // An index in an index could go on for ever, and no module has one.
             match descriptor.media_type().as_ref() {
-                media::IMAGE_MANIFEST => manifests.push(self.manifest(&path, descriptor, None)?),
+                media::IMAGE_MANIFEST => manifests.push(self.manifest((&path, true), descriptor, None)?),
                 other => return Err(unexpected(&path, other, media::IMAGE_MANIFEST)),
             }
         }
-        Ok(Index { tag, digest, annotations: ordered(index.annotations()), manifests })
+        let is_canonical = json::canonical("image index", &document)? == bytes;
+        let index = Index { tag, digest, annotations: ordered(document.annotations()), manifests, is_canonical };
+        promise::index(&document, descriptor, &index).map_err(broken(&path))?;
+        Ok(index)
     }
 
-    fn manifest(&mut self, from: &Path, descriptor: &Descriptor, tag: Option<String>) -> Result<Manifest, Error> {
+    /// The manifest that a descriptor in `from`, an index or `index.json`, leads to.
+    fn manifest(
+        &mut self,
+        (from, is_in_index): (&Path, bool),
+        descriptor: &Descriptor,
+        tag: Option<String>,
+    ) -> Result<Manifest, Error> {
         let (digest, path, bytes) = self.listed(from, descriptor)?;
-        let manifest: ImageManifest = parse("image manifest", &path, &bytes)?;
-        check_schema(&path, manifest.schema_version())?;
-        check_media_type(&path, manifest.media_type().as_ref().map(AsRef::as_ref), media::IMAGE_MANIFEST)?;
-        let layers = manifest.layers().iter().map(|layer| self.blob(&path, layer)).collect::<Result<_, _>>()?;
+        let document: ImageManifest = parse("image manifest", &path, &bytes)?;
+        check_schema(&path, document.schema_version())?;
+        check_media_type(&path, document.media_type().as_ref().map(AsRef::as_ref), media::IMAGE_MANIFEST)?;
+        let layers = document.layers().iter().map(|layer| self.blob(&path, layer)).collect::<Result<_, _>>()?;
         let arch = descriptor.platform().as_ref().and_then(|platform| {
             let (name, variant) = (platform.architecture().to_string(), platform.variant().as_deref());
             Arch::all().find(|arch| arch.oci() == name && (variant.is_none() || arch.oci_variant() == variant))
         });
-        Ok(Manifest {
+        let manifest = Manifest {
             tag,
             digest,
             arch,
-            artifact_type: manifest.artifact_type().as_ref().map(ToString::to_string),
-            annotations: ordered(manifest.annotations()),
+            artifact_type: document.artifact_type().as_ref().map(ToString::to_string),
+            annotations: ordered(document.annotations()),
             descriptor_annotations: ordered(descriptor.annotations()),
-            config: self.blob(&path, manifest.config())?,
+            config: self.blob(&path, document.config())?,
             layers,
-        })
+            is_canonical: json::canonical("image manifest", &document)? == bytes,
+        };
+        if manifest.artifact_type.as_deref() == Some(media::ARTIFACT) {
+            promise::manifest(&document).map_err(broken(&path))?;
+            promise::descriptor(descriptor, &manifest, is_in_index).map_err(broken(from))?;
+        } else if descriptor.artifact_type().as_ref().is_some_and(|found| found.as_ref() == media::ARTIFACT) {
+            let found = manifest.artifact_type.unwrap_or_default();
+            return Err(broken(&path)(Broken::ArtifactType { found }));
+        }
+        Ok(manifest)
     }
 
     /// A document that `from` lists: its digest, path and bytes.
@@ -113,22 +157,17 @@ impl Reader<'_> {
         let (digest, path) = self.locate(from, descriptor)?;
         self.listed = self.listed.saturating_add(descriptor.size());
         if self.listed > DOCUMENTS_LIMIT {
-            return Err(Error::TooManyDocuments { path: self.directory.to_owned(), limit: DOCUMENTS_LIMIT });
+            let path = self.directory.path().to_owned();
+            return Err(Error::TooManyDocuments { path, limit: DOCUMENTS_LIMIT });
         }
-        let bytes = document(&path, Some((digest, descriptor.size())))?;
+        let bytes = document(&self.blobs, &digest.hex(), &path, Some((digest, descriptor.size())))?;
         Ok((digest, path, bytes))
     }
 
-    /// Checks the blob's size and, once for each blob, its digest.
+    /// A blob that is there and has the size that is said.
     fn blob(&mut self, from: &Path, descriptor: &Descriptor) -> Result<StoredBlob, Error> {
         let (digest, path) = self.locate(from, descriptor)?;
-        let mut file = open(&path, Some(descriptor.size()))?;
-        if self.checked.insert(digest) {
-            let found = hash(&mut file, &path)?;
-            if found != digest {
-                return Err(Error::DigestMismatch { path, expected: digest, found });
-            }
-        }
+        open_blob(&self.blobs, &digest.hex(), &path, Some(descriptor.size()))?;
         Ok(StoredBlob {
             media_type: descriptor.media_type().to_string(),
             title: descriptor.annotations().as_ref().and_then(|map| map.get(annotation::TITLE)).cloned(),
@@ -143,30 +182,43 @@ impl Reader<'_> {
         let text = descriptor.digest().to_string();
         let digest: Digest =
             text.parse().map_err(|_| Error::DigestText { path: from.to_owned(), found: text.clone() })?;
-        Ok((digest, self.directory.join("blobs/sha256").join(digest.hex())))
+        Ok((digest, self.blobs.join(digest.hex())))
     }
 }
 
 /// Opens a regular file of the expected size, following no symbolic link.
-fn open(path: &Path, expected: Option<u64>) -> Result<File, Error> {
-    let metadata = fs::symlink_metadata(path).map_err(Error::io("read", path))?;
-    if !metadata.is_file() {
-        return Err(Error::NotAFile { path: path.to_owned() });
-    }
+pub(super) fn open_blob(directory: &Dir, name: &str, path: &Path, expected: Option<u64>) -> Result<File, Error> {
+    let file = directory.file(name, Links::Refuse).map_err(misplaced)?;
+    let found = file.metadata().map_err(Error::io("read", path))?.len();
     match expected {
-        Some(expected) if expected != metadata.len() => {
-            Err(Error::SizeMismatch { path: path.to_owned(), expected, found: metadata.len() })
-        }
-        _ => File::open(path).map_err(Error::io("open", path)),
+        Some(expected) if expected != found => Err(Error::SizeMismatch { path: path.to_owned(), expected, found }),
+        _ => Ok(file),
     }
 }
 
+/// A file or directory that a layout must have is missing, or something else is there: that is damage of the
+/// layout. What the system refuses is none.
+fn misplaced(error: host::Error) -> Error {
+    match error {
+        host::Error::Place { path, fault: Fault::NotAFile(_) } => Error::NotAFile { path },
+        host::Error::Place { .. } => Error::Misplaced(error),
+        error if error.is_not_found() => Error::Missing { path: error.path().to_owned() },
+        error => Error::Host(error),
+    }
+}
+
+fn broken(path: &Path) -> impl FnOnce(Broken) -> Error {
+    let path = path.to_owned();
+    move |broken| Error::Broken { path, broken }
+}
+
 /// A whole JSON document, with the digest and size that its descriptor gives.
-fn document(path: &Path, expected: Option<(Digest, u64)>) -> Result<Vec<u8>, Error> {
-    let file = open(path, expected.map(|(_, size)| size))?;
+fn document(directory: &Dir, name: &str, path: &Path, expected: Option<(Digest, u64)>) -> Result<Vec<u8>, Error> {
+    let file = open_blob(directory, name, path, expected.map(|(_, size)| size))?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
     let mut bytes = Vec::new();
     file.take(DOCUMENT_LIMIT + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    let size = bytes.len() as u64;
+    let size = size.max(bytes.len() as u64);
     if size > DOCUMENT_LIMIT {
         return Err(Error::TooLarge { path: path.to_owned(), size, limit: DOCUMENT_LIMIT });
     }
@@ -184,22 +236,9 @@ fn document(path: &Path, expected: Option<(Digest, u64)>) -> Result<Vec<u8>, Err
 /// # Errors
 /// When it cannot be read, or is no regular file.
 pub fn digest(path: &Path) -> Result<(Digest, u64), Error> {
-    let mut file = open(path, None)?;
-    let digest = hash(&mut file, path)?;
-    let size = file.metadata().map_err(Error::io("read", path))?.len();
-    Ok((digest, size))
-}
-
-fn hash(file: &mut File, path: &Path) -> Result<Digest, Error> {
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(Digest::new(hash.finalize().into())),
-            Ok(count) => hash.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("read", path)(error)),
-        }
-    }
+    let (directory, name) = Dir::parent_of(path)?;
+    let file = directory.file(&name, Links::Refuse).map_err(misplaced)?;
+    host::hash::sha256(file).map_err(Error::io("read", path))
 }
 
 fn parse<T: DeserializeOwned>(what: &'static str, path: &Path, bytes: &[u8]) -> Result<T, Error> {

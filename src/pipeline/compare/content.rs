@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use composer::archive::{Archive, TarBytes};
+use composer::archive::{Opened, TarBytes};
 use composer::diff::{Aspect, Change, Difference};
 use composer::image::{Entry, Stored};
 use composer::tree::{Kind, Tree};
@@ -10,7 +10,7 @@ use model::ImagePath;
 use similar::TextDiff;
 
 use crate::error::Error;
-use crate::pipeline::opened::{Module, read_archive};
+use crate::pipeline::opened::Module;
 
 /// The largest file that is shown, in bytes.
 const LIMIT: u64 = 64 << 10;
@@ -46,11 +46,11 @@ fn unified(path: &ImagePath, old: &str, new: &str) -> String {
 }
 
 /// The contents of a module, as far as they are at hand.
-struct Contents(Option<Archive>);
+struct Contents(Option<Opened>);
 
 impl Contents {
     fn open(module: &Module, scratch: &Path) -> Result<Self, Error> {
-        module.archives.first().map(|path| read_archive(path, scratch)).transpose().map(Self)
+        module.contents(scratch).map(Self)
     }
 
     /// The file at `path` if it is a small text whose content is at hand.
@@ -62,11 +62,11 @@ impl Contents {
         let bytes = match (entry, &self.0) {
             (Entry::Empty, _) => Vec::new(),
             (Entry::Inline(bytes), _) => bytes.to_vec(),
-            (Entry::Object { digest, .. }, Some(archive)) => {
-                let Some(member) = archive.objects.get(digest) else { return Ok(None) };
+            (Entry::Object { digest, .. }, Some(opened)) => {
+                let Some(member) = opened.archive.objects.get(digest) else { return Ok(None) };
                 // The archive's reader has checked that the object is as large as the image says.
                 let mut bytes = vec![0; usize::try_from(member.size).unwrap_or(0)];
-                archive.read_exact_at(member.offset, &mut bytes)?;
+                opened.read_exact_at(member.offset, &mut bytes)?;
                 bytes
             }
             (Entry::Object { .. }, None) => return Ok(None),

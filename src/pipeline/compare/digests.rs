@@ -1,16 +1,13 @@
 //! Which difference explains which digest.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use composer::archive::TarBytes;
 use oci::layout;
 use oci::media::annotation;
 use serde::Serialize;
 
-use super::{Compared, Files, Options, ValueChange};
-use crate::error::Error;
-use crate::pipeline::opened::{Blob, Form, Module, Opened, blob_name, read_archive};
+use super::{Compared, Files, ValueChange};
+use crate::pipeline::opened::{Archived, Blob, Form, Module, Opened, blob_name};
 use crate::pipeline::record;
 
 /// A digest, or a file with its sha256, that differs.
@@ -41,16 +38,8 @@ impl DigestChange {
     }
 }
 
-/// The files that a dist directory may hold beside the blobs of its layout.
-const DIST: [&str; 4] = ["file-list.txt", "module.tar", "package-list.txt", record::FILE];
-
 /// Every digest of a module that differs, from the inside outwards.
-pub(super) fn changes(
-    compared: &Compared<'_>,
-    files: &Files,
-    manifest: &[ValueChange],
-    options: &Options,
-) -> Result<Vec<DigestChange>, Error> {
+pub(super) fn changes(compared: &Compared<'_>, files: &Files, manifest: &[ValueChange]) -> Vec<DigestChange> {
     let (a, b) = (compared.a, compared.b);
     let mut changes = Vec::new();
     if a.composefs != b.composefs {
@@ -60,7 +49,7 @@ pub(super) fn changes(
         };
         changes.push(DigestChange::of("composefs digest", &a.composefs, &b.composefs, vec![because]));
     }
-    let (old, new) = (blobs(a, compared.sides.0)?, blobs(b, compared.sides.1)?);
+    let (old, new) = (blobs(a, compared.sides.0), blobs(b, compared.sides.1));
     let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort_unstable();
     names.dedup();
@@ -69,7 +58,7 @@ pub(super) fn changes(
         // A file that one side cannot have, because of its form, is no difference.
         let comparable = compared.sides.0.form == compared.sides.1.form || (pair.0.is_some() && pair.1.is_some());
         if comparable && pair.0 != pair.1 {
-            changes.push(file(name, pair, compared, manifest, options)?);
+            changes.push(file(name, pair, compared, manifest));
         }
     }
     if let (Some(old), Some(new)) = (&a.oci, &b.oci)
@@ -77,40 +66,19 @@ pub(super) fn changes(
     {
         changes.push(DigestChange::of("manifest digest", &old.digest, &new.digest, oci_reasons(old, new)));
     }
-    Ok(changes)
+    changes
 }
 
 /// The module's blobs and, of a dist directory, its other files.
-fn blobs(module: &Module, side: &super::Side) -> Result<BTreeMap<String, Blob>, Error> {
-    let mut blobs = module.blobs.clone();
-    let files: &[&str] = match side.form {
-        Form::Dist => &DIST,
+fn blobs(module: &Module, side: &super::Side) -> BTreeMap<String, Blob> {
+    if side.form == Form::Tar {
         // An archive alone goes by the name of what it is.
-        Form::Tar => return archive_alone(module),
-        Form::Layout | Form::Image => &[],
-    };
-    for name in files {
-        let path = side.path.join(name);
-        if path.is_file() && !blobs.contains_key(*name) {
-            blobs.insert((*name).to_owned(), blob(&path)?);
-        }
+        let name = |archive: &Archived| if archive.is_compressed { "module.tar.zst" } else { "module.tar" };
+        return module.archives.iter().map(|archive| (name(archive).to_owned(), archive.blob.clone())).collect();
     }
-    Ok(blobs)
-}
-
-fn archive_alone(module: &Module) -> Result<BTreeMap<String, Blob>, Error> {
-    let mut blobs = BTreeMap::new();
-    for path in &module.archives {
-        let compressed = composer::archive::is_compressed(path)?;
-        let name = if compressed { "module.tar.zst" } else { "module.tar" };
-        blobs.insert(name.to_owned(), blob(path)?);
-    }
-    Ok(blobs)
-}
-
-fn blob(path: &Path) -> Result<Blob, Error> {
-    let (digest, size) = layout::digest(path)?;
-    Ok(Blob { digest, size })
+    let mut blobs = module.files.clone();
+    blobs.extend(module.blobs.clone());
+    blobs
 }
 
 fn file(
@@ -118,35 +86,29 @@ fn file(
     (old, new): (Option<&Blob>, Option<&Blob>),
     compared: &Compared<'_>,
     manifest: &[ValueChange],
-    options: &Options,
-) -> Result<DigestChange, Error> {
+) -> DigestChange {
     let because = match (old, new) {
-        (Some(_), Some(_)) => reasons(name, compared, manifest, options)?,
+        (Some(_), Some(_)) => reasons(name, compared, manifest),
         (None, _) => vec!["only the second build has it".to_owned()],
         (_, None) => vec!["only the first build has it".to_owned()],
     };
     let text = |blob: &Blob| blob.digest.to_string();
-    Ok(DigestChange {
+    DigestChange {
         what: name.to_owned(),
         before: old.map(text),
         after: new.map(text),
         size_before: old.map(|blob| blob.size),
         size_after: new.map(|blob| blob.size),
         because,
-    })
+    }
 }
 
-fn reasons(
-    name: &str,
-    compared: &Compared<'_>,
-    manifest: &[ValueChange],
-    options: &Options,
-) -> Result<Vec<String>, Error> {
+fn reasons(name: &str, compared: &Compared<'_>, manifest: &[ValueChange]) -> Vec<String> {
     let (a, b) = (compared.a, compared.b);
-    let one = |text: &str| Ok(vec![text.to_owned()]);
+    let one = |text: &str| vec![text.to_owned()];
     match name {
         "manifest.json" if manifest.is_empty() => one("it holds the same values, written differently"),
-        "manifest.json" => Ok(vec![count(manifest.len(), "value differs", "values differ")]),
+        "manifest.json" => vec![count(manifest.len(), "value differs", "values differ")],
         "module.cfs" => one("the composefs digest differs"),
         "file-list.txt" => one("other paths are shipped"),
         "package-list.txt" => one("the root file systems have other packages"),
@@ -160,11 +122,11 @@ fn reasons(
                 because.push("module.cfs in it differs".to_owned());
             }
             if because.is_empty() {
-                because.push(outer_reason(name, a, b, options)?.to_owned());
+                because.push(outer_reason(a, b).to_owned());
             }
-            Ok(because)
+            because
         }
-        _ => Ok(Vec::new()),
+        _ => Vec::new(),
     }
 }
 
@@ -172,36 +134,14 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Why archives with the same members differ.
-fn outer_reason(name: &str, a: &Module, b: &Module, options: &Options) -> Result<&'static str, Error> {
-    let same_tar = match (a.archives.last(), b.archives.last()) {
-        (Some(old), Some(new)) if name == "module.tar.zst" => {
-            same_bytes(&read_archive(old, &options.scratch)?, &read_archive(new, &options.scratch)?)?
-        }
-        _ => false,
-    };
-    Ok(match same_tar {
+/// Why archives with the same members differ. Members and time decide every byte of `module.tar`, so there
+/// is nothing else.
+fn outer_reason(a: &Module, b: &Module) -> &'static str {
+    let times = |module: &Module| module.archives.first().map(|archive| archive.epoch);
+    match times(a) == times(b) {
         true => "module.tar in it is the same: the compression differs",
-        false => "its members are the same: the time or the order of its entries differs",
-    })
-}
-
-/// Whether two archives, unpacked, are the same bytes.
-fn same_bytes(a: &impl TarBytes, b: &impl TarBytes) -> Result<bool, Error> {
-    let (length, other) = (a.boundaries().last().copied(), b.boundaries().last().copied());
-    let (Some(length), true) = (length, length == other) else { return Ok(false) };
-    let (mut old, mut new) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    let mut offset = 0;
-    while offset < length {
-        let part = usize::try_from(length - offset).unwrap_or(usize::MAX).min(old.len());
-        a.read_exact_at(offset, &mut old[..part])?;
-        b.read_exact_at(offset, &mut new[..part])?;
-        if old[..part] != new[..part] {
-            return Ok(false);
-        }
-        offset += part as u64;
+        false => "its members are the same: the time of its entries differs",
     }
-    Ok(true)
 }
 
 /// Why two OCI manifests differ.

@@ -1,0 +1,188 @@
+//! An OCI layout: every blob is hashed, and what a module's blobs hold is compared with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use composer::archive::{self, IMAGE_LIMIT};
+use host::Dir;
+use model::{Digest, Epoch, VerityDigest};
+use oci::layout::{self, Blobs, Layout, StoredBlob};
+use oci::media::{self, annotation};
+
+use super::{Archived, Blob, Form, MANIFEST_LIMIT, Module, Opened, REBUILD, TEXT_LIMIT, checks, refused};
+use crate::error::Error;
+
+/// The most bytes of images that are read in one layout: all of them are in memory together.
+const IMAGES_LIMIT: u64 = 2 * IMAGE_LIMIT;
+
+/// The most modules that are read in one layout: several versions for each architecture.
+const MODULES_LIMIT: usize = 256;
+
+/// A layout whose blobs are being read.
+struct Reader {
+    blobs: Blobs,
+    /// Blobs whose digests were checked.
+    checked: BTreeSet<Digest>,
+    /// The archives that were read: several manifests may share one.
+    archives: BTreeMap<Digest, Held>,
+    /// The bytes of the images that were read.
+    images: u64,
+}
+
+/// What an archive holds.
+#[derive(Clone)]
+struct Held {
+    manifest: Digest,
+    image: VerityDigest,
+    archived: Archived,
+}
+
+/// Opens the layout.
+pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
+    Ok(read(directory)?.0)
+}
+
+/// Opens the layout, and tells whether its `index.json` is as a build writes it.
+pub(super) fn read(directory: &Dir) -> Result<(Opened, bool), Error> {
+    let (layout, blobs) = layout::open(directory)?;
+    let Layout { indexes, manifests, is_canonical } = layout;
+    let mut found: BTreeMap<Digest, layout::Manifest> = BTreeMap::new();
+    for index in &indexes {
+        found.extend(index.manifests.iter().map(|manifest| (manifest.digest, manifest.clone())));
+    }
+    for manifest in manifests {
+        found.entry(manifest.digest).or_insert(manifest);
+    }
+    let mut reader = Reader { blobs, checked: BTreeSet::new(), archives: BTreeMap::new(), images: 0 };
+    let mut modules = Vec::new();
+    for manifest in found.into_values() {
+        if manifest.artifact_type.as_deref() == Some(media::ARTIFACT) {
+            if modules.len() == MODULES_LIMIT {
+                return Err(Error::refused(format!("the layout holds more than {MODULES_LIMIT} modules")));
+            }
+            modules.push(reader.module(manifest)?);
+        } else {
+            manifest.layers.iter().chain([&manifest.config]).try_for_each(|blob| reader.check(blob))?;
+        }
+    }
+    if modules.is_empty() {
+        return Err(Error::input(format!("the layout {} holds no module", directory.path().display())));
+    }
+    let is_ours = |index: &&layout::Index| {
+        index.manifests.iter().any(|manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT))
+    };
+    if let Some(index) = indexes.iter().filter(is_ours).find(|index| !index.is_canonical) {
+        return Err(not_canonical("index", index.digest));
+    }
+    let indexes = indexes.into_iter().map(|index| (index.tag.clone().unwrap_or_default(), index)).collect();
+    Ok((Opened { form: Form::Layout, modules, indexes }, is_canonical))
+}
+
+fn not_canonical(what: &str, digest: Digest) -> Error {
+    Error::refused(format!("the {what} {digest} of the layout is not written as a build writes it")).hint(REBUILD)
+}
+
+impl Reader {
+    /// Checks the blob's digest, once for each blob.
+    fn check(&mut self, blob: &StoredBlob) -> Result<(), Error> {
+        if self.checked.insert(blob.digest) { Ok(self.blobs.check(blob)?) } else { Ok(()) }
+    }
+
+    /// A module: its image, its archive and its config must be those of one build.
+    fn module(&mut self, manifest: layout::Manifest) -> Result<Module, Error> {
+        let find = |types: &[&str]| manifest.layers.iter().find(|layer| types.contains(&layer.media_type.as_str()));
+        // The reader of layouts has seen that there is one of each.
+        let image = find(&[media::COMPOSEFS]).ok_or_else(|| missing("composefs image"))?;
+        let tar = find(&[media::TAR, media::TAR_ZSTD]).ok_or_else(|| missing("archive"))?;
+        let claimed = manifest.annotations.get(annotation::FSVERITY).and_then(|hex| VerityDigest::from_hex(hex));
+        let claimed = claimed.ok_or_else(|| Error::refused("an artifact of the layout names no fs-verity digest"))?;
+        self.images = self.images.saturating_add(image.size);
+        if self.images > IMAGES_LIMIT {
+            return Err(Error::refused(format!("the images of the layout have more than {IMAGES_LIMIT} bytes")));
+        }
+        let text = self.blobs.read(&manifest.config, MANIFEST_LIMIT)?;
+        let bytes = self.blobs.read(image, IMAGE_LIMIT)?;
+        self.checked.extend([manifest.config.digest, image.digest]);
+        let name = checks::manifest(&text, &manifest.config.path)?;
+        let (tree, composefs) = checks::image(&bytes, claimed, &image.path)?;
+        drop(bytes);
+        let held = self.archive(tar)?;
+        let is_of_this_module = held.image == composefs && held.manifest == manifest.config.digest;
+        if !is_of_this_module || held.archived.is_compressed != (tar.media_type == media::TAR_ZSTD) {
+            return Err(Error::refused(format!(
+                "the layer {} of the layout is not the archive of the module beside it",
+                blob_name(tar)
+            ))
+            .hint(REBUILD));
+        }
+        annotations(&manifest, &text, held.archived.epoch)?;
+        let mut module = Module::of(Some((name, text)), composefs, tree);
+        for blob in manifest.layers.iter().chain([&manifest.config]) {
+            if blob.title.as_deref() == Some("file-list.txt") {
+                checks::file_list(&self.blobs.read(blob, TEXT_LIMIT)?, &module.tree, &blob.path)?;
+            }
+            self.check(blob)?;
+            module.blobs.insert(blob_name(blob), Blob { digest: blob.digest, size: blob.size });
+        }
+        if !manifest.is_canonical {
+            return Err(not_canonical("manifest", manifest.digest));
+        }
+        module.archives.push(held.archived);
+        module.arch = manifest.arch;
+        module.oci = Some(manifest);
+        Ok(module)
+    }
+
+    /// Reads an archive and hashes it in the same pass.
+    fn archive(&mut self, layer: &StoredBlob) -> Result<Held, Error> {
+        if let Some(held) = self.archives.get(&layer.digest) {
+            return Ok(held.clone());
+        }
+        let mut reader = self.blobs.reader(layer)?;
+        let read = archive::check(&mut reader, &layer.path);
+        // A blob that is not what its name says says nothing else that counts.
+        reader.finish()?;
+        self.checked.insert(layer.digest);
+        let read = read.map_err(|error| refused(error, &layer.path))?;
+        let blob = Blob { digest: layer.digest, size: layer.size };
+        let held = Held {
+            manifest: Digest::of(&read.manifest),
+            image: read.image_digest,
+            archived: super::archived(&read, &layer.path, blob),
+        };
+        self.archives.insert(layer.digest, held.clone());
+        Ok(held)
+    }
+}
+
+fn missing(what: &str) -> Error {
+    Error::refused(format!("an artifact of the layout has no {what}")).hint(REBUILD)
+}
+
+/// The annotations that repeat what the module's own files say.
+fn annotations(manifest: &layout::Manifest, text: &[u8], epoch: Epoch) -> Result<(), Error> {
+    let parsed = model::Manifest::parse(text).manifest;
+    let time = Some(epoch.rfc3339());
+    let expected = [
+        (annotation::BUILT_AT, time.clone()),
+        (annotation::CREATED, time),
+        (annotation::DESCRIPTION, parsed.as_ref().and_then(|manifest| manifest.description.clone())),
+        (annotation::LICENSES, parsed.as_ref().and_then(|manifest| manifest.license.clone())),
+    ];
+    for (name, value) in expected {
+        if let Some(found) = manifest.annotations.get(name)
+            && value.as_ref() != Some(found)
+        {
+            return Err(Error::refused(format!(
+                "the annotation {name} of the manifest {} is not what the module itself says",
+                manifest.digest
+            ))
+            .hint(REBUILD));
+        }
+    }
+    Ok(())
+}
+
+/// What a blob of a layout is called: its title, or else its media type.
+pub(crate) fn blob_name(blob: &StoredBlob) -> String {
+    blob.title.clone().unwrap_or_else(|| blob.media_type.clone())
+}
