@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use composer::filter::{Amount, List};
 use model::ImagePath;
+use model::path::escape;
 use model::rules::Rule;
 
 use crate::commands::Context;
@@ -216,7 +217,7 @@ fn what(found: &Found) -> String {
         let _ = write!(text, ", {}", size(bytes));
     }
     if let Some(target) = &found.target {
-        let _ = write!(text, " to {target}");
+        let _ = write!(text, " to {}", escape(target));
     } else {
         let _ = write!(text, ", mode {}, owner {}:{}", found.mode, found.uid, found.gid);
     }

@@ -5,10 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use model::path::json::{Alone, keys};
+use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::Error;
+use crate::ui::clean;
 
 /// Start a module's repository from a template
 #[derive(Debug, Args)]
@@ -81,6 +83,15 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// What was written, as JSON.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten, serialize_with = "keys::directory")]
+    directory: &'a Path,
+    name: &'a str,
+    files: Vec<Alone<&'a PathBuf>>,
+}
+
 /// Writes the repository and says what to do next.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
@@ -94,10 +105,10 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
         let path = directory.join(path);
         written.create(&path, &named(content, args.template, &name))?;
     }
-    let paths: Vec<String> = std::mem::take(&mut written.0).iter().map(|path| path.display().to_string()).collect();
-    let place = directory.display().to_string();
+    let paths = std::mem::take(&mut written.0);
+    let place = clean(&directory.display().to_string());
     for path in &paths {
-        context.ui.note(&format!("wrote {path}"));
+        context.ui.note(&format!("wrote {}", path.display()));
     }
     for line in [
         "next:".to_owned(),
@@ -107,7 +118,7 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     ] {
         context.ui.note(&line);
     }
-    context.ui.result(&place, &json!({ "directory": place, "name": name, "files": paths }))
+    context.ui.result(&place, &Made { directory: &directory, name: &name, files: paths.iter().map(Alone).collect() })
 }
 
 /// The directory's own name, where a module can have it.

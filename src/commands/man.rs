@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command};
+use model::path::json::Alone;
 
 use crate::commands::Context;
 use crate::error::Error;
+use crate::ui::clean;
 
 /// Print the manual page, or write the pages of all verbs into a directory
 #[derive(Debug, Args)]
@@ -32,6 +34,5 @@ pub(crate) fn run(args: ManArgs, command: Command, context: &Context) -> Result<
         return context.ui.raw_result(&page);
     };
     clap_mangen::generate_to(command, &directory).map_err(|error| Error::io("write pages into", &directory, &error))?;
-    let place = directory.display().to_string();
-    context.ui.result(&place, &place)
+    context.ui.result(&clean(&directory.display().to_string()), &Alone(&directory))
 }

@@ -9,6 +9,7 @@ use builder::dpkg::{Alternative, Database, Diversion, Installed};
 use composer::scan::Source;
 use composer::tree::{Kind, NodeId, Tree};
 use model::package::{Package, PackageRequest};
+use model::path::json::keys;
 use model::{ImagePath, Manifest};
 use serde::Serialize;
 
@@ -34,6 +35,7 @@ pub(crate) struct Claim {
     #[serde(flatten)]
     pub(crate) package: Package,
     /// The path as the package names it.
+    #[serde(flatten, serialize_with = "keys::named")]
     pub(crate) named: ImagePath,
     /// Whether the package treats it as configuration.
     pub(crate) conffile: bool,

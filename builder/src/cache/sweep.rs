@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use model::path::json::keys;
 use serde::Serialize;
 use walkdir::WalkDir;
 
@@ -61,6 +62,7 @@ pub struct Removed {
     /// What it is.
     pub kind: Kind,
     /// Where it is.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub path: PathBuf,
     /// The bytes of its files, as their lengths add up.
     pub bytes: u64,
