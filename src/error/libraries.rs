@@ -3,8 +3,13 @@
 use std::io;
 
 use builder::{apt, cache, rootfs};
+use model::rules::Rule;
+use model::{Diagnostic, Severity};
 
-use super::{Error, Kind};
+use super::{Error, Findings, Kind};
+
+/// How much of an offending text is shown, in characters.
+const SHOWN: usize = 80;
 
 const DAMAGED_LAYOUT: &str = "the layout was damaged or changed after it was written: build or fetch it again";
 
@@ -45,11 +50,33 @@ impl From<composer::Error> for Error {
                     .because(&error)
                     .hint("let nothing write to it while a build runs")
             }
+            composer::Error::FilterTooCostly { rule, path, patterns } => too_costly(rule, path, *patterns),
+            composer::Error::FilterTooLarge { .. } => {
+                Self::input(error.to_string()).hint("put fewer patterns into the lists, or shorter ones")
+            }
             composer::Error::NotARootfs { .. } => Self::input(error.to_string())
                 .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
             other => Self::input(other.to_string()).because(&error),
         }
     }
+}
+
+/// The error about patterns that take too much work, which shows the worst of them at its place.
+fn too_costly(rule: &Rule, path: &str, patterns: usize) -> Error {
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: "pattern-too-costly",
+        file: Some(rule.origin.file.clone()),
+        position: rule.origin.position,
+        span: None,
+        field: rule.origin.field.key().to_owned(),
+        text: rule.pattern.as_str().chars().take(SHOWN).collect(),
+        message: format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}"),
+        cure: "write names out where a pattern has many `*`: each further one multiplies what is compared".to_owned(),
+    };
+    Error::input("the patterns take too much work to be compared with the root file system")
+        .hint("simplify the patterns that the findings name, or put fewer like them into the manifest")
+        .findings(Findings { diagnostics: vec![diagnostic], ..Findings::default() })
 }
 
 impl From<oci::Error> for Error {
