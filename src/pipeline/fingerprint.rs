@@ -10,11 +10,12 @@ use std::path::Path;
 
 use composer::tree::{Mtime, Stat, Tree};
 use composer::{image, overlay, seal};
-use model::observe::Silent;
+use model::observe::Observer;
 use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 
 use crate::error::Error;
+use crate::pipeline::room::{self, Reading};
 
 /// Named inputs, and one digest over all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +56,14 @@ impl Fingerprint {
     /// Adds the overlay: names, content and execute bits as they would be shipped.
     ///
     /// # Errors
-    /// When the overlay cannot be read.
-    pub(crate) fn with_overlay(self, directory: &Path, epoch: Epoch) -> Result<Self, Error> {
+    /// When the overlay cannot be read, or holds more than any module.
+    pub(crate) fn with_overlay(self, directory: &Path, epoch: Epoch, observer: &dyn Observer) -> Result<Self, Error> {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
         overlay::overlay(&mut tree, directory, epoch)?;
-        let sealed = seal::seal(tree, &[], None, &Silent)?;
+        room::limits(&tree)?;
+        let reading = Reading::new(&tree, observer);
+        let sealed = seal::seal(tree, &[], None, &reading)?;
         Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
     }
 
@@ -94,7 +97,7 @@ mod tests {
 
     fn overlay(folder: &Path) -> Digest {
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
-        Fingerprint::new().with_overlay(folder, epoch).unwrap().digest()
+        Fingerprint::new().with_overlay(folder, epoch, &model::observe::Silent).unwrap().digest()
     }
 
     #[test]

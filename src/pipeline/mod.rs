@@ -25,6 +25,7 @@ pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod remembered;
 pub(crate) mod request;
+mod room;
 pub(crate) mod root;
 pub(crate) mod scrub;
 pub(crate) mod secrets;

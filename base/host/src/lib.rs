@@ -14,6 +14,7 @@ pub mod error;
 pub mod hash;
 pub mod open;
 pub mod process;
+pub mod room;
 pub mod scratch;
 
 pub use dir::{Dir, Links};

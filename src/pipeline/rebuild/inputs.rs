@@ -117,7 +117,7 @@ pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Re
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = Fingerprint::new().with_overlay(&request.overlay(), recorded.epoch)?;
+    let overlay = Fingerprint::new().with_overlay(&request.overlay(), recorded.epoch, ui)?;
     let overlay: Option<Digest> = overlay.get("overlay").and_then(|digest| digest.parse().ok());
     match overlay {
         Some(overlay) if overlay != recorded.overlay => {
