@@ -2,6 +2,7 @@
 
 mod blame;
 mod bytes;
+mod explained;
 mod files;
 mod inputs;
 
@@ -26,6 +27,7 @@ use blame::Evidence;
 
 pub(crate) use blame::Layer;
 pub(crate) use bytes::Bytes;
+pub(crate) use explained::{AsBuilt, Asked, as_built};
 
 /// What is to be built again, as the user named it.
 #[derive(Debug)]
