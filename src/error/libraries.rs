@@ -3,6 +3,8 @@
 use std::io;
 
 use builder::{apt, cache, rootfs};
+use composer::image::ImageError;
+use composer::tree::TreeError;
 use model::rules::Rule;
 use model::{Diagnostic, Severity};
 
@@ -49,6 +51,9 @@ impl From<composer::Error> for Error {
                 Self::outside("the root file system changed during the build")
                     .because(&error)
                     .hint("let nothing write to it while a build runs")
+            }
+            composer::Error::Tree(TreeError::NoMemory { .. }) | composer::Error::Image(ImageError::NoMemory { .. }) => {
+                Self::outside(error.to_string()).hint(super::MEMORY)
             }
             composer::Error::FilterTooCostly { rule, path, patterns } => too_costly(rule, path, *patterns),
             composer::Error::FilterTooLarge { .. } => {
@@ -116,6 +121,7 @@ impl From<cache::Error> for Error {
         }
         let hint = match &error {
             cache::Error::Io { source, .. } if is_full(source) => "free some space, for example by `cache gc`",
+            cache::Error::Io { source, .. } if let Some(hint) = super::limit(source) => hint,
             _ => "make the directory writable, or name another one with --cache-dir",
         };
         Self::outside("the cache cannot be used").because(&error).hint(hint)

@@ -89,6 +89,9 @@ pub(crate) fn check_directory(module: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// The length in bytes from which on a manifest is no ordinary one.
+const LARGE: usize = 256 << 10;
+
 /// A manifest that was read, and how the user named its file.
 pub(crate) struct Read {
     /// The manifest, when nothing is wrong with it.
@@ -139,6 +142,10 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
     }
     let mut bytes = Vec::new();
     std::fs::File::open(&path).map_err(failed)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > LARGE {
+        // What is understood of a text takes many times its length.
+        host::memory::ask(bytes.len().saturating_mul(64)).map_err(|error| Error::io("understand", &path, &error))?;
+    }
     let parsed = Manifest::parse(&bytes);
     let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));

@@ -30,5 +30,6 @@ pub(crate) mod root;
 pub(crate) mod scrub;
 pub(crate) mod secrets;
 pub(crate) mod selection;
+mod special;
 pub(crate) mod staging;
 pub(crate) mod unchanged;

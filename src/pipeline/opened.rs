@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use composer::archive::{self, Archive};
+use composer::image::ImageError;
 use composer::image::{self, Entry};
 use composer::tree::Tree;
 use composer::verity;
@@ -196,7 +197,7 @@ pub(crate) fn read_archive(path: &Path, scratch: &Path) -> Result<Archive, Error
 
 fn refused(error: composer::Error) -> Error {
     match error {
-        composer::Error::Io { .. } => error.into(),
+        composer::Error::Io { .. } | composer::Error::Image(ImageError::NoMemory { .. }) => error.into(),
         damaged => Error::refused("the module's files contradict each other").because(&damaged).hint(REBUILD),
     }
 }

@@ -19,6 +19,7 @@ use crate::pipeline::room;
 use crate::pipeline::root::{self, Root, RootSummary, TOOL};
 use crate::pipeline::scrub::Scrubbed;
 use crate::pipeline::selection;
+use crate::pipeline::special;
 use crate::pipeline::unchanged;
 use crate::ui::Ui;
 
@@ -83,7 +84,10 @@ pub(crate) fn produce_from(inputs: Inputs, request: &Request, ui: &Ui) -> Result
     if is_first {
         room::check(&carved.selected.tree, request)?;
     }
-    let lints = lints::find(&inputs, &carved, Known::Contents)?;
+    let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
+    if root.made.is_none() {
+        lints.extend(special::find(&inputs, &carved));
+    }
     selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
     let Carved { epoch, ownership, scrubbed, selected, stages, .. } = carved;

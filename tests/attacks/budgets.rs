@@ -164,3 +164,84 @@ fn a_thousand_findings_of_a_large_manifest_are_shown_in_time() {
     assert!(err.contains("╭─[m/manifest.yaml:4:5]"), "{err}");
     assert!(err.contains(" 3 │ file_spec:\n 4 │   - 'etc/zzz"), "{err}");
 }
+
+/// Runs the program with a limit of `ulimit`, such as `-v 100000`: exit code and standard error.
+fn limited(small: &Small, limit: &str, arguments: &[&str]) -> (i32, String) {
+    let program = small.command();
+    let script = format!("ulimit {limit}; exec \"$0\" \"$@\"");
+    let mut command = assert_cmd::Command::new("sh");
+    command.args(["-c", &script]).arg(program.get_program()).args(arguments).current_dir(small.path(""));
+    command.env("SOURCE_DATE_EPOCH", "1700000000").env("HOME", small.path("home"));
+    let output = command.timeout(Duration::from_secs(60)).output().unwrap();
+    let code = output.status.code().unwrap_or_else(|| panic!("{limit}: ended by {:?}", output.status));
+    (code, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn where_memory_is_short_a_large_input_is_an_error_and_no_abort() {
+    let small = Small::new();
+    let names = (0..12_000).map(|n| format!("/usr/share/doc/package-{n}/some/deep/directory/file-{n}.txt"));
+    small.write("large/manifest.yaml", &manifest(names));
+    for directory in 0..300 {
+        (0..60).for_each(|n| small.write(&format!("root/usr/share/web/{directory}/{n}"), ""));
+    }
+    small.build("dist");
+    let runs: [&[&str]; 4] = [
+        &["validate", "large"],
+        &["build", "-C", "m", "--rootfs", "root", "--output", "again", "--quiet"],
+        &["inspect", "dist"],
+        &["diff", "dist", "dist"],
+    ];
+    for limit in [100_000, 130_000, 170_000, 200_000, 250_000, 300_000, 400_000] {
+        for run in runs {
+            let (code, err) = limited(&small, &format!("-v {limit}"), run);
+            assert!(code == 0 || code == 4, "{limit} {run:?}: {code}: {err}");
+            assert!(code == 0 || err.contains("there is not enough memory"), "{limit} {run:?}: {err}");
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_was_met_is_named() {
+    let small = Small::new();
+    let (code, err) = limited(&small, "-n 4", &["build", "-C", "m", "--rootfs", "root"]);
+    assert_eq!(code, 4, "{err}");
+    assert!(err.contains("help: this process may not open more files at once: raise the limit, `ulimit -n`"), "{err}");
+}
+
+/// A root file system as a tar with a device of each kind and programs with rights of their own.
+fn special_root(small: &Small) {
+    let mut builder = tar::Builder::new(fs::File::create(small.path("special.tar")).unwrap());
+    let mut add = |name: &str, kind, mode| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(0);
+        header.set_mtime(1_600_000_000);
+        header.set_device_major(8).unwrap();
+        header.set_device_minor(0).unwrap();
+        header.set_cksum();
+        builder.append_data(&mut header, name, std::io::empty()).unwrap();
+    };
+    add("etc/disk", tar::EntryType::Block, 0o666);
+    add("etc/console", tar::EntryType::Char, 0o666);
+    add("etc/root-shell", tar::EntryType::Regular, 0o4755);
+    add("etc/plain", tar::EntryType::Regular, 0o755);
+    builder.into_inner().unwrap();
+}
+
+#[test]
+fn devices_and_set_id_files_of_a_given_root_file_system_are_named() {
+    let small = Small::new();
+    special_root(&small);
+    let build = ["build", "-C", "m", "--rootfs", "special.tar"];
+    let (code, _, err) = small.run(&build);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("warning[device-node]: /etc/console, /etc/disk are devices"), "{err}");
+    assert!(err.contains("warning[special-rights]: /etc/root-shell runs with rights of its own"), "{err}");
+    assert_eq!(small.run(&[&build[..], &["--strict"]].concat()).0, 1);
+    let allowed =
+        ["--strict", "--allow", "device-node", "--allow", "special-rights", "--allow", "pattern-takes-nothing"];
+    let (code, _, err) = small.run(&[&build[..], &allowed].concat());
+    assert_eq!(code, 0, "{err}");
+}

@@ -12,6 +12,7 @@
 pub mod dir;
 pub mod error;
 pub mod hash;
+pub mod memory;
 pub mod open;
 pub mod process;
 pub mod room;

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use host::memory;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
@@ -121,6 +122,10 @@ fn list_all(places: &[Place], filter: &XattrFilter) -> Vec<Listing> {
 /// The entries of one directory, sorted by name.
 fn list(place: &Place, filter: &XattrFilter, room: &mut Vec<u8>) -> Listing {
     let path = &place.path;
+    // Much is listed before any of it gets a node of the tree.
+    if memory::is_scarce() {
+        memory::ask(0).map_err(Error::io("list", path))?;
+    }
     let at = |action, errno: Errno| Error::io(action, path)(errno.into());
     // Below the root a link may have taken the directory's place since it was seen.
     let follow = if place.id == NodeId::ROOT { OFlags::empty() } else { OFlags::NOFOLLOW };
