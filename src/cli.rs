@@ -98,10 +98,10 @@ impl Command {
 }
 
 /// Runs the command that `arguments` ask for and gives the exit code.
-pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> u8 {
-    let cli = match Cli::try_parse_from(&arguments) {
+pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &arguments, &environment),
+        Err(error) => return usage(&error, arguments, &environment),
     };
     composer::fit_to_memory();
     let (directory, flags) = cli.command.settings();

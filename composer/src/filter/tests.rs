@@ -317,8 +317,8 @@ fn patterns_that_take_too_much_work_are_an_error_that_names_the_worst() {
     let stars = |n: u32, count: usize| {
         format!(
             "/**/[a{}{}]*{}",
-            char::from(b'0' + (n % 40) as u8),
-            char::from(b'A' + (n / 40) as u8),
+            char::from_u32(48 + n % 40).unwrap(),
+            char::from_u32(65 + n / 40).unwrap(),
             "a*".repeat(count)
         )
     };
