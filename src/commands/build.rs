@@ -54,8 +54,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "TAG", default_value = "latest", value_parser = request::tag, help_heading = "Results")]
     pub(crate) tag: String,
     /// The module's identifier on the platform, recorded as an annotation
-    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new(),
-          help_heading = "Results")]
+    #[arg(long, value_name = "ID", value_parser = request::module_id, help_heading = "Results")]
     pub(crate) module_id: Option<String>,
     /// Write manifest.json, file-list.txt and package-list.txt only; needs no root rights
     ///

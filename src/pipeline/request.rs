@@ -162,6 +162,17 @@ impl Packages {
     }
 }
 
+/// A module's identifier: a text of one line.
+///
+/// # Errors
+/// When it is empty or holds a control character.
+pub(crate) fn module_id(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.chars().any(char::is_control) {
+        true => Err("an identifier is not empty and holds no control character".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// Takes a tag as the OCI distribution specification defines it, short enough for `-ARCH`.
 ///
 /// # Errors

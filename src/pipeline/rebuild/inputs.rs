@@ -43,8 +43,8 @@ impl Repeat<'_> {
         if let Some(code) = options.allow.iter().find(|code| !is_lint(code)) {
             return Err(unknown(format!("there is no lint `{code}` to allow")));
         }
-        if options.module_id.as_ref().is_some_and(String::is_empty) {
-            return Err(unknown("the module's identifier is empty".to_owned()));
+        if let Some(id) = &options.module_id {
+            request::module_id(id).map_err(unknown)?;
         }
         Ok(Request {
             module: self.target.module.clone(),
