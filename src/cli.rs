@@ -98,12 +98,12 @@ impl Command {
 }
 
 /// Runs the command that `arguments` ask for and gives the exit code.
-pub(crate) fn run(arguments: Vec<OsString>, environment: Environment) -> u8 {
-    let format = wanted_format(&arguments);
+pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, format, &environment),
+        Err(error) => return usage(&error, arguments, &environment),
     };
+    composer::fit_to_memory();
     let (directory, flags) = cli.command.settings();
     let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
     let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
@@ -138,14 +138,14 @@ fn wanted_format(arguments: &[OsString]) -> Format {
     }
 }
 
-fn usage(error: &clap::Error, format: Format, environment: &Environment) -> u8 {
-    let global = Global { format, progress: None, color: None, quiet: false };
+fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> u8 {
+    let global = Global { format: wanted_format(arguments), progress: None, color: None, quiet: false };
     let ui = printer(&global, None, None, environment);
     if error.use_stderr() && ui.is_json() {
         ui.error(&wrong_usage(error));
         return Kind::Usage.code();
     }
-    match ui.clap(error) {
+    match ui.clap(error, arguments) {
         Ok(()) if error.use_stderr() => Kind::Usage.code(),
         Ok(()) => 0,
         Err(error) => error.kind.code(),

@@ -169,6 +169,7 @@ impl Error {
             ErrorKind::PermissionDenied => {
                 "this user may not: change the rights of the file or its directory, or run the command as another user"
             }
+            _ if let Some(hint) = limit(cause) => hint,
             ErrorKind::ReadOnlyFilesystem => "the file system is read-only: name a path elsewhere",
             _ => "",
         };
@@ -196,6 +197,27 @@ impl Error {
         })
     }
 }
+
+/// What to raise where a limit of the process or of the machine was met.
+pub(crate) fn limit(cause: &std::io::Error) -> Option<&'static str> {
+    use rustix::io::Errno;
+    if cause.kind() == std::io::ErrorKind::OutOfMemory {
+        return Some(MEMORY);
+    }
+    match Errno::from_io_error(cause)? {
+        Errno::MFILE => Some("this process may not open more files at once: raise the limit, `ulimit -n`"),
+        Errno::NFILE => {
+            Some("the machine has no more open files to give: raise `sysctl fs.file-max`, or end what opens them")
+        }
+        Errno::NOMEM => Some(MEMORY),
+        Errno::FBIG => Some("this process may not write larger files: raise the limit, `ulimit -f`"),
+        Errno::AGAIN => Some("this user may not start more processes or threads: raise the limit, `ulimit -u`"),
+        _ => None,
+    }
+}
+
+const MEMORY: &str =
+    "there is not enough memory: end other programs, or raise the limit (`ulimit -v`, the container's)";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,7 +29,7 @@ const TEXT_LIMIT: u64 = 1 << 20;
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| ui::bug(&info.to_string())));
-    let code = std::panic::catch_unwind(|| cli::run(std::env::args_os().collect(), environment()));
+    let code = std::panic::catch_unwind(|| cli::run(&std::env::args_os().collect::<Vec<_>>(), environment()));
     // The hook above has told the user already.
     ExitCode::from(code.unwrap_or_else(|_panic| error::Kind::Bug.code()))
 }

@@ -221,6 +221,8 @@ impl Database {
         let key = |installed: &Installed| (installed.package.name.clone(), installed.package.arch.clone());
         packages.sort_by_key(key);
         diversions.sort_by(|a, b| a.from.cmp(&b.from));
+        // Only the first counts of those for one package, so that what is found by its name is found at once.
+        diversions.dedup_by(|later, first| (&later.from, &later.by) == (&first.from, &first.by));
         overrides.sort_by(|a, b| a.path.cmp(&b.path));
         let mut owners: BTreeMap<ImagePath, Vec<usize>> = BTreeMap::new();
         for (index, installed) in packages.iter().enumerate() {
@@ -273,6 +275,12 @@ impl Database {
         self.owners(path).into_iter().next()
     }
 
+    /// The diversions of the file `path`, in the order of the database.
+    pub fn diversions_of(&self, path: &ImagePath) -> impl Iterator<Item = &Diversion> {
+        let first = self.diversions.partition_point(|diversion| diversion.from < *path);
+        self.diversions[first..].iter().take_while(move |diversion| diversion.from == *path)
+    }
+
     /// Everybody who brought what lies at `path`; see [`Database::owner`].
     #[must_use]
     pub fn owners(&self, path: &ImagePath) -> Vec<Owner<'_>> {
@@ -285,7 +293,7 @@ impl Database {
                 .map(|installed| owner_of(installed, &diversion.from, Some(&diversion.to)))
                 .collect();
         }
-        let diversion = self.diversions.iter().find(|diversion| diversion.from == *path);
+        let diversion = self.diversions_of(path).next();
         by_index(path)
             .filter(|installed| diversion.is_none_or(|d| d.by.as_ref() == Some(&installed.package.name)))
             .map(|installed| owner_of(installed, path, None))

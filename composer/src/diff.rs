@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use model::path::escape;
+use model::path::json::keys;
 use model::{ImagePath, VerityDigest};
 use serde::Serialize;
 
@@ -19,6 +20,7 @@ use crate::verity;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The path.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub path: ImagePath,
     /// What happened to it.
     #[serde(flatten)]
@@ -150,9 +152,9 @@ pub struct Facts {
     /// The fs-verity digest of a regular file, whether it is an object or lies in the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<VerityDigest>,
-    /// A symbolic link's target, unusual bytes escaped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
+    /// A symbolic link's target.
+    #[serde(flatten, serialize_with = "keys::target")]
+    pub target: Option<Box<[u8]>>,
     /// A device's number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<u64>,
@@ -161,7 +163,7 @@ pub struct Facts {
     pub xattrs: BTreeMap<String, String>,
     /// Another path that is the same file. For a path that both trees have it is the first such path
     /// of its group, and the first one itself has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, serialize_with = "keys::hard_link")]
     pub hard_link: Option<ImagePath>,
 }
 
@@ -336,7 +338,7 @@ fn facts<C: Stored>(node: &Node<C>, hard_link: Option<ImagePath>) -> Facts {
     let (mut size, mut content, mut target, mut device) = (None, None, None, None);
     match &node.kind {
         Kind::Regular(stored) => (size, content) = (Some(stored.size()), Some(digest(stored))),
-        Kind::Symlink(bytes) => target = Some(escape(bytes)),
+        Kind::Symlink(bytes) => target = Some(bytes.clone()),
         Kind::CharDevice(number) | Kind::BlockDevice(number) => device = Some(*number),
         Kind::Directory(_) | Kind::Fifo | Kind::Socket => {}
     }

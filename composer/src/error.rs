@@ -85,6 +85,16 @@ pub enum Error {
         /// What limit was met.
         reason: String,
     },
+    /// The patterns of a filter list take more work than is done for one.
+    #[error("the {patterns} patterns of the filter take too much work, {} above all, at {path}", rule.pattern)]
+    FilterTooCostly {
+        /// How many patterns the list has.
+        patterns: usize,
+        /// The one that took most of the work at the end.
+        rule: Box<model::rules::Rule>,
+        /// The path at which the work was used up, unusual bytes escaped.
+        path: String,
+    },
     /// A root file system is neither a directory nor a tar archive.
     #[error("{} is neither a directory nor a tar archive", path.display())]
     NotARootfs {

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use model::ImagePath;
 use model::rules::{Field, Rule, Rules};
 
-use automaton::Automaton;
+use automaton::{Automaton, Fault};
 use glob::Glob;
 use owned::Owned;
 pub use report::{Amount, List, Note, Report, RuleRef, RuleReport};
@@ -147,13 +147,28 @@ impl Filter {
     /// the same names.
     ///
     /// # Errors
-    /// Never for a tree that exists and rules that were compiled; the types of the libraries below
-    /// cannot say so.
+    /// When the patterns take more work than is done for one list ([`Error::FilterTooCostly`]).
     pub fn apply<C: Clone + Content>(&self, tree: &Tree<C>) -> Result<Selection<C>, Error> {
         let mut selection = walk::apply(self, tree)?;
         walk::find_matches_outside(self, tree, &mut selection.report)?;
         suggest::fill(self, tree, &mut selection.report);
         Ok(selection)
+    }
+
+    /// Why a list of this filter could not be matched.
+    fn blame(&self, list: List, fault: Fault) -> Error {
+        let rules = if list == List::Exclude { &self.rules.excludes } else { &self.rules.includes };
+        match fault {
+            Fault::GaveUp(error) => error,
+            Fault::TooCostly { pattern, path } => match rules.get(pattern) {
+                Some(rule) => Error::FilterTooCostly {
+                    patterns: rules.len(),
+                    rule: Box::new(rule.clone()),
+                    path: format!("/{}", model::path::escape(&path)),
+                },
+                None => Error::FilterTooLarge { patterns: rules.len(), reason: "too much work".to_owned() },
+            },
+        }
     }
 
     /// What happens to `path` and why. `path` is a real path: its parents are directories.

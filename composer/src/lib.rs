@@ -23,5 +23,16 @@ pub mod store;
 pub mod tree;
 pub mod verity;
 
+/// Works with one thread from here on, where the process may use little memory: the bytes of a module do not
+/// depend on it. To be called once, before anything else of this crate.
+pub fn fit_to_memory() {
+    if host::memory::is_scarce() {
+        // A pool that is there already is as good.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+        // Whatever a thread takes with its first allocation is taken before anybody asks what is left.
+        rayon::broadcast(|_| drop(std::hint::black_box(vec![0u8; 1 << 10])));
+    }
+}
+
 pub use error::Error;
 pub use tree::Tree;

@@ -173,7 +173,7 @@ fn read_all<D: Digests>(
     observer: &dyn Observer,
 ) -> Result<Tree<D::File>, Error> {
     let jobs = jobs(&tree);
-    let total = jobs.iter().map(|job| job.source.size()).sum();
+    let total = jobs.iter().fold(0u64, |total, job| total.saturating_add(job.source.size()));
     observer.event(Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes });
     let sealer = Sealer::<D>::new(sinks, cache, observer);
     let (huge, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(Job::is_huge);

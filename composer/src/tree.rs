@@ -11,6 +11,7 @@ mod xattrs;
 
 use std::collections::BTreeMap;
 
+use host::memory;
 use model::ImagePath;
 
 pub use xattrs::Xattrs;
@@ -116,6 +117,12 @@ pub enum TreeError {
     /// The tree has more than four billion inodes.
     #[error("a tree holds at most 4294967295 inodes")]
     TooManyNodes,
+    /// There is no memory for so many.
+    #[error("there is not enough memory for a tree of {nodes} inodes")]
+    NoMemory {
+        /// How many there are so far.
+        nodes: usize,
+    },
     /// A name was to be put into something that is no directory.
     #[error("{path} is not a directory")]
     NotADirectory {
@@ -123,6 +130,9 @@ pub enum TreeError {
         path: ImagePath,
     },
 }
+
+/// What an inode of a tree takes beside the tree itself until a module is written, in bytes, about.
+const BESIDE: usize = 1024;
 
 /// Files, by name and by inode. Node 0 is the root directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,9 +178,15 @@ impl<C> Tree<C> {
     /// Adds an inode that no name leads to yet.
     ///
     /// # Errors
-    /// When there are too many.
+    /// When there are too many, or there is no memory for more.
     pub fn add(&mut self, node: Node<C>) -> Result<NodeId, TreeError> {
-        let id = u32::try_from(self.nodes.len()).map_err(|_| TreeError::TooManyNodes)?;
+        let nodes = self.nodes.len();
+        let id = u32::try_from(nodes).map_err(|_| TreeError::TooManyNodes)?;
+        if nodes.is_multiple_of(memory::STEP) {
+            // What comes after makes lists of all paths, and copies of what ships.
+            memory::ask(nodes.saturating_mul(BESIDE)).map_err(|_| TreeError::NoMemory { nodes })?;
+        }
+        self.nodes.try_reserve(1).map_err(|_| TreeError::NoMemory { nodes })?;
         self.nodes.push(node);
         Ok(NodeId(id))
     }

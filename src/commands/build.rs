@@ -12,7 +12,7 @@ use crate::pipeline::remembered::Remembered;
 use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
 use crate::pipeline::{dry_run, lints, produce};
 use crate::settings;
-use crate::ui::size;
+use crate::ui::{clean, size};
 
 /// One output that a build can be asked to leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -180,7 +180,7 @@ pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     match request.packages().filter(|_| dry_run) {
         Some(packages) => {
             let listed = dry_run::run(&request, packages, &context.ui)?;
-            context.ui.result(&listed.output.display().to_string(), &listed)
+            context.ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         None => {
             let produced = produce::produce(&request, &context.ui)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use builder::cache::{Cache, GcOptions, GcReport, Usage};
 use clap::{Args, Subcommand};
+use model::path::json::keys;
 use serde::Serialize;
 
 use crate::commands::Context;
@@ -76,7 +77,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Serialize)]
+struct Place<'a> {
+    #[serde(flatten, serialize_with = "keys::directory")]
+    directory: &'a std::path::Path,
+}
+
+#[derive(Serialize)]
 struct Listed<'a> {
+    #[serde(flatten, serialize_with = "keys::directory")]
     directory: &'a std::path::Path,
     purposes: &'a [Usage],
     bytes: u64,
@@ -95,10 +103,7 @@ struct Collected<'a> {
 pub(crate) fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
     let cache = Cache::new(context.environment.absolute(context.settings.require_cache_dir()?));
     match args.verb {
-        Verb::Dir => {
-            let directory = cache.root().display().to_string();
-            context.ui.result(&directory, &serde_json::json!({ "directory": directory }))
-        }
+        Verb::Dir => context.ui.result(&clean(&cache.root().display().to_string()), &Place { directory: cache.root() }),
         Verb::List => list(&cache, context),
         Verb::Gc(gc) => collect(&cache, &gc, context),
     }

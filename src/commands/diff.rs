@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use composer::diff::{Aspect, Change, Facts};
+use model::path::escape;
 use serde_json::Value;
 
 use crate::commands::Context;
@@ -179,7 +180,7 @@ fn facts(facts: &Facts) -> String {
         let _ = write!(text, ", {}", size(bytes));
     }
     if let Some(target) = &facts.target {
-        let _ = write!(text, " to {}", clean(target));
+        let _ = write!(text, " to {}", clean(&escape(target)));
     }
     if let Some(other) = &facts.hard_link {
         let _ = write!(text, ", the same file as {}", clean(&other.to_string()));
@@ -199,7 +200,7 @@ fn aspect(aspect: Aspect, before: &Facts, after: &Facts) -> String {
         Aspect::Owner => arrow(format!("{}:{}", before.uid, before.gid), format!("{}:{}", after.uid, after.gid)),
         Aspect::Mtime => arrow(time(before), time(after)),
         Aspect::Target => {
-            let target = |facts: &Facts| clean(facts.target.as_deref().unwrap_or_default());
+            let target = |facts: &Facts| clean(&escape(facts.target.as_deref().unwrap_or_default()));
             arrow(target(before), target(after))
         }
         Aspect::Device => {

@@ -1,13 +1,13 @@
 //! `env`: every effective setting and where it came from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-use clap::Args;
-use serde_json::json;
 
 use crate::commands::Context;
 use crate::error::Error;
 use crate::settings;
+use crate::ui::clean;
+use clap::Args;
 
 /// Show every effective setting and where it came from
 #[derive(Debug, Args)]
@@ -49,11 +49,8 @@ pub(crate) fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
     let (name, value) = (widest(|entry| entry.name.len()), widest(|entry| entry.text().chars().count()));
     let lines: Vec<String> = entries
         .iter()
-        .map(|entry| format!("{:name$}  {:value$}  # {}", entry.name, entry.text(), entry.origin))
+        .map(|entry| format!("{:name$}  {:value$}  # {}", entry.name, entry.text(), clean(&entry.origin.to_string())))
         .collect();
-    let object: serde_json::Map<String, serde_json::Value> = entries
-        .iter()
-        .map(|entry| (entry.name.to_owned(), json!({ "value": entry.value, "origin": entry.origin.to_string() })))
-        .collect();
+    let object: BTreeMap<&str, _> = entries.iter().map(|entry| (entry.name, entry.json())).collect();
     context.ui.result(&lines.join("\n"), &object)
 }

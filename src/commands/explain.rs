@@ -2,17 +2,20 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use composer::filter::{Amount, List};
 use model::ImagePath;
+use model::path::escape;
 use model::rules::Rule;
 
 use crate::commands::Context;
 use crate::commands::build::BuildArgs;
 use crate::error::Error;
 use crate::pipeline::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
+use crate::pipeline::rebuild::{self, AsBuilt};
+use crate::pipeline::request::Request;
 use crate::settings;
 use crate::ui::{clean, size};
 
@@ -36,6 +39,9 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     settings: settings::Flags,
     /// Take this root file system, a directory or a tar, instead of the one that build would make
+    ///
+    /// What a build left is explained from what its record names: where that is a root file system which
+    /// the user named, the same one has to be named here.
     #[arg(long, value_name = "PATH", conflicts_with = "frozen", help_heading = "Packages")]
     rootfs: Option<PathBuf>,
     /// Use no network: everything must be in the cache
@@ -64,10 +70,24 @@ impl ExplainArgs {
     /// The module whose `builder.toml` counts, and the flags that override it.
     pub(crate) fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
         let module = match explain::place(&self.place()) {
-            Ok(Place::Module(module)) => Some(module),
+            Ok(Place::Module(module) | Place::Built { module, .. }) => Some(module),
             _ => None,
         };
         (module.filter(|module| module.is_dir()), self.settings.clone())
+    }
+
+    /// The request of what is at `place`, or the results of which only the image is known.
+    fn into_request(self, place: Place, context: &Context) -> Result<Asked, Error> {
+        match place {
+            Place::Module(module) => Ok(Asked::Module(Box::new(self.into_build(module)?.into_request(context)?))),
+            Place::Built { module, dist } => {
+                let offline = self.offline || self.frozen;
+                let asked = rebuild::Asked { module, dist, rootfs: self.rootfs, neighbours: self.neighbours, offline };
+                let Context { ui, settings, environment } = context;
+                Ok(Asked::Built(Box::new(rebuild::as_built(asked, settings, environment, ui)?)))
+            }
+            Place::Image(dist) => Ok(Asked::Image(dist)),
+        }
     }
 
     fn into_build(self, module: PathBuf) -> Result<BuildArgs, Error> {
@@ -83,6 +103,26 @@ impl ExplainArgs {
     }
 }
 
+/// What explains a path.
+enum Asked {
+    /// The module as it is now.
+    Module(Box<Request>),
+    /// The module as it was built.
+    Built(Box<AsBuilt>),
+    /// An image alone.
+    Image(PathBuf),
+}
+
+impl Asked {
+    fn request(&self) -> Result<&Request, &Path> {
+        match self {
+            Self::Module(request) => Ok(request),
+            Self::Built(built) => Ok(&built.request),
+            Self::Image(dist) => Err(dist),
+        }
+    }
+}
+
 /// Explains.
 pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     if args.summary && args.path.is_some() && args.place.is_some() {
@@ -91,26 +131,25 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     }
     let (place, is_summary) = (explain::place(&args.place())?, args.summary);
     let asked = args.path.as_ref().filter(|_| !is_summary).map(path_of).transpose()?;
-    match (asked, place) {
-        (Some(asked), Place::Module(module)) => {
-            let request = args.into_build(module)?.into_request(context)?;
-            let explained = explain::path(asked, &request, &context.ui)?;
+    let place = args.into_request(place, context)?;
+    match (asked, place.request()) {
+        (Some(asked), Ok(request)) => {
+            let explained = explain::path(asked, request, &context.ui)?;
             context.ui.result(&tell(&explained), &explained)
         }
-        (Some(asked), Place::Image(dist)) => {
-            let explained = explain::in_image(asked, &dist)?;
+        (Some(asked), Err(dist)) => {
+            let explained = explain::in_image(asked, dist)?;
             context.ui.note(&format!(
                 "no manifest.yaml beside {}: only what the image holds can be told, not why",
                 dist.display()
             ));
             context.ui.result(&tell(&explained), &explained)
         }
-        (None, Place::Module(module)) => {
-            let request = args.into_build(module)?.into_request(context)?;
-            let summary = explain::summary(&request, &context.ui)?;
+        (None, Ok(request)) => {
+            let summary = explain::summary(request, &context.ui)?;
             context.ui.result(&sum_up(&summary), &summary)
         }
-        (None, Place::Image(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))
+        (None, Err(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))
             .hint("a summary needs the module's rules: name its repository")),
     }
 }
@@ -216,7 +255,7 @@ fn what(found: &Found) -> String {
         let _ = write!(text, ", {}", size(bytes));
     }
     if let Some(target) = &found.target {
-        let _ = write!(text, " to {target}");
+        let _ = write!(text, " to {}", escape(target));
     } else {
         let _ = write!(text, ", mode {}, owner {}:{}", found.mode, found.uid, found.gid);
     }

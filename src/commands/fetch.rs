@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use builder::apt::Resolution;
 use clap::Args;
 use model::Arch;
+use model::path::json::keys;
 use serde::Serialize;
 
 use crate::commands::Context;
@@ -13,7 +14,7 @@ use crate::pipeline::inputs;
 use crate::pipeline::request::Packages;
 use crate::pipeline::{download, lock};
 use crate::settings;
-use crate::ui::size;
+use crate::ui::{clean, size};
 
 /// Download the locked packages into the cache, for builds without network
 #[derive(Debug, Args)]
@@ -55,6 +56,7 @@ impl FetchArgs {
 #[derive(Debug, Serialize)]
 struct Fetched {
     /// The cache.
+    #[serde(flatten, serialize_with = "keys::cache")]
     cache: PathBuf,
     architectures: Vec<Closure>,
 }
@@ -98,5 +100,5 @@ pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
         architectures.push(closure);
     }
     let cache = context.environment.absolute(context.settings.require_cache_dir()?);
-    context.ui.result(&cache.display().to_string(), &Fetched { cache, architectures })
+    context.ui.result(&clean(&cache.display().to_string()), &Fetched { cache, architectures })
 }

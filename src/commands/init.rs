@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use host::{Dir, Pinned};
-use serde_json::json;
+use model::path::json::{Alone, keys};
+use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::Error;
+use crate::ui::clean;
 
 /// Start a module's repository from a template
 #[derive(Debug, Args)]
@@ -82,6 +84,15 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// What was written, as JSON.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten, serialize_with = "keys::directory")]
+    directory: &'a Path,
+    name: &'a str,
+    files: Vec<Alone<&'a PathBuf>>,
+}
+
 /// Writes the repository and says what to do next.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
@@ -95,11 +106,11 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     for (path, content) in files {
         written.create(&root, path, &named(content, args.template, &name))?;
     }
-    let paths: Vec<String> = files.iter().map(|(path, _)| directory.join(path).display().to_string()).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| directory.join(path)).collect();
     written.keep();
-    let place = directory.display().to_string();
+    let place = clean(&directory.display().to_string());
     for path in &paths {
-        context.ui.note(&format!("wrote {path}"));
+        context.ui.note(&format!("wrote {}", path.display()));
     }
     for line in [
         "next:".to_owned(),
@@ -109,7 +120,7 @@ pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     ] {
         context.ui.note(&line);
     }
-    context.ui.result(&place, &json!({ "directory": place, "name": name, "files": paths }))
+    context.ui.result(&place, &Made { directory: &directory, name: &name, files: paths.iter().map(Alone).collect() })
 }
 
 /// The directory's own name, where a module can have it.

@@ -7,6 +7,7 @@ use builder::apt::lock::{self, Change, Drift, Inputs, Lock, Wanted};
 use builder::apt::{self, Keep, Resolution, Variant};
 use builder::cache::Cache;
 use clap::Args;
+use model::path::json::keys;
 use model::{Arch, Manifest};
 use serde::Serialize;
 
@@ -16,6 +17,7 @@ use crate::pipeline::inputs;
 use crate::pipeline::lock as file;
 use crate::pipeline::root;
 use crate::settings;
+use crate::ui::clean;
 
 /// Write module.lock: exactly which packages a build uses
 #[derive(Debug, Args)]
@@ -76,6 +78,7 @@ impl LockArgs {
 /// What `lock` did, as JSON.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
+    #[serde(flatten, serialize_with = "keys::path")]
     path: &'a Path,
     /// Whether the file was written: a lock that fits is not.
     written: bool,
@@ -88,6 +91,7 @@ struct Written<'a> {
 /// What `lock --check` found, as JSON.
 #[derive(Debug, Serialize)]
 struct Checked<'a> {
+    #[serde(flatten, serialize_with = "keys::path")]
     path: &'a Path,
     fits: bool,
     /// In what the lock differs from manifest and settings.
@@ -222,7 +226,7 @@ impl<'a> Task<'a> {
         let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
         let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
         let value = Written { path: &self.path, written, architectures, packages, changes };
-        self.context.ui.result(&self.path.display().to_string(), &value)
+        self.context.ui.result(&clean(&self.path.display().to_string()), &value)
     }
 
     /// What is to be done when the packages cannot be resolved: drift from the module is certain all the same.
@@ -245,13 +249,13 @@ impl<'a> Task<'a> {
         let fits = drift.is_empty() && changes.is_empty();
         let mut text = String::new();
         for drift in &drift {
-            let _ = writeln!(text, "{drift}");
+            let _ = writeln!(text, "{}", clean(&drift.to_string()));
         }
         for change in &changes {
-            let _ = writeln!(text, "{change}");
+            let _ = writeln!(text, "{}", clean(&change.to_string()));
         }
         if fits {
-            let _ = writeln!(text, "{} fits", self.path.display());
+            let _ = writeln!(text, "{} fits", clean(&self.path.display().to_string()));
         }
         let path = &self.path;
         self.context

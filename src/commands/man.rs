@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 use host::Dir;
+use model::path::json::Alone;
 
 use crate::commands::Context;
 use crate::error::Error;
+use crate::ui::clean;
 
 /// Print the manual page, or write the pages of all verbs into a directory
 #[derive(Debug, Args)]
@@ -36,8 +38,7 @@ pub(crate) fn run(args: ManArgs, command: Command, context: &Context) -> Result<
     let mut command = command.disable_help_subcommand(true);
     command.build();
     write_pages(&command, &Dir::open(&directory)?)?;
-    let place = directory.display().to_string();
-    context.ui.result(&place, &place)
+    context.ui.result(&clean(&directory.display().to_string()), &Alone(&directory))
 }
 
 /// Writes the page of `command` and those of its verbs.

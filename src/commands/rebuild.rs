@@ -92,7 +92,7 @@ fn describe(rebuilt: &Rebuilt) -> String {
 }
 
 fn describe_file(text: &mut String, difference: &Difference) {
-    let file = clean(&difference.file);
+    let file = clean(&difference.file.display().to_string());
     let layer = difference.layer.describe();
     let after_the_build = difference.layer == Layer::AfterTheBuild;
     let _ = match (difference.size_before, difference.size_after) {

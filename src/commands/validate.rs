@@ -13,6 +13,7 @@ use crate::commands::Context;
 use crate::error::{Error, Findings, Kind};
 use crate::pipeline::inputs::read_manifest;
 use crate::settings;
+use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
 #[derive(Debug, Args)]
@@ -78,8 +79,8 @@ pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
         context.ui.conflict(conflict);
     }
     match (valid, counts.as_str()) {
-        (true, "") => context.ui.result(&format!("{} is valid", own.file), &()),
-        (true, _) => context.ui.result(&format!("{} is valid ({counts})", own.file), &()),
+        (true, "") => context.ui.result(&format!("{} is valid", clean(&own.file)), &()),
+        (true, _) => context.ui.result(&format!("{} is valid ({counts})", clean(&own.file)), &()),
         (false, _) => {
             let files: BTreeSet<&str> = errors.iter().filter_map(|error| error.file.as_deref()).collect();
             let files: Vec<&str> = if files.is_empty() { vec![&own.file] } else { files.into_iter().collect() };

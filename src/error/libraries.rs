@@ -3,8 +3,15 @@
 use std::io;
 
 use builder::{apt, cache, rootfs};
+use composer::image::ImageError;
+use composer::tree::TreeError;
+use model::rules::Rule;
+use model::{Diagnostic, Severity};
 
-use super::{Error, Kind};
+use super::{Error, Findings, Kind};
+
+/// How much of an offending text is shown, in characters.
+const SHOWN: usize = 80;
 
 const DAMAGED_LAYOUT: &str = "the layout was damaged or changed after it was written: build or fetch it again";
 
@@ -52,11 +59,36 @@ impl From<composer::Error> for Error {
             composer::Error::Image(composer::image::ImageError::Memory { .. }) => {
                 Self::outside(error.to_string()).hint("give it more memory: images are read as a whole")
             }
+            composer::Error::Tree(TreeError::NoMemory { .. }) | composer::Error::Image(ImageError::NoMemory { .. }) => {
+                Self::outside(error.to_string()).hint(super::MEMORY)
+            }
+            composer::Error::FilterTooCostly { rule, path, patterns } => too_costly(rule, path, *patterns),
+            composer::Error::FilterTooLarge { .. } => {
+                Self::input(error.to_string()).hint("put fewer patterns into the lists, or shorter ones")
+            }
             composer::Error::NotARootfs { .. } => Self::input(error.to_string())
                 .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
             other => Self::input(other.to_string()).because(&error),
         }
     }
+}
+
+/// The error about patterns that take too much work, which shows the worst of them at its place.
+fn too_costly(rule: &Rule, path: &str, patterns: usize) -> Error {
+    let diagnostic = Diagnostic {
+        severity: Severity::Error,
+        code: "pattern-too-costly",
+        file: Some(rule.origin.file.clone()),
+        position: rule.origin.position,
+        span: None,
+        field: rule.origin.field.key().to_owned(),
+        text: rule.pattern.as_str().chars().take(SHOWN).collect(),
+        message: format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}"),
+        cure: "write names out where a pattern has many `*`: each further one multiplies what is compared".to_owned(),
+    };
+    Error::input("the patterns take too much work to be compared with the root file system")
+        .hint("simplify the patterns that the findings name, or put fewer like them into the manifest")
+        .findings(Findings { diagnostics: vec![diagnostic], ..Findings::default() })
 }
 
 impl From<oci::Error> for Error {
@@ -100,6 +132,7 @@ impl From<cache::Error> for Error {
             cache::Error::NotACache { .. } => {
                 "name the cache's own directory by --cache-dir, or remove by hand what is to go"
             }
+            cache::Error::Io { source, .. } if let Some(hint) = super::limit(source) => hint,
             _ => "make the directory writable, or name another one with --cache-dir",
         };
         Self::outside("the cache cannot be used").because(&error).hint(hint)

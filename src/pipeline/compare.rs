@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use composer::diff::{self, Aspect, Change, Difference};
 use model::Arch;
+use model::path::json::keys;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,6 +53,7 @@ pub(crate) struct Comparison {
 #[derive(Debug, Serialize)]
 pub(crate) struct Side {
     /// As the user named it.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub(crate) path: PathBuf,
     /// Its form.
     pub(crate) form: Form,

@@ -12,6 +12,7 @@ use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
 use composer::scan::Source;
 use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::package::Package;
+use model::path::json::keys;
 use model::{Epoch, ImagePath};
 use serde::Serialize;
 
@@ -29,6 +30,7 @@ use crate::ui::Ui;
 #[derive(Debug, Serialize)]
 pub(crate) struct Listed {
     /// The directory with the lists.
+    #[serde(flatten, serialize_with = "keys::output")]
     pub(crate) output: PathBuf,
     /// How many paths `file-list.txt` holds.
     pub(crate) files: usize,

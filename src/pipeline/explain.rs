@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
-use crate::pipeline::opened;
+use crate::pipeline::{opened, record};
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
 pub(crate) use summary::{Bringer, RuleLine, Summary, summary};
@@ -20,6 +20,13 @@ pub(crate) use summary::{Bringer, RuleLine, Summary, summary};
 pub(crate) enum Place {
     /// A module's repository.
     Module(PathBuf),
+    /// A build's results, and the repository that they were built from.
+    Built {
+        /// The repository.
+        module: PathBuf,
+        /// The results.
+        dist: PathBuf,
+    },
     /// A build's results whose repository is not known.
     Image(PathBuf),
 }
@@ -44,6 +51,8 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
         // `..` of a link is not the directory that the link stands in.
         let parent = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
         return Ok(match parent.filter(|parent| parent.join(MANIFEST).is_file()) {
+            // A dry run leaves lists and no record.
+            Some(module) if path.join(record::FILE).exists() => Place::Built { module, dist: path.to_owned() },
             Some(module) => Place::Module(module),
             None => Place::Image(path.to_owned()),
         });

@@ -10,11 +10,12 @@ use std::fmt;
 use composer::overlay::Overlay;
 use composer::tree::{Mtime, Stat, Tree};
 use composer::{image, seal};
-use model::observe::Silent;
+use model::observe::Observer;
 use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 
 use crate::error::Error;
+use crate::pipeline::room::{self, Reading};
 
 /// Named inputs, and one digest over all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +57,14 @@ impl Fingerprint {
     /// that the build lays over its tree: one that is another by the time it is sealed ends the build.
     ///
     /// # Errors
-    /// When the overlay cannot be read, or changed since it was scanned.
-    pub(crate) fn with_overlay(self, files: &Overlay, epoch: Epoch) -> Result<Self, Error> {
+    /// When the overlay cannot be read, changed since it was scanned, or holds more than any module.
+    pub(crate) fn with_overlay(self, files: &Overlay, epoch: Epoch, observer: &dyn Observer) -> Result<Self, Error> {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
         files.lay_over(&mut tree, epoch)?;
-        let sealed = seal::seal(tree, &[], None, &Silent)?;
+        room::limits(&tree)?;
+        let reading = Reading::new(&tree, observer);
+        let sealed = seal::seal(tree, &[], None, &reading)?;
         Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
     }
 
@@ -102,7 +105,7 @@ mod tests {
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
         let (module, name) = host::Dir::parent_of(folder).unwrap();
         let files = Overlay::scan(&module, name.to_str().unwrap()).unwrap();
-        Fingerprint::new().with_overlay(&files, epoch).unwrap().digest()
+        Fingerprint::new().with_overlay(&files, epoch, &model::observe::Silent).unwrap().digest()
     }
 
     #[test]
@@ -134,14 +137,17 @@ mod tests {
         fs::write(&file, "good").unwrap();
         let files = Overlay::scan(&host::Dir::open(folder.path()).unwrap(), "rootfs").unwrap();
         let epoch = Epoch::from_seconds(1_700_000_000).unwrap();
-        let print = Fingerprint::new().with_overlay(&files, epoch).unwrap();
+        let print = Fingerprint::new().with_overlay(&files, epoch, &model::observe::Silent).unwrap();
         assert_eq!(
             print.overlay().unwrap(),
-            Fingerprint::new().with_overlay(&files, epoch).unwrap().overlay().unwrap()
+            Fingerprint::new().with_overlay(&files, epoch, &model::observe::Silent).unwrap().overlay().unwrap()
         );
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&file, "evil").unwrap();
-        assert_eq!(Fingerprint::new().with_overlay(&files, epoch).unwrap_err().kind, crate::error::Kind::Outside);
+        assert_eq!(
+            Fingerprint::new().with_overlay(&files, epoch, &model::observe::Silent).unwrap_err().kind,
+            crate::error::Kind::Outside
+        );
         assert!(Fingerprint::new().overlay().is_err(), "what was not added is no digest");
     }
 

@@ -93,6 +93,9 @@ pub(crate) fn check_directory(module: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// The length in bytes from which on a manifest is no ordinary one.
+const LARGE: usize = 256 << 10;
+
 /// A manifest that was read, and how the user named its file.
 pub(crate) struct Read {
     /// The manifest, when nothing is wrong with it.
@@ -132,6 +135,10 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
     let mut bytes = Vec::new();
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
     open_manifest(&path)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > LARGE {
+        // What is understood of a text takes many times its length.
+        host::memory::ask(bytes.len().saturating_mul(64)).map_err(|error| Error::io("understand", &path, &error))?;
+    }
     let parsed = Manifest::parse(&bytes);
     let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));

@@ -15,7 +15,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::pipeline::carve::Carved;
 use crate::pipeline::inputs::Inputs;
-use crate::pipeline::{named, secrets};
+use crate::pipeline::{named, secrets, special};
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
@@ -24,7 +24,7 @@ const LINK: &str = "dangling-link";
 const UNIT: &str = "unit-not-enabled";
 
 /// The code of every finding about a build that `--allow` takes.
-pub(crate) const CODES: [&str; 11] = [
+pub(crate) const CODES: [&str; 13] = [
     LINK,
     INTERPRETER,
     COMMAND,
@@ -36,6 +36,8 @@ pub(crate) const CODES: [&str; 11] = [
     "pattern-takes-nothing",
     "pattern-through-link",
     secrets::CODE,
+    special::DEVICE,
+    special::RIGHTS,
 ];
 
 /// The most files that one finding names.

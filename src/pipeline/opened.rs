@@ -277,7 +277,7 @@ impl Module {
 fn refused(error: composer::Error, path: &Path) -> Error {
     use composer::Error as E;
     match &error {
-        E::Io { .. } | E::Host(_) => error.into(),
+        E::Io { .. } | E::Host(_) | E::Image(image::ImageError::NoMemory { .. }) => error.into(),
         E::Image(image::ImageError::Memory { .. }) => {
             Error::outside(error.to_string()).hint("give it more memory: images are read as a whole")
         }

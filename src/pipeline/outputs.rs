@@ -197,7 +197,7 @@ pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
         if let composer::tree::Kind::Regular(source) = &node.kind
             && !std::mem::replace(&mut seen[id.index()], true)
         {
-            size += source.size();
+            size = source.size().saturating_add(size);
         }
     }
     size

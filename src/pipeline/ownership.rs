@@ -9,6 +9,7 @@ use builder::dpkg::{Alternative, Database, Diversion, Installed};
 use composer::scan::Source;
 use composer::tree::{Kind, NodeId, Tree};
 use model::package::{Package, PackageRequest};
+use model::path::json::keys;
 use model::{ImagePath, Manifest};
 use serde::Serialize;
 
@@ -34,6 +35,7 @@ pub(crate) struct Claim {
     #[serde(flatten)]
     pub(crate) package: Package,
     /// The path as the package names it.
+    #[serde(flatten, serialize_with = "keys::named")]
     pub(crate) named: ImagePath,
     /// Whether the package treats it as configuration.
     pub(crate) conffile: bool,
@@ -121,7 +123,7 @@ impl Ownership {
                 if at.file_name() != path.file_name() || resolver.resolve(at) != *path {
                     continue;
                 }
-                let diversion = self.database.diversions.iter().find(|one| at != named && one.from == *named);
+                let diversion = self.database.diversions_of(named).next().filter(|_| at != named);
                 claims.push(Claim {
                     package: installed.package.clone(),
                     named: named.clone(),
@@ -233,9 +235,8 @@ fn is_requested(installed: &Installed, requested: &[&PackageRequest]) -> bool {
 
 /// Where a package's file really lies: elsewhere when another package diverted it.
 fn place<'a>(database: &'a Database, installed: &Installed, path: &'a ImagePath) -> &'a ImagePath {
-    let diverted =
-        |diversion: &&Diversion| diversion.from == *path && diversion.by.as_ref() != Some(&installed.package.name);
-    database.diversions.iter().find(diverted).map_or(path, |diversion| &diversion.to)
+    let by_another = |diversion: &&Diversion| diversion.by.as_ref() != Some(&installed.package.name);
+    database.diversions_of(path).find(by_another).map_or(path, |diversion| &diversion.to)
 }
 
 /// Resolves paths through the tree's links; directories repeat, so their answers are kept.

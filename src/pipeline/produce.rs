@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use model::path::json::keys;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use serde::Serialize;
 
@@ -14,9 +15,11 @@ use crate::pipeline::lints::{self, Known};
 use crate::pipeline::outputs::{self, Destination, Outputs, Shipment};
 use crate::pipeline::record::{self, RootInput, Stages};
 use crate::pipeline::request::Request;
+use crate::pipeline::room;
 use crate::pipeline::root::{self, Root, RootSummary, TOOL};
 use crate::pipeline::scrub::Scrubbed;
 use crate::pipeline::selection;
+use crate::pipeline::special;
 use crate::pipeline::unchanged;
 use crate::ui::Ui;
 
@@ -28,6 +31,7 @@ pub(crate) struct Produced {
     /// The architecture.
     pub(crate) arch: Arch,
     /// The directory with the results.
+    #[serde(flatten, serialize_with = "keys::output")]
     pub(crate) output: PathBuf,
     /// The fs-verity digest of `module.cfs`.
     pub(crate) composefs_digest: VerityDigest,
@@ -57,6 +61,7 @@ pub(crate) struct Produced {
 #[derive(Debug, Serialize)]
 pub(crate) struct OciSummary {
     /// The layout.
+    #[serde(flatten, serialize_with = "keys::layout")]
     pub(crate) layout: PathBuf,
     /// The digest of the image index.
     pub(crate) index_digest: Digest,
@@ -80,7 +85,15 @@ pub(crate) fn produce_from(
     let root = root::obtain(request, &inputs, ui)?;
 
     let carved = carve::carve(request, &inputs, &root, ui)?;
-    let lints = lints::find(&inputs, &carved, Known::Contents)?;
+    // A build whose results may be there already is not refused for want of room.
+    let is_first = !request.output.join(record::FILE).exists();
+    if is_first {
+        room::check(&carved.selected.tree, request)?;
+    }
+    let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
+    if root.made.is_none() {
+        lints.extend(special::find(&inputs, &carved));
+    }
     selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
@@ -88,7 +101,7 @@ pub(crate) fn produce_from(
     let fingerprint = Fingerprint::new()
         .with_manifest(&inputs.manifest)
         .with_neighbours(&inputs.manifest, &inputs.rules)
-        .with_overlay(&overlay, epoch)?
+        .with_overlay(&overlay, epoch, ui)?
         .with("arch", request.arch)
         .with("epoch", epoch)
         .with("scrub", builder::scrub::version())
@@ -105,7 +118,10 @@ pub(crate) fn produce_from(
             ui.note("nothing changed: the results are what this build would write");
             outputs
         }
-        None => outputs::write(shipment, destination, request, ui)?,
+        None => {
+            room::check(&shipment.tree, request)?;
+            outputs::write(shipment, destination, request, ui)?
+        }
     };
     Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
 }

@@ -2,6 +2,7 @@
 
 mod blame;
 mod bytes;
+mod explained;
 mod files;
 mod inputs;
 
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::observe::{Event, Observer, Unit};
+use model::path::json::keys;
 use serde::Serialize;
 
 use crate::environment::Environment;
@@ -28,6 +30,7 @@ use blame::Evidence;
 
 pub(crate) use blame::Layer;
 pub(crate) use bytes::Bytes;
+pub(crate) use explained::{AsBuilt, Asked, as_built};
 
 /// What is to be built again, as the user named it.
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub(crate) struct Rebuilt {
     /// Whether every file is the same, byte for byte.
     pub(crate) same: bool,
     /// What was compared with.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub(crate) path: PathBuf,
     /// Whether the second build was left where the user asked for it.
     #[serde(skip)]
@@ -66,7 +70,8 @@ pub(crate) struct Rebuilt {
 #[derive(Debug, Serialize)]
 pub(crate) struct Difference {
     /// The file below the dist directory; a blob of the layout by its name.
-    pub(crate) file: String,
+    #[serde(flatten, serialize_with = "keys::file")]
+    pub(crate) file: PathBuf,
     /// Where the difference comes from.
     pub(crate) layer: Layer,
     /// The size before, in bytes; none when only the second build has the file.
@@ -254,7 +259,7 @@ fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Er
         };
         differences.push(Difference {
             layer: blame.layer(pair)?,
-            file: pair.name.clone(),
+            file: pair.file.clone(),
             size_before: pair.before.as_deref().map(size).transpose()?,
             size_after: pair.after.as_deref().map(size).transpose()?,
             bytes,

@@ -11,6 +11,7 @@ use builder::rootfs::{self, Explanation, Mode, Options, Record};
 use composer::scan::Source;
 use composer::tree::Tree;
 use model::observe::{Event, Observer};
+use model::path::json::keys;
 use model::{Diagnostic, Digest, Epoch, Manifest, Severity};
 use serde::Serialize;
 
@@ -61,6 +62,7 @@ pub(crate) struct Made {
 #[derive(Debug, Serialize)]
 pub(crate) struct RootSummary {
     /// The tar or directory that was read.
+    #[serde(flatten, serialize_with = "keys::archive")]
     pub(crate) archive: PathBuf,
     /// Whether it was in the cache.
     pub(crate) reused: bool,

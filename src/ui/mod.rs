@@ -1,15 +1,18 @@
 //! The only printer: results go to standard output alone, everything else to standard error.
 //!
 //! Text that may come from outside (file names, package names, a child's log) loses its control
-//! characters here, so that nothing can write to the terminal but this module; so do addresses
-//! their passwords.
+//! characters here ([`text`]), in each format, so that nothing can write to the terminal but this
+//! module; so do addresses their passwords.
 
 mod mask;
 mod progress;
 mod snippet;
+mod text;
 
 pub(crate) use mask::mask;
 pub(crate) use progress::size;
+pub(crate) use text::clean;
+use text::clean_lines;
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -111,8 +114,8 @@ impl Ui {
     /// When standard output cannot be written. A reader that has gone away is no error.
     pub(crate) fn result(&self, human: &str, value: &impl Serialize) -> Result<(), Error> {
         let text = match self.options.format {
-            Format::Human => human.to_owned(),
-            Format::Json => serde_json::to_string_pretty(value)
+            Format::Human => text::gate(human, false),
+            Format::Json => text::json(value, true)
                 .map_err(|error| Error::bug("cannot write the result as JSON").because(&error))?,
         };
         self.raw_result(format!("{}\n", text.trim_end_matches('\n')).as_bytes())
@@ -166,7 +169,8 @@ impl Ui {
     pub(crate) fn error(&self, error: &Error) {
         if self.is_json() {
             if !error.message.is_empty() {
-                self.say(&serde_json::json!({ "error": error.to_json() }).to_string());
+                let value = serde_json::json!({ "error": error.to_json() });
+                self.say(&text::json(&value, false).unwrap_or_default());
             }
             return;
         }
@@ -190,10 +194,14 @@ impl Ui {
         self.say(&text);
     }
 
-    /// Shows what clap has to say: help and version are results, the rest is an error.
-    pub(crate) fn clap(&self, error: &clap::Error) -> Result<(), Error> {
+    /// Shows what clap has to say: help and version are results, the rest is an error, which repeats
+    /// `arguments`.
+    pub(crate) fn clap(&self, error: &clap::Error, arguments: &[std::ffi::OsString]) -> Result<(), Error> {
         let text = error.render();
-        let text = if self.options.color { text.ansi().to_string() } else { text.to_string() };
+        // A colour that stands in an argument could not be told from one that clap gives.
+        let is_plain = |text: &std::ffi::OsString| !text.to_string_lossy().chars().any(text::is_dangerous);
+        let color = self.options.color && arguments.iter().all(is_plain);
+        let text = if color { text.ansi().to_string() } else { text.to_string() };
         if error.use_stderr() {
             self.say(text.trim_end());
             Ok(())
@@ -210,7 +218,7 @@ impl Ui {
 
     fn line(&self, text: &str) {
         let mut err = lock(&self.err);
-        let _ = writeln!(err, "{}", mask(text));
+        let _ = writeln!(err, "{}", text::gate(&mask(text), self.options.color));
         let _ = err.flush();
     }
 
@@ -245,28 +253,6 @@ const REPORT: &str = "this is a bug in module-builder: please report it with the
 /// Tells of a panic; called by the panic hook, when no printer may be within reach.
 pub(crate) fn bug(panic: &str) {
     let _ = writeln!(io::stderr(), "error: internal error: {}\n  help: {REPORT}", clean_lines(panic));
-}
-
-/// `text` in one line, with its control characters escaped.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '\t' => out.push(' '),
-            c if is_dangerous(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-        out
-    })
-}
-
-/// As [`clean`], line by line.
-fn clean_lines(text: &str) -> String {
-    text.lines().map(clean).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a terminal would act upon `c`, or show what follows it in another order.
-fn is_dangerous(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn indent(text: &str, by: &str) -> String {

@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use model::observe::{Event, Unit};
 use serde_json::json;
 
-use super::{Options, Progress, clean};
+use super::text::{self, clean};
+use super::{Options, Progress};
 
 /// How often a plain line about the same stage is due.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
@@ -188,7 +189,7 @@ impl Stage {
 }
 
 fn json_line(value: &serde_json::Value) -> Option<Line> {
-    Some(Line::Plain(value.to_string()))
+    text::json(value, false).ok().map(Line::Plain)
 }
 
 fn unit_name(unit: Unit) -> &'static str {

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report, SourceSpan,
-    ThemeCharacters, ThemeStyles,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents, Report,
+    SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 use model::rules::Conflict;
 use model::{Diagnostic, Severity};
 
-use super::{clean, is_dangerous, mask};
+use super::mask;
+use super::text::{clean, is_dangerous};
 
 /// One long line is cut by the terminal, not by us: a pattern that is broken in two cannot be copied.
 const WIDTH: usize = 400;
@@ -24,7 +25,8 @@ pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool
         Severity::Warning => miette::Severity::Warning,
         Severity::Note => miette::Severity::Advice,
     });
-    let shown = diagnostic.span.and_then(|span| Shown::new(source?, span));
+    let line = diagnostic.position.map(|position| position.line as usize);
+    let shown = diagnostic.span.and_then(|span| Shown::new(source?, span, line));
     if let Some(shown) = &shown {
         head = head.with_label(LabeledSpan::new_with_span(label(diagnostic), shown.span));
     }
@@ -32,7 +34,8 @@ pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool
     let place = clean(&diagnostic.place());
     let mut out = String::new();
     if let Some(shown) = shown {
-        report = report.with_source_code(NamedSource::new(clean(diagnostic.file.as_deref().unwrap_or("")), shown.text));
+        let name = clean(diagnostic.file.as_deref().unwrap_or(""));
+        report = report.with_source_code(Window { name, text: shown.text, above: shown.above });
         let handler = GraphicalReportHandler::new_themed(theme(color))
             .with_width(WIDTH)
             .with_wrap_lines(false)
@@ -69,30 +72,70 @@ fn theme(color: bool) -> GraphicalTheme {
     GraphicalTheme { characters, styles }
 }
 
-/// A file's text as it may be shown, and where the offending text lies in it.
+/// Some lines of a file.
+#[derive(Debug)]
+struct Window {
+    /// The file.
+    name: String,
+    /// The lines.
+    text: String,
+    /// How many lines the file has above them.
+    above: usize,
+}
+
+impl SourceCode for Window {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let found = self.text.read_span(span, before, after)?;
+        let (line, column) = (found.line() + self.above, found.column());
+        let (name, lines) = (self.name.clone(), found.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(name, found.data(), *found.span(), line, column, lines)))
+    }
+}
+
+/// The lines around an offending text as they may be shown, and where it lies in them. A file with
+/// thousands of findings is not shown as a whole for each.
 struct Shown {
     text: String,
     span: SourceSpan,
+    /// How many lines the file has above.
+    above: usize,
 }
 
 impl Shown {
     /// Replaces what a terminal would act upon, byte by byte of the source, and moves `span` along.
-    /// None when the line is too long to be of use, or the span lies outside.
-    fn new(source: &[u8], (start, end): (usize, usize)) -> Option<Self> {
+    /// None when the line is too long to be of use, or the span lies outside. `line` is the number of the line
+    /// in which it begins, where it is known.
+    fn new(source: &[u8], (start, end): (usize, usize), line: Option<usize>) -> Option<Self> {
         if start > source.len() || end > source.len() || start > end {
             return None;
         }
-        let line_start = source[..start].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let line_end = source[start..].iter().position(|b| *b == b'\n').map_or(source.len(), |at| start + at);
+        let (line_start, line_end) = (line_start(source, start), line_end(source, start));
         if line_end - line_start > LONGEST_LINE {
             return None;
         }
         // A span over several lines is shown by its first one.
         let end = end.min(line_end).max(start);
-        let (before, marked, after) = (show(&source[..start]), show(&source[start..end]), show(&source[end..]));
+        let first = if line_start == 0 { 0 } else { self::line_start(source, line_start - 1) };
+        let last = if line_end == source.len() { line_end } else { self::line_end(source, line_end + 1) };
+        let line = line.unwrap_or_else(|| 1 + source[..line_start].iter().filter(|b| **b == b'\n').count());
+        let (before, marked) = (show(&source[first..start]), show(&source[start..end]));
         let span = SourceSpan::new(before.len().into(), marked.len());
-        Some(Self { text: before + &marked + &after, span })
+        let above = line.saturating_sub(if line_start == 0 { 1 } else { 2 });
+        Some(Self { text: before + &marked + &show(&source[end..last]), span, above })
     }
+}
+
+fn line_start(source: &[u8], at: usize) -> usize {
+    source[..at].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
+}
+
+fn line_end(source: &[u8], at: usize) -> usize {
+    source[at..].iter().position(|b| *b == b'\n').map_or(source.len(), |found| at + found)
 }
 
 fn show(bytes: &[u8]) -> String {

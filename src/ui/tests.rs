@@ -147,7 +147,7 @@ fn the_source_of_a_finding_cannot_write_to_the_terminal() {
     let (ui, _, err) = ui(options(Progress::None));
     ui.findings(&finding("a: \x1b[2J\u{202e}\nmaks: \x07\n".as_bytes(), (11, 15), 2, 1).1);
     let text = err.text();
-    assert!(!text.chars().any(|c| c != '\n' && is_dangerous(c)), "{text:?}");
+    assert!(!text.chars().any(|c| c != '\n' && text::is_dangerous(c)), "{text:?}");
     assert!(text.contains("␛[2J"), "{text}");
 }
 

@@ -64,7 +64,8 @@ impl Small {
         fs::remove_file(self.path(name)).unwrap();
     }
 
-    fn command(&self) -> Command {
+    /// The program in a world of its own, without arguments.
+    pub(crate) fn command(&self) -> Command {
         let mut command = cargo_bin_cmd!("module-builder");
         command.env_clear().env("HOME", self.path("home")).env("SOURCE_DATE_EPOCH", "1700000000");
         command.env("COLUMNS", "100").current_dir(self.directory.path());

@@ -18,11 +18,13 @@ pub mod error;
 pub mod hash;
 pub mod listing;
 pub mod lock;
+pub mod memory;
 pub mod open;
 pub mod owner;
 pub mod patience;
 pub mod pinned;
 pub mod process;
+pub mod room;
 pub mod scratch;
 pub mod staged;
 

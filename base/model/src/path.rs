@@ -1,5 +1,7 @@
 //! Paths inside an image.
 
+pub mod json;
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -160,7 +162,7 @@ impl fmt::Debug for ImagePath {
 
 impl Serialize for ImagePath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        json::Alone(self).serialize(serializer)
     }
 }
 

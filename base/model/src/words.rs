@@ -10,14 +10,21 @@ pub fn is_showable(text: &str) -> bool {
     text.len() <= LINE_LIMIT && !text.chars().any(acts)
 }
 
-/// Whether a terminal would act upon `c`, or show nothing, or show what follows it in another order.
+/// Whether a terminal would act upon `c`, show what follows it in another order, or show nothing at all.
+///
+/// The two joiners U+200C and U+200D are left: words of several languages are written with them.
 #[must_use]
 pub fn acts(c: char) -> bool {
     c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
+        || matches!(c,
+            // Marks, embeddings, overrides and isolates of direction, and the forms that they replaced.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
+            // Breaks of lines and paragraphs.
+            | '\u{2028}' | '\u{2029}'
+            // What is not seen.
+            | '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// As much of a name or another word as a message has room for.

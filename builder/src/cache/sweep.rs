@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use host::Dir;
 use host::lock::Hold;
+use model::path::json::keys;
 use serde::Serialize;
 use walkdir::WalkDir;
 
@@ -65,6 +66,7 @@ pub struct Removed {
     /// What it is.
     pub kind: Kind,
     /// Where it is.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub path: PathBuf,
     /// The bytes of its files, as their lengths add up.
     pub bytes: u64,

@@ -20,6 +20,8 @@ const MAX_SUGGESTIONS: usize = 3;
 const MAX_RULES: usize = 50;
 /// The most names of one directory that are compared.
 const MAX_NAMES: usize = 4096;
+/// The most work of one question whether a pattern takes anything.
+const WORK: u64 = super::automaton::WORK / 200;
 /// How many components of one pattern may be mended at once.
 const MAX_EDITS: usize = 2;
 
@@ -97,7 +99,7 @@ impl<C> Advice<'_, C> {
         }
         let mut glob = Glob::parse(text.as_bytes());
         resolve(&mut glob, self.rule, self.tree);
-        let matches = || walk::probe(&Automaton::new(vec![glob]).ok()?, self.tree).ok()?.first().copied();
+        let matches = || walk::probe(&Automaton::new(vec![glob]).ok()?, self.tree, WORK).ok()?.first().copied();
         if matches() == Some(true) {
             self.push(text);
         }

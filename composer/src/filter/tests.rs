@@ -227,7 +227,7 @@ proptest! {
         let mut random = Random::new(seed);
         let globs: Vec<Glob> = texts.iter().map(|text| Glob::parse(text.as_bytes())).collect();
         let automaton = Automaton::new(globs.clone()).unwrap();
-        let mut runner = automaton.runner();
+        let mut runner = automaton.runner(u64::MAX);
         for _ in 0..20 {
             let length = usize::try_from(random.below(8)).unwrap() + 1;
             let path: Vec<u8> = (0..length).map(|_| *random.pick(b"ab/\\[]-!:z\n\xff")).collect();
@@ -285,4 +285,51 @@ fn hard_patterns_take_bounded_time_and_memory() {
         let wanted = matches!(filter.verdict(&path, node.is_directory()), Verdict::Included(_));
         assert_eq!(selection.tree.lookup(&path).is_some(), wanted);
     }
+}
+
+/// Whether a walk of `paths` with `patterns` takes at most a tenth of the work that may be done.
+fn is_far_from_the_bound(patterns: &[String], paths: &[String]) -> bool {
+    let globs = patterns.iter().map(|text| Glob::parse(text.as_bytes())).collect();
+    let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let found = walk::probe(&Automaton::new(globs).unwrap(), &tree(&names), automaton::WORK / 10);
+    found.is_ok_and(|found| found.iter().filter(|matched| **matched).count() == paths.len())
+}
+
+#[test]
+fn long_lists_of_ordinary_patterns_are_far_from_the_bound() {
+    let list = |pattern: fn(usize) -> String, count: usize| (0..count).map(pattern).collect::<Vec<String>>();
+    let literal = list(|n| format!("/usr/share/doc/package-{}/some/deep/file-{n}.txt", n % 500), 10_000);
+    assert!(is_far_from_the_bound(&literal, &literal[..9_000]));
+    let patterns = list(|n| format!("/usr/share/locale/*/LC_MESSAGES/program-{n}.mo"), 3_000);
+    let paths = list(|n| format!("/usr/share/locale/l{}/LC_MESSAGES/program-{n}.mo", n % 90), 2_900);
+    assert!(is_far_from_the_bound(&patterns, &paths));
+    let patterns = list(|n| format!("/srv/\u{540d}\u{524d}-{}/\u{30d5}\u{30a1}\u{30a4}\u{30eb}-{n}*", n % 50), 5_000);
+    let paths = list(|n| format!("/srv/\u{540d}\u{524d}-{}/\u{30d5}\u{30a1}\u{30a4}\u{30eb}-{n}.x", n % 50), 4_900);
+    assert!(is_far_from_the_bound(&patterns, &paths));
+    let patterns = list(|n| format!("/**/library-{n}.so.*"), 1_000);
+    let paths = list(|n| format!("/usr/lib/x86_64-linux-gnu/part-{}/library-{n}.so.1.2", n % 60), 900);
+    assert!(is_far_from_the_bound(&patterns, &paths));
+}
+
+#[test]
+fn patterns_that_take_too_much_work_are_an_error_that_names_the_worst() {
+    // Patterns that begin alike are one; these begin each in its own way.
+    let stars = |n: u32, count: usize| {
+        format!(
+            "/**/[a{}{}]*{}",
+            char::from_u32(48 + n % 40).unwrap(),
+            char::from_u32(65 + n / 40).unwrap(),
+            "a*".repeat(count)
+        )
+    };
+    let mut patterns: Vec<String> = (0..1600).map(|n| format!("{}b", stars(n, 60))).collect();
+    patterns.insert(500, format!("{}c", stars(500, 90)));
+    let paths: Vec<String> = (0..100).map(|n| format!("/srv/{}{n}", "a".repeat(200))).collect();
+    let (patterns, paths): (Vec<&str>, Vec<&str>) =
+        (patterns.iter().map(String::as_str).collect(), paths.iter().map(String::as_str).collect());
+    let tree = tree(&paths);
+    let filter = Filter::new(&rules(&[], &patterns), &tree).unwrap();
+    let Err(Error::FilterTooCostly { rule, patterns: count, path }) = filter.apply(&tree) else { panic!() };
+    assert_eq!((rule.pattern.as_str(), count), (patterns[500], 1601));
+    assert!(path.starts_with("/srv/aaaa"), "{path}");
 }

@@ -4,9 +4,9 @@ use std::collections::btree_map;
 
 use model::ImagePath;
 
-use super::automaton::{Automaton, Mark, Runner, Text};
+use super::automaton::{Automaton, Fault, Mark, Runner, Text, WORK};
 use super::owned::Place;
-use super::report::{Amount, Note, Report, RuleRef, RuleReport};
+use super::report::{Amount, List, Note, Report, RuleRef, RuleReport};
 use super::{Content, Filter, Selection};
 use crate::error::Error;
 use crate::tree::{Entries, Kind, Node, NodeId, Tree};
@@ -84,8 +84,8 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
         Self {
             filter,
             tree,
-            excludes: filter.excludes.runner(),
-            includes: filter.includes.runner(),
+            excludes: filter.excludes.runner(WORK),
+            includes: filter.includes.runner(WORK),
             path: Vec::with_capacity(256),
             stack: Vec::new(),
             found: (Vec::new(), Vec::new()),
@@ -98,7 +98,9 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
 
     fn run(&mut self) -> Result<(), Error> {
         let Some(entries) = self.tree.node(NodeId::ROOT).entries() else { return Ok(()) };
-        let marks = Marks { excludes: self.excludes.start()?, includes: self.includes.start()? };
+        let excludes = self.excludes.start().map_err(|fault| self.filter.blame(List::Exclude, fault))?;
+        let includes = self.includes.start().map_err(|fault| self.filter.blame(List::Include, fault))?;
+        let marks = Marks { excludes, includes };
         self.stack.push(Frame {
             source: NodeId::ROOT,
             entries: entries.iter(),
@@ -150,20 +152,13 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
     fn matches(&mut self, marks: Marks, from: usize, is_directory: bool) -> Result<Marks, Error> {
         self.found.0.clear();
         self.found.1.clear();
-        let path = &mut self.path;
-        let what = if is_directory { Text::Directory } else { Text::File };
-        let mut excludes = self.excludes.run(marks.excludes, path, from)?;
-        self.excludes.matches(excludes, path, what, &mut self.found.0)?;
-        let mut includes = self.includes.run(marks.includes, path, from)?;
-        self.includes.matches(includes, path, what, &mut self.found.1)?;
-        if is_directory {
-            let from = path.len();
-            path.push(b'/');
-            excludes = self.excludes.run(excludes, path, from)?;
-            self.excludes.matches(excludes, path, Text::DirectoryWithSlash, &mut self.found.0)?;
-            includes = self.includes.run(includes, path, from)?;
-            self.includes.matches(includes, path, Text::DirectoryWithSlash, &mut self.found.1)?;
-        }
+        let Self { filter, excludes, includes, found, path, .. } = self;
+        let mut ask = |runner: &mut Runner<'_>, mark, found: &mut Vec<usize>| {
+            path.truncate(path.len() - usize::from(path.ends_with(b"/")));
+            ask(runner, mark, (path, from), is_directory, found)
+        };
+        let excludes = ask(excludes, marks.excludes, &mut found.0).map_err(|it| filter.blame(List::Exclude, it))?;
+        let includes = ask(includes, marks.includes, &mut found.1).map_err(|it| filter.blame(List::Include, it))?;
         Ok(Marks { excludes, includes })
     }
 
@@ -283,13 +278,35 @@ impl<'f, 't, C: Clone + Content> Walk<'f, 't, C> {
     }
 }
 
+/// Asks about `path`, after whose first `from` bytes `mark` stands. A directory's path gets its slash.
+fn ask(
+    runner: &mut Runner<'_>,
+    mark: Mark,
+    (path, from): (&mut Vec<u8>, usize),
+    is_directory: bool,
+    found: &mut Vec<usize>,
+) -> Result<Mark, Fault> {
+    let mark = runner.run(mark, path, from)?;
+    if !is_directory {
+        runner.matches(mark, path, Text::File, found)?;
+        return Ok(mark);
+    }
+    runner.matches(mark, path, Text::Directory, found)?;
+    let from = path.len();
+    path.push(b'/');
+    let mark = runner.run(mark, path, from)?;
+    runner.matches(mark, path, Text::DirectoryWithSlash, found)?;
+    Ok(mark)
+}
+
 /// Adds one name to an account; `fresh` says that its bytes were not counted yet.
 fn count<C: Content>(amount: &mut Amount, node: &Node<C>, fresh: bool) {
     match &node.kind {
         Kind::Directory(_) => amount.directories += 1,
         Kind::Regular(content) => {
             amount.files += 1;
-            amount.bytes += if fresh { content.size() } else { 0 };
+            // No module holds as much as this can count, but a tree may hold it.
+            amount.bytes = amount.bytes.saturating_add(if fresh { content.size() } else { 0 });
         }
         _ => amount.files += 1,
     }
@@ -302,35 +319,51 @@ pub(super) fn find_matches_outside<C>(filter: &Filter, tree: &Tree<C>, report: &
     let open: Vec<usize> = (0..globs.len()).filter(|index| !report.excludes[*index].matched).collect();
     if !open.is_empty() {
         let automaton = Automaton::new(open.iter().map(|index| globs[*index].clone()).collect())?;
-        for (index, matched) in open.iter().zip(probe(&automaton, tree)?) {
+        let matched = probe(&automaton, tree, WORK).map_err(|fault| match fault {
+            // The automaton has the open ones alone.
+            Fault::TooCostly { pattern, path } => {
+                filter.blame(List::Exclude, Fault::TooCostly { pattern: open[pattern], path })
+            }
+            fault => filter.blame(List::Exclude, fault),
+        })?;
+        for (index, matched) in open.iter().zip(matched) {
             report.excludes[*index].matched = matched;
             report.excludes[*index].decided = matched;
         }
     }
+    let mut below = Below { filter, runner: filter.includes.runner(WORK) };
     for (index, glob) in filter.includes.globs().iter().enumerate() {
         let amount = report.includes[index].amount;
         let (Some(literal), true) = (glob.literal(), glob.directory_only && amount.directories == 1) else { continue };
         let Ok(directory) = ImagePath::new(literal) else { continue };
         let entries = tree.lookup(&directory).and_then(|id| tree.node(id).entries());
-        if entries.is_some_and(|entries| !entries.is_empty()) && filter.below_is_empty(index, &directory) {
+        if entries.is_some_and(|entries| !entries.is_empty()) && below.is_empty(&directory)? {
             report.notes.push(Note::DirectoryAlone { rule: RuleRef::include(index), directory });
         }
     }
     Ok(())
 }
 
-impl Filter {
-    /// Whether no other rule could ship anything below `directory`.
-    fn below_is_empty(&self, rule: usize, directory: &ImagePath) -> bool {
-        let mut others = self.includes.globs().iter().enumerate().filter(|(index, _)| *index != rule);
-        let owned = self.owned.find(directory).is_some_and(|place| self.owned.has_below(place));
-        !owned && !others.any(|(_, glob)| glob.test(directory.relative(), true).below)
+/// Answers whether anything below a directory could be shipped.
+struct Below<'f> {
+    filter: &'f Filter,
+    runner: Runner<'f>,
+}
+
+impl Below<'_> {
+    /// Whether no rule could ship anything below `directory`. A rule that names it alone ends before.
+    fn is_empty(&mut self, directory: &ImagePath) -> Result<bool, Error> {
+        let owned = &self.filter.owned;
+        let is_owned = owned.find(directory).is_some_and(|place| owned.has_below(place));
+        let inside = [directory.relative(), b"/"].concat();
+        let mut end = || self.runner.start().and_then(|mark| self.runner.run(mark, &inside, 0));
+        Ok(!is_owned && end().map_err(|fault| self.filter.blame(List::Include, fault))?.is_dead())
     }
 }
 
 /// Which patterns match anything at all, stopping as soon as all did.
-pub(super) fn probe<C>(automaton: &Automaton, tree: &Tree<C>) -> Result<Vec<bool>, Error> {
-    let mut runner = automaton.runner();
+pub(super) fn probe<C>(automaton: &Automaton, tree: &Tree<C>, work: u64) -> Result<Vec<bool>, Fault> {
+    let mut runner = automaton.runner(work);
     let mut matched = vec![false; automaton.globs().len()];
     let mut missing = matched.len();
     let mut path = Vec::new();
@@ -346,16 +379,10 @@ pub(super) fn probe<C>(automaton: &Automaton, tree: &Tree<C>) -> Result<Vec<bool
         path.truncate(from);
         path.extend_from_slice(name);
         let directory = tree.node(*id).is_directory();
-        let mark = runner.run(mark, &path, from)?;
         found.clear();
-        runner.matches(mark, &path, if directory { Text::Directory } else { Text::File }, &mut found)?;
-        if directory {
-            path.push(b'/');
-            let mark = runner.run(mark, &path, path.len() - 1)?;
-            runner.matches(mark, &path, Text::DirectoryWithSlash, &mut found)?;
-            if !mark.is_dead() {
-                stack.push((entries(*id), path.len(), mark));
-            }
+        let mark = ask(&mut runner, mark, (&mut path, from), directory, &mut found)?;
+        if directory && !mark.is_dead() {
+            stack.push((entries(*id), path.len(), mark));
         }
         for rule in &found {
             missing -= usize::from(!matched[*rule]);

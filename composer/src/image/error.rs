@@ -124,6 +124,12 @@ pub enum ImageError {
         /// The blocks it would have.
         blocks: u64,
     },
+    /// There is no memory for the image's tree.
+    #[error("there is not enough memory for a tree of {nodes} inodes")]
+    NoMemory {
+        /// How many there were so far.
+        nodes: usize,
+    },
     /// The bytes are no composefs image, or one of a kind that this reader does not know.
     #[error("not a composefs image that this version reads: {field} is {found:#x}")]
     Unsupported {

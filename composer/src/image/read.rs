@@ -7,8 +7,6 @@
 
 use model::VerityDigest;
 
-use super::Stored;
-use super::error::ImageError;
 use super::format::{
     ACLS, BLOCK, BLOCK_BITS, CHUNKS_LIMIT, CONTENT_LIMIT, DEPTH_LIMIT, ESCAPED, FILE_LIMIT, FIRST_INODE, LAYOUT_CHUNKS,
     LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, OPAQUE, OVERLAY, PARENT_MARKS, REDIRECT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
@@ -20,8 +18,9 @@ use super::raw::{
 };
 use super::survey::is_file_name;
 use super::write::dirent_type;
+use super::{ImageError, Stored};
 use crate::Error;
-use crate::tree::{Entries, Kind, Node, NodeId, Stat, Tree, Xattrs};
+use crate::tree::{Entries, Kind, Node, NodeId, Stat, Tree, TreeError, Xattrs};
 
 /// How many times larger than the image its shared attributes may come out.
 const SHARED_FACTOR: u64 = 64;
@@ -339,7 +338,10 @@ impl<'b> Reader<'b> {
         let kind = self.kind(&raw, &mut stat)?;
         unescape(&mut stat.xattrs, raw.offset)?;
         let is_directory = matches!(kind, Kind::Directory(_));
-        let node = tree.add(Node { stat, kind }).map_err(|_| damaged("there are too many inodes", offset))?;
+        let node = tree.add(Node { stat, kind }).map_err(|error| match error {
+            TreeError::NoMemory { nodes } => ImageError::NoMemory { nodes },
+            _ => damaged("there are too many inodes", offset),
+        })?;
         self.links.push(if is_directory { (0, 0) } else { (raw.links, 1) });
         self.remember(name.inode, node)?;
         tree.link(directory, name.name, node).map_err(linked)?;

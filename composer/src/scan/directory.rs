@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use host::{Dir, Links};
+use host::{Dir, Links, memory};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, FileType, RawDir};
 use rustix::io::Errno;
@@ -139,6 +139,10 @@ fn list(place: &Place, filter: &XattrFilter, room: &mut Vec<u8>) -> Listing {
         own = root.directory(path, Links::Refuse).map_err(gone)?;
         &own
     };
+    // Much is listed before any of it gets a node of the tree.
+    if memory::is_scarce() {
+        memory::ask(0).map_err(Error::io("list", directory.path()))?;
+    }
     let mut entries = RawDir::new(directory, room.spare_capacity_mut());
     let mut looker = Looker::new(Arc::clone(&place.folder), directory.as_fd(), filter);
     let mut found = Vec::new();

@@ -7,7 +7,7 @@ use composer::image::Stored;
 use composer::scan::Source;
 use composer::tree::{Kind, Tree};
 use model::ImagePath;
-use model::path::escape;
+use model::path::json::keys;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
 
@@ -41,6 +41,7 @@ pub(crate) enum Why {
         /// The exclude.
         rule: Rule,
         /// What the exclude takes: the path, or a directory above it.
+        #[serde(flatten, serialize_with = "keys::at")]
         at: ImagePath,
         /// The neighbour that protects it, where the exclude is not the module's own.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,16 +79,16 @@ pub(crate) struct Found {
     pub(crate) uid: u32,
     /// The group's number.
     pub(crate) gid: u32,
-    /// Where a link leads, unusual bytes escaped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<String>,
+    /// Where a link leads.
+    #[serde(flatten, serialize_with = "keys::target")]
+    pub(crate) target: Option<Box<[u8]>>,
 }
 
 /// A file of the module's overlay.
 #[derive(Debug, Serialize)]
 pub(crate) struct Laid {
     /// The file on the host, where it lies at the path as it is written.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, serialize_with = "keys::file")]
     pub(crate) file: Option<PathBuf>,
     /// Whether it took the place of a file of the root file system.
     pub(crate) replaces: bool,
@@ -106,6 +107,7 @@ pub(crate) struct ScrubRule {
 #[derive(Debug, Serialize)]
 pub(crate) struct Moved {
     /// Where it lies instead.
+    #[serde(flatten, serialize_with = "keys::to")]
     pub(crate) to: ImagePath,
     /// The package that asked for it; none for the administrator.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,8 +118,10 @@ pub(crate) struct Moved {
 #[derive(Debug, Serialize)]
 pub(crate) struct Explained {
     /// The path as it was asked for.
+    #[serde(flatten, serialize_with = "keys::asked")]
     pub(crate) asked: ImagePath,
     /// The same by its real name, with links of the tree followed in all components but the last.
+    #[serde(flatten, serialize_with = "keys::path")]
     pub(crate) path: ImagePath,
     /// Whether the module ships it.
     pub(crate) shipped: bool,
@@ -259,7 +263,7 @@ fn found<C>(tree: &Tree<C>, path: &ImagePath, size: impl Fn(&C) -> u64) -> Optio
     };
     let (size, target) = match &node.kind {
         Kind::Regular(content) => (Some(size(content)), None),
-        Kind::Symlink(target) => (None, Some(escape(target))),
+        Kind::Symlink(target) => (None, Some(target.clone())),
         _ => (None, None),
     };
     let stat = &node.stat;

@@ -136,7 +136,7 @@ fn brought(carved: &Carved) -> Vec<BringerLine> {
         if let Kind::Regular(source) = &node.kind
             && !std::mem::replace(&mut seen[id.index()], true)
         {
-            *bytes += source.size();
+            *bytes = bytes.saturating_add(source.size());
         }
     }
     let line = |(bringer, (files, bytes))| BringerLine { bringer, files, bytes };

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use model::path::escape;
 use oci::layout;
 
 use crate::error::Error;
@@ -13,8 +15,10 @@ use crate::pipeline::whose;
 /// A file of both sides, or of one.
 #[derive(Debug)]
 pub(crate) struct Pair {
-    /// Its path below the directory; for a blob `oci/` and what it is.
+    /// Its path below the directory, unusual bytes escaped; for a blob `oci/` and what it is.
     pub(crate) name: String,
+    /// The same as it is.
+    pub(crate) file: PathBuf,
     /// Whether it is a blob, which is named by its digest.
     pub(crate) is_blob: bool,
     /// The file before.
@@ -26,6 +30,7 @@ pub(crate) struct Pair {
 /// Every file of either directory. Blobs are paired by what they are, as their names change with
 /// their contents, unless a layout cannot be read: then by name.
 pub(crate) fn pairs(before: &Path, after: &Path) -> Result<Vec<Pair>, Error> {
+    let root = (before, after);
     let roles = roles(before).zip(roles(after));
     let (mut old, mut new) = (files(before)?, files(after)?);
     if let Some((a, b)) = &roles {
@@ -38,7 +43,12 @@ pub(crate) fn pairs(before: &Path, after: &Path) -> Result<Vec<Pair>, Error> {
     let pair = |name: &String| {
         let path = |side: &BTreeMap<String, (PathBuf, bool)>| side.get(name).map(|(path, _)| path.clone());
         let is_blob = old.get(name).or_else(|| new.get(name)).is_some_and(|(_, is_blob)| *is_blob);
-        Pair { name: name.clone(), is_blob, before: path(&old), after: path(&new) }
+        let (before, after) = (path(&old), path(&new));
+        let relative =
+            |(file, root): (&Option<PathBuf>, &Path)| Some(file.as_ref()?.strip_prefix(root).ok()?.to_owned());
+        let relative = [(&before, root.0), (&after, root.1)].into_iter().find_map(relative);
+        let file = relative.filter(|file| escape(file.as_os_str().as_bytes()) == *name).unwrap_or_else(|| name.into());
+        Pair { name: name.clone(), file, is_blob, before, after }
     };
     Ok(names.into_iter().map(pair).collect())
 }
@@ -86,7 +96,7 @@ fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
         let failed = |error: std::io::Error| Error::io("read", &directory, &error);
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let name = format!("{prefix}{}", escape(entry.file_name().as_bytes()));
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() && (name == whose::DRY_RUN || entry.path().join(host::scratch::MARK).is_file()) {
                 continue;

@@ -96,6 +96,25 @@ impl Repeat<'_> {
 /// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
 /// is named.
 pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<Inputs, Error> {
+    let (inputs, mut changed) = changes(recorded, request, ui)?;
+    changed.extend(other_root(recorded, request)?);
+    if !changed.is_empty() {
+        return Err(not_the_same(&changed));
+    }
+    fetch(request, ui)?;
+    Ok(inputs)
+}
+
+/// That the root file system which the user names is not the recorded one.
+pub(super) fn other_root(recorded: &record::Inputs, request: &Request) -> Result<Option<String>, Error> {
+    match &recorded.rootfs {
+        RootInput::Given { listing } => given(listing, recorded.epoch, request),
+        RootInput::Packages(_) => Ok(None),
+    }
+}
+
+/// Reads the manifests and names what else is not as it was recorded, as far as it is known before the build.
+pub(super) fn changes(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<(Inputs, Vec<String>), Error> {
     let mut changed = Vec::new();
     if recorded.tool != record::tool() {
         changed.push(format!("the tool: it was {}, and this is {}", recorded.tool, record::tool()));
@@ -105,7 +124,7 @@ pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Re
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = Fingerprint::new().with_overlay(&request.overlay()?, recorded.epoch)?.overlay()?;
+    let overlay = Fingerprint::new().with_overlay(&request.overlay()?, recorded.epoch, ui)?.overlay()?;
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }
@@ -117,15 +136,7 @@ pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Re
     if recorded.rules != rules && changed.is_empty() {
         changed.push(difference("the rules", &recorded.rules, &rules));
     }
-    match &recorded.rootfs {
-        RootInput::Given { listing } => changed.extend(given(listing, recorded.epoch, request)?),
-        RootInput::Packages(_) => {}
-    }
-    if !changed.is_empty() {
-        return Err(not_the_same(&changed));
-    }
-    fetch(request, ui)?;
-    Ok(inputs)
+    Ok((inputs, changed))
 }
 
 fn given(listing: &Digest, epoch: Epoch, request: &Request) -> Result<Option<String>, Error> {
@@ -180,7 +191,7 @@ fn difference(what: &str, before: &Digest, now: &Digest) -> String {
     format!("{what}: it was {before}, and is {now}")
 }
 
-fn not_the_same(changed: &[String]) -> Error {
+pub(super) fn not_the_same(changed: &[String]) -> Error {
     let mut error = Error::input(match changed.len() {
         1 => "an input is not what the build was made from, so nothing was compared".to_owned(),
         count => format!("{count} inputs are not what the build was made from, so nothing was compared"),

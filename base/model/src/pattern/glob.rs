@@ -11,7 +11,7 @@
 use super::set::ByteSet;
 
 /// One element of a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Token {
     /// This byte.
     Byte(u8),
@@ -150,6 +150,20 @@ impl Glob {
         }
         places.step(b'/');
         Test { taken: if self.slash_for_directory { places.at_end() } else { plain }, below: places.alive() }
+    }
+}
+
+impl Glob {
+    /// How many places of the pattern have to be looked at on the way along `path`, which is what it costs.
+    #[must_use]
+    pub fn work(&self, path: &[u8]) -> usize {
+        let Some(tokens) = &self.tokens else { return 0 };
+        let mut places = Places::new(tokens);
+        let count = |places: &Places<'_>| places.at.iter().filter(|at| **at).count();
+        path.iter().fold(count(&places), |work, byte| {
+            places.step(*byte);
+            work + count(&places)
+        })
     }
 }
 

@@ -1,0 +1,45 @@
+//! How much can still be written.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// What a file system has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The device: two directories with the same one share their room.
+    pub device: u64,
+    /// The bytes that any user may still write.
+    pub bytes: u64,
+}
+
+/// The room where `path` is or, as it is not there yet, will be.
+///
+/// # Errors
+/// When the file system cannot be asked.
+pub fn at(path: &Path) -> Result<Room, Error> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists()).map_or_else(|| PathBuf::from("/"), Path::to_owned);
+    let stat = rustix::fs::statvfs(&there);
+    let stat =
+        stat.map_err(|source| Error::Io { action: "measure the room at", path: there.clone(), source: source.into() })?;
+    let found = there.metadata().map_err(|source| Error::Io { action: "read", path: there, source })?;
+    // What is kept for the superuser is there to keep the machine alive, not for results.
+    Ok(Room { device: found.dev(), bytes: stat.f_bavail.saturating_mul(stat.f_frsize) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_yet_has_the_room_of_what_it_will_lie_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = at(&folder.path().join("a/b/c")).unwrap();
+        assert_eq!(inside.device, at(folder.path()).unwrap().device);
+        assert!(inside.bytes > 0);
+    }
+}
