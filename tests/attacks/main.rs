@@ -10,6 +10,11 @@
 #[path = "../small/mod.rs"]
 mod small;
 
+#[cfg(feature = "peer-tests")]
+#[allow(dead_code, unreachable_pub, reason = "each part uses some of it")]
+#[path = "../faults/archive.rs"]
+mod archive;
+
 mod budgets;
 mod identity;
 mod opener;

@@ -520,7 +520,7 @@ fn toml_string(text: &str) -> String {
 mod mirror {
     use std::fs;
 
-    use super::archive::{World, debs};
+    use crate::archive::{World, debs};
 
     #[test]
     fn a_signed_index_that_names_odd_things_is_not_used() {
@@ -593,8 +593,3 @@ mod mirror {
         }
     }
 }
-
-#[cfg(feature = "peer-tests")]
-#[allow(dead_code, unreachable_pub, reason = "the tests of faults use all of it")]
-#[path = "../faults/archive.rs"]
-mod archive;

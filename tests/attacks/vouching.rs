@@ -2,11 +2,6 @@
 
 use crate::small::Small;
 
-#[cfg(feature = "peer-tests")]
-#[allow(dead_code, unreachable_pub, reason = "other tests use more of it")]
-#[path = "../faults/archive.rs"]
-mod archive;
-
 #[test]
 fn a_modules_settings_name_no_cache_and_no_proxy() {
     let small = Small::new();
@@ -71,7 +66,7 @@ mod packages {
 
     use serde_json::{Value, json};
 
-    use super::archive::{World, debs, finished, manifest};
+    use crate::archive::{World, debs, finished, manifest};
 
     /// A locked module, its results, and everything in the cache.
     fn built() -> (World, String) {

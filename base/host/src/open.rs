@@ -44,6 +44,7 @@ pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> 
 }
 
 /// The first `limit` bytes of a file that the kernel makes up.
+#[allow(clippy::disallowed_methods, reason = "a fixed name below /proc is no place of anybody's")]
 pub(crate) fn proc(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;

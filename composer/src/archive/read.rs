@@ -94,7 +94,7 @@ pub fn open(mut file: File, path: &Path, scratch: &Path) -> Result<Opened, Error
     let mut magic = [0; 4];
     let packed = file.read_exact_at(&mut magic, 0).is_ok() && magic == super::stream::ZSTD_MAGIC;
     let mut copy = match packed {
-        true => Some(tempfile::tempfile_in(scratch).map_err(Error::io("create a file in", scratch))?),
+        true => Some(host::Dir::open(scratch)?.unnamed()?),
         false => None,
     };
     let sink = copy.as_mut().map(|file| Sink { file, place: scratch });
