@@ -35,6 +35,11 @@ fn world() -> World {
                 content: Content::Bytes(IMAGE.into()),
             },
             Blob {
+                media_type: media::TAR.into(),
+                title: Some("module.tar".into()),
+                content: Content::Bytes(b"an archive".to_vec()),
+            },
+            Blob {
                 media_type: media::TEXT.into(),
                 title: Some("file-list.txt".into()),
                 content: Content::Bytes(arch.debian().into()),

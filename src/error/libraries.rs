@@ -128,6 +128,9 @@ impl From<cache::Error> for Error {
         }
         let hint = match &error {
             cache::Error::Io { source, .. } if is_full(source) => "free some space, for example by `cache gc`",
+            cache::Error::NotOurs(host::Error::Place { fault: host::Fault::NotADirectory(_), .. }) => {
+                "name a directory by --cache-dir"
+            }
             cache::Error::NotOurs(_) => OWN_CACHE,
             cache::Error::NotACache { .. } => {
                 "name the cache's own directory by --cache-dir, or remove by hand what is to go"

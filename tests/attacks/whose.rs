@@ -509,7 +509,7 @@ fn a_build_that_is_killed_while_it_exchanges_files_leaves_nothing_that_is_believ
         let _ = run.wait();
         let (code, err) = within.run(&["inspect", "m/dist"]);
         if !within.dist().join("build.json").exists() {
-            assert!(code == 1 && err.contains("is not whole") && err.contains("help:"), "{code}: {err}");
+            assert!(code == 3 && err.contains("is not whole") && err.contains("help:"), "{code}: {err}");
         } else {
             assert!(code == 0 || err.contains("is not whole"), "{code}: {err}");
         }
@@ -523,7 +523,7 @@ fn a_build_that_is_killed_while_it_exchanges_files_leaves_nothing_that_is_believ
     // As a kill between the two leaves it, should none have come there.
     fs::remove_file(within.dist().join("build.json")).unwrap();
     let (code, err) = within.run(&["inspect", "m/dist"]);
-    assert!(code == 1 && err.contains("is not whole"), "{code}: {err}");
+    assert!(code == 3 && err.contains("is not whole"), "{code}: {err}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn a_record_that_no_build_can_have_written_is_refused() {
         ("there is no lint `all` to allow", |text| {
             text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"allow\": [\"all\"]")
         }),
-        ("an identifier is not empty and holds no control character", |text| {
+        ("the module's identifier is empty", |text| {
             text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"module_id\": \"\"")
         }),
     ];

@@ -104,7 +104,7 @@ fn a_record_that_does_not_fit_is_found() {
         (("/inputs/options/emit_tar", json!(false)), "other outputs than the ones"),
         (("/inputs/options/emit_oci", json!(false)), "other outputs than the ones"),
         (("/inputs/manifest", json!(other)), "of another module"),
-        (("/outputs/~1etc~1passwd", json!({ "sha256": other, "size": 1 })), "which is not there"),
+        (("/outputs/~1etc~1passwd", json!({ "sha256": other, "size": 1 })), "a build has no output \"/etc/passwd\""),
         (("/outputs/module.tar", json!(null)), "does not record module.tar"),
     ] {
         let small = built();
