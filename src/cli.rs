@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::settings::{self, Global, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
 
-/// Builds, verifies and mounts file-system modules for immutable Linux nodes
+/// Builds file-system modules for immutable Linux nodes, and says what is in them
 #[derive(Debug, Parser)]
 #[command(
     name = "module-builder",

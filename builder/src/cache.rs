@@ -29,6 +29,7 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use host::lock::{Hold, LockFile};
 use host::{Dir, Fault, owner};
@@ -42,6 +43,8 @@ pub use sweep::{GcOptions, GcReport, Kind, Removed, Usage};
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
+    /// Set when it is known that nobody else decides where `root` leads: programs are given paths.
+    is_checked: Arc<OnceLock<()>>,
 }
 
 /// Why the cache cannot be used.
@@ -112,7 +115,16 @@ impl Cache {
     /// The cache below `root`, which need not exist yet.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, is_checked: Arc::default() }
+    }
+
+    /// Checks once that nobody else can put another directory in the cache's place.
+    fn check_way(&self) -> Result<(), host::Error> {
+        if self.is_checked.get().is_none() {
+            owner::check_way(&self.root)?;
+            let _ = self.is_checked.set(());
+        }
+        Ok(())
     }
 
     /// The directory of the whole cache.
@@ -123,6 +135,7 @@ impl Cache {
 
     /// The open directory of the whole cache, made if need be; it is ours.
     fn dir(&self) -> Result<Dir, Error> {
+        self.check_way()?;
         if !self.root.exists() {
             #[allow(clippy::disallowed_methods, reason = "the user named it: links are followed on the way")]
             DirBuilder::new().recursive(true).mode(0o755).create(&self.root).map_err(failed("make", &self.root))?;
@@ -141,6 +154,7 @@ impl Cache {
     /// # Errors
     /// When there is none, or it or a directory on the way is not ours ([`is_not_ours`]).
     pub fn file(&self, path: &Path) -> Result<File, host::Error> {
+        self.check_way()?;
         Dir::open(&self.root)?.own_file(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
@@ -149,6 +163,7 @@ impl Cache {
     /// # Errors
     /// As [`Cache::file`].
     pub(crate) fn own_directory(&self, path: &Path) -> Result<Dir, host::Error> {
+        self.check_way()?;
         Dir::open(&self.root)?.own_directory(path.strip_prefix(&self.root).unwrap_or(path))
     }
 

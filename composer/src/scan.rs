@@ -19,7 +19,7 @@ pub use directory::{below, directory};
 pub use fault::ArchiveFault;
 pub use identity::Identity;
 pub(crate) use identity::{of as identity_of, of_open as identity_of_open};
-pub use source::{ArchiveFile, Content, HostFile, Positioned, Source};
+pub use source::{ArchiveFile, Content, FileKey, HostFile, Positioned, Source};
 
 use crate::Error;
 use crate::tree::Tree;

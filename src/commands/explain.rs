@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::pipeline::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
 use crate::pipeline::rebuild::{self, AsBuilt};
 use crate::pipeline::request::Request;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// Say why a path is in or out of the module: the rule, the package, the overlay
@@ -81,6 +81,12 @@ impl ExplainArgs {
         match place {
             Place::Module(module) => Ok(Asked::Module(Box::new(self.into_build(module)?.into_request(context)?))),
             Place::Built { module, dist } => {
+                let Flags { suite, mirrors, variant, arch, .. } = &self.settings;
+                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || arch.is_some() {
+                    return Err(Error::usage(format!("{} says itself what it was made from", dist.display())).hint(
+                        "leave --suite, --mirror, --variant and --arch out, or name the module instead of its results",
+                    ));
+                }
                 let offline = self.offline || self.frozen;
                 let asked = rebuild::Asked { module, dist, rootfs: self.rootfs, neighbours: self.neighbours, offline };
                 let Context { ui, settings, environment } = context;

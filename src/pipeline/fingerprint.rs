@@ -15,19 +15,22 @@ use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 
 use crate::error::Error;
+use crate::pipeline::contents::{self, Contents};
 use crate::pipeline::room::{self, Reading};
 
 /// Named inputs, and one digest over all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     inputs: BTreeMap<&'static str, String>,
+    /// What the overlay's files held; it counts by its digest.
+    contents: Contents,
 }
 
 impl Fingerprint {
     /// Starts with the version of this program.
     pub(crate) fn new() -> Self {
         let version = format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        Self { inputs: BTreeMap::from([("tool", version)]) }
+        Self { inputs: BTreeMap::from([("tool", version)]), contents: Contents::default() }
     }
 
     /// Adds the input `name`. Each name counts once; the names are part of the digest.
@@ -64,8 +67,15 @@ impl Fingerprint {
         files.lay_over(&mut tree, epoch)?;
         room::limits(&tree)?;
         let reading = Reading::new(&tree, observer);
+        let host = contents::files(&tree);
         let sealed = seal::seal(tree, &[], None, &reading)?;
-        Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
+        let contents = Contents::of(host, &sealed);
+        Ok(Self { contents, ..self }.with("overlay", Digest::of(&image::dump(&sealed)?)))
+    }
+
+    /// What the overlay's files held when it was added.
+    pub(crate) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// The digest of the overlay as it was added.

@@ -5,6 +5,7 @@
 
 pub(crate) mod carve;
 pub(crate) mod compare;
+pub(crate) mod contents;
 pub(crate) mod download;
 pub(crate) mod dry_run;
 pub(crate) mod examine;

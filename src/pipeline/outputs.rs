@@ -108,7 +108,9 @@ pub(crate) fn write(
     };
 
     let content_size = reachable_size(&shipment.tree);
+    let again = shipment.fingerprint.contents().again(&shipment.tree);
     let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), ui)?;
+    shipment.fingerprint.contents().check(&again, &sealed)?;
     let image = image::write(&sealed)?;
     let composefs = verity::digest(&image);
     let fingerprint = shipment.fingerprint.digest_with(&composefs);

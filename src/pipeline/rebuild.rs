@@ -24,7 +24,7 @@ use crate::pipeline::record::{self, Record};
 use crate::pipeline::staging::Output;
 use crate::settings::Settings;
 use crate::ui::Ui;
-use host::{Dir, Scratch};
+use host::{Dir, Scratch, owner, staged};
 
 use blame::Evidence;
 
@@ -140,10 +140,14 @@ pub(crate) fn rebuild(
 const OTHERS: &str =
     "should a difference follow, build again where the same versions are installed, to see whether it is theirs";
 
-/// A directory for the second build, or elsewhere where nothing may be written beside the first.
+/// A directory for the second build, or elsewhere where nothing may be written beside the first, or somebody
+/// else could put another result in its place before it is compared.
 fn scratch(beside: &Path, environment: &Environment) -> Result<Scratch, Error> {
     const PREFIX: &str = ".rebuild-";
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    if owner::check_way(beside).is_err() {
+        return Ok(Scratch::new(&Dir::open(&environment.scratch())?, PREFIX)?);
+    }
     match Scratch::new(&Dir::open(beside)?, PREFIX) {
         Err(host::Error::Io { source, .. }) if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) => {
             Ok(Scratch::new(&Dir::open(&environment.scratch())?, PREFIX)?)
@@ -157,6 +161,9 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
     if !opened::look(&path)?.is_dir() {
         return Err(Error::input(format!("{} is no directory", path.display()))
             .hint("name a dist directory, or the OCI layout of one"));
+    }
+    if staged::is_unfinished(&Dir::open(&path)?) {
+        return Err(not_whole(&path));
     }
     let is_layout = path.join("oci-layout").is_file();
     let beside = if is_layout { parent(&path)? } else { path.clone() };
@@ -181,6 +188,13 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
         return Ok(Target { path, is_layout, record, record_path: place.clone(), module });
     }
     Err(no_record(wanted, &places, is_layout))
+}
+
+/// A build that was replacing the files of `dist` was killed.
+fn not_whole(dist: &Path) -> Error {
+    let mut error = Error::refused(format!("{} is not whole", dist.display()));
+    error.causes.push("a build that was replacing its files did not come to its end".to_owned());
+    error.hint("run the build again")
 }
 
 fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {

@@ -51,6 +51,14 @@ impl Layers {
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {
+        if !is_module && let Err(error) = check_own(path) {
+            self.warnings.push(Warning {
+                message: format!("the settings in {} are not taken: {error}", path.display()),
+                cure: "a settings file is its user's or root's, and nobody else may write to it or its directories"
+                    .to_owned(),
+            });
+            return;
+        }
         match read(path, is_module) {
             Ok(None) => {}
             Ok(Some(bytes)) => file::parse(path, bytes, is_module, self),
@@ -65,6 +73,16 @@ impl Layers {
                 self.failure = self.failure.take().or_else(|| Some(failure()));
             }
         }
+    }
+}
+
+/// Checks that a settings file, if there is one, is nobody's but the user's or root's: it decides where the
+/// cache is, and what is wrong in it is shown.
+fn check_own(path: &Path) -> Result<(), host::Error> {
+    match host::owner::check_way(path) {
+        // Where the way ends in a file there is none.
+        Err(host::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotADirectory => Ok(()),
+        checked => checked,
     }
 }
 

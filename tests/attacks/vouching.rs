@@ -154,6 +154,29 @@ mod packages {
         testkit::run(&mut command);
     }
 
+    #[test]
+    fn a_record_that_anybody_may_have_written_runs_no_script_to_be_explained() {
+        let (world, _) = built();
+        let theirs = world.path("theirs");
+        copy(&world.path("module"), &theirs);
+        let path = theirs.join("dist/build.json");
+        let record = fs::read_to_string(&path).unwrap();
+        let forged = record.replace("\"variant\": \"extract\"", "\"variant\": \"custom\"");
+        assert_ne!(forged, record);
+        fs::write(&path, forged).unwrap();
+        let explain = |more: &[&str]| {
+            let mut command = world.wrapped(&["timeout", "60"]);
+            command.args(["explain", "/usr/share/small/tool", "theirs/dist", "--offline"]).args(more);
+            command.output().unwrap()
+        };
+        let output = explain(&[]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stderr(&output).contains("its packages are unpacked, and no script runs"), "{}", stderr(&output));
+        let output = explain(&["--variant", "extract"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("says itself what it was made from"), "{}", stderr(&output));
+    }
+
     /// Results of another overlay under a record that says they are those of the honest one.
     fn forge(world: &World) -> Value {
         let dist = world.path("module/dist");
@@ -396,4 +419,71 @@ mod packages {
         assert!(said.contains("waiting for the lock") && said.contains("locks/use.lock"), "{said}");
         assert_eq!(manifest(&finished(&output).unwrap()), honest);
     }
+}
+
+/// Gives a directory away; only root can.
+fn give_away(path: &std::path::Path) -> bool {
+    std::os::unix::fs::chown(path, Some(65534), Some(65534)).is_ok()
+}
+
+#[test]
+fn a_cache_in_somebody_elses_directory_is_not_used() {
+    let small = Small::new();
+    small.write("m/manifest.yaml", "schema_version: 1\nname: web\npackage_spec: [hello]\nfile_spec: [/usr/***]\n");
+    small.write("m/builder.toml", "mirrors = [\"http://127.0.0.1:9/debian\"]\n");
+    std::fs::create_dir_all(small.path("theirs/deep")).unwrap();
+    std::fs::create_dir(small.path("own")).unwrap();
+    small.link("theirs/link", "../own");
+    if !give_away(&small.path("theirs")) {
+        return small.mode("theirs", 0o777);
+    }
+    for place in ["theirs/.cache", "theirs/deep/cache", "theirs/link/cache"] {
+        let (code, _, err) = small.run(&["lock", "-C", "m", "--arch", "amd64", "--cache-dir", place]);
+        assert_eq!(code, 4, "{err}");
+        assert!(err.contains("the cache cannot be used") && err.contains("[SMALL]/theirs"), "{err}");
+        assert!(err.contains("--cache-dir"), "{err}");
+    }
+    assert_eq!(std::fs::read_dir(small.path("own")).unwrap().count(), 0, "nothing was made by way of their link");
+    assert!(!small.path("theirs/.cache").exists());
+}
+
+#[test]
+fn settings_that_somebody_else_wrote_are_neither_taken_nor_shown() {
+    let small = Small::new();
+    small.write("home/.config/module-builder/config.toml", "cache_dir = \"/elsewhere\"\nsecret = 1\n");
+    if !give_away(&small.path("home/.config/module-builder/config.toml")) {
+        return;
+    }
+    let (code, out, err) = small.run(&["env"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(!out.contains("/elsewhere") && !err.contains("secret"), "{out}{err}");
+    assert!(err.contains("config.toml are not taken"), "{err}");
+    small.remove("home/.config/module-builder/config.toml");
+    small.link("home/.config/module-builder/config.toml", "/etc/passwd");
+    std::os::unix::fs::lchown(small.path("home/.config/module-builder/config.toml"), Some(65534), None).unwrap();
+    let (code, _, err) = small.run(&["validate", "m"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(!err.contains("root:"), "{err}");
+}
+
+#[test]
+fn a_second_build_lies_where_nobody_can_put_another_in_its_place() {
+    let small = Small::new();
+    small.build("m/dist");
+    if !give_away(&small.path("m")) {
+        return;
+    }
+    small.write("root/usr/share/web/large", "");
+    std::fs::remove_dir_all(small.path("m/dist")).unwrap();
+    std::os::unix::fs::chown(small.path("m"), Some(0), Some(0)).unwrap();
+    small.build("m/dist");
+    give_away(&small.path("m"));
+    // A directory of a run would be in the way of the owner's own: none is made there.
+    let before: Vec<_> = std::fs::read_dir(small.path("m")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let trace = small.path("m").metadata().unwrap().modified().unwrap();
+    let (code, _, err) = small.run(&["rebuild", "m/dist", "--rootfs", "root"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(small.path("m").metadata().unwrap().modified().unwrap(), trace, "nothing was made or removed there");
+    let after: Vec<_> = std::fs::read_dir(small.path("m")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(before, after);
 }

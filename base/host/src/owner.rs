@@ -7,9 +7,10 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
-use rustix::fs::Mode;
+use rustix::fs::{FileType, Mode};
 use rustix::io::Errno;
 
 use crate::dir::{Dir, Links};
@@ -30,6 +31,79 @@ pub fn check(file: impl AsFd, path: &Path) -> Result<(), Error> {
     }
     let mode = stat.st_mode & 0o7777;
     if mode & 0o022 != 0 { Err(Error::place(path, Fault::Writable { mode })) } else { Ok(()) }
+}
+
+/// How many links are followed on a way; the kernel follows as many.
+const LINKS: usize = 40;
+
+/// Checks that nobody but root and the caller can decide where `path` leads: every directory on the way to it,
+/// and its own, is root's or the caller's, and others may write to none of them, unless its sticky bit keeps
+/// them from what is not theirs. Links are followed, and are root's or the caller's, too. What is not there
+/// yet is left: whoever makes it makes it there.
+///
+/// # Errors
+/// When somebody else can, naming the directory or link; or when one cannot be looked at.
+pub fn check_way(path: &Path) -> Result<(), Error> {
+    let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+    let mut ahead: Vec<_> = names_of(&path);
+    let mut at = std::path::PathBuf::from("/");
+    let mut links = 0;
+    check_step(&at)?;
+    while let Some(name) = ahead.pop() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        at.push(&name);
+        match check_step(&at)? {
+            Step::Missing => return Ok(()),
+            Step::On => {}
+            Step::Link(target) if links < LINKS => {
+                links += 1;
+                at.pop();
+                if target.is_absolute() {
+                    at = std::path::PathBuf::from("/");
+                }
+                ahead.extend(names_of(&target));
+            }
+            Step::Link(_) => return Err(Error::place(&at, Fault::Link)),
+        }
+    }
+    Ok(())
+}
+
+/// The names of a path that lead on, the last one first.
+fn names_of(path: &Path) -> Vec<std::ffi::OsString> {
+    let leads_on = |component: &Component<'_>| matches!(component, Component::Normal(_) | Component::ParentDir);
+    path.components().rev().filter(leads_on).map(|component| component.as_os_str().to_owned()).collect()
+}
+
+enum Step {
+    Missing,
+    On,
+    Link(std::path::PathBuf),
+}
+
+fn check_step(path: &Path) -> Result<Step, Error> {
+    let stat = match rustix::fs::lstat(path) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(Step::Missing),
+        Err(errno) => return Err(Error::io("read", path)(errno)),
+    };
+    if stat.st_uid != 0 && stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(Error::place(path, Fault::Foreign { uid: stat.st_uid }));
+    }
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+        let target = rustix::fs::readlinkat(rustix::fs::CWD, path, Vec::new()).map_err(Error::io("read", path))?;
+        return Ok(Step::Link(std::path::PathBuf::from(OsStr::from_bytes(target.as_bytes()))));
+    }
+    let mode = stat.st_mode & 0o7777;
+    // A user's private group, which many systems make, has the user's number and nobody else in it.
+    let others = if stat.st_gid == stat.st_uid { 0o002 } else { 0o022 };
+    if mode & others != 0 && mode & 0o1000 == 0 {
+        return Err(Error::place(path, Fault::Writable { mode }));
+    }
+    Ok(Step::On)
 }
 
 /// Opens the own regular file at `path`, whose directory must be an own one, too.
@@ -168,6 +242,34 @@ mod tests {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
             assert_eq!(fault(file(&path)), Fault::Foreign { uid: 65534 });
+        }
+    }
+
+    #[test]
+    fn nobody_else_decides_where_a_way_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("a/b")).unwrap();
+        symlink("a", path("link")).unwrap();
+        symlink(path("a/b"), path("absolute")).unwrap();
+        symlink("loop", path("loop")).unwrap();
+        for fine in ["a/b", "link/b", "absolute", "a/../link/b/not/there/yet", "none"] {
+            check_way(&path(fine)).unwrap();
+        }
+        assert_eq!(fault(check_way(&path("loop/x"))), Fault::Link);
+        mode(&path("a"), 0o777);
+        for open in ["a/b", "link/b/x", "absolute"] {
+            assert_eq!(fault(check_way(&path(open))), Fault::Writable { mode: 0o777 }, "{open}");
+        }
+        mode(&path("a"), 0o1777);
+        check_way(&path("link/b")).unwrap();
+        mode(&path("a"), 0o755);
+        // Only root can give a directory away.
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::lchown(path("link"), Some(65534), None).unwrap();
+            assert_eq!(fault(check_way(&path("link/b"))), Fault::Foreign { uid: 65534 }, "whoever owns a link leads");
+            std::os::unix::fs::chown(path("a"), Some(65534), None).unwrap();
+            assert_eq!(fault(check_way(&path("a/b/x"))), Fault::Foreign { uid: 65534 });
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error
             "the cache {} was not made there, or by an earlier version: all but its packages is made again",
             cache.root.display()
         );
-        let cure = "nothing needs to be done; what was put aside goes with `cache gc`";
+        let cure = "nothing needs to be done; what was put aside goes with `cache gc` when it was not used for 30 days";
         observer.event(Event::Warning { message, cure: cure.to_owned() });
     }
     Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)

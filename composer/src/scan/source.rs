@@ -103,6 +103,13 @@ impl Seen {
     }
 }
 
+/// What tells a file of the host from every other one that is there at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileKey {
+    device: u64,
+    inode: u64,
+}
+
 /// A file of the host as a scan saw it. It is opened as that file or not at all.
 #[derive(Debug, Clone)]
 pub struct HostFile {
@@ -192,6 +199,15 @@ impl Source {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { size, .. } | Self::Range { size, .. } => *size,
+        }
+    }
+
+    /// What tells the file of the host that holds the content from every other one; none for other sources.
+    #[must_use]
+    pub fn file_key(&self) -> Option<FileKey> {
+        match self {
+            Self::File { file, .. } => Some(FileKey { device: file.seen.device, inode: file.seen.inode }),
+            Self::Bytes(_) | Self::Range { .. } => None,
         }
     }
 

@@ -96,7 +96,8 @@ impl Repeat<'_> {
 /// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
 /// is named.
 pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<Inputs, Error> {
-    let (inputs, mut changed) = changes(recorded, request, ui)?;
+    let (inputs, others) = changes(recorded, request, ui)?;
+    let mut changed: Vec<String> = other_tool(recorded).into_iter().chain(others).collect();
     changed.extend(other_root(recorded, request)?);
     if !changed.is_empty() {
         return Err(not_the_same(&changed));
@@ -113,12 +114,15 @@ pub(super) fn other_root(recorded: &record::Inputs, request: &Request) -> Result
     }
 }
 
+/// That another version of this program made the build.
+pub(super) fn other_tool(recorded: &record::Inputs) -> Option<String> {
+    let differs = recorded.tool != record::tool();
+    differs.then(|| format!("the tool: it was {}, and this is {}", recorded.tool, record::tool()))
+}
+
 /// Reads the manifests and names what else is not as it was recorded, as far as it is known before the build.
 pub(super) fn changes(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<(Inputs, Vec<String>), Error> {
     let mut changed = Vec::new();
-    if recorded.tool != record::tool() {
-        changed.push(format!("the tool: it was {}, and this is {}", recorded.tool, record::tool()));
-    }
     let inputs = Inputs::read(request, ui)?;
     let manifest = Digest::of(&inputs.manifest.canonical_json());
     if recorded.manifest != manifest {

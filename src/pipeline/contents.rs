@@ -1,0 +1,97 @@
+//! That a file which is read for the fingerprint and again for what ships held the same both times.
+//!
+//! Its identity does not tell that by itself: who has a file mapped into memory changes it without a trace in
+//! its times, until the system writes the page back.
+
+use std::collections::BTreeMap;
+
+use composer::Error as Changed;
+use composer::scan::{FileKey, Source};
+use composer::seal::Sealed;
+use composer::tree::{Kind, NodeId, Tree};
+use model::VerityDigest;
+
+use crate::error::Error;
+
+/// The regular files of the host in a tree, each with its node.
+pub(crate) type Files = Vec<(NodeId, FileKey)>;
+
+/// What files of the host held when they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Contents(BTreeMap<FileKey, VerityDigest>);
+
+/// The files of the host in `tree`.
+pub(crate) fn files(tree: &Tree<Source>) -> Files {
+    tree.walk().filter_map(|(_, id, node)| Some((id, key(&node.kind)?))).collect()
+}
+
+fn key(kind: &Kind<Source>) -> Option<FileKey> {
+    match kind {
+        Kind::Regular(source) => source.file_key(),
+        _ => None,
+    }
+}
+
+fn digest(tree: &Tree<Sealed>, id: NodeId) -> Option<VerityDigest> {
+    match &tree.node(id).kind {
+        Kind::Regular(sealed) => Some(sealed.verity),
+        _ => None,
+    }
+}
+
+impl Contents {
+    /// What `files` held when they became `sealed`.
+    pub(crate) fn of(files: Files, sealed: &Tree<Sealed>) -> Self {
+        Self(files.into_iter().filter_map(|(id, key)| Some((key, digest(sealed, id)?))).collect())
+    }
+
+    /// Those of `tree`'s files that were read before.
+    pub(crate) fn again(&self, tree: &Tree<Source>) -> Files {
+        let known = |kind| key(kind).filter(|key| self.0.contains_key(key));
+        tree.walk().filter_map(|(_, id, node)| Some((id, known(&node.kind)?))).collect()
+    }
+
+    /// Fails when one of `files`, which became `sealed` now, held something else before.
+    pub(crate) fn check(&self, files: &Files, sealed: &Tree<Sealed>) -> Result<(), Error> {
+        let other = |(id, key): &&(NodeId, FileKey)| digest(sealed, *id).as_ref() != self.0.get(key);
+        let Some((other, _)) = files.iter().find(other) else { return Ok(()) };
+        let path = sealed.walk().find(|(_, id, _)| id == other).map(|(path, ..)| path.to_string());
+        Err(Changed::ChangedMeanwhile { path: path.unwrap_or_default().into() }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+    #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
+
+    use composer::scan::{self, Options};
+    use composer::seal;
+    use model::observe::Silent;
+
+    use super::*;
+
+    #[test]
+    fn one_file_with_two_contents_is_found_whatever_its_times_say() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["changes", "stays"] {
+            std::fs::write(folder.path().join(name), "GOOD".repeat(99)).unwrap();
+        }
+        let scan = || scan::rootfs(folder.path(), &Options::default()).unwrap();
+        let read = |tree| seal::seal(tree, &[], None, &Silent).unwrap();
+        let tree = scan();
+        let host = files(&tree);
+        let contents = Contents::of(host, &read(tree));
+        let check = |tree: Tree<Source>| {
+            let again = contents.again(&tree);
+            assert_eq!(again.len(), 2);
+            contents.check(&again, &read(tree))
+        };
+        check(scan()).unwrap();
+        // A scan of its own, as if the identity had stayed the same.
+        std::fs::write(folder.path().join("changes"), "EVIL".repeat(99)).unwrap();
+        let error = check(scan()).unwrap_err();
+        assert!(error.causes.iter().any(|cause| cause.contains("/changes")), "{error:?}");
+        assert_eq!(error.kind, crate::error::Kind::Outside);
+    }
+}
