@@ -5,12 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use host::{Dir, Fault, Links};
 use model::{Diagnostic, Position, Severity};
+use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{Key, MOST_JOBS, Raw, Reach, Shape};
 use super::{Layers, Origin};
-use crate::ui::mask;
 
 /// The largest settings file in bytes; one is a handful of lines.
 pub(super) const LIMIT: u64 = 1 << 20;
@@ -173,7 +173,7 @@ impl File<'_> {
 
     fn word(&self, key: &Key, text: &str, span: Range<usize>) -> Result<String, Box<Diagnostic>> {
         key.check(text).map(|()| text.to_owned()).map_err(|cure| {
-            let message = format!("`{}` cannot be `{}`", mask(text), key.name);
+            let message = format!("`{}` cannot be `{}`", redact(text), key.name);
             Box::new(self.wrong("bad-value", key.name, span, message, cure))
         })
     }
@@ -187,7 +187,7 @@ impl File<'_> {
             position: Some(self.position(span.start)),
             span: Some((span.start, span.end)),
             field: field.to_owned(),
-            text: mask(text.lines().next().unwrap_or_default()).chars().take(80).collect(),
+            text: redact(text.lines().next().unwrap_or_default()).chars().take(80).collect(),
             message,
             cure,
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Settings;
 use super::origin::{Origin, Value};
-use crate::ui::{clean, mask};
+use crate::ui::clean;
 
 impl Settings {
     /// Every setting by name, in a fixed order.
@@ -21,7 +21,7 @@ impl Settings {
             Entry { name, value: shown, origin: value.origin.clone() }
         }
         fn masked(value: &Value<Option<String>>) -> Value<Option<String>> {
-            Value::new(value.value.as_deref().map(mask), value.origin.clone())
+            Value::new(value.value.as_deref().map(net::url::redact), value.origin.clone())
         }
         fn word<T: clap::ValueEnum>(value: &Value<T>) -> Value<String> {
             let name = value.value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());

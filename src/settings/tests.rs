@@ -160,7 +160,7 @@ fn a_proxy_may_hold_a_password_and_is_the_same_for_apt_and_downloads() {
         let settings = settings(proxy).unwrap();
         assert_eq!(settings.access(false).proxy.as_deref(), Some(proxy));
         let shown = settings.entries().into_iter().find(|entry| entry.name == "proxy").unwrap();
-        assert_eq!(shown.text(), format!("{:?}", crate::ui::mask(proxy)));
+        assert_eq!(shown.text(), format!("{:?}", net::url::redact(proxy)));
     }
     for proxy in [
         "proxy.example.org:3128",

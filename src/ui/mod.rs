@@ -4,12 +4,10 @@
 //! characters here ([`text`]), in each format, so that nothing can write to the terminal but this
 //! module; so do addresses their passwords.
 
-mod mask;
 mod progress;
 mod snippet;
 mod text;
 
-pub(crate) use mask::mask;
 pub(crate) use progress::size;
 pub(crate) use text::clean;
 use text::clean_lines;
@@ -218,7 +216,7 @@ impl Ui {
 
     fn line(&self, text: &str) {
         let mut err = lock(&self.err);
-        let _ = writeln!(err, "{}", text::gate(&mask(text), self.options.color));
+        let _ = writeln!(err, "{}", text::gate(&net::url::redact(text), self.options.color));
         let _ = err.flush();
     }
 

@@ -9,7 +9,6 @@ use miette::{
 use model::rules::Conflict;
 use model::{Diagnostic, Severity};
 
-use super::mask;
 use super::text::{clean, is_dangerous};
 
 /// One long line is cut by the terminal, not by us: a pattern that is broken in two cannot be copied.
@@ -139,7 +138,7 @@ fn line_end(source: &[u8], at: usize) -> usize {
 }
 
 fn show(bytes: &[u8]) -> String {
-    mask(&String::from_utf8_lossy(bytes))
+    net::url::redact(&String::from_utf8_lossy(bytes))
         .chars()
         .filter(|c| *c != '\r')
         .map(|c| match c {

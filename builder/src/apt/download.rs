@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use host::lock::{self, Hold, Lock};
 use model::Digest;
 use model::observe::Observer;
+use net::Client;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
-use super::http::Client;
 use super::solve::percent_decode;
 use super::transfer::{Failure, Wanted, check_size};
 
@@ -100,7 +100,11 @@ impl Part {
     ) -> Result<(Box<dyn Read + 'a>, u64), Failure> {
         match wanted.url.split_once(':') {
             Some(("http" | "https", _)) => {
-                let (response, start) = client.get(wanted, offset)?;
+                let response = client.get(wanted.url, wanted.size).offset(offset).send()?;
+                if let Some(total) = response.total() {
+                    check_size(wanted, total)?;
+                }
+                let start = response.start();
                 Ok((Box::new(response), start))
             }
             Some(("file" | "copy", path)) => {
@@ -133,18 +137,22 @@ impl Part {
         loop {
             let count = match body.read(&mut buffer) {
                 Ok(0) if length < wanted.size => {
-                    return Err(Failure::Transient(format!("the connection ended after {length} bytes")));
+                    return Err(Failure::transient(format!("the connection ended after {length} bytes")));
                 }
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Transient(error.to_string())),
+                Err(error) => {
+                    let failure = net::Error::of_read(&error).cloned().map(Failure::from);
+                    let failure = failure.unwrap_or_else(|| Failure::transient(error.to_string()));
+                    if let Failure::Final(_) = failure {
+                        // What came belongs to another file.
+                        self.restart()?;
+                    }
+                    return Err(failure);
+                }
             };
             length += count as u64;
-            if length > wanted.size {
-                self.restart()?;
-                return Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found: length }));
-            }
             self.file.file_mut().write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
             progress(count as u64);
         }

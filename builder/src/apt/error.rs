@@ -78,13 +78,8 @@ pub enum Error {
         log: String,
     },
     /// The file of certificate authorities cannot be used.
-    #[error("the certificate authorities of {} cannot be read: {message}", path.display())]
-    Authorities {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error(transparent)]
+    Authorities(#[from] net::ca_bundle::Unusable),
     /// The archive or the proxy wants a name and a password, or other ones.
     #[error("the package archive or the proxy refuses access\n{log}")]
     Denied {
@@ -292,7 +287,7 @@ impl Error {
                 "check the network, the mirror's name and the setting `proxy`; `--offline` uses what is cached"
             }
             Self::Certificate { .. } => fetch::CERTIFICATE_CURE,
-            Self::Authorities { .. } => fetch::AUTHORITIES_CURE,
+            Self::Authorities(_) => fetch::AUTHORITIES_CURE,
             Self::Denied { .. } => fetch::DENIED_CURE,
             Self::SuiteMissing { .. } => "check the suite, the components, the architecture and the mirror's URI",
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use model::observe::{Event, Observer, Unit};
+use net::{Client, Proxy, Retry};
 
 use super::download::{self, Part};
 use super::error::{FetchFailure, FetchFault};
-use super::http::Client;
 use super::transfer::{Failure, FetchOptions, Wanted};
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
@@ -34,12 +34,7 @@ pub fn fetch(
 ) -> Result<Vec<PathBuf>, Error> {
     let _use = cache.in_use(observer)?;
     let shelf = cache.debs()?;
-    let client = Client::new(options);
-    let client = client.map_err(|_| Error::Setting {
-        field: "proxy",
-        value: String::new(),
-        message: "this is no proxy such as http://proxy.example.org:3128",
-    })?;
+    let client = client(options)?;
     let total = resolution.packages.iter().map(|package| package.size).sum();
     observer.event(Event::Stage { name: "fetch packages", total: Some(total), unit: Unit::Bytes });
     let run = Run {
@@ -68,6 +63,21 @@ pub fn fetch(
     }
     failures.sort_by_key(|(number, _)| *number);
     Err(Error::Fetch { failures: failures.into_iter().map(|(_, failure)| failure).collect() })
+}
+
+fn client(options: &FetchOptions) -> Result<Client, Error> {
+    let proxy = options.proxy.as_deref().map(Proxy::parse).transpose().map_err(|_| Error::Setting {
+        field: "proxy",
+        value: String::new(),
+        message: "this is no proxy such as http://proxy.example.org:3128",
+    })?;
+    Ok(Client::new(net::Options {
+        user_agent: options.user_agent.clone(),
+        proxy,
+        ca_bundle: options.certificates.clone(),
+        connections: options.jobs,
+        patience: options.patience,
+    }))
 }
 
 /// The largest and the smallest files in turns. A large one that is begun last would come over one
@@ -165,7 +175,7 @@ impl Run<'_> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let message = match part.complete(&self.client, &wanted, target, &progress) {
+            let (message, retry_after) = match part.complete(&self.client, &wanted, target, &progress) {
                 Ok(()) => {
                     self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
                     return Ok(());
@@ -178,21 +188,36 @@ impl Run<'_> {
                     return Err(FetchFault::OtherFile);
                 }
                 Err(Failure::Final(fault)) => return Err(fault),
-                Err(Failure::Transient(message)) => message,
+                Err(Failure::Transient { message, retry_after }) => (message, retry_after),
             };
-            if attempts > self.options.retries || self.stop.load(Ordering::Relaxed) {
-                return Err(FetchFault::Network { message, attempts });
-            }
-            self.tell_retry(&package.url, &message, attempts);
-            let factor = 1_u32 << (attempts - 1).min(10);
-            thread::sleep(self.options.backoff.saturating_mul(factor).min(Duration::from_secs(60)));
+            let retry = Retry { retries: self.options.retries, backoff: self.options.backoff };
+            let wait = retry.wait(attempts, retry_after).filter(|_| !self.stop.load(Ordering::Relaxed));
+            let Some(wait) = wait else { return Err(FetchFault::Network { message, attempts }) };
+            // Who waits as long as the server asks for is told how long that is.
+            let moment = match retry_after.map_or(0, |_| wait.as_secs()) {
+                0 => String::new(),
+                1 => " in 1 second".to_owned(),
+                seconds => format!(" in {seconds} seconds"),
+            };
+            self.tell_retry(&package.url, &message, &moment, attempts);
+            self.pause(wait);
+        }
+    }
+
+    /// Waits, but no longer than until going on is useless.
+    fn pause(&self, mut wait: Duration) {
+        const STEP: Duration = Duration::from_millis(100);
+        while !wait.is_zero() && !self.stop.load(Ordering::Relaxed) {
+            let step = wait.min(STEP);
+            thread::sleep(step);
+            wait -= step;
         }
     }
 
     /// Says once what is tried again, however many files came from there at a time.
-    fn tell_retry(&self, url: &str, message: &str, attempts: u32) {
-        let host = url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or_default());
-        let line = format!("{host}: {message}; trying again ({attempts} of {})", self.options.retries);
+    fn tell_retry(&self, url: &str, message: &str, moment: &str, attempts: u32) {
+        let host = net::url::host(url);
+        let line = format!("{host}: {message}; trying again{moment} ({attempts} of {})", self.options.retries);
         if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
             self.observer.event(Event::Note(line));
         }

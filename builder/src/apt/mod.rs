@@ -10,7 +10,6 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
-mod authorities;
 mod download;
 mod error;
 mod failure;
@@ -18,11 +17,9 @@ mod fetch;
 #[cfg(test)]
 mod fixtures;
 mod host;
-mod http;
 mod index;
 mod keyring;
 pub mod lock;
-mod names;
 mod openpgp;
 mod pins;
 mod relation;

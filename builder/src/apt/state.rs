@@ -21,7 +21,7 @@ use model::{Arch, Digest};
 use super::keyring::Keyring;
 use super::settings::{Access, Source};
 use super::small::read_small;
-use super::{Error, ReleaseInfo, Settings, authorities, failure, release};
+use super::{Error, ReleaseInfo, Settings, failure, release};
 use crate::cache::{self, Cache, Lock};
 use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
@@ -54,7 +54,7 @@ impl State {
         let sources = settings.sources()?;
         let is_secure = sources.iter().any(|source| source.uri.starts_with("https:"));
         if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
-            authorities::check(path)?;
+            net::ca_bundle::check(path)?;
         }
         let keyring = Keyring::open(settings)?;
         let key_of_state = settings.state_key(&sources, keyring.sha256());

@@ -60,8 +60,39 @@ impl Wanted<'_> {
 
 /// Why one attempt failed, and whether another one may help.
 pub(super) enum Failure {
-    Transient(String),
+    Transient {
+        message: String,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     Final(FetchFault),
+}
+
+impl Failure {
+    pub(super) fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { message: message.into(), retry_after: None }
+    }
+}
+
+impl From<net::Error> for Failure {
+    fn from(error: net::Error) -> Self {
+        use net::Error as E;
+        if error.is_transient() {
+            return Self::Transient { message: error.to_string(), retry_after: error.retry_after() };
+        }
+        Self::Final(match error {
+            E::Url => FetchFault::Scheme,
+            E::CaBundle(_) => FetchFault::Authorities { message: error.to_string() },
+            E::Certificate { message } => FetchFault::Certificate { message },
+            E::Redirect(fault) => FetchFault::Redirect { message: fault.to_string() },
+            E::Status { status, .. } => FetchFault::Status(status),
+            // The limit of each request is the locked size.
+            E::TooLarge { limit, found } => FetchFault::WrongSize { expected: limit, found },
+            E::Proxy | E::Connection { .. } | E::Setup { .. } => {
+                FetchFault::Io { message: error.to_string(), full: false }
+            }
+        })
+    }
 }
 
 /// Fails when a server or a file has another size than the lock says.

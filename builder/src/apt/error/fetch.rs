@@ -90,11 +90,7 @@ impl fmt::Display for FetchFailure {
             FetchFault::OtherFile => f.write_str("the file there is not the one that is locked"),
             FetchFault::Redirect { message } => write!(f, "the server sends on {message}"),
             FetchFault::Network { message, attempts } => write!(f, "{message} (tried {attempts} times)"),
-            FetchFault::Certificate { message } => write!(
-                f,
-                "the server's certificate is refused: {}",
-                message.trim_start_matches("invalid peer certificate: ")
-            ),
+            FetchFault::Certificate { message } => write!(f, "the server's certificate is refused: {message}"),
             FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
             FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
             FetchFault::Io { message, .. } | FetchFault::NoFile { message } | FetchFault::Authorities { message } => {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::observe::Silent;
 
@@ -140,6 +141,21 @@ fn a_passing_fault_is_tried_again() {
     let (_guard, cache) = cache();
     fetch(&at(&server, &["alpha"]), &cache, &options(), &Silent).unwrap();
     assert_eq!(server.requests(), 3);
+}
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_and_that_is_told() {
+    let server = Server::new(Box::new(|number, path, _| match number {
+        0 => http("429 Too Many Requests", "Retry-After: 1\r\n", 0, b""),
+        _ => good(path),
+    }));
+    let (_guard, cache) = cache();
+    let (notes, began) = (Notes::default(), Instant::now());
+    fetch(&at(&server, &["alpha"]), &cache, &options(), &notes).unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(server.requests(), 2);
+    let told = format!("{}: the server answered with status 429; trying again in 1 second (1 of 4)", server.address);
+    assert_eq!(*notes.0.lock().unwrap(), [told]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! No password in an address is ever printed, wherever the address came from.
+//! What may be printed of a URL: no password in it ever is, wherever the URL came from.
 
 /// What stands in the place of a user and a password.
 const MASK: &str = "***";
@@ -7,7 +7,8 @@ const MASK: &str = "***";
 ///
 /// A password that holds a `/` makes no valid address; such a text is what a user gave by mistake,
 /// and it is told from an address with an `@` in its path by what should be the port.
-pub(crate) fn mask(text: &str) -> String {
+#[must_use]
+pub fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -26,6 +27,14 @@ pub(crate) fn mask(text: &str) -> String {
     out + rest
 }
 
+/// The host of `url` with its port, without user and password.
+#[must_use]
+pub fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = credentials(rest).map_or(rest, |host| host.trim_start_matches('@'));
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
 /// What follows the credentials in an address without its scheme, from the `@` on.
 fn credentials(word: &str) -> Option<&str> {
     let authority = word.split(['/', '?', '#']).next().unwrap_or_default();
@@ -42,6 +51,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_host_is_told_without_credentials() {
+        for (url, shown) in [
+            ("http://mirror.example.org:80/a@b", "mirror.example.org:80"),
+            ("https://user:secret@mirror.example.org/a", "mirror.example.org"),
+            ("https://user:se/cret@mirror.example.org?a", "mirror.example.org"),
+            ("http://[::1]:80/a", "[::1]:80"),
+            ("mirror.example.org", "mirror.example.org"),
+            ("", ""),
+        ] {
+            assert_eq!(host(url), shown);
+        }
+    }
+
+    #[test]
     fn a_password_in_an_address_is_replaced_and_nothing_else() {
         for (text, shown) in [
             ("proxy = \"http://user:secret@proxy.example.org:3128\"", "proxy = \"http://***@proxy.example.org:3128\""),
@@ -54,8 +77,8 @@ mod tests {
             ("a@b file:///x@y ://", "a@b file:///x@y ://"),
             ("", ""),
         ] {
-            assert_eq!(mask(text), shown);
-            assert_eq!(mask(shown), shown);
+            assert_eq!(redact(text), shown);
+            assert_eq!(redact(shown), shown);
         }
     }
 }

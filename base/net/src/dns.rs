@@ -1,4 +1,4 @@
-//! Host names, each looked up once for all downloads of a fetch.
+//! Host names, each looked up once for all requests of a client.
 //!
 //! A lookup that loses one packet costs the C library's time-out of five seconds, and eight
 //! connections that are opened at once would be eight lookups.
@@ -13,7 +13,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 /// The answers so far, shared by the clones: one is in the HTTP client, one with whoever may
 /// [`forget`](Names::forget) them.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     lookup: Arc<Lookup>,
     known: Arc<Mutex<HashMap<String, Arc<Answer>>>>,
 }
@@ -26,7 +26,7 @@ type Answer = OnceLock<Result<Vec<SocketAddr>, (io::ErrorKind, String)>>;
 
 impl Names {
     /// Names as the C library knows them.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // The port is the URL's.
         Self::over(|host| Ok((host, 0).to_socket_addrs()?.collect()))
     }
@@ -36,7 +36,7 @@ impl Names {
     }
 
     /// Looks every name up again: the addresses led nowhere, and may have changed.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.known().clear();
     }
 
