@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use composer::overlay::Overlay;
-use composer::tree::{Mtime, Stat, Tree};
-use composer::{image, seal};
+use composer::seal;
+use image::composefs;
+use image::tree::{Mtime, Stat, Tree};
 use model::observe::Observer;
 use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -65,7 +66,7 @@ impl Fingerprint {
         room::limits(&tree)?;
         let reading = Reading::new(&tree, observer);
         let sealed = seal::seal(tree, &[], None, &reading)?;
-        Ok(self.with("overlay", Digest::of(&image::dump(&sealed)?)))
+        Ok(self.with("overlay", Digest::of(&composefs::dump(&sealed)?)))
     }
 
     /// The digest of the overlay as it was added.

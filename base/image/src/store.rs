@@ -17,12 +17,11 @@ use std::sync::{Arc, OnceLock};
 
 use host::{Dir, Links, Scratch};
 use model::VerityDigest;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 
-use crate::archive::{Extent, Objects};
 use crate::error::Error;
-use crate::scan::{Identity, Source, identity_of};
-use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
+use crate::identity::Identity;
+use crate::object::{Extent, LargeObject, ObjectSink, Objects};
 use crate::verity;
 
 /// The beginning of the name of a directory for temporaries.
@@ -79,11 +78,18 @@ impl Store {
     /// Whether the store holds something like an object of this name and size. Archives are made from
     /// the store, so what it holds is looked at before it is relied on.
     fn has(&self, digest: &VerityDigest, size: u64) -> Result<bool, Error> {
+        Ok(self.stat(digest, size)?.is_some())
+    }
+
+    /// What the system says of it, if it is that.
+    fn stat(&self, digest: &VerityDigest, size: u64) -> Result<Option<Stat>, Error> {
         let directory = self.directory(digest.as_bytes()[0])?;
-        let Some(stat) = directory.stat(name_of(digest))? else { return Ok(false) };
-        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-            && stat.st_mode & 0o7777 == OBJECT_MODE
-            && u64::try_from(stat.st_size) == Ok(size))
+        let found = directory.stat(name_of(digest))?;
+        Ok(found.filter(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_mode & 0o7777 == OBJECT_MODE
+                && u64::try_from(stat.st_size) == Ok(size)
+        }))
     }
 
     /// Whether the object that exists has this content. Comparing costs less than writing.
@@ -106,13 +112,6 @@ impl Store {
     fn content_digest(&self, digest: &VerityDigest, size: u64) -> Result<VerityDigest, Error> {
         let extent = self.locate(digest, size)?;
         verity::digest_of_file(&extent.file, size).map_err(Error::io("read", &self.object(digest)))
-    }
-
-    /// The identity of the object's file.
-    fn identity(&self, digest: &VerityDigest, size: u64) -> Option<Identity> {
-        let directory = self.directory(digest.as_bytes()[0]).ok()?;
-        let stat = directory.stat(name_of(digest)).ok()??;
-        identity_of(&stat, 0, size)
     }
 
     /// What the user calls the object.
@@ -142,21 +141,8 @@ impl ObjectSink for Store {
         temporary.name_it(digest)
     }
 
-    fn adopt(
-        &self,
-        digest: &VerityDigest,
-        (_, identity): (&Source, &Identity),
-        cache: &DigestCache,
-    ) -> Result<bool, Error> {
-        // An object that somebody has written to since is none that the cache knows.
-        let object = if self.has(digest, identity.size)? { self.identity(digest, identity.size) } else { None };
-        Ok(object.and_then(|object| cache.recall(&object)).is_some_and(|known| known.verity == *digest))
-    }
-
-    fn remember(&self, known: &Known, size: u64, cache: &DigestCache) {
-        if let Some(object) = self.identity(&known.verity, size) {
-            cache.remember_own(&object, known);
-        }
+    fn kept(&self, digest: &VerityDigest, size: u64) -> Result<Option<Identity>, Error> {
+        Ok(self.stat(digest, size)?.and_then(|stat| Identity::of(&stat, 0, size)))
     }
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
