@@ -9,7 +9,7 @@
 //! temporaries.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,8 +71,30 @@ impl Store {
         if let Some(directory) = slot.get() {
             return Ok(directory);
         }
-        let opened = self.root.directory_or_new(format!("{first:02x}"), DIRECTORY_MODE)?;
+        let name = format!("{first:02x}");
+        let opened = match self.root.directory(&name, Links::Refuse) {
+            Err(error) if error.is_not_found() => self.new_directory(&name)?,
+            opened => opened?,
+        };
         Ok(slot.get_or_init(|| opened))
+    }
+
+    /// Makes a directory where only this build comes to, and puts it into its place: other threads, and other
+    /// builds, find it as it is to be or not at all.
+    fn new_directory(&self, name: &str) -> Result<Dir, Error> {
+        let temporary = self.unused_name();
+        self.scratch.dir().create_directory(&temporary, DIRECTORY_MODE)?;
+        match self.scratch.dir().rename_to_new(&temporary, &self.root, name) {
+            // Another one was faster; what was made goes with the directory for temporaries.
+            Err(host::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            placed => placed?,
+        }
+        Ok(self.root.directory(name, Links::Refuse)?)
+    }
+
+    /// A name in the directory for temporaries.
+    fn unused_name(&self) -> String {
+        format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Whether the store holds something like an object of this name and size. Archives are made from
@@ -120,7 +142,7 @@ impl Store {
     }
 
     fn temporary(&self) -> Result<Temporary<'_>, Error> {
-        let name = format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed));
+        let name = self.unused_name();
         let file = self.scratch.dir().create(&name, OBJECT_MODE)?;
         Ok(Temporary { store: self, file, name: Some(name) })
     }
