@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, arguments, &environment),
     };
-    composer::fit_to_memory();
+    image::fit_to_memory();
     let (directory, flags) = cli.command.settings();
     let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
     let settings = match Settings::new(layers, &flags, &cli.global, &environment) {

@@ -9,19 +9,12 @@ use model::ImagePath;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or directory of the host cannot be opened or written.
+    /// A file or directory of the host cannot be opened, read or written.
     #[error(transparent)]
     Host(#[from] host::Error),
-    /// The operating system refused something about a file of the host.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried, as a verb: `read`, `write`, `create`.
-        action: &'static str,
-        /// The file of the host.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
+    /// A tree cannot be built, a file is no longer what was seen, or an object cannot be kept.
+    #[error(transparent)]
+    Image(#[from] image::Error),
     /// A path from outside is no path inside an image.
     #[error(transparent)]
     Path(#[from] model::path::ImagePathError),
@@ -54,28 +47,6 @@ pub enum Error {
         expected: u64,
         /// The size that was read, at most one more than expected.
         found: u64,
-    },
-    /// What is at a path of the host is no longer what the scan saw there: written to, replaced, or gone.
-    #[error("{} changed while the module was made from it", path.display())]
-    ChangedMeanwhile {
-        /// The file of the host.
-        path: PathBuf,
-    },
-    /// An object that an archive needs was not kept, or has another size.
-    #[error("the object {digest} of {size} bytes was not kept")]
-    MissingObject {
-        /// The object.
-        digest: model::VerityDigest,
-        /// The size that is needed, in bytes.
-        size: u64,
-    },
-    /// A file is not a module's archive.
-    #[error("{} is not a module's archive: {problem}", path.display())]
-    Archive {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: crate::archive::Problem,
     },
     /// The patterns of a filter list are too many or too long to compile.
     #[error("the {patterns} patterns of the filter cannot be compiled: {reason}")]
@@ -124,9 +95,6 @@ pub enum Error {
         #[source]
         fault: crate::scan::ArchiveFault,
     },
-    /// A tree that cannot become an image, or bytes that are none.
-    #[error(transparent)]
-    Image(#[from] crate::image::ImageError),
     /// A file of the module's overlay cannot be laid over the tree.
     #[error("cannot lay {} over the tree", file.display())]
     Overlay {
@@ -136,15 +104,18 @@ pub enum Error {
         #[source]
         fault: crate::overlay::OverlayFault,
     },
-    /// The tree cannot be built as asked.
-    #[error(transparent)]
-    Tree(#[from] crate::tree::TreeError),
+}
+
+impl From<image::tree::TreeError> for Error {
+    fn from(error: image::tree::TreeError) -> Self {
+        Self::Image(error.into())
+    }
 }
 
 impl Error {
     /// Gives an I/O error its place, for use with `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        let placed = host::Error::io(action, path);
+        move |source| placed(source).into()
     }
 }

@@ -27,13 +27,13 @@ use model::rules::{Field, Rule, Rules};
 
 use automaton::{Automaton, Fault};
 use glob::Glob;
+use image::tree::Tree;
 use owned::Owned;
 pub use report::{Amount, List, Note, Report, RuleRef, RuleReport};
 pub use suggest::near;
 
 use crate::error::Error;
 use crate::scan::Source;
-use crate::tree::Tree;
 
 /// What a regular file of a tree carries, as far as a filter counts it.
 pub trait Content {

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use host::{Dir, Links};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
 
 use crate::Error;
 use crate::scan::{self, Options, Source, XattrFilter};
-use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 
 /// What an overlay did to the tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -385,7 +385,7 @@ mod tests {
         scanned.lay_over(&mut tree, epoch()).unwrap();
         assert!(matches!(&node(&tree, "/out").kind, Kind::Symlink(target) if &**target == b"/etc"));
         let Kind::Regular(source) = &node(&tree, "/srv/deep/passwd").kind else { panic!("it was a file") };
-        assert!(matches!(source.read(1 << 20), Err(Error::ChangedMeanwhile { .. })));
-        assert!(source.identity().is_none());
+        assert!(matches!(source.read(1 << 20), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
+        assert!(image::object::Origin::identity(source).is_none());
     }
 }

@@ -7,7 +7,6 @@ mod archive;
 mod directory;
 mod fault;
 mod header;
-mod identity;
 mod pax;
 mod source;
 
@@ -17,12 +16,11 @@ use std::path::Path;
 pub use archive::archive;
 pub use directory::{below, directory};
 pub use fault::ArchiveFault;
-pub use identity::Identity;
-pub(crate) use identity::{of as identity_of, of_open as identity_of_open};
 pub use source::{ArchiveFile, Content, FileKey, HostFile, Positioned, Source};
 
+use image::tree::Tree;
+
 use crate::Error;
-use crate::tree::Tree;
 
 /// Which extended attributes come into the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,17 +12,18 @@ mod sealer;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(doc)]
+use image::composefs::INLINE_LIMIT;
+use image::composefs::Stored;
+use image::object::ObjectSink;
+use image::tree::{Entries, Kind, NodeId, Tree};
+use image::verity::{Both, Hasher};
 use model::observe::{Event, Observer, Unit};
 use model::{Digest, ImagePath, VerityDigest};
 use rayon::prelude::*;
 
 use crate::error::Error;
-#[cfg(doc)]
-use crate::image::INLINE_LIMIT;
-use crate::image::Stored;
-use crate::scan::{Identity, Source};
-use crate::tree::{Entries, Kind, NodeId, Tree};
-use crate::verity::{Both, Hasher};
+use crate::scan::Source;
 use digests::Digests;
 use sealer::Sealer;
 
@@ -37,60 +38,8 @@ pub struct Sealed {
     pub sha256: Digest,
     /// The fs-verity digest of the content; names its object, where it has one.
     pub verity: VerityDigest,
-    /// The content itself, if and only if `size` is at most [`INLINE_LIMIT`](crate::image::INLINE_LIMIT).
+    /// The content itself, if and only if `size` is at most [`INLINE_LIMIT`].
     pub inline: Option<Arc<[u8]>>,
-}
-
-/// Takes the content of files that are too large to be inline. Called from many threads at once.
-///
-/// The same content may come more than once; a sink keeps one copy.
-pub trait ObjectSink: Sync {
-    /// Takes a whole object.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
-    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error>;
-
-    /// Whether the sink can do without the content, since it has it, as `cache` knows, or can get it
-    /// later from `source`, which has `identity` now.
-    ///
-    /// # Errors
-    /// When the sink cannot look for it.
-    fn adopt(
-        &self,
-        digest: &VerityDigest,
-        (source, identity): (&Source, &Identity),
-        cache: &DigestCache,
-    ) -> Result<bool, Error> {
-        let _ = (digest, source, identity, cache);
-        Ok(false)
-    }
-
-    /// Lets `cache` know the content that the sink has taken, so that it can be adopted the next time.
-    fn remember(&self, known: &Known, size: u64, cache: &DigestCache) {
-        let _ = (known, size, cache);
-    }
-
-    /// Begins an object that comes in chunks; its digest is known only at the end.
-    ///
-    /// # Errors
-    /// When there is no room for `size` bytes.
-    fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error>;
-}
-
-/// An object that comes in chunks. Dropped without [`LargeObject::finish`], it leaves nothing.
-pub trait LargeObject: Send {
-    /// Takes the next bytes.
-    ///
-    /// # Errors
-    /// When they cannot be kept.
-    fn write(&mut self, chunk: &[u8]) -> Result<(), Error>;
-
-    /// Ends the object and gives it its name.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
-    fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error>;
 }
 
 impl Sealed {
@@ -122,7 +71,7 @@ pub struct Measured {
     pub size: u64,
     /// The fs-verity digest of the content.
     pub verity: VerityDigest,
-    /// The content itself, if and only if `size` is at most [`INLINE_LIMIT`](crate::image::INLINE_LIMIT).
+    /// The content itself, if and only if `size` is at most [`INLINE_LIMIT`].
     pub inline: Option<Arc<[u8]>>,
 }
 

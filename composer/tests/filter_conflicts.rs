@@ -9,8 +9,8 @@ mod support;
 
 use std::sync::LazyLock;
 
-use composer::Tree;
 use composer::filter::{By, Filter, Verdict};
+use image::Tree;
 use model::diagnostic::Position;
 use model::manifest::{Entry, Manifest};
 use model::rules::{Field, conflicts};

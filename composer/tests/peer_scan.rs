@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use composer::scan::{self, Options, Source, XattrFilter};
-use composer::tree::{Kind, Mtime, NodeId, Stat, Tree};
+use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use testkit::Random;
 

@@ -9,11 +9,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use composer::archive::{self, Parts, Plan, Spool, Targets};
 use composer::scan::{self, Options};
 use composer::seal::{Sealed, seal};
-use composer::store::Store;
-use composer::{Tree, image, verity};
+use image::archive::{self, Parts, Plan, Spool, Targets};
+use image::store::Store;
+use image::{Tree, composefs, verity};
 use model::observe::Silent;
 use model::{Epoch, VerityDigest};
 use testkit::{Random, peer, peer_path, run, stdout};
@@ -85,7 +85,7 @@ fn world() -> World {
     let spool = Spool::create(&directory).unwrap();
     let sealed = seal(tree, &[&store, &spool], None, &Silent).unwrap();
     store.sync().unwrap();
-    let image = image::write(&sealed).unwrap();
+    let image = composefs::write(&sealed).unwrap();
     World { root, sealed, spool, image }
 }
 

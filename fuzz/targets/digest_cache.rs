@@ -3,9 +3,9 @@
 
 #![no_main]
 
-use composer::scan::Identity;
 use composer::seal::{DigestCache, Known};
-use composer::tree::Mtime;
+use image::identity::Identity;
+use image::tree::Mtime;
 use libfuzzer_sys::fuzz_target;
 use model::{Digest, VerityDigest};
 

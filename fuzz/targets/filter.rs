@@ -6,7 +6,7 @@
 #![no_main]
 
 use composer::filter::{Filter, Verdict};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use libfuzzer_sys::fuzz_target;
 use model::rules::{Field, Origin, Rule, Rules};
 use model::{ImagePath, Pattern};

@@ -5,7 +5,7 @@
 
 use composer::needs::{World, command, idle_units, unmet};
 use composer::scan::Source;
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use libfuzzer_sys::fuzz_target;
 use model::ImagePath;
 

@@ -6,13 +6,14 @@
 
 use std::path::Path;
 
-use composer::archive::{Objects, TarBytes, check, open};
+use image::archive::{TarBytes, check, open};
+use image::object::Objects;
 use libfuzzer_sys::fuzz_target;
 use tar::{Builder, Header};
 
 fn look(bytes: &[u8]) {
     let Ok(archive) = check(&mut &*bytes, Path::new("module.tar")) else { return };
-    assert_eq!(composer::verity::digest(&archive.image), archive.image_digest);
+    assert_eq!(image::verity::digest(&archive.image), archive.image_digest);
     let path = fuzz::file("module.tar", bytes);
     let file = std::fs::File::open(&path).expect("the file is there");
     let opened = open(file, &path, fuzz::scratch()).expect("it was read before");
@@ -26,7 +27,7 @@ fn look(bytes: &[u8]) {
 
 /// An archive with this image and no object.
 fn around(image: &[u8]) -> Vec<u8> {
-    let digest = format!("{}\n", composer::verity::digest(image));
+    let digest = format!("{}\n", image::verity::digest(image));
     let mut tar = Builder::new(Vec::new());
     for (name, content) in
         [("manifest.json", &b"{}"[..]), ("composefs.digest", digest.as_bytes()), ("module.cfs", image)]

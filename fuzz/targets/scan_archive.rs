@@ -4,7 +4,7 @@
 #![no_main]
 
 use composer::scan::{Options, XattrFilter, archive};
-use composer::tree::Kind;
+use image::tree::Kind;
 use libfuzzer_sys::fuzz_target;
 
 fn check(bytes: &[u8]) {
@@ -18,8 +18,8 @@ fn check(bytes: &[u8]) {
         }
     }
     let sealed = composer::seal::seal(tree, &[], None, &model::observe::Silent).expect("all was just read");
-    if let Ok(image) = composer::image::write(&sealed) {
-        let again = composer::image::read(&image).expect("our own image reads");
+    if let Ok(image) = image::composefs::write(&sealed) {
+        let again = image::composefs::read(&image).expect("our own image reads");
         let names = again.walk().map(|(path, ..)| path);
         assert!(names.eq(sealed.walk().map(|(path, ..)| path)));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use composer::diff::{Aspect, Change, Facts};
+use image::diff::{Aspect, Change, Facts};
 use model::path::escape;
 use serde_json::Value;
 

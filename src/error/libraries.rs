@@ -3,8 +3,8 @@
 use std::io;
 
 use builder::{apt, cache, rootfs};
-use composer::image::ImageError;
-use composer::tree::TreeError;
+use image::composefs::ImageError;
+use image::tree::TreeError;
 use model::rules::Rule;
 use model::{Diagnostic, Severity};
 
@@ -45,23 +45,41 @@ impl From<&host::Error> for Error {
     }
 }
 
+impl From<image::Error> for Error {
+    fn from(error: image::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&image::Error> for Error {
+    fn from(error: &image::Error) -> Self {
+        match error {
+            image::Error::Host(error) => error.into(),
+            image::Error::ChangedMeanwhile { .. } => changed(error),
+            image::Error::Archive { .. } => Self::refused(error.to_string()).hint(DAMAGED_ARCHIVE),
+            image::Error::Image(ImageError::Memory { .. }) => {
+                Self::outside(error.to_string()).hint("give it more memory: images are read as a whole")
+            }
+            image::Error::Tree(TreeError::NoMemory { .. }) | image::Error::Image(ImageError::NoMemory { .. }) => {
+                Self::outside(error.to_string()).hint(super::MEMORY)
+            }
+            other => Self::input(other.to_string()).because(error),
+        }
+    }
+}
+
+fn changed(error: &dyn std::error::Error) -> Error {
+    Error::outside("a file changed during the build")
+        .because(error)
+        .hint("let nothing write to the root file system or the overlay while a build runs")
+}
+
 impl From<composer::Error> for Error {
     fn from(error: composer::Error) -> Self {
         match &error {
             composer::Error::Host(error) => error.into(),
-            composer::Error::Io { action, path, source } => Self::io(action, path, source),
-            composer::Error::ChangedWhileRead { .. }
-            | composer::Error::SourceChanged { .. }
-            | composer::Error::ChangedMeanwhile { .. } => Self::outside("a file changed during the build")
-                .because(&error)
-                .hint("let nothing write to the root file system or the overlay while a build runs"),
-            composer::Error::Archive { .. } => Self::refused(error.to_string()).hint(DAMAGED_ARCHIVE),
-            composer::Error::Image(composer::image::ImageError::Memory { .. }) => {
-                Self::outside(error.to_string()).hint("give it more memory: images are read as a whole")
-            }
-            composer::Error::Tree(TreeError::NoMemory { .. }) | composer::Error::Image(ImageError::NoMemory { .. }) => {
-                Self::outside(error.to_string()).hint(super::MEMORY)
-            }
+            composer::Error::Image(error) => error.into(),
+            composer::Error::ChangedWhileRead { .. } | composer::Error::SourceChanged { .. } => changed(&error),
             composer::Error::FilterTooCostly { rule, path, patterns } => too_costly(rule, path, *patterns),
             composer::Error::FilterTooLarge { .. } => {
                 Self::input(error.to_string()).hint("put fewer patterns into the lists, or shorter ones")

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
-use composer::tree::{Kind, Tree};
+use image::tree::{Kind, Tree};
 use model::observe::{Event, Observer, Unit};
 use model::{Digest, Epoch, ImagePath};
 

@@ -7,7 +7,7 @@ mod packages;
 
 use std::path::{Path, PathBuf};
 
-use composer::diff::{self, Aspect, Change, Difference};
+use image::diff::{self, Aspect, Change, Difference};
 use model::Arch;
 use model::path::json::keys;
 use serde::Serialize;

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use composer::Error as Changed;
 use composer::scan::{FileKey, Source};
 use composer::seal::Sealed;
-use composer::tree::{Kind, NodeId, Tree};
+use image::tree::{Kind, NodeId, Tree};
 use model::VerityDigest;
 
 use crate::error::Error;
@@ -56,7 +55,7 @@ impl Contents {
         let other = |(id, key): &&(NodeId, FileKey)| digest(sealed, *id).as_ref() != self.0.get(key);
         let Some((other, _)) = files.iter().find(other) else { return Ok(()) };
         let path = sealed.walk().find(|(_, id, _)| id == other).map(|(path, ..)| path.to_string());
-        Err(Changed::ChangedMeanwhile { path: path.unwrap_or_default().into() }.into())
+        Err(composer::Error::from(image::Error::ChangedMeanwhile { path: path.unwrap_or_default().into() }).into())
     }
 }
 

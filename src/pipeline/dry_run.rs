@@ -10,7 +10,7 @@ use builder::apt::{Reason, Resolution};
 use builder::dpkg::Database;
 use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
 use composer::scan::Source;
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::package::Package;
 use model::path::json::keys;
 use model::{Epoch, ImagePath};
@@ -169,13 +169,13 @@ fn stat(mode: u16) -> Stat {
 }
 
 fn put(tree: &mut Tree<Source>, at: &ImagePath, kind: Kind<Source>, mode: u16) -> Result<(), Error> {
-    let node = tree.add(Node { stat: stat(mode), kind }).map_err(composer::Error::from)?;
+    let node = tree.add(Node { stat: stat(mode), kind }).map_err(image::Error::from)?;
     link(tree, at, node)
 }
 
 fn link(tree: &mut Tree<Source>, at: &ImagePath, node: NodeId) -> Result<(), Error> {
     let parent = directory(tree, &at.parent().unwrap_or_else(ImagePath::root))?;
-    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(composer::Error::from)?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(image::Error::from)?;
     Ok(())
 }
 
@@ -187,8 +187,8 @@ fn directory(tree: &mut Tree<Source>, at: &ImagePath) -> Result<NodeId, Error> {
     let Some(parent) = at.parent() else { return Ok(NodeId::ROOT) };
     let parent = directory(tree, &parent)?;
     let node =
-        tree.add(Node { stat: stat(0o755), kind: Kind::Directory(Entries::new()) }).map_err(composer::Error::from)?;
-    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(composer::Error::from)?;
+        tree.add(Node { stat: stat(0o755), kind: Kind::Directory(Entries::new()) }).map_err(image::Error::from)?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(image::Error::from)?;
     Ok(node)
 }
 

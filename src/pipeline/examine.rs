@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use composer::image::{self, Entry};
-use composer::tree::{Kind, Tree};
+use image::composefs::{self, Entry};
+use image::tree::{Kind, Tree};
 use model::{Digest, VerityDigest};
 use serde::Serialize;
 
@@ -90,8 +90,8 @@ pub(crate) fn summarise(tree: &Tree<Entry>) -> ImageSummary {
             Kind::Symlink(_) => summary.symlinks += 1,
             Kind::Regular(entry) => {
                 summary.files += 1;
-                summary.content_size += if first { image::Stored::size(entry) } else { 0 };
-                objects.extend(image::Stored::verity(entry));
+                summary.content_size += if first { composefs::Stored::size(entry) } else { 0 };
+                objects.extend(composefs::Stored::verity(entry));
             }
             _ => summary.special += 1,
         }

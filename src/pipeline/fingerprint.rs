@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use composer::overlay::Overlay;
-use composer::tree::{Mtime, Stat, Tree};
-use composer::{image, seal};
+use composer::seal;
+use image::composefs;
+use image::tree::{Mtime, Stat, Tree};
 use model::observe::Observer;
 use model::rules::Rules;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -70,7 +71,7 @@ impl Fingerprint {
         let host = contents::files(&tree);
         let sealed = seal::seal(tree, &[], None, &reading)?;
         let contents = Contents::of(host, &sealed);
-        Ok(Self { contents, ..self }.with("overlay", Digest::of(&image::dump(&sealed)?)))
+        Ok(Self { contents, ..self }.with("overlay", Digest::of(&composefs::dump(&sealed)?)))
     }
 
     /// What the overlay's files held when it was added.

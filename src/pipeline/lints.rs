@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
-use composer::tree::{Entries, Kind, Node};
+use image::tree::{Entries, Kind, Node};
 use model::rules::Rules;
 use model::{Diagnostic, ImagePath, Position, Severity};
 

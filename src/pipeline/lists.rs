@@ -1,6 +1,6 @@
 //! `file-list.txt` and `package-list.txt` (docs/formats/artifact.md).
 
-use composer::tree::{Entries, Tree};
+use image::tree::{Entries, Tree};
 use model::package::Package;
 use model::path::escape;
 
@@ -36,7 +36,7 @@ fn text(lines: Vec<String>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
-    use composer::tree::{Kind, Mtime, Node, NodeId, Stat};
+    use image::tree::{Kind, Mtime, Node, NodeId, Stat};
 
     use super::*;
 

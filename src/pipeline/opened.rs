@@ -10,12 +10,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use composer::archive::{self, Archive};
-use composer::image::{self, Entry};
-use composer::tree::Tree;
-use composer::verity;
 use host::Dir;
 use host::hash::Hashing;
+use image::archive::{self, Archive};
+use image::composefs::{self, Entry};
+use image::tree::Tree;
+use image::verity;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use oci::layout;
 use serde::Serialize;
@@ -187,7 +187,7 @@ fn form_of(file: &File, path: &Path) -> Result<Option<Form>, Error> {
     let head = &head[..length];
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_named = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-    let is_image = image::is_image(head) || head.get(EROFS.0..EROFS.0 + 4) == Some(&EROFS.1);
+    let is_image = composefs::is_image(head) || head.get(EROFS.0..EROFS.0 + 4) == Some(&EROFS.1);
     let is_zstd = head.iter().zip(ZSTD).filter(|(found, wanted)| **found == *wanted).count() > 2;
     let is_tar = head.get(257..262) == Some(b"ustar") || head.starts_with(b"manifest.json\0") || is_zstd;
     Ok(match (is_image, is_tar) {
@@ -209,12 +209,12 @@ fn one(form: Form, module: Module) -> Opened {
 /// When it cannot be read or is damaged.
 pub(crate) fn image(path: &Path) -> Result<Tree<Entry>, Error> {
     let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
-    image::read(&bytes).map_err(|error| refused(error, path))
+    composefs::read(&bytes).map_err(|error| refused(error, path))
 }
 
 fn image_alone(path: &Path) -> Result<Opened, Error> {
     let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
-    let tree = image::read_canonical(&bytes).map_err(|error| refused(error, path))?;
+    let tree = composefs::read_canonical(&bytes).map_err(|error| refused(error, path))?;
     let blobs = BTreeMap::from([("module.cfs".to_owned(), blob(&bytes))]);
     Ok(one(Form::Image, Module { blobs, ..Module::of(None, verity::digest(&bytes), tree) }))
 }
@@ -274,11 +274,11 @@ impl Module {
 
 /// An image or archive that cannot be read for what it is was damaged or forged, unless the system did not
 /// give its bytes, or the memory for them.
-fn refused(error: composer::Error, path: &Path) -> Error {
-    use composer::Error as E;
+fn refused(error: image::Error, path: &Path) -> Error {
+    use image::Error as E;
     match &error {
-        E::Io { .. } | E::Host(_) | E::Image(image::ImageError::NoMemory { .. }) => error.into(),
-        E::Image(image::ImageError::Memory { .. }) => {
+        E::Host(_) | E::Image(composefs::ImageError::NoMemory { .. }) => error.into(),
+        E::Image(composefs::ImageError::Memory { .. }) => {
             Error::outside(error.to_string()).hint("give it more memory: images are read as a whole")
         }
         E::Image(_) => Error::refused(format!("{} holds no image as a build writes it", path.display()))

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use composer::archive::{self, Objects, Parts, Place, Plan, Spool, Targets};
 use composer::scan::Source;
-use composer::seal::{self, DigestCache, ObjectSink};
-use composer::store::Store;
-use composer::tree::Tree;
-use composer::{image, verity};
+use composer::seal::{self, DigestCache};
 use host::{Links, Pinned};
+use image::archive::{self, Parts, Place, Plan, Spool, Targets};
+use image::object::{ObjectSink, Objects};
+use image::store::Store;
+use image::tree::Tree;
+use image::{composefs, verity};
 use model::observe::{Event, Observer, Unit};
 use model::package::Package;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -111,7 +112,7 @@ pub(crate) fn write(
     let again = shipment.fingerprint.contents().again(&shipment.tree);
     let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), ui)?;
     shipment.fingerprint.contents().check(&again, &sealed)?;
-    let image = image::write(&sealed)?;
+    let image = composefs::write(&sealed)?;
     let composefs = verity::digest(&image);
     let fingerprint = shipment.fingerprint.digest_with(&composefs);
 
@@ -196,7 +197,7 @@ pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
     let mut seen = vec![false; counts.len()];
     let mut size = 0;
     for (_, id, node) in tree.walk() {
-        if let composer::tree::Kind::Regular(source) = &node.kind
+        if let image::tree::Kind::Regular(source) = &node.kind
             && !std::mem::replace(&mut seen[id.index()], true)
         {
             size = source.size().saturating_add(size);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use builder::dpkg::{Alternative, Database, Diversion, Installed};
 use composer::scan::Source;
-use composer::tree::{Kind, NodeId, Tree};
+use image::tree::{Kind, NodeId, Tree};
 use model::package::{Package, PackageRequest};
 use model::path::json::keys;
 use model::{ImagePath, Manifest};

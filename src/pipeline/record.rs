@@ -11,7 +11,7 @@ use std::path::Path;
 use builder::apt::Resolution;
 use clap::ValueEnum;
 use composer::scan::Source;
-use composer::tree::{Kind, Mtime, NodeId, Stat, Tree};
+use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::path::escape;
 use model::rules::Rules;
 use model::words::shortened;

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use composer::scan::Source;
-use composer::tree::{Kind, Tree};
 use host::room;
+use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::observe::{Event, Observer};
 

@@ -9,7 +9,7 @@ use builder::dpkg::Database;
 use builder::rootfs::deb::Listing;
 use builder::rootfs::{self, Explanation, Mode, Options, Record};
 use composer::scan::Source;
-use composer::tree::Tree;
+use image::tree::Tree;
 use model::observe::{Event, Observer};
 use model::path::json::keys;
 use model::{Diagnostic, Digest, Epoch, Manifest, Severity};

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use builder::scrub::{self, Candidate, Copies, Look, Outcome, Rule};
 use composer::scan::Source;
-use composer::tree::{Kind, NodeId, Tree};
+use image::tree::{Kind, NodeId, Tree};
 use model::observe::{Event, Observer};
 use model::{Epoch, ImagePath};
 use serde::Serialize;
@@ -150,7 +150,7 @@ fn apply_rule(tree: &mut Tree<Source>, path: &ImagePath, id: NodeId, rule: &Rule
     let outcome = outcome.map_err(|error| Error::input(format!("cannot scrub {path}")).because(&error))?;
     match outcome {
         Outcome::Dropped => Ok(tree.remove(path)),
-        Outcome::Replaced(content) => Ok(tree.replace_content(path, content)),
+        Outcome::Replaced(content) => Ok(tree.replace_content(path, Source::Bytes(content.into()))),
         Outcome::Unchanged => Ok(false),
     }
 }

@@ -1,7 +1,7 @@
 //! Shipped files that may be secrets which no scrub rule knows.
 
 use builder::scrub;
-use composer::tree::Kind;
+use image::tree::Kind;
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::pipeline::carve::Carved;

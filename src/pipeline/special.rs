@@ -4,7 +4,7 @@
 //! Such a root file system may come from anybody, and its modes ship as they are. From packages both are
 //! Debian's decision, so that nothing is asked there.
 
-use composer::tree::{Kind, Node};
+use image::tree::{Kind, Node};
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::pipeline::carve::Carved;

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 
-use composer::tree::Kind;
 use host::{Dir, Links};
+use image::tree::Kind;
 use model::{Digest, VerityDigest};
 use oci::layout::{self, Written};
 

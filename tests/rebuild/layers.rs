@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use composer::{archive, diff, image, verity};
+use image::{archive, composefs, diff, verity};
 use model::Arch;
 use oci::layout::{self, Artifact, Blob, Content, StoredBlob};
 use oci::media;
@@ -236,11 +236,11 @@ fn a_filter_that_came_out_differently_is_blamed_also_by_the_layout_alone() {
 
 /// An image that holds the same and is not the same: one byte that no reader of the tree looks at.
 fn other_image(bytes: &[u8]) -> Vec<u8> {
-    let tree = image::read(bytes).unwrap();
+    let tree = composefs::read(bytes).unwrap();
     for at in 0..bytes.len() {
         let mut other = bytes.to_vec();
         other[at] ^= 1;
-        if image::read(&other).is_ok_and(|read| diff::compare(&tree, &read).is_empty()) {
+        if composefs::read(&other).is_ok_and(|read| diff::compare(&tree, &read).is_empty()) {
             return other;
         }
     }

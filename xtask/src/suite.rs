@@ -37,8 +37,8 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
 }
 
 /// One feature turns on the tests that need peers and root, in every crate that has such tests.
-const FEATURES: &str =
-    "peer-tests,module-builder-builder/peer-tests,module-builder-composer/peer-tests,module-builder-oci/peer-tests";
+const FEATURES: &str = "peer-tests,module-builder-image/peer-tests,module-builder-builder/peer-tests,\
+                        module-builder-composer/peer-tests,module-builder-oci/peer-tests";
 
 fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use composer::seal::Sealed;
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Digest, VerityDigest};
 
 use crate::Outcome;

@@ -14,13 +14,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use composer::archive::{self, Parts, Plan, Targets};
 use composer::filter::Filter;
 use composer::scan::{self, Options, Source};
 use composer::seal::{self, Sealed};
-use composer::store::Store;
-use composer::tree::Tree;
-use composer::{image, verity};
+use image::archive::{self, Parts, Plan, Targets};
+use image::store::Store;
+use image::tree::Tree;
+use image::{composefs, verity};
 use model::observe::Silent;
 use model::rules::Rules;
 use model::{Epoch, Manifest};
@@ -102,7 +102,7 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     let directory = host::Dir::open(out)?;
     let store = Store::create(directory.directory_or_new("objects", 0o755)?)?;
     let sealed = timed("seal", || Ok(seal::seal(tree, &[&store], None, &Silent)?))?;
-    let image = timed("image", || Ok(image::write(&sealed)?))?;
+    let image = timed("image", || Ok(composefs::write(&sealed)?))?;
     let digest = verity::digest(&image);
     fs::write(out.join("module.cfs"), &image)?;
     fs::write(out.join("sha256"), sums(&sealed))?;
@@ -124,7 +124,7 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
 fn sums(tree: &Tree<Sealed>) -> Vec<u8> {
     let mut text = Vec::new();
     for (path, _, node) in tree.walk() {
-        if let composer::tree::Kind::Regular(file) = &node.kind {
+        if let image::tree::Kind::Regular(file) = &node.kind {
             let _ = writeln!(text, "{}  {path}", file.sha256);
         }
     }
@@ -134,7 +134,7 @@ fn sums(tree: &Tree<Sealed>) -> Vec<u8> {
 fn digest(root: &Path) -> Outcome {
     let tree = scanned(root)?;
     let measured = timed("seal", || Ok(seal::measure(tree, &Silent)?))?;
-    let image = timed("image", || Ok(image::write(&measured)?))?;
+    let image = timed("image", || Ok(composefs::write(&measured)?))?;
     println!("digest {}", verity::digest(&image));
     Ok(())
 }
@@ -143,7 +143,7 @@ fn write_image(runs: usize) -> Outcome {
     let tree = generate::sealed()?;
     println!("names {}", tree.walk().count());
     for _ in 0..runs {
-        let image = timed("image", || Ok(image::write(&tree)?))?;
+        let image = timed("image", || Ok(composefs::write(&tree)?))?;
         println!("bytes {}", image.len());
     }
     Ok(())

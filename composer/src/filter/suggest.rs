@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use image::tree::{NodeId, Tree};
 use model::ImagePath;
 use model::rules::Field;
 
@@ -12,7 +13,6 @@ use super::automaton::Automaton;
 use super::glob::Glob;
 use super::report::{List, Report, RuleRef};
 use super::{Filter, resolve, walk};
-use crate::tree::{NodeId, Tree};
 
 /// The most suggestions for one rule.
 const MAX_SUGGESTIONS: usize = 3;

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat};
 use model::rules::{Field, Origin, Rule, Rules};
 use model::{ImagePath, Pattern};
 use proptest::prelude::*;
 use testkit::Random;
 
 use super::*;
-use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat};
 
 fn path(text: &str) -> ImagePath {
     ImagePath::new(text).unwrap()

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map;
 
+use image::tree::{Entries, Kind, Node, NodeId, Tree};
 use model::ImagePath;
 
 use super::automaton::{Automaton, Fault, Mark, Runner, Text, WORK};
@@ -9,7 +10,6 @@ use super::owned::Place;
 use super::report::{Amount, List, Note, Report, RuleRef, RuleReport};
 use super::{Content, Filter, Selection};
 use crate::error::Error;
-use crate::tree::{Entries, Kind, Node, NodeId, Tree};
 
 /// A directory that is being walked.
 struct Frame<'t> {

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use image::tree::{Kind, NodeId};
 use model::ImagePath;
 
 use super::elf::{self, Elf, Machine};
 use super::read_small;
 use super::world::{Reach, World, best};
 use crate::error::Error;
-use crate::tree::{Kind, NodeId};
 
 /// The largest file of `ld.so.conf` that is read.
 const CONF_LIMIT: u64 = 64 << 10;

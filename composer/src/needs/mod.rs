@@ -15,9 +15,10 @@ use model::path::escape;
 
 pub use world::{Reach, World};
 
+use image::tree::{Kind, Node, Tree};
+
 use crate::error::Error;
 use crate::scan::Source;
-use crate::tree::{Kind, Node, Tree};
 use libraries::Libraries;
 use text::Program;
 

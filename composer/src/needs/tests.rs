@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
+use image::tree::{Entries, Mtime, NodeId, Stat};
 use testkit::elf::build;
 
 use super::*;
-use crate::tree::{Entries, Mtime, NodeId, Stat};
 
 /// A tree of directories (`path/`), links and files; parents are made.
 fn tree(files: &[(&str, Kind<Source>)]) -> Tree<Source> {

@@ -1,9 +1,9 @@
 //! Where a path leads in the whole tree, and whether everything on the way is there on the node.
 
+use image::tree::{Kind, NodeId, Tree};
 use model::ImagePath;
 
 use crate::scan::Source;
-use crate::tree::{Kind, NodeId, Tree};
 
 /// How many links one path may pass through, as in Linux.
 const MAX_LINKS: u32 = 40;

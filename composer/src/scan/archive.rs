@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::ImagePath;
 use model::path::escape;
 use tar::{EntryType, Header};
@@ -19,7 +20,6 @@ use super::header::{self, Member};
 use super::pax::Records;
 use super::{ArchiveFault, ArchiveFile, Options, Source};
 use crate::Error;
-use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 
 const BLOCK: u64 = 512;
 /// The largest extended header: pax records or a long name. A few 64 KiB attributes fit.
@@ -63,8 +63,8 @@ impl From<ArchiveFault> for Failure {
     }
 }
 
-impl From<crate::tree::TreeError> for Failure {
-    fn from(error: crate::tree::TreeError) -> Self {
+impl From<image::tree::TreeError> for Failure {
+    fn from(error: image::tree::TreeError) -> Self {
         Self::Error(error.into())
     }
 }

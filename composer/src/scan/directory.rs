@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::{Dir, Links, memory};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, FileType, RawDir};
 use rustix::io::Errno;
@@ -15,7 +16,6 @@ use rustix::io::Errno;
 use super::source::{Folder, gone};
 use super::{HostFile, Options, Source, XattrFilter};
 use crate::Error;
-use crate::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
 
 /// How many directories are listed before their entries are put into the tree, while the next as
 /// many are listed. It bounds what is in memory twice; the result does not depend on it.

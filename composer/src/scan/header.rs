@@ -1,12 +1,12 @@
 //! The header of one archive member, with all its extensions applied.
 
+use image::tree::{Mtime, Stat, Xattrs};
 use model::ImagePath;
 use tar::{EntryType, Header};
 
 use super::acl;
 use super::pax::Records;
 use super::{ArchiveFault, Options};
-use crate::tree::{Mtime, Stat, Xattrs};
 
 /// The longest path of a member, as `PATH_MAX` of Linux.
 const MAX_PATH: u64 = 4096;

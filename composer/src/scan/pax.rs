@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use image::tree::Mtime;
+
 use super::ArchiveFault;
-use crate::tree::Mtime;
 
 /// Records by key. An empty value stands for "as if it were not there", as POSIX has it.
 #[derive(Debug, Default)]

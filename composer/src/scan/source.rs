@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::{Dir, Links};
+use image::identity::Identity;
+use image::object::Origin;
+use image::tree::Mtime;
 use rustix::fs::Stat;
 
-use super::identity::{Identity, of, of_open, time};
 use crate::Error;
-use crate::tree::Mtime;
 
 /// An archive that is held open, so that its contents can be read after the scan by any thread.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl ArchiveFile {
     /// # Errors
     /// [`Error::NotARootfs`] when it is no regular file.
     pub fn new(path: PathBuf, file: File) -> Result<Self, Error> {
-        match of_open(&file, 0, 0) {
+        match Identity::of_open(&file, 0, 0) {
             Some(seen) => Ok(Self { path, file, seen }),
             None => Err(Error::NotARootfs { path }),
         }
@@ -52,13 +53,13 @@ impl ArchiveFile {
     }
 
     /// Fails when somebody has written to the file since it was opened.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.is_as_seen() { Ok(()) } else { Err(Error::ChangedMeanwhile { path: self.path.clone() }) }
+    pub(super) fn check(&self) -> Result<(), image::Error> {
+        if self.is_as_seen() { Ok(()) } else { Err(image::Error::ChangedMeanwhile { path: self.path.clone() }) }
     }
 
     fn is_as_seen(&self) -> bool {
         let Ok(stat) = rustix::fs::fstat(&self.file) else { return false };
-        let Some(now) = of(&stat, 0, 0) else { return false };
+        let Some(now) = Identity::of(&stat, 0, 0) else { return false };
         // A cache entry that another build replaces loses its name, which is a change of the inode and
         // none of the content: this process holds it open, and nobody else comes to it any more.
         let changed = if stat.st_nlink == 0 { self.seen.changed } else { now.changed };
@@ -99,7 +100,7 @@ struct Seen {
 
 impl Seen {
     fn of(stat: &Stat) -> Option<Self> {
-        Some(Self { device: stat.st_dev, inode: stat.st_ino, changed: time(stat.st_ctime, stat.st_ctime_nsec)? })
+        Some(Self { device: stat.st_dev, inode: stat.st_ino, changed: Mtime::new(stat.st_ctime, stat.st_ctime_nsec)? })
     }
 }
 
@@ -130,7 +131,7 @@ impl HostFile {
         self.folder.shown(&self.name)
     }
 
-    fn open(&self) -> Result<File, Error> {
+    fn open(&self) -> Result<File, image::Error> {
         let path = self.folder.path.join(&*self.name);
         // No link is followed and nothing waits: what has taken the file's place is not the file.
         let (file, stat) = self.folder.root.known_file(path, Links::Refuse).map_err(gone)?;
@@ -140,7 +141,7 @@ impl HostFile {
     /// Fails when the open file is no longer what the scan saw.
     fn check(&self, file: &File) -> Result<(), Error> {
         let stat = rustix::fs::fstat(file).map_err(|errno| Error::io("stat", &self.path())(errno.into()))?;
-        if Seen::of(&stat) == Some(self.seen) { Ok(()) } else { Err(self.changed()) }
+        if Seen::of(&stat) == Some(self.seen) { Ok(()) } else { Err(self.changed().into()) }
     }
 
     /// What is at the path now, if it is what the scan saw.
@@ -150,20 +151,20 @@ impl HostFile {
         (Seen::of(&found) == Some(self.seen)).then_some(found)
     }
 
-    fn changed(&self) -> Error {
-        Error::ChangedMeanwhile { path: self.path() }
+    fn changed(&self) -> image::Error {
+        image::Error::ChangedMeanwhile { path: self.path() }
     }
 }
 
 /// What it means that something which a scan saw cannot be opened.
-pub(super) fn gone(error: host::Error) -> Error {
+pub(super) fn gone(error: host::Error) -> image::Error {
     match &error {
-        host::Error::Place { path, .. } => Error::ChangedMeanwhile { path: path.clone() },
+        host::Error::Place { path, .. } => image::Error::ChangedMeanwhile { path: path.clone() },
         // The second is what opening a socket gives.
         host::Error::Io { path, source, .. }
             if error.is_not_found() || source.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) =>
         {
-            Error::ChangedMeanwhile { path: path.clone() }
+            image::Error::ChangedMeanwhile { path: path.clone() }
         }
         _ => error.into(),
     }
@@ -266,43 +267,6 @@ impl Source {
         }
     }
 
-    /// The identity of the content now; none where it is in memory, or where it is no longer what the scan
-    /// saw.
-    #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Bytes(_) => None,
-            Self::File { file, size } => of(&file.stat()?, 0, *size),
-            Self::Range { archive, offset, size } => {
-                archive.is_as_seen().then_some(Identity { offset: *offset, size: *size, ..archive.seen })
-            }
-        }
-    }
-
-    /// The file of the host that holds the content, if it still has this identity.
-    ///
-    /// # Errors
-    /// When it has another, or cannot be opened.
-    pub(crate) fn reopen(&self, identity: &Identity) -> Result<File, Error> {
-        let (file, now) = match self {
-            Self::Bytes(_) => return Err(self.changed()),
-            Self::File { file, size } => {
-                let open = file.open()?;
-                let now = of_open(&open, 0, *size);
-                (open, now)
-            }
-            Self::Range { archive, .. } => {
-                (archive.file.try_clone().map_err(Error::io("open", &archive.path))?, self.identity())
-            }
-        };
-        if now == Some(*identity) { Ok(file) } else { Err(self.changed()) }
-    }
-
-    /// Says that the content is no longer what it was.
-    pub(crate) fn changed(&self) -> Error {
-        Error::ChangedMeanwhile { path: self.name() }
-    }
-
     /// The regular file at `path` as it is now.
     #[cfg(test)]
     pub(crate) fn of_file(path: &Path) -> Self {
@@ -323,6 +287,41 @@ impl Source {
     }
 }
 
+impl Origin for Source {
+    fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::File { file, size } => Identity::of(&file.stat()?, 0, *size),
+            Self::Range { archive, offset, size } => {
+                archive.is_as_seen().then_some(Identity { offset: *offset, size: *size, ..archive.seen })
+            }
+        }
+    }
+
+    fn reopen(&self, identity: &Identity) -> Result<File, image::Error> {
+        let (file, now) = match self {
+            Self::Bytes(_) => return Err(self.changed()),
+            Self::File { file, size } => {
+                let open = file.open()?;
+                let now = Identity::of_open(&open, 0, *size);
+                (open, now)
+            }
+            Self::Range { archive, .. } => {
+                (archive.file.try_clone().map_err(host::Error::io("open", &archive.path))?, self.identity())
+            }
+        };
+        if now == Some(*identity) { Ok(file) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> image::Error {
+        image::Error::ChangedMeanwhile { path: self.name() }
+    }
+
+    fn shared(&self) -> Arc<dyn Origin> {
+        Arc::new(self.clone())
+    }
+}
+
 /// The content of a [`Source`], open for reading from its beginning.
 #[derive(Debug)]
 pub struct Content<'a>(Stream<'a>);
@@ -339,12 +338,12 @@ impl Content<'_> {
     /// neither the old content nor the new one.
     ///
     /// # Errors
-    /// [`Error::ChangedMeanwhile`].
+    /// [`image::Error::ChangedMeanwhile`].
     pub fn check(&self) -> Result<(), Error> {
         match &self.0 {
             Stream::Bytes(_) => Ok(()),
             Stream::File { open, file } => file.check(open),
-            Stream::Range(range) => range.archive.check(),
+            Stream::Range(range) => Ok(range.archive.check()?),
         }
     }
 }
@@ -434,7 +433,7 @@ mod tests {
         assert_eq!(range(2, 3).read(100).unwrap(), b"234");
         assert_eq!(range(0, 10).read(10).unwrap(), b"0123456789");
         assert!(matches!(range(0, 10).read(9), Err(Error::TooLarge { size: 10, limit: 9, .. })));
-        assert!(matches!(range(8, 3).read(9), Err(Error::Io { .. })));
+        assert!(matches!(range(8, 3).read(9), Err(Error::Host(host::Error::Io { .. }))));
     }
 
     #[test]
@@ -458,7 +457,7 @@ mod tests {
         }
         let Source::File { file, .. } = Source::of_file(&path) else { panic!("it is a file") };
         let shrunk = Source::File { file, size: 20 };
-        assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Io { .. })));
+        assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Host(host::Error::Io { .. }))));
     }
 
     #[test]
@@ -473,9 +472,9 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&path, b"0123456789").unwrap();
         assert!(range.identity().is_none());
-        assert!(matches!(range.read(9), Err(Error::ChangedMeanwhile { .. })));
+        assert!(matches!(range.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
         assert_eq!(open.read(&mut [0; 9]).unwrap(), 3);
-        assert!(matches!(open.check(), Err(Error::ChangedMeanwhile { .. })));
+        assert!(matches!(open.check(), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
     }
 
     #[test]
@@ -508,7 +507,7 @@ mod tests {
             assert!(source.identity().is_some());
             std::thread::sleep(std::time::Duration::from_millis(20));
             change();
-            assert!(matches!(source.read(9), Err(Error::ChangedMeanwhile { .. })));
+            assert!(matches!(source.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
             assert!(source.positioned().is_err() && source.identity().is_none());
         };
         change(&|| fs::write(&path, b"123").unwrap());
@@ -530,6 +529,6 @@ mod tests {
         let source = Source::of_file(&path);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(source.read(9), Err(Error::ChangedMeanwhile { .. })));
+        assert!(matches!(source.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
     }
 }

@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use image::identity::Identity;
+use image::tree::Mtime;
 use model::{Digest, VerityDigest};
 
 use crate::error::Error;
-use crate::scan::Identity;
-use crate::tree::Mtime;
 
 const MAGIC: [u8; 8] = *b"mbdigest";
 const VERSION: u32 = 1;
@@ -166,7 +166,7 @@ fn directory_of(path: &Path) -> &Path {
 /// The time by the clock that gives files their times: that of a file which is made now.
 fn now(directory: &Path) -> Result<Mtime, Error> {
     let file = tempfile::tempfile_in(directory).map_err(Error::io("create a file in", directory))?;
-    let identity = crate::scan::identity_of_open(&file, 0, 0);
+    let identity = Identity::of_open(&file, 0, 0);
     identity.map(|identity| identity.changed).ok_or_else(|| Error::io("stat", directory)(io::ErrorKind::Other.into()))
 }
 

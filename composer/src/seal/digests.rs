@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use image::composefs::{INLINE_LIMIT, Stored};
+use image::verity::{Both, Hasher};
 use model::VerityDigest;
 
 use super::{Known, Measured, Sealed};
-use crate::image::{INLINE_LIMIT, Stored};
-use crate::verity::{Both, Hasher};
 
 /// The digests of a content that comes in pieces.
 pub(super) trait Digests: Send + Sized {

@@ -6,14 +6,16 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use image::composefs::{INLINE_LIMIT, Stored};
+use image::identity::Identity;
+use image::object::{LargeObject, ObjectSink, Origin};
 use model::VerityDigest;
 use model::observe::{Event, Observer};
 
 use super::digests::Digests;
-use super::{DigestCache, Job, LargeObject, ObjectSink};
+use super::{DigestCache, Job, Known};
 use crate::error::Error;
-use crate::image::{INLINE_LIMIT, Stored};
-use crate::scan::{Content, Identity, Source};
+use crate::scan::Content;
 
 /// Files below this size, in bytes, are read into one buffer. The others are streamed in chunks of
 /// this size, of which a huge file has two in memory.
@@ -88,7 +90,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
         }
         let file = read()?;
         if let Some(known) = D::to_remember(&file) {
-            self.sinks.iter().for_each(|sink| sink.remember(&known, identity.size, cache));
+            self.remember_kept(&known, identity.size, cache);
             // Only what was the same before and after it was read is sure to be what was read.
             if job.source.identity() == Some(identity) {
                 cache.remember(&identity, &known);
@@ -97,18 +99,30 @@ impl<'a, D: Digests> Sealer<'a, D> {
         Ok(file)
     }
 
+    /// Whether every sink can do without the content: it can get it later, or has it, as the cache knows.
     fn is_adopted(
         &self,
         digest: &VerityDigest,
-        source: (&Source, &Identity),
+        (origin, identity): (&dyn Origin, &Identity),
         cache: &DigestCache,
     ) -> Result<bool, Error> {
         for sink in self.sinks {
-            if !sink.adopt(digest, source, cache)? {
+            // An object that somebody has written to since is none that the cache knows.
+            let is_kept = |object| cache.recall(&object).is_some_and(|known| known.verity == *digest);
+            if !sink.adopt(digest, origin, identity) && !sink.kept(digest, identity.size)?.is_some_and(is_kept) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Lets the cache know what the sinks have taken, so that it can be adopted the next time.
+    fn remember_kept(&self, known: &Known, size: u64, cache: &DigestCache) {
+        for sink in self.sinks {
+            if let Ok(Some(object)) = sink.kept(&known.verity, size) {
+                cache.remember_own(&object, known);
+            }
+        }
     }
 
     fn small(&self, job: &Job<'_>, size: usize, buffer: &mut [u8]) -> Result<D::File, Error> {
@@ -178,7 +192,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 fn write_all(objects: &mut [Box<dyn LargeObject + '_>], chunk: &[u8]) -> Result<(), Error> {
-    objects.iter_mut().try_for_each(|object| object.write(chunk))
+    Ok(objects.iter_mut().try_for_each(|object| object.write(chunk))?)
 }
 
 /// A file that is read in chunks.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Mutex;
 
+use image::object::LargeObject;
+use image::tree::{Mtime, Node, Stat};
 use model::observe::Silent;
 
 use super::sealer::{CHUNK, HUGE};
 use super::*;
-use crate::tree::{Mtime, Node, Stat};
 
 /// Keeps objects in memory and counts how often each came.
 #[derive(Default)]
@@ -26,12 +27,12 @@ impl Memory {
 }
 
 impl ObjectSink for Memory {
-    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
+    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), image::Error> {
         self.keep(digest, content);
         Ok(())
     }
 
-    fn large(&self, _size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
+    fn large(&self, _size: u64) -> Result<Box<dyn LargeObject + '_>, image::Error> {
         Ok(Box::new(Growing(self, Vec::new())))
     }
 }
@@ -39,12 +40,12 @@ impl ObjectSink for Memory {
 struct Growing<'a>(&'a Memory, Vec<u8>);
 
 impl LargeObject for Growing<'_> {
-    fn write(&mut self, chunk: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, chunk: &[u8]) -> Result<(), image::Error> {
         self.1.extend_from_slice(chunk);
         Ok(())
     }
 
-    fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), Error> {
+    fn finish(self: Box<Self>, digest: &VerityDigest) -> Result<(), image::Error> {
         self.0.keep(digest, &self.1);
         Ok(())
     }
@@ -179,7 +180,10 @@ fn a_file_that_is_another_one_than_was_scanned_is_an_error_though_its_size_is_th
             std::thread::sleep(std::time::Duration::from_millis(20));
             change();
             let error = seal(tree, &[], None, &Silent).unwrap_err();
-            assert!(matches!(&error, Error::ChangedMeanwhile { .. }), "{size} {number}: {error:?}");
+            assert!(
+                matches!(&error, Error::Image(image::Error::ChangedMeanwhile { .. })),
+                "{size} {number}: {error:?}"
+            );
         }
     }
 }
@@ -215,7 +219,7 @@ fn measuring_gives_the_digests_that_sealing_gives() {
         };
         assert_eq!((measured.size, measured.verity, &measured.inline), (sealed.size, sealed.verity, &sealed.inline));
     }
-    assert_eq!(crate::image::write(&measured).unwrap(), crate::image::write(&sealed).unwrap());
+    assert_eq!(image::composefs::write(&measured).unwrap(), image::composefs::write(&sealed).unwrap());
 }
 
 mod remembered;

@@ -8,9 +8,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use composer::Tree;
 use composer::filter::{Filter, Selection};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat};
+use image::Tree;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat};
 use model::path::escape;
 use model::rules::{Field, Origin, Rule, Rules};
 use model::{ImagePath, Pattern};

@@ -5,10 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use composer::archive::{Parts, Plan, Spool, Targets};
-use composer::scan::{Identity, Source};
+use composer::scan::Source;
 use composer::seal::{DigestCache, Known, seal};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::archive::{Parts, Plan, Spool, Targets};
+use image::identity::Identity;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::Silent;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use oci::layout::{Artifact, Blob, Content};
@@ -54,17 +55,17 @@ impl Seeds<'_> {
         let directory = host::Dir::open(work.path())?;
         let spool = Spool::create(&directory)?;
         let sealed = seal(tree()?, &[&spool], None, &Silent)?;
-        let image = composer::image::write(&sealed)?;
+        let image = image::composefs::write(&sealed)?;
         self.put("read_image", "kinds", &image)?;
         let bare = seal(Tree::<Source>::new(stat()), &[], None, &Silent)?;
-        self.put("read_image", "empty", &composer::image::write(&bare)?)?;
+        self.put("read_image", "empty", &image::composefs::write(&bare)?)?;
         self.put("read_archive", "image", &image)?;
-        let digest = composer::verity::digest(&image);
+        let digest = image::verity::digest(&image);
         let parts = Parts { manifest: b"{\"name\":\"x\"}", image: &image, image_digest: &digest };
         let path = work.path().join("module.tar");
         let plan = Plan::new(&parts, &sealed, &spool, Epoch::from_seconds(1_700_000_000)?);
-        let tar = composer::archive::Place { directory: &directory, name: "module.tar" };
-        composer::archive::write(&plan, Targets { tar: Some(tar), packed: None })?;
+        let tar = image::archive::Place { directory: &directory, name: "module.tar" };
+        image::archive::write(&plan, Targets { tar: Some(tar), packed: None })?;
         let plain = fs::read(&path)?;
         self.put("read_archive", "tar", &plain)?;
         self.put("read_archive", "zst", &zstd::encode_all(plain.as_slice(), 3)?)

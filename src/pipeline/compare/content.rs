@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use composer::archive::{Opened, TarBytes};
-use composer::diff::{Aspect, Change, Difference};
-use composer::image::{Entry, Stored};
-use composer::tree::{Kind, Tree};
+use image::archive::{Opened, TarBytes};
+use image::composefs::{Entry, Stored};
+use image::diff::{Aspect, Change, Difference};
+use image::tree::{Kind, Tree};
 use model::ImagePath;
 use similar::TextDiff;
 

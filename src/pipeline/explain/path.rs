@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use composer::filter::{self, By, Verdict};
-use composer::image::Stored;
 use composer::scan::Source;
-use composer::tree::{Kind, Tree};
+use image::composefs::Stored;
+use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::path::json::keys;
 use model::rules::{Rule, Rules};

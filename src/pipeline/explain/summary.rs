@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{self, Amount, List, RuleRef};
-use composer::tree::Kind;
+use image::tree::Kind;
 use model::ImagePath;
 use model::rules::{Rule, Rules};
 use serde::Serialize;

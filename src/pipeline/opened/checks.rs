@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use composer::image::{self, Entry};
-use composer::tree::Tree;
-use composer::{archive, verity};
+use image::composefs::{self, Entry};
+use image::tree::Tree;
+use image::{archive, verity};
 use model::VerityDigest;
 
 use super::{REBUILD, refused};
@@ -30,7 +30,7 @@ pub(super) fn image(bytes: &[u8], claimed: VerityDigest, path: &Path) -> Result<
         ))
         .hint(REBUILD));
     }
-    Ok((image::read_canonical(bytes).map_err(|error| refused(error, path))?, composefs))
+    Ok((composefs::read_canonical(bytes).map_err(|error| refused(error, path))?, composefs))
 }
 
 /// `composefs.digest`, which has one form.

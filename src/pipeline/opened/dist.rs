@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use composer::archive::IMAGE_LIMIT;
 use host::{Dir, Links};
+use image::archive::IMAGE_LIMIT;
 use model::Epoch;
 
 use super::{

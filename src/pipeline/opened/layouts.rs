@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use composer::archive::{self, IMAGE_LIMIT};
 use host::Dir;
+use image::archive::{self, IMAGE_LIMIT};
 use model::{Digest, Epoch, VerityDigest};
 use oci::layout::{self, Blobs, Layout, StoredBlob};
 use oci::media::{self, annotation};

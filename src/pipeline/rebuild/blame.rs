@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use composer::diff;
+use image::diff;
 use oci::layout;
 use serde::Serialize;
 

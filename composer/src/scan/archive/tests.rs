@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+use image::tree::Xattrs;
 use proptest::prelude::*;
 use tar::Builder;
 
 use super::*;
-use crate::tree::Xattrs;
 
 fn header(kind: EntryType, mtime: u64) -> Header {
     let mut header = Header::new_gnu();

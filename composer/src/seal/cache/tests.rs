@@ -20,7 +20,7 @@ fn identity(number: u64) -> Identity {
 
 fn known(number: u64) -> Known {
     let bytes = number.to_be_bytes();
-    Known { sha256: Digest::of(&bytes), verity: crate::verity::digest(&bytes) }
+    Known { sha256: Digest::of(&bytes), verity: image::verity::digest(&bytes) }
 }
 
 /// A cache with 100 entries, written to `path`.

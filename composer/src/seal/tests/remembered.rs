@@ -4,10 +4,13 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use image::archive::Spool;
+use image::identity::Identity;
+use image::object::{LargeObject, Objects, Origin};
+use image::store::Store;
+
 use super::*;
-use crate::archive::{Objects, Spool};
 use crate::scan::{self, Options};
-use crate::store::Store;
 
 struct World {
     root: tempfile::TempDir,
@@ -67,16 +70,16 @@ impl World {
 struct Adopting(Memory);
 
 impl ObjectSink for Adopting {
-    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), Error> {
+    fn small(&self, digest: &VerityDigest, content: &[u8]) -> Result<(), image::Error> {
         self.0.small(digest, content)
     }
 
-    fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
+    fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, image::Error> {
         self.0.large(size)
     }
 
-    fn adopt(&self, _: &VerityDigest, _: (&Source, &Identity), _: &DigestCache) -> Result<bool, Error> {
-        Ok(true)
+    fn adopt(&self, _: &VerityDigest, _: &dyn Origin, _: &Identity) -> bool {
+        true
     }
 }
 
@@ -150,8 +153,8 @@ fn a_store_that_lost_an_object_gets_it_again_and_a_spool_takes_it_from_the_sourc
     assert!(found == fs::read(world.file("f4")).unwrap());
     spool.check_sources().unwrap();
     fs::write(world.file("f4"), "now something else").unwrap();
-    assert!(matches!(spool.check_sources(), Err(Error::ChangedMeanwhile { .. })));
-    assert!(matches!(spool.locate(&file.verity, file.size), Err(Error::ChangedMeanwhile { .. })));
+    assert!(matches!(spool.check_sources(), Err(image::Error::ChangedMeanwhile { .. })));
+    assert!(matches!(spool.locate(&file.verity, file.size), Err(image::Error::ChangedMeanwhile { .. })));
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use composer::image::{Entry, Stored};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
-use composer::verity;
+use image::composefs::{Entry, Stored};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
+use image::verity;
 use model::VerityDigest;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags, makedev};
 

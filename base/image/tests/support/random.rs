@@ -1,7 +1,7 @@
 //! Random trees that lean towards the edges of the format.
 
-use composer::image::Entry;
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
+use image::composefs::Entry;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
 use model::VerityDigest;
 use testkit::Random;
 

@@ -4,7 +4,7 @@
 //! `objects/xx/<62 hex>`, sorted by digest. It is plain ustar: mode 0644 and 0755, owner 0:0 without
 //! names, one time for all. Same content, same bytes.
 //!
-//! A [`Spool`] takes the objects during the one read of [`crate::seal`]; a [`Plan`] knows where every
+//! A [`Spool`] takes the objects during the one read of each file; a [`Plan`] knows where every
 //! byte of the archive comes from; [`write`] writes it, plain and compressed, from one reading.
 //! [`check`] reads an archive from outside, [`open`] one whose contents are wanted.
 
@@ -15,11 +15,7 @@ mod read;
 mod spool;
 mod stream;
 mod target;
-
 mod write;
-
-use std::fs::File;
-use std::sync::Arc;
 
 use model::VerityDigest;
 
@@ -47,24 +43,6 @@ const BLOCK: u64 = 512;
 #[must_use]
 pub fn digest_file(digest: &VerityDigest) -> String {
     format!("{digest}\n")
-}
-
-/// Where an object's bytes lie: in a file, from an offset on.
-#[derive(Debug, Clone)]
-pub struct Extent {
-    /// The file.
-    pub file: Arc<File>,
-    /// The offset of the first byte.
-    pub offset: u64,
-}
-
-/// Gives the objects that an archive is made of.
-pub trait Objects: Sync {
-    /// Where the object of this name and size lies.
-    ///
-    /// # Errors
-    /// When it is not there, or has another size.
-    fn locate(&self, digest: &VerityDigest, size: u64) -> Result<Extent, Error>;
 }
 
 /// The bytes of a tar file, and where its entries begin.

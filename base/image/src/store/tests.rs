@@ -143,6 +143,28 @@ fn what_a_killed_build_left_is_removed_and_what_a_living_one_uses_stays() {
 }
 
 #[test]
+fn many_threads_and_builds_put_objects_into_a_new_store_at_once() {
+    for round in 0..20_u32 {
+        let root = tempfile::tempdir().unwrap();
+        let stores = [create(root.path()), create(root.path())];
+        std::thread::scope(|scope| {
+            for thread in 0..8_usize {
+                let store = &stores[thread % 2];
+                scope.spawn(move || {
+                    for number in 0..64_u32 {
+                        put(store, &[round, number].map(u32::to_le_bytes).concat());
+                    }
+                });
+            }
+        });
+        drop(stores);
+        for name in names(root.path()).iter().filter(|name| name.len() == 2) {
+            assert_eq!(root.path().join(name).metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+        }
+    }
+}
+
+#[test]
 fn an_unfinished_object_and_an_unfinished_store_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
     let store = create(root.path());

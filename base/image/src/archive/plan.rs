@@ -6,9 +6,10 @@ use std::path::Path;
 
 use model::{Epoch, VerityDigest};
 
-use super::{BLOCK, DIGEST, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file, padded};
+use super::{BLOCK, DIGEST, IMAGE, MANIFEST, OBJECTS, TarBytes, digest_file, padded};
+use crate::composefs::Stored;
 use crate::error::Error;
-use crate::seal::Sealed;
+use crate::object::Objects;
 use crate::tree::{Kind, Tree};
 
 /// What an archive holds besides the objects.
@@ -54,7 +55,7 @@ impl<'a> Plan<'a> {
     /// Lays out the archive of `parts` and of the objects that `tree` needs, which come from
     /// `objects`; every entry gets the time `epoch`.
     #[must_use]
-    pub fn new(parts: &Parts<'a>, tree: &Tree<Sealed>, objects: &'a dyn Objects, epoch: Epoch) -> Self {
+    pub fn new<C: Stored>(parts: &Parts<'a>, tree: &Tree<C>, objects: &'a dyn Objects, epoch: Epoch) -> Self {
         let mut plan = Self { entries: Vec::new(), boundaries: vec![0], objects, epoch };
         let digest = digest_file(parts.image_digest);
         plan.push(MANIFEST.into(), parts.manifest.len() as u64, Body::Bytes(parts.manifest));
@@ -181,12 +182,12 @@ pub(super) fn directories(before: Option<&VerityDigest>, next: &VerityDigest) ->
 }
 
 /// The objects of `tree`, each once, sorted by digest, with their sizes.
-fn needed(tree: &Tree<Sealed>) -> BTreeMap<VerityDigest, u64> {
+fn needed<C: Stored>(tree: &Tree<C>) -> BTreeMap<VerityDigest, u64> {
     let counts = tree.link_counts();
     tree.walk()
         .filter(|(_, id, _)| counts[id.index()] > 0)
         .filter_map(|(_, _, node)| match &node.kind {
-            Kind::Regular(sealed) if sealed.inline.is_none() => Some((sealed.verity, sealed.size)),
+            Kind::Regular(file) => file.verity().map(|digest| (*digest, file.size())),
             _ => None,
         })
         .collect()

@@ -42,7 +42,7 @@ fn forge(entries: &[Forged]) -> Vec<u8> {
 const OBJECT: [u8; 100] = [3; 100];
 
 fn small() -> Made {
-    make(&[OBJECT.to_vec()], 1)
+    make(&[OBJECT.to_vec()])
 }
 
 /// A good archive's entries, with one object.
@@ -188,11 +188,11 @@ fn digests_that_do_not_fit_are_refused() {
 #[test]
 fn an_image_that_is_written_in_another_way_is_refused() {
     let made = small();
-    let tree = crate::image::read(&made.image).unwrap();
+    let tree = crate::composefs::read(&made.image).unwrap();
     let other = (0..made.image.len()).find_map(|at| {
         let mut other = made.image.clone();
         other[at] ^= 1;
-        crate::image::read(&other).is_ok_and(|read| read == tree).then_some(other)
+        crate::composefs::read(&other).is_ok_and(|read| read == tree).then_some(other)
     });
     let other = other.unwrap();
     let mut entries = good(&made);
@@ -313,7 +313,7 @@ fn frame(bytes: &[u8], change: impl FnOnce(&mut zstd::bulk::Compressor<'_>)) -> 
 
 #[test]
 fn frames_that_are_not_the_writers_are_refused() {
-    let made = make(&[OBJECT.to_vec(), testkit::Random::from_environment().bytes(5 << 20)], 1);
+    let made = make(&[OBJECT.to_vec(), testkit::Random::from_environment().bytes(5 << 20)]);
     let good = packed(&made);
     let plain = std::fs::read(made.tar()).unwrap();
     assert_eq!(problem_of(&good), None);
@@ -412,5 +412,5 @@ fn a_reading_error_is_one_of_the_outside_world() {
             Err(std::io::Error::from_raw_os_error(5))
         }
     }
-    assert!(matches!(check(&mut Broken, Path::new("x")), Err(Error::Io { .. })));
+    assert!(matches!(check(&mut Broken, Path::new("x")), Err(Error::Host(host::Error::Io { .. }))));
 }

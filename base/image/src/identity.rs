@@ -27,27 +27,27 @@ pub struct Identity {
     pub size: u64,
 }
 
-/// The identity of a part of an open file.
-pub(crate) fn of_open(file: &File, offset: u64, size: u64) -> Option<Identity> {
-    of(&rustix::fs::fstat(file).ok()?, offset, size)
-}
-
-/// The identity of a part of a file that is what `stat` says; none when that is no regular file.
-pub(crate) fn of(stat: &Stat, offset: u64, size: u64) -> Option<Identity> {
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return None;
+impl Identity {
+    /// The identity of a part of an open file.
+    #[must_use]
+    pub fn of_open(file: &File, offset: u64, size: u64) -> Option<Self> {
+        Self::of(&rustix::fs::fstat(file).ok()?, offset, size)
     }
-    Some(Identity {
-        device: stat.st_dev,
-        inode: stat.st_ino,
-        file_size: u64::try_from(stat.st_size).ok()?,
-        modified: time(stat.st_mtime, stat.st_mtime_nsec)?,
-        changed: time(stat.st_ctime, stat.st_ctime_nsec)?,
-        offset,
-        size,
-    })
-}
 
-pub(super) fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> Option<Mtime> {
-    Some(Mtime { seconds, nanoseconds: nanoseconds.try_into().ok()? })
+    /// The identity of a part of a file that is what `stat` says; none when that is no regular file.
+    #[must_use]
+    pub fn of(stat: &Stat, offset: u64, size: u64) -> Option<Self> {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return None;
+        }
+        Some(Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            file_size: u64::try_from(stat.st_size).ok()?,
+            modified: Mtime::new(stat.st_mtime, stat.st_mtime_nsec)?,
+            changed: Mtime::new(stat.st_ctime, stat.st_ctime_nsec)?,
+            offset,
+            size,
+        })
+    }
 }

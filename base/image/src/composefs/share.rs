@@ -235,7 +235,7 @@ mod tests {
 
     use super::super::survey::Survey;
     use super::*;
-    use crate::image;
+    use crate::composefs;
     use crate::tree::{Kind, Mtime, Node, NodeId, Stat, Tree};
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
             [digest(1, 1), digest(1, 2), digest(1, 1), digest(2, 1), digest(1, 3), digest(1, 2), digest(1, 1)];
         let mut tree = Tree::new(stat());
         for (name, digest) in (b'p'..).zip(digests) {
-            let kind = Kind::Regular(image::Entry::Object { size: 100, digest });
+            let kind = Kind::Regular(composefs::Entry::Object { size: 100, digest });
             let id = tree.add(Node { stat: stat(), kind }).unwrap();
             tree.link(NodeId::ROOT, &[name], id).unwrap();
         }

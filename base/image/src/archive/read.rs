@@ -19,9 +19,10 @@ use super::fault::{FrameFault, Problem, field};
 use super::frames::cuts;
 use super::plan::{directories, header, object_name};
 use super::stream::Stream;
-use super::{BLOCK, DIGEST, Extent, IMAGE, MANIFEST, OBJECTS, Objects, TarBytes, digest_file};
+use super::{BLOCK, DIGEST, IMAGE, MANIFEST, OBJECTS, TarBytes, digest_file};
+use crate::composefs::{self, Entry, Stored};
 use crate::error::Error;
-use crate::image::{self, Entry, Stored};
+use crate::object::{Extent, Objects};
 use crate::tree::{Kind, Tree};
 use crate::verity;
 
@@ -79,7 +80,7 @@ pub struct Opened {
 /// Reads the plain or zstd-compressed archive that `input` gives, to its end; `path` is what it is called.
 ///
 /// # Errors
-/// [`Error::Archive`] or [`Error::Image`] when it is not exactly what a build writes, and [`Error::Io`] when
+/// [`Error::Archive`] or [`Error::Image`] when it is not exactly what a build writes, and [`Error::Host`] when
 /// it cannot be read.
 pub fn check(input: &mut dyn Read, path: &Path) -> Result<Archive, Error> {
     Reader::begin(input, path, None)?.read()
@@ -137,7 +138,7 @@ impl<'a> Reader<'a> {
         if found != expected {
             return Err(self.refuse(Problem::ImageDigest { expected, found }));
         }
-        let tree = image::read_canonical(&image)?;
+        let tree = composefs::read_canonical(&image)?;
         let needed = self.needed(&tree)?;
         let objects = self.objects(&needed)?;
         let epoch = self.end()?;

@@ -1,10 +1,7 @@
-//! Changes to a tree of sources: what scrubbing and normalising need.
-
-use std::sync::Arc;
+//! Changes to a tree: what scrubbing and normalising need.
 
 use model::{Epoch, ImagePath};
 
-use crate::scan::Source;
 use crate::tree::{Kind, Mtime, Tree};
 
 impl<C> Tree<C> {
@@ -24,16 +21,14 @@ impl<C> Tree<C> {
             node.stat.mtime = node.stat.mtime.min(latest);
         }
     }
-}
 
-impl Tree<Source> {
     /// Gives the regular file at `path` another content, for all of its hard links. Follows no link.
     /// Whether there is a regular file.
-    pub fn replace_content(&mut self, path: &ImagePath, bytes: impl Into<Arc<[u8]>>) -> bool {
+    pub fn replace_content(&mut self, path: &ImagePath, content: C) -> bool {
         let Some(id) = self.lookup(path) else { return false };
         match &mut self.node_mut(id).kind {
-            Kind::Regular(source) => {
-                *source = Source::Bytes(bytes.into());
+            Kind::Regular(old) => {
+                *old = content;
                 true
             }
             _ => false,
@@ -51,20 +46,20 @@ mod tests {
     #[test]
     fn names_contents_and_times_change_where_asked() {
         let time = |seconds, nanoseconds| Mtime { seconds, nanoseconds };
-        let mut tree: Tree<Source> = Tree::new(Stat::root_owned(0o755, time(100, 1)));
+        let mut tree: Tree<&str> = Tree::new(Stat::root_owned(0o755, time(100, 1)));
         let kind = Kind::Directory(Entries::new());
         let directory = tree.add(Node { stat: Stat::root_owned(0o755, time(-5, 7)), kind }).unwrap();
         tree.link(NodeId::ROOT, b"d", directory).unwrap();
-        let kind = Kind::Regular(Source::Bytes(b"old"[..].into()));
+        let kind = Kind::Regular("old");
         let file = tree.add(Node { stat: Stat::root_owned(0o644, time(101, 0)), kind }).unwrap();
         tree.link(directory, b"f", file).unwrap();
         tree.link(NodeId::ROOT, b"g", file).unwrap();
         let path = |text| ImagePath::new(text).unwrap();
 
-        assert!(tree.replace_content(&path("/d/f"), &b"new"[..]));
-        assert!(!tree.replace_content(&path("/d"), &b"new"[..]));
-        assert!(!tree.replace_content(&path("/x"), &b"new"[..]));
-        assert!(matches!(&tree.node(file).kind, Kind::Regular(source) if source.read(9).unwrap() == b"new"));
+        assert!(tree.replace_content(&path("/d/f"), "new"));
+        assert!(!tree.replace_content(&path("/d"), "new"));
+        assert!(!tree.replace_content(&path("/x"), "new"));
+        assert!(matches!(&tree.node(file).kind, Kind::Regular("new")));
 
         tree.clamp_times(Epoch::from_seconds(100).unwrap());
         let times: Vec<Mtime> = tree.walk().map(|(_, _, node)| node.stat.mtime).collect();

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use super::*;
-use crate::image::Entry;
+use crate::composefs::Entry;
 use crate::tree::{Entries, Stat};
 
 /// A small tree: `/etc/conf` (inline), `/usr/big` (an object) with the hard link `/usr/twin`, `/link`.
@@ -66,8 +66,8 @@ fn lines(differences: &[Difference]) -> Vec<String> {
 fn the_same_tree_has_no_difference_whatever_the_order_of_its_nodes() {
     assert!(after(|_| ()).is_empty());
     let sample = sample();
-    let image = crate::image::write(&sample.tree).unwrap();
-    let read = crate::image::read(&image).unwrap();
+    let image = crate::composefs::write(&sample.tree).unwrap();
+    let read = crate::composefs::read(&image).unwrap();
     assert!(compare(&sample.tree, &read).is_empty());
 }
 

@@ -9,7 +9,7 @@
 //! temporaries.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +17,11 @@ use std::sync::{Arc, OnceLock};
 
 use host::{Dir, Links, Scratch};
 use model::VerityDigest;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 
-use crate::archive::{Extent, Objects};
 use crate::error::Error;
-use crate::scan::{Identity, Source, identity_of};
-use crate::seal::{DigestCache, Known, LargeObject, ObjectSink};
+use crate::identity::Identity;
+use crate::object::{Extent, LargeObject, ObjectSink, Objects};
 use crate::verity;
 
 /// The beginning of the name of a directory for temporaries.
@@ -72,18 +71,47 @@ impl Store {
         if let Some(directory) = slot.get() {
             return Ok(directory);
         }
-        let opened = self.root.directory_or_new(format!("{first:02x}"), DIRECTORY_MODE)?;
+        let name = format!("{first:02x}");
+        let opened = match self.root.directory(&name, Links::Refuse) {
+            Err(error) if error.is_not_found() => self.new_directory(&name)?,
+            opened => opened?,
+        };
         Ok(slot.get_or_init(|| opened))
+    }
+
+    /// Makes a directory where only this build comes to, and puts it into its place: other threads, and other
+    /// builds, find it as it is to be or not at all.
+    fn new_directory(&self, name: &str) -> Result<Dir, Error> {
+        let temporary = self.unused_name();
+        self.scratch.dir().create_directory(&temporary, DIRECTORY_MODE)?;
+        match self.scratch.dir().rename_to_new(&temporary, &self.root, name) {
+            // Another one was faster; what was made goes with the directory for temporaries.
+            Err(host::Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            placed => placed?,
+        }
+        Ok(self.root.directory(name, Links::Refuse)?)
+    }
+
+    /// A name in the directory for temporaries.
+    fn unused_name(&self) -> String {
+        format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Whether the store holds something like an object of this name and size. Archives are made from
     /// the store, so what it holds is looked at before it is relied on.
     fn has(&self, digest: &VerityDigest, size: u64) -> Result<bool, Error> {
+        Ok(self.stat(digest, size)?.is_some())
+    }
+
+    /// What the system says of it, if it is that.
+    fn stat(&self, digest: &VerityDigest, size: u64) -> Result<Option<Stat>, Error> {
         let directory = self.directory(digest.as_bytes()[0])?;
-        let Some(stat) = directory.stat(name_of(digest))? else { return Ok(false) };
-        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-            && stat.st_mode & 0o7777 == OBJECT_MODE
-            && u64::try_from(stat.st_size) == Ok(size))
+        let found = directory.stat(name_of(digest))?;
+        Ok(found.filter(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_mode & 0o7777 == OBJECT_MODE
+                && u64::try_from(stat.st_size) == Ok(size)
+        }))
     }
 
     /// Whether the object that exists has this content. Comparing costs less than writing.
@@ -108,20 +136,13 @@ impl Store {
         verity::digest_of_file(&extent.file, size).map_err(Error::io("read", &self.object(digest)))
     }
 
-    /// The identity of the object's file.
-    fn identity(&self, digest: &VerityDigest, size: u64) -> Option<Identity> {
-        let directory = self.directory(digest.as_bytes()[0]).ok()?;
-        let stat = directory.stat(name_of(digest)).ok()??;
-        identity_of(&stat, 0, size)
-    }
-
     /// What the user calls the object.
     fn object(&self, digest: &VerityDigest) -> PathBuf {
         self.root.join(digest.object_path())
     }
 
     fn temporary(&self) -> Result<Temporary<'_>, Error> {
-        let name = format!("{:x}", self.next.fetch_add(1, Ordering::Relaxed));
+        let name = self.unused_name();
         let file = self.scratch.dir().create(&name, OBJECT_MODE)?;
         Ok(Temporary { store: self, file, name: Some(name) })
     }
@@ -142,21 +163,8 @@ impl ObjectSink for Store {
         temporary.name_it(digest)
     }
 
-    fn adopt(
-        &self,
-        digest: &VerityDigest,
-        (_, identity): (&Source, &Identity),
-        cache: &DigestCache,
-    ) -> Result<bool, Error> {
-        // An object that somebody has written to since is none that the cache knows.
-        let object = if self.has(digest, identity.size)? { self.identity(digest, identity.size) } else { None };
-        Ok(object.and_then(|object| cache.recall(&object)).is_some_and(|known| known.verity == *digest))
-    }
-
-    fn remember(&self, known: &Known, size: u64, cache: &DigestCache) {
-        if let Some(object) = self.identity(&known.verity, size) {
-            cache.remember_own(&object, known);
-        }
+    fn kept(&self, digest: &VerityDigest, size: u64) -> Result<Option<Identity>, Error> {
+        Ok(self.stat(digest, size)?.and_then(|stat| Identity::of(&stat, 0, size)))
     }
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {

@@ -8,12 +8,12 @@
     reason = "a panic is a failed test"
 )]
 
-#[path = "image_support/random.rs"]
+#[path = "support/random.rs"]
 mod random;
 
-use composer::image::{self, Entry, ImageError};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
-use composer::{Error, verity};
+use image::composefs::{self, Entry, ImageError};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::{Error, verity};
 use random::{Shape, random_tree};
 use testkit::Random;
 
@@ -30,7 +30,7 @@ fn put(tree: &mut Tree<Entry>, directory: NodeId, name: &[u8], kind: Kind<Entry>
 }
 
 fn refusal(tree: &Tree<Entry>) -> ImageError {
-    match image::write(tree) {
+    match composefs::write(tree) {
         Err(Error::Image(error)) => error,
         other => panic!("not refused: {:?}", other.map(|bytes| bytes.len())),
     }
@@ -65,15 +65,15 @@ fn what_is_written_reads_back_and_order_does_not_matter() {
     let mut written = 0;
     for _ in 0..200 {
         let tree = random_tree(&mut random, SHAPE);
-        let Ok(bytes) = image::write(&tree) else { continue };
+        let Ok(bytes) = composefs::write(&tree) else { continue };
         written += 1;
-        let read = image::read(&bytes).unwrap();
-        assert!(image::write(&read).unwrap() == bytes, "what was read gives another image");
-        assert!(image::read(&image::write(&read).unwrap()).unwrap() == read, "reading is not stable");
-        assert!(image::dump(&read).unwrap() == image::dump(&tree).unwrap(), "the tree changed");
+        let read = composefs::read(&bytes).unwrap();
+        assert!(composefs::write(&read).unwrap() == bytes, "what was read gives another image");
+        assert!(composefs::read(&composefs::write(&read).unwrap()).unwrap() == read, "reading is not stable");
+        assert!(composefs::dump(&read).unwrap() == composefs::dump(&tree).unwrap(), "the tree changed");
         let names = |tree: &Tree<Entry>| tree.walk().map(|(path, ..)| path).collect::<Vec<_>>();
         assert_eq!(names(&read), names(&tree));
-        assert!(image::write(&shuffled(&tree, &mut random)).unwrap() == bytes, "the order of making shows");
+        assert!(composefs::write(&shuffled(&tree, &mut random)).unwrap() == bytes, "the order of making shows");
     }
     assert!(written > 100, "only {written} trees could be written");
 }
@@ -90,7 +90,7 @@ fn a_tree_without_odd_attributes_reads_back_equal_node_by_node() {
     put(&mut tree, NodeId::ROOT, b"c", Kind::Regular(Entry::Inline(Box::from(&b"small"[..]))));
     put(&mut tree, NodeId::ROOT, b"d", Kind::BlockDevice(0x801));
     put(&mut tree, NodeId::ROOT, b"e", Kind::Fifo);
-    assert!(image::read(&image::write(&tree).unwrap()).unwrap() == tree);
+    assert!(composefs::read(&composefs::write(&tree).unwrap()).unwrap() == tree);
 }
 
 /// The digest of a small image that C `mkcomposefs` 1.0.8 confirmed: the format may not drift.
@@ -98,9 +98,9 @@ fn a_tree_without_odd_attributes_reads_back_equal_node_by_node() {
 fn the_format_is_pinned() {
     let mut tree = Tree::new(stat());
     put(&mut tree, NodeId::ROOT, b"file", Kind::Regular(Entry::Inline(Box::from(&b"content"[..]))));
-    let bytes = image::write(&tree).unwrap();
+    let bytes = composefs::write(&tree).unwrap();
     let dump = "/ 4096 40755 2 0 0 0 5.0 - - -\n/file 7 100755 1 0 0 0 5.0 - content -\n";
-    assert_eq!(String::from_utf8(image::dump(&tree).unwrap()).unwrap(), dump);
+    assert_eq!(String::from_utf8(composefs::dump(&tree).unwrap()).unwrap(), dump);
     assert_eq!(verity::digest(&bytes).hex(), "ed0763be8a7e2394118ac6547632c63a253082db49455c257ba4eb0cbc328f4f");
 }
 
@@ -142,16 +142,16 @@ fn what_no_image_can_hold_is_refused_by_name() {
 
 #[test]
 fn other_versions_and_flags_are_refused() {
-    let bytes = image::write(&Tree::<Entry>::new(stat())).unwrap();
+    let bytes = composefs::write(&Tree::<Entry>::new(stat())).unwrap();
     // Versions, flags, features, block size, checksum: a change of any is another format.
     for at in [0, 4, 8, 12, 16, 1024, 1028, 1032, 1036, 1037, 1064, 1104, 1120] {
         let mut other = bytes.clone();
         other[at] ^= 2;
-        let error = image::read(&other).unwrap_err().to_string();
+        let error = composefs::read(&other).unwrap_err().to_string();
         assert!(error.contains("composefs image"), "{at}: {error}");
     }
-    assert!(image::read(&[]).is_err());
-    assert!(image::read(&bytes[..bytes.len() - 1]).is_err());
+    assert!(composefs::read(&[]).is_err());
+    assert!(composefs::read(&bytes[..bytes.len() - 1]).is_err());
 }
 
 /// Thousands of damaged images: an error or a tree, soon, and never a panic.
@@ -162,7 +162,7 @@ fn damaged_images_never_panic() {
     let mut accepted = 0;
     for _ in 0..50 {
         let tree = random_tree(&mut random, SHAPE);
-        let Ok(bytes) = image::write(&tree) else { continue };
+        let Ok(bytes) = composefs::write(&tree) else { continue };
         for _ in 0..100 {
             let mut bytes = bytes.clone();
             for _ in 0..=random.below(4) {
@@ -180,10 +180,10 @@ fn damaged_images_never_panic() {
                     _ => bytes[at.min(1152 + at % 4096)] ^= 1 << random.below(8),
                 }
             }
-            if let Ok(tree) = image::read(&bytes) {
+            if let Ok(tree) = composefs::read(&bytes) {
                 accepted += 1;
                 // The writer may refuse it, but has to come back.
-                let _ = image::write(&tree);
+                let _ = composefs::write(&tree);
             }
         }
     }

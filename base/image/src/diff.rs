@@ -12,7 +12,7 @@ use model::path::json::keys;
 use model::{ImagePath, VerityDigest};
 use serde::Serialize;
 
-use crate::image::Stored;
+use crate::composefs::Stored;
 use crate::tree::{Kind, Mtime, Node, NodeId, Tree, Walk, Xattrs};
 use crate::verity;
 

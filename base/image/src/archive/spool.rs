@@ -1,6 +1,6 @@
 //! Where objects wait until the order of the archive is known.
 //!
-//! An object whose digest is known from an earlier build waits where it is: in its source.
+//! An object whose digest is known from an earlier build waits where it is: in its [`Origin`].
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use host::Dir;
 use model::VerityDigest;
 
-use super::{Extent, Objects};
 use crate::error::Error;
-use crate::scan::{Identity, Source};
-use crate::seal::{DigestCache, LargeObject, ObjectSink};
+use crate::identity::Identity;
+use crate::object::{Extent, LargeObject, ObjectSink, Objects, Origin};
 
 /// Collects objects in one unlinked file, in the order in which they come.
 ///
@@ -33,8 +32,8 @@ pub struct Spool {
 enum Place {
     /// In the file.
     Here { offset: u64, size: u64 },
-    /// In a source that had this identity when it was adopted.
-    There { source: Source, identity: Identity },
+    /// Where it came from, which had this identity when it was adopted.
+    There { origin: Arc<dyn Origin>, identity: Identity },
 }
 
 impl Spool {
@@ -63,7 +62,7 @@ impl Spool {
     pub fn check_sources(&self) -> Result<(), Error> {
         let objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
         objects.values().try_for_each(|place| match place {
-            Place::There { source, identity } if source.identity() != Some(*identity) => Err(source.changed()),
+            Place::There { origin, identity } if origin.identity() != Some(*identity) => Err(origin.changed()),
             _ => Ok(()),
         })
     }
@@ -89,14 +88,9 @@ impl ObjectSink for Spool {
         Ok(())
     }
 
-    fn adopt(
-        &self,
-        digest: &VerityDigest,
-        (source, identity): (&Source, &Identity),
-        _: &DigestCache,
-    ) -> Result<bool, Error> {
-        self.keep(digest, Place::There { source: source.clone(), identity: *identity });
-        Ok(true)
+    fn adopt(&self, digest: &VerityDigest, origin: &dyn Origin, identity: &Identity) -> bool {
+        self.keep(digest, Place::There { origin: origin.shared(), identity: *identity });
+        true
     }
 
     fn large(&self, size: u64) -> Result<Box<dyn LargeObject + '_>, Error> {
@@ -131,8 +125,8 @@ impl Objects for Spool {
             Some(Place::Here { offset, size: found }) if found == size => {
                 Ok(Extent { file: Arc::clone(&self.file), offset })
             }
-            Some(Place::There { source, identity }) if identity.size == size => {
-                Ok(Extent { file: Arc::new(source.reopen(&identity)?), offset: identity.offset })
+            Some(Place::There { origin, identity }) if identity.size == size => {
+                Ok(Extent { file: Arc::new(origin.reopen(&identity)?), offset: identity.offset })
             }
             _ => Err(Error::MissingObject { digest: *digest, size }),
         }

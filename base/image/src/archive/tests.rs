@@ -1,26 +1,34 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, reason = "a panic is a failed test")]
 
+use std::fs::File;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use model::Epoch;
-use model::observe::Silent;
-
 use host::Dir;
+use model::Epoch;
 
 use super::*;
-use crate::scan::Source;
-use crate::seal::{ObjectSink, Sealed, seal};
+use crate::composefs::{self, Entry, INLINE_LIMIT};
+use crate::error::Error;
+use crate::object::{ObjectSink, Objects};
 use crate::tree::{Kind, Mtime, Node, NodeId, Stat, Tree};
 use crate::verity;
 
-/// A tree with files of these contents.
-pub(super) fn tree(contents: &[Vec<u8>]) -> Tree<Source> {
+/// A tree with files of these contents, of which `spool` takes the objects.
+fn tree(contents: &[Vec<u8>], spool: &Spool) -> Tree<Entry> {
     let stat = || Stat::root_owned(0o755, Mtime::default());
     let mut tree = Tree::new(stat());
     for (number, content) in contents.iter().enumerate() {
-        let kind = Kind::Regular(Source::Bytes(content.as_slice().into()));
-        let id = tree.add(Node { stat: stat(), kind }).unwrap();
+        let (size, digest) = (content.len() as u64, verity::digest(content));
+        let entry = match size {
+            0 => Entry::Empty,
+            1..=INLINE_LIMIT => Entry::Inline(content.as_slice().into()),
+            _ => Entry::Object { size, digest },
+        };
+        if let Entry::Object { .. } = entry {
+            spool.small(&digest, content).unwrap();
+        }
+        let id = tree.add(Node { stat: stat(), kind: Kind::Regular(entry) }).unwrap();
         tree.link(NodeId::ROOT, format!("f{number}").as_bytes(), id).unwrap();
     }
     tree
@@ -34,23 +42,22 @@ fn contents(random: &mut testkit::Random) -> Vec<Vec<u8>> {
 struct Made {
     directory: tempfile::TempDir,
     spool: Spool,
-    sealed: Tree<Sealed>,
+    tree: Tree<Entry>,
     image: Vec<u8>,
 }
 
-fn make(contents: &[Vec<u8>], threads: usize) -> Made {
+fn make(contents: &[Vec<u8>]) -> Made {
     let directory = tempfile::tempdir().unwrap();
     let spool = Spool::create(&Dir::open(directory.path()).unwrap()).unwrap();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let sealed = pool.install(|| seal(tree(contents), &[&spool], None, &Silent).unwrap());
-    let image = crate::image::write(&sealed).unwrap();
-    Made { directory, spool, sealed, image }
+    let tree = tree(contents, &spool);
+    let image = composefs::write(&tree).unwrap();
+    Made { directory, spool, tree, image }
 }
 
 impl Made {
     fn plan<'a>(&'a self, digest: &'a VerityDigest) -> Plan<'a> {
         let parts = Parts { manifest: b"{\"name\":\"x\"}", image: &self.image, image_digest: digest };
-        Plan::new(&parts, &self.sealed, &self.spool, Epoch::from_seconds(1_700_000_000).unwrap())
+        Plan::new(&parts, &self.tree, &self.spool, Epoch::from_seconds(1_700_000_000).unwrap())
     }
 
     fn tar(&self) -> PathBuf {
@@ -76,7 +83,7 @@ fn an_archive_is_the_same_bytes_for_any_order_and_number_of_threads() {
     let contents = contents(&mut testkit::Random::from_environment());
     let mut seen: Option<(Vec<u8>, Written, Vec<u8>)> = None;
     for threads in [1, 2, 5] {
-        let made = make(&contents, threads);
+        let made = make(&contents);
         let tar = std::fs::read(made.tar()).unwrap();
         let digest = verity::digest(&made.image);
         let path = made.directory.path().join("module.tar.zst");
@@ -104,7 +111,7 @@ fn an_archive_is_the_same_bytes_for_any_order_and_number_of_threads() {
 fn the_order_of_the_spool_leaves_no_trace() {
     let mut random = testkit::Random::from_environment();
     let contents = contents(&mut random);
-    let made = make(&contents, 1);
+    let made = make(&contents);
     let wanted = std::fs::read(made.tar()).unwrap();
     let spool = Spool::create(&made.dir()).unwrap();
     for content in contents.iter().rev().filter(|content| content.len() > 64) {
@@ -117,7 +124,7 @@ fn the_order_of_the_spool_leaves_no_trace() {
 #[test]
 fn the_tar_crate_reads_what_is_specified() {
     let contents = contents(&mut testkit::Random::from_environment());
-    let made = make(&contents, 2);
+    let made = make(&contents);
     let mut archive = tar::Archive::new(File::open(made.tar()).unwrap());
     let mut names = Vec::new();
     for entry in archive.entries().unwrap() {
@@ -144,7 +151,7 @@ fn the_tar_crate_reads_what_is_specified() {
 
 #[test]
 fn a_module_without_objects_has_no_directory_for_them() {
-    let made = make(&[vec![1; 64]], 1);
+    let made = make(&[vec![1; 64]]);
     let opened = opened(&made, &made.tar());
     assert!(opened.archive.objects.is_empty());
     assert_eq!(opened.boundaries().len(), 4);
@@ -153,7 +160,7 @@ fn a_module_without_objects_has_no_directory_for_them() {
 #[test]
 fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
     let contents = contents(&mut testkit::Random::from_environment());
-    let made = make(&contents, 2);
+    let made = make(&contents);
     let tar = made.tar();
     let packed = made.directory.path().join("packed");
     let directory = made.dir();
@@ -178,7 +185,7 @@ fn plain_and_compressed_archives_read_back_and_compress_to_the_same() {
 
 #[test]
 fn an_object_that_was_not_kept_is_an_error_and_leaves_no_archive() {
-    let made = make(&[vec![1; 100]], 1);
+    let made = make(&[vec![1; 100]]);
     let made = Made { spool: Spool::create(&made.dir()).unwrap(), ..made };
     let digest = verity::digest(&made.image);
     let directory = made.dir();
@@ -192,14 +199,14 @@ fn an_object_that_was_not_kept_is_an_error_and_leaves_no_archive() {
 
 #[test]
 fn sizes_of_eight_gibibytes_and_more_are_written_in_base_256() {
-    let made = make(&[], 1);
-    let mut sealed = made.sealed.clone();
+    let made = make(&[]);
+    let mut tree = made.tree.clone();
     let size = (8 << 30) + 5;
-    let huge = Sealed { size, sha256: model::Digest::of(b""), verity: VerityDigest::new([1; 32]), inline: None };
+    let huge = Entry::Object { size, digest: VerityDigest::new([1; 32]) };
     let stat = Stat::root_owned(0o644, Mtime::default());
-    let id = sealed.add(Node { stat, kind: Kind::Regular(huge) }).unwrap();
-    sealed.link(NodeId::ROOT, b"huge", id).unwrap();
-    let made = Made { sealed, ..made };
+    let id = tree.add(Node { stat, kind: Kind::Regular(huge) }).unwrap();
+    tree.link(NodeId::ROOT, b"huge", id).unwrap();
+    let made = Made { tree, ..made };
     let digest = verity::digest(&made.image);
     let plan = made.plan(&digest);
     let boundaries = plan.boundaries();

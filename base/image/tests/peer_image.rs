@@ -12,8 +12,10 @@
     reason = "a panic is a failed test"
 )]
 
-#[path = "image_support/mod.rs"]
-mod image_support;
+#[path = "support/disk.rs"]
+mod disk;
+#[path = "support/random.rs"]
+mod random;
 
 use std::fs;
 use std::io::Write;
@@ -21,11 +23,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use composer::image::{self, Entry};
-use composer::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
-use composer::verity;
-use image_support::disk;
-use image_support::random::{Shape, random_tree};
+use image::composefs::{self, Entry};
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use image::verity;
+use random::{Shape, random_tree};
 use testkit::{Mounted, Random, peer, run, stdout};
 
 const VERSION_ONE: [&str; 2] = ["--min-version=1", "--max-version=1"];
@@ -79,13 +80,13 @@ fn assert_same(ours: &[u8], theirs: &[u8], what: &str) {
 
 /// Everything that must hold for a tree by the road of dumps.
 fn check_by_dump(tree: &Tree<Entry>, folder: &Path, case: &str) {
-    let ours = image::write(tree).unwrap();
-    let dump = image::dump(tree).unwrap();
+    let ours = composefs::write(tree).unwrap();
+    let dump = composefs::dump(tree).unwrap();
     assert_same(&dump, &c_dump(&ours, folder), &format!("{case}: dump"));
     let theirs = c_image(&dump, folder).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_same(&ours, &theirs, &format!("{case}: image"));
-    let read = image::read(&ours).unwrap_or_else(|error| panic!("{case}: {error}"));
-    assert_same(&image::write(&read).unwrap(), &ours, &format!("{case}: image of the tree that was read"));
+    let read = composefs::read(&ours).unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert_same(&composefs::write(&read).unwrap(), &ours, &format!("{case}: image of the tree that was read"));
 }
 
 fn fsck(image: &[u8], folder: &Path) {
@@ -127,7 +128,7 @@ fn random_directories_give_the_digest_of_mkcomposefs() {
         let tree = disk::scan(&source);
         let mut c_digest = peer("mkcomposefs");
         c_digest.args(VERSION_ONE).arg("--print-digest-only").arg(&source);
-        let Ok(ours) = image::write(&tree) else {
+        let Ok(ours) = composefs::write(&tree) else {
             assert!(!c_digest.output().unwrap().status.success(), "directory {case}: only we refuse it");
             refused += 1;
             disk::remove(&source);
@@ -140,8 +141,8 @@ fn random_directories_give_the_digest_of_mkcomposefs() {
             assert_same(&ours, &fs::read(out).unwrap(), &format!("directory {case}"));
             panic!("directory {case}: same image, another digest");
         }
-        let read = image::read(&ours).unwrap_or_else(|error| panic!("directory {case}: {error}"));
-        assert_same(&image::write(&read).unwrap(), &ours, &format!("directory {case}: what was read"));
+        let read = composefs::read(&ours).unwrap_or_else(|error| panic!("directory {case}: {error}"));
+        assert_same(&composefs::write(&read).unwrap(), &ours, &format!("directory {case}: what was read"));
         if case % 10 == 0 {
             fsck(&ours, folder.path());
         }
@@ -158,7 +159,7 @@ fn random_dumps_give_the_image_of_mkcomposefs() {
         let tree = random_tree(&mut random, Shape { links: true, pathological: false, dump: true });
         check_by_dump(&tree, folder.path(), &format!("dump {case}"));
         if case % 30 == 0 {
-            fsck(&image::write(&tree).unwrap(), folder.path());
+            fsck(&composefs::write(&tree).unwrap(), folder.path());
         }
     }
 }
@@ -208,10 +209,10 @@ fn whiteouts_that_carry_overlay_attributes_equal_c() {
         disk::make(&tree, &source);
         let scanned = disk::scan(&source);
         let output = peer("mkcomposefs").args(VERSION_ONE).arg("--print-digest-only").arg(&source).output().unwrap();
-        match image::write(&scanned) {
+        match composefs::write(&scanned) {
             Ok(ours) => {
                 assert_eq!(verity::digest(&ours).hex(), String::from_utf8_lossy(&output.stdout).trim_end());
-                assert_same(&image::write(&image::read(&ours).unwrap()).unwrap(), &ours, "what was read");
+                assert_same(&composefs::write(&composefs::read(&ours).unwrap()).unwrap(), &ours, "what was read");
             }
             Err(error) => assert!(!output.status.success(), "{error}"),
         }
@@ -228,7 +229,7 @@ fn a_whiteout_named_like_a_stub_equals_c() {
     put(&mut tree, NodeId::ROOT, "00", stat(6), Kind::Regular(Entry::Empty));
     put(&mut tree, NodeId::ROOT, "ff", stat(6), Kind::CharDevice(259));
     check_by_dump(&tree, folder.path(), "stub");
-    assert_eq!(image::read(&image::write(&tree).unwrap()).unwrap().link_counts().len(), 4);
+    assert_eq!(composefs::read(&composefs::write(&tree).unwrap()).unwrap().link_counts().len(), 4);
 }
 
 #[test]
@@ -282,7 +283,7 @@ fn limits_are_those_of_c() {
         ),
         (one(1, stat(6), content(5001)), format!("/n 5001 100755 1 0 0 0 6.0 - {} -", "c".repeat(5001))),
     ] {
-        assert!(image::write(&bad).is_err(), "{line}");
+        assert!(composefs::write(&bad).is_err(), "{line}");
         assert!(c_image(format!("{head}{line}\n").as_bytes(), folder.path()).is_err(), "{line}");
     }
 }
@@ -311,7 +312,7 @@ fn a_mounted_image_is_the_tree() {
             fs::write(object, disk::content(&source, digest)).unwrap();
         }
     }
-    let image = image::write(&tree).unwrap();
+    let image = composefs::write(&tree).unwrap();
     fsck(&image, folder.path());
     fs::write(path("image.cfs"), &image).unwrap();
     let lower = Mounted::new(&["-t", "erofs", "-o", "ro", path("image.cfs").to_str().unwrap()], &path("erofs"));
@@ -320,7 +321,7 @@ fn a_mounted_image_is_the_tree() {
     let merged = Mounted::new(&["-t", "overlay", "overlay", "-o", &options], &path("merged"));
     let mounted = disk::scan(merged.path());
     // Whiteouts look like marked empty files, for another overlayfs on top to take for whiteouts.
-    let (expected, found) = (image::dump(&shown(&tree)).unwrap(), image::dump(&shown(&mounted)).unwrap());
+    let (expected, found) = (composefs::dump(&shown(&tree)).unwrap(), composefs::dump(&shown(&mounted)).unwrap());
     assert_same(&found, &expected, "the mounted tree");
     let large = fs::metadata(merged.path().join("more/large")).unwrap();
     assert_eq!(large.nlink(), 2);

@@ -40,6 +40,13 @@ pub struct Mtime {
     pub nanoseconds: u32,
 }
 
+impl Mtime {
+    /// A time as the kernel gives it; none when the nanoseconds are no such number.
+    pub fn new(seconds: i64, nanoseconds: impl TryInto<u32>) -> Option<Self> {
+        Some(Self { seconds, nanoseconds: nanoseconds.try_into().ok()? })
+    }
+}
+
 /// What every inode has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {

@@ -1,0 +1,55 @@
+//! What can go wrong with a tree and its forms.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::VerityDigest;
+
+use crate::archive::Problem;
+use crate::composefs::ImageError;
+use crate::tree::TreeError;
+
+/// What can go wrong with a tree and its forms. Variants carry fields; the binary maps them to hints.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory of the host cannot be opened, read or written.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// What is at a path of the host is no longer what was seen there: written to, replaced, or gone.
+    #[error("{} changed while the module was made from it", path.display())]
+    ChangedMeanwhile {
+        /// The file of the host.
+        path: PathBuf,
+    },
+    /// An object that an archive needs was not kept, or has another size.
+    #[error("the object {digest} of {size} bytes was not kept")]
+    MissingObject {
+        /// The object.
+        digest: VerityDigest,
+        /// The size that is needed, in bytes.
+        size: u64,
+    },
+    /// A file is not a module's archive.
+    #[error("{} is not a module's archive: {problem}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// A tree that cannot become an image, or bytes that are none.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The tree cannot be built as asked.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl Error {
+    /// Gives an I/O error its place, for use with `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let placed = host::Error::io(action, path);
+        move |source| placed(source).into()
+    }
+}
