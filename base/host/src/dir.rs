@@ -207,13 +207,12 @@ impl Dir {
     /// What to say of `path` that could not be resolved: the kernel gives one number for several reasons.
     fn fault(&self, shown: &Path, path: &Path, errno: Errno) -> Error {
         if errno == Errno::NOTDIR
-            && let Ok(Some(stat)) = self.stat(path)
+            && let Some((part, kind)) = self.no_directory(path)
         {
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink => return Error::place(shown, Fault::Link),
-                FileType::Directory => {}
-                kind => return Error::place(shown, Fault::NotADirectory(kind.into())),
-            }
+            return match kind {
+                FileType::Symlink => Error::place(shown, Fault::Link),
+                kind => Error::place(&self.join(part), Fault::NotADirectory(kind.into())),
+            };
         }
         if errno == Errno::NOENT && matches!(self.kind(path), Ok(Some(FileType::Symlink))) {
             // Else a file that is optional would count as not there.
@@ -224,6 +223,14 @@ impl Dir {
 
     /// What is at `path`, without following a link at its end; none when there is nothing.
     ///
+    /// The first part of `path` at which there is something else than a directory.
+    fn no_directory<'a>(&self, path: &'a Path) -> Option<(&'a Path, FileType)> {
+        let mut parts: Vec<&Path> = path.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();
+        parts.reverse();
+        let kind = |part| Some((part, self.kind(part).ok()??));
+        parts.into_iter().filter_map(kind).find(|(_, kind)| *kind != FileType::Directory)
+    }
+
     /// # Errors
     /// When the system does not tell.
     pub fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>, Error> {

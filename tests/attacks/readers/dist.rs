@@ -154,6 +154,25 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
+fn what_should_be_a_directory_of_a_layout_and_is_none_is_damage() {
+    for part in ["oci/blobs", "oci/blobs/sha256"] {
+        let small = built();
+        let path = small.path("m/dist").join(part);
+        fs::remove_dir_all(&path).unwrap();
+        fs::write(&path, "text").unwrap();
+        let named = |kind: &str| format!("m/dist/{part} is {kind}, not a directory");
+        refused(&small, "m/dist/oci", &named("a file"));
+        refused(&small, "m/dist", &named("a file"));
+        let (code, text) = run(&small, &["build", "-C", "m", "--rootfs", "root", "--arch", "amd64"]);
+        assert!(code == 1 && text.contains("holds files that no build wrote") && text.contains(part), "{text}");
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        refused(&small, "m/dist/oci", &named("a named pipe"));
+        refused(&small, "m/dist", &named("a named pipe"));
+    }
+}
+
+#[test]
 fn a_file_of_any_size_takes_little_memory_and_no_time() {
     for file in FILES.into_iter().chain(["oci/index.json", "oci/oci-layout"]) {
         for size in [5_u64 << 30, 1 << 40] {
