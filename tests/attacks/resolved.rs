@@ -219,6 +219,22 @@ fn a_refusal_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_refusal_names_the_field_of_a_package_that_is_none() {
+    let world = World::new();
+    for (field, text, shown) in [
+        ("source", "Plain_Pkg", "the source \\\"Plain_Pkg\\\""),
+        ("source_version", "", "the source version \\\"\\\""),
+        ("version", "", "the version"),
+        ("name", "Plain_Pkg", "the name"),
+    ] {
+        let (code, said) = world.rebuild(|record| {
+            record["inputs"]["rootfs"]["resolution"]["packages"][0][field] = text.into();
+        });
+        assert!(code == 3 && said.contains(&shown.replace('\\', "")), "{field}: {code}, {said}");
+    }
+}
+
+#[test]
 fn nothing_is_fetched_but_packages_below_the_recorded_archives() {
     let world = World::new();
     let uri = world.uri();
