@@ -166,6 +166,7 @@ impl From<apt::Error> for Error {
         let kind = match &error {
             E::Setting { .. }
             | E::Keyring { .. }
+            | E::KeyringNamed { .. }
             | E::SnapshotMirrorMissing { .. }
             | E::SuiteMissing { .. }
             | E::Missing { .. }

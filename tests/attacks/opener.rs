@@ -305,6 +305,19 @@ fn the_modules_keyring_stays_in_the_module() {
 }
 
 #[test]
+fn a_keyring_that_is_named_and_not_there_is_named() {
+    let small = with_packages();
+    for keyring in ["~/x", "keys/x.gpg", "/nonexistent/x.gpg"] {
+        small.write("m/builder.toml", &format!("mirrors = [\"http://127.0.0.1:9/debian\"]\nkeyring = \"{keyring}\"\n"));
+        for verb in ["lock -C m", "build -C m --arch amd64"] {
+            let (code, said) = run(&small, verb);
+            assert!(code == 1 && said.contains("there is no keyring ") && said.contains(keyring), "{code}: {said}");
+            assert!(said.contains("help: ") && !said.contains("install debian-archive-keyring"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn certificates_that_are_a_pipe_hang_nobody() {
     let small = with_packages();
     pipe(&small, "certificates");

@@ -390,8 +390,6 @@ mod tests {
             Settings { keyring: Some(KeyringFile::At(PathBuf::from("/nonexistent/keyring.gpg"))), ..settings() };
         let cache = Cache::new(std::env::temp_dir().join("never-made"));
         let error = State::open(&settings, &cache, &model::observe::Silent).unwrap_err();
-        assert!(
-            matches!(error, Error::KeyringMissing { .. }) && error.to_string().contains("/nonexistent/keyring.gpg")
-        );
+        assert!(matches!(error, Error::KeyringNamed { .. }) && error.to_string().contains("/nonexistent/keyring.gpg"));
     }
 }
