@@ -263,12 +263,26 @@ impl Module {
     pub(crate) fn contents(&self, scratch: &Path) -> Result<Option<archive::Opened>, Error> {
         let Some(Archived { path, .. }) = self.archives.first() else { return Ok(None) };
         let file = host::open::file(path)?;
-        let opened = archive::open(file, path, scratch).map_err(|error| refused(error, path))?;
+        let opened = archive::open(file, path, scratch).map_err(|error| match is_about(&error, scratch) {
+            true => Error::from(error).hint(
+                "a compressed archive is unpacked there: name a directory that can be written to by the variable TMPDIR",
+            ),
+            false => refused(error, path),
+        })?;
         match opened.archive.image_digest == self.composefs {
             true => Ok(Some(opened)),
             false => Err(Error::outside(format!("{} was replaced while it was read", path.display()))
                 .hint("let nothing write to it while it is read")),
         }
+    }
+}
+
+/// Whether the system refused something at `place`, or below it.
+fn is_about(error: &composer::Error, place: &Path) -> bool {
+    match error {
+        composer::Error::Io { path, .. } => path.starts_with(place),
+        composer::Error::Host(error) => error.path().starts_with(place),
+        _ => false,
     }
 }
 
