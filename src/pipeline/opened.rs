@@ -303,7 +303,7 @@ fn refused(error: composer::Error, path: &Path) -> Error {
 }
 
 /// Of files that a build wrote: one that is missing, or something else in its place, is damage.
-fn misplaced(error: host::Error) -> Error {
+pub(crate) fn misplaced(error: host::Error) -> Error {
     match &error {
         host::Error::Place { .. } => Error::refused(error.to_string()).hint(REBUILD),
         _ => error.into(),

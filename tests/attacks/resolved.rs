@@ -219,6 +219,19 @@ fn a_refusal_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_neighbour_of_a_record_is_a_manifest() {
+    let world = World::new();
+    for odd in [json!({ "name": "x" }), json!({}), json!([]), json!(1), json!({ "": 0 })] {
+        world.refused(&odd.to_string(), |record| record["inputs"]["neighbours"] = json!([odd]));
+    }
+    let whole = json!({ "schema_version": 1, "name": "other", "mask": ["/a b \" c/***"] });
+    let (code, said) = world.rebuild(|record| record["inputs"]["neighbours"] = json!([whole]));
+    assert!(code != 3 || !said.contains("neighbour"), "{code}: {said}");
+    world.was_asked();
+    world.refused("too many", |record| record["inputs"]["neighbours"] = json!(vec![whole.clone(); 1001]));
+}
+
+#[test]
 fn a_refusal_names_the_field_of_a_package_that_is_none() {
     let world = World::new();
     for (field, text, shown) in [
