@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags};
+use rustix::fs::{
+    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Fault};
@@ -221,8 +223,6 @@ impl Dir {
         Error::resolved("open", shown, errno)
     }
 
-    /// What is at `path`, without following a link at its end; none when there is nothing.
-    ///
     /// The first part of `path` at which there is something else than a directory.
     fn no_directory<'a>(&self, path: &'a Path) -> Option<(&'a Path, FileType)> {
         let mut parts: Vec<&Path> = path.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();
@@ -231,6 +231,8 @@ impl Dir {
         parts.into_iter().filter_map(kind).find(|(_, kind)| *kind != FileType::Directory)
     }
 
+    /// What is at `path`, without following a link at its end; none when there is nothing.
+    ///
     /// # Errors
     /// When the system does not tell.
     pub fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>, Error> {
@@ -248,6 +250,28 @@ impl Dir {
     /// When the system does not tell.
     pub fn kind(&self, name: impl AsRef<Path>) -> Result<Option<FileType>, Error> {
         Ok(self.stat(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
+    }
+
+    /// Whether this process may make and remove names in it, and give it another parent.
+    ///
+    /// # Errors
+    /// When the system does not tell, or nobody may, as on a file system that is read-only.
+    pub fn is_writable(&self) -> Result<bool, Error> {
+        match rustix::fs::accessat(&self.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+            Ok(()) => Ok(true),
+            Err(Errno::ACCESS) => Ok(false),
+            // A kernel before 5.8 tells only of the real user, which is the effective one of most runs.
+            Err(Errno::NOSYS | Errno::INVAL) => Ok(true),
+            Err(errno) => Err(Error::io("write to", &self.path)(errno)),
+        }
+    }
+
+    /// The id of the user whose it is.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn owner(&self) -> Result<u32, Error> {
+        Ok(rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?.st_uid)
     }
 
     /// Device and inode: what tells this directory from every other one.
