@@ -582,6 +582,31 @@ mod mirror {
     }
 
     #[test]
+    fn a_local_archive_of_devices_and_pipes_is_refused_before_apt_reads_it() {
+        for scheme in ["file", "copy"] {
+            for name in ["InRelease", "Release", "Release.gpg", "main/binary-amd64/Packages.xz"] {
+                let world = World::new(&debs("1"));
+                world.take_from(&format!("{scheme}:{}", world.path("archive").display()));
+                let path = world.path("archive/dists/test").join(name);
+                let refused = |what: &str| {
+                    let mut command = world.wrapped(&["timeout", "-s", "KILL", "20"]);
+                    let output = command.args(["lock", "-C", "module", "--arch", "amd64"]).output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                    assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+                    assert!(said.contains(&format!("{name} is {what}, not a regular file")), "{said}");
+                    assert!(said.contains("help: "), "{said}");
+                };
+                let _ = fs::remove_file(&path);
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+                refused("a device");
+                fs::remove_file(&path).unwrap();
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+                refused("a named pipe");
+            }
+        }
+    }
+
+    #[test]
     fn a_record_that_gives_a_package_another_name_is_refused() {
         let world = World::new(&debs("1"));
         world.build(&[]).unwrap();

@@ -21,6 +21,7 @@ mod host;
 mod http;
 mod index;
 mod keyring;
+mod local;
 pub mod lock;
 mod names;
 mod openpgp;
