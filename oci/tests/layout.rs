@@ -33,8 +33,8 @@ fn artifact(arch: Arch, files: &Path) -> Artifact {
             content: Content::Bytes(b"{\"name\":\"x\"}".to_vec()),
         },
         layers: vec![
-            layer("module.cfs", Content::Bytes(format!("image of {arch}").into_bytes())),
             layer("module.tar", file(&tar)),
+            layer("module.cfs", Content::Bytes(format!("image of {arch}").into_bytes())),
             layer("file-list.txt", Content::Bytes(b"/etc/x\n".to_vec())),
         ],
         annotations: BTreeMap::from([
@@ -130,7 +130,7 @@ fn a_layout_holds_what_the_contract_says() {
         assert_eq!(manifest["config"], json!({"mediaType": media::CONFIG, "digest": config, "size": 12}));
         let tar = artifact.arch.debian().repeat(700_000);
         assert_eq!(
-            manifest["layers"][1],
+            manifest["layers"][0],
             json!({
                 "mediaType": media::TAR, "digest": Digest::of(tar.as_bytes()).to_string(), "size": tar.len(),
                 "annotations": {annotation::TITLE: "module.tar"},
@@ -193,7 +193,7 @@ fn what_was_written_reads_back() {
             assert_eq!(manifest.digest, written.manifests[&artifact.arch]);
             assert_eq!(fs::read(&manifest.config.path).unwrap(), b"{\"name\":\"x\"}");
             let titles: Vec<_> = manifest.layers.iter().map(|layer| layer.title.as_deref()).collect();
-            assert_eq!(titles, [Some("module.cfs"), Some("module.tar"), Some("file-list.txt")]);
+            assert_eq!(titles, [Some("module.tar"), Some("module.cfs"), Some("file-list.txt")]);
         }
     }
 }
@@ -242,9 +242,9 @@ fn a_failure_half_way_leaves_what_was_there_and_nothing_else() {
     let directory = world.written();
     let before = snapshot(&directory);
     let mut artifacts = world.artifacts.clone();
-    artifacts[2].layers[1].content = file(&world.root.path().join("none"));
+    artifacts[2].layers[0].content = file(&world.root.path().join("none"));
     assert!(matches!(write(&directory, "v2", &artifacts), Err(Error::Host(error)) if error.is_not_found()));
-    artifacts[2].layers[1].content = file(Path::new("/dev/null"));
+    artifacts[2].layers[0].content = file(Path::new("/dev/null"));
     let refused = write(&directory, "v2", &artifacts);
     assert!(matches!(refused, Err(Error::Host(host::Error::Place { fault: Fault::NotAFile(_), .. }))));
     assert!(snapshot(&directory) == before);
@@ -260,15 +260,15 @@ fn a_file_that_is_moved_becomes_the_blob_that_a_copy_would_have_been() {
     let copied = world.written();
     let mut artifacts = world.artifacts.clone();
     for artifact in &mut artifacts {
-        let Content::File { directory, name } = artifact.layers[1].content.clone() else { panic!("the tar is a file") };
+        let Content::File { directory, name } = artifact.layers[0].content.clone() else { panic!("the tar is a file") };
         let (digest, size) = layout::digest(&directory.join(&name)).unwrap();
-        artifact.layers[1].content = Content::Moved { directory, name, digest, size };
+        artifact.layers[0].content = Content::Moved { directory, name, digest, size };
     }
     let moved = world.root.path().join("moved");
     write(&moved, "v1", &artifacts).unwrap();
     assert!(snapshot(&moved) == snapshot(&copied));
     for artifact in &mut artifacts {
-        let Content::Moved { directory, name, size, .. } = &mut artifact.layers[1].content else {
+        let Content::Moved { directory, name, size, .. } = &mut artifact.layers[0].content else {
             panic!("as set above")
         };
         let path = directory.join(name);
@@ -408,7 +408,7 @@ fn no_damage_to_the_documents_makes_the_reader_panic() {
     let world = world();
     let directory = world.root.path().join("small");
     let mut artifacts = world.artifacts[..1].to_vec();
-    artifacts[0].layers[1].content = Content::Bytes(b"a small archive".to_vec());
+    artifacts[0].layers[0].content = Content::Bytes(b"a small archive".to_vec());
     write(&directory, "v1", &artifacts).unwrap();
     for name in ["index.json", "oci-layout"] {
         let path = directory.join(name);

@@ -30,14 +30,14 @@ fn world() -> World {
         },
         layers: vec![
             Blob {
-                media_type: media::COMPOSEFS.into(),
-                title: Some("module.cfs".into()),
-                content: Content::Bytes(IMAGE.into()),
-            },
-            Blob {
                 media_type: media::TAR.into(),
                 title: Some("module.tar".into()),
                 content: Content::Bytes(b"an archive".to_vec()),
+            },
+            Blob {
+                media_type: media::COMPOSEFS.into(),
+                title: Some("module.cfs".into()),
+                content: Content::Bytes(IMAGE.into()),
             },
             Blob {
                 media_type: media::TEXT.into(),

@@ -184,6 +184,7 @@ impl From<apt::Error> for Error {
         let kind = match &error {
             E::Setting { .. }
             | E::Keyring { .. }
+            | E::KeyringNamed { .. }
             | E::SnapshotMirrorMissing { .. }
             | E::SuiteMissing { .. }
             | E::Missing { .. }
@@ -263,6 +264,10 @@ mod tests {
             Some("missing: zlib1g 1.2-3 (amd64)\nunexpected: nano 1.2-3 (amd64)\nunfinished: exim4")
         );
         assert!(told.hint.is_some_and(|hint| hint.contains("did not come to its end")));
-        assert!(Error::from(error(Vec::new())).hint.is_some_and(|hint| hint.contains("lock --update")));
+        assert!(
+            Error::from(error(Vec::new()))
+                .hint
+                .is_some_and(|hint| hint.contains("lock --update") && hint.contains("the record of a build"))
+        );
     }
 }

@@ -263,13 +263,23 @@ impl Module {
     pub(crate) fn contents(&self, scratch: &Path) -> Result<Option<archive::Opened>, Error> {
         let Some(Archived { path, .. }) = self.archives.first() else { return Ok(None) };
         let file = host::open::file(path)?;
-        let opened = archive::open(file, path, scratch).map_err(|error| refused(error, path))?;
+        let opened = archive::open(file, path, scratch).map_err(|error| match is_about(&error, scratch) {
+            true => Error::from(error).hint(
+                "a compressed archive is unpacked there: name a directory that can be written to by the variable TMPDIR",
+            ),
+            false => refused(error, path),
+        })?;
         match opened.archive.image_digest == self.composefs {
             true => Ok(Some(opened)),
             false => Err(Error::outside(format!("{} was replaced while it was read", path.display()))
                 .hint("let nothing write to it while it is read")),
         }
     }
+}
+
+/// Whether the system refused something at `place`, or below it.
+fn is_about(error: &image::Error, place: &Path) -> bool {
+    matches!(error, image::Error::Host(error) if error.path().starts_with(place))
 }
 
 /// An image or archive that cannot be read for what it is was damaged or forged, unless the system did not
@@ -289,7 +299,7 @@ fn refused(error: image::Error, path: &Path) -> Error {
 }
 
 /// Of files that a build wrote: one that is missing, or something else in its place, is damage.
-fn misplaced(error: host::Error) -> Error {
+pub(crate) fn misplaced(error: host::Error) -> Error {
     match &error {
         host::Error::Place { .. } => Error::refused(error.to_string()).hint(REBUILD),
         _ => error.into(),

@@ -4,6 +4,7 @@
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
 mod check;
+mod neighbours;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,10 +24,15 @@ use crate::error::Error;
 use crate::pipeline::inputs;
 use crate::pipeline::opened;
 use crate::pipeline::request::{Compression, Request};
-pub(crate) use crate::pipeline::whose::{OUTPUTS, RECORD as FILE};
+pub(crate) use crate::pipeline::whose::{OUTPUTS, RECORD as FILE, RECORD_LIMIT as LIMIT};
 
 /// The version of the form that is written and read.
 const FORMAT: u32 = 1;
+
+/// From how many bytes on a record takes memory that is asked for first.
+const LARGE: usize = 1 << 20;
+/// How many bytes of memory one byte of a record can take, at the worst.
+const MEMORY: usize = 40;
 
 /// A build's record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +70,7 @@ pub(crate) struct Inputs {
     /// The digest over the scrub rules.
     pub(crate) scrub: Digest,
     /// The neighbours' canonical manifests.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "neighbours::read")]
     pub(crate) neighbours: Vec<Value>,
     /// The root file system.
     pub(crate) rootfs: RootInput,
@@ -178,7 +184,8 @@ impl Record {
     /// # Errors
     /// When it is damaged, or of a version that this program does not know.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        opened::read_text(path)?.map(|bytes| Self::parse(&bytes, path)).transpose()
+        let bytes = host::open::read_if_there(path, LIMIT).map_err(opened::misplaced)?;
+        bytes.map(|bytes| Self::parse(&bytes, path)).transpose()
     }
 
     /// The record in `bytes`, which were read from `path`.
@@ -195,6 +202,9 @@ impl Record {
             refused.causes.push(shortened(&error.to_string()));
             refused.hint("name the build.json that `build` left in its dist directory, unchanged")
         };
+        if bytes.len() > LARGE {
+            host::memory::ask(bytes.len().saturating_mul(MEMORY)).map_err(|error| Error::io("read", path, &error))?;
+        }
         let Version { format } = serde_json::from_slice(bytes).map_err(damaged)?;
         if format != FORMAT {
             return Err(Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))

@@ -32,10 +32,39 @@ impl Output {
         };
         let parent = Pinned::new(path.parent().unwrap_or(Path::new("")))?;
         let output = Self { parent, name: name.to_owned(), path: path.to_owned() };
-        if let Some(directory) = output.directory()? {
-            whose::list(&directory)?;
-        }
+        output.check()?;
         Ok(output)
+    }
+
+    /// Whether what is there may be replaced, or something put where nothing is: hours of work later is too late.
+    fn check(&self) -> Result<(), Error> {
+        match self.directory()? {
+            Some(directory) => {
+                whose::list(&directory)?;
+                self.check_writable(&directory, "")
+            }
+            None => match self.parent.open()? {
+                Some(parent) => self.check_writable(&parent, "the directory around it, "),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A directory that its user may not write to can neither be emptied nor moved, though its parent be theirs.
+    fn check_writable(&self, directory: &Dir, which: &str) -> Result<(), Error> {
+        if directory.is_writable()? {
+            return Ok(());
+        }
+        let (path, place) = (self.path.display(), directory.path().display());
+        let owner = directory.owner()?;
+        let mut error = Error::outside(format!("{path} cannot be replaced"));
+        error.causes.push(format!("{which}{place} belongs to the user id {owner}, and this user may not write to it"));
+        Err(error.hint(match which.is_empty() {
+            true => {
+                format!("remove it by `sudo rm -r {path}`, build as its owner, or name another directory with --output")
+            }
+            false => "build as its owner, or name another directory with --output".to_owned(),
+        }))
     }
 
     /// The same for a dry run, which never takes the place of a build: its lists go into a directory there.
@@ -50,9 +79,7 @@ impl Output {
             Some(directory) if whose::holds_build(&directory)? => {
                 let path = path.join(whose::DRY_RUN);
                 let output = Self { parent: directory.into(), name: whose::DRY_RUN.into(), path };
-                if let Some(directory) = output.directory()? {
-                    whose::list(&directory)?;
-                }
+                output.check()?;
                 Ok(output)
             }
             _ => Self::new(path),

@@ -30,7 +30,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Optio
     }
     let remembered = request.remembered.as_ref().filter(|remembered| !remembered.paranoid)?;
     let dist = Dir::open(&request.output).ok()?;
-    let bytes = dist.read(record::FILE, Links::Refuse, RECORD_LIMIT).ok()?;
+    let bytes = dist.read(record::FILE, Links::Refuse, record::LIMIT).ok()?;
     if !remembered.knows(&request.output, &Digest::of(&bytes), ui) {
         return None;
     }
@@ -51,9 +51,6 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Optio
         oci,
     })
 }
-
-/// The largest record that is read. One with every package of Debian has about 30 MiB.
-const RECORD_LIMIT: u64 = 64 << 20;
 
 /// The largest list that is read whole.
 const TEXT_LIMIT: u64 = 1 << 30;

@@ -58,8 +58,8 @@ const LAYOUT_INDEX: &str = "oci/index.json";
 /// The only directories that can be ours.
 const DIRECTORIES: [&str; 4] = [LAYOUT, "oci/blobs", "oci/blobs/sha256", DRY_RUN];
 
-/// The largest record that is read, in bytes.
-const RECORD_LIMIT: u64 = 256 << 20;
+/// The largest record that is read, in bytes: that of some ten thousand packages has half of it.
+pub(crate) const RECORD_LIMIT: u64 = 16 << 20;
 /// The largest manifest that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 

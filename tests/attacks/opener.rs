@@ -276,7 +276,7 @@ fn a_lock_leads_nowhere_hangs_nobody_and_has_a_limit() {
     pipe(&small, "m/module.lock");
     verbs.iter().for_each(|verb| refused(&small, verb, PIPE));
     huge(&small, "m/module.lock");
-    refused(&small, "build -C m --frozen", "module.lock is larger than the 67108864 bytes that are read");
+    refused(&small, "build -C m --frozen", "module.lock is larger than the 8388608 bytes that are read");
 }
 
 #[test]
@@ -303,6 +303,19 @@ fn the_modules_keyring_stays_in_the_module() {
     huge(&small, "m/big.gpg");
     named("big.gpg");
     refused(&small, "lock -C m", "m/big.gpg is larger than the 67108864 bytes that are read");
+}
+
+#[test]
+fn a_keyring_that_is_named_and_not_there_is_named() {
+    let small = with_packages();
+    for keyring in ["~/x", "keys/x.gpg", "/nonexistent/x.gpg"] {
+        small.write("m/builder.toml", &format!("mirrors = [\"http://127.0.0.1:9/debian\"]\nkeyring = \"{keyring}\"\n"));
+        for verb in ["lock -C m", "build -C m --arch amd64"] {
+            let (code, said) = run(&small, verb);
+            assert!(code == 1 && said.contains("there is no keyring ") && said.contains(keyring), "{code}: {said}");
+            assert!(said.contains("help: ") && !said.contains("install debian-archive-keyring"), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -219,6 +219,35 @@ fn a_refusal_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_neighbour_of_a_record_is_a_manifest() {
+    let world = World::new();
+    for odd in [json!({ "name": "x" }), json!({}), json!([]), json!(1), json!({ "": 0 })] {
+        world.refused(&odd.to_string(), |record| record["inputs"]["neighbours"] = json!([odd]));
+    }
+    let whole = json!({ "schema_version": 1, "name": "other", "mask": ["/a b \" c/***"] });
+    let (code, said) = world.rebuild(|record| record["inputs"]["neighbours"] = json!([whole]));
+    assert!(code != 3 || !said.contains("neighbour"), "{code}: {said}");
+    world.was_asked();
+    world.refused("too many", |record| record["inputs"]["neighbours"] = json!(vec![whole.clone(); 1001]));
+}
+
+#[test]
+fn a_refusal_names_the_field_of_a_package_that_is_none() {
+    let world = World::new();
+    for (field, text, shown) in [
+        ("source", "Plain_Pkg", "the source \\\"Plain_Pkg\\\""),
+        ("source_version", "", "the source version \\\"\\\""),
+        ("version", "", "the version"),
+        ("name", "Plain_Pkg", "the name"),
+    ] {
+        let (code, said) = world.rebuild(|record| {
+            record["inputs"]["rootfs"]["resolution"]["packages"][0][field] = text.into();
+        });
+        assert!(code == 3 && said.contains(&shown.replace('\\', "")), "{field}: {code}, {said}");
+    }
+}
+
+#[test]
 fn nothing_is_fetched_but_packages_below_the_recorded_archives() {
     let world = World::new();
     let uri = world.uri();
@@ -549,6 +578,31 @@ mod mirror {
             let failed = world.build(&[]).unwrap_err();
             assert!(matches!(failed.code, Some(1 | 3 | 4)), "{to}: {failed:?}");
             assert!(!world.path("module/dist").exists() && !failed.stderr.contains("shadow:"), "{to}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn a_local_archive_of_devices_and_pipes_is_refused_before_apt_reads_it() {
+        for scheme in ["file", "copy"] {
+            for name in ["InRelease", "Release", "Release.gpg", "main/binary-amd64/Packages.xz"] {
+                let world = World::new(&debs("1"));
+                world.take_from(&format!("{scheme}:{}", world.path("archive").display()));
+                let path = world.path("archive/dists/test").join(name);
+                let refused = |what: &str| {
+                    let mut command = world.wrapped(&["timeout", "-s", "KILL", "20"]);
+                    let output = command.args(["lock", "-C", "module", "--arch", "amd64"]).output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                    assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+                    assert!(said.contains(&format!("{name} is {what}, not a regular file")), "{said}");
+                    assert!(said.contains("help: "), "{said}");
+                };
+                let _ = fs::remove_file(&path);
+                std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+                refused("a device");
+                fs::remove_file(&path).unwrap();
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+                refused("a named pipe");
+            }
         }
     }
 

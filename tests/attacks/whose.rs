@@ -495,6 +495,32 @@ fn where_nothing_may_be_written_beside_the_output_its_files_are_exchanged() {
 }
 
 #[test]
+fn an_output_that_another_user_built_is_told_of_before_the_work_begins() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can make what is another's.
+        return;
+    }
+    let within = Within::new();
+    fs::set_permissions(within.0.path("m"), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(within.0.path("m"), Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::remove_dir(within.dist()).unwrap();
+    within.0.build("m/dist");
+    let before = tree(&within.dist());
+    // Had the work begun, then it would end with this root file system, which is none.
+    for rootfs in ["root", "m/manifest.yaml"] {
+        let (code, err) = within.run(&["build", "-C", "m", "--rootfs", rootfs, "--arch", "amd64"]);
+        assert!(code == 4 && err.contains("belongs to the user id 0") && err.contains("sudo rm -r "), "{code}: {err}");
+    }
+    let (code, err) = within.run(&["build", "-C", "m", "--arch", "amd64", "--dry-run"]);
+    assert!(code == 4 && err.contains("belongs to the user id 0"), "{code}: {err}");
+    assert!(tree(&within.dist()) == before);
+    fs::remove_dir_all(within.dist()).unwrap();
+    chown(within.0.path("m"), Some(0), Some(0)).unwrap();
+    let (code, err) = within.run(&["build", "-C", "m", "--rootfs", "m/manifest.yaml", "--arch", "amd64"]);
+    assert!(code == 4 && err.contains("the directory around it"), "{code}: {err}");
+}
+
+#[test]
 fn a_build_that_is_killed_while_it_exchanges_files_leaves_nothing_that_is_believed() {
     let within = Within::new();
     assert_eq!(within.run(&BUILD).0, 0);

@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags};
+use rustix::fs::{
+    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, StatxAttributes, StatxFlags,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Fault};
@@ -207,19 +209,26 @@ impl Dir {
     /// What to say of `path` that could not be resolved: the kernel gives one number for several reasons.
     fn fault(&self, shown: &Path, path: &Path, errno: Errno) -> Error {
         if errno == Errno::NOTDIR
-            && let Ok(Some(stat)) = self.stat(path)
+            && let Some((part, kind)) = self.no_directory(path)
         {
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Symlink => return Error::place(shown, Fault::Link),
-                FileType::Directory => {}
-                kind => return Error::place(shown, Fault::NotADirectory(kind.into())),
-            }
+            return match kind {
+                FileType::Symlink => Error::place(shown, Fault::Link),
+                kind => Error::place(&self.join(part), Fault::NotADirectory(kind.into())),
+            };
         }
         if errno == Errno::NOENT && matches!(self.kind(path), Ok(Some(FileType::Symlink))) {
             // Else a file that is optional would count as not there.
             return Error::place(shown, Fault::Dangling);
         }
         Error::resolved("open", shown, errno)
+    }
+
+    /// The first part of `path` at which there is something else than a directory.
+    fn no_directory<'a>(&self, path: &'a Path) -> Option<(&'a Path, FileType)> {
+        let mut parts: Vec<&Path> = path.ancestors().filter(|part| !part.as_os_str().is_empty()).collect();
+        parts.reverse();
+        let kind = |part| Some((part, self.kind(part).ok()??));
+        parts.into_iter().filter_map(kind).find(|(_, kind)| *kind != FileType::Directory)
     }
 
     /// What is at `path`, without following a link at its end; none when there is nothing.
@@ -241,6 +250,28 @@ impl Dir {
     /// When the system does not tell.
     pub fn kind(&self, name: impl AsRef<Path>) -> Result<Option<FileType>, Error> {
         Ok(self.stat(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
+    }
+
+    /// Whether this process may make and remove names in it, and give it another parent.
+    ///
+    /// # Errors
+    /// When the system does not tell, or nobody may, as on a file system that is read-only.
+    pub fn is_writable(&self) -> Result<bool, Error> {
+        match rustix::fs::accessat(&self.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+            Ok(()) => Ok(true),
+            Err(Errno::ACCESS) => Ok(false),
+            // A kernel before 5.8 tells only of the real user, which is the effective one of most runs.
+            Err(Errno::NOSYS | Errno::INVAL) => Ok(true),
+            Err(errno) => Err(Error::io("write to", &self.path)(errno)),
+        }
+    }
+
+    /// The id of the user whose it is.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn owner(&self) -> Result<u32, Error> {
+        Ok(rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?.st_uid)
     }
 
     /// Device and inode: what tells this directory from every other one.

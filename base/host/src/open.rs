@@ -24,6 +24,17 @@ pub fn file(path: &Path) -> Result<File, Error> {
     Ok(file.into())
 }
 
+/// Checks what another program is about to read: that `path` leads to a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`file()`], and when it has more than `limit` bytes.
+pub fn check(path: &Path, limit: u64) -> Result<(), Error> {
+    match file(path)?.metadata().map_err(Error::io("read", path))?.len() {
+        size if size > limit => Err(Error::place(path, Fault::TooLarge { limit })),
+        _ => Ok(()),
+    }
+}
+
 /// The content of the regular file that `path` leads to.
 ///
 /// # Errors

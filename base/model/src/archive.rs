@@ -3,6 +3,10 @@
 //! The texts end in sources of apt, in argument lists, in URLs and in files of the local repository, whoever
 //! wrote them. So there is one rule for each, and it leaves out whatever any of these could read otherwise.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
+
 /// The longest URI of an archive, in bytes.
 pub const URI_LIMIT: usize = 2048;
 
@@ -74,6 +78,13 @@ pub fn uri(text: &str) -> Result<String, UriFault> {
         return Err(UriFault::Text);
     }
     Ok(format!("{scheme}:{rest}"))
+}
+
+/// The directory of this machine that the archive at `uri` is; none for a server's.
+#[must_use]
+pub fn local_path(uri: &str) -> Option<PathBuf> {
+    let rest = uri.strip_prefix("file:").or_else(|| uri.strip_prefix("copy:"))?;
+    Some(PathBuf::from(OsString::from_vec(decoded(rest)?)))
 }
 
 /// The text without its percent signs; `None` when one of these means a slash or a control character, or

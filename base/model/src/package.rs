@@ -201,12 +201,21 @@ impl PackageFields {
     /// Whether every part is there and as Debian policy has it: then it can be named to apt and mmdebstrap.
     #[must_use]
     pub fn is_debian(&self) -> bool {
+        self.odd_part().is_none()
+    }
+
+    /// The first part that is not as Debian policy has it, and its text.
+    #[must_use]
+    pub fn odd_part(&self) -> Option<(&'static str, &str)> {
         let Self { name, arch, version, source, source_version } = self;
-        is_package_name(name)
-            && is_package_name(source)
-            && is_version(version)
-            && is_version(source_version)
-            && !arch.is_empty()
+        let parts = [
+            ("name", name, is_package_name(name)),
+            ("architecture", arch, !arch.is_empty()),
+            ("version", version, is_version(version)),
+            ("source", source, is_package_name(source)),
+            ("source version", source_version, is_version(source_version)),
+        ];
+        parts.into_iter().find(|(_, _, fine)| !fine).map(|(part, text, _)| (part, text.as_str()))
     }
 }
 

@@ -189,8 +189,8 @@ impl Rules for ResolvedFields {
 
     fn check(&self) -> Result<(), Fault> {
         let name = || beginning(&self.package.name);
-        if !self.package.is_debian() {
-            return Err(Fault::Package { name: name() });
+        if let Some((field, text)) = self.package.odd_part() {
+            return Err(Fault::Package { name: name(), field, text: beginning(text) });
         }
         if !archive::is_relative(&self.path) {
             return Err(Fault::Outside { name: name() });

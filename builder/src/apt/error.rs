@@ -35,6 +35,12 @@ pub enum Error {
         /// Where it was looked for.
         tried: Vec<PathBuf>,
     },
+    /// The keyring that was named is not there.
+    #[error("there is no keyring {}", path.display())]
+    KeyringNamed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The keyring cannot be read as OpenPGP.
     #[error("the keyring {} cannot be used: {fault}", path.display())]
     Keyring {
@@ -281,6 +287,9 @@ impl Error {
                 "set `snapshot_mirror` to the snapshot archive, such as https://snapshot.example.org/archive/debian"
             }
             Self::KeyringMissing { .. } => "install debian-archive-keyring, or name the archive's keyring as `keyring`",
+            Self::KeyringNamed { .. } => {
+                "name the file that holds the archive's keys as `keyring`: its whole path, or the one below the directory of builder.toml; `~` stands for no directory there"
+            }
             Self::Keyring { .. } => "name a keyring of public keys only, as `gpg --export` writes it",
             Self::AptMissing => "install apt",
             Self::Network { .. } => {

@@ -67,7 +67,7 @@ impl Keyring {
         let path = file.path();
         match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),
-            Err(error) if error.is_not_found() => Err(Error::KeyringMissing { tried: vec![path] }),
+            Err(error) if error.is_not_found() => Err(Error::KeyringNamed { path }),
             Err(error) => Err(error.into()),
         }
     }

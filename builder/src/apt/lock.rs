@@ -19,8 +19,9 @@ pub use form::{parse, text};
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
 
-/// The largest lock file that is read, in bytes. A closure of a thousand packages has 0.4 MiB.
-pub const SIZE_LIMIT: u64 = 64 << 20;
+/// The largest lock file that is read, in bytes. A closure of a thousand packages has 0.4 MiB, and a
+/// byte of what is none can take forty of memory.
+pub const SIZE_LIMIT: u64 = 8 << 20;
 
 /// A whole `module.lock`.
 #[derive(Debug, Clone, PartialEq, Eq)]

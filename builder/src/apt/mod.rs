@@ -19,6 +19,7 @@ mod fixtures;
 mod host;
 mod index;
 mod keyring;
+mod local;
 pub mod lock;
 mod openpgp;
 mod pins;

@@ -21,7 +21,7 @@ use model::{Arch, Digest};
 use super::keyring::Keyring;
 use super::settings::{Access, Source};
 use super::small::read_small;
-use super::{Error, ReleaseInfo, Settings, failure, release};
+use super::{Error, ReleaseInfo, Settings, failure, local, release};
 use crate::cache::{self, Cache, Lock};
 use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
@@ -139,6 +139,7 @@ impl State {
     /// and checks them only when they come. Without it they are dropped, and offline work refused.
     /// However slow the archives are, the run says what it waits for.
     pub(super) fn update(&self, observer: &dyn Observer) -> Result<(), Error> {
+        local::check(&self.sources, self.arch)?;
         let mark = self.directory.join("complete");
         let was_complete = mark.exists();
         if was_complete {
@@ -390,8 +391,6 @@ mod tests {
             Settings { keyring: Some(KeyringFile::At(PathBuf::from("/nonexistent/keyring.gpg"))), ..settings() };
         let cache = Cache::new(std::env::temp_dir().join("never-made"));
         let error = State::open(&settings, &cache, &model::observe::Silent).unwrap_err();
-        assert!(
-            matches!(error, Error::KeyringMissing { .. }) && error.to_string().contains("/nonexistent/keyring.gpg")
-        );
+        assert!(matches!(error, Error::KeyringNamed { .. }) && error.to_string().contains("/nonexistent/keyring.gpg"));
     }
 }

@@ -151,7 +151,7 @@ impl Error {
                 "a script or trigger of these packages did not come to its end; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
             }
             Self::NotAsLocked { .. } => {
-                "a maintainer script installed or removed packages, or the lock is not whole: then make it again by `module-builder lock --update`"
+                "a maintainer script installed or removed packages, or what names them, module.lock or the record of a build, is not whole: take it from where it was made, or make it anew by `module-builder lock --update` or a build"
             }
             Self::Argument(_) | Self::NoName { .. } => {
                 "do not build from what names such a thing: a lock, a record or an archive was made to do harm"

@@ -115,6 +115,9 @@ pub enum Broken {
         /// The media type.
         media_type: String,
     },
+    /// The layers stand in another order than a build writes.
+    #[error("has layers in another order than the archive, the image and then the others")]
+    Order,
     /// An image or archive is missing or comes twice.
     #[error("has {count} layers that are {what}; a module has one")]
     Count {
@@ -163,7 +166,11 @@ pub(super) fn manifest(manifest: &ImageManifest) -> Result<(), Broken> {
             count => return Err(Broken::Count { what, count }),
         }
     }
-    Ok(())
+    let mut types = manifest.layers().iter().map(|layer| layer.media_type().as_ref());
+    let is_ordered =
+        types.next().is_some_and(|first| first != media::COMPOSEFS && FIXED.iter().any(|(known, _)| *known == first))
+            && types.next() == Some(media::COMPOSEFS);
+    if is_ordered { Ok(()) } else { Err(Broken::Order) }
 }
 
 /// What a descriptor says of the module's manifest that it leads to.

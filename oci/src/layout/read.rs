@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use host::{Dir, Fault, Links};
 use model::{Arch, Digest};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, OciLayout};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::blobs::Blobs;
@@ -86,12 +87,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn version(&self) -> Result<(), Error> {
+        /// The whole file: what else stands in it no reader looks at.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct OciLayout {
+            image_layout_version: String,
+        }
         let path = self.directory.join("oci-layout");
         let bytes = document(self.directory, "oci-layout", &path, None)?;
-        let layout: OciLayout = parse("oci-layout file", &path, &bytes)?;
-        let found = layout.image_layout_version();
+        let OciLayout { image_layout_version: found } = parse("oci-layout file", &path, &bytes)?;
         if found != VERSION {
-            let found = found.clone();
             return Err(Error::UnknownVersion { path, field: "imageLayoutVersion", found, known: VERSION });
         }
         Ok(())

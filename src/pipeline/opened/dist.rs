@@ -15,8 +15,6 @@ use crate::pipeline::record::{self, Record};
 
 /// `sha256:`, 64 digits, a line break; more is damage.
 const DIGEST_LIMIT: u64 = 128;
-/// The largest record that is read, in bytes: that of many thousands of packages.
-const RECORD_LIMIT: u64 = 64 << 20;
 
 /// The image indexes of a layout by tag.
 type Indexes = BTreeMap<String, oci::layout::Index>;
@@ -152,7 +150,7 @@ impl Dist<'_> {
         if !self.has(record::FILE)? {
             return Ok(());
         }
-        let bytes = self.read(record::FILE, RECORD_LIMIT)?;
+        let bytes = self.read(record::FILE, record::LIMIT)?;
         let path = self.directory.join(record::FILE);
         let record = Record::parse(&bytes, &path)?;
         let wrong = |what: String| Err(Error::refused(format!("{} {what}", path.display())).hint(REBUILD));

@@ -139,6 +139,19 @@ fn packed(small: &Small) -> Vec<u8> {
 }
 
 #[test]
+fn a_place_for_temporary_files_that_is_none_is_named() {
+    let small = built();
+    small.edit("root/etc/conf", |text| text.to_uppercase());
+    small.build("n");
+    for place in ["none", "m/manifest.yaml"] {
+        let mut command = small.command();
+        command.env("TMPDIR", small.path(place)).args(["diff", "--content", "m/dist/oci", "n/module.tar"]);
+        let said = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        assert!(said.contains("help: ") && said.contains("TMPDIR") && said.contains(place), "{said}");
+    }
+}
+
+#[test]
 fn frames_that_no_build_writes_are_refused() {
     let small = built();
     let good = packed(&small);

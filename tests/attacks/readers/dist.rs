@@ -154,6 +154,43 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
+fn what_should_be_a_directory_of_a_layout_and_is_none_is_damage() {
+    for part in ["oci/blobs", "oci/blobs/sha256"] {
+        let small = built();
+        let path = small.path("m/dist").join(part);
+        fs::remove_dir_all(&path).unwrap();
+        fs::write(&path, "text").unwrap();
+        let named = |kind: &str| format!("m/dist/{part} is {kind}, not a directory");
+        refused(&small, "m/dist/oci", &named("a file"));
+        refused(&small, "m/dist", &named("a file"));
+        let (code, text) = run(&small, &["build", "-C", "m", "--rootfs", "root", "--arch", "amd64"]);
+        assert!(code == 1 && text.contains("holds files that no build wrote") && text.contains(part), "{text}");
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        refused(&small, "m/dist/oci", &named("a named pipe"));
+        refused(&small, "m/dist", &named("a named pipe"));
+    }
+}
+
+#[test]
+fn texts_of_many_small_parts_take_memory_by_their_size() {
+    let small = built();
+    let path = small.path("m/dist/package-list.txt");
+    fs::write(&path, "\n".repeat(100 << 20)).unwrap();
+    let (code, text) = limited(&small, "ulimit -v 1000000", &["inspect", "m/dist"]);
+    assert!(code == 3 && text.contains("is no list of packages"), "{code}: {text}");
+    for (count, why) in [(500_000, "the neighbour 0 is no valid manifest"), (8_500_000, "is larger than the")] {
+        let small = built();
+        let many = format!("[{}0]", "{\"\":0},".repeat(count));
+        small.edit("m/dist/build.json", |text| {
+            text.replacen("\"inputs\": {", &format!("\"inputs\": {{\"neighbours\":[{many}],"), 1)
+        });
+        let (code, text) = limited(&small, "ulimit -v 1000000", &["inspect", "m/dist"]);
+        assert!(code == 3 && text.contains(why), "{code}: {text}");
+    }
+}
+
+#[test]
 fn a_file_of_any_size_takes_little_memory_and_no_time() {
     for file in FILES.into_iter().chain(["oci/index.json", "oci/oci-layout"]) {
         for size in [5_u64 << 30, 1 << 40] {

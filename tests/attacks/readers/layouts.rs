@@ -65,6 +65,24 @@ fn layers_that_are_missing_doubled_or_misnamed_are_found() {
 }
 
 #[test]
+fn layers_stand_in_one_order() {
+    forged("has layers in another order", |_, layout| layout.manifest["layers"].as_array_mut().unwrap().swap(0, 1));
+    forged("has layers in another order", |_, layout| {
+        layout.add("notes", "text/plain", b"text");
+        layout.manifest["layers"].as_array_mut().unwrap().rotate_right(1);
+    });
+}
+
+#[test]
+fn the_mark_of_a_layout_says_its_version_and_no_more() {
+    let small = built();
+    fs::write(small.path("m/dist/oci/oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\",\"more\":1}").unwrap();
+    super::record_again(&small.path("m/dist"));
+    refused(&small, "m/dist/oci", "oci-layout is not a valid oci-layout file");
+    refused(&small, "m/dist", "oci-layout is not a valid oci-layout file");
+}
+
+#[test]
 fn a_layer_that_is_not_known_is_listed() {
     let small = built();
     let mut layout = Forgery::new(&small, "m/dist/oci");

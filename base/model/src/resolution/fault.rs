@@ -6,11 +6,15 @@ use crate::Arch;
 /// What is wrong with a resolution or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A name or version is none.
-    #[error("the package {name:?} has a name or version that Debian does not allow")]
+    /// A name, an architecture or a version is none.
+    #[error("the package {name:?} has the {field} {text:?}, which Debian does not allow")]
     Package {
         /// The beginning of the name.
         name: String,
+        /// Which of its fields: `name`, `architecture`, `version`, `source` or `source version`.
+        field: &'static str,
+        /// The beginning of the field's text.
+        text: String,
     },
     /// A package is for another architecture.
     #[error("the package {name} is for {found:?}, not for {arch}")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::package::{Package, PackageFields, PackageRequest};
+use model::package::{Package, PackageFault, PackageFields, PackageRequest};
 use model::resolution::{Fault, Reason, ReleaseInfo, Resolution, ResolutionFields, Resolved, ResolvedFields};
 use model::words::shortened;
 use model::{Arch, Digest, Position, archive};
@@ -148,7 +148,10 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
         let Line { name, version, arch, source, source_version, path, size, sha256, reason, .. } = line;
         let named = shown(&name);
         let package = Package::new(PackageFields { name, arch, version, source, source_version });
-        let package = package.map_err(|_| Fault::Package { name: named }.to_string())?;
+        let package = package.map_err(|fault| {
+            let PackageFault { part, text } = fault;
+            Fault::Package { name: named, field: part, text }.to_string()
+        })?;
         let url = archive::url(&archive.uri, &path);
         let fields = ResolvedFields { package, url, path, size, sha256, reason };
         Resolved::new(fields).map_err(|fault| fault.to_string())
