@@ -441,7 +441,7 @@ impl Dir {
     }
 
     /// Exchanges `name` with `to_name` in `to`, both of which are there, in one step; false where the file
-    /// system cannot.
+    /// system cannot, or one of the two may not be moved.
     ///
     /// # Errors
     /// When the system refuses for another reason.
@@ -449,7 +449,7 @@ impl Dir {
         let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
         match rustix::fs::renameat_with(&self.fd, name, &to.fd, to_name, RenameFlags::EXCHANGE) {
             Ok(()) => Ok(true),
-            Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::XDEV | Errno::PERM | Errno::ACCESS) => Ok(false),
             Err(errno) => Err(Error::io("replace", &to.join(to_name))(errno)),
         }
     }
