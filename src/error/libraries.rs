@@ -133,7 +133,8 @@ impl From<cache::Error> for Error {
             }
             cache::Error::NotOurs(_) => OWN_CACHE,
             cache::Error::NotACache { .. } => {
-                "name the cache's own directory by --cache-dir, or remove by hand what is to go"
+                "name another directory by --cache-dir, one that is not there yet or the cache's own: what is in it may be \
+                 removed at any time"
             }
             cache::Error::Io { source, .. } if let Some(hint) = super::limit(source) => hint,
             _ => "make the directory writable, or name another one with --cache-dir",

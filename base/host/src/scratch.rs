@@ -224,7 +224,14 @@ mod tests {
         assert!(!path(".x.partial-killed").exists());
         assert!(path(".x.partial-notes/thesis").is_file());
         drop((living, next));
-        let kept = [".x.partial-empty", ".x.partial-file", ".x.partial-link", ".x.partial-notes", ".x.partial-other", ".x.partial-photos"];
+        let kept = [
+            ".x.partial-empty",
+            ".x.partial-file",
+            ".x.partial-link",
+            ".x.partial-notes",
+            ".x.partial-other",
+            ".x.partial-photos",
+        ];
         let kept = [&[".x.partial-.photos"][..], &kept].concat();
         assert_eq!(names(folder.path()), kept);
     }

@@ -130,10 +130,7 @@ impl Staged {
     }
 
     /// Takes the old directory's place; gives the old one, which is then in this one's.
-    fn exchange<E: From<Error>>(
-        &self,
-        list: &mut impl FnMut(&Dir) -> Result<Listing, E>,
-    ) -> Result<Exchanged, E> {
+    fn exchange<E: From<Error>>(&self, list: &mut impl FnMut(&Dir) -> Result<Listing, E>) -> Result<Exchanged, E> {
         let room = self.scratch.dir();
         for _ in 0..RACES {
             let old = match self.parent.kind(&self.name)? {
