@@ -32,6 +32,7 @@ impl From<&host::Error> for Error {
         };
         let hint = match fault {
             Fault::Link | Fault::Outside => "put the file or directory itself there: a link could lead to anything",
+            Fault::Around => "put a directory of its own there, or a link to one: all that lies here would be meant",
             Fault::Dangling => "mend the link, or remove it",
             Fault::NotAFile(_) => "put a regular file there, or name another one",
             Fault::NotADirectory(_) => "name a directory",

@@ -116,9 +116,9 @@ impl Dir {
         let path = path.as_ref();
         let shown = self.join(path);
         // Not opened before it is known what it is: opening a device can do something.
-        let found = self.resolve(path, OFlags::PATH, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        let found = self.resolve(path, OFlags::PATH, links).map_err(|errno| self.fault(&shown, path, errno, links))?;
         check_regular(&found, &shown)?;
-        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&shown, path, errno, links))?;
         check_regular(&file, &shown)?;
         Ok(file.into())
     }
@@ -130,7 +130,7 @@ impl Dir {
     /// As [`Dir::file`].
     pub fn known_file(&self, path: impl AsRef<Path>, links: Links) -> Result<(File, Stat), Error> {
         let path = path.as_ref();
-        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno))?;
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno, links))?;
         let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io("read", &self.join(path))(errno))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok((file.into(), stat)),
@@ -167,7 +167,7 @@ impl Dir {
         let shown = self.join(path);
         let fd = self
             .resolve(path, OFlags::RDONLY | OFlags::DIRECTORY, links)
-            .map_err(|errno| self.fault(&shown, path, errno))?;
+            .map_err(|errno| self.fault(&shown, path, errno, links))?;
         Ok(Self { fd, path: shown })
     }
 
@@ -205,9 +205,12 @@ impl Dir {
     }
 
     /// What to say of `path` that could not be resolved: the kernel gives one number for several reasons.
-    fn fault(&self, shown: &Path, path: &Path, errno: Errno) -> Error {
+    fn fault(&self, shown: &Path, path: &Path, errno: Errno, links: Links) -> Error {
+        // Where links are followed, what the last of them leads to.
+        let followed = self.resolve(path, OFlags::PATH, links).and_then(rustix::fs::fstat).ok();
+        let found = || followed.or_else(|| self.stat(path).ok().flatten());
         if errno == Errno::NOTDIR
-            && let Ok(Some(stat)) = self.stat(path)
+            && let Some(stat) = found()
         {
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Symlink => return Error::place(shown, Fault::Link),
