@@ -284,8 +284,10 @@ impl Cache {
     /// hashed each time it is used, and tells `observer` of it.
     ///
     /// # Errors
-    /// As [`Cache::lock`], and when what is to be put aside cannot be.
+    /// As [`Cache::lock`], when what is to be put aside cannot be, and [`Error::NotACache`] before anything is
+    /// made in a directory that holds other things.
     pub fn in_use(&self, observer: &dyn Observer) -> Result<Lock, Error> {
+        self.check_is_a_cache()?;
         let lock = self.lock_file("use")?.hold(Hold::Shared, observer)?;
         place::settle(self, observer)?;
         Ok(lock)

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use host::{Dir, Links};
+use host::{Dir, Fault, Links};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
 
@@ -61,9 +61,9 @@ pub struct Overlay {
 impl Overlay {
     /// Scans the directory `name` of `module`; a missing one is an empty overlay.
     ///
-    /// It must be a directory itself, not a link to one, so that nothing but the module's own files is
-    /// shipped as the module's. Links in it stay links. What is mounted in it belongs to it: only who
-    /// administers the machine can mount.
+    /// It may be a link to another directory of the module, but lead neither out of it nor to the module itself,
+    /// so that nothing but the module's own files, and not its history or results, is shipped as the module's.
+    /// Links in it stay links. What is mounted in it belongs to it: only who administers the machine can mount.
     ///
     /// # Errors
     /// When it is something else than a directory, or cannot be read.
@@ -116,10 +116,14 @@ impl Overlay {
 }
 
 fn open(module: &Dir, name: &str) -> Result<Option<Dir>, Error> {
-    match module.directory(name, Links::Refuse) {
-        Err(error) if error.is_not_found() => Ok(None),
-        opened => Ok(Some(opened?)),
+    let directory = match module.directory(name, Links::Below) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        opened => opened?,
+    };
+    if directory.identity()? == module.identity()? {
+        return Err(host::Error::Place { path: module.join(name), fault: Fault::Around }.into());
     }
+    Ok(Some(directory))
 }
 
 struct Layer<'a> {
@@ -350,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_directory_of_its_own_is_an_overlay() {
+    fn only_a_directory_of_the_module_is_an_overlay() {
         let host = tempfile::tempdir().unwrap();
         fs::create_dir(host.path().join("real")).unwrap();
         let path = host.path().join("rootfs");
@@ -362,9 +366,24 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for target in ["/etc", "/", ".", "..", "real", "/proc/self/root", "none"] {
-            assert_eq!(refused(&|| symlink(target, &path).unwrap()), host::Fault::Link, "{target}");
+        for target in ["/etc", "/", "..", "../..", "real/../..", "/proc/self/root", host.path().to_str().unwrap()] {
+            assert_eq!(refused(&|| symlink(target, &path).unwrap()), Fault::Outside, "{target}");
         }
+        for target in [".", "real/..", "./real/../"] {
+            assert_eq!(refused(&|| symlink(target, &path).unwrap()), Fault::Around, "{target}");
+        }
+        assert_eq!(refused(&|| symlink("none", &path).unwrap()), Fault::Dangling);
+        assert_eq!(refused(&|| symlink("rootfs", &path).unwrap()), Fault::Link);
+        fs::write(host.path().join("file"), "x").unwrap();
+        let to_file = refused(&|| symlink("file", &path).unwrap());
+        assert_eq!(to_file, Fault::NotADirectory(host::error::Kind::File));
+        fs::write(host.path().join("real/page"), "x").unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink("real/../real", &path).unwrap();
+        let mut tree = tree();
+        let report = overlay(&mut tree, &path, epoch()).unwrap();
+        assert_eq!(report.added, [ImagePath::new("/page").unwrap()]);
+        fs::remove_file(&path).unwrap();
         let file = refused(&|| fs::write(&path, "x").unwrap());
         assert_eq!(file, host::Fault::NotADirectory(host::error::Kind::File));
         let socket = refused(&|| drop(std::os::unix::net::UnixListener::bind(&path).unwrap()));

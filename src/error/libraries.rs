@@ -32,6 +32,7 @@ impl From<&host::Error> for Error {
         };
         let hint = match fault {
             Fault::Link | Fault::Outside => "put the file or directory itself there: a link could lead to anything",
+            Fault::Around => "put a directory of its own there, or a link to one: all that lies here would be meant",
             Fault::Dangling => "mend the link, or remove it",
             Fault::NotAFile(_) => "put a regular file there, or name another one",
             Fault::NotADirectory(_) => "name a directory",
@@ -151,7 +152,8 @@ impl From<cache::Error> for Error {
             }
             cache::Error::NotOurs(_) => OWN_CACHE,
             cache::Error::NotACache { .. } => {
-                "name the cache's own directory by --cache-dir, or remove by hand what is to go"
+                "name another directory by --cache-dir, one that is not there yet or the cache's own: what is in it may be \
+                 removed at any time"
             }
             cache::Error::Io { source, .. } if let Some(hint) = super::limit(source) => hint,
             _ => "make the directory writable, or name another one with --cache-dir",

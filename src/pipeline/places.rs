@@ -81,7 +81,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
     for holds in [&module, &here] {
         apart(holds, &output, "a build replaces its output directory: name one of its own with --output")?;
     }
-    // Of a link it would be said where it leads to, and not that it is one.
+    // Of a link that leads out it would be said where to, and not that it does.
     request.check_overlay()?;
     let overlay = Place::new("the module's rootfs/", &request.overlay_path())?;
     let mut inputs = vec![overlay];
@@ -103,11 +103,36 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
     }
     let caches = request.packages().map(|packages| &packages.cache);
     if let Some(cache) = caches.or(request.remembered.as_ref().map(|remembered| &remembered.cache)) {
+        // The user's own files in it must neither be moved nor be swept.
+        match cache.check_is_a_cache() {
+            Err(error @ builder::cache::Error::NotACache { .. }) => return Err(error.into()),
+            // Whether it can be used is seen where it is.
+            _ => {}
+        }
         let cache = Place::new("the cache", cache.root())?;
         apart(&cache, &output, "a build replaces its output directory: name a cache elsewhere with --cache-dir")?;
-        apart(&output, &cache, "what is in the cache may be removed at any time: name a directory elsewhere")?;
+        apart(&output, &cache, REMOVED)?;
+        if let Some(path) = &request.objects {
+            let objects = Place::new(format!("the object store {}", path.display()), path)?;
+            apart(&objects, &cache, REMOVED)?;
+            apart(&cache, &objects, "name a cache elsewhere with --cache-dir: the store is for objects alone")?;
+        }
     }
     Ok(())
+}
+
+const REMOVED: &str = "what is in the cache may be removed at any time: name a directory elsewhere";
+
+/// Checks where the second build of a comparing is kept against the cache of the settings, which builds from a
+/// given root file system may use as well.
+///
+/// # Errors
+/// When one of the two lies in the other.
+pub(crate) fn check_kept(keep: &Path, cache: &Path) -> Result<(), Error> {
+    let keep = Place::new(format!("--keep {}", keep.display()), keep)?;
+    let cache = Place::new("the cache", cache)?;
+    apart(&keep, &cache, REMOVED)?;
+    apart(&cache, &keep, "a build replaces its output directory: name a directory that is not there yet")
 }
 
 fn apart(inner: &Place, outer: &Place, cure: &str) -> Result<(), Error> {

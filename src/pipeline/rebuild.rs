@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::pipeline::inputs::MANIFEST;
 use crate::pipeline::opened;
 use crate::pipeline::outputs::Destination;
-use crate::pipeline::places::Place;
+use crate::pipeline::places::{self, Place};
 use crate::pipeline::produce;
 use crate::pipeline::record::{self, Record};
 use crate::pipeline::staging::Output;
@@ -113,7 +113,12 @@ pub(crate) fn rebuild(
     // Beside the first build: what is as large as a build should lie where builds lie.
     let scratch = scratch(&parent(&target.path)?, environment)?;
     let built = match &wanted.keep {
-        Some(directory) => kept(directory, &target)?,
+        Some(directory) => {
+            if let Some(cache) = &settings.cache_dir.value {
+                places::check_kept(directory, &environment.absolute(cache))?;
+            }
+            kept(directory, &target)?
+        }
         None => scratch.path().join("dist"),
     };
     let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.dir() };

@@ -100,7 +100,9 @@ pub(crate) fn check(shipped: &Tree<Source>, request: &Request) -> Result<(), Err
     let mut needs: BTreeMap<u64, (u128, &Path, u64)> = BTreeMap::new();
     for (place, times) in writes(request) {
         let room = room::at(place)?;
-        needs.entry(room.device).or_insert((0, place, room.bytes)).0 += least * times;
+        if let Some(free) = room.bytes {
+            needs.entry(room.device).or_insert((0, place, free)).0 += least * times;
+        }
     }
     match needs.into_values().find(|(needed, _, free)| *needed > u128::from(*free)) {
         None => Ok(()),

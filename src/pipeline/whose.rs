@@ -117,12 +117,13 @@ fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
         let artifact = ["manifest.json", "module.cfs"].map(|name| recorded.as_ref()?.get(name).copied().flatten());
         let known = artifact.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
         let paths = oci::layout::paths(&layout, &known)?;
-        // Another directory of this name leads to nothing.
-        ours.extend((!paths.is_empty()).then(|| PathBuf::from(LAYOUT)));
+        // Another directory of this name leads to nothing, but for one that a killed run had just emptied.
+        let is_emptied = is_unfinished && layout.names()?.is_empty();
+        ours.extend((is_emptied || !paths.is_empty()).then(|| PathBuf::from(LAYOUT)));
         ours.extend(paths.into_iter().map(|path| Path::new(LAYOUT).join(path)));
     }
     if let Some(lists) = below(directory, DRY_RUN)?
-        && is_dry_run(&lists)?
+        && (is_dry_run(&lists)? || is_unfinished && lists.names()?.is_empty())
     {
         ours.insert(PathBuf::from(DRY_RUN));
         ours.extend(LISTS.map(|name| Path::new(DRY_RUN).join(name)));

@@ -17,6 +17,7 @@ mod archive;
 
 mod budgets;
 mod identity;
+mod mounts;
 mod opener;
 mod output;
 mod readers;

@@ -75,19 +75,59 @@ const PIPE: &str = "is a named pipe, not a regular file";
 fn an_overlay_that_is_a_link_ships_nothing_of_the_host() {
     let small = world();
     fs::remove_dir_all(small.path("m/rootfs")).unwrap();
-    for target in ["../outside", "/etc", "/", ".", "..", "/proc/self/root", "/proc/self/cwd/outside", "nowhere", "own"]
-    {
-        fs::create_dir_all(small.path("m/own")).unwrap();
+    small.write("m/own/file", "text");
+    small.link("m/way", "../outside");
+    let absolute = small.path("m/own").display().to_string();
+    for (target, message) in [
+        ("../outside", LEADS_OUT),
+        ("/etc", LEADS_OUT),
+        ("/", LEADS_OUT),
+        ("..", LEADS_OUT),
+        ("../m", LEADS_OUT),
+        ("own/../../m/own", LEADS_OUT),
+        (&absolute, LEADS_OUT),
+        ("way", LEADS_OUT),
+        ("/proc/self/root", LEADS_OUT),
+        ("/proc/self/cwd/outside", LEADS_OUT),
+        ("nowhere", "m/rootfs is a symbolic link to nothing"),
+        ("rootfs", "m/rootfs is, or is reached by, a symbolic link"),
+        ("own/file", "m/rootfs is a file, not a directory"),
+        (".", "m/rootfs leads to the directory itself that it lies in"),
+        ("own/..", "m/rootfs leads to the directory itself that it lies in"),
+    ] {
         small.link("m/rootfs", target);
         for verb in [BUILD, "explain /etc/conf m --rootfs root --arch amd64"] {
-            refused(&small, verb, "m/rootfs is, or is reached by, a symbolic link, and none is followed here");
+            refused(&small, verb, message);
         }
         assert!(!small.path("m/dist").exists(), "{target}");
     }
+    small.link("m/rootfs", "/etc");
     // Before anybody is asked for packages.
     small.edit("m/manifest.yaml", |text| text + "package_spec: [hello]\n");
     small.write("m/builder.toml", "mirrors = [\"http://127.0.0.1:9/debian\"]\n");
-    refused(&small, "build -C m --arch amd64", "m/rootfs is, or is reached by, a symbolic link");
+    refused(&small, "build -C m --arch amd64", "m/rootfs leads out of its directory");
+}
+
+#[test]
+fn an_overlay_may_be_a_link_inside_of_the_module() {
+    let small = world();
+    assert_eq!(run(&small, BUILD).0, 0);
+    let digest = fs::read(small.path("m/dist/composefs.digest")).unwrap();
+    fs::create_dir(small.path("m/files")).unwrap();
+    fs::rename(small.path("m/rootfs"), small.path("m/files/web")).unwrap();
+    small.link("m/way", "files");
+    for target in ["files/web", "way/web", "./files/../way/web"] {
+        small.link("m/rootfs", target);
+        assert_eq!(run(&small, BUILD).0, 0, "{target}");
+        assert_eq!(fs::read(small.path("m/dist/composefs.digest")).unwrap(), digest, "{target}");
+        assert_eq!(run(&small, "explain /etc/page.html m --rootfs root --arch amd64").0, 0, "{target}");
+        assert_eq!(run(&small, "rebuild m/dist -C m --rootfs root").0, 0, "{target}");
+    }
+    // Results would become part of the next build.
+    small.link("m/rootfs", "dist");
+    assert_eq!(run(&small, BUILD).0, 2);
+    small.link("m/rootfs", "files");
+    assert_eq!(run(&small, &format!("{BUILD} --output files/dist")).0, 2);
 }
 
 #[test]

@@ -41,6 +41,54 @@ fn every_run_that_writes_into_a_cache_notes_where_it_was_made() {
 }
 
 #[test]
+fn a_directory_of_the_users_is_no_cache() {
+    let small = Small::new();
+    let key = "0123456789abcdef".repeat(4);
+    let thesis = format!("ud/rootfs/{key}/thesis");
+    let tag = "Signature: 8a477f597d28d172789f06886806bc55\n";
+    for (mark, text) in
+        [("mine", "x"), ("place", ""), ("place", "where I live\n"), ("place", "17"), ("CACHEDIR.TAG", tag)]
+    {
+        let _ = std::fs::remove_dir_all(small.path("ud"));
+        small.write(&thesis, "years of work");
+        small.write("ud/mine", "x");
+        small.write(&format!("ud/{mark}"), text);
+        let build = ["build", "-C", "m", "--rootfs", "root", "--cache-dir", "ud"];
+        for verb in [
+            &build[..],
+            &["build", "-C", "m", "--cache-dir", "ud"],
+            &["cache", "gc", "--older-than", "0s", "--cache-dir", "ud"],
+        ] {
+            let (code, _, err) = small.run(verb);
+            assert!(
+                code == 4 && err.contains("was not made by this program: it holds"),
+                "{mark} {verb:?}: {code} {err}"
+            );
+            assert!(err.contains("name another directory by --cache-dir"), "{err}");
+        }
+        assert_eq!(std::fs::read_to_string(small.path(&thesis)).unwrap(), "years of work");
+        let mut names: Vec<_> =
+            std::fs::read_dir(small.path("ud")).unwrap().map(|it| it.unwrap().file_name()).collect();
+        names.sort();
+        let mut wanted = vec![mark, "mine", "rootfs"];
+        wanted.sort_unstable();
+        wanted.dedup();
+        assert_eq!(names, wanted, "nothing is written there");
+    }
+    // What a file system brings, a killed run left or an earlier version made is a cache's.
+    std::fs::create_dir_all(small.path("other/lost+found")).unwrap();
+    small.write("other/.place.0123456789abcdef", "");
+    small.write("other/debs/sha256/aa/x", "");
+    let (code, _, err) = small.run(&["build", "-C", "m", "--rootfs", "root", "--cache-dir", "other"]);
+    assert!(code == 0 && !err.contains("warning"), "{err}");
+    assert!(small.path("other/place").is_file());
+    // In a cache of its own the user may put what they like.
+    small.write("other/mine", "x");
+    assert_eq!(small.run(&["cache", "gc", "--older-than", "0s", "--cache-dir", "other"]).0, 0);
+    assert!(small.path("other/mine").is_file());
+}
+
+#[test]
 fn a_modules_keyring_leads_nowhere_else() {
     let small = Small::new();
     small.write("m/builder.toml", "keyring = \"../../etc/keys.gpg\"\n");

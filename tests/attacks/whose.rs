@@ -367,6 +367,11 @@ fn places_that_lie_in_each_others_way_are_wrong_arguments() {
         &["--objects", "store", "--output", "../store"],
         &["--cache-dir", "m/dist/cache"],
         &["--cache-dir", "cache", "--output", "../cache/dist"],
+        &["--cache-dir", "cache", "--objects", "cache"],
+        &["--cache-dir", "cache", "--objects", "cache/objects"],
+        &["--cache-dir", "store/cache", "--objects", "store"],
+        &["--cache-dir", "x/../cache", "--objects", "none/../cache/new"],
+        &["--objects", "home/.cache/module-builder/objects"],
     ];
     let before = tree(&small.path("m"));
     for more in wrong {
@@ -400,6 +405,19 @@ fn the_second_build_is_never_kept_in_the_first() {
             assert!(code == 2 && err.contains("help:"), "{path} {keep}: {code}: {err}");
             assert!(tree(&small.path("m")) == before, "{path} {keep}");
         }
+    }
+    // Nor where it may be removed at any time, whatever the root file system comes from.
+    let rebuild = ["rebuild", "m/dist", "-C", "m", "--rootfs", "root"];
+    for more in [
+        &["--keep", "home/.cache/module-builder/again"][..],
+        &["--keep", "home/.cache/module-builder"],
+        &["--keep", "home/.cache"],
+        &["--keep", "cache/x", "--cache-dir", "cache"],
+        &["--keep", "none/../cache", "--cache-dir", "cache"],
+        &["--keep", "x", "--cache-dir", "x/cache"],
+    ] {
+        let (code, _, err) = small.run(&[&rebuild, more].concat());
+        assert!(code == 2 && err.contains("the cache") && err.contains("help:"), "{more:?}: {code}: {err}");
     }
     // Nor in the place of what it is made from.
     fs::create_dir(small.path("carried")).unwrap();

@@ -118,9 +118,9 @@ impl Dir {
         let path = path.as_ref();
         let shown = self.join(path);
         // Not opened before it is known what it is: opening a device can do something.
-        let found = self.resolve(path, OFlags::PATH, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        let found = self.resolve(path, OFlags::PATH, links).map_err(|errno| self.fault(&shown, path, errno, links))?;
         check_regular(&found, &shown)?;
-        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&shown, path, errno))?;
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&shown, path, errno, links))?;
         check_regular(&file, &shown)?;
         Ok(file.into())
     }
@@ -132,7 +132,7 @@ impl Dir {
     /// As [`Dir::file`].
     pub fn known_file(&self, path: impl AsRef<Path>, links: Links) -> Result<(File, Stat), Error> {
         let path = path.as_ref();
-        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno))?;
+        let file = self.resolve(path, READ, links).map_err(|errno| self.fault(&self.join(path), path, errno, links))?;
         let stat = rustix::fs::fstat(&file).map_err(|errno| Error::io("read", &self.join(path))(errno))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok((file.into(), stat)),
@@ -169,7 +169,7 @@ impl Dir {
         let shown = self.join(path);
         let fd = self
             .resolve(path, OFlags::RDONLY | OFlags::DIRECTORY, links)
-            .map_err(|errno| self.fault(&shown, path, errno))?;
+            .map_err(|errno| self.fault(&shown, path, errno, links))?;
         Ok(Self { fd, path: shown })
     }
 
@@ -207,14 +207,19 @@ impl Dir {
     }
 
     /// What to say of `path` that could not be resolved: the kernel gives one number for several reasons.
-    fn fault(&self, shown: &Path, path: &Path, errno: Errno) -> Error {
-        if errno == Errno::NOTDIR
-            && let Some((part, kind)) = self.no_directory(path)
-        {
-            return match kind {
-                FileType::Symlink => Error::place(shown, Fault::Link),
-                kind => Error::place(&self.join(part), Fault::NotADirectory(kind.into())),
-            };
+    fn fault(&self, shown: &Path, path: &Path, errno: Errno, links: Links) -> Error {
+        if errno == Errno::NOTDIR {
+            // Where links are followed, what the last of them leads to.
+            let followed = self.resolve(path, OFlags::PATH, links).and_then(rustix::fs::fstat).ok();
+            match followed.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+                None | Some(FileType::Directory | FileType::Symlink) => {}
+                Some(kind) => return Error::place(shown, Fault::NotADirectory(kind.into())),
+            }
+            match self.no_directory(path) {
+                Some((_, FileType::Symlink)) => return Error::place(shown, Fault::Link),
+                Some((part, kind)) => return Error::place(&self.join(part), Fault::NotADirectory(kind.into())),
+                None => {}
+            }
         }
         if errno == Errno::NOENT && matches!(self.kind(path), Ok(Some(FileType::Symlink))) {
             // Else a file that is optional would count as not there.
@@ -472,7 +477,7 @@ impl Dir {
     }
 
     /// Exchanges `name` with `to_name` in `to`, both of which are there, in one step; false where the file
-    /// system cannot.
+    /// system cannot, or one of the two may not be moved.
     ///
     /// # Errors
     /// When the system refuses for another reason.
@@ -480,7 +485,7 @@ impl Dir {
         let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
         match rustix::fs::renameat_with(&self.fd, name, &to.fd, to_name, RenameFlags::EXCHANGE) {
             Ok(()) => Ok(true),
-            Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::XDEV | Errno::PERM | Errno::ACCESS) => Ok(false),
             Err(errno) => Err(Error::io("replace", &to.join(to_name))(errno)),
         }
     }

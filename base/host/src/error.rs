@@ -37,6 +37,9 @@ pub enum Fault {
     /// A link or `..` leads out of the directory that it must stay in.
     #[error("leads out of its directory")]
     Outside,
+    /// A link leads to the directory itself that it lies in.
+    #[error("leads to the directory itself that it lies in")]
+    Around,
     /// It is a link to what is not there.
     #[error("is a symbolic link to nothing")]
     Dangling,

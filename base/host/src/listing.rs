@@ -3,6 +3,7 @@
 //! A directory that is replaced is never removed whole: what a listing knew as ours goes, file by file and
 //! only while it is the very same file, and whatever else is there stays.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
@@ -56,7 +57,7 @@ impl Listing {
                 FileType::RegularFile if is_unfinished_mark(directory, &name) => {}
                 FileType::RegularFile if judge(&path, kind.into()) == Whose::Ours => self.files.push((path, identity)),
                 FileType::Directory => match directory.directory(&name, Links::Refuse) {
-                    Ok(inner) if is_marked(&inner) || is_unborn(&name, &inner) => {}
+                    Ok(inner) if is_marked(&name, &inner) || is_unborn(&name, &inner) => {}
                     Ok(inner) if judge(&path, kind.into()) == Whose::Ours => {
                         self.directories.push((path.clone(), identity));
                         self.add(&inner, &path, judge)?;
@@ -84,12 +85,31 @@ impl Listing {
     /// Removes what is ours from `directory`, as far as the same files and directories are still there; what
     /// cannot be removed stays.
     pub fn remove(&self, directory: &Dir) {
-        for (path, identity) in &self.files {
+        self.remove_where(directory, |_| true);
+    }
+
+    /// As [`Listing::remove`], but only what lies in the directory `name`, and not that itself.
+    pub(crate) fn remove_below(&self, directory: &Dir, name: &OsStr) {
+        self.remove_where(directory, |path| path.starts_with(name) && path != Path::new(name));
+    }
+
+    fn remove_where(&self, directory: &Dir, wanted: impl Fn(&Path) -> bool) {
+        for (path, identity) in self.files.iter().filter(|(path, _)| wanted(path)) {
             let _ = with_parent(directory, path, identity, |parent, name| parent.remove_file(name));
         }
-        for (path, identity) in self.directories.iter().rev() {
+        for (path, identity) in self.directories.iter().rev().filter(|(path, _)| wanted(path)) {
             let _ = with_parent(directory, path, identity, |parent, name| parent.remove_directory(name));
         }
+    }
+
+    /// What is ours of the directory itself, none of what lies below, and is still there.
+    pub(crate) fn names_still_in<'a>(&'a self, directory: &'a Dir) -> impl Iterator<Item = &'a OsStr> {
+        let is_still = |path: &Path, identity: &Identity| {
+            let found = directory.stat(path).ok().flatten();
+            found.is_some_and(|stat| (stat.st_dev, stat.st_ino) == *identity)
+        };
+        let here = self.files.iter().chain(&self.directories).filter(|(path, _)| path.components().count() == 1);
+        here.filter(move |(path, identity)| is_still(path, identity)).map(|(path, _)| path.as_os_str())
     }
 }
 

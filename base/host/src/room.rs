@@ -10,8 +10,8 @@ use crate::error::Error;
 pub struct Room {
     /// The device: two directories with the same one share their room.
     pub device: u64,
-    /// The bytes that any user may still write.
-    pub bytes: u64,
+    /// The bytes that any user may still write; none where the file system does not count them.
+    pub bytes: Option<u64>,
 }
 
 /// The room where `path` is or, as it is not there yet, will be.
@@ -25,8 +25,10 @@ pub fn at(path: &Path) -> Result<Room, Error> {
     let stat =
         stat.map_err(|source| Error::Io { action: "measure the room at", path: there.clone(), source: source.into() })?;
     let found = there.metadata().map_err(|source| Error::Io { action: "read", path: there, source })?;
-    // What is kept for the superuser is there to keep the machine alive, not for results.
-    Ok(Room { device: found.dev(), bytes: stat.f_bavail.saturating_mul(stat.f_frsize) })
+    // One that has no blocks at all, such as ramfs, a tmpfs without a limit or many that programs make, is not
+    // full: it does not tell. What is kept for the superuser is there to keep the machine alive, not for results.
+    let bytes = (stat.f_blocks != 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize));
+    Ok(Room { device: found.dev(), bytes })
 }
 
 #[cfg(test)]
@@ -40,6 +42,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inside = at(&folder.path().join("a/b/c")).unwrap();
         assert_eq!(inside.device, at(folder.path()).unwrap().device);
-        assert!(inside.bytes > 0);
+        assert!(inside.bytes.is_none_or(|bytes| bytes > 0));
+    }
+
+    #[test]
+    fn a_file_system_that_counts_no_blocks_is_not_full() {
+        assert_eq!(at(Path::new("/proc/self")).unwrap().bytes, None);
     }
 }

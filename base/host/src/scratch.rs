@@ -113,7 +113,7 @@ pub fn remove_abandoned(parent: &Dir, prefix: &str) {
             continue;
         }
         let Ok(directory) = parent.directory(&name, Links::Refuse) else { continue };
-        if is_marked(&directory) && lock(&directory).is_ok() {
+        if is_marked(&name, &directory) && lock(&directory).is_ok() {
             let _ = remove(parent, &name, &directory);
         } else if is_unborn(&name, &directory) && lock(&directory).is_ok() {
             // A run that was killed before it made the mark, or after it had removed it. Of a directory that
@@ -123,21 +123,32 @@ pub fn remove_abandoned(parent: &Dir, prefix: &str) {
     }
 }
 
-/// Whether the directory is empty and has a name such as [`temporary_name`] makes, and a dot before it: a run
-/// that had no time for more.
+/// Whether the directory is empty and has a name of a run's: a run that had no time for more.
 pub(crate) fn is_unborn(name: &OsStr, directory: &Dir) -> bool {
+    has_form(name) && directory.names().is_ok_and(|names| names.is_empty())
+}
+
+/// Whether the name is such as [`temporary_name`] makes, with a dot before it.
+fn has_form(name: &OsStr) -> bool {
     const DIGITS: usize = 16;
     let bytes = name.as_bytes();
     let Some((rest, digits)) = bytes.len().checked_sub(DIGITS).map(|at| bytes.split_at(at)) else { return false };
-    let has_form = rest.starts_with(b".") && rest.ends_with(b".") && digits.iter().all(u8::is_ascii_hexdigit);
-    has_form && directory.names().is_ok_and(|names| names.is_empty())
+    rest.starts_with(b".") && rest.ends_with(b".") && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Whether the directory carries the mark of a run.
+/// Whether the directory `name` carries the mark of a run. A run can be killed while it writes the mark, but
+/// half of one, which may be an empty file, says nothing where the name is not a run's, too.
 #[must_use]
-pub fn is_marked(directory: &Dir) -> bool {
-    // A run can be killed while it writes the mark.
-    directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64).is_ok_and(|text| MARK_TEXT.starts_with(&text))
+pub fn is_marked(name: &OsStr, directory: &Dir) -> bool {
+    let text = directory.read(MARK, Links::Refuse, MARK_TEXT.len() as u64);
+    text.is_ok_and(|text| text == MARK_TEXT || has_form(name) && MARK_TEXT.starts_with(&text))
+}
+
+/// Gives a directory that is there already the mark, in one step, by way of `room` on the same file system.
+pub(crate) fn mark(directory: &Dir, room: &Dir) -> Result<(), Error> {
+    const READY: &str = "mark";
+    room.write(READY, MARK_TEXT, 0o600)?;
+    room.rename_to_new(READY, directory, MARK)
 }
 
 /// Removes the open directory, if `name` is still its name: its content first and the mark last, so that a
@@ -187,13 +198,17 @@ mod tests {
         fs::write(path(".x.partial-notes/thesis"), "years of work").unwrap();
         fs::create_dir(path(".x.partial-other")).unwrap();
         fs::write(path(".x.partial-other").join(MARK), "something else").unwrap();
+        for (name, text) in [(".x.partial-photos", &b""[..]), (".x.partial-.photos", &MARK_TEXT[..5])] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join(MARK), text).unwrap();
+        }
         fs::create_dir(path(".x.partial-empty")).unwrap();
         fs::write(path(".x.partial-file"), "").unwrap();
         std::os::unix::fs::symlink(".x.partial-notes", path(".x.partial-link")).unwrap();
 
         // Killed before there was a mark, while it was written, and after it was removed.
         let unborn = path(".x.partial-.0123456789abcdef");
-        let half = path(".x.partial-.half");
+        let half = path(".x.partial-.00000000000000ff");
         let theirs = path(".x.partial-.fedcba9876543210");
         for directory in [&unborn, &half, &theirs] {
             fs::create_dir(directory).unwrap();
@@ -209,7 +224,15 @@ mod tests {
         assert!(!path(".x.partial-killed").exists());
         assert!(path(".x.partial-notes/thesis").is_file());
         drop((living, next));
-        let kept = [".x.partial-empty", ".x.partial-file", ".x.partial-link", ".x.partial-notes", ".x.partial-other"];
+        let kept = [
+            ".x.partial-empty",
+            ".x.partial-file",
+            ".x.partial-link",
+            ".x.partial-notes",
+            ".x.partial-other",
+            ".x.partial-photos",
+        ];
+        let kept = [&[".x.partial-.photos"][..], &kept].concat();
         assert_eq!(names(folder.path()), kept);
     }
 

@@ -10,8 +10,8 @@
 //! goes with the scratch directory; whatever came there meanwhile is kept, and told of. No mark ever ships,
 //! and a killed run leaves nothing that the next one does not know.
 //!
-//! A mount point cannot be exchanged, and a parent that may not be written has no room for a scratch
-//! directory. There it lies inside of the directory, and the files are exchanged one by one: the *witness*,
+//! A mount point cannot be exchanged, nor can a directory that an overlay has from below, and a parent that may
+//! not be written has no room for a scratch directory. There it lies inside of the directory, and the files are exchanged one by one: the *witness*,
 //! without which the directory is not taken for whole, is removed first and written last, and the file
 //! [`UNFINISHED`] is there meanwhile.
 
@@ -37,6 +37,8 @@ const UNFINISHED_TEXT: &[u8] =
 const NEW: &str = "new";
 /// The old one, where two names cannot be exchanged.
 const OLD: &str = "old";
+/// What is next, where two names in them cannot be.
+const NEXT: &str = "next";
 
 /// How often the old directory is looked at again when somebody changes it meanwhile.
 const RACES: usize = 16;
@@ -52,6 +54,16 @@ pub struct Staged {
     within: Option<Dir>,
 }
 
+/// What became of the old directory.
+enum Exchanged {
+    /// There was none.
+    New,
+    /// It is where the new one was.
+    Whole(Dir, Listing),
+    /// Its name cannot be taken: it is where it was, and its files are to be exchanged one by one.
+    Not(Dir, Listing),
+}
+
 impl Staged {
     /// Makes an empty directory that is to become `name` in `parent`.
     ///
@@ -63,7 +75,7 @@ impl Staged {
         let (scratch, within) = match parent.kind(name)? {
             Some(FileType::Directory) => {
                 let old = parent.directory(name, Links::Refuse)?;
-                scratch::remove_abandoned(&old, &prefix);
+                scratch::remove_abandoned(&old, "");
                 let beside = if parent.is_mount_point(name)? { None } else { beside(parent, &prefix)? };
                 match beside {
                     Some(scratch) => (scratch, None),
@@ -92,30 +104,33 @@ impl Staged {
     /// When `list` finds something that may not be removed, something else than a directory is there, or the
     /// system refuses. The old directory is then whole, but where the files were exchanged one by one.
     pub fn commit<E: From<Error>>(
-        self,
+        mut self,
         witness: impl AsRef<OsStr>,
         mut list: impl FnMut(&Dir) -> Result<Listing, E>,
     ) -> Result<Option<PathBuf>, E> {
         sync(&self.new)?;
-        let old = match &self.within {
-            Some(target) => {
-                let old = list(target)?;
-                self.exchange_files(target, &old, witness.as_ref())?;
-                Some((self.new.try_clone()?, old))
-            }
+        let exchanged = match &self.within {
+            Some(target) => Exchanged::Not(target.try_clone()?, list(target)?),
             None => self.exchange(&mut list)?,
         };
-        let Some((directory, listing)) = old else { return Ok(None) };
+        let (directory, listing) = match exchanged {
+            Exchanged::New => return Ok(None),
+            Exchanged::Whole(old, listing) => (old, listing),
+            Exchanged::Not(target, listing) => {
+                if self.within.is_none() {
+                    self.move_into(target.try_clone()?)?;
+                }
+                self.exchange_files(&target, &listing, witness.as_ref())?;
+                (self.new.try_clone()?, listing)
+            }
+        };
         listing.remove(&directory);
         remove_marks(&directory);
         Ok(self.let_go())
     }
 
     /// Takes the old directory's place; gives the old one, which is then in this one's.
-    fn exchange<E: From<Error>>(
-        &self,
-        list: &mut impl FnMut(&Dir) -> Result<Listing, E>,
-    ) -> Result<Option<(Dir, Listing)>, E> {
+    fn exchange<E: From<Error>>(&self, list: &mut impl FnMut(&Dir) -> Result<Listing, E>) -> Result<Exchanged, E> {
         let room = self.scratch.dir();
         for _ in 0..RACES {
             let old = match self.parent.kind(&self.name)? {
@@ -124,7 +139,7 @@ impl Staged {
                     done => {
                         done?;
                         self.parent.sync()?;
-                        return Ok(None);
+                        return Ok(Exchanged::New);
                     }
                 },
                 // The next call says what is there instead of a directory.
@@ -133,27 +148,43 @@ impl Staged {
             let listing = list(&old)?;
             match room.exchange(NEW, &self.parent, &self.name) {
                 Ok(true) => {}
-                Ok(false) => self.replace_in_two_steps()?,
+                Ok(false) if self.replace_in_two_steps()? => {}
+                Ok(false) => return Ok(Exchanged::Not(old, listing)),
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(error.into()),
             }
             self.parent.sync()?;
-            return Ok(Some((old, listing)));
+            return Ok(Exchanged::Whole(old, listing));
         }
         Err(Error::Place { path: self.parent.join(&self.name), fault: Fault::Replaced }.into())
     }
 
     /// For file systems that cannot exchange names, such as NFS: between the two steps there is no
-    /// directory, but never half of one.
-    fn replace_in_two_steps(&self) -> Result<(), Error> {
+    /// directory, but never half of one. False where the old directory cannot be moved at all, such as one
+    /// that an overlay has from below, or another user's in a directory that is sticky.
+    fn replace_in_two_steps(&self) -> Result<bool, Error> {
+        use io::ErrorKind::{CrossesDevices, PermissionDenied};
         let room = self.scratch.dir();
-        self.parent.rename_to_new(&self.name, room, OLD)?;
+        match self.parent.rename_to_new(&self.name, room, OLD) {
+            Err(Error::Io { source, .. }) if matches!(source.kind(), CrossesDevices | PermissionDenied) => {
+                return Ok(false);
+            }
+            moved => moved?,
+        }
         if let Err(error) = room.rename_to_new(NEW, &self.parent, &self.name) {
             // If this fails, too, then somebody else has put a directory there.
             let _ = room.rename_to_new(OLD, &self.parent, &self.name);
             return Err(error);
         }
-        room.rename_to_new(OLD, room, NEW)
+        room.rename_to_new(OLD, room, NEW).map(|()| true)
+    }
+
+    /// Moves the new directory into the old one, `target`, whose name cannot be taken.
+    fn move_into(&mut self, target: Dir) -> Result<(), Error> {
+        let inside = Scratch::new(&target, &prefix(&self.name))?;
+        self.scratch.dir().rename_to_new(NEW, inside.dir(), NEW)?;
+        (self.scratch, self.within) = (inside, Some(target));
+        Ok(())
     }
 
     /// Exchanges the files of the two directories one by one.
@@ -168,21 +199,24 @@ impl Staged {
         }
         for name in self.new.names()? {
             if name != witness {
-                self.exchange_file(target, &name)?;
+                self.exchange_file(target, &name, old)?;
             }
         }
-        // What only the old directory had.
-        old.remove(target);
+        // What only the old directory had: whole, and before anything of it is removed. Half of a layout is
+        // known by nothing, so it is never seen outside of a marked directory.
+        for name in old.names_still_in(target) {
+            self.put_away(target, name, old)?;
+        }
         target.sync()?;
         if self.new.kind(witness)?.is_some() {
-            self.exchange_file(target, witness)?;
+            self.exchange_file(target, witness, old)?;
             target.sync()?;
         }
         target.remove_file(UNFINISHED)?;
         target.sync()
     }
 
-    fn exchange_file(&self, target: &Dir, name: &OsStr) -> Result<(), Error> {
+    fn exchange_file(&self, target: &Dir, name: &OsStr, old: &Listing) -> Result<(), Error> {
         if target.kind(name)?.is_none() {
             return self.new.rename_to_new(name, target, name);
         }
@@ -190,9 +224,24 @@ impl Staged {
             return Ok(());
         }
         let room = self.scratch.dir();
-        target.rename_to_new(name, room, OLD)?;
-        self.new.rename_to_new(name, target, name)?;
-        room.rename_to_new(OLD, &self.new, name)
+        self.new.rename_to_new(name, room, NEXT)?;
+        self.put_away(target, name, old)?;
+        room.rename_to_new(NEXT, target, name)
+    }
+
+    /// Moves `name` from the old directory into the marked one, to be removed there.
+    fn put_away(&self, target: &Dir, name: &OsStr, old: &Listing) -> Result<(), Error> {
+        match target.rename_to_new(name, &self.new, name) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::CrossesDevices => {}
+            moved => return moved,
+        }
+        // A directory that an overlay has from below cannot be moved: it becomes a marked one where it is.
+        let directory = target.directory(name, Links::Refuse)?;
+        scratch::mark(&directory, self.scratch.dir())?;
+        directory.sync()?;
+        old.remove_below(target, name);
+        directory.remove_file(scratch::MARK)?;
+        target.remove_directory(name)
     }
 
     /// Removes what is left of the old directory, if nothing is in it; otherwise it is moved out of this one,
@@ -248,7 +297,7 @@ pub fn is_unfinished(directory: &Dir) -> bool {
 
 /// Removes what runs needed in `directory` meanwhile.
 fn remove_marks(directory: &Dir) {
-    scratch::remove_abandoned(directory, ".");
+    scratch::remove_abandoned(directory, "");
     if is_unfinished(directory) {
         let _ = directory.remove_file(UNFINISHED);
     }

@@ -18,6 +18,9 @@ use super::{Cache, Error, failed, sweep};
 /// The file that says where the cache was made.
 pub(super) const FILE: &str = "place";
 
+/// The most bytes of the file that are read.
+const LIMIT: u64 = 256;
+
 /// What is not hashed each time it is used.
 const BELIEVED: [&str; 5] = ["apt", "digests", "listings", "records", "rootfs"];
 
@@ -57,8 +60,23 @@ fn here(dir: &Dir) -> Result<String, Error> {
     Ok(text)
 }
 
+/// Whether any directory, this one or that from which it was copied, was noted as a cache's place.
+pub(super) fn is_noted(dir: &Dir) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_time = |text: &str| {
+        let parts = text.strip_prefix('-').unwrap_or(text).split_once('.');
+        parts.is_some_and(|(seconds, rest)| is_number(seconds) && rest.len() == 9 && is_number(rest))
+    };
+    let text = dir.read_own(FILE, LIMIT).ok().and_then(|text| String::from_utf8(text).ok());
+    let line = text.as_deref().and_then(|text| text.strip_suffix('\n'));
+    line.is_some_and(|line| match line.split_once(' ') {
+        Some((inode, time)) => is_number(inode) && is_time(time),
+        None => is_number(line),
+    })
+}
+
 fn is_here(dir: &Dir, here: &str) -> bool {
-    dir.read_own(FILE, 256).is_ok_and(|text| text == here.as_bytes())
+    dir.read_own(FILE, LIMIT).is_ok_and(|text| text == here.as_bytes())
 }
 
 /// Moves every entry that is believed without a hash to the temporary names; whether there was any.

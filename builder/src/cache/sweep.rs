@@ -1,6 +1,7 @@
 //! What the cache holds, and the removal of what was not used for long.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -180,7 +181,7 @@ impl Cache {
     /// What runs left, and what was put aside.
     fn temporaries(&self) -> Result<Vec<PathBuf>, Error> {
         // Other programs make temporary names of the same form: they count only where nothing else can be.
-        let is_marked = Dir::open(&self.root).is_ok_and(|root| tag::is_marked(&root));
+        let is_marked = Dir::open(&self.root).is_ok_and(|root| tag::is_own(&root));
         let mut found = Vec::new();
         for shelf in ["tmp", "digests", "records"] {
             let is_temporary = |path: &PathBuf| {
@@ -204,15 +205,21 @@ impl Cache {
         }
     }
 
-    /// Fails for a directory that has no mark of a cache but something that no cache has: a slip of the pen
-    /// in `--cache-dir` shall cost nobody a directory `tmp`.
-    fn check_is_a_cache(&self) -> Result<(), Error> {
-        let dir = self.dir()?;
-        let names = dir.names()?;
-        if names.iter().any(|name| name == place::FILE) {
+    /// Fails for a directory that has no mark of this program's but something that no cache has: a slip of the
+    /// pen in `--cache-dir` shall cost nobody a directory `tmp`. What is not there yet is none of these. Writes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotACache`]; otherwise when the directory cannot be read.
+    pub fn check_is_a_cache(&self) -> Result<(), Error> {
+        let dir = match Dir::open(&self.root) {
+            Err(error) if error.is_not_found() => return Ok(()),
+            opened => opened?,
+        };
+        if tag::is_own(&dir) || place::is_noted(&dir) {
             return Ok(());
         }
-        match names.into_iter().find(|name| !NAMES.iter().any(|known| name == known)) {
+        match dir.names()?.into_iter().find(|name| !is_known(name)) {
             Some(name) => Err(Error::NotACache { root: self.root.clone(), name: name.into() }),
             None => Ok(()),
         }
@@ -226,6 +233,18 @@ impl Cache {
 
 /// What lies in a cache's directory.
 const NAMES: [&str; 9] = [tag::NAME, "apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+
+/// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
+/// and what a file system brings where it is mounted.
+fn is_known(name: &OsStr) -> bool {
+    let on_its_way = |file: &str| {
+        let rest = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_prefix(file)?.strip_prefix('.'));
+        rest.is_some_and(|digits| is_hex(digits, 16))
+    };
+    NAMES.iter().any(|known| name == *known)
+        || [tag::NAME, place::FILE].into_iter().any(on_its_way)
+        || name == "lost+found"
+}
 
 /// The name of an entry; one that is no UTF-8 is none of ours.
 fn name(path: &Path) -> String {

@@ -14,16 +14,19 @@ pub(super) const NAME: &str = "CACHEDIR.TAG";
 /// How the file begins, from the specification.
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
+/// What tells this program's caches from others'.
+const OWNER: &str = "# The cache of module-builder. Everything in it can be made again.";
+
 /// The most bytes of the file that are read.
 const LIMIT: u64 = 4096;
 
 /// Marks the directory.
 pub(super) fn write(root: &Dir) -> Result<(), Error> {
-    let text = format!("{SIGNATURE}\n# The cache of module-builder. Everything in it can be made again.\n");
-    Ok(root.replace(NAME, text.as_bytes(), 0o644)?)
+    Ok(root.replace(NAME, format!("{SIGNATURE}\n{OWNER}\n").as_bytes(), 0o644)?)
 }
 
-/// Whether the directory was made as a cache.
-pub(super) fn is_marked(root: &Dir) -> bool {
-    root.read(NAME, Links::Refuse, LIMIT).is_ok_and(|text| text.starts_with(SIGNATURE.as_bytes()))
+/// Whether this program made the directory as a cache. Others make such ones, too.
+pub(super) fn is_own(root: &Dir) -> bool {
+    root.read(NAME, Links::Refuse, LIMIT)
+        .is_ok_and(|text| text.starts_with(format!("{SIGNATURE}\n{OWNER}\n").as_bytes()))
 }

@@ -125,7 +125,7 @@ fn names_that_cannot_be_exchanged_are_changed_in_two_steps() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), &["record"], "one");
     let second = staged(folder.path(), &["record"], "two");
-    second.replace_in_two_steps().unwrap();
+    assert!(second.replace_in_two_steps().unwrap());
     let record = |path: &Path| fs::read_to_string(path.join("record")).unwrap();
     assert_eq!(record(&folder.path().join("dist")), "record two");
     assert_eq!(record(&second.scratch.path().join(NEW)), "record one");
@@ -158,9 +158,49 @@ fn inside_of_a_directory_files_are_exchanged_one_by_one() {
         fs::write(dist.join("oci/thesis"), "years of work").unwrap();
         Ok::<_, Error>(listing)
     });
-    assert_eq!(kept.unwrap(), None, "it is where it was");
-    assert_eq!(names(&dist), ["list", "oci", "record"]);
-    assert_eq!(names(&dist.join("oci")), ["thesis"]);
+    let kept = kept.unwrap().unwrap();
+    assert_eq!(names(&dist), [kept.file_name().unwrap(), OsStr::new("list"), OsStr::new("record")]);
+    assert_eq!(names(&kept.join("oci")), ["thesis"]);
+}
+
+#[test]
+fn what_only_the_old_directory_had_goes_from_it_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let dist = folder.path().join("dist");
+    put(folder.path(), &["record", "tar", "oci/index", "oci/blob"], "one");
+    let second = within(folder.path(), &["record"], "two");
+    let target = Dir::open(&dist).unwrap();
+    let old = list(&target).unwrap();
+    // As far as a run comes that is killed before it removes the first file.
+    second.exchange_files(&target, &old, OsStr::new("record")).unwrap();
+    let scratch = second.scratch.path().file_name().unwrap().to_owned();
+    assert_eq!(names(&dist), [&*scratch, OsStr::new("record")]);
+    assert!(scratch::is_marked(&scratch, second.scratch.dir()));
+    assert_eq!(names(&second.scratch.path().join(NEW).join("oci")), ["blob", "index"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_moved_is_marked_while_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let dist = folder.path().join("dist");
+    put(folder.path(), &["record", "oci/index"], "one");
+    // As far as a run comes that is killed meanwhile.
+    let scratch = Scratch::new(&Dir::open(folder.path()).unwrap(), ".room-").unwrap();
+    let oci = Dir::open(&dist.join("oci")).unwrap();
+    scratch::mark(&oci, scratch.dir()).unwrap();
+    oci.remove_file("index").unwrap();
+    oci.write("blob", b"", 0o644).unwrap();
+    drop(scratch);
+    assert!(list(&Dir::open(&dist).unwrap()).unwrap().names_still_in(&Dir::open(&dist).unwrap()).eq(["record"]));
+    put(folder.path(), &["record"], "two");
+    assert_eq!((names(&dist), names(folder.path())), (vec!["record".into()], vec!["dist".into()]));
+    // A name that says whose it is, and a mark that does not.
+    fs::create_dir(dist.join(".photos")).unwrap();
+    fs::write(dist.join(".photos").join(scratch::MARK), "").unwrap();
+    fs::write(dist.join(".photos/thesis"), "").unwrap();
+    assert!(list(&Dir::open(&dist).unwrap()).is_err(), "it is seen");
+    remove_marks(&Dir::open(&dist).unwrap());
+    assert!(dist.join(".photos/thesis").is_file());
 }
 
 #[test]
@@ -173,7 +213,7 @@ fn an_exchange_one_by_one_that_does_not_end_shows_and_the_next_run_ends_it() {
     // As far as a run comes that is killed after its first file.
     old.write(UNFINISHED, UNFINISHED_TEXT, 0o644).unwrap();
     old.remove_file("record").unwrap();
-    second.exchange_file(&old, OsStr::new("list")).unwrap();
+    second.exchange_file(&old, OsStr::new("list"), &Listing::default()).unwrap();
     std::mem::forget(second);
     assert!(is_unfinished(&old) && !dist.join("record").exists());
     fs::create_dir(dist.join(".dist.partial-.0123456789abcdef")).unwrap();
