@@ -5,6 +5,7 @@
 
 mod check;
 mod neighbours;
+mod rootfs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,8 +80,8 @@ pub(crate) struct Inputs {
 }
 
 /// Where the root file system came from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
 pub(crate) enum RootInput {
     /// The user named it: a path of the host, which is not recorded.
     Given {

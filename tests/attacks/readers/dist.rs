@@ -179,6 +179,12 @@ fn texts_of_many_small_parts_take_memory_by_their_size() {
     fs::write(&path, "\n".repeat(100 << 20)).unwrap();
     let (code, text) = limited(&small, "ulimit -v 1000000", &["inspect", "m/dist"]);
     assert!(code == 3 && text.contains("is no list of packages"), "{code}: {text}");
+    let small = built();
+    small.edit("m/dist/build.json", |text| {
+        text.replacen("\"from\": ", &format!("\"x\": [{}0], \"from\": ", "{\"\":0},".repeat(2_000_000)), 1)
+    });
+    let (code, text) = limited(&small, "ulimit -v 780000", &["inspect", "m/dist"]);
+    assert!(code == 3 && text.contains("is no record of a build"), "{code}: {text}");
     for (count, why) in [(500_000, "the neighbour 0 is no valid manifest"), (8_500_000, "is larger than the")] {
         let small = built();
         let many = format!("[{}0]", "{\"\":0},".repeat(count));
