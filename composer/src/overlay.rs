@@ -88,6 +88,12 @@ impl Overlay {
         &self.path
     }
 
+    /// The files as they were scanned; none where the module has no overlay.
+    #[must_use]
+    pub fn files(&self) -> Option<&Tree<Source>> {
+        self.files.as_ref()
+    }
+
     /// Lays the files over `tree`.
     ///
     /// New files belong to root and have mode 0755 when their owner may execute them, else 0644; new

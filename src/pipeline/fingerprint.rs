@@ -66,7 +66,7 @@ impl Fingerprint {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
         files.lay_over(&mut tree, epoch)?;
-        room::limits(&tree)?;
+        room::overlay(&tree)?;
         let reading = Reading::new(&tree, observer);
         let host = contents::files(&tree);
         let sealed = seal::seal(tree, &[], None, &reading)?;

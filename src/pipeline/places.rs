@@ -103,11 +103,10 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
     }
     let caches = request.packages().map(|packages| &packages.cache);
     if let Some(cache) = caches.or(request.remembered.as_ref().map(|remembered| &remembered.cache)) {
-        // The user's own files in it must neither be moved nor be swept.
-        match cache.check_is_a_cache() {
-            Err(error @ builder::cache::Error::NotACache { .. }) => return Err(error.into()),
-            // Whether it can be used is seen where it is.
-            _ => {}
+        // The user's own files in it must neither be moved nor be swept. Whether a cache can be used is seen where
+        // it is.
+        if let Err(error @ builder::cache::Error::NotACache { .. }) = cache.check_is_a_cache() {
+            return Err(error.into());
         }
         let cache = Place::new("the cache", cache.root())?;
         apart(&cache, &output, "a build replaces its output directory: name a cache elsewhere with --cache-dir")?;

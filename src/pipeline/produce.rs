@@ -88,6 +88,8 @@ pub(crate) fn produce_from(
     // A build whose results may be there already is not refused for want of room.
     let is_first = !request.output.join(record::FILE).exists();
     if is_first {
+        // Before the whole, whose files can be left out by other means.
+        carved.overlay.files().map_or(Ok(()), room::overlay)?;
         room::check(&carved.selected.tree, request)?;
     }
     let mut lints = lints::find(&inputs, &carved, Known::Contents)?;

@@ -64,24 +64,31 @@ impl Sizes {
     }
 }
 
-/// Checks the files of `tree` against what a module may hold.
+/// Checks the files of an overlay, all of which are read whether they ship or not.
+///
+/// # Errors
+/// As [`limits`].
+pub(crate) fn overlay(files: &Tree<Source>) -> Result<(), Error> {
+    limits(files, "take it out of rootfs/, or make it smaller: a sparse file ships with all its zeros")
+}
+
+/// Checks the files of `tree` against what a module may hold; `hint` says what to do.
 ///
 /// # Errors
 /// When a file is too large, or all are together.
-pub(crate) fn limits(tree: &Tree<Source>) -> Result<(), Error> {
-    const HINT: &str = "leave it out by `mask`, or make it smaller: a sparse file ships with all its zeros";
+fn limits(tree: &Tree<Source>, hint: &str) -> Result<(), Error> {
     let sizes = Sizes::of(tree);
     if let Some((bytes, path)) = sizes.largest.as_ref().filter(|(bytes, _)| *bytes > FILE_LIMIT) {
         let limit = size(FILE_LIMIT);
         return Err(
-            Error::input(format!("{path} has {}, and a file of a module has at most {limit}", size(*bytes))).hint(HINT)
+            Error::input(format!("{path} has {}, and a file of a module has at most {limit}", size(*bytes))).hint(hint)
         );
     }
     if sizes.total > u128::from(TOTAL_LIMIT) {
         let (total, limit) = (tell(sizes.total), size(TOTAL_LIMIT));
         let mut error = Error::input(format!("the files have {total} together, and a module has at most {limit}"));
         error.causes.push(sizes.name_largest());
-        return Err(error.hint(HINT));
+        return Err(error.hint(hint));
     }
     Ok(())
 }
@@ -94,7 +101,7 @@ pub(crate) fn limits(tree: &Tree<Source>) -> Result<(), Error> {
 /// # Errors
 /// When there is too much of it.
 pub(crate) fn check(shipped: &Tree<Source>, request: &Request) -> Result<(), Error> {
-    limits(shipped)?;
+    limits(shipped, "leave it out by `mask`, or make it smaller: a sparse file ships with all its zeros")?;
     let sizes = Sizes::of(shipped);
     let least = sizes.least();
     let mut needs: BTreeMap<u64, (u128, &Path, u64)> = BTreeMap::new();

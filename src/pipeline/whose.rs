@@ -8,6 +8,8 @@
 //!   a dry run writes: these three;
 //! - where a replacing file by file did not come to its end (`host::staged::UNFINISHED`): all of these.
 //!
+//! A mounted file system's `lost+found` is nobody's and stays where it is.
+//!
 //! A record can come with the module's sources and list anything, so it chooses from fixed names only.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -73,3 +73,16 @@ fn an_output_that_an_overlay_has_from_below_is_replaced() {
             cd ..; umount top; rm -rf up/u up/w; done";
     works(&small, script);
 }
+
+#[test]
+fn what_a_file_system_brings_to_its_mount_point_stays() {
+    let small = Small::new();
+    let script = "mkdir m/dist; mount -t tmpfs none m/dist; mkdir -m 700 m/dist/lost+found; echo x > m/dist/lost+found/1; \
+        for emit in tar,oci tar; do $MB build -q -C m --rootfs root --emit $emit > /dev/null; \
+            $MB inspect m/dist > /dev/null; $MB rebuild m/dist -C m --rootfs root > /dev/null; done; \
+        [ $(cat m/dist/lost+found/1) = x ]; \
+        ! { chown 1 m/dist/lost+found; $MB build -q -C m --rootfs root 2> err; }; grep -q dist/lost+found err; \
+        umount m/dist; mkdir m/dist/lost+found; ! $MB build -q -C m --rootfs root 2> err; \
+        grep -q dist/lost+found err; [ -d m/dist/lost+found ]";
+    works(&small, script);
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,8 +59,12 @@ fn while_somebody(act: impl Fn() + Sync, work: impl FnOnce()) {
                 std::thread::sleep(Duration::from_micros(200));
             }
         });
-        work();
+        let done = catch_unwind(AssertUnwindSafe(work));
+        // Also where the work failed: the scope waits for the other thread.
         ended.store(true, Ordering::Relaxed);
+        if let Err(panic) = done {
+            resume_unwind(panic);
+        }
     });
 }
 
@@ -96,7 +101,8 @@ fn nobody_who_swaps_the_staging_directory_leads_a_build_elsewhere() {
         while_somebody(
             || swap(&around, beginning, &victim),
             || {
-                assert_eq!(build(&small, &[]).0, 0);
+                let (code, err) = build(&small, &[]);
+                assert_eq!(code, 0, "{err}");
                 small.run(&["rebuild", "m/dist", "--rootfs", "root"]);
             },
         );

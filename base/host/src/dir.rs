@@ -354,18 +354,37 @@ impl Dir {
     /// When the system does not tell.
     pub fn is_mount_point(&self, name: impl AsRef<OsStr>) -> Result<bool, Error> {
         let name = self.checked(name.as_ref())?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-        match rustix::fs::statx(&self.fd, name, flags, StatxFlags::TYPE) {
-            Ok(found) if found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) => {
-                Ok(found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-            }
+        match self.is_mounted(name, AtFlags::SYMLINK_NOFOLLOW) {
             // A kernel before 5.8 tells of other file systems only.
-            Ok(_) | Err(Errno::NOSYS | Errno::PERM) => {
+            Ok(None) | Err(Errno::NOSYS | Errno::PERM) => {
                 Ok(self.stat(name)?.is_some_and(|stat| self.identity().is_ok_and(|(device, _)| device != stat.st_dev)))
             }
+            Ok(Some(is)) => Ok(is),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(Error::io("read", &self.join(name))(errno)),
         }
+    }
+
+    /// Whether the directory itself is a mount point.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn is_itself_mounted(&self) -> Result<bool, Error> {
+        match self.is_mounted(OsStr::new(""), AtFlags::EMPTY_PATH) {
+            Ok(None) | Err(Errno::NOSYS | Errno::PERM) => {
+                let around = self.stat("..")?;
+                Ok(around.is_some_and(|stat| self.identity().is_ok_and(|(device, _)| device != stat.st_dev)))
+            }
+            Ok(Some(is)) => Ok(is),
+            Err(errno) => Err(Error::io("read", &self.path)(errno)),
+        }
+    }
+
+    /// None where the kernel does not know.
+    fn is_mounted(&self, name: &OsStr, flags: AtFlags) -> Result<Option<bool>, Errno> {
+        let found = rustix::fs::statx(&self.fd, name, flags | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE)?;
+        let knows = found.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
+        Ok(knows.then(|| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)))
     }
 
     /// Makes the file `name`, which must not be there, with this content and exactly `mode`.

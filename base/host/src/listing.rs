@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Stat};
 
 use crate::dir::{Dir, Links};
 use crate::error::{Error, Kind};
@@ -26,7 +26,8 @@ pub enum Whose {
 type Identity = (u64, u64);
 
 /// What lies in a directory. What runs need themselves meanwhile, marked directories and the mark of a
-/// replacing that is under way, is in no listing.
+/// replacing that is under way, is in no listing, nor is [`LOST_AND_FOUND`] of a file system that is mounted
+/// there: it is neither in anybody's way nor anybody's to take away.
 #[derive(Debug, Default)]
 pub struct Listing {
     files: Vec<(PathBuf, Identity)>,
@@ -56,6 +57,7 @@ impl Listing {
             match kind {
                 FileType::RegularFile if is_unfinished_mark(directory, &name) => {}
                 FileType::RegularFile if judge(&path, kind.into()) == Whose::Ours => self.files.push((path, identity)),
+                FileType::Directory if below.as_os_str().is_empty() && is_lost_and_found(directory, &name, &stat) => {}
                 FileType::Directory => match directory.directory(&name, Links::Refuse) {
                     Ok(inner) if is_marked(&name, &inner) || is_unborn(&name, &inner) => {}
                     Ok(inner) if judge(&path, kind.into()) == Whose::Ours => {
@@ -111,6 +113,14 @@ impl Listing {
         let here = self.files.iter().chain(&self.directories).filter(|(path, _)| path.components().count() == 1);
         here.filter(move |(path, identity)| is_still(path, identity)).map(|(path, _)| path.as_os_str())
     }
+}
+
+/// What a file system keeps in its topmost directory for repairs.
+pub const LOST_AND_FOUND: &str = "lost+found";
+
+/// Whether `name` in `directory` came with the file system that is mounted there: root's, as its tools make it.
+fn is_lost_and_found(directory: &Dir, name: &OsStr, stat: &Stat) -> bool {
+    name == LOST_AND_FOUND && stat.st_uid == 0 && directory.is_itself_mounted().unwrap_or(false)
 }
 
 fn with_parent(

@@ -47,6 +47,8 @@ impl Scratch {
                 Ok(Some(scratch)) => return Ok(scratch),
                 Ok(None) => {}
                 Err(error) if error.is_not_found() => {}
+                // Somebody put something else in its place before it was open.
+                Err(Error::Place { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

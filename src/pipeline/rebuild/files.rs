@@ -98,7 +98,8 @@ fn files(directory: &Path) -> Result<BTreeMap<String, (PathBuf, bool)>, Error> {
             let entry = entry.map_err(failed)?;
             let name = format!("{prefix}{}", escape(entry.file_name().as_bytes()));
             let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() && (name == whose::DRY_RUN || entry.path().join(host::scratch::MARK).is_file()) {
+            let is_no_result = [whose::DRY_RUN, host::listing::LOST_AND_FOUND].contains(&&*name);
+            if kind.is_dir() && (is_no_result || entry.path().join(host::scratch::MARK).is_file()) {
                 continue;
             }
             if kind.is_dir() {
