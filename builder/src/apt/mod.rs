@@ -11,6 +11,7 @@
 //! [`fetch`].
 
 mod authorities;
+mod dependencies;
 mod download;
 mod error;
 mod failure;
@@ -25,7 +26,6 @@ pub mod lock;
 mod names;
 mod openpgp;
 mod pins;
-mod relation;
 mod release;
 mod settings;
 mod small;
