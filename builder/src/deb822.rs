@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _};
 use std::ops::Range;
 
-/// The most bytes of one paragraph: no more than of a package's whole control archive. Debian's largest has PUTHERE KiB.
+/// The most bytes of one paragraph: no more than of a package's whole control archive. Debian's largest has 75 KiB.
 pub const PARAGRAPH_LIMIT: usize = 64 << 20;
 
 /// The most fields of one paragraph. Debian's have about thirty.

@@ -12,7 +12,7 @@ use model::package::{Package, PackageFields, is_package_name, is_version};
 use model::resolution::DEB_LIMIT;
 
 use super::Error;
-use crate::deb822::{self, Dialect, Reader};
+use crate::deb822::{Dialect, Fault, Paragraph, Reader};
 use crate::relation;
 
 /// The largest index that is read, in bytes. Debian's largest has about 60 MiB.
@@ -44,22 +44,6 @@ pub(super) struct Index {
     by_path: BTreeMap<(usize, String), usize>,
 }
 
-/// The fields of a paragraph that count.
-#[derive(Default)]
-struct Fields<'a> {
-    name: &'a str,
-    version: &'a str,
-    arch: &'a str,
-    source: &'a str,
-    path: &'a str,
-    size: &'a str,
-    sha256: &'a str,
-    priority: &'a str,
-    essential: &'a str,
-    depends: String,
-    provides: &'a str,
-}
-
 impl Index {
     /// Adds all packages of the index `path`, which belongs to the archive `source`.
     pub(super) fn read(&mut self, path: &Path, source: usize) -> Result<(), Error> {
@@ -77,11 +61,10 @@ impl Index {
         let wrong = |message| Error::Index { path: path.to_owned(), message };
         while let Some(paragraph) = reader.paragraph() {
             let paragraph = paragraph.map_err(|fault| match fault {
-                deb822::Fault::Io(source) => Error::Io { action: "read", path: path.to_owned(), source },
-                fault @ deb822::Fault::Line { .. } => wrong(fault.to_string()),
+                Fault::Io(source) => Error::Io { action: "read", path: path.to_owned(), source },
+                fault @ Fault::Line { .. } => wrong(fault.to_string()),
             })?;
-            let record = Fields::of(paragraph).and_then(|fields| fields.record(source)).map_err(wrong)?;
-            self.push(record);
+            self.push(record(paragraph, source).map_err(wrong)?);
         }
         Ok(())
     }
@@ -142,84 +125,76 @@ pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<
     near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
-impl<'a> Fields<'a> {
-    fn of(paragraph: &'a deb822::Paragraph) -> Result<Self, String> {
-        let mut fields = Self::default();
-        for (name, value) in paragraph.fields() {
-            let slot = match name.to_ascii_lowercase().as_slice() {
-                b"package" => &mut fields.name,
-                b"version" => &mut fields.version,
-                b"architecture" => &mut fields.arch,
-                b"source" => &mut fields.source,
-                b"filename" => &mut fields.path,
-                b"size" => &mut fields.size,
-                b"sha256" => &mut fields.sha256,
-                b"priority" => &mut fields.priority,
-                b"provides" => &mut fields.provides,
-                b"essential" => &mut fields.essential,
-                // In the order of the file: the reasons in a lock follow it.
-                b"depends" | b"pre-depends" => {
-                    if !fields.depends.is_empty() {
-                        fields.depends.push_str(", ");
-                    }
-                    fields.depends.push_str(text(name, value)?);
-                    continue;
-                }
-                _ => continue,
-            };
-            *slot = text(name, value)?;
-        }
-        Ok(fields)
+fn record(paragraph: &Paragraph, source: usize) -> Result<Record, String> {
+    let get = |field: &str| {
+        let value = paragraph.get(field).unwrap_or_default();
+        std::str::from_utf8(value).map_err(|_| format!("a field {field} is not UTF-8"))
+    };
+    let name = get("Package")?;
+    let wrong = |field: &str, value: &str| {
+        let cut: String = value.chars().take(80).collect();
+        format!("the field {field} of the package {name:?} is wrong: {cut:?}")
+    };
+    if !is_package_name(name) {
+        return Err(wrong("Package", name));
     }
-
-    fn record(self, source: usize) -> Result<Record, String> {
-        let wrong = |field: &str, value: &str| {
-            let cut: String = value.chars().take(80).collect();
-            format!("the field {field} of the package {:?} is wrong: {cut:?}", self.name)
-        };
-        if !is_package_name(self.name) {
-            return Err(wrong("Package", self.name));
-        }
-        if !is_version(self.version) {
-            return Err(wrong("Version", self.version));
-        }
-        if self.arch.is_empty() || !self.arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(wrong("Architecture", self.arch));
-        }
-        if !is_relative(self.path) {
-            return Err(wrong("Filename", self.path));
-        }
-        let size = self.size.parse().ok().filter(|size| *size <= DEB_LIMIT);
-        let size = size.ok_or_else(|| wrong("Size", self.size))?;
-        let sha256 = match self.sha256 {
-            "" => None,
-            hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),
-        };
-        // `Source: name (version)`; the version only where it is not the binary's own.
-        let (name, version) = match self.source.split_once('(') {
-            Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
-            None => (self.source, self.version),
-        };
-        let name = if name.is_empty() { self.name } else { name };
-        if !is_package_name(name) || !is_version(version) {
-            return Err(wrong("Source", self.source));
-        }
-        let fields = PackageFields {
-            source: name.to_owned(),
-            source_version: version.to_owned(),
-            name: self.name.to_owned(),
-            arch: self.arch.to_owned(),
-            version: self.version.to_owned(),
-        };
-        let package = Package::new(fields).map_err(|fault| wrong("Package", &fault.to_string()))?;
-        let (path, priority, provides) = (self.path.to_owned(), self.priority.to_owned(), self.provides.to_owned());
-        let (essential, depends) = (self.essential == "yes", self.depends);
-        Ok(Record { package, source, path, size, sha256, priority, essential, depends, provides })
+    let version = get("Version")?;
+    if !is_version(version) {
+        return Err(wrong("Version", version));
     }
+    let arch = get("Architecture")?;
+    if arch.is_empty() || !arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(wrong("Architecture", arch));
+    }
+    let path = get("Filename")?;
+    if !is_relative(path) {
+        return Err(wrong("Filename", path));
+    }
+    let size = get("Size")?;
+    let size = size.parse().ok().filter(|size| *size <= DEB_LIMIT).ok_or_else(|| wrong("Size", size))?;
+    let sha256 = match get("SHA256")? {
+        "" => None,
+        hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),
+    };
+    let (source_name, source_version) = source_of(name, version, get("Source")?);
+    if !is_package_name(source_name) || !is_version(source_version) {
+        return Err(wrong("Source", get("Source")?));
+    }
+    let fields = PackageFields {
+        source: source_name.to_owned(),
+        source_version: source_version.to_owned(),
+        name: name.to_owned(),
+        arch: arch.to_owned(),
+        version: version.to_owned(),
+    };
+    Ok(Record {
+        package: Package::new(fields).map_err(|fault| wrong("Package", &fault.to_string()))?,
+        source,
+        path: path.to_owned(),
+        size,
+        sha256,
+        priority: get("Priority")?.to_owned(),
+        essential: get("Essential")? == "yes",
+        depends: depends(paragraph)?,
+        provides: get("Provides")?.to_owned(),
+    })
 }
 
-fn text<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a str, String> {
-    std::str::from_utf8(value).map_err(|_| format!("a field {} is not UTF-8", model::path::escape(name)))
+/// `Source: name (version)`; the version only where it is not the binary's own.
+fn source_of<'a>(name: &'a str, version: &'a str, field: &'a str) -> (&'a str, &'a str) {
+    let (source, version) = match field.split_once('(') {
+        Some((source, version)) => (source.trim(), version.trim_end_matches(')').trim()),
+        None => (field, version),
+    };
+    (if source.is_empty() { name } else { source }, version)
+}
+
+/// In the order of the file: the reasons in a lock follow it.
+fn depends(paragraph: &Paragraph) -> Result<String, String> {
+    let wanted = |name: &[u8]| name.eq_ignore_ascii_case(b"Depends") || name.eq_ignore_ascii_case(b"Pre-Depends");
+    let lists = paragraph.fields().filter(|(name, _)| wanted(name)).map(|(_, list)| std::str::from_utf8(list));
+    let lists = lists.collect::<Result<Vec<_>, _>>().map_err(|_| "a field Depends is not UTF-8")?;
+    Ok(lists.join(", "))
 }
 
 #[cfg(test)]

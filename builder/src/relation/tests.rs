@@ -21,7 +21,8 @@ fn relations_are_read_in_every_form() {
     ] {
         assert_eq!(Relation::parse(text), Some(Relation { name, qualifier, version }), "{text}");
     }
-    for text in ["", " ", "(= 1)", ":any", "a (>= 1", "a (>=)", "a (=> 1)", "a ()", "a b", "a (= 1) b", "a [x", "a <x"] {
+    for text in ["", " ", "(= 1)", ":any", "a (>= 1", "a (>=)", "a (=> 1)", "a ()", "a b", "a (= 1) b", "a [x", "a <x"]
+    {
         assert_eq!(Relation::parse(text), None, "{text}");
     }
 }

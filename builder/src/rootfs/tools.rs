@@ -106,7 +106,8 @@ mod tests {
     fn the_version_of_an_installed_package_is_found() {
         let status = b"Package: apt\nStatus: install ok installed\nVersion: 2.6.1\n\nPackage: apt-utils\nStatus: install ok installed\nVersion: 9\n\nPackage: tar\nStatus: deinstall ok config-files\nVersion: 1\nDescription: x\n Package: dpkg\n\n";
         assert_eq!(packaged(status), BTreeMap::from([("apt", "2.6.1".to_owned())]), "tar was removed");
-        let others = b"Package: x\nMaintainer: J\xf6rg\n\nno field\n\nPackage: tar\nStatus: install ok installed\nVersion: 3";
+        let others =
+            b"Package: x\nMaintainer: J\xf6rg\n\nno field\n\nPackage: tar\nStatus: install ok installed\nVersion: 3";
         assert_eq!(packaged(others), BTreeMap::from([("tar", "3".to_owned())]));
         assert_eq!(packaged(b"\xff"), BTreeMap::new());
     }
