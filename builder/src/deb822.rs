@@ -58,14 +58,15 @@ struct Span {
 impl Paragraph {
     /// Every field in its order, the name as it is written. A value has no blanks around its first line; each further
     /// line follows a line break and keeps its leading blank.
-    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields.iter().map(|field| (&self.text[field.name.clone()], &self.text[field.value.clone()]))
     }
 
     /// The value of a field, its case ignored; of the last where it comes twice.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.fields().rev().find(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        let is = |field: &&Span| self.text[field.name.clone()].eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().rev().find(is).map(|field| &self.text[field.value.clone()])
     }
 
     /// As [`Paragraph::get`], with a mark in the place of what is not UTF-8.
@@ -139,20 +140,20 @@ impl<R: BufRead> Reader<R> {
         let Paragraph { text, fields } = &mut self.paragraph;
         let line = &text[start + 1..];
         let is_strict = self.dialect == Dialect::Control;
-        let is_blank = line.trim_ascii().is_empty();
-        if line.iter().all(|byte| *byte == b'\r') {
+        let is_blank = || line.trim_ascii().is_empty();
+        if line.is_empty() || line[0] == b'\r' && line.iter().all(|byte| *byte == b'\r') {
             text.truncate(start);
             return Ok(Line::Empty);
         }
         if line[0] == b'#' && self.dialect == Dialect::Sources {
             text.truncate(start);
-        } else if is_blank && is_strict {
+        } else if is_strict && is_blank() {
             return Err(fault("holds nothing but blanks"));
         } else if line[0] == b' ' || line[0] == b'\t' {
             match fields.last_mut() {
                 Some(field) => field.value.end = text.len(),
                 // Before a paragraph it is as good as an empty one.
-                None if is_blank => text.truncate(start),
+                None if is_blank() => text.truncate(start),
                 None => return Err(fault("continues no field")),
             }
         } else {
