@@ -7,6 +7,7 @@
 
 mod parse;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::ImagePath;
@@ -18,7 +19,7 @@ pub use parse::parse_status;
 use parse::{installed, parse_alternative, parse_diversions, parse_overrides, paths};
 
 /// Where the database lies.
-const BASE: &str = "/var/lib/dpkg";
+pub(crate) const BASE: &str = "/var/lib/dpkg";
 
 /// How far dpkg came with a package: the third word of its `Status` field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +129,12 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A line of the status file is damaged.
+    #[error("/var/lib/dpkg/status: {what}")]
+    StatusText {
+        /// Which, and what is wrong.
+        what: String,
+    },
     /// Another file of the database is damaged.
     #[error("{path} is damaged: {what}")]
     Damaged {
@@ -206,7 +213,7 @@ impl Database {
             files.dedup();
             let mut conffiles = metadata.conffiles;
             conffiles.sort();
-            let field = |name: &str| metadata.control.get(name);
+            let field = |name: &str| metadata.control.get(name).map(Cow::Borrowed);
             Installed { files, conffiles, ..installed(package, State::Unpacked, &field) }
         });
         Self::assemble(packages.collect(), Vec::new(), Vec::new(), Vec::new())

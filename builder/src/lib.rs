@@ -3,15 +3,18 @@
 //! [`apt`] resolves requests to an exact closure of packages, locks it, and fetches the .debs into a
 //! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
 //! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, [`scrub`] names what must not be
-//! shipped, and [`ram_disk`] looks where a copy of that may be.
+//! shipped, and [`ram_disk`] looks where a copy of that may be. Every text of Debian's tools is read by [`deb822`], every
+//! relation between packages by [`relation`].
 
 // Product code is linted where the crate is built without its tests, which read what they wrote themselves.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself"))]
 
 pub mod apt;
 pub mod cache;
+pub mod deb822;
 pub mod dpkg;
 pub mod ram_disk;
+pub mod relation;
 pub mod rootfs;
 pub mod scrub;
 mod unpack;

@@ -71,7 +71,7 @@ fn nginx_resolves_for_two_architectures_and_all_wrong_names_are_told() {
 #[test]
 fn a_small_package_comes_and_the_installed_base_equals_mmdebstraps() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache::new(directory.path().to_owned());
+    let cache = Cache::new(directory.path().join("cache"));
     let mut settings = Settings::new("trixie", vec![mirror()], Arch::Amd64);
     let root = directory.path().join("root");
     let mut real = Command::new("mmdebstrap");

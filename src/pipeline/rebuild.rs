@@ -288,15 +288,12 @@ fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Er
     Ok(Rebuilt { same: differences.is_empty(), path, kept: false, files: pairs.len(), differences })
 }
 
-/// The largest record that is compared as text, in bytes.
-const RECORD_LIMIT: u64 = 256 << 20;
-
 /// Whether two records differ in the root file system's digest alone: it had random keys or times, as
 /// those of an SSH server, and scrubbing took them, so that every step after it came out the same.
 fn was_scrubbed_away((before, after): (&Path, &Path), old: &Record, new: &Record) -> Result<bool, Error> {
     let read = |path: &Path| {
         let failed = |_| Error::io("read", path, &std::io::ErrorKind::InvalidData.into());
-        String::from_utf8(host::open::read(path, RECORD_LIMIT)?).map_err(failed)
+        String::from_utf8(host::open::read(path, record::LIMIT)?).map_err(failed)
     };
     let (was, is) = (old.stages.rootfs.to_string(), new.stages.rootfs.to_string());
     Ok(read(before)?.replacen(&was, &is, 1) == read(after)?)

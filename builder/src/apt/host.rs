@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use model::archive;
 
+use crate::deb822::{Dialect, Paragraph, Reader};
+
 /// An archive that the host uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostMirror {
@@ -57,47 +59,33 @@ pub fn host_mirrors<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
 }
 
 fn deb822(text: &str) -> Vec<HostMirror> {
+    let mut reader = Reader::new(text.as_bytes(), Dialect::Sources);
     let mut entries = Vec::new();
-    let mut fields: Vec<(String, String)> = Vec::new();
-    for line in text.lines().chain([""]) {
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.trim().is_empty() {
-            entries.extend(paragraph(&fields));
-            fields.clear();
-        } else if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = fields.last_mut() {
-                value.push('\n');
-                value.push_str(line.trim());
-            }
-        } else if let Some((name, value)) = line.split_once(':') {
-            fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        if entries.len() >= ENTRY_LIMIT {
-            break;
-        }
+    while entries.len() < ENTRY_LIMIT
+        && let Some(paragraph) = reader.paragraph()
+    {
+        entries.extend(paragraph.ok().into_iter().flat_map(mirrors));
     }
     entries
 }
 
-fn paragraph(fields: &[(String, String)]) -> Vec<HostMirror> {
-    let field = |name: &str| fields.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str());
+fn mirrors(paragraph: &Paragraph) -> Vec<HostMirror> {
+    let field = |name: &str| paragraph.text(name).unwrap_or_default();
     let words = |name: &str| field(name).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let off =
-        ["no", "false", "0", "off", "without", "disable"].contains(&field("enabled").to_ascii_lowercase().as_str());
-    if off || !words("types").contains(&"deb".to_owned()) {
+        ["no", "false", "0", "off", "without", "disable"].contains(&field("Enabled").to_ascii_lowercase().as_str());
+    if off || !words("Types").contains(&"deb".to_owned()) {
         return Vec::new();
     }
     // A key can also be written into the field itself; then there is no file to name.
-    let inline = field("signed-by").contains("-----BEGIN");
-    let keyrings = if inline { Vec::new() } else { keyring_files(field("signed-by")) };
-    let (suites, components) = (words("suites"), words("components"));
+    let signed = field("Signed-By");
+    let keyrings = if signed.contains("-----BEGIN") { Vec::new() } else { keyring_files(&signed) };
+    let (suites, components) = (words("Suites"), words("Components"));
     let mirror = |uri: String| {
         let uri = archive::uri(&uri).ok()?;
         Some(HostMirror { uri, suites: suites.clone(), components: components.clone(), keyrings: keyrings.clone() })
     };
-    words("uris").into_iter().filter_map(mirror).collect()
+    words("URIs").into_iter().filter_map(mirror).collect()
 }
 
 fn one_line(text: &str) -> Vec<HostMirror> {

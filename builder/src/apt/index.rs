@@ -11,7 +11,9 @@ use model::archive::is_relative;
 use model::package::{Package, PackageFields, is_package_name, is_version};
 use model::resolution::DEB_LIMIT;
 
-use super::{Error, relation};
+use super::Error;
+use crate::deb822::{Dialect, Fault, Paragraph, Reader};
+use crate::relation;
 
 /// The largest index that is read, in bytes. Debian's largest has about 60 MiB.
 const INDEX_LIMIT: u64 = 1 << 30;
@@ -42,61 +44,29 @@ pub(super) struct Index {
     by_path: BTreeMap<(usize, String), usize>,
 }
 
-#[derive(Default)]
-struct Paragraph {
-    name: String,
-    version: String,
-    arch: String,
-    source: String,
-    path: String,
-    size: String,
-    sha256: String,
-    priority: String,
-    essential: bool,
-    depends: String,
-    provides: String,
-}
-
 impl Index {
     /// Adds all packages of the index `path`, which belongs to the archive `source`.
     pub(super) fn read(&mut self, path: &Path, source: usize) -> Result<(), Error> {
-        let failed = |error| Error::Io { action: "read", path: path.to_owned(), source: error };
         let file = host::open::file(path)?;
-        let mut reader = BufReader::with_capacity(1 << 18, file.take(INDEX_LIMIT));
-        self.read_from(&mut reader, path, source, &failed)?;
-        if reader.get_ref().limit() == 0 {
+        let mut input = BufReader::with_capacity(1 << 18, file.take(INDEX_LIMIT));
+        self.read_from(&mut input, path, source)?;
+        if input.get_ref().limit() == 0 {
             return Err(Error::Index { path: path.to_owned(), message: format!("it is over {INDEX_LIMIT} bytes") });
         }
         Ok(())
     }
 
-    fn read_from(
-        &mut self,
-        reader: &mut dyn BufRead,
-        path: &Path,
-        source: usize,
-        failed: &dyn Fn(std::io::Error) -> Error,
-    ) -> Result<(), Error> {
-        let wrong = |message: String| Error::Index { path: path.to_owned(), message };
-        let mut paragraph = Paragraph::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let count = reader.read_until(b'\n', &mut line).map_err(failed)?;
-            let text = line.trim_ascii_end();
-            if text.is_empty() {
-                if !paragraph.name.is_empty() {
-                    let record = std::mem::take(&mut paragraph).record(source).map_err(wrong)?;
-                    self.push(record);
-                }
-                if count == 0 {
-                    return Ok(());
-                }
-            } else if !text[0].is_ascii_whitespace() {
-                // Continuation lines belong to fields that nobody here asks for.
-                paragraph.take(text).map_err(wrong)?;
-            }
+    fn read_from(&mut self, input: &mut dyn BufRead, path: &Path, source: usize) -> Result<(), Error> {
+        let mut reader = Reader::new(input, Dialect::Index);
+        let wrong = |message| Error::Index { path: path.to_owned(), message };
+        while let Some(paragraph) = reader.paragraph() {
+            let paragraph = paragraph.map_err(|fault| match fault {
+                Fault::Io(source) => Error::Io { action: "read", path: path.to_owned(), source },
+                fault @ Fault::Line { .. } => wrong(fault.to_string()),
+            })?;
+            self.push(record(paragraph, source).map_err(wrong)?);
         }
+        Ok(())
     }
 
     fn push(&mut self, record: Record) {
@@ -155,93 +125,139 @@ pub(super) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<
     near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
-impl Paragraph {
-    fn take(&mut self, line: &[u8]) -> Result<(), String> {
-        let Some(colon) = line.iter().position(|b| *b == b':') else {
-            return Err(format!("a line has no colon: {}", model::path::escape(&line[..line.len().min(80)])));
-        };
-        let (field, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let slot = match field {
-            b"Package" => &mut self.name,
-            b"Version" => &mut self.version,
-            b"Architecture" => &mut self.arch,
-            b"Source" => &mut self.source,
-            b"Filename" => &mut self.path,
-            b"Size" => &mut self.size,
-            b"SHA256" => &mut self.sha256,
-            b"Priority" => &mut self.priority,
-            b"Provides" => &mut self.provides,
-            b"Depends" | b"Pre-Depends" => &mut self.depends,
-            b"Essential" => {
-                self.essential = value == b"yes";
-                return Ok(());
-            }
-            _ => return Ok(()),
-        };
-        let value =
-            std::str::from_utf8(value).map_err(|_| format!("a field {} is not UTF-8", model::path::escape(field)))?;
-        if !slot.is_empty() {
-            slot.push_str(", ");
-        }
-        slot.push_str(value);
-        Ok(())
-    }
+/// The fields of a paragraph that count.
+#[derive(Default)]
+struct Fields<'a> {
+    name: &'a str,
+    version: &'a str,
+    arch: &'a str,
+    source: &'a str,
+    path: &'a str,
+    size: &'a str,
+    sha256: &'a str,
+    priority: &'a str,
+    essential: &'a str,
+    provides: &'a str,
+    depends: String,
+}
 
-    fn record(self, source: usize) -> Result<Record, String> {
-        let wrong = |field: &str, value: &str| {
-            let cut: String = value.chars().take(80).collect();
-            format!("the field {field} of the package {:?} is wrong: {cut:?}", self.name)
-        };
-        if !is_package_name(&self.name) {
-            return Err(wrong("Package", &self.name));
-        }
-        if !is_version(&self.version) {
-            return Err(wrong("Version", &self.version));
-        }
-        if self.arch.is_empty() || !self.arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(wrong("Architecture", &self.arch));
-        }
-        if !is_relative(&self.path) {
-            return Err(wrong("Filename", &self.path));
-        }
-        let size = self.size.parse().ok().filter(|size| *size <= DEB_LIMIT);
-        let size = size.ok_or_else(|| wrong("Size", &self.size))?;
-        let sha256 = match self.sha256.as_str() {
-            "" => None,
-            hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),
-        };
-        // `Source: name (version)`; the version only where it is not the binary's own.
-        let (name, version) = match self.source.split_once('(') {
-            Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
-            None => (self.source.as_str(), self.version.as_str()),
-        };
-        let name = if name.is_empty() { &self.name } else { name };
-        if !is_package_name(name) || !is_version(version) {
-            return Err(wrong("Source", &self.source));
-        }
-        let fields = PackageFields {
-            source: name.to_owned(),
-            source_version: version.to_owned(),
-            name: self.name.clone(),
-            arch: self.arch.clone(),
-            version: self.version.clone(),
-        };
-        let package = Package::new(fields).map_err(|fault| wrong("Package", &fault.to_string()))?;
-        let (path, priority, essential) = (self.path, self.priority, self.essential);
-        let (depends, provides) = (self.depends, self.provides);
-        Ok(Record { package, source, path, size, sha256, priority, essential, depends, provides })
+fn record(paragraph: &Paragraph, source: usize) -> Result<Record, String> {
+    let Fields {
+        name,
+        version,
+        arch,
+        source: source_field,
+        path,
+        size,
+        sha256,
+        priority,
+        essential,
+        provides,
+        depends,
+    } = Fields::of(paragraph)?;
+    let wrong = |field: &str, value: &str| {
+        let cut: String = value.chars().take(80).collect();
+        format!("the field {field} of the package {name:?} is wrong: {cut:?}")
+    };
+    if !is_package_name(name) {
+        return Err(wrong("Package", name));
     }
+    if !is_version(version) {
+        return Err(wrong("Version", version));
+    }
+    if arch.is_empty() || !arch.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        return Err(wrong("Architecture", arch));
+    }
+    if !is_relative(path) {
+        return Err(wrong("Filename", path));
+    }
+    let size = size.parse().ok().filter(|size| *size <= DEB_LIMIT).ok_or_else(|| wrong("Size", size))?;
+    let sha256 = match sha256 {
+        "" => None,
+        hex => Some(Digest::from_hex(hex).ok_or_else(|| wrong("SHA256", hex))?),
+    };
+    let (source_name, source_version) = source_of(name, version, source_field);
+    if !is_package_name(source_name) || !is_version(source_version) {
+        return Err(wrong("Source", source_field));
+    }
+    let fields = PackageFields {
+        source: source_name.to_owned(),
+        source_version: source_version.to_owned(),
+        name: name.to_owned(),
+        arch: arch.to_owned(),
+        version: version.to_owned(),
+    };
+    Ok(Record {
+        package: Package::new(fields).map_err(|fault| wrong("Package", &fault.to_string()))?,
+        source,
+        path: path.to_owned(),
+        size,
+        sha256,
+        priority: priority.to_owned(),
+        essential: essential == "yes",
+        depends,
+        provides: provides.to_owned(),
+    })
+}
+
+/// `Source: name (version)`; the version only where it is not the binary's own.
+fn source_of<'a>(name: &'a str, version: &'a str, field: &'a str) -> (&'a str, &'a str) {
+    let (source, version) = match field.split_once('(') {
+        Some((source, version)) => (source.trim(), version.trim_end_matches(')').trim()),
+        None => (field, version),
+    };
+    (if source.is_empty() { name } else { source }, version)
+}
+
+impl<'a> Fields<'a> {
+    /// In one pass, since a lock looks at a million fields.
+    fn of(paragraph: &'a Paragraph) -> Result<Self, String> {
+        let mut fields = Self::default();
+        let mut lower = [0; "architecture".len()];
+        for (name, value) in paragraph.fields() {
+            // A longer name is none of these.
+            let Some(lower) = lower.get_mut(..name.len()) else { continue };
+            lower.copy_from_slice(name);
+            lower.make_ascii_lowercase();
+            let slot = match &*lower {
+                b"package" => &mut fields.name,
+                b"version" => &mut fields.version,
+                b"architecture" => &mut fields.arch,
+                b"source" => &mut fields.source,
+                b"filename" => &mut fields.path,
+                b"size" => &mut fields.size,
+                b"sha256" => &mut fields.sha256,
+                b"priority" => &mut fields.priority,
+                b"essential" => &mut fields.essential,
+                b"provides" => &mut fields.provides,
+                // In the order of the file: the reasons in a lock follow it.
+                b"depends" | b"pre-depends" => {
+                    let comma = if fields.depends.is_empty() { "" } else { ", " };
+                    fields.depends.extend([comma, text(name, value)?]);
+                    continue;
+                }
+                _ => continue,
+            };
+            *slot = text(name, value)?;
+        }
+        Ok(fields)
+    }
+}
+
+fn text<'a>(name: &[u8], value: &'a [u8]) -> Result<&'a str, String> {
+    std::str::from_utf8(value).map_err(|_| format!("a field {} is not UTF-8", model::path::escape(name)))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+    use super::super::dependencies;
     use super::*;
 
     fn index(text: &str) -> Result<Index, Error> {
         let mut index = Index::default();
-        index.read_from(&mut text.as_bytes(), Path::new("Packages"), 0, &|e| panic!("{e}")).map(|()| index)
+        index.read_from(&mut text.as_bytes(), Path::new("Packages"), 0).map(|()| index)
     }
 
     const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -267,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn odd_fields_count_as_for_apt() {
+        let more = "pre-depends: a\nDEPENDS: b,\n c\nPriority: x\npriority: required\nA-name-without-an-end: y\n";
+        let index = index(&paragraph("one", more)).unwrap();
+        let one = index.named("one").next().unwrap();
+        assert_eq!((one.depends.as_str(), one.priority.as_str()), ("a, b,\n c", "required"));
+        let names = relation::groups(&one.depends).flat_map(dependencies::names).collect::<Vec<_>>();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
     fn a_hostile_index_is_refused() {
         let good = paragraph("one", "");
         for (from, to) in [
@@ -280,6 +306,9 @@ mod tests {
             (DIGITS, "abc"),
             ("Architecture: all", "Architecture: a/b"),
             ("Size: 12", "no colon here"),
+            ("Package: one", "Bundle: one"),
+            ("Package: one", " Package: one"),
+            ("Size: 12", "Size: 12\nSize: -1"),
         ] {
             let text = good.replacen(from, to, 1);
             assert_ne!(text, good);
@@ -304,8 +333,7 @@ mod tests {
                 }
             }
             let mut index = Index::default();
-            let failed = |error| panic!("{error}");
-            if index.read_from(&mut bytes.as_slice(), Path::new("Packages"), 0, &failed).is_err() {
+            if index.read_from(&mut bytes.as_slice(), Path::new("Packages"), 0).is_err() {
                 continue;
             }
             read += 1;
@@ -313,8 +341,8 @@ mod tests {
             for record in &records {
                 assert!(is_relative(&record.path) && index.at(0, &record.path).is_some());
                 assert!(index.named(&record.package.name).next().is_some());
-                let groups = record.depends.split(',');
-                let _ = groups.map(|group| relation::satisfied(group, &records)).collect::<Vec<_>>();
+                let groups = relation::groups(&record.depends);
+                let _ = groups.map(|group| dependencies::satisfied(group, &records)).collect::<Vec<_>>();
                 let _ = (index.near(&record.package.name), index.providers(&record.package.name));
             }
         }

@@ -10,6 +10,7 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
+mod dependencies;
 mod download;
 mod error;
 mod failure;
@@ -23,7 +24,6 @@ mod local;
 pub mod lock;
 mod openpgp;
 mod pins;
-mod relation;
 mod release;
 mod settings;
 mod small;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::package::{Package, PackageFields};
 
-use super::Error;
 use super::error::Gone;
 use super::index::{Index, Record};
-use super::relation;
+use super::{Error, dependencies};
+use crate::relation;
 
 /// A version that a solve shall keep for one package, if the package is installed at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,17 +113,17 @@ pub(super) fn release<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[
         let all: Vec<&Record> = candidates.values().copied().collect();
         let mut moved = BTreeSet::new();
         for (name, record) in &candidates {
-            for group in record.depends.split(',') {
-                if relation::satisfied(group, &all) {
+            for group in relation::groups(&record.depends) {
+                if dependencies::satisfied(group, &all) {
                     continue;
                 }
                 if pinned.contains_key(name) && newest.contains_key(name) {
                     moved.insert(*name);
                 }
-                let names = relation::names(group);
+                let names = dependencies::names(group);
                 moved.extend(pinned.keys().copied().filter(|other| names.contains(other)));
                 // Whoever provides what is missing may have to move as well.
-                let helps = |other: &&Record| relation::satisfied(group, &[*other]);
+                let helps = |other: &&Record| dependencies::satisfied(group, &[*other]);
                 let helpers = newest.values().filter(|other| helps(other)).map(|other| other.package.name.as_str());
                 moved.extend(helpers.filter(|other| pinned.contains_key(other)));
             }

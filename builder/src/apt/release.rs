@@ -2,6 +2,8 @@
 
 use model::Epoch;
 
+use crate::deb822::{Dialect, Fault, Reader};
+
 /// The fields of a Release file that the lock records or the solve needs.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Release {
@@ -15,26 +17,28 @@ pub(super) struct Release {
 }
 
 /// Reads the first paragraph of `text`, inside an OpenPGP clear-signature frame or without one.
-pub(super) fn parse(text: &str) -> Release {
-    let mut release = Release::default();
-    // Inside the frame, the signed text begins after the first empty line.
-    let framed = text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----");
-    let body = if framed { text.split_once("\n\n").map_or("", |(_, body)| body) } else { text };
-    for line in body.lines().take_while(|line| !line.is_empty() && !line.starts_with("-----BEGIN")) {
-        let Some((field, value)) = line.split_once(':') else { continue };
-        let value = value.trim();
-        match field.to_ascii_lowercase().as_str() {
-            "date" => release.date = parse_date(value),
-            "valid-until" => release.valid_until = parse_date(value),
-            "suite" => value.clone_into(&mut release.suite),
-            "codename" => value.clone_into(&mut release.codename),
-            "origin" => value.clone_into(&mut release.origin),
-            "label" => value.clone_into(&mut release.label),
-            "components" => release.components = value.split_ascii_whitespace().map(str::to_owned).collect(),
-            _ => {}
-        }
+pub(super) fn parse(text: &str) -> Result<Release, Fault> {
+    let mut reader = Reader::new(signed(text).as_bytes(), Dialect::Index);
+    let Some(paragraph) = reader.paragraph().transpose()? else { return Ok(Release::default()) };
+    let field = |name: &str| paragraph.text(name).unwrap_or_default();
+    Ok(Release {
+        date: parse_date(&field("Date")),
+        valid_until: parse_date(&field("Valid-Until")),
+        suite: field("Suite").into_owned(),
+        codename: field("Codename").into_owned(),
+        origin: field("Origin").into_owned(),
+        label: field("Label").into_owned(),
+        components: field("Components").split_ascii_whitespace().map(str::to_owned).collect(),
+    })
+}
+
+/// What lies inside the frame: it begins after the first empty line, and ends where the signature begins.
+fn signed(text: &str) -> &str {
+    if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
+        return text;
     }
-    release
+    let body = text.split_once("\n\n").map_or("", |(_, body)| body);
+    body.split_once("\n-----BEGIN").map_or(body, |(body, _)| body)
 }
 
 /// Reads a date as RFC 5322 and Debian's Release files write it: `Sat, 12 Sep 2026 07:55:41 UTC`.
@@ -90,13 +94,13 @@ mod tests {
     #[test]
     fn the_first_paragraph_is_read_with_and_without_a_frame() {
         let plain = "Origin: Debian\nLabel: Debian\nSuite: stable\nCodename: trixie\nDate: Sat, 12 Sep 2026 07:55:41 UTC\nComponents: main contrib\nSHA256:\n Suite: forged\n\nSuite: other\n";
-        let release = parse(plain);
+        let release = parse(plain).unwrap();
         assert_eq!((release.suite.as_str(), release.codename.as_str()), ("stable", "trixie"));
         assert_eq!(release.components, ["main", "contrib"]);
         let framed =
             format!("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{plain}-----BEGIN PGP SIGNATURE-----\n");
-        assert_eq!(parse(&framed), release);
-        assert_eq!(parse("Suite: x\nValid-Until: soon\n").valid_until, None);
+        assert_eq!(parse(&framed).unwrap(), release);
+        assert_eq!(parse("Suite: x\nValid-Until: soon\n").unwrap().valid_until, None);
     }
 
     #[test]
@@ -110,7 +114,7 @@ mod tests {
                 let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
                 bytes[at] = *random.pick(b"\n :-+0123456789Zx\xff");
             }
-            let release = parse(&String::from_utf8_lossy(&bytes));
+            let Ok(release) = parse(&String::from_utf8_lossy(&bytes)) else { continue };
             let dates = [release.date, release.valid_until].into_iter().flatten();
             assert!(dates.map(Epoch::rfc3339).all(|date| date.len() == 20));
         }

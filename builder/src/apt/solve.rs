@@ -12,7 +12,7 @@ use super::index::{Index, Record};
 use super::pins::{self, Pin};
 use super::settings::Source;
 use super::state::{State, Target};
-use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, failure, relation};
+use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure};
 use crate::cache::Cache;
 
 /// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
@@ -293,7 +293,7 @@ fn explain(
             known.insert(number, base("apt"));
         }
     }
-    let reasons = relation::reasons(closure, known, &Reason::Base(variant.name().to_owned()));
+    let reasons = dependencies::reasons(closure, known, &Reason::Base(variant.name().to_owned()));
     let resolved = closure.iter().zip(reasons).map(|(record, reason)| {
         let missing = || Error::Index {
             path: record.path.clone().into(),

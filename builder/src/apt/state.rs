@@ -229,7 +229,7 @@ impl State {
         let wrong = |message: &str| Error::Release { path: path.clone(), message: message.to_owned() };
         let bytes = read_small(&path)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
-        let release = release::parse(text);
+        let release = release::parse(text).map_err(|fault| wrong(&fault.to_string()))?;
         let fields = ReleaseFields {
             uri: source.uri.clone(),
             path: source.suite.clone(),

@@ -1,9 +1,13 @@
 //! The forms of the database's files.
 
+use std::borrow::Cow;
+
 use model::ImagePath;
 use model::package::{Package, PackageFields};
 
 use super::{Alternative, BASE, Diversion, Error, Installed, Override, State};
+use crate::deb822::{Dialect, Reader};
+use crate::relation::{alternatives, groups, provided};
 
 /// One path a line, sorted; a blank line and flagged conffiles (`remove-on-upgrade /x`) are no path.
 pub(super) fn paths(file: &ImagePath, bytes: &[u8]) -> Result<Vec<ImagePath>, Error> {
@@ -19,21 +23,18 @@ pub(super) fn paths(file: &ImagePath, bytes: &[u8]) -> Result<Vec<ImagePath>, Er
 }
 
 /// A package of which the fields are known and the files are not yet.
-pub(super) fn installed<'a>(package: Package, state: State, field: &dyn Fn(&str) -> Option<&'a str>) -> Installed {
-    // `name:any (>= 1) [amd64]`: the name is what counts.
-    let names = |list: &str, between: char| -> Vec<String> {
-        let words = list.split(between).filter_map(|one| one.split([' ', ':', '(', '[', '\n']).find(|w| !w.is_empty()));
-        words.map(str::to_owned).collect()
-    };
-    let lists = ["Pre-Depends", "Depends"].into_iter().filter_map(field);
-    let depends = lists.flat_map(|list| list.split(',')).map(|group| names(group, '|'));
+pub(super) fn installed<'a>(package: Package, state: State, field: &dyn Fn(&str) -> Option<Cow<'a, str>>) -> Installed {
+    let is = |name: &str, value: &str| field(name).is_some_and(|found| found == value);
+    let names = |group: &str| alternatives(group).map(|relation| relation.name.to_owned()).collect::<Vec<_>>();
+    let lists: Vec<_> = ["Pre-Depends", "Depends"].into_iter().filter_map(field).collect();
+    let depends = lists.iter().flat_map(|list| groups(list)).map(names);
     Installed {
         package,
         state,
-        multi_arch_same: field("Multi-Arch") == Some("same"),
-        is_base: field("Essential") == Some("yes") || field("Priority") == Some("required"),
+        multi_arch_same: is("Multi-Arch", "same"),
+        is_base: is("Essential", "yes") || is("Priority", "required"),
         depends: depends.filter(|group| !group.is_empty()).collect(),
-        provides: names(field("Provides").unwrap_or_default(), ','),
+        provides: provided(&field("Provides").unwrap_or_default()).map(|(name, _)| name.to_owned()).collect(),
         files: Vec::new(),
         conffiles: Vec::new(),
     }
@@ -42,33 +43,29 @@ pub(super) fn installed<'a>(package: Package, state: State, field: &dyn Fn(&str)
 /// Parses a status file.
 ///
 /// # Errors
-/// When a stanza lacks its name or has a state that dpkg does not know.
+/// When a stanza is no paragraph of fields, lacks its name or has a state that dpkg does not know.
 pub fn parse_status(bytes: &[u8]) -> Result<Vec<Installed>, Error> {
-    let text = String::from_utf8_lossy(bytes);
+    let mut reader = Reader::new(bytes, Dialect::Index);
     let mut packages = Vec::new();
-    for (index, stanza) in text.split("\n\n").map(str::trim).filter(|stanza| !stanza.is_empty()).enumerate() {
-        let error = |what| Error::Status { stanza: index + 1, what };
-        // Folded lines begin with a blank, so no field's name matches in them.
-        let field = |name: &str| {
-            stanza.lines().find_map(|line| {
-                let (field, value) = line.split_once(':')?;
-                field.eq_ignore_ascii_case(name).then_some(value.trim())
-            })
-        };
+    while let Some(paragraph) = reader.paragraph() {
+        let paragraph = paragraph.map_err(|fault| Error::StatusText { what: fault.to_string() })?;
+        let error = |what| Error::Status { stanza: packages.len() + 1, what };
+        let field = |name: &str| paragraph.text(name);
         let name = field("Package").filter(|name| !name.is_empty()).ok_or_else(|| error("it names no package"))?;
-        let state = field("Status").and_then(State::parse).ok_or_else(|| error("its status is not known"))?;
+        let state = field("Status").and_then(|status| State::parse(&status));
+        let state = state.ok_or_else(|| error("its status is not known"))?;
         let version = field("Version").unwrap_or_default();
-        let (source, source_version) = match field("Source").map(|source| (source, source.split_once(" ("))) {
-            None => (name, version),
-            Some((source, None)) => (source, version),
-            Some((_, Some((source, version)))) => (source, version.trim_end_matches(')')),
+        let source = field("Source").unwrap_or_else(|| name.clone());
+        let (source, source_version) = match source.split_once(" (") {
+            None => (&*source, &*version),
+            Some((source, version)) => (source, version.trim_end_matches(')')),
         };
         let fields = PackageFields {
-            name: name.to_owned(),
-            arch: field("Architecture").unwrap_or_default().to_owned(),
-            version: version.to_owned(),
             source: source.to_owned(),
             source_version: source_version.to_owned(),
+            name: name.into_owned(),
+            arch: field("Architecture").unwrap_or_default().into_owned(),
+            version: version.clone().into_owned(),
         };
         let package = Package::new(fields).map_err(|_| error("its name, architecture or version is none"))?;
         packages.push(installed(package, state, &field));

@@ -17,6 +17,7 @@ use model::Digest;
 use model::path::ImagePathError;
 
 use super::hashing::Hashing;
+use crate::deb822::Fault;
 
 pub(super) use control::SCRIPTS;
 pub use control::{Control, Metadata};
@@ -93,7 +94,10 @@ pub enum Reason {
         /// What it has to have.
         wanted: Digest,
     },
-    /// The control file is missing or damaged.
+    /// A line of the control file is damaged.
+    #[error("its control file is damaged: {0}")]
+    ControlText(#[from] Fault),
+    /// The control file is missing, or it is not one paragraph.
     #[error("its control file is damaged: {what}")]
     Control {
         /// What is wrong.

@@ -1,11 +1,14 @@
 //! The programs of the host that make a root file system, and their versions.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use super::Error;
 use super::installed::STATUS_LIMIT;
 use super::plan::PATH;
+use crate::deb822::{Dialect, Reader};
+use crate::dpkg;
 use host::process::{self, Invocation};
 
 /// The host's programs whose version can reach the bytes, by the package that brings them.
@@ -28,10 +31,11 @@ pub(super) struct Tool {
 /// They are read from the host's dpkg database, which takes milliseconds where starting mmdebstrap
 /// takes a fifth of a second. A tool that dpkg does not know is asked itself.
 pub(super) fn versions() -> Result<Vec<Tool>, Error> {
-    let status = host::open::read(Path::new("/var/lib/dpkg/status"), STATUS_LIMIT).unwrap_or_default();
+    let status = Path::new(dpkg::BASE).join("status");
+    let mut packaged = packaged(&host::open::read(&status, STATUS_LIMIT).unwrap_or_default());
     let mut tools = Vec::new();
     for name in TOOLS {
-        let version = match packaged(&status, name) {
+        let version = match packaged.remove(name) {
             Some(version) if Path::new("/usr/bin").join(name).exists() || Path::new("/bin").join(name).exists() => {
                 version
             }
@@ -59,15 +63,23 @@ fn numbers(version: &str) -> Vec<u64> {
     version.split('.').map_while(|part| part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()).collect()
 }
 
-/// The version of an installed package, found without parsing the rest of the database.
-fn packaged(status: &[u8], name: &str) -> Option<String> {
-    let text = std::str::from_utf8(status).ok()?;
-    let heading = format!("Package: {name}\n");
-    let start = text.match_indices(&heading).map(|(at, _)| at).find(|at| *at == 0 || text[..*at].ends_with("\n\n"))?;
-    let stanza = text[start..].split("\n\n").next()?;
-    let field = |field: &str| stanza.lines().find_map(|line| line.strip_prefix(field));
-    field("Status: ").filter(|status| status.ends_with(" installed"))?;
-    field("Version: ").map(str::to_owned)
+/// The versions of those of [`TOOLS`] that are installed.
+fn packaged(status: &[u8]) -> BTreeMap<&'static str, String> {
+    let mut reader = Reader::new(status, Dialect::Index);
+    let mut found = BTreeMap::new();
+    while found.len() < TOOLS.len()
+        && let Some(paragraph) = reader.paragraph()
+    {
+        // What is damaged is no proof; its tool is asked.
+        let Ok(paragraph) = paragraph else { continue };
+        let name = paragraph.get("Package").unwrap_or_default();
+        let Some(tool) = TOOLS.into_iter().find(|tool| tool.as_bytes() == name) else { continue };
+        let is_installed = paragraph.get("Status").is_some_and(|status| status.ends_with(b" installed"));
+        if let Some(version) = paragraph.text("Version").filter(|_| is_installed) {
+            found.entry(tool).or_insert_with(|| version.into_owned());
+        }
+    }
+    found
 }
 
 fn ask(name: &'static str) -> Result<String, Error> {
@@ -93,10 +105,11 @@ mod tests {
     #[test]
     fn the_version_of_an_installed_package_is_found() {
         let status = b"Package: apt\nStatus: install ok installed\nVersion: 2.6.1\n\nPackage: apt-utils\nStatus: install ok installed\nVersion: 9\n\nPackage: tar\nStatus: deinstall ok config-files\nVersion: 1\nDescription: x\n Package: dpkg\n\n";
-        assert_eq!(packaged(status, "apt").as_deref(), Some("2.6.1"));
-        assert_eq!(packaged(status, "tar"), None, "it was removed");
-        assert_eq!(packaged(status, "dpkg"), None);
-        assert_eq!(packaged(b"\xff", "apt"), None);
+        assert_eq!(packaged(status), BTreeMap::from([("apt", "2.6.1".to_owned())]), "tar was removed");
+        let others =
+            b"Package: x\nMaintainer: J\xf6rg\n\nno field\n\nPackage: tar\nStatus: install ok installed\nVersion: 3";
+        assert_eq!(packaged(others), BTreeMap::from([("tar", "3".to_owned())]));
+        assert_eq!(packaged(b"\xff"), BTreeMap::new());
     }
 
     #[test]

@@ -1,13 +1,20 @@
 //! Texts as people and dpkg write them.
 
 /// Target, name and text.
-pub(crate) const TEXTS: [(&str, &str, &str); 11] = [
+pub(crate) const TEXTS: [(&str, &str, &str); 14] = [
     (
         "manifest",
         "anchors",
         "schema_version: 1\nname: &a web\nfile_spec: &f [/usr/**, '/etc/*']\nmask: [/etc/x]\n\
          skills: {a: *a, b: [1, 2.5, ~, !!str 3]}\n",
     ),
+    (
+        "deb822",
+        "index",
+        "Package: a\nDepends: b (>= 1:2~) | c:any, d [amd64] <!x>\nProvides: v (= 1)\nConffiles:\n /x 1\n\nA: b",
+    ),
+    ("deb822", "sources", "# c\nTypes: deb\nURIs: http://mirror.example.org/debian\nSuites: a\n b\n\nEnabled: no\n"),
+    ("deb822", "odd", "\r\nA : b\r\na: c\n \t\n-D:\n\n no field\n"),
     ("lock", "small", LOCK),
     (
         "keyring",

@@ -8,13 +8,11 @@ use model::ImagePath;
 use super::Reason;
 use super::entries::each_entry;
 use super::members::Package;
+use crate::deb822::{Dialect, Reader};
 
 /// The most bytes that a control archive may have when it is unpacked. The largest of Debian has
 /// about 6 MiB.
 const CONTROL_LIMIT: u64 = 64 << 20;
-
-/// The most fields of a control file. Each is compared with all before it; Debian's have about thirty.
-const FIELD_LIMIT: usize = 1000;
 
 /// The fields of a control file in their order, names as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,29 +39,14 @@ impl Control {
     /// When a line is neither a field nor the continuation of one, a field comes twice, there are too
     /// many, or a second paragraph follows.
     pub fn parse(text: &str) -> Result<Self, Reason> {
-        let damaged = |what| Reason::Control { what };
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in text.trim_end_matches('\n').split('\n') {
-            if line.trim().is_empty() {
-                return Err(damaged("it has an empty line"));
-            }
-            if line.starts_with([' ', '\t']) {
-                let (_, value) = fields.last_mut().ok_or_else(|| damaged("it begins with a continued line"))?;
-                value.push('\n');
-                value.push_str(line);
-                continue;
-            }
-            let (name, value) = line.split_once(':').ok_or_else(|| damaged("a line has no colon"))?;
-            let known = |other: &(String, String)| other.0.eq_ignore_ascii_case(name);
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) || fields.iter().any(known) {
-                return Err(damaged("a field's name is unusable or comes twice"));
-            }
-            if fields.len() >= FIELD_LIMIT {
-                return Err(damaged("it has more than 1000 fields"));
-            }
-            fields.push((name.to_owned(), value.trim().to_owned()));
+        let mut reader = Reader::new(text.as_bytes(), Dialect::Control);
+        let paragraph = reader.paragraph().ok_or(Reason::Control { what: "it is empty" })??;
+        let owned = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let fields = paragraph.fields().map(|(name, value)| (owned(name), owned(value))).collect();
+        match reader.paragraph() {
+            None => Ok(Self { fields }),
+            Some(_) => Err(Reason::Control { what: "it has a second paragraph" }),
         }
-        Ok(Self { fields })
     }
 }
 
@@ -137,12 +120,13 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
+    use crate::deb822::FIELD_LIMIT;
 
     #[test]
     fn a_control_file_of_fields_without_end_is_refused() {
         let text = |count: usize| (0..count).map(|number| format!("F{number}: x\n")).collect::<String>();
         assert_eq!(Control::parse(&text(FIELD_LIMIT)).unwrap().fields().count(), FIELD_LIMIT);
-        assert!(matches!(Control::parse(&text(FIELD_LIMIT + 1)), Err(Reason::Control { .. })));
+        assert!(matches!(Control::parse(&text(FIELD_LIMIT + 1)), Err(Reason::ControlText(_))));
         // One byte for each name would be millions of names in the 64 MiB that are read.
         assert!(Control::parse(&text(1_000_000)).is_err());
     }

@@ -1,74 +1,27 @@
-//! Relations between packages: what a `Depends` field accepts.
+//! Who needs whom among the packages of a finished closure. The solve is apt's.
 //!
-//! The solve is apt's. This only finds, for the packages of a finished closure, who needs whom.
-//! Sources: Debian policy 7.1 (syntax), 7.5 (virtual packages).
+//! Source: Debian policy 7.5 (virtual packages).
 
 use std::collections::{BTreeMap, VecDeque};
 
-use model::version::compare;
-
 use super::Reason;
 use super::index::Record;
-
-/// The names of a `Provides` field with their versions.
-pub(super) fn provided(field: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    field.split(',').filter_map(|part| {
-        let atom = Atom::parse(part)?;
-        Some((atom.name, atom.version.map(|(_, version)| version)))
-    })
-}
-
-/// One alternative of a dependency: a name and maybe a version that it must have.
-struct Atom<'a> {
-    name: &'a str,
-    version: Option<(&'a str, &'a str)>,
-}
-
-impl<'a> Atom<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let text = text.trim();
-        let (name, constraint) = match text.split_once('(') {
-            Some((name, rest)) => (name.trim(), Some(rest.trim_end_matches(')').trim())),
-            None => (text, None),
-        };
-        let name = name.split([':', ' ', '[']).next().filter(|name| !name.is_empty())?;
-        let version = constraint.map(|constraint| {
-            let end = constraint.find(|c| !"<>=".contains(c)).unwrap_or(constraint.len());
-            (&constraint[..end], constraint[end..].trim())
-        });
-        Some(Self { name, version })
-    }
-
-    fn accepts(&self, version: Option<&str>) -> bool {
-        let Some((relation, wanted)) = self.version else { return true };
-        // An unversioned Provides satisfies no versioned dependency.
-        let Some(version) = version else { return false };
-        let order = compare(version, wanted);
-        match relation {
-            "<<" => order.is_lt(),
-            "<=" | "<" => order.is_le(),
-            "=" => order.is_eq(),
-            ">=" | ">" => order.is_ge(),
-            ">>" => order.is_gt(),
-            _ => false,
-        }
-    }
-}
+use crate::relation::{Relation, alternatives, groups, provided};
 
 /// Whether one of `records` satisfies one alternative of `group`, one part between the commas of a
 /// `Depends` field. An empty group is satisfied.
 pub(super) fn satisfied(group: &str, records: &[&Record]) -> bool {
-    let mut atoms = group.split('|').filter_map(Atom::parse).peekable();
-    let supplies = |record: &Record, atom: &Atom<'_>| {
-        record.package.name == atom.name && atom.accepts(Some(&record.package.version))
-            || provided(&record.provides).any(|(name, version)| name == atom.name && atom.accepts(version))
+    let mut relations = alternatives(group).peekable();
+    let supplies = |record: &Record, wanted: &Relation<'_>| {
+        record.package.name == wanted.name && wanted.accepts(Some(&record.package.version))
+            || provided(&record.provides).any(|(name, version)| name == wanted.name && wanted.accepts(version))
     };
-    atoms.peek().is_none() || atoms.any(|atom| records.iter().any(|record| supplies(record, &atom)))
+    relations.peek().is_none() || relations.any(|wanted| records.iter().any(|record| supplies(record, &wanted)))
 }
 
 /// The names of all alternatives of `group`.
 pub(super) fn names(group: &str) -> Vec<&str> {
-    group.split('|').filter_map(Atom::parse).map(|atom| atom.name).collect()
+    alternatives(group).map(|relation| relation.name).collect()
 }
 
 /// Gives every package of `closure` a reason.
@@ -97,9 +50,9 @@ pub(super) fn reasons(closure: &[&Record], known: BTreeMap<usize, Reason>, fallb
     }
     while let Some(number) = queue.pop_front() {
         let record = closure[number];
-        for atom in record.depends.split([',', '|']).filter_map(Atom::parse) {
-            for (supplier, version) in suppliers.get(atom.name).into_iter().flatten() {
-                if reasons[*supplier].is_none() && atom.accepts(*version) {
+        for wanted in groups(&record.depends).flat_map(alternatives) {
+            for (supplier, version) in suppliers.get(wanted.name).into_iter().flatten() {
+                if reasons[*supplier].is_none() && wanted.accepts(*version) {
                     reasons[*supplier] = Some(Reason::RequiredBy(record.package.name.clone()));
                     queue.push_back(*supplier);
                 }
