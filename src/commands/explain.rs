@@ -251,7 +251,7 @@ fn because(why: &Why) -> String {
 /// `file_spec /usr/bin/* (manifest.yaml:7:5)`.
 fn pattern(rule: &Rule) -> String {
     let origin = &rule.origin;
-    let place = origin.position.map_or_else(|| origin.file.clone(), |at| format!("{}:{at}", origin.file));
+    let place = origin.position.map_or_else(|| origin.file.to_string(), |at| format!("{}:{at}", origin.file));
     format!("{} `{}` ({place})", origin.field.key(), rule.pattern)
 }
 

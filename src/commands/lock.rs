@@ -109,7 +109,7 @@ struct Task<'a> {
     path: PathBuf,
     manifest: Manifest,
     /// The manifest's file as the user named it.
-    file: String,
+    file: model::FileName,
     archs: Vec<Arch>,
     settings: apt::Settings,
     wanted: Wanted,

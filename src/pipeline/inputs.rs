@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
 use model::rules::{self, Rules};
-use model::{Diagnostic, Manifest, Severity};
+use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings};
 use crate::pipeline::request::Request;
@@ -24,11 +24,11 @@ pub(crate) struct Inputs {
     /// The module's own manifest.
     pub(crate) manifest: Manifest,
     /// Its file as the user named it.
-    pub(crate) file: String,
+    pub(crate) file: FileName,
     /// What ships, from all of them.
     pub(crate) rules: Rules,
     /// The neighbours' manifests with their files.
-    pub(crate) neighbours: Vec<(Manifest, String)>,
+    pub(crate) neighbours: Vec<(Manifest, FileName)>,
 }
 
 impl Inputs {
@@ -66,8 +66,8 @@ impl Inputs {
 
 fn report_conflicts(
     own: &Manifest,
-    file: &str,
-    neighbours: &[(Manifest, String)],
+    file: &FileName,
+    neighbours: &[(Manifest, FileName)],
     strict: bool,
     ui: &Ui,
 ) -> Result<(), Error> {
@@ -101,14 +101,14 @@ pub(crate) struct Read {
     /// The manifest, when nothing is wrong with it.
     pub(crate) manifest: Option<Manifest>,
     /// Its file as the user named it.
-    pub(crate) file: String,
+    pub(crate) file: FileName,
     /// The directory that holds it.
     pub(crate) directory: PathBuf,
 }
 
 /// The manifest alone, and its file's name, for verbs that need nothing else of a module; `done` is
 /// what cannot be done to it when it holds errors.
-pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifest, String), Error> {
+pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifest, FileName), Error> {
     let mut findings = Findings::default();
     let read = read_manifest(directory, &mut findings)?;
     match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
@@ -131,7 +131,7 @@ pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifes
 /// When the file cannot be read. What is wrong *in* the file goes to `findings`.
 pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read, Error> {
     let path = if path.is_dir() { settings::join(path, MANIFEST) } else { path.to_owned() };
-    let file = path.display().to_string();
+    let file = FileName::from(path.as_path());
     let mut bytes = Vec::new();
     let failed = |error: std::io::Error| Error::io("read", &path, &error);
     open_manifest(&path)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
@@ -142,7 +142,7 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
     let parsed = Manifest::parse(&bytes);
     let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
-    findings.sources.insert(file.clone(), bytes);
+    findings.sources.insert(file.to_string(), bytes);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(Read { manifest: parsed.manifest, file, directory: directory.to_owned() })
 }

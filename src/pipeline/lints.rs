@@ -99,7 +99,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
 
 /// What each neighbour ships, as far as it would take it from the same root file system.
 fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
-    let filter = |(manifest, file): &(model::Manifest, String)| {
+    let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
         Filter::new(&Rules::new((manifest, file), &[]), &carved.whole).map_err(Error::from)
     };
     inputs.neighbours.iter().map(filter).collect()
@@ -264,7 +264,7 @@ impl Room<'_> {
         };
         let rule = self.inputs.rules.excludes.get(rule)?;
         let origin = &rule.origin;
-        let place = origin.position.map_or_else(|| origin.file.clone(), |at| format!("{}:{at}", origin.file));
+        let place = origin.position.map_or_else(|| origin.file.to_string(), |at| format!("{}:{at}", origin.file));
         let whose = if origin.module == self.inputs.manifest.name { "" } else { "the neighbour's " };
         Some(format!("{path} is kept out by {whose}{} `{}` at {place}: narrow it", origin.field.key(), rule.pattern))
     }

@@ -240,7 +240,7 @@ impl Inputs {
         overlay: Digest,
         more: (Epoch, RootInput),
     ) -> Result<Self, Error> {
-        let value = |(manifest, file): &(model::Manifest, String)| {
+        let value = |(manifest, file): &(model::Manifest, model::FileName)| {
             serde_json::from_slice(&manifest.canonical_json())
                 .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
         };

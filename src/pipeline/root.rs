@@ -12,7 +12,7 @@ use composer::scan::Source;
 use image::tree::Tree;
 use model::observe::{Event, Observer};
 use model::path::json::keys;
-use model::{Diagnostic, Digest, Epoch, Manifest, Severity};
+use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
 use serde::Serialize;
 
 use crate::error::{Error, Findings};
@@ -224,7 +224,7 @@ pub(crate) fn require_archive(settings: &apt::Settings) -> Result<(), Error> {
 }
 
 /// Why resolving failed; missing packages are shown at their places in the manifest.
-pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &str, settings: &apt::Settings) -> Error {
+pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
     match error {
         apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
         other => other.into(),
@@ -232,13 +232,13 @@ pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &str, set
 }
 
 /// Every package that the archive does not have, each at its place in the manifest.
-fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &str, settings: &apt::Settings) -> Error {
+fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
     let diagnostics = missing.iter().map(|missing| {
         let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
         Diagnostic {
             severity: Severity::Error,
             code: "package-missing",
-            file: Some(file.to_owned()),
+            file: Some(file.clone()),
             position: entry.map(|entry| entry.position),
             span: None,
             field: "package_spec".to_owned(),

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use host::{Dir, Fault, Links};
-use model::{Diagnostic, Position, Severity};
+use model::{Diagnostic, FileName, Position, Severity};
 use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,7 +16,7 @@ use super::{Layers, Origin};
 pub(super) const LIMIT: u64 = 1 << 20;
 
 struct File<'a> {
-    name: String,
+    name: FileName,
     text: &'a str,
     directory: &'a Path,
     is_module: bool,
@@ -24,7 +24,7 @@ struct File<'a> {
 
 /// Adds what the file says to `layers`, and what is wrong with it to their findings.
 pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, layers: &mut Layers) {
-    let name = path.display().to_string();
+    let name = FileName::from(path);
     let before = layers.findings.diagnostics.len();
     if bytes.len() as u64 > LIMIT {
         let whole = whole(&name, "too-large", "the file is over 1 MiB", "a settings file is a handful of lines");
@@ -42,15 +42,15 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, layers: &mut L
         }
     }
     if layers.findings.diagnostics.len() > before {
-        layers.findings.sources.insert(name, bytes);
+        layers.findings.sources.insert(name.to_string(), bytes);
     }
 }
 
-fn whole(name: &str, code: &'static str, message: &str, cure: &str) -> Diagnostic {
+fn whole(name: &FileName, code: &'static str, message: &str, cure: &str) -> Diagnostic {
     Diagnostic {
         severity: Severity::Error,
         code,
-        file: Some(name.to_owned()),
+        file: Some(name.clone()),
         position: None,
         span: None,
         field: String::new(),
@@ -79,7 +79,8 @@ impl File<'_> {
         for (key, value) in entries {
             match self.entry(key, value) {
                 Ok((key, raw)) => {
-                    let origin = Origin::File { file: self.name.clone(), position: self.position(value.span().start) };
+                    let origin =
+                        Origin::File { file: self.name.to_string(), position: self.position(value.span().start) };
                     layers.values.push((key, raw, origin));
                 }
                 Err(diagnostic) => layers.findings.diagnostics.push(*diagnostic),

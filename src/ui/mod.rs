@@ -153,7 +153,7 @@ impl Ui {
             if self.options.quiet && diagnostic.severity == Severity::Note {
                 continue;
             }
-            let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(file));
+            let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(&**file));
             self.say(&format!("{}\n", snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color)));
         }
     }

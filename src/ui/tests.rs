@@ -123,7 +123,7 @@ fn finding(source: &[u8], span: (usize, usize), line: u32, column: u32) -> (Diag
     let diagnostic = Diagnostic {
         severity: Severity::Error,
         code: "unknown-key",
-        file: Some("manifest.yaml".to_owned()),
+        file: Some("manifest.yaml".into()),
         position: Some(Position { line, column }),
         span: Some(span),
         field: "maks".to_owned(),

@@ -229,3 +229,36 @@ fn a_record_of_a_build_that_is_damaged_explains_nothing() {
     let (code, out, err) = small.run(&["explain", "/etc/conf", "m/dist", "--rootfs", "root"]);
     assert_eq!((code, out.as_str()), (3, ""), "{err}");
 }
+
+#[test]
+fn the_files_of_findings_and_rules_have_their_bytes_in_json() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let small = Small::new();
+    let odd = |name: &[u8]| small.path(".").join(OsStr::from_bytes(name));
+    std::fs::rename(small.path("m"), odd(b"m\xff")).unwrap();
+    let json = |arguments: &[&OsStr]| -> serde_json::Value {
+        let output = small.command().args(arguments).args(["--format", "json"]).output().unwrap();
+        let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text)))
+    };
+    // `m\xff/manifest.yaml` and `m\xff/builder.toml`.
+    let (manifest, settings) = ("bf8vbWFuaWZlc3QueWFtbA==", "bf8vYnVpbGRlci50b21s");
+    let module = OsStr::from_bytes(b"m\xff");
+    let explained = json(
+        &["explain", "/etc/conf"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([module])
+            .chain(["--rootfs", "root"].map(OsStr::new))
+            .collect::<Vec<_>>(),
+    );
+    assert!(explained.to_string().contains(&format!("\"file_base64\":\"{manifest}\"")), "{explained}");
+    assert!(!explained.to_string().contains('\u{fffd}'), "{explained}");
+    std::fs::write(odd(b"m\xff/manifest.yaml"), "schema_version: 1\nname: web\nfile_spek: []\n").unwrap();
+    std::fs::write(odd(b"m\xff/builder.toml"), "sweet = 1\n").unwrap();
+    let validated = json(&[OsStr::new("validate"), module]);
+    let text = validated.to_string();
+    assert!(text.contains(&format!("\"file_base64\":\"{manifest}\"")), "{text}");
+    assert!(text.contains(&format!("\"file_base64\":\"{settings}\"")), "{text}");
+}

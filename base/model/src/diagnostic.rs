@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::FileName;
+use crate::path::json::keys;
+
 /// A place in a text: line and column from 1, counted in characters as an editor counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Position {
@@ -51,8 +54,8 @@ pub struct Diagnostic {
     /// A stable name of the kind of finding in kebab-case, such as `unknown-key`.
     pub code: &'static str,
     /// The file as the user named it; `None` until somebody who knows the name fills it in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
+    #[serde(flatten, serialize_with = "keys::file")]
+    pub file: Option<FileName>,
     /// Where it begins; `None` where the whole file is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,

@@ -8,6 +8,9 @@ pub use conflict::{Conflict, conflicts};
 
 use serde::Serialize;
 
+use crate::FileName;
+use crate::path::json::keys;
+
 use crate::diagnostic::Position;
 use crate::manifest::{Entry, Manifest};
 use crate::pattern::Pattern;
@@ -48,7 +51,8 @@ pub struct Origin {
     /// The module whose manifest holds the pattern.
     pub module: String,
     /// The manifest's file as the user named it.
-    pub file: String,
+    #[serde(flatten, serialize_with = "keys::file")]
+    pub file: FileName,
     /// The list.
     pub field: Field,
     /// Where the pattern stands in the file.
@@ -80,7 +84,7 @@ impl Rules {
     ///
     /// An include of a bare directory stays as it is written: what it means depends on the tree.
     #[must_use]
-    pub fn new(own: (&Manifest, &str), neighbours: &[(Manifest, String)]) -> Self {
+    pub fn new(own: (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Self {
         let (manifest, file) = own;
         let list = |field| rules(manifest, file, field);
         let protected = neighbours.iter().flat_map(|(other, file)| rules(other, file, Field::ProtectedSpec));
@@ -92,7 +96,7 @@ impl Rules {
 }
 
 /// One list of a manifest as rules.
-fn rules(manifest: &Manifest, file: &str, field: Field) -> Vec<Rule> {
+fn rules(manifest: &Manifest, file: &FileName, field: Field) -> Vec<Rule> {
     let entries = match field {
         Field::Mask => &manifest.mask,
         Field::FileSpec => &manifest.file_spec,
@@ -102,7 +106,7 @@ fn rules(manifest: &Manifest, file: &str, field: Field) -> Vec<Rule> {
     };
     let rule = |entry: &Entry<Pattern>| Rule {
         pattern: entry.value.clone(),
-        origin: Origin { module: manifest.name.clone(), file: file.to_owned(), field, position: Some(entry.position) },
+        origin: Origin { module: manifest.name.clone(), file: file.clone(), field, position: Some(entry.position) },
     };
     entries.iter().map(rule).collect()
 }

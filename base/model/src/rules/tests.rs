@@ -11,8 +11,8 @@ fn manifest(name: &str, lists: &str) -> Manifest {
 
 fn between(own: &str, neighbour: &str) -> Vec<(Field, Field, String)> {
     let own = manifest("own", own);
-    let neighbours = [(manifest("other", neighbour), "other/manifest.yaml".to_owned())];
-    let found = conflicts((&own, "manifest.yaml"), &neighbours);
+    let neighbours = [(manifest("other", neighbour), "other/manifest.yaml".into())];
+    let found = conflicts((&own, &"manifest.yaml".into()), &neighbours);
     let short = |one: Conflict| (one.own.origin.field, one.neighbour.origin.field, one.example.unwrap_or_default());
     found.into_iter().map(short).collect()
 }
@@ -21,7 +21,7 @@ fn between(own: &str, neighbour: &str) -> Vec<(Field, Field, String)> {
 fn the_rules_stand_in_the_order_of_the_contract() {
     let own = manifest("own", "mask: [/m], file_spec: [/f], protected_spec: [/p], dependency_spec: [/d]");
     let other = manifest("other", "mask: [/om], file_spec: [/of], protected_spec: [/op]");
-    let rules = Rules::new((&own, "a.yaml"), &[(other, "b.yaml".to_owned())]);
+    let rules = Rules::new((&own, &"a.yaml".into()), &[(other, "b.yaml".into())]);
     let texts = |rules: &[Rule]| -> Vec<String> {
         rules.iter().map(|rule| format!("{} {} {}", rule.pattern, rule.origin.module, rule.origin.file)).collect()
     };
@@ -176,7 +176,7 @@ fn between_many(ours: impl Fn(usize) -> String, theirs: impl Fn(usize) -> String
     let own = large("own", Field::FileSpec, (0..MANY).map(ours));
     let other = large("other", Field::FileSpec, (0..MANY).map(theirs));
     let start = Instant::now();
-    let found = conflict::search((&own, "a.yaml"), &[(other, "b.yaml".to_owned())], SOME_WORK);
+    let found = conflict::search((&own, &"a.yaml".into()), &[(other, "b.yaml".into())], SOME_WORK);
     (found, start.elapsed())
 }
 
@@ -206,12 +206,12 @@ fn long_lists_of_patterns_that_are_much_alike_end_with_a_word() {
 fn a_search_that_ends_early_says_where_and_keeps_what_it_found() {
     let own = large("own", Field::FileSpec, ["/a", "/b", "/*c"].map(str::to_owned).into_iter());
     let other = large("other", Field::FileSpec, ["/a", "/b", "/*d*c"].map(str::to_owned).into_iter());
-    let neighbours = [(other, "b.yaml".to_owned())];
-    let all = conflicts((&own, "a.yaml"), &neighbours);
+    let neighbours = [(other, "b.yaml".into())];
+    let all = conflicts((&own, &"a.yaml".into()), &neighbours);
     assert_eq!(all.len(), 3);
     let mut lengths = Vec::new();
     for budget in (0..20_000).step_by(50) {
-        let found = conflict::search((&own, "a.yaml"), &neighbours, budget);
+        let found = conflict::search((&own, &"a.yaml".into()), &neighbours, budget);
         let ended = found.last().is_some_and(|last| last.message.starts_with("the search for conflicts ended"));
         let real = found.len() - usize::from(ended);
         assert_eq!(found[..real], all[..real], "{budget}");
@@ -228,7 +228,7 @@ fn long_masks_beside_long_lists_are_bounded() {
     own.mask = large("own", Field::Mask, (0..MANY).map(|n| format!("/*/{n}*[x]"))).mask;
     let other = large("other", Field::ProtectedSpec, (0..MANY).map(|n| format!("/d/{n}")));
     let start = Instant::now();
-    let found = conflict::search((&own, "a.yaml"), &[(other, "b.yaml".to_owned())], SOME_WORK);
+    let found = conflict::search((&own, &"a.yaml".into()), &[(other, "b.yaml".into())], SOME_WORK);
     assert!(found.last().unwrap().message.starts_with("the search for conflicts ended"));
     assert!(found[..found.len() - 1].iter().all(|one| one.example.is_some()));
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
@@ -241,7 +241,7 @@ proptest::proptest! {
         asked in "(a|b|/){0,4}",
     ) {
         let own = large("own", Field::FileSpec, texts.into_iter());
-        let list = index::List::new(rules(&own, "a.yaml", Field::FileSpec));
+        let list = index::List::new(rules(&own, &"a.yaml".into(), Field::FileSpec));
         let goes = |read: &index::Read| read.prefix.starts_with(asked.as_bytes()) || asked.as_bytes().starts_with(&read.prefix);
         let text = |read: &index::Read| read.rule.pattern.to_string();
         let wanted: Vec<String> = list.reads().iter().filter(|read| goes(read)).map(text).collect();
