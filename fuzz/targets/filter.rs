@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         };
         let Some(pattern) = std::str::from_utf8(text).ok().and_then(|text| Pattern::parse(text).ok()) else { continue };
-        let origin = Origin { module: "m".to_owned(), file: "manifest.yaml".to_owned(), field, position: None };
+        let origin = Origin { module: "m".to_owned(), file: "manifest.yaml".into(), field, position: None };
         list.push(Rule { pattern, origin });
     }
     let filter = Filter::new(&rules, &tree).expect("few patterns are compiled");
