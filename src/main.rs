@@ -11,7 +11,7 @@ mod cli;
 mod commands;
 mod environment;
 mod error;
-mod pipeline;
+mod recipes;
 mod settings;
 mod ui;
 

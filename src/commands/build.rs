@@ -7,10 +7,11 @@ use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::commands::Context;
 use crate::error::Error;
-use crate::pipeline::produce::Produced;
-use crate::pipeline::remembered::Remembered;
-use crate::pipeline::request::{self, Compression, Packages, Request, RootOrigin};
-use crate::pipeline::{dry_run, lints, produce};
+use crate::recipes::build::Produced;
+use crate::recipes::build::remembered::Remembered;
+use crate::recipes::build::request::{self, Compression, Request, RootOrigin};
+use crate::recipes::build::{self, dry_run, lints};
+use crate::recipes::packages::request::Packages;
 use crate::settings;
 use crate::ui::{clean, size};
 
@@ -183,7 +184,7 @@ pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
             context.ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         None => {
-            let produced = produce::produce(&request, &context.ui)?;
+            let produced = build::produce(&request, &context.ui)?;
             context.ui.note(&describe(&produced));
             context.ui.result(&produced.composefs_digest.to_string(), &produced)
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::commands::Context;
 use crate::error::{Error, Kind};
-use crate::pipeline::compare::{
+use crate::recipes::results::compare::{
     self, Comparison, DigestChange, Direction, FileDifference, ModuleComparison, PackageChange, ValueChange,
 };
 use crate::ui::{clean, size};

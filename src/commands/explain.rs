@@ -13,9 +13,9 @@ use model::rules::Rule;
 use crate::commands::Context;
 use crate::commands::build::BuildArgs;
 use crate::error::Error;
-use crate::pipeline::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
-use crate::pipeline::rebuild::{self, AsBuilt};
-use crate::pipeline::request::Request;
+use crate::recipes::build::request::Request;
+use crate::recipes::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
+use crate::recipes::rebuild::{self, AsBuilt};
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 

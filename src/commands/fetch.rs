@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::Error;
-use crate::pipeline::inputs;
-use crate::pipeline::request::Packages;
-use crate::pipeline::{download, lock};
+use crate::recipes::build::inputs;
+use crate::recipes::packages::request::Packages;
+use crate::recipes::packages::{download, lock};
 use crate::settings;
 use crate::ui::{clean, size};
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::error::Error;
-use crate::pipeline::examine::{self, Examined};
+use crate::recipes::results::examine::{self, Examined};
 use crate::ui::{clean, size};
 
 /// Show what a dist directory, an OCI layout, a module.tar or a module.cfs holds

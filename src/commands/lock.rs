@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::{Error, Kind};
-use crate::pipeline::inputs;
-use crate::pipeline::lock as file;
-use crate::pipeline::root;
+use crate::recipes::build::inputs;
+use crate::recipes::build::root;
+use crate::recipes::packages::lock as file;
 use crate::settings;
 use crate::ui::clean;
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::commands::Context;
 use crate::error::{Error, Kind};
-use crate::pipeline::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
+use crate::recipes::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 

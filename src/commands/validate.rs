@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::commands::Context;
 use crate::error::{Error, Findings, Kind};
-use crate::pipeline::inputs::read_manifest;
+use crate::recipes::build::inputs::read_manifest;
 use crate::settings;
 use crate::ui::clean;
 

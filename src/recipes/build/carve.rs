@@ -1,0 +1,98 @@
+//! From a root file system to what a module ships of it, with everything that was found on the way.
+//!
+//! `build` makes outputs of it, `explain` tells of it, `build --dry-run` lists it: all see the same steps.
+
+use std::collections::BTreeSet;
+
+use composer::filter::{Filter, Selection};
+use composer::overlay::{Overlay, OverlayReport};
+use composer::scan::{self, Options, Source};
+use image::tree::{Kind, Tree};
+use model::observe::{Event, Observer, Unit};
+use model::{Digest, Epoch, ImagePath};
+
+use crate::error::Error;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::ownership::Ownership;
+use crate::recipes::build::record::{self, Stages};
+use crate::recipes::build::request::Request;
+use crate::recipes::build::root::Root;
+use crate::recipes::build::scrub::{self, Scrubbed};
+use crate::ui::Ui;
+
+/// A root file system, and what is shipped of it.
+pub(crate) struct Carved {
+    /// The whole tree, scrubbed, with the overlay.
+    pub(crate) whole: Tree<Source>,
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// Which package brought what.
+    pub(crate) ownership: Ownership,
+    /// What is not shipped as it was, by rule.
+    pub(crate) scrubbed: Vec<Scrubbed>,
+    /// The module's own files, as they were when they were scanned.
+    pub(crate) overlay: Overlay,
+    /// What the overlay added and replaced.
+    pub(crate) laid: OverlayReport,
+    /// The rules, for this tree.
+    pub(crate) filter: Filter,
+    /// What is shipped.
+    pub(crate) selected: Selection<Source>,
+    /// A digest after each step.
+    pub(crate) stages: Stages,
+}
+
+/// A root file system as it is read, before anything is done to it.
+pub(crate) struct Raw {
+    /// Everything in it.
+    pub(crate) tree: Tree<Source>,
+    /// Which package brought what.
+    pub(crate) ownership: Ownership,
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// The digest of the stage.
+    pub(crate) digest: Digest,
+}
+
+/// Reads `root`, scrubs it, lays the overlay over it and filters it.
+pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) -> Result<Carved, Error> {
+    ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
+    let tree = scan::rootfs(&root.path, &Options::default())?;
+    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
+    let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));
+    let ownership = root.ownership(&tree)?;
+    carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)
+}
+
+/// The same for a tree that was read already.
+pub(crate) fn carve_tree(raw: Raw, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+    let Raw { tree: mut whole, ownership, epoch, digest } = raw;
+    let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
+    let scrub = record::listing(&whole, epoch);
+    let overlay = request.overlay()?;
+    let laid = overlay.lay_over(&mut whole, epoch)?;
+    whole.clamp_times(epoch);
+
+    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest);
+    owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
+    let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
+    let selected = filter.apply(&whole)?;
+    let stages = Stages {
+        rootfs: digest,
+        scrub,
+        overlay: record::listing(&whole, epoch),
+        filter: record::listing(&selected.tree, epoch),
+    };
+    Ok(Carved { whole, epoch, ownership, scrubbed, overlay, laid, filter, selected, stages })
+}
+
+/// The time of the newest file: the epoch of a given root file system, which has no other.
+fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
+    let files = tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));
+    let seconds = files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(0);
+    Epoch::from_seconds(seconds).map_err(|error| {
+        Error::input("the root file system holds a file from after the year 9999")
+            .because(&error)
+            .hint("set SOURCE_DATE_EPOCH to the time that the build shall have")
+    })
+}

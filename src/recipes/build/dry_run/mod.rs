@@ -1,0 +1,199 @@
+//! What a build would ship, told from the packages' own file lists.
+//!
+//! Nothing is installed, no maintainer script runs and no root rights are needed; files that such
+//! scripts make are therefore not listed, and the output says so.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use builder::apt::{Reason, Resolution};
+use builder::dpkg::Database;
+use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
+use composer::scan::Source;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use model::package::Package;
+use model::path::json::keys;
+use model::{Epoch, ImagePath};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::recipes::build::carve::{self, Carved, Raw};
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::lints::{self, Known};
+use crate::recipes::build::ownership::Ownership;
+use crate::recipes::build::request::Request;
+use crate::recipes::build::staging::{Output, Staging};
+use crate::recipes::build::{inputs, places, record, root, selection};
+use crate::recipes::packages::listings;
+use crate::recipes::packages::request::Packages;
+use crate::recipes::results::lists;
+use crate::ui::Ui;
+
+/// What a dry run found.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed {
+    /// The directory with the lists.
+    #[serde(flatten, serialize_with = "keys::output")]
+    pub(crate) output: PathBuf,
+    /// How many paths `file-list.txt` holds.
+    pub(crate) files: usize,
+    /// How many packages `package-list.txt` holds.
+    pub(crate) packages: usize,
+}
+
+/// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
+pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
+    inputs::check_directory(&request.module)?;
+    places::check(request)?;
+    let output = Output::of_dry_run(&request.output)?;
+    let inputs = Inputs::read(request, ui)?;
+    let resolution = root::closure(request, packages, &inputs, ui)?;
+    // Until they were read, `cache gc` shall not take the packages away.
+    let in_use = packages.cache.in_use(ui)?;
+    let listings = listings::obtain(&resolution, None, request, packages, ui)?;
+    drop(in_use);
+    let unpacked = unpack(&resolution, listings);
+    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+
+    let carved = carve(unpacked, epoch, request, &inputs, ui)?;
+    let files = lists::files(&carved.selected.tree);
+    let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
+    let staging = Staging::new(&output)?;
+    staging.write("manifest.json", &inputs.manifest.canonical_json())?;
+    staging.write("file-list.txt", files.as_bytes())?;
+    staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
+    staging.commit("manifest.json", ui)?;
+    ui.note(
+        "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
+         not listed",
+    );
+    ui.note(
+        "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
+    );
+    Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: listed.len() })
+}
+
+/// What the packages would ship, after saying what is to be said of it.
+fn carve(unpacked: Vec<Unpacked>, epoch: Epoch, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+    let tree = lay_out(&unpacked)?;
+    let database =
+        Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
+    let ownership = Ownership::new(&tree, database);
+    let digest = record::listing(&tree, epoch);
+    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)?;
+    let lints = lints::find(inputs, &carved, Known::Names)?;
+    selection::report(inputs, &carved.selected.report, lints, request, ui)?;
+    Ok(carved)
+}
+
+/// A package's own account of itself.
+struct Unpacked {
+    package: Package,
+    is_base: bool,
+    metadata: Metadata,
+    entries: Vec<DebEntry>,
+}
+
+fn unpack(resolution: &Resolution, listings: Vec<Listing>) -> Vec<Unpacked> {
+    let named = resolution.packages.iter().zip(listings);
+    let mut unpacked: Vec<Unpacked> = named
+        .map(|(resolved, Listing { metadata, entries })| Unpacked {
+            package: resolved.package.clone(),
+            is_base: matches!(resolved.reason, Reason::Base(_)),
+            metadata,
+            entries,
+        })
+        .collect();
+    // The base is unpacked first, so that its links are there when others put files below them.
+    unpacked.sort_by_key(|deb| !deb.is_base);
+    unpacked
+}
+
+/// The directories that a merged-/usr system has in `/usr` only. Where a package names one of them
+/// as a directory, mmdebstrap has made it a link before anything is unpacked.
+const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// The tree that unpacking would give, names only: all regular files are empty.
+fn lay_out(unpacked: &[Unpacked]) -> Result<Tree<Source>, Error> {
+    let mut tree = Tree::new(stat(0o755));
+    let all = || unpacked.iter().flat_map(|deb| &deb.entries);
+    for name in MERGED {
+        let below = |entry: &DebEntry| entry.path.components().next() == Some(name.as_bytes());
+        if all().any(below) {
+            let usr = directory(&mut tree, &path(&format!("/usr/{name}"))?)?;
+            debug_assert!(tree.node(usr).is_directory());
+            put(
+                &mut tree,
+                &path(&format!("/{name}"))?,
+                Kind::Symlink(Box::from(format!("usr/{name}").as_bytes())),
+                0o777,
+            )?;
+        }
+    }
+    for entry in all() {
+        lay(&mut tree, entry)?;
+    }
+    Ok(tree)
+}
+
+fn lay(tree: &mut Tree<Source>, entry: &DebEntry) -> Result<(), Error> {
+    let at = tree.resolve_parent(&entry.path);
+    if at.is_root() {
+        return Ok(());
+    }
+    let kind = match &entry.kind {
+        DebKind::Directory => {
+            // A link to a directory stays, as dpkg leaves it.
+            if tree.resolve(&at).is_none_or(|id| !tree.node(id).is_directory()) {
+                directory(tree, &at)?;
+            }
+            return Ok(());
+        }
+        DebKind::Regular => Kind::Regular(Source::Bytes(Arc::from([]))),
+        DebKind::Symlink(target) => Kind::Symlink(target.clone()),
+        DebKind::HardLink(target) => {
+            let target = tree.lookup(&tree.resolve_parent(target));
+            let target = target.filter(|id| !tree.node(*id).is_directory());
+            let missing = || Error::outside(format!("{} is a hard link to nothing in its package", entry.path));
+            return link(tree, &at, target.ok_or_else(missing)?);
+        }
+        DebKind::CharDevice(..) | DebKind::BlockDevice(..) | DebKind::Fifo => Kind::Fifo,
+    };
+    let is_directory = tree.lookup(&at).is_some_and(|id| tree.node(id).is_directory());
+    if is_directory { Ok(()) } else { put(tree, &at, kind, entry.mode) }
+}
+
+fn path(text: &str) -> Result<ImagePath, Error> {
+    ImagePath::new(text).map_err(|error| Error::bug(error.to_string()))
+}
+
+fn stat(mode: u16) -> Stat {
+    Stat::root_owned(mode, Mtime::default())
+}
+
+fn put(tree: &mut Tree<Source>, at: &ImagePath, kind: Kind<Source>, mode: u16) -> Result<(), Error> {
+    let node = tree.add(Node { stat: stat(mode), kind }).map_err(image::Error::from)?;
+    link(tree, at, node)
+}
+
+fn link(tree: &mut Tree<Source>, at: &ImagePath, node: NodeId) -> Result<(), Error> {
+    let parent = directory(tree, &at.parent().unwrap_or_else(ImagePath::root))?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(image::Error::from)?;
+    Ok(())
+}
+
+/// The directory at the real path `at`, made with its parents where it is missing.
+fn directory(tree: &mut Tree<Source>, at: &ImagePath) -> Result<NodeId, Error> {
+    if let Some(id) = tree.resolve(at).filter(|id| tree.node(*id).is_directory()) {
+        return Ok(id);
+    }
+    let Some(parent) = at.parent() else { return Ok(NodeId::ROOT) };
+    let parent = directory(tree, &parent)?;
+    let node =
+        tree.add(Node { stat: stat(0o755), kind: Kind::Directory(Entries::new()) }).map_err(image::Error::from)?;
+    tree.link(parent, at.file_name().unwrap_or_default(), node).map_err(image::Error::from)?;
+    Ok(node)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+#![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use builder::rootfs::deb::Control;
+use model::Arch;
+
+use model::package::PackageFields;
+
+use super::*;
+use crate::recipes::build::request::{Compression, RootOrigin};
+use crate::ui::{Format, Options, Progress};
+
+const MANIFEST: &str = "\
+schema_version: 1
+name: web
+license: MIT
+package_spec: [web]
+file_spec: [/usr/bin/web, /usr/bin/alias, /usr/bin/shell, /usr/bin/made, /etc/***]
+services:
+  - name: web
+    start_command: /usr/sbin/daemon
+  - name: other
+    start_command: /usr/bin/made-by-a-script
+";
+
+/// What is written to standard error.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn deb(name: &str, control: &str, files: &[(&str, DebKind)]) -> Unpacked {
+    let control = Control::parse(&format!("Package: {name}\n{control}")).unwrap();
+    let entry = |(path, kind): &(&str, DebKind)| DebEntry {
+        path: ImagePath::new(path).unwrap(),
+        kind: kind.clone(),
+        size: 0,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+    };
+    Unpacked {
+        package: Package::new(PackageFields {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            arch: "amd64".to_owned(),
+            source: name.to_owned(),
+            source_version: "1".to_owned(),
+        })
+        .unwrap(),
+        is_base: name == "base",
+        metadata: Metadata { control, ..Metadata::default() },
+        entries: files.iter().map(entry).collect(),
+    }
+}
+
+fn link(target: &str) -> DebKind {
+    DebKind::Symlink(Box::from(target.as_bytes()))
+}
+
+/// What a dry run of the module says of it: the result and the findings.
+fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
+    let request = Request {
+        module: module.to_owned(),
+        neighbours: Vec::new(),
+        output: module.join("dist"),
+        objects: None,
+        remembered: None,
+        emit_tar: true,
+        emit_oci: true,
+        compression: Compression::Zstd,
+        tag: "latest".to_owned(),
+        module_id: None,
+        strict,
+        allowed: ["unit-not-enabled".to_owned()].into(),
+        arch: Arch::Amd64,
+        epoch: None,
+        origin: RootOrigin::Given("/nowhere".into()),
+    };
+    let debs = vec![
+        deb("base", "Essential: yes", &[("/usr/bin/sh", DebKind::Regular)]),
+        deb(
+            "web",
+            "Priority: optional",
+            &[
+                ("/usr/bin/web", DebKind::Regular),
+                ("/usr/bin/alias", link("tool")),
+                ("/usr/bin/tool", DebKind::Regular),
+                ("/usr/bin/shell", link("sh")),
+                ("/usr/bin/made", link("/etc/alternatives/made")),
+                ("/usr/sbin/daemon", DebKind::Regular),
+            ],
+        ),
+    ];
+    let sink = Sink::default();
+    let options = Options {
+        format: Format::Human,
+        progress: Progress::None,
+        color: false,
+        quiet: false,
+        terminal: false,
+        clock: Instant::now,
+    };
+    let ui = Ui::with_streams(options, Box::new(io::sink()), Box::new(sink.clone()));
+    let inputs = Inputs::read(&request, &ui).unwrap();
+    let carved = carve(debs, Epoch::from_seconds(1).unwrap(), &request, &inputs, &ui);
+    let findings = carved.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default();
+    ui.findings(&findings);
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let findings = text.lines().filter(|line| line.starts_with("warning") || line.starts_with("note"));
+    (carved.map(|carved| lists::files(&carved.selected.tree)), findings.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn names_alone_show_what_is_left_out_and_no_more_than_they_can() {
+    let module = tempfile::tempdir().unwrap();
+    fs::write(module.path().join("manifest.yaml"), MANIFEST).unwrap();
+    fs::create_dir_all(module.path().join("rootfs/etc")).unwrap();
+    // What the overlay holds is known: a script, and a program whose libraries are known by name only.
+    fs::write(module.path().join("rootfs/etc/script"), "#!/usr/bin/tool\n").unwrap();
+    let program = testkit::elf::build(true, false, "", &["libc.so.6"], "");
+    fs::write(module.path().join("rootfs/etc/program"), program).unwrap();
+    let executable = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+    fs::set_permissions(module.path().join("rootfs/etc/script"), executable).unwrap();
+
+    let (files, findings) = listed(module.path(), false);
+    let shipped = "/etc/program\n/etc/script\n/usr/bin/alias\n/usr/bin/made\n/usr/bin/shell\n/usr/bin/web\n";
+    assert_eq!(files.unwrap(), shipped);
+    let expected = "\
+warning[dangling-link]: tool is not shipped, and /usr/bin/alias leads to it
+warning[needs-command]: /usr/sbin/daemon is not shipped, and services[0].start_command needs it
+warning[needs-interpreter]: /usr/bin/tool is not shipped, and /etc/script needs it
+note[dangling-link]: /etc/alternatives/made is nowhere in the root file system, and /usr/bin/made leads to it
+note[needs-command]: /usr/bin/made-by-a-script is nowhere in the root file system, and services[1].start_command needs it";
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&findings), sorted(expected));
+
+    let (files, _) = listed(module.path(), true);
+    assert_eq!(files.unwrap_err().kind, crate::error::Kind::Input, "strict is strict here too");
+}

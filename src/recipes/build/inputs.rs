@@ -1,0 +1,171 @@
+//! The texts that a build starts from: the module's manifest and its neighbours'.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use host::{Dir, Links};
+use model::rules::{self, Rules};
+use model::{Diagnostic, FileName, Manifest, Severity};
+
+use crate::error::{Error, Findings};
+use crate::recipes::build::request::Request;
+use crate::settings;
+use crate::ui::Ui;
+
+/// The manifest's name in a module's repository.
+pub(crate) const MANIFEST: &str = "manifest.yaml";
+/// One byte more than a manifest may have, so that the parser sees that it is too long.
+const READ_LIMIT: u64 = (1 << 20) + 1;
+
+/// The manifests of a build.
+#[derive(Debug)]
+pub(crate) struct Inputs {
+    /// The module's own manifest.
+    pub(crate) manifest: Manifest,
+    /// Its file as the user named it.
+    pub(crate) file: FileName,
+    /// What ships, from all of them.
+    pub(crate) rules: Rules,
+    /// The neighbours' manifests with their files.
+    pub(crate) neighbours: Vec<(Manifest, FileName)>,
+}
+
+impl Inputs {
+    /// Reads every manifest; shows warnings and conflicts.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or with everything that is wrong in any of them.
+    pub(crate) fn read(request: &Request, ui: &Ui) -> Result<Self, Error> {
+        let mut findings = Findings::default();
+        check_directory(&request.module)?;
+        let own = read_manifest(&request.module, &mut findings)?;
+        settings::check_module(&own.directory, &mut findings)?;
+        let mut neighbours = Vec::new();
+        for path in &request.neighbours {
+            let read = read_manifest(path, &mut findings)?;
+            neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
+        }
+        let count = |severity| findings.diagnostics.iter().filter(|found| found.severity == severity).count();
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let Some(manifest) = own.manifest.filter(|_| errors == 0) else {
+            return Err(Error::input("the module cannot be built: its files hold errors").findings(findings));
+        };
+        if request.strict && warnings > 0 {
+            return Err(
+                Error::input("the module's files hold warnings, and --strict makes them errors").findings(findings)
+            );
+        }
+        request.check_overlay()?;
+        ui.findings(&findings);
+        report_conflicts(&manifest, &own.file, &neighbours, request.strict, ui)?;
+        let rules = Rules::new((&manifest, &own.file), &neighbours);
+        Ok(Self { manifest, file: own.file, rules, neighbours })
+    }
+}
+
+fn report_conflicts(
+    own: &Manifest,
+    file: &FileName,
+    neighbours: &[(Manifest, FileName)],
+    strict: bool,
+    ui: &Ui,
+) -> Result<(), Error> {
+    let conflicts = rules::conflicts((own, file), neighbours);
+    for conflict in &conflicts {
+        ui.conflict(conflict);
+    }
+    if strict && !conflicts.is_empty() {
+        return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
+    }
+    Ok(())
+}
+
+/// Checks that -C names no file: a manifest alone is no module.
+///
+/// # Errors
+/// When it does.
+pub(crate) fn check_directory(module: &Path) -> Result<(), Error> {
+    if module.is_file() {
+        return Err(Error::usage(format!("-C {} names a file", module.display()))
+            .hint("name the directory that holds manifest.yaml"));
+    }
+    Ok(())
+}
+
+/// The length in bytes from which on a manifest is no ordinary one.
+const LARGE: usize = 256 << 10;
+
+/// A manifest that was read, and how the user named its file.
+pub(crate) struct Read {
+    /// The manifest, when nothing is wrong with it.
+    pub(crate) manifest: Option<Manifest>,
+    /// Its file as the user named it.
+    pub(crate) file: FileName,
+    /// The directory that holds it.
+    pub(crate) directory: PathBuf,
+}
+
+/// The manifest alone, and its file's name, for verbs that need nothing else of a module; `done` is
+/// what cannot be done to it when it holds errors.
+pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifest, FileName), Error> {
+    let mut findings = Findings::default();
+    let read = read_manifest(directory, &mut findings)?;
+    match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
+        Some(manifest) => {
+            ui.findings(&findings);
+            Ok((manifest, read.file))
+        }
+        None => Err(Error::input(format!("the module cannot be {done}: its manifest holds errors")).findings(findings)),
+    }
+}
+
+/// Reads and parses the manifest at `path`, a file or a directory that holds `manifest.yaml`, and
+/// adds what was found, with the file's text, to `findings`.
+///
+/// A `manifest.yaml` may be a link only to what lies in its own directory: findings show lines of the
+/// file, and a repository shall not choose which file of the host they show. A file of another name is
+/// the user's to choose.
+///
+/// # Errors
+/// When the file cannot be read. What is wrong *in* the file goes to `findings`.
+pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read, Error> {
+    let path = if path.is_dir() { settings::join(path, MANIFEST) } else { path.to_owned() };
+    let file = FileName::from(path.as_path());
+    let mut bytes = Vec::new();
+    let failed = |error: std::io::Error| Error::io("read", &path, &error);
+    open_manifest(&path)?.take(READ_LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > LARGE {
+        // What is understood of a text takes many times its length.
+        host::memory::ask(bytes.len().saturating_mul(64)).map_err(|error| Error::io("understand", &path, &error))?;
+    }
+    let parsed = Manifest::parse(&bytes);
+    let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
+    findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
+    findings.sources.insert(file.to_string(), bytes);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(Read { manifest: parsed.manifest, file, directory: directory.to_owned() })
+}
+
+fn open_manifest(path: &Path) -> Result<File, Error> {
+    let opened = if path.file_name().is_some_and(|name| name == MANIFEST) {
+        Dir::parent_of(path).and_then(|(directory, name)| directory.file(name, Links::Below))
+    } else {
+        host::open::file(path)
+    };
+    opened.map_err(|error| match &error {
+        host::Error::Io { source, .. } => {
+            let hint = match source.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                    "name the manifest or its directory, or make one by `module-builder init`"
+                }
+                _ => "",
+            };
+            Error::io("read", path, source).hint(hint)
+        }
+        host::Error::Place { fault: host::Fault::NotAFile(_), .. } => {
+            Error::from(&error).hint("name another manifest, or its directory")
+        }
+        host::Error::Place { .. } => Error::from(&error),
+    })
+}

@@ -1,0 +1,323 @@
+//! What shipped files need and nobody brings, as findings for the author.
+//!
+//! Who brings what: the module itself, the base that every node has (a minbase of the same suite),
+//! the neighbours that the user names, and the modules that the manifest requires, which cannot be
+//! seen from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use composer::filter::{By, Filter, Verdict};
+use composer::needs::{self, Idle, Need, Reach, Unmet, World};
+use image::tree::{Entries, Kind, Node};
+use model::rules::Rules;
+use model::{Diagnostic, ImagePath, Position, Severity};
+
+use crate::error::Error;
+use crate::recipes::build::carve::Carved;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::{secrets, special};
+use crate::recipes::results::named;
+
+const LIBRARY: &str = "needs-library";
+const INTERPRETER: &str = "needs-interpreter";
+const COMMAND: &str = "needs-command";
+const LINK: &str = "dangling-link";
+const UNIT: &str = "unit-not-enabled";
+
+/// The code of every finding about a build that `--allow` takes.
+pub(crate) const CODES: [&str; 13] = [
+    LINK,
+    INTERPRETER,
+    COMMAND,
+    LIBRARY,
+    UNIT,
+    "bare-directory",
+    "directory-alone",
+    "pattern-shadowed",
+    "pattern-takes-nothing",
+    "pattern-through-link",
+    secrets::CODE,
+    special::DEVICE,
+    special::RIGHTS,
+];
+
+/// The most files that one finding names.
+const MAX_NAMED: usize = 3;
+
+/// What is known of the root file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Everything.
+    Contents,
+    /// The names that packages list: no contents but the overlay's, and nothing that a maintainer
+    /// script makes.
+    Names,
+}
+
+/// Everything that the shipped files, the units and the manifest's commands lack, and what may be a secret.
+///
+/// # Errors
+/// When a file of the root file system cannot be read.
+pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec<Diagnostic>, Error> {
+    let neighbours = neighbours(inputs, carved)?;
+    let elsewhere = |path: &ImagePath| {
+        let is_directory = carved.whole.lookup(path).is_some_and(|id| carved.whole.node(id).is_directory());
+        let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
+        carved.ownership.is_base(path) || neighbours.iter().any(ships)
+    };
+    let world = World { whole: &carved.whole, shipped: &carved.selected.tree, elsewhere: &elsewhere };
+    let room = Room { inputs, carved, known, own: own(inputs, carved) };
+    let mut unmet = needs::unmet(world)?;
+    // Which machine a library is for stands in its contents.
+    unmet.retain(|unmet| known == Known::Contents || unmet.need != Need::Library);
+    let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|lack| room.diagnostic(lack, None)).collect();
+    for (field, command) in inputs.manifest.command_entries() {
+        if let Some((name, reach)) = needs::command(world, &command.value)
+            && let Some(missing) = missing(reach)
+        {
+            let lack = Lack { need: Need::Command, name, missing, by: Vec::new(), soft: false };
+            found.push(room.diagnostic(&lack, Some((field, command.position))));
+        }
+    }
+    let idle = needs::idle_units(world)?;
+    found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
+    if known == Known::Contents {
+        found.extend(secrets::find(inputs, carved));
+    }
+    Ok(found)
+}
+
+/// What the author brought into the root file system: the files of the packages that `package_spec`
+/// names, and the overlay's. Nobody asks when there is no required module that might bring them too.
+fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
+    if inputs.manifest.dependencies.requires.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest);
+    own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
+    own
+}
+
+/// What each neighbour ships, as far as it would take it from the same root file system.
+fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
+    let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
+        Filter::new(&Rules::new((manifest, file), &[]), &carved.whole).map_err(Error::from)
+    };
+    inputs.neighbours.iter().map(filter).collect()
+}
+
+fn missing(reach: Reach) -> Option<Vec<ImagePath>> {
+    match reach {
+        Reach::Met => None,
+        Reach::Dropped(missing) => Some(missing),
+        Reach::Absent => Some(Vec::new()),
+    }
+}
+
+/// One thing that is missing, and all who need it.
+struct Lack {
+    need: Need,
+    name: String,
+    missing: Vec<ImagePath>,
+    by: Vec<ImagePath>,
+    soft: bool,
+}
+
+fn grouped(unmet: Vec<Unmet>) -> Vec<Lack> {
+    let mut groups: BTreeMap<(Need, Vec<ImagePath>, String), Lack> = BTreeMap::new();
+    for Unmet { need, name, by, soft, missing } in unmet {
+        // A link that leads nowhere leads nowhere from its own place.
+        let name_of_group = if need == Need::Target && missing.is_empty() { by.to_string() } else { name.clone() };
+        let group = groups.entry((need, missing.clone(), name_of_group));
+        let lack = group.or_insert_with(|| Lack { need, name, missing, by: Vec::new(), soft: true });
+        lack.soft &= soft;
+        if !lack.by.contains(&by) {
+            lack.by.push(by);
+        }
+    }
+    groups.into_values().collect()
+}
+
+struct Room<'a> {
+    inputs: &'a Inputs,
+    carved: &'a Carved,
+    known: Known,
+    /// See [`own`].
+    own: BTreeSet<ImagePath>,
+}
+
+impl Room<'_> {
+    fn diagnostic(&self, lack: &Lack, place: Option<(String, Position)>) -> Diagnostic {
+        let code = match lack.need {
+            Need::Library => LIBRARY,
+            Need::Interpreter => INTERPRETER,
+            Need::Command => COMMAND,
+            Need::Target => LINK,
+        };
+        let state = if lack.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
+        let (field, position) = place.map_or((None, None), |(field, position)| (Some(field), Some(position)));
+        let who = field.clone().unwrap_or_else(|| list(&lack.by));
+        let verb = match (lack.need, lack.by.len() > 1) {
+            (Need::Target, false) => "leads to it",
+            (Need::Target, true) => "lead to it",
+            (_, false) => "needs it",
+            (_, true) => "need it",
+        };
+        Diagnostic {
+            severity: self.severity(lack),
+            code,
+            file: Some(self.inputs.file.clone()),
+            position,
+            span: None,
+            field: field.unwrap_or_default(),
+            text: String::new(),
+            message: match (self.is_shipped(lack), lack.missing.is_empty()) {
+                // The name is there, and leads to what is not.
+                (true, false) => format!("{} {state}, and {who} {verb} by way of {}", list(&lack.missing), lack.name),
+                (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", lack.name),
+                (false, _) => format!("{} {state}, and {who} {verb}", lack.name),
+            },
+            cure: self.cure(lack),
+        }
+    }
+
+    /// Whether what is needed is a path that is shipped, whatever it leads to.
+    fn is_shipped(&self, lack: &Lack) -> bool {
+        let shipped = &self.carved.selected.tree;
+        let directory = lack.by.first().filter(|_| lack.need == Need::Target).and_then(ImagePath::parent);
+        let path = match (lack.name.strip_prefix('/'), directory) {
+            (Some(_), _) => ImagePath::new(&lack.name),
+            (None, Some(directory)) => ImagePath::new(format!("{directory}/{}", lack.name)),
+            (None, None) => return false,
+        };
+        path.is_ok_and(|path| shipped.lookup(&shipped.resolve_parent(&path)).is_some())
+    }
+
+    fn severity(&self, lack: &Lack) -> Severity {
+        let is_dropped = !lack.missing.is_empty();
+        let is_own = |path: &ImagePath| {
+            [&self.carved.laid.added, &self.carved.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
+        };
+        // Debian ships links that lead somewhere only when another package is there.
+        let is_debians_link = lack.need == Need::Target && !is_dropped && !lack.by.iter().any(is_own);
+        let is_unknown = match is_dropped {
+            true => !self.carved.ownership.knows_base(),
+            false => self.known == Known::Names,
+        };
+        if lack.soft || is_debians_link || is_unknown || self.may_be_required(lack) {
+            Severity::Note
+        } else {
+            Severity::Warning
+        }
+    }
+
+    /// Whether a module that the manifest requires may bring it. Such a module cannot be seen from here,
+    /// but what the author put into this one and then left out, another one has no reason to bring.
+    fn may_be_required(&self, lack: &Lack) -> bool {
+        !self.inputs.manifest.dependencies.requires.is_empty() && !lack.missing.iter().any(|path| self.is_own(path))
+    }
+
+    /// Whether the author brought what lies at `path`, or it is a link to such a file that no package
+    /// lists: a maintainer script made it, as those of alternatives.
+    fn is_own(&self, path: &ImagePath) -> bool {
+        if self.own.contains(path) {
+            return true;
+        }
+        let whole = &self.carved.whole;
+        let Some(Kind::Symlink(target)) = whole.lookup(path).map(|id| &whole.node(id).kind) else { return false };
+        let target = ImagePath::new(&**target).ok().map(|target| whole.resolve_parent(&target));
+        !self.carved.ownership.is_owned(path) && target.is_some_and(|target| self.own.contains(&target))
+    }
+
+    fn cure(&self, lack: &Lack) -> String {
+        let requires = &self.inputs.manifest.dependencies.requires;
+        if self.may_be_required(lack) {
+            let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
+            return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
+        }
+        let Some(first) = lack.missing.first() else {
+            return match lack.need {
+                Need::Target => "correct the link, or add what it leads to",
+                _ => {
+                    "add the package that brings it to package_spec, or name the module that does in \
+                     dependencies.requires"
+                }
+            }
+            .to_owned();
+        };
+        if let Some(exclude) = self.exclude_of(first) {
+            return exclude;
+        }
+        let patterns: Vec<String> = lack.missing.iter().map(|path| format!("`{}`", self.pattern(path))).collect();
+        let patterns = patterns.join(" and ");
+        // A file_spec would take the place of the packages' own files.
+        let field = if self.inputs.manifest.file_spec.is_empty() { "protected_spec" } else { "file_spec" };
+        match requires.is_empty() {
+            true => format!("add {patterns} to {field}, or name the module that brings it in dependencies.requires"),
+            false => format!("add {patterns} to {field}, or name the manifest of the module that ships it by --with"),
+        }
+    }
+
+    /// What to do about the rule that keeps `path` out, if there is one.
+    fn exclude_of(&self, path: &ImagePath) -> Option<String> {
+        let Verdict::Excluded { rule, .. } = self.carved.filter.verdict(path, self.is_directory(path)) else {
+            return None;
+        };
+        let rule = self.inputs.rules.excludes.get(rule)?;
+        let origin = &rule.origin;
+        let place = origin.position.map_or_else(|| origin.file.to_string(), |at| format!("{}:{at}", origin.file));
+        let whose = if origin.module == self.inputs.manifest.name { "" } else { "the neighbour's " };
+        Some(format!("{path} is kept out by {whose}{} `{}` at {place}: narrow it", origin.field.key(), rule.pattern))
+    }
+
+    /// The pattern that ships `path`.
+    fn pattern(&self, path: &ImagePath) -> String {
+        let text = path.to_string();
+        let is_wild = text.contains(['*', '?', '[']);
+        let escape = |c: char| if is_wild && "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+        let pattern: String = text.chars().map(escape).collect();
+        let node = self.carved.whole.lookup(path).map(|id| self.carved.whole.node(id));
+        match node.and_then(Node::entries).map(Entries::is_empty) {
+            None => pattern,
+            Some(true) => pattern + "/",
+            Some(false) => pattern + "/***",
+        }
+    }
+
+    fn is_directory(&self, path: &ImagePath) -> bool {
+        self.carved.whole.lookup(path).is_some_and(|id| self.carved.whole.node(id).is_directory())
+    }
+
+    /// Whether the node starts what the unit would start: `services` has one of its name.
+    fn is_service(&self, idle: &Idle) -> bool {
+        let unit = idle.unit.file_name().unwrap_or_default();
+        let stem = unit.strip_suffix(b".service").unwrap_or(unit);
+        self.inputs.manifest.services.iter().any(|service| service.value.name.value.as_bytes() == stem)
+    }
+
+    fn idle(&self, idle: &Idle) -> Diagnostic {
+        let name = idle.unit.file_name().map(String::from_utf8_lossy).unwrap_or_default();
+        let cure = match &idle.link {
+            Some(link) => format!("add `{}` to file_spec, unless `services` starts it", self.pattern(link)),
+            None => {
+                let target = idle.wanted_by.first().map(String::as_str).unwrap_or_default();
+                format!("put a link rootfs/etc/systemd/system/{target}.wants/{name}, unless `services` starts it")
+            }
+        };
+        Diagnostic {
+            severity: Severity::Note,
+            code: UNIT,
+            file: Some(self.inputs.file.clone()),
+            position: None,
+            span: None,
+            field: String::new(),
+            text: String::new(),
+            message: format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", ")),
+            cure,
+        }
+    }
+}
+
+fn list(paths: &[ImagePath]) -> String {
+    named::some(paths, MAX_NAMED)
+}

@@ -1,0 +1,194 @@
+//! The recipe of `build`: from a module's repository to its artifact.
+
+pub(crate) mod carve;
+pub(crate) mod contents;
+pub(crate) mod dry_run;
+pub(crate) mod fingerprint;
+pub(crate) mod inputs;
+pub(crate) mod lints;
+pub(crate) mod outputs;
+pub(crate) mod ownership;
+pub(crate) mod places;
+pub(crate) mod ram_disks;
+pub(crate) mod record;
+pub(crate) mod remembered;
+pub(crate) mod request;
+mod room;
+pub(crate) mod root;
+pub(crate) mod scrub;
+pub(crate) mod secrets;
+pub(crate) mod selection;
+mod special;
+pub(crate) mod staging;
+pub(crate) mod unchanged;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use model::path::json::keys;
+use model::{Arch, Digest, Epoch, VerityDigest};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::recipes::build::carve::Carved;
+use crate::recipes::build::fingerprint::Fingerprint;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::lints::Known;
+use crate::recipes::build::outputs::{Destination, Outputs, Shipment};
+use crate::recipes::build::record::{RootInput, Stages};
+use crate::recipes::build::request::Request;
+
+use crate::recipes::build::root::{Root, RootSummary, TOOL};
+use crate::recipes::build::scrub::Scrubbed;
+
+use crate::ui::Ui;
+
+/// What a build made. Its JSON is the result of `build --format json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Produced {
+    /// The module's name.
+    pub(crate) name: String,
+    /// The architecture.
+    pub(crate) arch: Arch,
+    /// The directory with the results.
+    #[serde(flatten, serialize_with = "keys::output")]
+    pub(crate) output: PathBuf,
+    /// The fs-verity digest of `module.cfs`.
+    pub(crate) composefs_digest: VerityDigest,
+    /// The digest over every input.
+    pub(crate) fingerprint: Digest,
+    /// The one time of the build, in seconds since 1970.
+    pub(crate) epoch: Epoch,
+    /// How many paths are shipped.
+    pub(crate) files: usize,
+    /// The bytes of the shipped files.
+    pub(crate) content_size: u64,
+    /// How many of the files were not read, since an earlier build had read them.
+    pub(crate) files_not_read: usize,
+    /// The size of `module.cfs` in bytes.
+    pub(crate) image_size: u64,
+    /// How many packages the root file system has.
+    pub(crate) packages: usize,
+    /// The root file system.
+    pub(crate) rootfs: RootSummary,
+    /// What was not shipped as it was, by rule.
+    pub(crate) scrubbed: Vec<Scrubbed>,
+    /// The OCI layout, where one was written.
+    pub(crate) oci: Option<OciSummary>,
+}
+
+/// The digests of an OCI layout.
+#[derive(Debug, Serialize)]
+pub(crate) struct OciSummary {
+    /// The layout.
+    #[serde(flatten, serialize_with = "keys::layout")]
+    pub(crate) layout: PathBuf,
+    /// The digest of the image index.
+    pub(crate) index_digest: Digest,
+    /// The digest of each architecture's image manifest.
+    pub(crate) manifests: BTreeMap<Arch, Digest>,
+}
+
+/// Builds what `request` asks for.
+pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
+    let destination = Destination::of(request)?;
+    produce_from(Inputs::read(request, ui)?, &destination, request, ui)
+}
+
+/// The same from manifests that were read already.
+pub(crate) fn produce_from(
+    inputs: Inputs,
+    destination: &Destination,
+    request: &Request,
+    ui: &Ui,
+) -> Result<Produced, Error> {
+    let root = root::obtain(request, &inputs, ui)?;
+
+    let carved = carve::carve(request, &inputs, &root, ui)?;
+    // A build whose results may be there already is not refused for want of room.
+    let is_first = !request.output.join(record::FILE).exists();
+    if is_first {
+        // Before the whole, whose files can be left out by other means.
+        carved.overlay.files().map_or(Ok(()), room::overlay)?;
+        room::check(&carved.selected.tree, request)?;
+    }
+    let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
+    if root.made.is_none() {
+        lints.extend(special::find(&inputs, &carved));
+    }
+    selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
+
+    let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
+    let packages = ownership.packages();
+    let fingerprint = Fingerprint::new()
+        .with_manifest(&inputs.manifest)
+        .with_neighbours(&inputs.manifest, &inputs.rules)
+        .with_overlay(&overlay, epoch, ui)?
+        .with("arch", request.arch)
+        .with("epoch", epoch)
+        .with("scrub", builder::scrub::version())
+        .with("compression", format!("{:?}", request.compression))
+        .with("allowed-lints", request.allowed_lints());
+    let fingerprint = root.identity().iter().fold(fingerprint, |print, key| print.with("rootfs", key));
+    let overlay = fingerprint.overlay()?;
+    let rootfs = root_input(request, &root, &stages);
+    let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs))?, stages);
+    let shipment =
+        Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
+    let outputs = match unchanged::find(&shipment, request, ui) {
+        Some(outputs) => {
+            ui.note("nothing changed: the results are what this build would write");
+            outputs
+        }
+        None => {
+            room::check(&shipment.tree, request)?;
+            outputs::write(shipment, destination, request, ui)?
+        }
+    };
+    Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
+}
+
+/// What the record says of the root file system.
+fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
+    let (Some(made), Some(key)) = (&root.made, root.key) else {
+        return RootInput::Given { listing: stages.rootfs };
+    };
+    let tool = |(name, value): (&String, &String)| Some((name.strip_prefix(TOOL)?.to_owned(), value.clone()));
+    RootInput::Packages(Box::new(record::Packages {
+        key,
+        tools: made.record.inputs.iter().filter_map(tool).collect(),
+        components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
+        resolution: made.resolution.clone(),
+    }))
+}
+
+fn summary(
+    request: &Request,
+    inputs: Inputs,
+    root: Root,
+    outputs: Outputs,
+    packages: usize,
+    epoch: Epoch,
+    scrubbed: Vec<Scrubbed>,
+) -> Produced {
+    Produced {
+        name: inputs.manifest.name,
+        arch: request.arch,
+        output: request.output.clone(),
+        composefs_digest: outputs.composefs,
+        fingerprint: outputs.fingerprint,
+        epoch,
+        files: outputs.files,
+        content_size: outputs.content_size,
+        files_not_read: outputs.spared,
+        image_size: outputs.image_size,
+        packages,
+        rootfs: root.summary(),
+        scrubbed,
+        oci: outputs.oci.map(|written| OciSummary {
+            layout: request.output.join("oci"),
+            index_digest: written.index,
+            manifests: written.manifests,
+        }),
+    }
+}

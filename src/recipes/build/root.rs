@@ -1,0 +1,265 @@
+//! Where a build's root file system comes from: packages, or a path that the user names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use builder::apt::{self, Resolution, Variant};
+use builder::cache::Lock;
+use builder::dpkg::Database;
+use builder::rootfs::deb::Listing;
+use builder::rootfs::{self, Explanation, Mode, Options, Record};
+use composer::scan::Source;
+use image::tree::Tree;
+use model::observe::{Event, Observer};
+use model::path::json::keys;
+use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
+use serde::Serialize;
+
+use crate::error::{Error, Findings};
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::ownership::Ownership;
+use crate::recipes::build::request::{Request, RootOrigin};
+use crate::recipes::packages::download;
+use crate::recipes::packages::listings;
+use crate::recipes::packages::lock;
+use crate::recipes::packages::request::Packages;
+use crate::settings;
+use crate::ui::Ui;
+
+/// How the names of those inputs begin that are versions of the host's programs.
+pub(crate) const TOOL: &str = "tool ";
+
+/// A root file system to compose from.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// The tar or directory.
+    pub(crate) path: PathBuf,
+    /// The epoch of its inputs; `None` for one that the user gave.
+    pub(crate) epoch: Option<Epoch>,
+    /// Its key in the cache; `None` for one that the user gave.
+    pub(crate) key: Option<Digest>,
+    /// Whether it was in the cache.
+    pub(crate) reused: bool,
+    /// Why it was made anew, where that was asked for.
+    pub(crate) explanation: Option<Explanation>,
+    /// What it was made from, where it was made from packages.
+    pub(crate) made: Option<Made>,
+    /// The packages' own file lists, where no dpkg ran that would have written a database.
+    unpacked: Option<Database>,
+    /// Keeps `cache gc` from taking the tar away before it was read.
+    _in_use: Option<Lock>,
+}
+
+/// What a root file system was made from.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The packages.
+    pub(crate) resolution: Resolution,
+    /// Its other inputs, its size and its sha256.
+    pub(crate) record: Record,
+}
+
+/// Where the root file system of a build came from.
+#[derive(Debug, Serialize)]
+pub(crate) struct RootSummary {
+    /// The tar or directory that was read.
+    #[serde(flatten, serialize_with = "keys::archive")]
+    pub(crate) archive: PathBuf,
+    /// Whether it was in the cache.
+    pub(crate) reused: bool,
+    /// Which inputs changed since the cached one was made; with `--explain-cache` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) explanation: Option<Explanation>,
+}
+
+impl Root {
+    /// Which package brought which path of `tree`, which was read from this root file system. Where it was made
+    /// from packages, these are the ones, from a cache, too.
+    pub(crate) fn ownership(&self, tree: &Tree<Source>) -> Result<Ownership, Error> {
+        match &self.unpacked {
+            Some(database) => Ok(Ownership::new(tree, database.clone())),
+            None => {
+                let ownership = Ownership::read(tree)?;
+                if let Some(made) = &self.made {
+                    rootfs::check_packages(&ownership.packages(), &made.resolution)?;
+                }
+                Ok(ownership)
+            }
+        }
+    }
+
+    /// The digest over what was asked for: its key without the versions of the host's programs, on
+    /// which a module does not depend (decision 9). `None` for one that the user gave.
+    pub(crate) fn identity(&self) -> Option<Digest> {
+        let inputs = &self.made.as_ref()?.record.inputs;
+        let asked = inputs.iter().filter(|(name, _)| !name.starts_with(TOOL));
+        Some(rootfs::key(&asked.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    }
+
+    /// The sha256 of its tar, where it was made from packages.
+    pub(crate) fn sha256(&self) -> Option<Digest> {
+        self.made.as_ref().map(|made| made.record.sha256)
+    }
+
+    /// What a build's result says of it.
+    pub(crate) fn summary(self) -> RootSummary {
+        RootSummary { archive: self.path, reused: self.reused, explanation: self.explanation }
+    }
+}
+
+/// Checks that there is something where the user says that a root file system is.
+fn given(path: &Path) -> Result<PathBuf, Error> {
+    const HINT: &str = "--rootfs takes the directory of an unpacked root file system, or a tar of one";
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() || found.is_file() => Ok(path.to_owned()),
+        Ok(_) => Err(Error::input(format!("{} is neither a directory nor a file", path.display())).hint(HINT)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::input(format!("there is no root file system at {}", path.display())).hint(HINT))
+        }
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
+
+/// Gets the root file system that `request` asks for.
+pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
+    match &request.origin {
+        RootOrigin::Given(path) => Ok(Root {
+            path: given(path)?,
+            epoch: None,
+            key: None,
+            reused: false,
+            explanation: None,
+            made: None,
+            unpacked: None,
+            _in_use: None,
+        }),
+        RootOrigin::Packages(packages) => from_packages(request, packages, inputs, ui),
+    }
+}
+
+fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
+    let resolution = closure(request, packages, inputs, ui)?;
+    let in_use = Some(packages.cache.in_use(ui)?);
+    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+    let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
+    let explanation =
+        packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
+    if let Some(explanation) = &explanation {
+        explain(explanation, ui);
+    }
+    // A cached root file system needs no package: the .debs may be gone, and are not read.
+    let found = rootfs::find(&resolution, &options, &packages.cache, ui)?;
+    let is_extract = resolution.variant == Variant::Extract;
+    let (built, debs) = match found {
+        Some(built) => (built, None),
+        None => {
+            let debs = download::fetch(&resolution, packages, ui)?;
+            let built = rootfs::build(&resolution, &debs, &options, &packages.cache, ui);
+            (built.map_err(|error| packages.failed(error))?, Some(debs))
+        }
+    };
+    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, ui));
+    let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
+    if is_extract {
+        warn_of_scripts(&built.record, ui);
+    }
+    let (path, epoch, key) = (built.archive, Some(epoch), Some(built.key));
+    let made = Some(Made { resolution, record: built.record });
+    Ok(Root { path, epoch, key, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
+}
+
+/// Says which inputs changed since the cached root file system was made.
+fn explain(explanation: &Explanation, ui: &Ui) {
+    let note = |text: String| ui.event(Event::Note(text));
+    if explanation.cached {
+        return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
+    }
+    if !explanation.compared {
+        return note("cache: there is no root file system to compare with".to_owned());
+    }
+    note("cache: the root file system is made anew; against the most similar one there is:".to_owned());
+    for change in &explanation.changes {
+        note(match (&change.before, &change.now) {
+            (Some(before), Some(now)) => format!("  ~ {}: {before} -> {now}", change.name),
+            (Some(before), None) => format!("  - {}: {before}", change.name),
+            (None, now) => format!("  + {}: {}", change.name, now.as_deref().unwrap_or_default()),
+        });
+    }
+}
+
+/// Names the packages whose maintainer scripts the variant extract did not run.
+fn warn_of_scripts(record: &Record, ui: &Ui) {
+    // What runs before unpacking or on removal makes no files that a module could miss.
+    let runs = |scripts: &Vec<String>| scripts.iter().any(|script| script == "postinst" || script == "preinst");
+    let names: Vec<&str> =
+        record.maintainer_scripts.iter().filter(|(_, scripts)| runs(scripts)).map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        ui.warning(
+            &format!(
+                "unpacked only, so that the maintainer scripts of these packages did not run: {}",
+                names.join(", ")
+            ),
+            "check that the module needs nothing that they make (users, links, generated files), or install the \
+             packages by another variant",
+        );
+    }
+}
+
+/// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
+pub(crate) fn closure(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Resolution, Error> {
+    if let Some(recorded) = &packages.recorded {
+        return Ok(recorded.clone());
+    }
+    if let Some(locked) = lock::resolution(&request.module, packages, &inputs.manifest)? {
+        return Ok(locked);
+    }
+    let settings = lock::pinned(&packages.settings, &inputs.manifest);
+    require_archive(&settings)?;
+    apt::resolve(&lock::requests(&inputs.manifest), &settings, &packages.cache, ui)
+        .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
+}
+
+/// Fails when there is nothing to resolve from.
+pub(crate) fn require_archive(settings: &apt::Settings) -> Result<(), Error> {
+    if settings.snapshot.is_none() { settings::require_mirrors(&settings.mirrors) } else { Ok(()) }
+}
+
+/// Why resolving failed; missing packages are shown at their places in the manifest.
+pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
+    match error {
+        apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
+        other => other.into(),
+    }
+}
+
+/// Every package that the archive does not have, each at its place in the manifest.
+fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
+    let diagnostics = missing.iter().map(|missing| {
+        let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
+        Diagnostic {
+            severity: Severity::Error,
+            code: "package-missing",
+            file: Some(file.clone()),
+            position: entry.map(|entry| entry.position),
+            span: None,
+            field: "package_spec".to_owned(),
+            text: missing.request.to_string(),
+            message: missing.fault(),
+            cure: missing.cure(),
+        }
+    });
+    let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
+    let plural = if missing.len() == 1 { "package is" } else { "packages are" };
+    let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
+    let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
+    Error::input(format!("{} {plural} not to be had from {} ({archs})", missing.len(), settings.suite))
+        .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
+        .findings(findings)
+}
+
+/// dpkg's database, as it would be after unpacking.
+fn unpacked(resolution: &Resolution, listings: Vec<Listing>) -> Database {
+    let named = resolution.packages.iter().zip(listings);
+    let unpacked = named.map(|(resolved, listing)| (resolved.package.clone(), listing.metadata, listing.entries));
+    Database::from_packages(unpacked.collect())
+}

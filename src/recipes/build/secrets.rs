@@ -1,0 +1,53 @@
+//! Shipped files that may be secrets which no scrub rule knows.
+
+use builder::scrub;
+use image::tree::Kind;
+use model::{Diagnostic, ImagePath, Severity};
+
+use crate::recipes::build::carve::Carved;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::results::named;
+
+/// The finding's code.
+pub(crate) const CODE: &str = "possible-secret";
+
+/// The most files that the finding names: each wants to be looked at.
+const MAX_NAMED: usize = 50;
+
+/// Shipped files that a maintainer script made and closed to others, as it does with keys, cookies and
+/// passwords; none where nobody knows which files packages brought.
+pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
+    if carved.ownership.packages().is_empty() {
+        return None;
+    }
+    let authors = |path: &ImagePath| {
+        [&carved.laid.added, &carved.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
+    };
+    let may_be_secret = |path: &ImagePath, mode, size| {
+        scrub::may_be_secret(path, carved.ownership.is_owned(path), mode, size) && !authors(path)
+    };
+    let mut paths = Vec::new();
+    for (path, _, node) in carved.selected.tree.walk() {
+        if let Kind::Regular(source) = &node.kind
+            && may_be_secret(&path, node.stat.mode, source.size())
+        {
+            paths.push(path);
+        }
+    }
+    let first = paths.first()?;
+    let (verb, whom) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
+    Some(Diagnostic {
+        severity: Severity::Warning,
+        code: CODE,
+        file: Some(inputs.file.clone()),
+        position: None,
+        span: None,
+        field: String::new(),
+        text: String::new(),
+        message: format!(
+            "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
+            named::some(&paths, MAX_NAMED)
+        ),
+        cure: format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}"),
+    })
+}

@@ -1,0 +1,121 @@
+//! What the filter's report means for the author: findings that point into the manifest.
+
+use composer::filter::{List, Note, Report, RuleRef};
+use model::rules::{Rule, Rules};
+use model::{Diagnostic, Severity};
+
+use crate::error::{Error, Findings};
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::request::Request;
+use crate::ui::Ui;
+
+/// Shows what the author should know of the selection and of what it lacks (`lints`), but for what
+/// the request allows.
+///
+/// # Errors
+/// When nothing would be shipped, or when there is a warning and warnings are errors.
+pub(crate) fn report(
+    inputs: &Inputs,
+    report: &Report,
+    lints: Vec<Diagnostic>,
+    request: &Request,
+    ui: &Ui,
+) -> Result<(), Error> {
+    let mut diagnostics = diagnostics(&inputs.rules, report, &inputs.manifest.name);
+    diagnostics.extend(lints);
+    diagnostics.retain(|found| !request.allowed.contains(found.code));
+    let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+    let findings = Findings { diagnostics, ..Findings::default() };
+    if report.total.is_nothing() {
+        return Err(Error::input("the module would ship no file")
+            .hint("file_spec names what is shipped: `module-builder build --dry-run` lists what it takes")
+            .findings(findings));
+    }
+    if request.strict && warnings > 0 {
+        return Err(Error::input("the module has warnings, and --strict makes them errors")
+            .hint("mend what they name, or allow one by its code with --allow")
+            .findings(findings));
+    }
+    ui.findings(&findings);
+    Ok(())
+}
+
+fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {
+    match at.list {
+        List::Exclude => rules.excludes.get(at.index),
+        List::Include => rules.includes.get(at.index),
+    }
+}
+
+/// Findings about the module's own rules; what a neighbour protects need not be in this tree.
+fn diagnostics(rules: &Rules, report: &Report, own: &str) -> Vec<Diagnostic> {
+    let own_rule = |at| rule(rules, at).filter(|rule| rule.origin.module == own);
+    let mut found = Vec::new();
+    for at in report.unmatched() {
+        found.extend(own_rule(at).map(|rule| unmatched(rule, report.suggestions(at))));
+    }
+    for at in report.shadowed() {
+        let by = report.rule(at).and_then(|report| report.shadowed_by.first());
+        let by = by.and_then(|by| self::rule(rules, *by));
+        found.extend(own_rule(at).zip(by).map(|(rule, by)| shadowed(rule, by)));
+    }
+    found.extend(report.notes.iter().filter_map(|note| explain(rules, note, own)));
+    found
+}
+
+fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String, cure: String) -> Diagnostic {
+    Diagnostic {
+        severity,
+        code,
+        file: Some(rule.origin.file.clone()),
+        position: rule.origin.position,
+        span: None,
+        field: rule.origin.field.key().to_owned(),
+        text: rule.pattern.to_string(),
+        message,
+        cure,
+    }
+}
+
+fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {
+    let cure = if suggestions.is_empty() {
+        "nothing in the root file system has such a name: check the package that should bring it".to_owned()
+    } else {
+        let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
+        format!("did you mean {}?", list.join(" or "))
+    };
+    finding(rule, Severity::Warning, "pattern-takes-nothing", "the pattern takes nothing".to_owned(), cure)
+}
+
+fn shadowed(rule: &Rule, by: &Rule) -> Diagnostic {
+    let place = by.origin.position.map_or_else(String::new, |position| format!(" at {}:{position}", by.origin.file));
+    let message =
+        format!("the pattern decides nothing: `{}` in {}{place} goes before it", by.pattern, by.origin.field.key());
+    let cure = "remove it, or narrow the pattern that goes before it".to_owned();
+    finding(rule, Severity::Note, "pattern-shadowed", message, cure)
+}
+
+fn explain(rules: &Rules, note: &Note, own: &str) -> Option<Diagnostic> {
+    let (at, code, message, cure) = match note {
+        Note::BareDirectory { rule, directory } => (
+            *rule,
+            "bare-directory",
+            format!("the pattern names the directory {directory} and is read as `{directory}/***`"),
+            format!("write `{directory}/***` to say so"),
+        ),
+        Note::ThroughLink { rule, written, resolved } => (
+            *rule,
+            "pattern-through-link",
+            format!("{written} is a link: the pattern is read below {resolved}, where the files really are"),
+            format!("write {resolved} to say so"),
+        ),
+        Note::DirectoryAlone { rule, directory } => (
+            *rule,
+            "directory-alone",
+            format!("the pattern ships the directory {directory} alone, although it holds something"),
+            format!("write `{directory}/***` to ship what is in it"),
+        ),
+    };
+    let rule = rule(rules, at).filter(|rule| rule.origin.module == own)?;
+    Some(finding(rule, Severity::Note, code, message, cure))
+}

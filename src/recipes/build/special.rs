@@ -1,0 +1,77 @@
+//! What a root file system that the user named may hold and packages do not: devices, and programs that
+//! run with another user's rights.
+//!
+//! Such a root file system may come from anybody, and its modes ship as they are. From packages both are
+//! Debian's decision, so that nothing is asked there.
+
+use image::tree::{Kind, Node};
+use model::{Diagnostic, ImagePath, Severity};
+
+use crate::recipes::build::carve::Carved;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::results::named;
+
+/// The code of the finding about devices.
+pub(crate) const DEVICE: &str = "device-node";
+/// The code of the finding about set-id files and file capabilities.
+pub(crate) const RIGHTS: &str = "special-rights";
+
+/// The most files that one finding names: each wants to be looked at.
+const MAX_NAMED: usize = 50;
+/// The bits that give a program another user or group.
+const SET_ID: u16 = 0o6000;
+/// The attribute that gives a program capabilities.
+const CAPABILITY: &[u8] = b"security.capability";
+
+/// The shipped devices and the shipped programs with rights of their own.
+pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Vec<Diagnostic> {
+    let (mut devices, mut packaged, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, _, node) in carved.selected.tree.walk() {
+        match node.kind {
+            Kind::CharDevice(_) | Kind::BlockDevice(_) => devices.push(path),
+            Kind::Regular(_) if has_rights(node) => match carved.ownership.is_owned(&path) {
+                true => packaged.push(path),
+                false => others.push(path),
+            },
+            _ => {}
+        }
+    }
+    let finding = |severity, code, paths: &[ImagePath], (one, many): (&str, &str), cure: &str| {
+        let first = paths.first()?;
+        let is = if paths.len() == 1 { one } else { many };
+        Some(Diagnostic {
+            severity,
+            code,
+            file: Some(inputs.file.clone()),
+            position: None,
+            span: None,
+            field: String::new(),
+            text: String::new(),
+            message: format!("{} {is}", named::some(paths, MAX_NAMED)),
+            cure: format!("leave out what is not meant, by `{first}` in mask{cure}"),
+        })
+    };
+    let rights = (
+        "runs with rights of its own (set-user-id, set-group-id or capabilities)",
+        "run with rights of their own (set-user-id, set-group-id or capabilities)",
+    );
+    let no_package = ", or pass it by --allow special-rights: no package brought it";
+    [
+        finding(
+            Severity::Warning,
+            DEVICE,
+            &devices,
+            ("is a device, which every node would have", "are devices, which every node would have"),
+            ": a node makes its devices itself",
+        ),
+        finding(Severity::Warning, RIGHTS, &others, rights, no_package),
+        finding(Severity::Note, RIGHTS, &packaged, rights, ""),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn has_rights<C>(node: &Node<C>) -> bool {
+    node.stat.mode & SET_ID != 0 || node.stat.xattrs.iter().any(|(name, _)| &**name == CAPABILITY)
+}

@@ -1,0 +1,160 @@
+//! Where a build's results go: checked and fixed before the work begins, written whole or not at all.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use host::{Dir, Links, Pinned, Staged};
+use rustix::fs::FileType;
+
+use crate::error::Error;
+use crate::recipes::results::whose;
+use crate::ui::Ui;
+
+/// The directory that results go to, and the object store. Where their paths lead is decided when this value
+/// is made, so that nobody leads the run elsewhere while it works.
+#[derive(Debug)]
+pub(crate) struct Output {
+    parent: Pinned,
+    name: OsString,
+    path: PathBuf,
+}
+
+impl Output {
+    /// Finds where `path` leads, and checks that what is there may be replaced. Writes nothing.
+    ///
+    /// # Errors
+    /// When something else than a directory is there, or one with files that no run wrote.
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::usage(format!("{} ends in no name of a directory", path.display()))
+                .hint("name the output directory by its own name: a build replaces it"));
+        };
+        let parent = Pinned::new(path.parent().unwrap_or(Path::new("")))?;
+        let output = Self { parent, name: name.to_owned(), path: path.to_owned() };
+        output.check()?;
+        Ok(output)
+    }
+
+    /// Whether what is there may be replaced, or something put where nothing is: hours of work later is too late.
+    fn check(&self) -> Result<(), Error> {
+        match self.directory()? {
+            Some(directory) => {
+                whose::list(&directory)?;
+                self.check_writable(&directory, "")
+            }
+            None => match self.parent.open()? {
+                Some(parent) => self.check_writable(&parent, "the directory around it, "),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A directory that its user may not write to can neither be emptied nor moved, though its parent be theirs.
+    fn check_writable(&self, directory: &Dir, which: &str) -> Result<(), Error> {
+        if directory.is_writable()? {
+            return Ok(());
+        }
+        let (path, place) = (self.path.display(), directory.path().display());
+        let owner = directory.owner()?;
+        let mut error = Error::outside(format!("{path} cannot be replaced"));
+        error.causes.push(format!("{which}{place} belongs to the user id {owner}, and this user may not write to it"));
+        Err(error.hint(match which.is_empty() {
+            true => {
+                format!("remove it by `sudo rm -r {path}`, build as its owner, or name another directory with --output")
+            }
+            false => "build as its owner, or name another directory with --output".to_owned(),
+        }))
+    }
+
+    /// The same for a dry run, which never takes the place of a build: its lists go into a directory there.
+    ///
+    /// # Errors
+    /// As [`Output::new`].
+    pub(crate) fn of_dry_run(path: &Path) -> Result<Self, Error> {
+        let Some(name) = path.file_name() else { return Self::new(path) };
+        let parent = Pinned::new(path.parent().unwrap_or(Path::new("")))?;
+        let outer = Self { parent, name: name.to_owned(), path: path.to_owned() };
+        match outer.directory()? {
+            Some(directory) if whose::holds_build(&directory)? => {
+                let path = path.join(whose::DRY_RUN);
+                let output = Self { parent: directory.into(), name: whose::DRY_RUN.into(), path };
+                output.check()?;
+                Ok(output)
+            }
+            _ => Self::new(path),
+        }
+    }
+
+    /// The directory `name` in one that the run has made for itself.
+    pub(crate) fn within(directory: &Dir, name: &str) -> Result<Self, Error> {
+        Ok(Self { parent: directory.try_clone()?.into(), name: name.into(), path: directory.join(name) })
+    }
+
+    /// What the user calls it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that is there now.
+    fn directory(&self) -> Result<Option<Dir>, Error> {
+        let Some(parent) = self.parent.open()? else { return Ok(None) };
+        match parent.kind(&self.name)? {
+            None => Ok(None),
+            Some(FileType::Directory) => Ok(Some(parent.directory(&self.name, Links::Refuse)?)),
+            Some(FileType::Symlink) => Err(Error::input(format!("{} is a symbolic link", self.path.display()))
+                .hint("a build replaces its output directory: name the one that the link leads to with --output")),
+            Some(_) => Err(Error::input(format!("{} is no directory", self.path.display()))
+                .hint("move it away, or name another directory with --output")),
+        }
+    }
+}
+
+/// A directory that takes the output's place when it is complete.
+///
+/// Dropped before [`Staging::commit`], it removes itself; killed, the next build into the same output
+/// removes it. Two builds into one output at a time are no harm: the one that is complete last stays.
+#[derive(Debug)]
+pub(crate) struct Staging<'a> {
+    staged: Staged,
+    directory: Arc<Dir>,
+    output: &'a Output,
+}
+
+impl<'a> Staging<'a> {
+    /// Makes an empty directory beside `output`, or inside of it where it cannot be beside.
+    pub(crate) fn new(output: &'a Output) -> Result<Self, Error> {
+        let staged = Staged::new(&output.parent.create()?, &output.name)?;
+        let directory = Arc::new(staged.dir().try_clone()?);
+        Ok(Self { staged, directory, output })
+    }
+
+    /// The directory that becomes the output.
+    pub(crate) fn directory(&self) -> &Arc<Dir> {
+        &self.directory
+    }
+
+    /// Writes a small file.
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        Ok(self.directory.write(name, content, 0o644)?)
+    }
+
+    /// Makes what was written durable and puts it in the output's place; `witness` is the file without which
+    /// the output is not whole.
+    pub(crate) fn commit(self, witness: &str, ui: &Ui) -> Result<(), Error> {
+        // What was there may have changed while the build worked.
+        self.output.directory()?;
+        let kept = self.staged.commit(witness, whose::list)?;
+        if let Some(kept) = kept {
+            let output = self.output.path.display();
+            ui.warning(
+                &format!("files came into {output} while it was replaced: they are in {}", kept.display()),
+                "put them where they belong: a build replaces its output directory",
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

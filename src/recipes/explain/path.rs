@@ -1,0 +1,281 @@
+//! All that can be told about one path.
+
+use std::path::{Path, PathBuf};
+
+use composer::filter::{self, By, Verdict};
+use composer::scan::Source;
+use image::composefs::Stored;
+use image::tree::{Kind, Tree};
+use model::ImagePath;
+use model::path::json::keys;
+use model::rules::{Rule, Rules};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::recipes::build::carve::{self, Carved};
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::ownership::Claim;
+use crate::recipes::build::request::Request;
+use crate::recipes::build::root;
+use crate::recipes::results::opened;
+use crate::ui::Ui;
+
+/// Why a path is in or out.
+#[derive(Debug, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub(crate) enum Why {
+    /// An include names it.
+    Named {
+        /// The include.
+        rule: Rule,
+    },
+    /// The module has no `file_spec`, and its packages or its overlay own the path.
+    Owned,
+    /// It is a directory that no include names: shipped exactly when something below it is.
+    Parent {
+        /// How many names below it are shipped, directories not counted.
+        files: usize,
+    },
+    /// An exclude keeps it out.
+    Excluded {
+        /// The exclude.
+        rule: Rule,
+        /// What the exclude takes: the path, or a directory above it.
+        #[serde(flatten, serialize_with = "keys::at")]
+        at: ImagePath,
+        /// The neighbour that protects it, where the exclude is not the module's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        neighbour: Option<String>,
+    },
+    /// No rule names it.
+    NotNamed,
+    /// A scrub rule took it out of the root file system.
+    Scrubbed,
+    /// The root file system does not have it.
+    Missing {
+        /// Paths that may have been meant.
+        near: Vec<String>,
+    },
+    /// The image has it; the rules are not known.
+    InImage,
+    /// The image does not have it; the rules are not known.
+    NotInImage {
+        /// Paths that may have been meant.
+        near: Vec<String>,
+    },
+}
+
+/// What lies at a path.
+#[derive(Debug, Serialize)]
+pub(crate) struct Found {
+    /// `regular file`, `directory`, `symbolic link`...
+    pub(crate) kind: &'static str,
+    /// The size of a regular file in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
+    /// The permission bits in octal.
+    pub(crate) mode: String,
+    /// The owner's number.
+    pub(crate) uid: u32,
+    /// The group's number.
+    pub(crate) gid: u32,
+    /// Where a link leads.
+    #[serde(flatten, serialize_with = "keys::target")]
+    pub(crate) target: Option<Box<[u8]>>,
+}
+
+/// A file of the module's overlay.
+#[derive(Debug, Serialize)]
+pub(crate) struct Laid {
+    /// The file on the host, where it lies at the path as it is written.
+    #[serde(flatten, serialize_with = "keys::file")]
+    pub(crate) file: Option<PathBuf>,
+    /// Whether it took the place of a file of the root file system.
+    pub(crate) replaces: bool,
+}
+
+/// A scrub rule that changed or removed a path.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScrubRule {
+    /// Its name.
+    pub(crate) rule: &'static str,
+    /// Why.
+    pub(crate) because: &'static str,
+}
+
+/// A file that was moved out of the way.
+#[derive(Debug, Serialize)]
+pub(crate) struct Moved {
+    /// Where it lies instead.
+    #[serde(flatten, serialize_with = "keys::to")]
+    pub(crate) to: ImagePath,
+    /// The package that asked for it; none for the administrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
+}
+
+/// All that can be told about one path.
+#[derive(Debug, Serialize)]
+pub(crate) struct Explained {
+    /// The path as it was asked for.
+    #[serde(flatten, serialize_with = "keys::asked")]
+    pub(crate) asked: ImagePath,
+    /// The same by its real name, with links of the tree followed in all components but the last.
+    #[serde(flatten, serialize_with = "keys::path")]
+    pub(crate) path: ImagePath,
+    /// Whether the module ships it.
+    pub(crate) shipped: bool,
+    /// Why, or why not.
+    #[serde(flatten)]
+    pub(crate) why: Why,
+    /// What lies there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) found: Option<Found>,
+    /// The packages that brought it.
+    pub(crate) packages: Vec<Claim>,
+    /// Whether it is there although no package and no overlay brought it.
+    pub(crate) made_by_a_maintainer_script: bool,
+    /// The alternatives group that the link belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) alternative: Option<String>,
+    /// Where a package's file of this name was moved to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) moved: Option<Moved>,
+    /// The overlay's part in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) overlay: Option<Laid>,
+    /// The scrub rule that changed or removed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scrub: Option<ScrubRule>,
+}
+
+/// Explains `asked` by the module of `request`, built as far as the filter.
+pub(crate) fn path(asked: ImagePath, request: &Request, ui: &Ui) -> Result<Explained, Error> {
+    let inputs = Inputs::read(request, ui)?;
+    let root = root::obtain(request, &inputs, ui)?;
+    let carved = carve::carve(request, &inputs, &root, ui)?;
+    Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))
+}
+
+/// Tells of `asked` what the image in the build's results at `results` tells.
+pub(crate) fn in_image(asked: ImagePath, results: &Path) -> Result<Explained, Error> {
+    let opened::Opened { mut modules, .. } = opened::open(results)?;
+    let (Some(opened::Module { tree, .. }), true) = (modules.pop(), modules.is_empty()) else {
+        return Err(Error::input(format!("{} holds modules of several architectures", results.display()))
+            .hint("name the module.tar or the dist directory of one"));
+    };
+    let path = tree.resolve_parent(&asked);
+    let found = found(&tree, &path, Stored::size);
+    let why = match &found {
+        Some(_) => Why::InImage,
+        None => Why::NotInImage { near: filter::near(&tree, &path) },
+    };
+    let shipped = found.is_some();
+    Ok(Explained { found, ..bare(asked, path, shipped, why) })
+}
+
+fn bare(asked: ImagePath, path: ImagePath, shipped: bool, why: Why) -> Explained {
+    Explained {
+        asked,
+        path,
+        shipped,
+        why,
+        found: None,
+        packages: Vec::new(),
+        made_by_a_maintainer_script: false,
+        alternative: None,
+        moved: None,
+        overlay: None,
+        scrub: None,
+    }
+}
+
+fn explain(asked: ImagePath, own: &str, rules: &Rules, carved: &Carved, overlay: &Path) -> Explained {
+    let (whole, ownership) = (&carved.whole, &carved.ownership);
+    let path = whole.resolve_parent(&asked);
+    let found = found(whole, &path, Source::size);
+    let scrubbed = carved.scrubbed.iter().find(|scrubbed| scrubbed.paths.contains(&path));
+    let overlay = laid(carved, &path, overlay);
+    let packages = ownership.claims(whole, &path);
+    let alternative = ownership.alternative(whole, &path).map(|group| group.name.clone());
+    let moved = ownership.diversion(whole, &path).map(|one| Moved { to: one.to.clone(), by: one.by.clone() });
+    let why = match &found {
+        None if scrubbed.is_some() => Why::Scrubbed,
+        None => Why::Missing { near: filter::near(whole, &path) },
+        Some(found) => why(own, rules, carved, &path, found.kind == DIRECTORY),
+    };
+    let shipped = carved.selected.tree.lookup(&path).is_some();
+    let is_unclaimed = packages.is_empty() && overlay.is_none() && found.is_some() && !path.is_root();
+    Explained {
+        made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),
+        found,
+        packages,
+        alternative,
+        moved,
+        overlay,
+        scrub: scrubbed.map(|scrubbed| ScrubRule { rule: scrubbed.rule, because: scrubbed.reason }),
+        ..bare(asked, path, shipped, why)
+    }
+}
+
+fn why(own: &str, rules: &Rules, carved: &Carved, path: &ImagePath, is_directory: bool) -> Why {
+    let parent = || Why::Parent {
+        files: match carved.selected.tree.lookup(path) {
+            Some(_) => files_below(&carved.selected.tree, path),
+            None => 0,
+        },
+    };
+    match carved.filter.verdict(path, is_directory) {
+        Verdict::Excluded { rule, at } => match rules.excludes.get(rule).cloned() {
+            Some(rule) => {
+                let neighbour = Some(rule.origin.module.clone()).filter(|module| module != own);
+                Why::Excluded { rule, at, neighbour }
+            }
+            None => Why::NotNamed,
+        },
+        Verdict::Included(By::Rule(rule)) => {
+            rules.includes.get(rule).cloned().map_or(Why::NotNamed, |rule| Why::Named { rule })
+        }
+        Verdict::Included(By::Owned) => Why::Owned,
+        Verdict::Included(By::Parent) => parent(),
+        // A directory above something that is shipped by a pattern such as `/**/x`.
+        Verdict::NotNamed if carved.selected.tree.lookup(path).is_some() => parent(),
+        Verdict::NotNamed => Why::NotNamed,
+    }
+}
+
+fn files_below(tree: &Tree<Source>, path: &ImagePath) -> usize {
+    tree.walk().filter(|(other, _, node)| !node.is_directory() && other.starts_with(path)).count()
+}
+
+const DIRECTORY: &str = "directory";
+
+fn found<C>(tree: &Tree<C>, path: &ImagePath, size: impl Fn(&C) -> u64) -> Option<Found> {
+    let node = tree.node(tree.lookup(path)?);
+    let kind = match &node.kind {
+        Kind::Directory(_) => DIRECTORY,
+        Kind::Regular(_) => "regular file",
+        Kind::Symlink(_) => "symbolic link",
+        Kind::CharDevice(_) => "character device",
+        Kind::BlockDevice(_) => "block device",
+        Kind::Fifo => "named pipe",
+        Kind::Socket => "socket",
+    };
+    let (size, target) = match &node.kind {
+        Kind::Regular(content) => (Some(size(content)), None),
+        Kind::Symlink(target) => (None, Some(target.clone())),
+        _ => (None, None),
+    };
+    let stat = &node.stat;
+    Some(Found { kind, size, mode: format!("{:04o}", stat.mode), uid: stat.uid, gid: stat.gid, target })
+}
+
+fn laid(carved: &Carved, path: &ImagePath, overlay: &Path) -> Option<Laid> {
+    use std::os::unix::ffi::OsStrExt;
+    let replaces = carved.laid.replaced.binary_search(path).is_ok();
+    if !replaces && carved.laid.added.binary_search(path).is_err() {
+        return None;
+    }
+    let file = overlay.join(std::ffi::OsStr::from_bytes(path.relative()));
+    Some(Laid { file: file.symlink_metadata().is_ok().then_some(file), replaces })
+}

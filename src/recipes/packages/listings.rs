@@ -1,0 +1,45 @@
+//! What packages list, for runs that do not install them: from the cache, or from the packages themselves.
+
+use std::path::PathBuf;
+
+use builder::apt::Resolution;
+use builder::rootfs::listing::{self, Listing};
+
+use crate::error::Error;
+use crate::recipes::build::request::Request;
+use crate::recipes::packages::download;
+use crate::recipes::packages::request::Packages;
+use crate::ui::Ui;
+
+/// What each package of `resolution` lists, in its order. Packages whose listing the cache has are not read,
+/// unless `request` wants all to be. What is read and not among `fetched`, a .deb for each package, is fetched.
+pub(crate) fn obtain(
+    resolution: &Resolution,
+    fetched: Option<&[PathBuf]>,
+    request: &Request,
+    packages: &Packages,
+    ui: &Ui,
+) -> Result<Vec<Listing>, Error> {
+    let known = match is_wary(request, packages) {
+        true => vec![None; resolution.packages.len()],
+        false => listing::recall(resolution, &packages.cache, ui)?,
+    };
+    let is_missing = |index: &usize| known.get(*index).is_some_and(Option::is_none);
+    let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();
+    let mut read = Vec::new().into_iter();
+    if !missing.is_empty() {
+        let chosen = resolution.narrowed(&missing).map_err(|fault| Error::bug(fault.to_string()))?;
+        let debs = match fetched {
+            Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
+            None => download::fetch(&chosen, packages, ui)?,
+        };
+        let listed = listing::read(&chosen, &debs, &packages.cache, ui);
+        read = listed.map_err(|error| packages.failed(error))?.into_iter();
+    }
+    Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
+}
+
+/// Whether nothing is to be taken from what is remembered of packages.
+fn is_wary(request: &Request, packages: &Packages) -> bool {
+    packages.no_cache || request.remembered.as_ref().is_some_and(|remembered| remembered.paranoid)
+}

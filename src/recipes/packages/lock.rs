@@ -1,0 +1,110 @@
+//! `module.lock` in the service of the recipes: reading it, and telling whether it fits.
+
+use std::path::{Path, PathBuf};
+
+use builder::apt::lock::{self, Drift, Lock, Wanted};
+use builder::apt::{self, Resolution};
+use host::Dir;
+use model::Manifest;
+use model::package::PackageRequest;
+
+use crate::error::Error;
+use crate::recipes::packages::request::Packages;
+use crate::settings;
+
+/// The lock's name, beside the manifest.
+pub(crate) const FILE: &str = "module.lock";
+
+/// Where the lock of `module` lies.
+pub(crate) fn path(module: &Path) -> PathBuf {
+    settings::join(module, FILE)
+}
+
+/// The lock of `module`; `None` when it has none.
+pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
+    let path = path(module);
+    match Dir::open(module).map_err(lock::Error::from).and_then(|module| lock::read(&module, FILE)) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(lock::Error::Host(error)) if error.is_not_found() => Ok(None),
+        Err(lock::Error::Host(host::Error::Io { source, .. })) => Err(Error::io("read", &path, &source)),
+        Err(lock::Error::Host(error)) => Err(error.into()),
+        Err(error) => {
+            let hint = match &error {
+                lock::Error::Conflict { .. } => {
+                    "take the whole file of one side, and bring it up to date by `module-builder lock`"
+                }
+                lock::Error::Version { .. } => {
+                    "use the module-builder that wrote it, or make it anew by `module-builder lock --update`"
+                }
+                _ => "take it from version control, or make it anew by `module-builder lock --update`",
+            };
+            Err(Error::input(format!("{} cannot be used", path.display())).because(&error).hint(hint))
+        }
+    }
+}
+
+/// What the manifest asks for.
+pub(crate) fn requests(manifest: &Manifest) -> Vec<PackageRequest> {
+    manifest.package_spec.iter().map(|entry| entry.value.clone()).collect()
+}
+
+/// The settings with the snapshot that the manifest pins.
+pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Settings {
+    let snapshot = manifest.build.apt_snapshot.as_ref().map(|entry| entry.value.clone());
+    apt::Settings { snapshot, ..settings.clone() }
+}
+
+/// The locked packages of a build, or none where the module has no lock.
+///
+/// Nothing here asks whether the archive's signature is still in date: it was good when the lock was
+/// written, and every .deb is held to the sha256 that the lock has from then.
+///
+/// # Errors
+/// When the lock does not fit the module, or there is none and one is required.
+pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest) -> Result<Option<Resolution>, Error> {
+    let Some(lock) = read(module)? else {
+        if packages.locked {
+            return Err(Error::input(format!("there is no {}, and a lock is required", path(module).display()))
+                .hint("make one by `module-builder lock`, and keep it in version control"));
+        }
+        return Ok(None);
+    };
+    let settings = pinned(&packages.settings, manifest);
+    let wanted = Wanted::of(&requests(manifest), &settings, packages.named_mirrors)?;
+    let drifts = lock::check(&lock, &wanted, &[settings.arch]);
+    if !drifts.is_empty() {
+        return Err(drifted(module, &lock, &drifts, &packages.flags));
+    }
+    Ok(lock.resolution(settings.arch).cloned())
+}
+
+fn drifted(module: &Path, lock: &Lock, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
+    let file = path(module);
+    let error = Error::input(format!("{} does not fit the module any more", file.display()));
+    let missing: Vec<&str> = drifts
+        .iter()
+        .filter_map(|drift| match drift {
+            Drift::Architecture { arch } => Some(arch.debian()),
+            _ => None,
+        })
+        .collect();
+    let flag = |drift: &Drift| match drift {
+        Drift::Input { field, .. } => flags.iter().find(|(name, _)| name == field).map(|(_, flag)| *flag),
+        _ => None,
+    };
+    let overriding: Vec<&str> = drifts.iter().filter_map(flag).collect();
+    let hint = if missing.len() == drifts.len() {
+        // Those that are not named go.
+        let locked = lock.resolutions.iter().map(|one| one.arch.debian());
+        let all: Vec<&str> = locked.chain(missing).collect();
+        format!("lock for all that are built: `module-builder lock --arch {}`", all.join(","))
+    } else if overriding.len() == drifts.len() {
+        let flags = overriding.join(" and ");
+        format!(
+            "leave {flags} out, or write it into builder.toml and bring the lock up to date by `module-builder lock`"
+        )
+    } else {
+        "bring it up to date by `module-builder lock`, and read the difference before you commit it".to_owned()
+    };
+    drifts.iter().fold(error, |error, drift| error.because(drift)).hint(hint)
+}

@@ -1,0 +1,206 @@
+//! The inputs of a build that is repeated: as they were recorded, or said to be others.
+
+use std::path::{Path, PathBuf};
+
+use builder::apt;
+use clap::ValueEnum as _;
+use composer::scan;
+use host::Dir;
+use model::{Digest, Epoch};
+
+use super::{Target, Wanted};
+use crate::environment::Environment;
+use crate::error::{Error, Kind};
+use crate::recipes::build::fingerprint::Fingerprint;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::record::{self, RootInput};
+use crate::recipes::build::request::{Compression, Request, RootOrigin};
+use crate::recipes::packages::download;
+use crate::recipes::packages::request::Packages;
+use crate::recipes::results::compare::json;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+/// Everything that the request of the second build is made from.
+pub(super) struct Repeat<'a> {
+    /// What the first build left.
+    pub(super) target: &'a Target,
+    /// What the user asked for.
+    pub(super) wanted: &'a Wanted,
+    /// Where the second build goes.
+    pub(super) output: &'a Path,
+    /// Where the neighbours' manifests can lie meanwhile.
+    pub(super) scratch: &'a Dir,
+}
+
+impl Repeat<'_> {
+    /// The request of the recorded build.
+    pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<Request, Error> {
+        let inputs = &self.target.record.inputs;
+        let origin = self.origin(settings, environment)?;
+        let options = &inputs.options;
+        // The record was checked when it was read.
+        let compression = Compression::from_str(&options.compression, false).map_err(Error::bug)?;
+        Ok(Request {
+            module: self.target.module.clone(),
+            neighbours: self.neighbours()?,
+            output: self.output.to_owned(),
+            objects: None,
+            remembered: None,
+            emit_tar: options.emit_tar,
+            emit_oci: options.emit_oci,
+            compression,
+            tag: options.tag.clone(),
+            module_id: options.module_id.clone(),
+            strict: false,
+            allowed: options.allow.iter().cloned().collect(),
+            arch: inputs.arch,
+            epoch: Some(inputs.epoch),
+            origin,
+        })
+    }
+
+    fn origin(&self, settings: &Settings, environment: &Environment) -> Result<RootOrigin, Error> {
+        let inputs = &self.target.record.inputs;
+        let recorded = match (&inputs.rootfs, &self.wanted.rootfs) {
+            (RootInput::Given { .. }, Some(path)) => return Ok(RootOrigin::Given(path.clone())),
+            (RootInput::Given { .. }, None) => {
+                return Err(Error::input("the build took a root file system that the user named, not packages")
+                    .hint("name the same one by --rootfs PATH: paths of the host are not recorded"));
+            }
+            (RootInput::Packages(_), Some(_)) => {
+                return Err(Error::usage("the build took packages, so there is no --rootfs to name"));
+            }
+            (RootInput::Packages(recorded), None) => recorded,
+        };
+        let resolution = &recorded.resolution;
+        let mut packages = Packages::new(settings, resolution.arch, environment)?.offline(self.wanted.offline);
+        packages.settings.suite.clone_from(&resolution.suite);
+        packages.settings.components.clone_from(&recorded.components);
+        packages.settings.variant = resolution.variant;
+        packages.no_cache = true;
+        packages.recorded = Some(resolution.clone());
+        Ok(RootOrigin::Packages(Box::new(packages)))
+    }
+
+    /// The neighbours' manifests as files: they were recorded whole.
+    fn neighbours(&self) -> Result<Vec<PathBuf>, Error> {
+        let write = |(number, neighbour): (usize, &serde_json::Value)| {
+            let name = format!("neighbour-{number}.json");
+            self.scratch.write(&name, neighbour.to_string().as_bytes(), 0o600)?;
+            Ok(self.scratch.join(name))
+        };
+        self.target.record.inputs.neighbours.iter().enumerate().map(write).collect()
+    }
+}
+
+/// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
+/// is named.
+pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<Inputs, Error> {
+    let (inputs, others) = changes(recorded, request, ui)?;
+    let mut changed: Vec<String> = other_tool(recorded).into_iter().chain(others).collect();
+    changed.extend(other_root(recorded, request)?);
+    if !changed.is_empty() {
+        return Err(not_the_same(&changed));
+    }
+    fetch(request, ui)?;
+    Ok(inputs)
+}
+
+/// That the root file system which the user names is not the recorded one.
+pub(super) fn other_root(recorded: &record::Inputs, request: &Request) -> Result<Option<String>, Error> {
+    match &recorded.rootfs {
+        RootInput::Given { listing } => given(listing, recorded.epoch, request),
+        RootInput::Packages(_) => Ok(None),
+    }
+}
+
+/// That another version of this program made the build.
+pub(super) fn other_tool(recorded: &record::Inputs) -> Option<String> {
+    let differs = recorded.tool != record::tool();
+    differs.then(|| format!("the tool: it was {}, and this is {}", recorded.tool, record::tool()))
+}
+
+/// Reads the manifests and names what else is not as it was recorded, as far as it is known before the build.
+pub(super) fn changes(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<(Inputs, Vec<String>), Error> {
+    let mut changed = Vec::new();
+    let inputs = Inputs::read(request, ui)?;
+    let manifest = Digest::of(&inputs.manifest.canonical_json());
+    if recorded.manifest != manifest {
+        changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
+    }
+    let overlay = Fingerprint::new().with_overlay(&request.overlay()?, recorded.epoch, ui)?.overlay()?;
+    if overlay != recorded.overlay {
+        changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
+    }
+    if recorded.scrub != builder::scrub::version() {
+        changed.push(difference("the scrub rules", &recorded.scrub, &builder::scrub::version()));
+    }
+    let rules = record::rules(&inputs.rules);
+    // The rules follow from the manifests: they are named only when those are the same.
+    if recorded.rules != rules && changed.is_empty() {
+        changed.push(difference("the rules", &recorded.rules, &rules));
+    }
+    Ok((inputs, changed))
+}
+
+fn given(listing: &Digest, epoch: Epoch, request: &Request) -> Result<Option<String>, Error> {
+    let RootOrigin::Given(path) = &request.origin else { return Ok(None) };
+    let now = record::listing(&scan::rootfs(path, &scan::Options::default())?, epoch);
+    Ok((*listing != now).then(|| difference(&format!("the root file system {}", path.display()), listing, &now)))
+}
+
+/// The exact packages, from the cache or from where they were.
+fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
+    let Some((packages, resolution)) = request.packages().and_then(|it| Some((it, it.recorded.as_ref()?))) else {
+        return Ok(());
+    };
+    download::fetch(resolution, packages, ui).map(|_| ()).map_err(|error| {
+        let names: Vec<String> = match &error {
+            apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
+            _ => return error.into(),
+        };
+        let missing = Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
+            .because(&error)
+            .hint("a snapshot archive keeps packages; so does the cache of the machine that built them");
+        let told = Error::from(error);
+        // Other bytes than were recorded are not the same as none.
+        if told.kind == Kind::Refused { told } else { missing }
+    })
+}
+
+/// Checks the inputs that only the second build knows, and gives the programs that made the root
+/// file system if they are others: such a build may still come out the same, and mostly shall.
+pub(super) fn same(old: &record::Inputs, new: &record::Inputs) -> Result<Vec<String>, Error> {
+    if old == new {
+        return Ok(Vec::new());
+    }
+    let json = |inputs: &record::Inputs| {
+        serde_json::to_value(inputs).map_err(|error| Error::bug("cannot write a record's inputs").because(&error))
+    };
+    let text = |value: Option<serde_json::Value>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+    // The key follows from the others.
+    let changes = json::compare(&json(old)?, &json(new)?).into_iter().filter(|change| change.pointer != "/rootfs/key");
+    let (mut changed, mut programs) = (Vec::new(), Vec::new());
+    for change in changes {
+        let (before, after) = (text(change.before), text(change.after));
+        match change.pointer.strip_prefix("/rootfs/tools/") {
+            Some(name) => programs.push(format!("{name} was {before}, and is {after}")),
+            None => changed.push(format!("{}: it was {before}, and is {after}", change.pointer)),
+        }
+    }
+    if changed.is_empty() { Ok(programs) } else { Err(not_the_same(&changed)) }
+}
+
+fn difference(what: &str, before: &Digest, now: &Digest) -> String {
+    format!("{what}: it was {before}, and is {now}")
+}
+
+pub(super) fn not_the_same(changed: &[String]) -> Error {
+    let mut error = Error::input(match changed.len() {
+        1 => "an input is not what the build was made from, so nothing was compared".to_owned(),
+        count => format!("{count} inputs are not what the build was made from, so nothing was compared"),
+    });
+    error.causes = changed.to_vec();
+    error.hint("bring the inputs back, for example from version control, or build anew and compare with `diff`")
+}

@@ -1,0 +1,212 @@
+//! A dist directory: every file in it is recomputed from the others, or compared with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use host::{Dir, Links};
+use image::archive::IMAGE_LIMIT;
+use model::Epoch;
+
+use super::{
+    Archived, Blob, Form, MANIFEST_LIMIT, Module, Opened, REBUILD, TEXT_LIMIT, blob, check_archive, checks, layouts,
+    misplaced,
+};
+use crate::error::Error;
+use crate::recipes::build::record::{self, Record};
+
+/// `sha256:`, 64 digits, a line break; more is damage.
+const DIGEST_LIMIT: u64 = 128;
+
+/// The image indexes of a layout by tag.
+type Indexes = BTreeMap<String, oci::layout::Index>;
+
+/// A dist directory that is being read.
+struct Dist<'a> {
+    directory: &'a Dir,
+    /// Every file that was read, by its name.
+    seen: BTreeMap<String, Blob>,
+}
+
+/// Opens the dist directory.
+pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
+    check_whole(directory)?;
+    let mut dist = Dist { directory, seen: BTreeMap::new() };
+    let manifest = dist.read("manifest.json", MANIFEST_LIMIT)?;
+    let image = dist.read("module.cfs", IMAGE_LIMIT)?;
+    let path = |name: &str| directory.join(name);
+    let claimed = checks::digest_file(&dist.read("composefs.digest", DIGEST_LIMIT)?, &path("composefs.digest"))?;
+    let name = checks::manifest(&manifest, directory.path())?;
+    let (tree, composefs) = checks::image(&image, claimed, &path("module.cfs"))?;
+    drop(image);
+    checks::file_list(&dist.read("file-list.txt", TEXT_LIMIT)?, &tree, &path("file-list.txt"))?;
+    checks::package_list(&dist.read("package-list.txt", TEXT_LIMIT)?, &path("package-list.txt"))?;
+    let mut module = Module::of(Some((name, manifest)), composefs, tree);
+    dist.tar(&mut module)?;
+    let indexes = dist.layout(&mut module)?;
+    let epoch = same_time(&module.archives)?;
+    dist.record(&module, &indexes, epoch)?;
+    let Dist { seen, .. } = dist;
+    for (name, blob) in seen {
+        let own = if ["manifest.json", "module.cfs"].contains(&name.as_str()) {
+            &mut module.blobs
+        } else if !name.starts_with("oci/") && name != "composefs.digest" {
+            &mut module.files
+        } else {
+            continue;
+        };
+        own.insert(name, blob);
+    }
+    Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+}
+
+/// The record of a build is removed first and written last where files are replaced one by one.
+fn check_whole(dist: &Dir) -> Result<(), Error> {
+    let is_unfinished = host::staged::is_unfinished(dist);
+    if !is_unfinished && dist.kind(record::FILE)?.is_some() {
+        return Ok(());
+    }
+    let mut error = Error::refused(format!("{} is not whole", dist.path().display()));
+    error.causes.push(match is_unfinished {
+        true => "a build that was replacing its files did not come to its end".to_owned(),
+        false => format!("it has no {}, which a build writes last", record::FILE),
+    });
+    Err(error.hint("run the build again"))
+}
+
+impl Dist<'_> {
+    fn has(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.directory.kind(name)?.is_some())
+    }
+
+    /// A file that `build` always writes.
+    fn read(&mut self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
+        let bytes = self.directory.read(name, Links::Refuse, limit).map_err(|error| self.incomplete(error))?;
+        self.seen.insert(name.to_owned(), blob(&bytes));
+        Ok(bytes)
+    }
+
+    fn incomplete(&self, error: host::Error) -> Error {
+        if !error.is_not_found() {
+            return misplaced(error);
+        }
+        let hint = format!("{} is not whole any more: fetch or build it again", self.directory.path().display());
+        Error::refused(format!("there is no {}", error.path().display())).hint(hint)
+    }
+
+    fn tar(&mut self, module: &mut Module) -> Result<(), Error> {
+        if !self.has("module.tar")? {
+            return Ok(());
+        }
+        let file = self.directory.file("module.tar", Links::Refuse).map_err(misplaced)?;
+        let (archive, archived) = check_archive(file, &self.directory.join("module.tar"))?;
+        if archived.is_compressed {
+            return Err(
+                Error::refused("module.tar in a dist directory is not compressed, and this one is").hint(REBUILD)
+            );
+        }
+        same("module.tar", "module.cfs", &archive.image_digest, &module.composefs)?;
+        same_manifest("module.tar", &archive.manifest, module)?;
+        self.seen.insert("module.tar".to_owned(), archived.blob.clone());
+        module.archives.push(archived);
+        Ok(())
+    }
+
+    fn layout(&mut self, module: &mut Module) -> Result<Indexes, Error> {
+        if !self.has("oci")? {
+            return Ok(BTreeMap::new());
+        }
+        let directory = self.directory.directory("oci", Links::Refuse).map_err(misplaced)?;
+        for name in ["index.json", "oci-layout"] {
+            let bytes = directory.read(name, Links::Refuse, MANIFEST_LIMIT).map_err(|error| self.incomplete(error))?;
+            self.seen.insert(format!("oci/{name}"), blob(&bytes));
+        }
+        let (opened, is_canonical) = layouts::read(&directory)?;
+        if !is_canonical {
+            let what = directory.join("index.json");
+            return Err(Error::refused(format!("{} is not written as a build writes it", what.display())).hint(REBUILD));
+        }
+        let count = opened.modules.len();
+        let Ok([other]) = <[Module; 1]>::try_from(opened.modules) else {
+            return Err(
+                Error::refused(format!("oci/ holds {count} modules beside module.cfs, which is one")).hint(REBUILD)
+            );
+        };
+        same("oci/", "module.cfs", &other.composefs, &module.composefs)?;
+        same_manifest("oci/", other.manifest.as_deref().unwrap_or_default(), module)?;
+        let is_listed = |index: &oci::layout::Index| {
+            index.manifests.iter().map(|manifest| manifest.digest).eq(other.oci.iter().map(|manifest| manifest.digest))
+        };
+        if opened.indexes.len() != 1 || !opened.indexes.values().all(is_listed) {
+            return Err(Error::refused("oci/ has not the one index that a build writes").hint(REBUILD));
+        }
+        (module.arch, module.oci) = (other.arch, other.oci);
+        module.blobs.extend(other.blobs);
+        module.archives.extend(other.archives);
+        Ok(opened.indexes)
+    }
+
+    /// What the build recorded of its outputs. Nobody vouches for the record: it is one more file that
+    /// must fit the others.
+    fn record(&mut self, module: &Module, indexes: &Indexes, epoch: Option<Epoch>) -> Result<(), Error> {
+        if !self.has(record::FILE)? {
+            return Ok(());
+        }
+        let bytes = self.read(record::FILE, record::LIMIT)?;
+        let path = self.directory.join(record::FILE);
+        let record = Record::parse(&bytes, &path)?;
+        let wrong = |what: String| Err(Error::refused(format!("{} {what}", path.display())).hint(REBUILD));
+        let expected = record::OUTPUTS.iter().filter(|name| self.seen.contains_key(**name));
+        let expected: BTreeSet<&str> = expected.copied().collect();
+        let names: BTreeSet<&str> = record.outputs.keys().map(String::as_str).collect();
+        if let Some(name) = expected.symmetric_difference(&names).next() {
+            return wrong(match expected.contains(name) {
+                true => format!("does not record {name}, which is there"),
+                false => format!("records {name:?}, which is not there"),
+            });
+        }
+        for (name, output) in &record.outputs {
+            let found = self.seen.get(name);
+            if found.is_none_or(|blob| (blob.digest, blob.size) != (output.sha256, output.size)) {
+                return wrong(format!("records another {name} than the one that is there"));
+            }
+        }
+        let inputs = &record.inputs;
+        let options = &inputs.options;
+        if (options.emit_tar, options.emit_oci) != (self.has("module.tar")?, self.has("oci")?) {
+            return wrong("records a build with other outputs than the ones that are there".to_owned());
+        }
+        let is_of_another_tag = indexes.keys().any(|tag| *tag != options.tag);
+        let is_of_another = is_of_another_tag
+            || Some(&inputs.name) != module.name.as_ref()
+            || module.arch.is_some_and(|arch| arch != inputs.arch)
+            || epoch.is_some_and(|epoch| epoch != inputs.epoch)
+            || module.manifest.as_ref().is_some_and(|bytes| blob(bytes).digest != inputs.manifest);
+        if is_of_another {
+            return wrong("records the build of another module".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Display>(what: &str, other: &str, found: &T, wanted: &T) -> Result<(), Error> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{what} holds the image {found}, and {other} is {wanted}")).hint(REBUILD))
+}
+
+fn same_manifest(what: &str, found: &[u8], module: &Module) -> Result<(), Error> {
+    if module.manifest.as_deref() == Some(found) {
+        return Ok(());
+    }
+    Err(Error::refused(format!("{what} holds another manifest.json than the one beside it")).hint(REBUILD))
+}
+
+/// All archives of one build have its one time.
+fn same_time(archives: &[Archived]) -> Result<Option<Epoch>, Error> {
+    let mut times = archives.iter().map(|archive| archive.epoch);
+    let first = times.next();
+    match times.find(|other| Some(*other) != first) {
+        None => Ok(first),
+        Some(_) => Err(Error::refused("module.tar and the archive in oci/ have two times").hint(REBUILD)),
+    }
+}
