@@ -15,14 +15,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use host::Dir;
-use model::Digest;
+use model::resolution::Variant;
+use model::{Arch, Digest, Epoch};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, io_error};
 use crate::cache::Cache;
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
-pub(super) const FORMAT: &str = "2";
+pub(super) const FORMAT: u32 = 3;
 
 /// The name of an entry's record.
 const RECORD: &str = "record.json";
@@ -36,8 +37,43 @@ const SEAL: &str = "seal.json";
 /// The largest `record.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
 
-/// The named inputs of a root file system. The key is the sha256 of their canonical JSON.
-pub type Inputs = BTreeMap<String, String>;
+/// Everything that can reach the bytes of a root file system. The key is the sha256 of its JSON, the fields in this
+/// order: what is added here counts in every key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// The version of the entry's form.
+    pub format: u32,
+    /// The suite's code name.
+    pub suite: String,
+    /// Which packages are there without being asked for.
+    pub variant: Variant,
+    /// The architecture.
+    pub arch: Arch,
+    /// The one time of the build.
+    pub epoch: Epoch,
+    /// The versions of the host's programs, by name.
+    pub tools: BTreeMap<String, String>,
+    /// Version and sha256 of each package, by name and architecture.
+    pub packages: BTreeMap<String, String>,
+}
+
+impl Inputs {
+    /// The inputs by name, as people read them.
+    fn named(&self) -> BTreeMap<String, String> {
+        let Self { format, suite, variant, arch, epoch, tools, packages } = self;
+        let mut named = BTreeMap::from([
+            ("format".to_owned(), format.to_string()),
+            ("suite".to_owned(), suite.clone()),
+            ("variant".to_owned(), variant.to_string()),
+            ("arch".to_owned(), arch.to_string()),
+            ("epoch".to_owned(), epoch.to_string()),
+        ]);
+        named.extend(tools.iter().map(|(name, version)| (format!("tool {name}"), version.clone())));
+        named.extend(packages.iter().map(|(name, file)| (format!("package {name}"), file.clone())));
+        named
+    }
+}
 
 /// What is recorded with a root file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,10 +122,18 @@ impl Seal {
 }
 
 /// The key of some inputs.
-#[must_use]
-pub fn key(inputs: &Inputs) -> Digest {
-    // A map of strings has one JSON form, since the map is sorted, and always has one.
-    Digest::of(&serde_json::to_vec(inputs).unwrap_or_default())
+///
+/// # Errors
+/// When they have no JSON form.
+pub fn key(inputs: &Inputs) -> Result<Digest, Error> {
+    Ok(Digest::of(&json(inputs)?))
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec_pretty(value).map_err(|error| {
+        let source = io::Error::other(error);
+        Error::Io { action: "write down", path: PathBuf::from(RECORD), source }
+    })
 }
 
 /// Where an entry lies.
@@ -132,7 +176,7 @@ fn verify(entry: &Dir, wanted: &Digest) -> Result<Record, String> {
     let told = |error: host::Error| error.to_string();
     let bytes = entry.read_own(RECORD, RECORD_LIMIT).map_err(told)?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|_| "its record cannot be read".to_owned())?;
-    if key(&record.inputs) != *wanted {
+    if key(&record.inputs).map_err(|error| error.to_string())? != *wanted {
         return Err("its record is of other inputs".to_owned());
     }
     let archive = entry.own_file(ARCHIVE).map_err(told)?;
@@ -156,12 +200,12 @@ pub(super) fn seal(entry: &Path) -> Result<(), Error> {
     let archive = archive(entry);
     let seal = directory.own_file(ARCHIVE)?;
     let seal = Seal::of(&seal, &bytes).map_err(io_error("look at", &archive))?;
-    Ok(directory.replace(SEAL, &serde_json::to_vec(&seal).unwrap_or_default(), 0o600)?)
+    Ok(directory.replace(SEAL, &json(&seal)?, 0o600)?)
 }
 
 /// Writes the record into an entry that is being made.
 pub(super) fn write_record(entry: &Path, record: &Record) -> Result<(), Error> {
-    let bytes = serde_json::to_vec_pretty(record).unwrap_or_default();
+    let bytes = json(record)?;
     Ok(Dir::open(entry)?.replace(RECORD, &bytes, 0o644)?)
 }
 
@@ -191,6 +235,7 @@ pub struct Change {
 /// The inputs that differ, by name.
 #[must_use]
 pub fn changes(before: &Inputs, now: &Inputs) -> Vec<Change> {
+    let (before, now) = (before.named(), now.named());
     let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
     names.sort();
     names.dedup();
@@ -209,7 +254,19 @@ mod tests {
 
     use super::*;
 
-    /// The entry of one input in a cache.
+    fn inputs() -> Inputs {
+        Inputs {
+            format: FORMAT,
+            suite: "trixie".to_owned(),
+            variant: Variant::Minbase,
+            arch: "amd64".parse().unwrap(),
+            epoch: Epoch::from_seconds(1).unwrap(),
+            tools: BTreeMap::from([("tar".to_owned(), "1".to_owned()), ("apt".to_owned(), "1".to_owned())]),
+            packages: BTreeMap::new(),
+        }
+    }
+
+    /// The entry of one set of inputs in a cache.
     struct World {
         _folder: tempfile::TempDir,
         cache: Cache,
@@ -221,8 +278,8 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let cache = Cache::new(folder.path().join("cache"));
-            let inputs = Inputs::from([("epoch".to_owned(), "1".to_owned())]);
-            let key = key(&inputs);
+            let inputs = inputs();
+            let key = key(&inputs).unwrap();
             let place = place(&cache, &key);
             cache.directory(&place, 0o755).unwrap();
             let bytes = b"a tar";
@@ -310,7 +367,7 @@ mod tests {
         let world = World::new();
         let record = world.place.join(RECORD);
         let text = fs::read_to_string(&record).unwrap();
-        fs::write(&record, text.replace("\"1\"", "\"2\"")).unwrap();
+        fs::write(&record, text.replace("trixie", "forky")).unwrap();
         assert_eq!(world.damage().as_deref(), Some("its record is of other inputs"));
         fs::write(&record, b"{\"inputs\":{}").unwrap();
         assert_eq!(world.damage().as_deref(), Some("its record cannot be read"));
@@ -322,21 +379,19 @@ mod tests {
 
     #[test]
     fn changes_name_what_differs() {
-        let inputs = |pairs: &[(&str, &str)]| -> Inputs {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        let (before, now) =
-            (inputs(&[("a", "1"), ("b", "1"), ("c", "1")]), inputs(&[("a", "1"), ("b", "2"), ("d", "1")]));
+        let before = inputs();
+        let tools = BTreeMap::from([("tar".to_owned(), "2".to_owned()), ("dpkg".to_owned(), "1".to_owned())]);
+        let now = Inputs { tools, ..inputs() };
         let seen: Vec<_> = changes(&before, &now).into_iter().map(|c| (c.name, c.before, c.now)).collect();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
             seen,
             [
-                ("b".to_owned(), some("1"), some("2")),
-                ("c".to_owned(), some("1"), None),
-                ("d".to_owned(), None, some("1"))
+                ("tool apt".to_owned(), some("1"), None),
+                ("tool dpkg".to_owned(), None, some("1")),
+                ("tool tar".to_owned(), some("1"), some("2"))
             ]
         );
-        assert_ne!(key(&before), key(&now));
+        assert_ne!(key(&before).unwrap(), key(&now).unwrap());
     }
 }

@@ -25,6 +25,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use model::observe::{Event, Observer, Unit};
+use model::resolution::Resolved;
 use model::{Digest, Epoch};
 use serde::Serialize;
 
@@ -86,24 +87,19 @@ fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) 
 
 /// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.
 fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Inputs {
-    let mut inputs = Inputs::from([
-        ("format".to_owned(), entry::FORMAT.to_owned()),
-        ("suite".to_owned(), plan::codename(resolution).to_owned()),
-        ("variant".to_owned(), resolution.variant.to_string()),
-        ("arch".to_owned(), resolution.arch.to_string()),
-        ("epoch".to_owned(), epoch.to_string()),
-    ]);
-    for tool in tools {
-        inputs.insert(format!("tool {}", tool.name), tool.version.clone());
-    }
-    for resolved in &resolution.packages {
+    let package = |resolved: &Resolved| {
         let package = &resolved.package;
-        inputs.insert(
-            format!("package {}:{}", package.name, package.arch),
-            format!("{} {}", package.version, resolved.sha256),
-        );
+        (format!("{}:{}", package.name, package.arch), format!("{} {}", package.version, resolved.sha256))
+    };
+    Inputs {
+        format: entry::FORMAT,
+        suite: plan::codename(resolution).to_owned(),
+        variant: resolution.variant,
+        arch: resolution.arch,
+        epoch,
+        tools: tools.iter().map(|tool| (tool.name.to_owned(), tool.version.clone())).collect(),
+        packages: resolution.packages.iter().map(package).collect(),
     }
-    inputs
 }
 
 /// Says whether [`build`] would take the root file system from the cache, and else what changed.
@@ -112,7 +108,7 @@ fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Input
 /// When the cache cannot be read.
 pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Result<Explanation, Error> {
     let inputs = inputs(resolution, options.epoch, &tools::versions()?);
-    let key = key(&inputs);
+    let key = key(&inputs)?;
     let shelf = cache.rootfs()?;
     let cached = matches!(entry::open(cache, &key), entry::Found::Whole(_));
     if cached {
@@ -142,7 +138,7 @@ pub fn find(
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Option<Rootfs>, Error> {
-    let key = key(&inputs(resolution, options.epoch, &tools::versions()?));
+    let key = key(&inputs(resolution, options.epoch, &tools::versions()?))?;
     let _in_use = cache.in_use(observer)?;
     match entry::open(cache, &key) {
         entry::Found::Whole(record) if !options.fresh => {
@@ -178,7 +174,7 @@ pub fn build(
 ) -> Result<Rootfs, Error> {
     let tools = tools::versions()?;
     let inputs = inputs(resolution, options.epoch, &tools);
-    let key = key(&inputs);
+    let key = key(&inputs)?;
     let _in_use = cache.in_use(observer)?;
     let _lock = cache.lock(&format!("rootfs-{}", key.hex()), observer)?;
     cache.rootfs()?;

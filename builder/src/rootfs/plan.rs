@@ -129,7 +129,7 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
 
 /// The suite as mmdebstrap and the local repository call it: the release's code name where it has
 /// one that is a plain word (mmdebstrap puts it into a pattern for apt).
-pub(super) fn codename(resolution: &Resolution) -> &str {
+pub fn codename(resolution: &Resolution) -> &str {
     let plain = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -3,10 +3,10 @@
 pub(crate) mod carve;
 pub(crate) mod contents;
 pub(crate) mod dry_run;
-pub(crate) mod fingerprint;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod outputs;
+pub(crate) mod overlay;
 pub(crate) mod ownership;
 pub(crate) mod places;
 pub(crate) mod ram_disks;
@@ -31,14 +31,14 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::recipes::build::carve::Carved;
-use crate::recipes::build::fingerprint::Fingerprint;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
 use crate::recipes::build::outputs::{Destination, Outputs, Shipment};
+use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::Request;
 
-use crate::recipes::build::root::{Root, RootSummary, TOOL};
+use crate::recipes::build::root::{Root, RootSummary};
 use crate::recipes::build::scrub::Scrubbed;
 
 use crate::ui::Ui;
@@ -120,21 +120,17 @@ pub(crate) fn produce_from(
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let packages = ownership.packages();
-    let fingerprint = Fingerprint::new()
-        .with_manifest(&inputs.manifest)
-        .with_neighbours(&inputs.manifest, &inputs.rules)
-        .with_overlay(&overlay, epoch, ui)?
-        .with("arch", request.arch)
-        .with("epoch", epoch)
-        .with("scrub", builder::scrub::version())
-        .with("compression", format!("{:?}", request.compression))
-        .with("allowed-lints", request.allowed_lints());
-    let fingerprint = root.identity().iter().fold(fingerprint, |print, key| print.with("rootfs", key));
-    let overlay = fingerprint.overlay()?;
-    let rootfs = root_input(request, &root, &stages);
-    let recorded = (record::Inputs::new(request, &inputs, overlay, (epoch, rootfs))?, stages);
-    let shipment =
-        Shipment { manifest: &inputs.manifest, tree: selected.tree, packages: &packages, epoch, fingerprint, recorded };
+    let overlay = OverlayRead::of(&overlay, epoch, ui)?;
+    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
+    let recorded = record::Inputs::new(request, &inputs, known)?;
+    let shipment = Shipment {
+        manifest: &inputs.manifest,
+        tree: selected.tree,
+        packages: &packages,
+        overlay: overlay.contents,
+        inputs: recorded,
+        stages,
+    };
     let outputs = match unchanged::find(&shipment, request, ui) {
         Some(outputs) => {
             ui.note("nothing changed: the results are what this build would write");
@@ -153,10 +149,9 @@ fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
     let (Some(made), Some(key)) = (&root.made, root.key) else {
         return RootInput::Given { listing: stages.rootfs };
     };
-    let tool = |(name, value): (&String, &String)| Some((name.strip_prefix(TOOL)?.to_owned(), value.clone()));
     RootInput::Packages(Box::new(record::Packages {
         key,
-        tools: made.record.inputs.iter().filter_map(tool).collect(),
+        tools: made.record.inputs.tools.clone(),
         components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
         resolution: made.resolution.clone(),
     }))

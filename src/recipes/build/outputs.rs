@@ -18,7 +18,7 @@ use oci::layout::{self, Artifact, Blob, Content, Written};
 use oci::media;
 
 use crate::error::Error;
-use crate::recipes::build::fingerprint::Fingerprint;
+use crate::recipes::build::contents::Contents;
 use crate::recipes::build::inputs;
 use crate::recipes::build::places;
 use crate::recipes::build::record::{self, Record};
@@ -36,12 +36,12 @@ pub(crate) struct Shipment<'a> {
     pub(crate) tree: Tree<Source>,
     /// The packages of the root file system.
     pub(crate) packages: &'a [Package],
-    /// The one time of the build.
-    pub(crate) epoch: Epoch,
-    /// The digest over every input.
-    pub(crate) fingerprint: Fingerprint,
-    /// Every input by itself, and what became of it on the way here.
-    pub(crate) recorded: (record::Inputs, record::Stages),
+    /// What the overlay's files held when they were read for its digest.
+    pub(crate) overlay: Contents,
+    /// Every input.
+    pub(crate) inputs: record::Inputs,
+    /// What became of them on the way here.
+    pub(crate) stages: record::Stages,
 }
 
 /// What was written.
@@ -109,12 +109,12 @@ pub(crate) fn write(
     };
 
     let content_size = reachable_size(&shipment.tree);
-    let again = shipment.fingerprint.contents().again(&shipment.tree);
+    let again = shipment.overlay.again(&shipment.tree);
     let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), ui)?;
-    shipment.fingerprint.contents().check(&again, &sealed)?;
+    shipment.overlay.check(&again, &sealed)?;
     let image = composefs::write(&sealed)?;
     let composefs = verity::digest(&image);
-    let fingerprint = shipment.fingerprint.digest_with(&composefs);
+    let fingerprint = shipment.inputs.fingerprint(&composefs);
 
     let manifest = shipment.manifest.canonical_json();
     let files = lists::files(&sealed);
@@ -125,17 +125,17 @@ pub(crate) fn write(
     staging.write("package-list.txt", lists::packages(shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
-    let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
+    let plan = Plan::new(&parts, &sealed, objects, shipment.inputs.epoch);
     ui.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
     let archives = while_syncing(store.as_ref(), || write_archives(&plan, &staging, request))?;
     spool.check_sources()?;
     let oci = request.emit_oci.then(|| {
         ui.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
-        let annotations = annotations(shipment.manifest, request, &composefs, shipment.epoch, fingerprint);
+        let annotations = annotations(shipment.manifest, request, &composefs, shipment.inputs.epoch, fingerprint);
         write_layout(&staging, &archives, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
-    let record = write_record(&staging, &archives, shipment.recorded)?;
+    let record = write_record(&staging, &archives, shipment.inputs, shipment.stages)?;
     staging.commit(record::FILE, ui)?;
     if let Some(remembered) = &request.remembered {
         remembered.know(&request.output, &record, ui);
@@ -168,7 +168,8 @@ fn while_syncing<T>(store: Option<&Store>, work: impl FnOnce() -> Result<T, Erro
 fn write_record(
     staging: &Staging<'_>,
     archives: &archive::Written,
-    (inputs, stages): (record::Inputs, record::Stages),
+    inputs: record::Inputs,
+    stages: record::Stages,
 ) -> Result<Digest, Error> {
     let mut outputs = BTreeMap::new();
     for name in record::OUTPUTS {

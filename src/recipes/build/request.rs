@@ -26,6 +26,28 @@ pub(crate) enum Compression {
     None,
 }
 
+impl Compression {
+    /// The word that is recorded, whatever the flag's value or the variant are called.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::None => "none",
+        }
+    }
+
+    /// What is recorded as `word`.
+    ///
+    /// # Errors
+    /// When no compression is.
+    pub(crate) fn from_word(word: &str) -> Result<Self, String> {
+        let all = [Self::Zstd, Self::None];
+        let found = all.into_iter().find(|compression| compression.word() == word);
+        found.ok_or_else(|| {
+            format!("{:?} is no compression: zstd and none are", word.chars().take(80).collect::<String>())
+        })
+    }
+}
+
 /// What a build was asked to do.
 #[derive(Debug)]
 pub(crate) struct Request {

@@ -26,9 +26,6 @@ use crate::recipes::packages::request::Packages;
 use crate::settings;
 use crate::ui::Ui;
 
-/// How the names of those inputs begin that are versions of the host's programs.
-pub(crate) const TOOL: &str = "tool ";
-
 /// A root file system to compose from.
 #[derive(Debug)]
 pub(crate) struct Root {
@@ -86,14 +83,6 @@ impl Root {
                 Ok(ownership)
             }
         }
-    }
-
-    /// The digest over what was asked for: its key without the versions of the host's programs, on
-    /// which a module does not depend (decision 9). `None` for one that the user gave.
-    pub(crate) fn identity(&self) -> Option<Digest> {
-        let inputs = &self.made.as_ref()?.record.inputs;
-        let asked = inputs.iter().filter(|(name, _)| !name.starts_with(TOOL));
-        Some(rootfs::key(&asked.map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 
     /// The sha256 of its tar, where it was made from packages.

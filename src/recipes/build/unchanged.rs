@@ -22,7 +22,7 @@ use crate::ui::Ui;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
 pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Option<Outputs> {
-    let (inputs, stages) = &shipment.recorded;
+    let Shipment { inputs, stages, .. } = shipment;
     // The files of a given root file system count by size and time in the record, which is not enough.
     let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
     if is_wary || request.objects.is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
@@ -44,7 +44,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Optio
     Some(Outputs {
         composefs,
         image_size: record.outputs.get("module.cfs")?.size,
-        fingerprint: shipment.fingerprint.clone().digest_with(&composefs),
+        fingerprint: inputs.fingerprint(&composefs),
         files: text("file-list.txt")?.lines().count(),
         content_size: outputs::reachable_size(&shipment.tree),
         spared: shipment.tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count(),

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use builder::apt;
-use clap::ValueEnum as _;
 use composer::scan;
 use host::Dir;
 use model::{Digest, Epoch};
@@ -11,8 +10,8 @@ use model::{Digest, Epoch};
 use super::{Target, Wanted};
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
-use crate::recipes::build::fingerprint::Fingerprint;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
 use crate::recipes::build::request::{Compression, Request, RootOrigin};
 use crate::recipes::packages::download;
@@ -40,7 +39,7 @@ impl Repeat<'_> {
         let origin = self.origin(settings, environment)?;
         let options = &inputs.options;
         // The record was checked when it was read.
-        let compression = Compression::from_str(&options.compression, false).map_err(Error::bug)?;
+        let compression = Compression::from_word(&options.compression).map_err(Error::bug)?;
         Ok(Request {
             module: self.target.module.clone(),
             neighbours: self.neighbours()?,
@@ -129,7 +128,7 @@ pub(super) fn changes(recorded: &record::Inputs, request: &Request, ui: &Ui) -> 
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = Fingerprint::new().with_overlay(&request.overlay()?, recorded.epoch, ui)?.overlay()?;
+    let overlay = OverlayRead::of(&request.overlay()?, recorded.epoch, ui)?.digest;
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }

@@ -4,7 +4,6 @@
 //! to annotations, to messages. Digests, times and the packages' resolution are checked types; the rest is
 //! looked at here, before anybody uses it.
 
-use clap::ValueEnum as _;
 use model::archive::is_component;
 use model::manifest::is_module_name;
 use model::package::is_package_name;
@@ -71,7 +70,7 @@ impl Packages {
 impl Options {
     fn check(&self) -> Result<(), String> {
         request::tag(&self.tag)?;
-        Compression::from_str(&self.compression, false).map_err(|error| model::words::shortened(&error))?;
+        Compression::from_word(&self.compression)?;
         let is_lint = |code: &String| lints::CODES.contains(&code.as_str());
         if let Some(code) = self.allow.iter().find(|code| !is_lint(code)) {
             return Err(format!("there is no lint `{}` to allow", quoted(code).trim_matches('"')));

@@ -4,6 +4,7 @@
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
 mod check;
+mod fingerprint;
 mod neighbours;
 mod rootfs;
 
@@ -11,7 +12,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use builder::apt::Resolution;
-use clap::ValueEnum;
 use composer::scan::Source;
 use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::path::escape;
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::recipes::build::inputs;
-use crate::recipes::build::request::{Compression, Request};
+use crate::recipes::build::request::Request;
 use crate::recipes::results::opened;
 pub(crate) use crate::recipes::results::whose::{OUTPUTS, RECORD as FILE, RECORD_LIMIT as LIMIT};
 
@@ -229,17 +229,23 @@ pub(crate) fn tool() -> String {
     format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
+/// What is known of a build before its outputs, and no manifest says.
+pub(crate) struct Known {
+    /// The digest over the overlay.
+    pub(crate) overlay: Digest,
+    /// The one time of the build.
+    pub(crate) epoch: Epoch,
+    /// The root file system.
+    pub(crate) rootfs: RootInput,
+}
+
 impl Inputs {
     /// What is known before the root file system is read.
     ///
     /// # Errors
     /// When a neighbour's canonical form is no JSON.
-    pub(crate) fn new(
-        request: &Request,
-        inputs: &inputs::Inputs,
-        overlay: Digest,
-        more: (Epoch, RootInput),
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(request: &Request, inputs: &inputs::Inputs, known: Known) -> Result<Self, Error> {
+        let Known { overlay, epoch, rootfs } = known;
         let value = |(manifest, file): &(model::Manifest, model::FileName)| {
             serde_json::from_slice(&manifest.canonical_json())
                 .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
@@ -248,13 +254,13 @@ impl Inputs {
             tool: tool(),
             name: inputs.manifest.name.clone(),
             arch: request.arch,
-            epoch: more.0,
+            epoch,
             manifest: Digest::of(&inputs.manifest.canonical_json()),
             overlay,
             rules: rules(&inputs.rules),
             scrub: builder::scrub::version(),
             neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,
-            rootfs: more.1,
+            rootfs,
             options: Options::of(request),
         })
     }
@@ -265,17 +271,12 @@ impl Options {
         Self {
             emit_tar: request.emit_tar,
             emit_oci: request.emit_oci,
-            compression: word(request.compression),
+            compression: request.compression.word().to_owned(),
             tag: request.tag.clone(),
             module_id: request.module_id.clone(),
             allow: request.allowed.iter().cloned().collect(),
         }
     }
-}
-
-/// The value of the flag.
-fn word(compression: Compression) -> String {
-    compression.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// The digest over every pattern in order, with its list and module, not where it was written.
