@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use composer::overlay::Overlay;
 use host::Dir;
-use model::words::{LINE_LIMIT, is_showable};
+use model::words::{LINE_LIMIT, is_showable, shortened};
 use model::{Arch, Epoch};
 
 use crate::error::Error;
@@ -42,9 +42,7 @@ impl Compression {
     pub(crate) fn from_word(word: &str) -> Result<Self, String> {
         let all = [Self::Zstd, Self::None];
         let found = all.into_iter().find(|compression| compression.word() == word);
-        found.ok_or_else(|| {
-            format!("{:?} is no compression: zstd and none are", word.chars().take(80).collect::<String>())
-        })
+        found.ok_or_else(|| shortened(&format!("invalid variant: {word}")))
     }
 }
 

@@ -124,7 +124,7 @@ mod tests {
         }
         for (pointer, value) in [
             ("/name", json!("other")),
-            ("/rootfs/listing", other.clone()),
+            ("/rootfs/listing", other),
             ("/options/emit_tar", json!(false)),
             ("/options/emit_oci", json!(false)),
             ("/options/tag", json!("v2")),
