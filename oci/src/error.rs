@@ -28,6 +28,14 @@ pub enum Error {
         /// What was given, with the architecture's suffix where that made it too long.
         tag: String,
     },
+    /// A text does not name content in a registry.
+    #[error("{text:?} is not a reference such as registry.example.com/os/nginx:v1: {reason}")]
+    Reference {
+        /// What was given, cut to 300 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Nothing was given to write.
     #[error("an image layout needs at least one artifact")]
     NoArtifact,

@@ -7,5 +7,7 @@ pub mod error;
 mod json;
 pub mod layout;
 pub mod media;
+pub mod reference;
 
 pub use error::Error;
+pub use reference::{Reference, Tag};
