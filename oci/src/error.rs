@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use model::{Arch, Digest};
 
+use crate::place::Place;
+
 /// What can go wrong with OCI artifacts. Variants carry fields; the binary maps them to hints.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,12 +54,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file is not the JSON that it should be.
-    #[error("{} is not a valid {what}", path.display())]
+    #[error("{place} is not a valid {what}")]
     Json {
         /// What it should be, such as `image index`.
         what: &'static str,
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// Where and why.
         source: serde_json::Error,
     },
@@ -78,10 +80,10 @@ pub enum Error {
         source: oci_spec::OciSpecError,
     },
     /// The version of the layout or of a document is not known.
-    #[error("{} has {field} {found}; only {known} is known", path.display())]
+    #[error("{place} has {field} {found}; only {known} is known")]
     UnknownVersion {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// The field that holds the version.
         field: &'static str,
         /// What it says.
@@ -90,20 +92,20 @@ pub enum Error {
         known: &'static str,
     },
     /// A media type stands where only certain others may.
-    #[error("{} names the media type {found:?} where {expected:?} is expected", path.display())]
+    #[error("{place} names the media type {found:?} where {expected:?} is expected")]
     MediaType {
         /// The file that names it.
-        path: PathBuf,
+        place: Place,
         /// What it names.
         found: String,
         /// What may stand there.
         expected: &'static str,
     },
     /// A digest is not written `sha256:` and 64 lowercase hexadecimal digits.
-    #[error("{} names {found:?}, which is not a sha256 digest", path.display())]
+    #[error("{place} names {found:?}, which is not a sha256 digest")]
     DigestText {
         /// The file that names it.
-        path: PathBuf,
+        place: Place,
         /// What it names.
         found: String,
     },
@@ -123,10 +125,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// The documents of a module contradict each other, or what they promise.
-    #[error("{} {broken}", path.display())]
+    #[error("{place} {broken}")]
     Broken {
         /// The document.
-        path: PathBuf,
+        place: Place,
         /// How.
         broken: crate::layout::Broken,
     },
@@ -141,48 +143,82 @@ pub enum Error {
         found: u64,
     },
     /// A document is larger than any that is read.
-    #[error("{} has {size} bytes; at most {limit} are read", path.display())]
+    #[error("{place} has {size} bytes; at most {limit} are read")]
     TooLarge {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
     },
     /// The indexes and manifests of a layout are larger than any that are read.
-    #[error("the indexes and manifests that {} lists have more than {limit} bytes", path.display())]
+    #[error("the indexes and manifests that {place} lists have more than {limit} bytes")]
     TooManyDocuments {
         /// The layout.
-        path: PathBuf,
+        place: Place,
         /// The limit in bytes.
         limit: u64,
     },
     /// A blob has another size than its descriptor says.
-    #[error("{} has {found} bytes, its descriptor says {expected}", path.display())]
+    #[error("{place} has {found} bytes, its descriptor says {expected}")]
     SizeMismatch {
         /// The blob.
-        path: PathBuf,
+        place: Place,
         /// What the descriptor says.
         expected: u64,
         /// What it is.
         found: u64,
     },
+    /// More bytes follow than a descriptor says.
+    #[error("{place} has more than the {expected} bytes that its descriptor says")]
+    TooLong {
+        /// The content.
+        place: Place,
+        /// What the descriptor says.
+        expected: u64,
+    },
+    /// A document has parts of another kind, or lacks its own.
+    #[error("{place} does not hold what an {what} holds, and nothing else")]
+    Ambiguous {
+        /// The document.
+        place: Place,
+        /// What it should be, such as `image index`.
+        what: &'static str,
+    },
+    /// A graph of content is larger than allowed.
+    #[error("what is to be copied from {place} has more than {limit} {what}")]
+    Graph {
+        /// The store.
+        place: Place,
+        /// What there is too much of, such as `bytes`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// Content cannot be read from its store or written to another.
+    #[error("cannot transfer {place}")]
+    Transfer {
+        /// The content.
+        place: Place,
+        /// The reason.
+        source: io::Error,
+    },
     /// A blob's content is not what its name says.
-    #[error("{} holds {found}, not {expected}", path.display())]
+    #[error("{place} holds {found}, not {expected}")]
     DigestMismatch {
         /// The blob.
-        path: PathBuf,
+        place: Place,
         /// What its descriptor says.
         expected: Digest,
         /// What its content gives.
         found: Digest,
     },
     /// A tag stands at two entries of `index.json`.
-    #[error("{} names the tag {tag:?} twice", path.display())]
+    #[error("{place} names the tag {tag:?} twice")]
     DuplicateTag {
         /// `index.json`.
-        path: PathBuf,
+        place: Place,
         /// The tag.
         tag: String,
     },
@@ -193,5 +229,13 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// What a reader or writer of content said: our own error where it was one.
+    pub(crate) fn read(error: io::Error, place: &Place) -> Self {
+        match error.downcast() {
+            Ok(error) => error,
+            Err(source) => Self::Transfer { place: place.clone(), source },
+        }
     }
 }

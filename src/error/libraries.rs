@@ -119,6 +119,7 @@ impl From<oci::Error> for Error {
                 Self::io(action, path, source).hint(DAMAGED_LAYOUT)
             }
             oci::Error::Io { action, path, source } => Self::io(action, path, source),
+            oci::Error::Transfer { .. } => Self::outside(error.to_string()).because(&error),
             oci::Error::Tag { .. } | oci::Error::Reference { .. } => Self::usage(error.to_string()),
             oci::Error::NoArtifact
             | oci::Error::DuplicateArch { .. }

@@ -250,7 +250,7 @@ fn describe(media_type: MediaType, digest: Digest, size: u64) -> DescriptorBuild
 
 fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
     let text = descriptor.digest().to_string();
-    text.parse().map_err(|_| Error::DigestText { path: PathBuf::from("index.json"), found: text })
+    text.parse().map_err(|_| Error::DigestText { place: PathBuf::from("index.json").into(), found: text })
 }
 
 fn platform(arch: Arch) -> Result<Platform, Error> {
