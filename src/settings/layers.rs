@@ -9,7 +9,7 @@ use super::keys::{self, Key, Raw};
 use super::origin::Origin;
 use super::{file, join};
 use crate::environment::Environment;
-use crate::error::{self, Error, Findings};
+use crate::error::{Error, Findings};
 
 /// The name of the module's own settings file.
 pub(super) const BUILDER_TOML: &str = "builder.toml";
@@ -65,7 +65,7 @@ impl Layers {
             Err(failed) => {
                 let failure = || match &failed {
                     // Not the file's fault.
-                    host::Error::Io { source, .. } if error::limit(source).is_some() => Error::from(&failed),
+                    host::Error::Io { source, .. } if host::explain::limit(source).is_some() => Error::from(&failed),
                     host::Error::Io { source, .. } => Error::io("read", path, source).hint(CURE),
                     host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&failed).hint(CURE),
                     host::Error::Place { .. } => Error::from(&failed),

@@ -263,7 +263,7 @@ impl State {
 /// The directory of the state; one that others may have written to is made again.
 fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<PathBuf, Error> {
     match cache.apt_state(key) {
-        Err(cache::Error::NotOurs(error)) if cache.discard_apt_state(key)? => {
+        Err(cache::Error::Host(error @ host::Error::Place { .. })) if cache.discard_apt_state(key)? => {
             let message = format!("package lists in the cache are not used: {error}");
             let cure = "nothing needs to be done: they are fetched again";
             observer.event(Event::Warning { message, cure: cure.to_owned() });
@@ -280,7 +280,7 @@ fn host_of(uri: &str) -> &str {
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
-    Error::Io { action, path: path.to_owned(), source }
+    Error::State(host::Error::io(action, path)(source))
 }
 
 fn unusable(value: &str) -> Error {

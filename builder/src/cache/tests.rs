@@ -163,12 +163,12 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     for wrong in [0o777, 0o775, 0o1777] {
         set(cache.root(), wrong);
         for outcome in [cache.debs().map(drop), cache.in_use(&Silent).map(drop), cache.temporary().map(drop)] {
-            assert!(matches!(outcome, Err(Error::NotOurs(_))), "{outcome:?}");
+            assert!(matches!(outcome, Err(Error::Host(host::Error::Place { .. }))), "{outcome:?}");
         }
         set(cache.root(), 0o755);
     }
     set(&cache.root().join("debs"), 0o777);
-    assert!(matches!(cache.debs(), Err(Error::NotOurs(_))));
+    assert!(matches!(cache.debs(), Err(Error::Host(host::Error::Place { .. }))));
     set(&cache.root().join("debs"), 0o755);
     // A link in a cache leads gc to nobody's files.
     let home = cache.root().parent().unwrap().join("home");
@@ -176,7 +176,7 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     fs::write(home.join("thesis"), "years of work").unwrap();
     symlink(&home, cache.root().join("tmp")).unwrap();
     let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
-    assert!(matches!(cache.gc(options), Err(Error::NotOurs(_))));
+    assert!(matches!(cache.gc(options), Err(Error::Host(host::Error::Place { .. }))));
     assert!(home.join("thesis").is_file());
 }
 

@@ -59,9 +59,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// How to mend it; empty where nothing general can be said.
+    /// What to do about it; empty where nothing general can be said.
     #[must_use]
-    pub fn cure(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::MaintainerScript { .. } => {
                 "read the log above; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
@@ -279,7 +279,7 @@ mod tests {
             failure(&["E: arm64 can neither be executed natively nor via qemu user emulation with binfmt_misc"]);
         assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
         let rights = failure(&["unshare: unshare failed: Operation not permitted"]);
-        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.cure().is_empty());
+        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.hint().is_empty());
         let lock = failure(&["E: Unable to locate package demo", "E: mmdebstrap failed to run"]);
         assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
         assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });

@@ -7,6 +7,7 @@
 pub mod deb;
 mod entry;
 mod error;
+mod explain;
 mod hashing;
 mod installed;
 pub mod listing;
@@ -80,8 +81,9 @@ pub struct Explanation {
     pub compared: bool,
 }
 
-fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let failed = host::Error::io(action, path);
+    move |source| Error::File(failed(source))
 }
 
 /// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.

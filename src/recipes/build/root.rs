@@ -245,7 +245,7 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
             field: "package_spec".to_owned(),
             text: missing.request.to_string(),
             message: missing.fault(),
-            cure: missing.cure(),
+            cure: missing.hint(),
         }
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
