@@ -142,7 +142,7 @@ fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment)
     let global = Global { format: wanted_format(arguments), progress: None, color: None, quiet: false };
     let ui = printer(&global, None, None, environment);
     if error.use_stderr() && ui.is_json() {
-        ui.error(&wrong_usage(error));
+        ui.error(&Error::of_command_line(error));
         return Kind::Usage.code();
     }
     match ui.clap(error, arguments) {
@@ -150,22 +150,6 @@ fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment)
         Ok(()) => 0,
         Err(error) => error.kind.code(),
     }
-}
-
-/// What clap has to say, in our own form: its first paragraph is what is wrong, a tip is the cure.
-fn wrong_usage(error: &clap::Error) -> Error {
-    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Missing;
-    const HELP: &str = "see `--help`";
-    if error.kind() == Missing {
-        return Error::usage("a command or an argument is missing").hint(HELP);
-    }
-    let text = error.render().to_string();
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut paragraphs = text.split("\n\n");
-    let message = one_line(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
-    let tips: Vec<String> =
-        paragraphs.filter_map(|text| text.trim_start().strip_prefix("tip: ")).map(one_line).collect();
-    Error::usage(message).hint(if tips.is_empty() { HELP.to_owned() } else { tips.join("; ") })
 }
 
 fn printer(global: &Global, progress: Option<Progress>, color: Option<Color>, environment: &Environment) -> Ui {

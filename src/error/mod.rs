@@ -1,5 +1,7 @@
 //! The one error of the binary: what went wrong, why, what to do about it, and the exit code.
 
+mod usage;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
