@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::request::{self, Compression, Request, RootOrigin};
 use crate::recipes::build::{self, dry_run, lints};
 use crate::recipes::packages::request::Packages;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// One output that a build can be asked to leave out.
@@ -174,8 +174,18 @@ impl BuildArgs {
     }
 }
 
+impl Verb for BuildArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::At(self.directory.clone()), self.settings.clone())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Builds the module.
-pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
+fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let dry_run = args.dry_run;
     let request = args.into_request(context)?;
     match request.packages().filter(|_| dry_run) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 use clap::Args;
 
@@ -41,9 +41,19 @@ Examples:
   module-builder env -C nginx
   module-builder env --format json";
 
+impl Verb for EnvArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::At(self.directory.clone()), self.settings.clone())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Prints the settings.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
+fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
     let entries = context.settings.entries();
     let widest = |of: fn(&settings::Entry) -> usize| entries.iter().map(of).max().unwrap_or(0);
     let (name, value) = (widest(|entry| entry.name.len()), widest(|entry| entry.text().chars().count()));
