@@ -32,7 +32,7 @@ pub(crate) struct BuildArgs {
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
 
-    /// Where the results go; a relative path starts from the module's repository
+    /// Where the results go; a relative path starts from the module's repository, unlike that of --objects
     #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
     pub(crate) output: PathBuf,
     /// Which results to write
@@ -45,7 +45,8 @@ pub(crate) struct BuildArgs {
         help_heading = "Results"
     )]
     pub(crate) emit: Vec<Emit>,
-    /// Write the object store as files into DIR too, for a local mount
+    /// Write the object store as files into DIR too, for a local mount; a relative path starts from the
+    /// current directory
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(crate) objects: Option<PathBuf>,
     /// How the OCI layer is compressed

@@ -174,7 +174,7 @@ impl File<'_> {
 
     fn word(&self, key: &Key, text: &str, span: Range<usize>) -> Result<String, Box<Diagnostic>> {
         key.check(text).map(|()| text.to_owned()).map_err(|cure| {
-            let message = format!("`{}` cannot be `{}`", redact(text), key.name);
+            let message = format!("`{}` cannot be `{}`", key.name, redact(text));
             Box::new(self.wrong("bad-value", key.name, span, message, cure))
         })
     }
