@@ -18,6 +18,7 @@ pub mod path;
 pub mod pattern;
 pub mod resolution;
 pub mod rules;
+pub mod secret;
 pub mod version;
 pub mod words;
 
@@ -31,3 +32,4 @@ pub use manifest::Manifest;
 pub use path::ImagePath;
 pub use pattern::Pattern;
 pub use resolution::Resolution;
+pub use secret::Secret;
