@@ -1,16 +1,16 @@
 //! The command line: one verb, one file under `commands`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    Context, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man, rebuild, schema, validate,
+    Context, Module, Verb as _, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man,
+    rebuild, schema, validate,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
-use crate::settings::{self, Global, Settings};
+use crate::settings::{Flags, Global, Layers, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
 
 /// Builds file-system modules for immutable Linux nodes, and says what is in them
@@ -44,15 +44,39 @@ Exit codes:
 
 The result stands alone on standard output; everything else goes to standard error.";
 
-#[derive(Debug, Subcommand)]
-enum Command {
+/// Makes the verbs of the command line: a name, and the arguments that are its [`Verb`].
+macro_rules! verbs {
+    ($($name:ident($arguments:ty),)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($name(Box<$arguments>),)*
+        }
+
+        impl Command {
+            fn settings(&self) -> (Module, Flags) {
+                match self {
+                    $(Self::$name(verb) => verb.settings(),)*
+                }
+            }
+
+            fn run(self, context: &Context) -> Result<(), Error> {
+                match self {
+                    $(Self::$name(verb) => verb.run(context),)*
+                }
+            }
+        }
+    };
+}
+
+// In the order of `--help`.
+verbs! {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Lock(lock::LockArgs),
     Fetch(fetch::FetchArgs),
-    Build(Box<build::BuildArgs>),
+    Build(build::BuildArgs),
     Inspect(inspect::InspectArgs),
-    Explain(Box<explain::ExplainArgs>),
+    Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
     Rebuild(rebuild::RebuildArgs),
     Schema(schema::SchemaArgs),
@@ -62,41 +86,6 @@ enum Command {
     Man(man::ManArgs),
 }
 
-impl Command {
-    /// The module whose `builder.toml` counts, and the flags that override it.
-    fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
-        match self {
-            Self::Build(args) => (Some(args.directory.clone()), args.settings.clone()),
-            Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
-            Self::Fetch(args) => (Some(args.directory.clone()), args.flags()),
-            Self::Cache(args) => (None, args.flags()),
-            Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
-            Self::Explain(args) => args.settings(),
-            Self::Rebuild(args) => (args.directory.clone(), args.flags()),
-            _ => (None, settings::Flags::default()),
-        }
-    }
-
-    fn run(self, context: &Context) -> Result<(), Error> {
-        match self {
-            Self::Init(args) => init::run(args, context),
-            Self::Validate(args) => validate::run(args, context),
-            Self::Lock(args) => lock::run(args, context),
-            Self::Fetch(args) => fetch::run(args, context),
-            Self::Build(args) => build::run(*args, context),
-            Self::Inspect(args) => inspect::run(args, context),
-            Self::Explain(args) => explain::run(*args, context),
-            Self::Diff(args) => diff::run(args, context),
-            Self::Rebuild(args) => rebuild::run(args, context),
-            Self::Schema(args) => schema::run(args, context),
-            Self::Cache(args) => cache::run(args, context),
-            Self::Env(args) => env::run(args, context),
-            Self::Completions(args) => completions::run(args, Cli::command(), context),
-            Self::Man(args) => man::run(args, Cli::command(), context),
-        }
-    }
-}
-
 /// Runs the command that `arguments` ask for and gives the exit code.
 pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
@@ -104,8 +93,11 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         Err(error) => return usage(&error, arguments, &environment),
     };
     image::fit_to_memory();
-    let (directory, flags) = cli.command.settings();
-    let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
+    let (module, flags) = cli.command.settings();
+    let layers = match &module {
+        Module::At(directory) => Layers::read(Some(directory), &environment),
+        Module::None => Layers::read(None, &environment),
+    };
     let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
         Ok(settings) => settings,
         Err(error) => {
@@ -118,7 +110,7 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     for warning in &settings.warnings {
         ui.warning(&warning.message, &warning.cure);
     }
-    let context = Context { ui, settings, environment };
+    let context = Context { ui, settings, environment, command: Cli::command };
     match cli.command.run(&context) {
         Ok(()) => 0,
         Err(error) => {

@@ -264,3 +264,20 @@ fn color_is_for_those_who_ask() {
     assert!(!stderr(world.command().arg("validate")).contains('\x1b'));
     assert!(stderr(world.command().args(["validate", "--color", "always"])).contains('\x1b'));
 }
+
+#[test]
+fn every_verb_that_takes_a_module_reads_its_builder_toml() {
+    let world = World::new();
+    world.write("m/builder.toml", "suit = \"x\"\n");
+    world.write("m/manifest.yaml", GOOD);
+    let help = |arguments: &[&str]| world.run(arguments);
+    let top = help(&["--help"]);
+    let commands = top.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let verbs = commands.lines().filter_map(|line| line.split_whitespace().next());
+    let verbs: Vec<&str> = verbs.filter(|verb| help(&[verb, "--help"]).contains("--directory")).collect();
+    assert_eq!(verbs, ["lock", "fetch", "build", "rebuild", "env"]);
+    for verb in verbs {
+        let said = world.run(&[verb, "-C", "m"]);
+        assert!(said.starts_with("exit code: 1") && said.contains("unknown setting `suit`"), "{verb}: {said}");
+    }
+}

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use model::path::json::keys;
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::settings;
+use crate::settings::Flags;
 use crate::ui::{clean, size};
 
 /// Show or clear what is kept to be used again
@@ -18,14 +18,14 @@ use crate::ui::{clean, size};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
-    verb: Verb,
+    action: Action,
     /// Where downloads and root file systems are kept
     #[arg(long, global = true, value_name = "DIR", help_heading = "Speed and place")]
     cache_dir: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Action {
     /// Print the cache's directory
     Dir,
     /// List what the cache holds, by purpose
@@ -52,13 +52,6 @@ Examples:
   module-builder cache gc --older-than 2w --dry-run
   module-builder cache gc --older-than 0s
       Removes everything.";
-
-impl CacheArgs {
-    /// The flags that count as settings.
-    pub(crate) fn flags(&self) -> settings::Flags {
-        settings::Flags { cache_dir: self.cache_dir.clone(), ..settings::Flags::default() }
-    }
-}
 
 /// A number and a unit.
 fn duration(text: &str) -> Result<Duration, String> {
@@ -98,14 +91,26 @@ struct Collected<'a> {
     removed_bytes: u64,
 }
 
+impl Verb for CacheArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() })
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Does what the second verb says.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
+fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
     let cache = Cache::new(context.environment.absolute(context.settings.require_cache_dir()?));
-    match args.verb {
-        Verb::Dir => context.ui.result(&clean(&cache.root().display().to_string()), &Place { directory: cache.root() }),
-        Verb::List => list(&cache, context),
-        Verb::Gc(gc) => collect(&cache, &gc, context),
+    match args.action {
+        Action::Dir => {
+            context.ui.result(&clean(&cache.root().display().to_string()), &Place { directory: cache.root() })
+        }
+        Action::List => list(&cache, context),
+        Action::Gc(gc) => collect(&cache, &gc, context),
     }
 }
 

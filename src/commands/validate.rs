@@ -9,10 +9,10 @@ use model::rules::{self, Conflict};
 use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::read_manifest;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
@@ -48,9 +48,20 @@ struct Report<'a> {
     conflicts: &'a [Conflict],
 }
 
+impl Verb for ValidateArgs {
+    fn settings(&self) -> (Module, Flags) {
+        // It reports what is wrong with `builder.toml` itself, among the other findings.
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Checks the files and shows what was found.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
+fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let mut findings = Findings::default();
     let own = read_manifest(&args.path, &mut findings)?;
     settings::check_module(&own.directory, &mut findings)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use model::Arch;
 
-use super::keys;
+use super::parse;
 use crate::ui::{Color, Format, Progress};
 
 /// Flags of every verb.
@@ -40,13 +40,13 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ARCH")]
     pub(crate) arch: Option<Arch>,
     /// What mmdebstrap installs besides the requested packages [default: minbase]
-    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(keys::VARIANTS))]
+    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(parse::VARIANTS))]
     pub(crate) variant: Option<String>,
     /// Where downloads and root file systems are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
     /// How many things to do at once [default: one per processor]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
-          value_parser = clap::value_parser!(u64).range(1..=keys::MOST_JOBS))]
+          value_parser = clap::value_parser!(u64).range(1..=parse::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
 
-use super::keys::{self, Key, Raw};
-use super::origin::Origin;
+use super::parse::near;
+use super::rows::{ROWS, Slots};
+use super::setting::{PREFIX, own_variable};
 use super::{file, join};
 use crate::environment::Environment;
 use crate::error::{Error, Findings};
@@ -26,7 +27,7 @@ pub(crate) struct Warning {
 /// What the files and the environment say, not yet merged.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
-    pub(super) values: Vec<(&'static Key, Raw, Origin)>,
+    pub(super) slots: Slots,
     pub(super) warnings: Vec<Warning>,
     pub(super) findings: Findings,
     pub(super) failure: Option<Error>,
@@ -46,8 +47,29 @@ impl Layers {
         if let Some(module) = module {
             layers.read_file(&join(module, BUILDER_TOML), true);
         }
-        keys::environment(environment, &mut layers);
+        layers.read_variables(environment);
         layers
+    }
+
+    /// Takes `MODULE_BUILDER_*`, and warns of what is almost one.
+    fn read_variables(&mut self, environment: &Environment) {
+        for row in ROWS {
+            if let Err(error) = row.take_variable(environment, &mut self.slots) {
+                self.failure = self.failure.take().or(Some(error));
+            }
+        }
+        let known: Vec<String> =
+            ROWS.iter().filter(|row| row.owner().is_some()).map(|row| own_variable(row.name())).collect();
+        let known = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        for name in environment.variables.keys().filter_map(|name| name.to_str()) {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            if let Some(near) = near(rest, known()).filter(|near| *near != rest) {
+                self.warnings.push(Warning {
+                    message: format!("the environment variable {name} is no setting"),
+                    cure: format!("did you mean {PREFIX}{near}?"),
+                });
+            }
+        }
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {

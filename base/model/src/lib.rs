@@ -19,6 +19,7 @@ pub mod path;
 pub mod pattern;
 pub mod resolution;
 pub mod rules;
+pub mod secret;
 pub mod version;
 pub mod words;
 
@@ -33,3 +34,4 @@ pub use manifest::Manifest;
 pub use path::ImagePath;
 pub use pattern::Pattern;
 pub use resolution::Resolution;
+pub use secret::Secret;
