@@ -82,7 +82,7 @@ impl Closure {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(&args.directory)?;
-    let (manifest, _) = inputs::manifest(&args.directory, "fetched", &context.ui)?;
+    let (manifest, _) = context.ui.reported(inputs::manifest(&args.directory, "fetched")?);
     let mut archs = args.archs.clone();
     if let Some(lock) = lock::read(&args.directory)?.filter(|_| archs.is_empty()) {
         archs = lock.resolutions.iter().map(|one| one.arch).collect();

@@ -156,7 +156,7 @@ fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
 
 impl<'a> Task<'a> {
     fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = inputs::manifest(&args.directory, "locked", &context.ui)?;
+        let (manifest, file) = context.ui.reported(inputs::manifest(&args.directory, "locked")?);
         let known = &context.settings;
         let mut archs = args.archs.clone();
         if archs.is_empty() {

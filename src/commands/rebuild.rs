@@ -67,7 +67,7 @@ Examples:
 /// Builds again and compares.
 pub(crate) fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
     let Context { ui, settings, environment } = context;
-    let rebuilt = rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?;
+    let rebuilt = ui.reported(rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?);
     ui.result(&describe(&rebuilt), &rebuilt)?;
     if rebuilt.same {
         return Ok(());

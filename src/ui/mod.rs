@@ -8,7 +8,6 @@ mod progress;
 mod snippet;
 mod text;
 
-pub(crate) use progress::size;
 pub(crate) use text::clean;
 use text::clean_lines;
 
@@ -17,11 +16,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use model::observe::{Event, Observer};
-use model::rules::Conflict;
+pub(crate) use model::words::size;
 use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::error::{Error, Findings};
+use crate::error::{Error, Findings, Reported};
 
 /// How results and errors are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -145,7 +144,7 @@ impl Ui {
         self.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
     }
 
-    /// Shows findings with their source lines: the worst first, in each file from top to bottom.
+    /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts.
     pub(crate) fn findings(&self, findings: &Findings) {
         let mut order: Vec<&Diagnostic> = findings.diagnostics.iter().collect();
         order.sort_by_key(|d| (d.severity, d.file.clone(), d.position));
@@ -156,11 +155,15 @@ impl Ui {
             let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(&**file));
             self.say(&format!("{}\n", snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color)));
         }
+        for conflict in &findings.conflicts {
+            self.say(&snippet::conflict(conflict));
+        }
     }
 
-    /// Shows what two modules both claim.
-    pub(crate) fn conflict(&self, conflict: &Conflict) {
-        self.say(&snippet::conflict(conflict));
+    /// Shows what a recipe found, and gives what it made.
+    pub(crate) fn reported<T>(&self, reported: Reported<T>) -> T {
+        self.findings(&reported.findings);
+        reported.value
     }
 
     /// Shows why the command failed.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use model::observe::{Event, Unit};
+use model::words::size;
 use serde_json::json;
 
 use super::text::{self, clean};
@@ -216,19 +217,6 @@ fn amount(count: u64, unit: Unit) -> String {
 fn amount_a_second(count: u64, unit: Unit, age: Duration) -> String {
     let seconds = age.as_secs_f64().max(0.001);
     amount((count as f64 / seconds) as u64, unit)
-}
-
-/// A number of bytes for people: `999 B`, `3.4 MiB`.
-#[allow(clippy::cast_precision_loss, reason = "a size for people to read")]
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
 fn bar(name: &'static str, total: Option<u64>, unit: Unit) -> ProgressBar {

@@ -47,6 +47,18 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: Event);
 }
 
+impl dyn Observer + '_ {
+    /// Says something that the user may want to know.
+    pub fn note(&self, text: &str) {
+        self.event(Event::Note(text.to_owned()));
+    }
+
+    /// Warns of something that does not stop the work. `cure` may be empty.
+    pub fn warning(&self, message: &str, cure: &str) {
+        self.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+    }
+}
+
 /// Listens to nothing.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Silent;

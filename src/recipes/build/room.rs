@@ -12,10 +12,10 @@ use host::room;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::observe::{Event, Observer};
+use model::words::size;
 
 use crate::error::Error;
 use crate::recipes::build::request::{Compression, Request};
-use crate::ui::size;
 
 /// The most bytes of one file.
 const FILE_LIMIT: u64 = 256 << 30;
