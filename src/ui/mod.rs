@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use model::observe::{Event, Observer};
+use model::observe::{Event, Numbers, Observer, TaskId};
 pub(crate) use model::words::size;
 use model::{Diagnostic, Severity};
 use serde::Serialize;
@@ -81,6 +81,7 @@ pub(crate) struct Ui {
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
     progress: Mutex<progress::State>,
+    numbers: Numbers,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +98,7 @@ impl Ui {
     /// A printer to given streams.
     pub(crate) fn with_streams(options: Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         let progress = Mutex::new(progress::State::new(&options));
-        Self { options, out: Mutex::new(out), err: Mutex::new(err), progress }
+        Self { options, out: Mutex::new(out), err: Mutex::new(err), progress, numbers: Numbers::default() }
     }
 
     /// Whether results are wanted as JSON.
@@ -136,12 +137,14 @@ impl Ui {
 
     /// Says something that the user may want to know; not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
-        self.event(Event::Note(text.to_owned()));
+        let observer: &dyn Observer = self;
+        observer.note(text);
     }
 
     /// Warns of something that does not stop the work.
     pub(crate) fn warning(&self, message: &str, cure: &str) {
-        self.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+        let observer: &dyn Observer = self;
+        observer.warning(message, cure);
     }
 
     /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts.
@@ -231,21 +234,23 @@ impl Ui {
 impl Observer for Ui {
     fn event(&self, event: Event) {
         let mut state = lock(&self.progress);
-        let lines = state.take(event, (self.options.clock)());
         // The lock is kept while printing, so that lines of two threads stay in order.
-        for line in lines {
-            let text = match line {
-                progress::Line::Plain(text) => text,
-                progress::Line::Warning { message, cure } => {
-                    let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
-                    if !cure.is_empty() {
-                        text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
-                    }
-                    text
+        let Some(line) = state.take(event, (self.options.clock)()) else { return };
+        let text = match line {
+            progress::Line::Plain(text) => text,
+            progress::Line::Warning { message, cure } => {
+                let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
+                if !cure.is_empty() {
+                    text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
                 }
-            };
-            state.print(&text, |text| self.line(text));
-        }
+                text
+            }
+        };
+        state.print(&text, |text| self.line(text));
+    }
+
+    fn number(&self) -> TaskId {
+        self.numbers.next()
     }
 }
 

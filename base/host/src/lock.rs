@@ -9,7 +9,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use rustix::fs::{Mode, OFlags};
 
 use crate::dir::Dir;
@@ -104,7 +104,7 @@ impl LockFile {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
         }
-        let tell = |_| observer.event(Event::Note(self.waiting()));
+        let tell = |_| observer.note(&self.waiting());
         let held = patience::telling(MOMENTS, &tell, || match hold {
             Hold::Shared => self.file.lock_shared(),
             Hold::Alone => self.file.lock(),
@@ -170,39 +170,29 @@ pub fn open(path: &Path) -> Result<LockFile, Error> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Mutex;
 
     use rustix::fs::{CWD, FileType};
 
+    use model::observe::Collected;
+
     use super::*;
-
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-
-    impl Observer for Notes {
-        fn event(&self, event: Event) {
-            if let Event::Note(text) = event {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-    }
 
     #[test]
     fn a_wait_is_told_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        let held = open(&path).unwrap().hold(Hold::Alone, &Notes::default()).unwrap();
+        let held = open(&path).unwrap().hold(Hold::Alone, &Collected::default()).unwrap();
         assert!(open(&path).unwrap().try_hold(Hold::Shared).unwrap().is_none());
-        let notes = Notes::default();
+        let notes = Collected::default();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| open(&path).unwrap().hold(Hold::Shared, &notes).map(drop));
-            while notes.0.lock().unwrap().is_empty() {
+            while notes.texts().is_empty() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             drop(held);
             waits.join().unwrap().unwrap();
         });
-        let notes = notes.0.into_inner().unwrap();
+        let notes = notes.texts();
         assert!(notes[0].starts_with("waiting for the lock ") && notes[0].contains("x.lock"), "{notes:?}");
         // Not every file system of a test machine shows in /proc/locks by the device that stat gives.
         if notes[0].contains("held by") {

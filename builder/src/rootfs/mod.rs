@@ -24,7 +24,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::{Digest, Epoch};
 use serde::Serialize;
 
@@ -155,7 +155,7 @@ pub fn find(
 fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> Rootfs {
     // Another user's cache may be read without being marked as used.
     let _ = cache::touch(place);
-    observer.event(Event::Note("root file system taken from the cache".to_owned()));
+    observer.note("root file system taken from the cache");
     Rootfs { archive: entry::archive(place), key, reused: true, record }
 }
 
@@ -189,7 +189,7 @@ pub fn build(
         entry::Found::Whole(record) => return Ok(reuse(&place, key, *record, observer)),
         entry::Found::Damaged { what } => {
             let message = format!("the cached root file system {} is not used: {what}", place.display());
-            observer.event(Event::Warning { message, cure: "nothing needs to be done: it is made again".to_owned() });
+            observer.warning(&message, "nothing needs to be done: it is made again");
             entry::remove(cache, &key)?;
         }
         entry::Found::Absent => {}
@@ -200,13 +200,13 @@ pub fn build(
     let record = make(resolution, debs, options.epoch, rights, &work, inputs, observer)?;
     if before == Some(record.sha256) {
         let _ = cache::touch(&place);
-        observer.event(Event::Note("the root file system came out as it is in the cache".to_owned()));
+        observer.note("the root file system came out as it is in the cache");
         return Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record });
     }
     if before.is_some() {
         let message = "the root file system came out differently than it is in the cache, which now has the new one";
         let cure = "a package writes something into it that is not an input, such as the time: compare the two outputs";
-        observer.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+        observer.warning(message, cure);
         entry::remove(cache, &key)?;
     }
     fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
@@ -226,7 +226,7 @@ fn make(
     observer: &dyn Observer,
 ) -> Result<Record, Error> {
     let packages = resolution.packages.len() as u64;
-    observer.event(Event::Stage { name: "build root file system", total: Some(packages * 2), unit: Unit::Items });
+    let task = Task::start(observer, "build root file system", Some(packages * 2), Unit::Items);
     let repository = work.directory("repository")?;
     let metadata = repository::make(&repository, resolution, debs, epoch)?;
     let fixed = work.directory("fixed")?;
@@ -239,7 +239,7 @@ fn make(
     let archive = entry::archive(&work.entry());
     let places =
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, observer)?;
+    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, &task)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
     let file = host::open::file(&archive)?;
     // Whatever the umask is: what others may write to would not be believed.
@@ -254,17 +254,11 @@ fn make(
     let record = Record { inputs, size, sha256, maintainer_scripts };
     entry::write_record(&work.entry(), &record)?;
     entry::seal(&work.entry())?;
-    observer.event(Event::Done);
     Ok(record)
 }
 
-fn run(
-    invocation: &process::Invocation,
-    resolution: &Resolution,
-    work: &Work,
-    observer: &dyn Observer,
-) -> Result<(), Error> {
-    let mut log = log::Log::new(observer, resolution.arch.debian(), resolution.packages.len() as u64);
+fn run(invocation: &process::Invocation, resolution: &Resolution, work: &Work, task: &Task<'_>) -> Result<(), Error> {
+    let mut log = log::Log::new(task, resolution.arch.debian(), resolution.packages.len() as u64);
     let status = process::stream(invocation, &work.path.join("stdout"), &mut |line| {
         log.line(line);
         Flow::Continue

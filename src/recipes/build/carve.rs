@@ -8,7 +8,7 @@ use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
 use image::tree::{Kind, Tree};
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
@@ -55,7 +55,7 @@ pub(crate) struct Raw {
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
 pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, observer: &dyn Observer) -> Result<Carved, Error> {
-    observer.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
+    let _task = Task::start(observer, "compose", None, Unit::Items);
     let tree = scan::rootfs(&root.path, &Options::default())?;
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));

@@ -11,7 +11,7 @@ use image::object::{ObjectSink, Objects};
 use image::store::Store;
 use image::tree::Tree;
 use image::{composefs, verity};
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::package::Package;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{self, Artifact, Blob, Content, Written};
@@ -125,11 +125,12 @@ pub(crate) fn write(
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, shipment.epoch);
-    observer.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
+    let task = Task::start(observer, "write archives", None, Unit::Bytes);
     let archives = while_syncing(store.as_ref(), || write_archives(&plan, &staging, request))?;
     spool.check_sources()?;
+    drop(task);
     let oci = request.emit_oci.then(|| {
-        observer.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
+        let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
         let annotations = annotations(shipment.manifest, request, &composefs, shipment.epoch, fingerprint);
         write_layout(&staging, &archives, request, &manifest, annotations)
     });
@@ -141,7 +142,6 @@ pub(crate) fn write(
     }
     let spared = digests.as_ref().map_or(0, DigestCache::spared);
     remembered::save(digests, observer);
-    observer.event(Event::Done);
     let (image_size, files) = (image.len() as u64, files.lines().count());
     Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
 }

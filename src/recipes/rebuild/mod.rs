@@ -9,7 +9,7 @@ mod inputs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::path::json::keys;
 use serde::Serialize;
 
@@ -138,7 +138,7 @@ fn build_and_compare(
     };
     let inputs = inputs::check(&target.record.inputs, &request, found, observer)?;
     build::produce_from(inputs, &destination, &request, found, observer)?;
-    observer.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
+    let _task = Task::start(observer, "compare", None, Unit::Items);
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
     let programs = inputs::same(&target.record.inputs, &again.inputs)?;
@@ -147,7 +147,6 @@ fn build_and_compare(
     }
     let second = if target.is_layout { built.join("oci") } else { built };
     let rebuilt = compare(&target, &second, &again)?;
-    observer.event(Event::Done);
     Ok(Rebuilt { kept: wanted.keep.is_some(), ..rebuilt })
 }
 
