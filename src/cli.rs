@@ -9,7 +9,7 @@ use crate::commands::{
     Context, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man, rebuild, schema, validate,
 };
 use crate::environment::Environment;
-use crate::error::{Error, Kind};
+use crate::error::{self, Error, Kind};
 use crate::settings::{self, Global, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
 
@@ -103,7 +103,6 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, arguments, &environment),
     };
-    image::fit_to_memory();
     let (directory, flags) = cli.command.settings();
     let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
     let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
@@ -119,13 +118,20 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         ui.warning(&warning.message, &warning.cure);
     }
     let context = Context { ui, settings, environment };
-    match cli.command.run(&context) {
+    match use_threads(context.settings.jobs.value).and_then(|()| cli.command.run(&context)) {
         Ok(()) => 0,
         Err(error) => {
             context.ui.error(&error);
             error.kind.code()
         }
     }
+}
+
+fn use_threads(jobs: usize) -> Result<(), Error> {
+    image::use_threads(jobs).map_err(|error| {
+        let hint = error::limit(&error).unwrap_or("do fewer things at once: `--jobs N`");
+        Error::outside(format!("cannot start {jobs} threads")).because(&error).hint(hint)
+    })
 }
 
 /// The format that a command line asks for, also one that is wrong.

@@ -29,7 +29,7 @@ pub(crate) struct FetchArgs {
     /// Where downloads are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How many files to download at once, but never fewer than eight [default: one per processor]
+    /// How many files to download at once [default: 8]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
           value_parser = clap::value_parser!(u64).range(1..=settings::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,

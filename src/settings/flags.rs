@@ -45,7 +45,7 @@ pub(crate) struct Flags {
     /// Where downloads and root file systems are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How many things to do at once [default: one per processor]
+    /// How many things to do at once [default: one per processor, and eight downloads]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
           value_parser = clap::value_parser!(u64).range(1..=keys::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,

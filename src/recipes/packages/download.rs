@@ -13,10 +13,8 @@ pub(crate) fn fetch(
     packages: &Packages,
     observer: &dyn Observer,
 ) -> Result<Vec<PathBuf>, apt::Error> {
-    let defaults = FetchOptions::default();
-    // Downloads wait for the network, not for a processor.
-    let jobs = packages.jobs.max(defaults.jobs);
     let apt::Access { proxy, certificates, .. } = packages.settings.access.clone();
-    let options = FetchOptions { offline: packages.offline, jobs, proxy, certificates, ..defaults };
+    let (offline, jobs) = (packages.offline, packages.connections);
+    let options = FetchOptions { offline, jobs, proxy, certificates, ..FetchOptions::default() };
     apt::fetch(resolution, &packages.cache, &options, observer)
 }
