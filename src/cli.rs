@@ -105,26 +105,36 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     };
     let (directory, flags) = cli.command.settings();
     let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
-    let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
+    let Cli { global, command } = cli;
+    let settings = Settings::new(layers, &flags, &global, &environment);
+    let shown = settings.as_ref().ok().map(|settings| (settings.progress.value, settings.color.value));
+    let (progress, color) =
+        shown.map_or((global.progress, global.color), |(progress, color)| (Some(progress), Some(color)));
+    let ui = printer(&global, progress, color, &environment);
+    let listening = ui.listen(global.verbose, global.log_file.as_deref(), environment.now);
+    tracing::info!("module-builder {}: {:?}", env!("CARGO_PKG_VERSION"), arguments.iter().skip(1).collect::<Vec<_>>());
+    let settings = match listening.and(settings) {
         Ok(settings) => settings,
-        Err(error) => {
-            let ui = printer(&cli.global, cli.global.progress, cli.global.color, &environment);
-            ui.error(&error);
-            return error.kind.code();
-        }
+        Err(error) => return failed(&error, &ui),
     };
-    let ui = printer(&cli.global, Some(settings.progress.value), Some(settings.color.value), &environment);
     for warning in &settings.warnings {
         ui.warning(&warning.message, &warning.cure);
     }
     let context = Context { ui, settings, environment };
-    match use_threads(context.settings.jobs.value).and_then(|()| cli.command.run(&context)) {
-        Ok(()) => 0,
-        Err(error) => {
-            context.ui.error(&error);
-            error.kind.code()
+    match use_threads(context.settings.jobs.value).and_then(|()| command.run(&context)) {
+        Ok(()) => {
+            tracing::info!("exit code 0");
+            0
         }
+        Err(error) => failed(&error, &context.ui),
     }
+}
+
+/// Shows why the command failed, and gives the exit code.
+fn failed(error: &Error, ui: &Ui) -> u8 {
+    ui.error(error);
+    tracing::info!("exit code {}", error.kind.code());
+    error.kind.code()
 }
 
 fn use_threads(jobs: usize) -> Result<(), Error> {
@@ -145,7 +155,8 @@ fn wanted_format(arguments: &[OsString]) -> Format {
 }
 
 fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> u8 {
-    let global = Global { format: wanted_format(arguments), progress: None, color: None, quiet: false };
+    let format = wanted_format(arguments);
+    let global = Global { format, progress: None, color: None, quiet: false, verbose: 0, log_file: None };
     let ui = printer(&global, None, None, environment);
     if error.use_stderr() && ui.is_json() {
         ui.error(&wrong_usage(error));

@@ -96,6 +96,8 @@ const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
 const UNSAFE: &[&str] = &["base/image/src/verity/lanes/mod.rs"];
 const SPAWNER: &[&str] = &["base/host/src/process/mod.rs"];
 
+const LISTENER: &[&str] = &["src/ui/log.rs"];
+
 const RULES: &[Rule] = &[
     Rule { tokens: "unsafe", allowed: UNSAFE },
     Rule { tokens: "println !", allowed: &[] },
@@ -131,6 +133,9 @@ const RULES: &[Rule] = &[
     Rule { tokens: "command . output ( )", allowed: SPAWNER },
     Rule { tokens: "command . status ( )", allowed: SPAWNER },
     Rule { tokens: "CommandExt", allowed: SPAWNER },
+    // Libraries tell; one place listens.
+    Rule { tokens: "tracing_subscriber", allowed: LISTENER },
+    Rule { tokens: "set_global_default", allowed: LISTENER },
 ];
 
 /// What one file says, and which files it declares for tests only.

@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use model::observe::{Event, TaskId, Unit};
 use model::words::size;
 use serde_json::json;
+use tracing::Level;
 
 use super::text::{self, clean};
 use super::{Options, Progress};
@@ -119,6 +120,17 @@ impl State {
                 _ => Some(Line::Warning { message: clean(&message), cure: clean(&cure) }),
             },
             Event::Done { task } => self.end(task, now),
+        }
+    }
+
+    /// The line for what a library tells of its work.
+    pub(super) fn told(&self, level: Level, target: &str, text: &str) -> Option<Line> {
+        match self.mode {
+            Mode::Json => {
+                let told = json!({ "level": level.as_str().to_ascii_lowercase(), "target": target, "message": text });
+                json_line(&self.json(None, "log", told))
+            }
+            Mode::Bars | Mode::Plain | Mode::Silent => Some(Line::Plain(format!("{target}: {text}"))),
         }
     }
 

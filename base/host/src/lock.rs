@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::observe::Observer;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 
 use crate::dir::Dir;
 use crate::error::Error;
-use crate::open::check_regular;
+use crate::open;
 use crate::patience::{self, Moments};
-use crate::{open, owner};
 
 /// When a wait is told.
 const MOMENTS: Moments = Moments { first: Duration::from_secs(1), again: Duration::from_secs(60) };
@@ -67,19 +66,8 @@ impl LockFile {
     /// # Errors
     /// When it cannot be opened, is no regular file, or is somebody else's.
     pub fn open(directory: &Dir, name: impl AsRef<OsStr>) -> Result<Self, Error> {
-        let name = name.as_ref();
-        let path = directory.join(name);
-        // Not waiting, should a pipe be there.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
-        let file = file.map_err(|errno| Error::resolved("open", &path, errno))?;
-        check_regular(&file, &path)?;
-        let stat = rustix::fs::fstat(&file).map_err(Error::io("read", &path))?;
-        if stat.st_mode & 0o077 != 0 && stat.st_uid == rustix::process::geteuid().as_raw() {
-            rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR).map_err(Error::io("set the mode of", &path))?;
-        }
-        owner::check(&file, &path)?;
-        Ok(Self { file: file.into(), path })
+        let path = directory.join(name.as_ref());
+        Ok(Self { file: directory.writable_own(name, OFlags::RDWR)?, path })
     }
 
     /// Holds the lock, unless somebody else does: then `None`, at once.
@@ -171,7 +159,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use rustix::fs::{CWD, FileType};
+    use rustix::fs::{CWD, FileType, Mode};
 
     use model::observe::Collected;
 

@@ -121,6 +121,7 @@ impl<'a> Log<'a> {
         if !text.starts_with("/usr/bin/dpkg ") {
             self.tail.push(line);
         }
+        tracing::debug!("{text}");
         text.clone_into(&mut self.last);
         if let Some(stage) = text.strip_prefix("I: ") {
             self.task.item(model::path::escape(stage.trim_end_matches('.').as_bytes()));

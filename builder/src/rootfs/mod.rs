@@ -144,7 +144,10 @@ pub fn find(
 ) -> Result<Option<Rootfs>, Error> {
     let key = key(&inputs(resolution, options.epoch, &tools::versions()?));
     let _in_use = cache.in_use(observer)?;
-    match entry::open(cache, &key) {
+    let found = entry::open(cache, &key);
+    let has = if matches!(found, entry::Found::Whole(_)) { "has" } else { "does not have" };
+    tracing::debug!("the cache {has} the root file system {}", key.hex());
+    match found {
         entry::Found::Whole(record) if !options.fresh => {
             Ok(Some(reuse(&entry::place(cache, &key), key, *record, observer)))
         }

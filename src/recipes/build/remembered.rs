@@ -69,6 +69,7 @@ impl Remembered {
         let mut known = String::new();
         let read = self.cache.file(&path).map(|file| file.take(RECORD_LIMIT).read_to_string(&mut known));
         let knows = matches!(read, Ok(Ok(_))) && known == line(record);
+        tracing::debug!("the record in {} is one that a build left: {knows}", output.display());
         if knows {
             // The mark only delays eviction.
             let _ = builder::cache::touch(&path);

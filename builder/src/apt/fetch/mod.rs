@@ -121,7 +121,9 @@ impl Run<'_> {
 
     fn package(&self, package: &Resolved) -> Result<(), FetchFault> {
         let target = self.cache.deb_path(&package.sha256);
-        match look(self.cache, &target, package)? {
+        let found = look(self.cache, &target, package)?;
+        tracing::debug!("the cache's file of {}: {found:?}", package.package.name);
+        match found {
             Found::Good => {
                 self.task.advance(package.size);
                 return Ok(());
@@ -215,6 +217,7 @@ impl Run<'_> {
     fn tell_retry(&self, url: &str, message: &str, moment: &str, attempts: u32) {
         let host = net::url::host(url);
         let line = format!("{host}: {message}; trying again{moment} ({attempts} of {})", self.options.retries);
+        tracing::debug!("{line}: {}", net::url::place(url));
         if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
             self.task.note(&line);
         }

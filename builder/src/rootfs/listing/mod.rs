@@ -52,7 +52,9 @@ pub fn recall(
         let cure = "nothing needs to be done: the packages are read again";
         observer.warning(&message, cure);
     }
-    Ok(found.into_iter().map(|found| found.ok().flatten()).collect())
+    let found: Vec<_> = found.into_iter().map(|found| found.ok().flatten()).collect();
+    tracing::debug!("the cache has the file lists of {} of {} packages", found.iter().flatten().count(), found.len());
+    Ok(found)
 }
 
 /// What the cache has of a package; an error where there is something that is not ours.
