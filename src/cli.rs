@@ -92,32 +92,48 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, arguments, &environment),
     };
-    image::fit_to_memory();
     let (module, flags) = cli.command.settings();
     let layers = match &module {
         Module::At(directory) => Layers::read(Some(directory), &environment),
         Module::None => Layers::read(None, &environment),
     };
-    let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
+    let Cli { global, command } = cli;
+    let settings = Settings::new(layers, &flags, &global, &environment);
+    let shown = settings.as_ref().ok().map(|settings| (settings.progress.value, settings.color.value));
+    let (progress, color) =
+        shown.map_or((global.progress, global.color), |(progress, color)| (Some(progress), Some(color)));
+    let ui = printer(&global, progress, color, &environment);
+    let listening = ui.listen(global.verbose, global.log_file.as_deref(), environment.now);
+    tracing::info!("module-builder {}: {:?}", env!("CARGO_PKG_VERSION"), arguments.iter().skip(1).collect::<Vec<_>>());
+    let settings = match listening.and(settings) {
         Ok(settings) => settings,
-        Err(error) => {
-            let ui = printer(&cli.global, cli.global.progress, cli.global.color, &environment);
-            ui.error(&error);
-            return error.kind.code();
-        }
+        Err(error) => return failed(&error, &ui),
     };
-    let ui = printer(&cli.global, Some(settings.progress.value), Some(settings.color.value), &environment);
     for warning in &settings.warnings {
         ui.warning(&warning.message, &warning.cure);
     }
     let context = Context { ui, settings, environment, command: Cli::command };
-    match cli.command.run(&context) {
-        Ok(()) => 0,
-        Err(error) => {
-            context.ui.error(&error);
-            error.kind.code()
+    match use_threads(context.settings.jobs.value).and_then(|()| command.run(&context)) {
+        Ok(()) => {
+            tracing::info!("exit code 0");
+            0
         }
+        Err(error) => failed(&error, &context.ui),
     }
+}
+
+/// Shows why the command failed, and gives the exit code.
+fn failed(error: &Error, ui: &Ui) -> u8 {
+    ui.error(error);
+    tracing::info!("exit code {}", error.kind.code());
+    error.kind.code()
+}
+
+fn use_threads(jobs: usize) -> Result<(), Error> {
+    image::use_threads(jobs).map_err(|error| {
+        let hint = host::explain::limit(&error).unwrap_or("do fewer things at once: `--jobs N`");
+        Error::outside(format!("cannot start {jobs} threads")).because(&error).hint(hint)
+    })
 }
 
 /// The format that a command line asks for, also one that is wrong.
@@ -131,7 +147,8 @@ fn wanted_format(arguments: &[OsString]) -> Format {
 }
 
 fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> u8 {
-    let global = Global { format: wanted_format(arguments), progress: None, color: None, quiet: false };
+    let format = wanted_format(arguments);
+    let global = Global { format, progress: None, color: None, quiet: false, verbose: 0, log_file: None };
     let ui = printer(&global, None, None, environment);
     if error.use_stderr() && ui.is_json() {
         ui.error(&Error::of_command_line(error));

@@ -191,11 +191,11 @@ fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let request = args.into_request(context)?;
     match request.packages().filter(|_| dry_run) {
         Some(packages) => {
-            let listed = dry_run::run(&request, packages, &context.ui)?;
+            let listed = context.ui.reported(dry_run::run(&request, packages, &context.ui)?);
             context.ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         None => {
-            let produced = build::produce(&request, &context.ui)?;
+            let produced = context.ui.reported(build::produce(&request, &context.ui)?);
             context.ui.note(&describe(&produced));
             context.ui.result(&produced.composefs_digest.to_string(), &produced)
         }

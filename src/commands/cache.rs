@@ -1,9 +1,10 @@
 //! `cache`: what is kept to be used again, and how to get rid of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use builder::cache::{Cache, GcOptions, GcReport, Usage};
+use builder::cache::{Cache, GcOptions, GcReport, Kind, Usage};
 use clap::{Args, Subcommand};
 use model::path::json::keys;
 use serde::Serialize;
@@ -130,10 +131,15 @@ fn collect(cache: &Cache, args: &GcArgs, context: &Context) -> Result<(), Error>
     let now = (context.environment.now)();
     let report = cache.gc(GcOptions { now, unused_for: args.older_than, dry_run: args.dry_run })?;
     let removed_bytes = report.removed.iter().map(|removed| removed.bytes).sum();
-    let mut text = String::new();
+    let mut purposes: BTreeMap<Kind, (u64, u64)> = BTreeMap::new();
     for removed in &report.removed {
-        let path = removed.path.strip_prefix(cache.root()).unwrap_or(&removed.path);
-        let _ = writeln!(text, "{:>10}  {}", size(removed.bytes), clean(&path.display().to_string()));
+        tracing::info!("{}, {}", removed.path.display(), size(removed.bytes));
+        let (entries, bytes) = purposes.entry(removed.kind).or_default();
+        (*entries, *bytes) = (*entries + 1, *bytes + removed.bytes);
+    }
+    let mut text = String::new();
+    for (kind, (entries, bytes)) in purposes {
+        let _ = writeln!(text, "{:>10}  {entries:>6}  {}", size(bytes), kind.describe());
     }
     let kept: u64 = report.kept.values().sum();
     let (verb, count) = (if args.dry_run { "would remove" } else { "removed" }, report.removed.len());

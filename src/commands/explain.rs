@@ -147,7 +147,7 @@ fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     let place = args.into_request(place, context)?;
     match (asked, place.request()) {
         (Some(asked), Ok(request)) => {
-            let explained = explain::path(asked, request, &context.ui)?;
+            let explained = context.ui.reported(explain::path(asked, request, &context.ui)?);
             context.ui.result(&tell(&explained), &explained)
         }
         (Some(asked), Err(dist)) => {
@@ -159,7 +159,7 @@ fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
             context.ui.result(&tell(&explained), &explained)
         }
         (None, Ok(request)) => {
-            let summary = explain::summary(request, &context.ui)?;
+            let summary = context.ui.reported(explain::summary(request, &context.ui)?);
             context.ui.result(&sum_up(&summary), &summary)
         }
         (None, Err(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))

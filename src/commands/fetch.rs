@@ -29,7 +29,7 @@ pub(crate) struct FetchArgs {
     /// Where downloads are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How many files to download at once, but never fewer than eight [default: one per processor]
+    /// How many files to download at once [default: 8]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
           value_parser = clap::value_parser!(u64).range(1..=settings::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,
@@ -88,7 +88,7 @@ impl Verb for FetchArgs {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(&args.directory)?;
-    let (manifest, _) = inputs::manifest(&args.directory, "fetched", &context.ui)?;
+    let (manifest, _) = context.ui.reported(inputs::manifest(&args.directory, "fetched")?);
     let mut archs = args.archs.clone();
     if let Some(lock) = lock::read(&args.directory)?.filter(|_| archs.is_empty()) {
         archs = lock.resolutions.iter().map(|one| one.arch).collect();

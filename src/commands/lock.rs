@@ -158,7 +158,7 @@ fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
 
 impl<'a> Task<'a> {
     fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = inputs::manifest(&args.directory, "locked", &context.ui)?;
+        let (manifest, file) = context.ui.reported(inputs::manifest(&args.directory, "locked")?);
         let known = &context.settings;
         let mut archs = args.archs.clone();
         if archs.is_empty() {
@@ -213,8 +213,11 @@ impl<'a> Task<'a> {
 
     fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
         let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
-        for change in &changes {
+        for change in changes.iter().take(MOST_CHANGES) {
             self.context.ui.note(&change.to_string());
+        }
+        if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
+            self.context.ui.note(&format!("and {more} more changes: `--format json` has all, and so has the lock"));
         }
         let written = old != Some(new);
         if written {
@@ -278,6 +281,9 @@ impl<'a> Task<'a> {
         Err(Error::differences(format!("{} {message}", path.display())).hint(hint))
     }
 }
+
+/// How many changes are shown one by one.
+const MOST_CHANGES: usize = 20;
 
 fn summary(lock: &Lock, written: bool) -> String {
     let counts: Vec<String> =

@@ -75,7 +75,7 @@ impl Verb for RebuildArgs {
 /// Builds again and compares.
 fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
     let Context { ui, settings, environment, .. } = context;
-    let rebuilt = rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?;
+    let rebuilt = ui.reported(rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?);
     ui.result(&describe(&rebuilt), &rebuilt)?;
     if rebuilt.same {
         return Ok(());

@@ -71,7 +71,7 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
         neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
     }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
-    let conflicts = match &own.manifest {
+    findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {
             rules::conflicts((manifest, &own.file), &neighbours)
         }
@@ -79,16 +79,14 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     };
     let of = |severity| findings.diagnostics.iter().filter(|d| d.severity == severity).collect::<Vec<_>>();
     let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
-    let valid = errors.is_empty() && conflicts.is_empty() && (warnings.is_empty() || !args.strict);
-    let counts = counts(&[("error", errors.len()), ("conflict", conflicts.len()), ("warning", warnings.len())]);
+    let valid = errors.is_empty() && findings.conflicts.is_empty() && (warnings.is_empty() || !args.strict);
+    let counts =
+        counts(&[("error", errors.len()), ("conflict", findings.conflicts.len()), ("warning", warnings.len())]);
     if context.ui.is_json() {
-        context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &conflicts })?;
+        context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &findings.conflicts })?;
         return if valid { Ok(()) } else { Err(Error::shown(Kind::Input)) };
     }
     context.ui.findings(&findings);
-    for conflict in &conflicts {
-        context.ui.conflict(conflict);
-    }
     match (valid, counts.as_str()) {
         (true, "") => context.ui.result(&format!("{} is valid", clean(&own.file)), &()),
         (true, _) => context.ui.result(&format!("{} is valid ({counts})", clean(&own.file)), &()),

@@ -5,6 +5,7 @@ mod usage;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use model::rules::Conflict;
 use model::{Diagnostic, Explain, Explanation};
 
 pub(crate) use model::explain::Kind;
@@ -16,6 +17,44 @@ pub(crate) struct Findings {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The files' contents by the name that [`Diagnostic::file`] has.
     pub(crate) sources: BTreeMap<String, Vec<u8>>,
+    /// What the module and its neighbours both claim.
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+impl Findings {
+    /// Adds what was found later.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.diagnostics.extend(later.diagnostics);
+        self.sources.extend(later.sources);
+        self.conflicts.extend(later.conflicts);
+    }
+}
+
+/// What a recipe made, and what it found on the way, which the command has to show.
+#[derive(Debug)]
+pub(crate) struct Reported<T> {
+    /// What was made.
+    pub(crate) value: T,
+    /// What was found.
+    pub(crate) findings: Findings,
+}
+
+impl<T> Reported<T> {
+    /// Gives what `work` makes with the findings that it adds on the way.
+    ///
+    /// # Errors
+    /// The error of `work`, which carries what was found before it.
+    pub(crate) fn collect(work: impl FnOnce(&mut Findings) -> Result<T, Error>) -> Result<Self, Error> {
+        let mut findings = Findings::default();
+        match work(&mut findings) {
+            Ok(value) => Ok(Self { value, findings }),
+            Err(mut error) => {
+                findings.extend(error.findings);
+                error.findings = findings;
+                Err(error)
+            }
+        }
+    }
 }
 
 /// What a command ends with when it does not do what it was asked to.
@@ -137,6 +176,7 @@ impl Error {
             "hint": self.hint,
             "log": self.log,
             "diagnostics": self.findings.diagnostics,
+            "conflicts": self.findings.conflicts,
         })
     }
 }
@@ -167,6 +207,17 @@ mod tests {
         let error = Error::outside("cannot build").because(&Outer(inner));
         assert_eq!(error.causes, ["the disk is on fire"]);
         assert_eq!(error.to_string(), "cannot build: the disk is on fire");
+    }
+
+    #[test]
+    fn what_was_found_before_a_failure_is_not_lost() {
+        let found = |name: &str| Findings { sources: [(name.to_owned(), Vec::new())].into(), ..Findings::default() };
+        let failed = Reported::<()>::collect(|findings| {
+            findings.extend(found("before"));
+            Err(Error::outside("no network").findings(found("with it")))
+        });
+        let names = failed.map_err(|error| error.findings.sources.into_keys().collect::<Vec<_>>()).err();
+        assert_eq!(names.unwrap_or_default(), ["before", "with it"]);
     }
 
     #[test]

@@ -83,6 +83,13 @@ impl Settings {
         })
     }
 
+    /// How many downloads at once: `jobs`, where somebody gives it. Else more than there may be processors, since
+    /// downloads wait for the network.
+    pub(crate) fn connections(&self) -> usize {
+        let is_given = !matches!(self.jobs.origin, Origin::Default | Origin::Host(_));
+        if is_given { self.jobs.value } else { builder::apt::FetchOptions::default().jobs }
+    }
+
     /// How archives are reached.
     pub(crate) fn access(&self, offline: bool) -> builder::apt::Access {
         let proxy = self.proxy.value.as_ref().map(|proxy| proxy.expose().to_owned());

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use model::resolution::ReleaseFields;
 use model::{Arch, Digest};
 
@@ -150,7 +150,7 @@ impl State {
         let tell = |waited: Duration| {
             let hosts: BTreeSet<&str> = self.sources.iter().map(|source| host_of(&source.uri)).collect();
             let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
-            observer.event(Event::Note(format!("still waiting for {hosts} after {} seconds", waited.as_secs())));
+            observer.note(&format!("still waiting for {hosts} after {} seconds", waited.as_secs()));
         };
         let outcome = patience::telling(MOMENTS, &tell, || self.apt_get(|apt| apt.option("-q").operand("update")))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
@@ -266,7 +266,7 @@ fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<Pat
         Err(cache::Error::Host(error @ host::Error::Place { .. })) if cache.discard_apt_state(key)? => {
             let message = format!("package lists in the cache are not used: {error}");
             let cure = "nothing needs to be done: they are fetched again";
-            observer.event(Event::Warning { message, cure: cure.to_owned() });
+            observer.warning(&message, cure);
             Ok(cache.apt_state(key)?)
         }
         state => Ok(state?),

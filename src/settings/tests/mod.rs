@@ -27,7 +27,8 @@ fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
     }
 }
 
-const GLOBAL: Global = Global { format: Format::Human, progress: None, color: None, quiet: false };
+const GLOBAL: Global =
+    Global { format: Format::Human, progress: None, color: None, quiet: false, verbose: 0, log_file: None };
 
 struct World {
     home: tempfile::TempDir,

@@ -203,7 +203,7 @@ pub enum Error {
     #[error("the archive offers what cannot be used")]
     Odd(#[source] model::resolution::Fault),
     /// Packages could not be brought into the cache: all of those that were tried.
-    #[error("{} could not be fetched:{}", packages(failures.len()), lines(failures))]
+    #[error("{} could not be fetched:{}", packages(failures.len()), first(failures))]
     Fetch {
         /// One for each package.
         failures: Vec<FetchFailure>,
@@ -275,6 +275,14 @@ fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
+/// The first of many, and how many there are beside them.
+fn first<T: fmt::Display>(items: &[T]) -> String {
+    const MOST: usize = 10;
+    let more = items.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    lines(&items[..items.len() - more]) + &rest
+}
+
 fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
@@ -294,5 +302,8 @@ mod tests {
         let said = |count| Error::Fetch { failures: vec![failure.clone(); count] }.to_string();
         assert!(said(1).starts_with("1 package could not be fetched:\n  a "), "{}", said(1));
         assert!(said(2).starts_with("2 packages could not be fetched:\n"), "{}", said(2));
+        assert_eq!(said(10).lines().count(), 11);
+        assert_eq!(said(400).lines().count(), 12, "a line for each of hundreds hides what is above");
+        assert!(said(400).ends_with("\n  and 390 more"), "{}", said(400));
     }
 }
