@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use model::explain::{Explain, Explanation, Kind};
 use model::{Arch, Digest};
 
 use crate::place::Place;
 
-/// What can go wrong with OCI artifacts. Variants carry fields; the binary maps them to hints.
+/// What can go wrong with OCI artifacts.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// A file or directory of the host cannot be opened or written.
     #[error(transparent)]
@@ -222,6 +222,50 @@ pub enum Error {
         /// The tag.
         tag: String,
     },
+}
+
+const DAMAGED: &str = "the layout was damaged or changed after it was written: build or fetch it again";
+
+const TOO_MUCH: &str = "copy parts of it, each by its own digest: no graph of one module is as large";
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::Host(error) if error.is_not_found() => error.explain().hint(DAMAGED),
+            Self::Host(error) => error.explain(),
+            Self::Io { action, path, source } => {
+                let is_missing = source.kind() == io::ErrorKind::NotFound;
+                host::explain::io(action, path, source).hint(if is_missing { DAMAGED } else { "" })
+            }
+            Self::Tag { .. } | Self::Reference { .. } => Explanation::new(Kind::Usage, self),
+            Self::Transfer { source, .. } => {
+                Explanation::new(Kind::Outside, self).hint(host::explain::limit(source).unwrap_or_default())
+            }
+            // Nothing is damaged: the graph is larger than any that is copied.
+            Self::Graph { .. } => Explanation::new(Kind::Refused, self).hint(TOO_MUCH),
+            Self::NoArtifact | Self::DuplicateArch { .. } | Self::Serialize { .. } | Self::Spec { .. } => {
+                Explanation::new(Kind::Bug, self)
+            }
+            // A layout that contradicts itself.
+            Self::NotALayout { .. }
+            | Self::Json { .. }
+            | Self::UnknownVersion { .. }
+            | Self::MediaType { .. }
+            | Self::DigestText { .. }
+            | Self::NotAFile { .. }
+            | Self::Misplaced(_)
+            | Self::Missing { .. }
+            | Self::Broken { .. }
+            | Self::Changed { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyDocuments { .. }
+            | Self::SizeMismatch { .. }
+            | Self::TooLong { .. }
+            | Self::Ambiguous { .. }
+            | Self::DigestMismatch { .. }
+            | Self::DuplicateTag { .. } => Explanation::new(Kind::Refused, self).hint(DAMAGED),
+        }
+    }
 }
 
 impl Error {

@@ -7,7 +7,6 @@ use crate::reference::Reference;
 
 /// Where content lies, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Place {
     /// A file or directory of the host.
     Path(PathBuf),
