@@ -1,16 +1,16 @@
 //! The command line: one verb, one file under `commands`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    Context, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man, rebuild, schema, validate,
+    Context, Module, Verb as _, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man,
+    rebuild, schema, validate,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
-use crate::settings::{self, Global, Settings};
+use crate::settings::{Flags, Global, Layers, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
 
 /// Builds file-system modules for immutable Linux nodes, and says what is in them
@@ -44,15 +44,39 @@ Exit codes:
 
 The result stands alone on standard output; everything else goes to standard error.";
 
-#[derive(Debug, Subcommand)]
-enum Command {
+/// Makes the verbs of the command line: a name, and the arguments that are its [`Verb`].
+macro_rules! verbs {
+    ($($name:ident($arguments:ty),)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($name(Box<$arguments>),)*
+        }
+
+        impl Command {
+            fn settings(&self) -> (Module, Flags) {
+                match self {
+                    $(Self::$name(verb) => verb.settings(),)*
+                }
+            }
+
+            fn run(self, context: &Context) -> Result<(), Error> {
+                match self {
+                    $(Self::$name(verb) => verb.run(context),)*
+                }
+            }
+        }
+    };
+}
+
+// In the order of `--help`.
+verbs! {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Lock(lock::LockArgs),
     Fetch(fetch::FetchArgs),
-    Build(Box<build::BuildArgs>),
+    Build(build::BuildArgs),
     Inspect(inspect::InspectArgs),
-    Explain(Box<explain::ExplainArgs>),
+    Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
     Rebuild(rebuild::RebuildArgs),
     Schema(schema::SchemaArgs),
@@ -62,70 +86,54 @@ enum Command {
     Man(man::ManArgs),
 }
 
-impl Command {
-    /// The module whose `builder.toml` counts, and the flags that override it.
-    fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
-        match self {
-            Self::Build(args) => (Some(args.directory.clone()), args.settings.clone()),
-            Self::Lock(args) => (Some(args.directory.clone()), args.flags()),
-            Self::Fetch(args) => (Some(args.directory.clone()), args.flags()),
-            Self::Cache(args) => (None, args.flags()),
-            Self::Env(args) => (Some(args.directory.clone()), args.settings.clone()),
-            Self::Explain(args) => args.settings(),
-            Self::Rebuild(args) => (args.directory.clone(), args.flags()),
-            _ => (None, settings::Flags::default()),
-        }
-    }
-
-    fn run(self, context: &Context) -> Result<(), Error> {
-        match self {
-            Self::Init(args) => init::run(args, context),
-            Self::Validate(args) => validate::run(args, context),
-            Self::Lock(args) => lock::run(args, context),
-            Self::Fetch(args) => fetch::run(args, context),
-            Self::Build(args) => build::run(*args, context),
-            Self::Inspect(args) => inspect::run(args, context),
-            Self::Explain(args) => explain::run(*args, context),
-            Self::Diff(args) => diff::run(args, context),
-            Self::Rebuild(args) => rebuild::run(args, context),
-            Self::Schema(args) => schema::run(args, context),
-            Self::Cache(args) => cache::run(args, context),
-            Self::Env(args) => env::run(args, context),
-            Self::Completions(args) => completions::run(args, Cli::command(), context),
-            Self::Man(args) => man::run(args, Cli::command(), context),
-        }
-    }
-}
-
 /// Runs the command that `arguments` ask for and gives the exit code.
 pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, arguments, &environment),
     };
-    image::fit_to_memory();
-    let (directory, flags) = cli.command.settings();
-    let layers = settings::Layers::read(directory.as_deref().map(Path::new), &environment);
-    let settings = match Settings::new(layers, &flags, &cli.global, &environment) {
-        Ok(settings) => settings,
-        Err(error) => {
-            let ui = printer(&cli.global, cli.global.progress, cli.global.color, &environment);
-            ui.error(&error);
-            return error.kind.code();
-        }
+    let (module, flags) = cli.command.settings();
+    let layers = match &module {
+        Module::At(directory) => Layers::read(Some(directory), &environment),
+        Module::None => Layers::read(None, &environment),
     };
-    let ui = printer(&cli.global, Some(settings.progress.value), Some(settings.color.value), &environment);
+    let Cli { global, command } = cli;
+    let settings = Settings::new(layers, &flags, &global, &environment);
+    let shown = settings.as_ref().ok().map(|settings| (settings.progress.value, settings.color.value));
+    let (progress, color) =
+        shown.map_or((global.progress, global.color), |(progress, color)| (Some(progress), Some(color)));
+    let ui = printer(&global, progress, color, &environment);
+    let listening = ui.listen(global.verbose, global.log_file.as_deref(), environment.now);
+    tracing::info!("module-builder {}: {:?}", env!("CARGO_PKG_VERSION"), arguments.iter().skip(1).collect::<Vec<_>>());
+    let settings = match listening.and(settings) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error, &ui),
+    };
     for warning in &settings.warnings {
         ui.warning(&warning.message, &warning.cure);
     }
-    let context = Context { ui, settings, environment };
-    match cli.command.run(&context) {
-        Ok(()) => 0,
-        Err(error) => {
-            context.ui.error(&error);
-            error.kind.code()
+    let context = Context { ui, settings, environment, command: Cli::command };
+    match use_threads(context.settings.jobs.value).and_then(|()| command.run(&context)) {
+        Ok(()) => {
+            tracing::info!("exit code 0");
+            0
         }
+        Err(error) => failed(&error, &context.ui),
     }
+}
+
+/// Shows why the command failed, and gives the exit code.
+fn failed(error: &Error, ui: &Ui) -> u8 {
+    ui.error(error);
+    tracing::info!("exit code {}", error.kind.code());
+    error.kind.code()
+}
+
+fn use_threads(jobs: usize) -> Result<(), Error> {
+    image::use_threads(jobs).map_err(|error| {
+        let hint = host::explain::limit(&error).unwrap_or("do fewer things at once: `--jobs N`");
+        Error::outside(format!("cannot start {jobs} threads")).because(&error).hint(hint)
+    })
 }
 
 /// The format that a command line asks for, also one that is wrong.
@@ -139,10 +147,11 @@ fn wanted_format(arguments: &[OsString]) -> Format {
 }
 
 fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> u8 {
-    let global = Global { format: wanted_format(arguments), progress: None, color: None, quiet: false };
+    let format = wanted_format(arguments);
+    let global = Global { format, progress: None, color: None, quiet: false, verbose: 0, log_file: None };
     let ui = printer(&global, None, None, environment);
     if error.use_stderr() && ui.is_json() {
-        ui.error(&wrong_usage(error));
+        ui.error(&Error::of_command_line(error));
         return Kind::Usage.code();
     }
     match ui.clap(error, arguments) {
@@ -150,22 +159,6 @@ fn usage(error: &clap::Error, arguments: &[OsString], environment: &Environment)
         Ok(()) => 0,
         Err(error) => error.kind.code(),
     }
-}
-
-/// What clap has to say, in our own form: its first paragraph is what is wrong, a tip is the cure.
-fn wrong_usage(error: &clap::Error) -> Error {
-    use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand as Missing;
-    const HELP: &str = "see `--help`";
-    if error.kind() == Missing {
-        return Error::usage("a command or an argument is missing").hint(HELP);
-    }
-    let text = error.render().to_string();
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut paragraphs = text.split("\n\n");
-    let message = one_line(paragraphs.next().unwrap_or_default().trim_start_matches("error: "));
-    let tips: Vec<String> =
-        paragraphs.filter_map(|text| text.trim_start().strip_prefix("tip: ")).map(one_line).collect();
-    Error::usage(message).hint(if tips.is_empty() { HELP.to_owned() } else { tips.join("; ") })
 }
 
 fn printer(global: &Global, progress: Option<Progress>, color: Option<Color>, environment: &Environment) -> Ui {

@@ -230,6 +230,25 @@ fn no_password_in_an_address_is_shown_however_wrong_the_rest_is() {
 }
 
 #[test]
+fn the_log_file_grows_is_the_users_alone_is_no_link_and_holds_no_password() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let world = World::new();
+    let run = |arguments: &[&str]| world.run(&[&["--log-file", "log"], arguments].concat());
+    run(&["env", "--mirror", "http://u:hush-hush@h/debian"]);
+    run(&["env"]);
+    let path = world.path("log");
+    let log = fs::read_to_string(&path).unwrap();
+    let mut words = log.lines().filter_map(|line| line.split_once("exit code ")).map(|(_, code)| code);
+    assert_eq!((words.next(), words.next(), words.next()), (Some("2"), Some("0"), None), "{log}");
+    assert!(log.contains("http://***@h/debian") && !log.contains("hush"), "{log}");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    symlink("log", world.path("link")).unwrap();
+    let text = world.run(&["env", "--log-file", "link"]);
+    assert!(text.starts_with("exit code: 1\n") && text.contains("symbolic link"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), log, "nothing is written through a link");
+}
+
+#[test]
 fn wrong_usage_exits_with_two() {
     let world = World::new();
     insta::assert_snapshot!("unknown_flag", world.run(&["build", "--objekts", "x"]));
@@ -263,4 +282,21 @@ fn color_is_for_those_who_ask() {
     let stderr = |command: &mut Command| String::from_utf8(command.output().unwrap().stderr).unwrap();
     assert!(!stderr(world.command().arg("validate")).contains('\x1b'));
     assert!(stderr(world.command().args(["validate", "--color", "always"])).contains('\x1b'));
+}
+
+#[test]
+fn every_verb_that_takes_a_module_reads_its_builder_toml() {
+    let world = World::new();
+    world.write("m/builder.toml", "suit = \"x\"\n");
+    world.write("m/manifest.yaml", GOOD);
+    let help = |arguments: &[&str]| world.run(arguments);
+    let top = help(&["--help"]);
+    let commands = top.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let verbs = commands.lines().filter_map(|line| line.split_whitespace().next());
+    let verbs: Vec<&str> = verbs.filter(|verb| help(&[verb, "--help"]).contains("--directory")).collect();
+    assert_eq!(verbs, ["lock", "fetch", "build", "rebuild", "env"]);
+    for verb in verbs {
+        let said = world.run(&[verb, "-C", "m"]);
+        assert!(said.starts_with("exit code: 1") && said.contains("unknown setting `suit`"), "{verb}: {said}");
+    }
 }

@@ -8,28 +8,21 @@ use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 
-const VERBS: [&str; 14] = [
-    "init",
-    "validate",
-    "lock",
-    "fetch",
-    "build",
-    "inspect",
-    "explain",
-    "diff",
-    "rebuild",
-    "schema",
-    "cache",
-    "env",
-    "completions",
-    "man",
-];
-
 fn help(arguments: &[&str]) -> String {
     let output = cargo_bin_cmd!("module-builder").env_clear().env("COLUMNS", "100").args(arguments).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// The verbs that `--help` lists.
+fn verbs() -> Vec<String> {
+    let top = help(&["--help"]);
+    let commands = top.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let words = commands.lines().filter_map(|line| line.split_whitespace().next());
+    let verbs: Vec<String> = words.filter(|verb| *verb != "help").map(str::to_owned).collect();
+    assert!(verbs.first().is_some_and(|verb| verb == "init") && verbs.len() > 10, "{verbs:?}");
+    verbs
 }
 
 fn reference() -> String {
@@ -38,8 +31,8 @@ fn reference() -> String {
          `MODULE_BUILDER_BLESS=1 cargo test --test docs` and read the difference.\n",
     );
     write!(out, "\n## module-builder\n\n```text\n{}\n```\n", help(&["--help"])).unwrap();
-    for verb in VERBS {
-        write!(out, "\n## module-builder {verb}\n\n```text\n{}\n```\n", help(&[verb, "--help"])).unwrap();
+    for verb in verbs() {
+        write!(out, "\n## module-builder {verb}\n\n```text\n{}\n```\n", help(&[&verb, "--help"])).unwrap();
     }
     out
 }
@@ -54,13 +47,4 @@ fn the_reference_is_what_help_says() {
     let written = std::fs::read_to_string(&path).expect("docs/cli.md is there");
     let differs = written.lines().zip(reference.lines()).position(|(old, new)| old != new);
     assert_eq!(written, reference, "docs/cli.md is out of date from line {:?}", differs.map(|line| line + 1));
-}
-
-#[test]
-fn the_reference_has_every_verb() {
-    let listed = help(&["--help"]);
-    let commands = listed.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
-    let listed: Vec<&str> =
-        commands.lines().filter_map(|line| line.split_whitespace().next()).filter(|verb| *verb != "help").collect();
-    assert_eq!(listed, VERBS);
 }

@@ -25,7 +25,7 @@ use builder::cache::Cache;
 use builder::dpkg::Database;
 use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
 use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
-use model::observe::{Event, Observer, Silent};
+use model::observe::{Collected, Event, Silent};
 use model::package::{Package, PackageFields, PackageRequest};
 use model::resolution::ResolvedFields;
 use model::{Arch, Digest, Epoch, ImagePath};
@@ -234,15 +234,6 @@ fn build(resolution: &Resolution, debs: &[PathBuf], cache: &Cache) -> Result<Roo
     rootfs::build(resolution, debs, &options(Mode::Root), cache, &Silent)
 }
 
-#[derive(Default)]
-struct Seen(Mutex<Vec<Event>>);
-
-impl Observer for Seen {
-    fn event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-}
-
 /// By root in one place, by a user in another with umask 077, other times: the tars differ in what
 /// is random only, and after scrubbing in nothing. The packages' scripts saw no network and nothing
 /// of the host.
@@ -255,12 +246,12 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     let shared = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
 
     let odd = Cache::new(folder.path().join("a cache with ü & 'odd' letters"));
-    let seen = Seen::default();
+    let seen = Collected::default();
     let by_root = rootfs::build(&resolution, &debs, &options(Mode::Root), &odd, &seen).unwrap();
     assert!(!by_root.reused);
-    let items = seen.0.into_inner().unwrap();
-    assert!(items.contains(&Event::Item("unpacking openssh-server".into())), "progress names packages");
-    assert!(items.contains(&Event::Item("setting up mb-probe".into())));
+    let events = seen.events();
+    let is_item = |wanted: &str| events.iter().any(|event| matches!(event, Event::Item { name, .. } if name == wanted));
+    assert!(is_item("unpacking openssh-server") && is_item("setting up mb-probe"), "progress names packages");
 
     let user = User::new();
     let home = tempfile::Builder::new().prefix("home").tempdir_in(format!("/home/{}", user.0)).unwrap();

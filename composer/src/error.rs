@@ -3,11 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use model::ImagePath;
+use model::explain::{Explain, Explanation, Kind};
+use model::rules::Rule;
+use model::{Diagnostic, ImagePath, Severity};
 
-/// What can go wrong in the composer. Variants carry fields; the binary maps them to hints.
+/// What can go wrong in the composer.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// A file or directory of the host cannot be opened, read or written.
     #[error(transparent)]
@@ -62,7 +63,7 @@ pub enum Error {
         /// How many patterns the list has.
         patterns: usize,
         /// The one that took most of the work at the end.
-        rule: Box<model::rules::Rule>,
+        rule: Box<Rule>,
         /// The path at which the work was used up, unusual bytes escaped.
         path: String,
     },
@@ -109,6 +110,51 @@ pub enum Error {
 impl From<image::tree::TreeError> for Error {
     fn from(error: image::tree::TreeError) -> Self {
         Self::Image(error.into())
+    }
+}
+
+/// How much of an offending text is shown, in characters.
+const SHOWN: usize = 80;
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Image(error) => error.explain(),
+            Self::ChangedWhileRead { .. } | Self::SourceChanged { .. } => image::error::changed(self),
+            Self::FilterTooCostly { rule, path, patterns } => Explanation {
+                message: "the patterns take too much work to be compared with the root file system".to_owned(),
+                cause: None,
+                findings: vec![too_costly(rule, path, *patterns)],
+                ..Explanation::new(Kind::Input, self)
+                    .hint("simplify the patterns that the findings name, or put fewer like them into the manifest")
+            },
+            Self::FilterTooLarge { .. } => {
+                Explanation::new(Kind::Input, self).hint("put fewer patterns into the lists, or shorter ones")
+            }
+            Self::NotARootfs { .. } => Explanation::new(Kind::Input, self)
+                .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
+            Self::Path(_)
+            | Self::TooLarge { .. }
+            | Self::Compressed { .. }
+            | Self::Tar { .. }
+            | Self::Overlay { .. } => Explanation::new(Kind::Input, self),
+        }
+    }
+}
+
+/// The worst of the patterns that take too much work, at its place.
+fn too_costly(rule: &Rule, path: &str, patterns: usize) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        code: "pattern-too-costly",
+        file: Some(rule.origin.file.clone()),
+        position: rule.origin.position,
+        span: None,
+        field: rule.origin.field.key().to_owned(),
+        text: rule.pattern.as_str().chars().take(SHOWN).collect(),
+        message: format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}"),
+        cure: "write names out where a pattern has many `*`: each further one multiplies what is compared".to_owned(),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use model::explain::{Explain, Explanation, Kind};
 use model::{Arch, Digest};
 
-/// What can go wrong with OCI artifacts. Variants carry fields; the binary maps them to hints.
+use crate::place::Place;
+
+/// What can go wrong with OCI artifacts.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// A file or directory of the host cannot be opened or written.
     #[error(transparent)]
@@ -28,6 +30,14 @@ pub enum Error {
         /// What was given, with the architecture's suffix where that made it too long.
         tag: String,
     },
+    /// A text does not name content in a registry.
+    #[error("{text:?} is not a reference such as registry.example.com/os/nginx:v1: {reason}")]
+    Reference {
+        /// What was given, cut to 300 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Nothing was given to write.
     #[error("an image layout needs at least one artifact")]
     NoArtifact,
@@ -44,12 +54,12 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file is not the JSON that it should be.
-    #[error("{} is not a valid {what}", path.display())]
+    #[error("{place} is not a valid {what}")]
     Json {
         /// What it should be, such as `image index`.
         what: &'static str,
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// Where and why.
         source: serde_json::Error,
     },
@@ -70,10 +80,10 @@ pub enum Error {
         source: oci_spec::OciSpecError,
     },
     /// The version of the layout or of a document is not known.
-    #[error("{} has {field} {found}; only {known} is known", path.display())]
+    #[error("{place} has {field} {found}; only {known} is known")]
     UnknownVersion {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// The field that holds the version.
         field: &'static str,
         /// What it says.
@@ -82,20 +92,20 @@ pub enum Error {
         known: &'static str,
     },
     /// A media type stands where only certain others may.
-    #[error("{} names the media type {found:?} where {expected:?} is expected", path.display())]
+    #[error("{place} names the media type {found:?} where {expected:?} is expected")]
     MediaType {
         /// The file that names it.
-        path: PathBuf,
+        place: Place,
         /// What it names.
         found: String,
         /// What may stand there.
         expected: &'static str,
     },
     /// A digest is not written `sha256:` and 64 lowercase hexadecimal digits.
-    #[error("{} names {found:?}, which is not a sha256 digest", path.display())]
+    #[error("{place} names {found:?}, which is not a sha256 digest")]
     DigestText {
         /// The file that names it.
-        path: PathBuf,
+        place: Place,
         /// What it names.
         found: String,
     },
@@ -115,10 +125,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// The documents of a module contradict each other, or what they promise.
-    #[error("{} {broken}", path.display())]
+    #[error("{place} {broken}")]
     Broken {
         /// The document.
-        path: PathBuf,
+        place: Place,
         /// How.
         broken: crate::layout::Broken,
     },
@@ -133,51 +143,129 @@ pub enum Error {
         found: u64,
     },
     /// A document is larger than any that is read.
-    #[error("{} has {size} bytes; at most {limit} are read", path.display())]
+    #[error("{place} has {size} bytes; at most {limit} are read")]
     TooLarge {
         /// The file.
-        path: PathBuf,
+        place: Place,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
     },
     /// The indexes and manifests of a layout are larger than any that are read.
-    #[error("the indexes and manifests that {} lists have more than {limit} bytes", path.display())]
+    #[error("the indexes and manifests that {place} lists have more than {limit} bytes")]
     TooManyDocuments {
         /// The layout.
-        path: PathBuf,
+        place: Place,
         /// The limit in bytes.
         limit: u64,
     },
     /// A blob has another size than its descriptor says.
-    #[error("{} has {found} bytes, its descriptor says {expected}", path.display())]
+    #[error("{place} has {found} bytes, its descriptor says {expected}")]
     SizeMismatch {
         /// The blob.
-        path: PathBuf,
+        place: Place,
         /// What the descriptor says.
         expected: u64,
         /// What it is.
         found: u64,
     },
+    /// More bytes follow than a descriptor says.
+    #[error("{place} has more than the {expected} bytes that its descriptor says")]
+    TooLong {
+        /// The content.
+        place: Place,
+        /// What the descriptor says.
+        expected: u64,
+    },
+    /// A document has parts of another kind, or lacks its own.
+    #[error("{place} does not hold what an {what} holds, and nothing else")]
+    Ambiguous {
+        /// The document.
+        place: Place,
+        /// What it should be, such as `image index`.
+        what: &'static str,
+    },
+    /// A graph of content is larger than allowed.
+    #[error("what is to be copied from {place} has more than {limit} {what}")]
+    Graph {
+        /// The store.
+        place: Place,
+        /// What there is too much of, such as `bytes`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// Content cannot be read from its store or written to another.
+    #[error("cannot transfer {place}")]
+    Transfer {
+        /// The content.
+        place: Place,
+        /// The reason.
+        source: io::Error,
+    },
     /// A blob's content is not what its name says.
-    #[error("{} holds {found}, not {expected}", path.display())]
+    #[error("{place} holds {found}, not {expected}")]
     DigestMismatch {
         /// The blob.
-        path: PathBuf,
+        place: Place,
         /// What its descriptor says.
         expected: Digest,
         /// What its content gives.
         found: Digest,
     },
     /// A tag stands at two entries of `index.json`.
-    #[error("{} names the tag {tag:?} twice", path.display())]
+    #[error("{place} names the tag {tag:?} twice")]
     DuplicateTag {
         /// `index.json`.
-        path: PathBuf,
+        place: Place,
         /// The tag.
         tag: String,
     },
+}
+
+const DAMAGED: &str = "the layout was damaged or changed after it was written: build or fetch it again";
+
+const TOO_MUCH: &str = "copy parts of it, each by its own digest: no graph of one module is as large";
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::Host(error) if error.is_not_found() => error.explain().hint(DAMAGED),
+            Self::Host(error) => error.explain(),
+            Self::Io { action, path, source } => {
+                let is_missing = source.kind() == io::ErrorKind::NotFound;
+                host::explain::io(action, path, source).hint(if is_missing { DAMAGED } else { "" })
+            }
+            Self::Tag { .. } | Self::Reference { .. } => Explanation::new(Kind::Usage, self),
+            Self::Transfer { source, .. } => {
+                Explanation::new(Kind::Outside, self).hint(host::explain::limit(source).unwrap_or_default())
+            }
+            // Nothing is damaged: the graph is larger than any that is copied.
+            Self::Graph { .. } => Explanation::new(Kind::Refused, self).hint(TOO_MUCH),
+            Self::NoArtifact | Self::DuplicateArch { .. } | Self::Serialize { .. } | Self::Spec { .. } => {
+                Explanation::new(Kind::Bug, self)
+            }
+            // A layout that contradicts itself.
+            Self::NotALayout { .. }
+            | Self::Json { .. }
+            | Self::UnknownVersion { .. }
+            | Self::MediaType { .. }
+            | Self::DigestText { .. }
+            | Self::NotAFile { .. }
+            | Self::Misplaced(_)
+            | Self::Missing { .. }
+            | Self::Broken { .. }
+            | Self::Changed { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyDocuments { .. }
+            | Self::SizeMismatch { .. }
+            | Self::TooLong { .. }
+            | Self::Ambiguous { .. }
+            | Self::DigestMismatch { .. }
+            | Self::DuplicateTag { .. } => Explanation::new(Kind::Refused, self).hint(DAMAGED),
+        }
+    }
 }
 
 impl Error {
@@ -185,5 +273,13 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// What a reader or writer of content said: our own error where it was one.
+    pub(crate) fn read(error: io::Error, place: &Place) -> Self {
+        match error.downcast() {
+            Ok(error) => error,
+            Err(source) => Self::Transfer { place: place.clone(), source },
+        }
     }
 }

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use model::{Arch, Digest};
-use oci::layout::{self, Artifact, Blob, Content, Written};
+use oci::Tag;
+use oci::content::{ContentStore as _, Options, copy};
+use oci::layout::{self, Artifact, Blob, Content, Store, Written};
 use oci::media::{self, annotation};
 use testkit::{peer, run, stdout};
 
@@ -147,4 +149,29 @@ fn skopeo_copies_one_and_all_and_keeps_the_digests() {
     assert_eq!(layout::read(&one).unwrap().manifests.len(), 1);
     assert_eq!(layout::read(&all).unwrap().indexes[0].manifests.len(), 2);
     run(peer("skopeo").args(["inspect", "--raw", "oci:all:y"]).current_dir(world.root.path()));
+}
+
+#[test]
+fn layouts_of_other_tools_are_stores_and_they_read_what_was_copied() {
+    let world = world();
+    world.oras(&["cp", "-r", "--from-oci-layout", "lay:v1", "--to-oci-layout", "by-oras:v1"]);
+    world.skopeo(&["--insecure-policy", "copy", "oci:lay:v1-amd64", "oci:by-skopeo:v1"]);
+    fs::write(world.root.path().join("note.txt"), "signed").unwrap();
+    let attach = ["attach", "--oci-layout", "by-oras:v1", "--artifact-type", "application/vnd.example", "note.txt"];
+    world.oras(&attach);
+    let tag: Tag = "v1".parse().unwrap();
+    for (name, digest) in [("by-oras", world.written.index), ("by-skopeo", world.written.manifests[&Arch::Amd64])] {
+        let from = Store::open(host::Dir::open(&world.root.path().join(name)).unwrap()).unwrap();
+        let root = from.resolve(&tag).unwrap().unwrap();
+        assert_eq!(root.digest, digest, "{name}");
+        let copied = format!("{name}-copied");
+        fs::create_dir(world.root.path().join(&copied)).unwrap();
+        let to = Store::create(host::Dir::open(&world.root.path().join(&copied)).unwrap()).unwrap();
+        copy(&from, &root, &to, &Options::default()).unwrap();
+        to.tag(&root, &tag).unwrap();
+        assert_eq!(world.oras(&["manifest", "fetch", "--oci-layout", &format!("{copied}:v1")]), world.blob(digest));
+        world.skopeo(&["inspect", "--raw", &format!("oci:{copied}:v1")]);
+    }
+    let discovered = world.oras(&["discover", "--format", "json", "--oci-layout", "by-oras-copied:v1"]);
+    assert!(discovered.contains("application/vnd.example"), "{discovered}");
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::request::{self, Compression, Request, RootOrigin};
 use crate::recipes::build::{self, dry_run, lints};
 use crate::recipes::packages::request::Packages;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// One output that a build can be asked to leave out.
@@ -32,7 +32,7 @@ pub(crate) struct BuildArgs {
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
 
-    /// Where the results go; a relative path starts from the module's repository
+    /// Where the results go; a relative path starts from the module's repository, unlike that of --objects
     #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
     pub(crate) output: PathBuf,
     /// Which results to write
@@ -45,7 +45,8 @@ pub(crate) struct BuildArgs {
         help_heading = "Results"
     )]
     pub(crate) emit: Vec<Emit>,
-    /// Write the object store as files into DIR too, for a local mount
+    /// Write the object store as files into DIR too, for a local mount; a relative path starts from the
+    /// current directory
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(crate) objects: Option<PathBuf>,
     /// How the OCI layer is compressed
@@ -174,17 +175,27 @@ impl BuildArgs {
     }
 }
 
+impl Verb for BuildArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::At(self.directory.clone()), self.settings.clone())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Builds the module.
-pub(crate) fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
+fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let dry_run = args.dry_run;
     let request = args.into_request(context)?;
     match request.packages().filter(|_| dry_run) {
         Some(packages) => {
-            let listed = dry_run::run(&request, packages, &context.ui)?;
+            let listed = context.ui.reported(dry_run::run(&request, packages, &context.ui)?);
             context.ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         None => {
-            let produced = build::produce(&request, &context.ui)?;
+            let produced = context.ui.reported(build::produce(&request, &context.ui)?);
             context.ui.note(&describe(&produced));
             context.ui.result(&produced.composefs_digest.to_string(), &produced)
         }

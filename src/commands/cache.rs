@@ -1,16 +1,17 @@
 //! `cache`: what is kept to be used again, and how to get rid of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use builder::cache::{Cache, GcOptions, GcReport, Usage};
+use builder::cache::{Cache, GcOptions, GcReport, Kind, Usage};
 use clap::{Args, Subcommand};
 use model::path::json::keys;
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::settings;
+use crate::settings::Flags;
 use crate::ui::{clean, size};
 
 /// Show or clear what is kept to be used again
@@ -18,14 +19,14 @@ use crate::ui::{clean, size};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CacheArgs {
     #[command(subcommand)]
-    verb: Verb,
+    action: Action,
     /// Where downloads and root file systems are kept
     #[arg(long, global = true, value_name = "DIR", help_heading = "Speed and place")]
     cache_dir: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum Action {
     /// Print the cache's directory
     Dir,
     /// List what the cache holds, by purpose
@@ -52,13 +53,6 @@ Examples:
   module-builder cache gc --older-than 2w --dry-run
   module-builder cache gc --older-than 0s
       Removes everything.";
-
-impl CacheArgs {
-    /// The flags that count as settings.
-    pub(crate) fn flags(&self) -> settings::Flags {
-        settings::Flags { cache_dir: self.cache_dir.clone(), ..settings::Flags::default() }
-    }
-}
 
 /// A number and a unit.
 fn duration(text: &str) -> Result<Duration, String> {
@@ -98,14 +92,26 @@ struct Collected<'a> {
     removed_bytes: u64,
 }
 
+impl Verb for CacheArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() })
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Does what the second verb says.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
+fn run(args: CacheArgs, context: &Context) -> Result<(), Error> {
     let cache = Cache::new(context.environment.absolute(context.settings.require_cache_dir()?));
-    match args.verb {
-        Verb::Dir => context.ui.result(&clean(&cache.root().display().to_string()), &Place { directory: cache.root() }),
-        Verb::List => list(&cache, context),
-        Verb::Gc(gc) => collect(&cache, &gc, context),
+    match args.action {
+        Action::Dir => {
+            context.ui.result(&clean(&cache.root().display().to_string()), &Place { directory: cache.root() })
+        }
+        Action::List => list(&cache, context),
+        Action::Gc(gc) => collect(&cache, &gc, context),
     }
 }
 
@@ -125,10 +131,15 @@ fn collect(cache: &Cache, args: &GcArgs, context: &Context) -> Result<(), Error>
     let now = (context.environment.now)();
     let report = cache.gc(GcOptions { now, unused_for: args.older_than, dry_run: args.dry_run })?;
     let removed_bytes = report.removed.iter().map(|removed| removed.bytes).sum();
-    let mut text = String::new();
+    let mut purposes: BTreeMap<Kind, (u64, u64)> = BTreeMap::new();
     for removed in &report.removed {
-        let path = removed.path.strip_prefix(cache.root()).unwrap_or(&removed.path);
-        let _ = writeln!(text, "{:>10}  {}", size(removed.bytes), clean(&path.display().to_string()));
+        tracing::info!("{}, {}", removed.path.display(), size(removed.bytes));
+        let (entries, bytes) = purposes.entry(removed.kind).or_default();
+        (*entries, *bytes) = (*entries + 1, *bytes + removed.bytes);
+    }
+    let mut text = String::new();
+    for (kind, (entries, bytes)) in purposes {
+        let _ = writeln!(text, "{:>10}  {entries:>6}  {}", size(bytes), kind.describe());
     }
     let kept: u64 = report.kept.values().sum();
     let (verb, count) = (if args.dry_run { "would remove" } else { "removed" }, report.removed.len());

@@ -8,11 +8,12 @@ use image::diff::{Aspect, Change, Facts};
 use model::path::escape;
 use serde_json::Value;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::results::compare::{
     self, Comparison, DigestChange, Direction, FileDifference, ModuleComparison, PackageChange, ValueChange,
 };
+use crate::settings::Flags;
 use crate::ui::{clean, size};
 
 /// How many lines of a section are shown without `--all`.
@@ -49,9 +50,19 @@ Examples:
   module-builder diff old.cfs dist/module.cfs --format json
       Two images alone, with every fact of both sides.";
 
+impl Verb for DiffArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Shows what differs.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: DiffArgs, context: &Context) -> Result<(), Error> {
+fn run(args: DiffArgs, context: &Context) -> Result<(), Error> {
     let options = compare::Options { content: args.content, scratch: context.environment.scratch() };
     let comparison = compare::compare(&args.before, &args.after, &options)?;
     let lines = if args.all { usize::MAX } else { LINES };

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 use clap::Args;
 
 /// Show every effective setting and where it came from
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = after_help())]
 pub(crate) struct EnvArgs {
     /// The module's repository, whose builder.toml counts
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
@@ -20,30 +20,44 @@ pub(crate) struct EnvArgs {
     pub(crate) settings: settings::Flags,
 }
 
-const EXAMPLES: &str = "\
+fn after_help() -> String {
+    format!("{SOURCES}\n\n{}\n{EXAMPLES}", settings::help())
+}
+
+const SOURCES: &str = "\
 Where settings come from, the strongest last:
   default
-  /etc/module-builder/config.toml                   place and speed
-  $XDG_CONFIG_HOME/module-builder/config.toml       place and speed
-  builder.toml in the module                        what changes bytes
-  MODULE_BUILDER_CACHE_DIR, _JOBS, _PROXY, ...      place and speed
+  /etc/module-builder/config.toml                   user: place and speed
+  $XDG_CONFIG_HOME/module-builder/config.toml       user: place and speed
+  builder.toml in the module                        module: what changes bytes
+  MODULE_BUILDER_CACHE_DIR, _JOBS, _PROXY, ...      user: place and speed
   flags
 
-What changes bytes (suite, mirrors, components, keyring, variant, snapshot_mirror) is taken from
-builder.toml and flags alone, so that a module comes out the same whoever builds it.
-Place and speed (cache_dir, jobs, proxy, color, progress) are the user's to say: builder.toml, which
-comes with the sources, may not name them.
+What changes bytes is taken from builder.toml and flags alone, so that a module comes out the same
+whoever builds it. Place and speed are the user's to say: builder.toml, which comes with the
+sources, may not name them.";
 
-Also honoured: SOURCE_DATE_EPOCH, SSL_CERT_FILE, XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
-Not read: http_proxy, https_proxy, no_proxy. The setting `proxy` is for everything, apt included.
+const EXAMPLES: &str = "\
+Also honoured: XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
+Not read: http_proxy, https_proxy, no_proxy.
 
 Examples:
   module-builder env -C nginx
   module-builder env --format json";
 
+impl Verb for EnvArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::At(self.directory.clone()), self.settings.clone())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Prints the settings.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
+fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
     let entries = context.settings.entries();
     let widest = |of: fn(&settings::Entry) -> usize| entries.iter().map(of).max().unwrap_or(0);
     let (name, value) = (widest(|entry| entry.name.len()), widest(|entry| entry.text().chars().count()));

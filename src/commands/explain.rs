@@ -10,8 +10,8 @@ use model::ImagePath;
 use model::path::escape;
 use model::rules::Rule;
 
-use crate::commands::Context;
 use crate::commands::build::BuildArgs;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::request::Request;
 use crate::recipes::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
@@ -67,15 +67,6 @@ impl ExplainArgs {
         self.place.clone().or(from_path).unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// The module whose `builder.toml` counts, and the flags that override it.
-    pub(crate) fn settings(&self) -> (Option<PathBuf>, settings::Flags) {
-        let module = match explain::place(&self.place()) {
-            Ok(Place::Module(module) | Place::Built { module, .. }) => Some(module),
-            _ => None,
-        };
-        (module.filter(|module| module.is_dir()), self.settings.clone())
-    }
-
     /// The request of what is at `place`, or the results of which only the image is known.
     fn into_request(self, place: Place, context: &Context) -> Result<Asked, Error> {
         match place {
@@ -89,7 +80,7 @@ impl ExplainArgs {
                 }
                 let offline = self.offline || self.frozen;
                 let asked = rebuild::Asked { module, dist, rootfs: self.rootfs, neighbours: self.neighbours, offline };
-                let Context { ui, settings, environment } = context;
+                let Context { ui, settings, environment, .. } = context;
                 Ok(Asked::Built(Box::new(rebuild::as_built(asked, settings, environment, ui)?)))
             }
             Place::Image(dist) => Ok(Asked::Image(dist)),
@@ -129,8 +120,24 @@ impl Asked {
     }
 }
 
+impl Verb for ExplainArgs {
+    fn settings(&self) -> (Module, Flags) {
+        let module = match explain::place(&self.place()) {
+            Ok(Place::Module(module) | Place::Built { module, .. }) if module.is_dir() => Module::At(module),
+            Ok(Place::Module(_) | Place::Built { .. } | Place::Image(_)) => Module::None,
+            // The verb says it again, and then it is an error.
+            Err(_) => Module::None,
+        };
+        (module, self.settings.clone())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Explains.
-pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
+fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     if args.summary && args.path.is_some() && args.place.is_some() {
         return Err(Error::usage("--summary takes a place, and no path")
             .hint("name the path without --summary, or the place alone"));
@@ -140,7 +147,7 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     let place = args.into_request(place, context)?;
     match (asked, place.request()) {
         (Some(asked), Ok(request)) => {
-            let explained = explain::path(asked, request, &context.ui)?;
+            let explained = context.ui.reported(explain::path(asked, request, &context.ui)?);
             context.ui.result(&tell(&explained), &explained)
         }
         (Some(asked), Err(dist)) => {
@@ -152,7 +159,7 @@ pub(crate) fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
             context.ui.result(&tell(&explained), &explained)
         }
         (None, Ok(request)) => {
-            let summary = explain::summary(request, &context.ui)?;
+            let summary = context.ui.reported(explain::summary(request, &context.ui)?);
             context.ui.result(&sum_up(&summary), &summary)
         }
         (None, Err(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))

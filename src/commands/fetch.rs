@@ -8,12 +8,12 @@ use model::Arch;
 use model::path::json::keys;
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::inputs;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::packages::{download, lock};
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// Download the locked packages into the cache, for builds without network
@@ -29,7 +29,7 @@ pub(crate) struct FetchArgs {
     /// Where downloads are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How many files to download at once, but never fewer than eight [default: one per processor]
+    /// How many files to download at once [default: 8]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
           value_parser = clap::value_parser!(u64).range(1..=settings::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,
@@ -44,13 +44,6 @@ Examples:
       Fetches, then lists what a build would ship where there is no network.
   module-builder fetch --arch arm64 --cache-dir cache
       Fills a cache for another machine.";
-
-impl FetchArgs {
-    /// The flags that count as settings.
-    pub(crate) fn flags(&self) -> settings::Flags {
-        settings::Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..settings::Flags::default() }
-    }
-}
 
 /// What is in the cache now, as JSON.
 #[derive(Debug, Serialize)]
@@ -78,11 +71,24 @@ impl Closure {
     }
 }
 
+impl Verb for FetchArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (
+            Module::At(self.directory.clone()),
+            Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..Flags::default() },
+        )
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Fetches the packages of each architecture.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
+fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(&args.directory)?;
-    let (manifest, _) = inputs::manifest(&args.directory, "fetched", &context.ui)?;
+    let (manifest, _) = context.ui.reported(inputs::manifest(&args.directory, "fetched")?);
     let mut archs = args.archs.clone();
     if let Some(lock) = lock::read(&args.directory)?.filter(|_| archs.is_empty()) {
         archs = lock.resolutions.iter().map(|one| one.arch).collect();

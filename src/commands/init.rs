@@ -9,8 +9,9 @@ use host::{Dir, Pinned};
 use model::path::json::{Alone, keys};
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::settings::Flags;
 use crate::ui::clean;
 
 /// Start a module's repository from a template
@@ -93,9 +94,19 @@ struct Made<'a> {
     files: Vec<Alone<&'a PathBuf>>,
 }
 
+impl Verb for InitArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Writes the repository and says what to do next.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
+fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     let directory = args.directory;
     let name =
         args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));

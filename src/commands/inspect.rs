@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::results::examine::{self, Examined};
+use crate::settings::Flags;
 use crate::ui::{clean, size};
 
 /// Show what a dist directory, an OCI layout, a module.tar or a module.cfs holds
@@ -26,9 +27,19 @@ Examples:
   module-builder inspect dist/module.tar --format json
       The same of one file, for programs.";
 
+impl Verb for InspectArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Shows what the path holds.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
+fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
     let examined = examine::examine(&args.path)?;
     context.ui.result(&describe(&examined), &examined)
 }

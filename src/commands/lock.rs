@@ -11,12 +11,12 @@ use model::path::json::keys;
 use model::{Arch, Manifest};
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
 use crate::recipes::packages::lock as file;
-use crate::settings;
+use crate::settings::Flags;
 use crate::ui::clean;
 
 /// Write module.lock: exactly which packages a build uses
@@ -64,17 +64,6 @@ Examples:
   module-builder lock --check
       Exits with 5 and shows the difference when the lock drifted from the module or the archive.";
 
-impl LockArgs {
-    /// The flags that count as settings.
-    pub(crate) fn flags(&self) -> settings::Flags {
-        settings::Flags {
-            mirrors: self.mirrors.clone(),
-            cache_dir: self.cache_dir.clone(),
-            ..settings::Flags::default()
-        }
-    }
-}
-
 /// What `lock` did, as JSON.
 #[derive(Debug, Serialize)]
 struct Written<'a> {
@@ -116,9 +105,22 @@ struct Task<'a> {
     cache: Cache,
 }
 
+impl Verb for LockArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (
+            Module::At(self.directory.clone()),
+            Flags { mirrors: self.mirrors.clone(), cache_dir: self.cache_dir.clone(), ..Flags::default() },
+        )
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Writes, updates or checks the lock.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
+fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(&args.directory)?;
     // A lock that cannot be read is no reason not to make it anew.
     let everything = args.update.as_ref().is_some_and(Vec::is_empty);
@@ -156,7 +158,7 @@ fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
 
 impl<'a> Task<'a> {
     fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = inputs::manifest(&args.directory, "locked", &context.ui)?;
+        let (manifest, file) = context.ui.reported(inputs::manifest(&args.directory, "locked")?);
         let known = &context.settings;
         let mut archs = args.archs.clone();
         if archs.is_empty() {
@@ -211,8 +213,11 @@ impl<'a> Task<'a> {
 
     fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
         let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
-        for change in &changes {
+        for change in changes.iter().take(MOST_CHANGES) {
             self.context.ui.note(&change.to_string());
+        }
+        if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
+            self.context.ui.note(&format!("and {more} more changes: `--format json` has all, and so has the lock"));
         }
         let written = old != Some(new);
         if written {
@@ -276,6 +281,9 @@ impl<'a> Task<'a> {
         Err(Error::differences(format!("{} {message}", path.display())).hint(hint))
     }
 }
+
+/// How many changes are shown one by one.
+const MOST_CHANGES: usize = 20;
 
 fn summary(lock: &Lock, written: bool) -> String {
     let counts: Vec<String> =

@@ -6,8 +6,9 @@ use clap::{Args, Command};
 use host::Dir;
 use model::path::json::Alone;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::settings::Flags;
 use crate::ui::clean;
 
 /// Print the manual page, or write the pages of all verbs into a directory
@@ -24,8 +25,19 @@ Examples:
   module-builder man | man -l -
   module-builder man --output ~/.local/share/man/man1";
 
+impl Verb for ManArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Prints or writes the pages of `command`.
-pub(crate) fn run(args: ManArgs, command: Command, context: &Context) -> Result<(), Error> {
+fn run(args: ManArgs, context: &Context) -> Result<(), Error> {
+    let command = (context.command)();
     let Some(directory) = args.output else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
 use crate::settings::Flags;
@@ -44,11 +44,6 @@ pub(crate) struct RebuildArgs {
 }
 
 impl RebuildArgs {
-    /// The flags that are settings.
-    pub(crate) fn flags(&self) -> Flags {
-        Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() }
-    }
-
     fn into_wanted(self) -> Wanted {
         let Self { path, directory, record, rootfs, keep, offline, cache_dir: _ } = self;
         Wanted { path, directory, record, rootfs, keep, offline }
@@ -64,10 +59,23 @@ Examples:
   module-builder rebuild -C nginx /srv/layouts/nginx
       Compares a layout elsewhere with what nginx/dist/build.json gives.";
 
+impl Verb for RebuildArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (
+            self.directory.clone().map_or(Module::None, Module::At),
+            Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() },
+        )
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Builds again and compares.
-pub(crate) fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
-    let Context { ui, settings, environment } = context;
-    let rebuilt = rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?;
+fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
+    let Context { ui, settings, environment, .. } = context;
+    let rebuilt = ui.reported(rebuild::rebuild(&args.into_wanted(), settings, environment, ui)?);
     ui.result(&describe(&rebuilt), &rebuilt)?;
     if rebuilt.same {
         return Ok(());

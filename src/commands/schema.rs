@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::settings::Flags;
 
 /// Print the JSON Schema of manifest.yaml
 #[derive(Debug, Args)]
@@ -16,9 +17,19 @@ Examples:
       Then let the editor use it: put `# yaml-language-server: $schema=manifest.schema.json` on the
       first line of manifest.yaml.";
 
+impl Verb for SchemaArgs {
+    fn settings(&self) -> (Module, Flags) {
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Prints the schema.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(_args: SchemaArgs, context: &Context) -> Result<(), Error> {
+fn run(_args: SchemaArgs, context: &Context) -> Result<(), Error> {
     let schema = serde_json::to_string_pretty(&model::manifest::json_schema())
         .map_err(|error| Error::bug("cannot write the schema").because(&error))?;
     context.ui.raw_result(format!("{schema}\n").as_bytes())

@@ -9,10 +9,10 @@ use model::rules::{self, Conflict};
 use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::commands::Context;
+use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::read_manifest;
-use crate::settings;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
@@ -48,9 +48,20 @@ struct Report<'a> {
     conflicts: &'a [Conflict],
 }
 
+impl Verb for ValidateArgs {
+    fn settings(&self) -> (Module, Flags) {
+        // It reports what is wrong with `builder.toml` itself, among the other findings.
+        (Module::None, Flags::default())
+    }
+
+    fn run(self, context: &Context) -> Result<(), Error> {
+        run(self, context)
+    }
+}
+
 /// Checks the files and shows what was found.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
+fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let mut findings = Findings::default();
     let own = read_manifest(&args.path, &mut findings)?;
     settings::check_module(&own.directory, &mut findings)?;
@@ -60,7 +71,7 @@ pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
         neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
     }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
-    let conflicts = match &own.manifest {
+    findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {
             rules::conflicts((manifest, &own.file), &neighbours)
         }
@@ -68,16 +79,14 @@ pub(crate) fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     };
     let of = |severity| findings.diagnostics.iter().filter(|d| d.severity == severity).collect::<Vec<_>>();
     let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
-    let valid = errors.is_empty() && conflicts.is_empty() && (warnings.is_empty() || !args.strict);
-    let counts = counts(&[("error", errors.len()), ("conflict", conflicts.len()), ("warning", warnings.len())]);
+    let valid = errors.is_empty() && findings.conflicts.is_empty() && (warnings.is_empty() || !args.strict);
+    let counts =
+        counts(&[("error", errors.len()), ("conflict", findings.conflicts.len()), ("warning", warnings.len())]);
     if context.ui.is_json() {
-        context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &conflicts })?;
+        context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &findings.conflicts })?;
         return if valid { Ok(()) } else { Err(Error::shown(Kind::Input)) };
     }
     context.ui.findings(&findings);
-    for conflict in &conflicts {
-        context.ui.conflict(conflict);
-    }
     match (valid, counts.as_str()) {
         (true, "") => context.ui.result(&format!("{} is valid", clean(&own.file)), &()),
         (true, _) => context.ui.result(&format!("{} is valid ({counts})", clean(&own.file)), &()),

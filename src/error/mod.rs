@@ -1,54 +1,14 @@
 //! The one error of the binary: what went wrong, why, what to do about it, and the exit code.
 
-mod libraries;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::Diagnostic;
+use model::rules::Conflict;
+use model::{Diagnostic, Explain, Explanation};
 
-/// Whose fault it is, which decides the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The input is wrong: manifest, lock, settings, a missing package.
-    Input,
-    /// The command line is wrong.
-    Usage,
-    /// Verification or policy said no.
-    Refused,
-    /// The outside world failed: network, registry, mmdebstrap, disk.
-    Outside,
-    /// Differences were looked for and found.
-    Differences,
-    /// The program itself is wrong.
-    Bug,
-}
-
-impl Kind {
-    /// The exit code.
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::Input => 1,
-            Self::Usage => 2,
-            Self::Refused => 3,
-            Self::Outside => 4,
-            Self::Differences => 5,
-            Self::Bug => 70,
-        }
-    }
-
-    /// The kind's name in JSON.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::Usage => "usage",
-            Self::Refused => "refused",
-            Self::Outside => "outside",
-            Self::Differences => "differences",
-            Self::Bug => "bug",
-        }
-    }
-}
+pub(crate) use model::explain::Kind;
 
 /// Findings about files, with the text of these files so that the lines can be shown.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +17,44 @@ pub(crate) struct Findings {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The files' contents by the name that [`Diagnostic::file`] has.
     pub(crate) sources: BTreeMap<String, Vec<u8>>,
+    /// What the module and its neighbours both claim.
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+impl Findings {
+    /// Adds what was found later.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.diagnostics.extend(later.diagnostics);
+        self.sources.extend(later.sources);
+        self.conflicts.extend(later.conflicts);
+    }
+}
+
+/// What a recipe made, and what it found on the way, which the command has to show.
+#[derive(Debug)]
+pub(crate) struct Reported<T> {
+    /// What was made.
+    pub(crate) value: T,
+    /// What was found.
+    pub(crate) findings: Findings,
+}
+
+impl<T> Reported<T> {
+    /// Gives what `work` makes with the findings that it adds on the way.
+    ///
+    /// # Errors
+    /// The error of `work`, which carries what was found before it.
+    pub(crate) fn collect(work: impl FnOnce(&mut Findings) -> Result<T, Error>) -> Result<Self, Error> {
+        let mut findings = Findings::default();
+        match work(&mut findings) {
+            Ok(value) => Ok(Self { value, findings }),
+            Err(mut error) => {
+                findings.extend(error.findings);
+                error.findings = findings;
+                Err(error)
+            }
+        }
+    }
 }
 
 /// What a command ends with when it does not do what it was asked to.
@@ -155,33 +153,17 @@ impl Error {
 
     /// An error of the host's file system about `path`.
     pub(crate) fn io(action: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
-        use std::io::ErrorKind;
-        let message = format!("cannot {action} {}", path.display());
-        let is_loop = rustix::io::Errno::from_io_error(cause) == Some(rustix::io::Errno::LOOP);
-        let hint = match cause.kind() {
-            _ if is_loop => "a link in this path leads to itself: name another path",
-            ErrorKind::NotADirectory => "a part of this path is a file: name another path",
-            ErrorKind::IsADirectory => "a directory is there, where a file is needed: remove it, or name another path",
-            ErrorKind::AlreadyExists => "something else is there: remove it, or name another path",
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                "make room on the file system and run the command again"
-            }
-            ErrorKind::PermissionDenied => {
-                "this user may not: change the rights of the file or its directory, or run the command as another user"
-            }
-            _ if let Some(hint) = limit(cause) => hint,
-            ErrorKind::ReadOnlyFilesystem => "the file system is read-only: name a path elsewhere",
-            _ => "",
-        };
-        match cause.kind() {
-            _ if is_loop => Self::input(message),
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => {
-                Self::input(message)
-            }
-            _ => Self::outside(message),
+        Self::explained(host::explain::io(action, path, cause))
+    }
+
+    fn explained(explanation: Explanation<'_>) -> Self {
+        let Explanation { kind, message, cause, hint, log, findings } = explanation;
+        let findings = Findings { diagnostics: findings, ..Findings::default() };
+        let error = Self::new(kind, message).hint(hint.unwrap_or_default()).log(log).findings(findings);
+        match cause {
+            Some(cause) => error.because(cause),
+            None => error,
         }
-        .because(cause)
-        .hint(hint)
     }
 
     /// The error as a JSON object.
@@ -194,30 +176,16 @@ impl Error {
             "hint": self.hint,
             "log": self.log,
             "diagnostics": self.findings.diagnostics,
+            "conflicts": self.findings.conflicts,
         })
     }
 }
 
-/// What to raise where a limit of the process or of the machine was met.
-pub(crate) fn limit(cause: &std::io::Error) -> Option<&'static str> {
-    use rustix::io::Errno;
-    if cause.kind() == std::io::ErrorKind::OutOfMemory {
-        return Some(MEMORY);
-    }
-    match Errno::from_io_error(cause)? {
-        Errno::MFILE => Some("this process may not open more files at once: raise the limit, `ulimit -n`"),
-        Errno::NFILE => {
-            Some("the machine has no more open files to give: raise `sysctl fs.file-max`, or end what opens them")
-        }
-        Errno::NOMEM => Some(MEMORY),
-        Errno::FBIG => Some("this process may not write larger files: raise the limit, `ulimit -f`"),
-        Errno::AGAIN => Some("this user may not start more processes or threads: raise the limit, `ulimit -u`"),
-        _ => None,
+impl<E: Explain> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::explained(error.explain())
     }
 }
-
-const MEMORY: &str =
-    "there is not enough memory: end other programs, or raise the limit (`ulimit -v`, the container's)";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -231,12 +199,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_the_exit_code_of_the_contract() {
-        let kinds = [Kind::Input, Kind::Usage, Kind::Refused, Kind::Outside, Kind::Differences, Kind::Bug];
-        assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 70]);
-    }
-
-    #[test]
     fn a_cause_that_repeats_is_said_once() {
         #[derive(Debug, thiserror::Error)]
         #[error(transparent)]
@@ -248,10 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_the_users_and_a_full_disk_the_worlds_fault() {
-        let io = |kind: std::io::ErrorKind| Error::io("read", std::path::Path::new("x"), &kind.into()).kind;
-        assert_eq!(io(std::io::ErrorKind::NotFound), Kind::Input);
-        assert_eq!(io(std::io::ErrorKind::StorageFull), Kind::Outside);
+    fn what_was_found_before_a_failure_is_not_lost() {
+        let found = |name: &str| Findings { sources: [(name.to_owned(), Vec::new())].into(), ..Findings::default() };
+        let failed = Reported::<()>::collect(|findings| {
+            findings.extend(found("before"));
+            Err(Error::outside("no network").findings(found("with it")))
+        });
+        let names = failed.map_err(|error| error.findings.sources.into_keys().collect::<Vec<_>>()).err();
+        assert_eq!(names.unwrap_or_default(), ["before", "with it"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One settings file in TOML: every error of it at once, each with its place.
 
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use host::{Dir, Fault, Links};
 use model::{Diagnostic, FileName, Position, Severity};
@@ -9,7 +9,9 @@ use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{Key, MOST_JOBS, Raw, Reach, Shape};
+use super::parse::{Input, Wrong, near};
+use super::rows::{ROWS, Slots};
+use super::setting::{Owner, Row, own_variable};
 use super::{Layers, Origin};
 
 /// The largest settings file in bytes; one is a handful of lines.
@@ -60,6 +62,26 @@ fn whole(name: &FileName, code: &'static str, message: &str, cure: &str) -> Diag
     }
 }
 
+/// What the value is, without its place.
+fn input<'a>(value: &'a DeValue<'_>) -> Input<'a> {
+    match value {
+        DeValue::String(text) => Input::Text(text),
+        DeValue::Integer(number) => Input::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Array(items) => {
+            let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+            words.map_or(Input::Other, Input::List)
+        }
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => Input::Other,
+    }
+}
+
+/// Where a setting belongs that the module's file may not hold.
+fn user_places(row: &dyn Row) -> String {
+    let flag = row.flag().map_or_else(String::new, |flag| format!(" or give `{flag}`"));
+    let (variable, comma) = (own_variable(row.name()), if flag.is_empty() { " or" } else { "," });
+    format!("move it into the user's ~/.config/module-builder/config.toml{comma} set {variable}{flag}")
+}
+
 impl File<'_> {
     fn read(&self, layers: &mut Layers) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
@@ -76,14 +98,9 @@ impl File<'_> {
         // The parser gives the entries by name; people read files from top to bottom.
         let mut entries: Vec<_> = table.get_ref().iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        for (key, value) in entries {
-            match self.entry(key, value) {
-                Ok((key, raw)) => {
-                    let origin =
-                        Origin::File { file: self.name.to_string(), position: self.position(value.span().start) };
-                    layers.values.push((key, raw, origin));
-                }
-                Err(diagnostic) => layers.findings.diagnostics.push(*diagnostic),
+        for (name, value) in entries {
+            if let Err(diagnostic) = self.entry(name, value, &mut layers.slots) {
+                layers.findings.diagnostics.push(*diagnostic);
             }
         }
     }
@@ -92,73 +109,71 @@ impl File<'_> {
         &self,
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
-    ) -> Result<(&'static Key, Raw), Box<Diagnostic>> {
-        let Some(key) = Key::find(name.get_ref()) else {
-            let cure = match Key::near(name.get_ref()) {
+        slots: &mut Slots,
+    ) -> Result<(), Box<Diagnostic>> {
+        let known = ROWS.iter().filter_map(|row| Some((*row, row.owner()?)));
+        let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
+            let cure = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "remove it; `module-builder env` lists every setting".to_owned(),
             };
             let message = format!("unknown setting `{}`", name.get_ref());
             return Err(Box::new(self.wrong("unknown-setting", name.get_ref(), name.span(), message, cure)));
         };
-        if key.reach == Reach::Module && !self.is_module {
-            let message = format!("`{}` changes the bytes of modules and is not taken from here", key.name);
-            let cure = "move it into the module's builder.toml, or give the flag".to_owned();
-            return Err(Box::new(self.wrong("misplaced-setting", key.name, name.span(), message, cure)));
+        let misplaced =
+            |message, cure| Err(Box::new(self.wrong("misplaced-setting", row.name(), name.span(), message, cure)));
+        match (owner, self.is_module) {
+            (Owner::Module, false) => misplaced(
+                format!("`{}` changes the bytes of modules and is not taken from here", row.name()),
+                "move it into the module's builder.toml, or give the flag".to_owned(),
+            ),
+            (Owner::User, true) => misplaced(format!("`{}` is not for a module to say", row.name()), user_places(row)),
+            (Owner::Module, true) | (Owner::User, false) => self.value(row, value, slots),
         }
-        if key.reach == Reach::User && self.is_module {
-            let message = format!("`{}` is not for a module to say", key.name);
-            return Err(Box::new(self.wrong("misplaced-setting", key.name, name.span(), message, key.user_places())));
-        }
-        Ok((key, self.value(key, value)?))
     }
 
-    fn value(&self, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Raw, Box<Diagnostic>> {
-        let wrong_type = || {
-            let message = format!("`{}` must be {}, not {}", key.name, key.wanted(), value.get_ref().type_str());
-            Box::new(self.wrong("wrong-type", key.name, value.span(), message, String::new()))
-        };
-        match (key.shape, value.get_ref()) {
-            (Shape::Names | Shape::Archives, DeValue::Array(items)) => {
-                let words = items.iter().map(|item| match item.get_ref() {
-                    DeValue::String(text) => self.word(key, text, item.span()),
-                    _ => Err(wrong_type()),
-                });
-                let words = words.collect::<Result<Vec<_>, _>>()?;
-                if words.is_empty() {
-                    let cure = "name at least one, or remove the key".to_owned();
-                    let message = format!("`{}` is empty", key.name);
-                    return Err(Box::new(self.wrong("bad-value", key.name, value.span(), message, cure)));
-                }
-                Ok(Raw::List(words))
+    fn value(&self, row: &dyn Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Box<Diagnostic>> {
+        let input = input(value.get_ref());
+        if let Input::Text(text) = &input
+            && row.is_path()
+            && self.is_module
+            && Path::new(text).is_relative()
+        {
+            self.stays_inside(row, Path::new(text), value.span())?;
+        }
+        let origin = Origin::File { file: self.name.to_string(), position: self.position(value.span().start) };
+        let taken = row.take_input(&input, self.directory, origin, slots);
+        taken.map_err(|wrong| Box::new(self.wrong_value(row.name(), value, wrong)))
+    }
+
+    fn wrong_value(&self, name: &str, value: &Spanned<DeValue<'_>>, wrong: Wrong) -> Diagnostic {
+        let found = value.get_ref();
+        match wrong {
+            Wrong::Type(wanted) => {
+                let message = format!("`{name}` must be {wanted}, not {}", found.type_str());
+                self.wrong("wrong-type", name, value.span(), message, String::new())
             }
-            (Shape::Number, DeValue::Integer(number)) => match u64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) if (1..=MOST_JOBS).contains(&number) => Ok(Raw::Number(number)),
-                _ => {
-                    let (message, cure) =
-                        (format!("`{}` cannot be {number}", key.name), format!("give {}", key.wanted()));
-                    Err(Box::new(self.wrong("bad-value", key.name, value.span(), message, cure)))
-                }
-            },
-            (Shape::Path, DeValue::String(text)) => {
-                // A relative path means the same from whatever directory the program is run.
-                let path = PathBuf::from(self.word(key, text, value.span())?);
-                if self.is_module && path.is_relative() {
-                    self.stays_inside(key, &path, value.span())?;
-                }
-                Ok(Raw::Path(self.directory.join(path)))
+            Wrong::Empty => {
+                let cure = "name at least one, or remove the key".to_owned();
+                self.wrong("bad-value", name, value.span(), format!("`{name}` is empty"), cure)
             }
-            (Shape::Name | Shape::Url | Shape::Proxy | Shape::Choice(_), DeValue::String(text)) => {
-                Ok(Raw::Text(self.word(key, text, value.span())?))
+            Wrong::Number(cure) => {
+                let number = found.as_integer().map_or_else(String::new, ToString::to_string);
+                self.wrong("bad-value", name, value.span(), format!("`{name}` cannot be {number}"), cure)
             }
-            _ => Err(wrong_type()),
+            Wrong::Word(number, cure) => {
+                let word = found.as_array().and_then(|items| items.get(number)).unwrap_or(value);
+                let text = word.get_ref().as_str().unwrap_or_default();
+                let message = format!("`{name}` cannot be `{}`", redact(text));
+                self.wrong("bad-value", name, word.span(), message, cure)
+            }
         }
     }
 
     /// Checks that a relative path of the module's file leads to nothing outside of the module, be it by
     /// `..` or by a link: it would be another file on every machine. An absolute path names a file of the
     /// host, and says so.
-    fn stays_inside(&self, key: &Key, path: &Path, span: Range<usize>) -> Result<(), Box<Diagnostic>> {
+    fn stays_inside(&self, row: &dyn Row, path: &Path, span: Range<usize>) -> Result<(), Box<Diagnostic>> {
         let leads_up = path.components().any(|component| component == Component::ParentDir);
         let leads_out = || {
             let found = Dir::open(self.directory).and_then(|module| module.file(path, Links::Below));
@@ -167,16 +182,9 @@ impl File<'_> {
         if !leads_up && !leads_out() {
             return Ok(());
         }
-        let message = format!("`{}` leads out of the module", key.name);
+        let message = format!("`{}` leads out of the module", row.name());
         let cure = "put the file itself into the module, or give the absolute path of a file of the host".to_owned();
-        Err(Box::new(self.wrong("bad-value", key.name, span, message, cure)))
-    }
-
-    fn word(&self, key: &Key, text: &str, span: Range<usize>) -> Result<String, Box<Diagnostic>> {
-        key.check(text).map(|()| text.to_owned()).map_err(|cure| {
-            let message = format!("`{}` cannot be `{}`", redact(text), key.name);
-            Box::new(self.wrong("bad-value", key.name, span, message, cure))
-        })
+        Err(Box::new(self.wrong("bad-value", row.name(), span, message, cure)))
     }
 
     fn wrong(&self, code: &'static str, field: &str, span: Range<usize>, message: String, cure: String) -> Diagnostic {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use model::Arch;
 
-use super::keys;
+use super::parse;
 use crate::ui::{Color, Format, Progress};
 
 /// Flags of every verb.
@@ -24,6 +24,14 @@ pub(crate) struct Global {
     /// Say nothing but the result, warnings and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Show the steps: programs that are run, requests with their answers; twice, details, too
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Write what -vv shows to the end of FILE, with the time of day; no password is written
+    ///
+    /// The file is this user's alone, mode 0600. A link is not followed, and another user's file is refused.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
 }
 
 /// Flags that override settings for one run.
@@ -40,13 +48,13 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ARCH")]
     pub(crate) arch: Option<Arch>,
     /// What mmdebstrap installs besides the requested packages [default: minbase]
-    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(keys::VARIANTS))]
+    #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(parse::VARIANTS))]
     pub(crate) variant: Option<String>,
     /// Where downloads and root file systems are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// How many things to do at once [default: one per processor]
+    /// How many things to do at once [default: one per processor, and eight downloads]
     #[arg(long, value_name = "N", help_heading = "Speed and place",
-          value_parser = clap::value_parser!(u64).range(1..=keys::MOST_JOBS))]
+          value_parser = clap::value_parser!(u64).range(1..=parse::MOST_JOBS))]
     pub(crate) jobs: Option<u64>,
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
 
-use super::keys::{self, Key, Raw};
-use super::origin::Origin;
+use super::parse::near;
+use super::rows::{ROWS, Slots};
+use super::setting::{PREFIX, own_variable};
 use super::{file, join};
 use crate::environment::Environment;
-use crate::error::{self, Error, Findings};
+use crate::error::{Error, Findings};
 
 /// The name of the module's own settings file.
 pub(super) const BUILDER_TOML: &str = "builder.toml";
@@ -26,7 +27,7 @@ pub(crate) struct Warning {
 /// What the files and the environment say, not yet merged.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
-    pub(super) values: Vec<(&'static Key, Raw, Origin)>,
+    pub(super) slots: Slots,
     pub(super) warnings: Vec<Warning>,
     pub(super) findings: Findings,
     pub(super) failure: Option<Error>,
@@ -46,8 +47,29 @@ impl Layers {
         if let Some(module) = module {
             layers.read_file(&join(module, BUILDER_TOML), true);
         }
-        keys::environment(environment, &mut layers);
+        layers.read_variables(environment);
         layers
+    }
+
+    /// Takes `MODULE_BUILDER_*`, and warns of what is almost one.
+    fn read_variables(&mut self, environment: &Environment) {
+        for row in ROWS {
+            if let Err(error) = row.take_variable(environment, &mut self.slots) {
+                self.failure = self.failure.take().or(Some(error));
+            }
+        }
+        let known: Vec<String> =
+            ROWS.iter().filter(|row| row.owner().is_some()).map(|row| own_variable(row.name())).collect();
+        let known = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        for name in environment.variables.keys().filter_map(|name| name.to_str()) {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            if let Some(near) = near(rest, known()).filter(|near| *near != rest) {
+                self.warnings.push(Warning {
+                    message: format!("the environment variable {name} is no setting"),
+                    cure: format!("did you mean {PREFIX}{near}?"),
+                });
+            }
+        }
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {
@@ -65,7 +87,7 @@ impl Layers {
             Err(failed) => {
                 let failure = || match &failed {
                     // Not the file's fault.
-                    host::Error::Io { source, .. } if error::limit(source).is_some() => Error::from(&failed),
+                    host::Error::Io { source, .. } if host::explain::limit(source).is_some() => Error::from(&failed),
                     host::Error::Io { source, .. } => Error::io("read", path, source).hint(CURE),
                     host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&failed).hint(CURE),
                     host::Error::Place { .. } => Error::from(&failed),

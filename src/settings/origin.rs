@@ -19,7 +19,7 @@ pub(crate) enum Origin {
         position: Position,
     },
     /// An environment variable.
-    Environment(&'static str),
+    Environment(String),
     /// A flag of the command line.
     Flag(&'static str),
 }

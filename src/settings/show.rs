@@ -1,48 +1,78 @@
 //! The settings as `env` shows them.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
 use model::path::json::keys;
+use model::{Arch, Epoch, Secret};
 use serde::Serialize;
 
-use super::Settings;
-use super::origin::{Origin, Value};
-use crate::ui::clean;
+use super::origin::Origin;
+use super::rows::{ROWS, Settings};
+use super::setting::{Group, Owner};
+use crate::ui::{Color, Progress, clean};
 
 impl Settings {
     /// Every setting by name, in a fixed order.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        fn entry<T: serde::Serialize>(name: &'static str, value: &Value<T>) -> Entry {
-            let json = serde_json::to_value(&value.value).unwrap_or(serde_json::Value::Null);
-            Entry { name, value: Shown::Value(json), origin: value.origin.clone() }
+        let mut entries: Vec<Entry> = ROWS.iter().map(|row| row.entry(self)).collect();
+        entries.sort_by_key(|entry| entry.name);
+        entries
+    }
+}
+
+/// The rows as the help of `env` lists them: by who asks, with the places that may name each.
+pub(crate) fn help() -> String {
+    let mut out = String::new();
+    for group in Group::ALL {
+        let _ = writeln!(out, "{}:", group.title());
+        for row in ROWS.iter().filter(|row| row.group() == group) {
+            let file = row.owner().map(|owner| match owner {
+                Owner::Module => "module".to_owned(),
+                Owner::User => "user".to_owned(),
+            });
+            // The variable of a setting that users have is made from its name.
+            let variable = row.variable().filter(|_| row.owner().is_none());
+            let places = [file, variable, row.flag().map(str::to_owned)];
+            let places = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "  {:<15}  {places:<19}  {}", row.name(), row.doc().trim());
         }
-        fn path(name: &'static str, value: &Value<Option<PathBuf>>) -> Entry {
-            let shown = value.value.clone().map_or(Shown::Value(serde_json::Value::Null), Shown::Path);
-            Entry { name, value: shown, origin: value.origin.clone() }
-        }
-        fn masked(value: &Value<Option<String>>) -> Value<Option<String>> {
-            Value::new(value.value.as_deref().map(net::url::redact), value.origin.clone())
-        }
-        fn word<T: clap::ValueEnum>(value: &Value<T>) -> Value<String> {
-            let name = value.value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-            Value::new(name, value.origin.clone())
-        }
-        vec![
-            entry("arch", &self.arch),
-            path("cache_dir", &self.cache_dir),
-            path("certificates", &self.certificates),
-            entry("color", &word(&self.color)),
-            entry("components", &self.components),
-            entry("epoch", &self.epoch),
-            entry("jobs", &self.jobs),
-            path("keyring", &self.keyring),
-            entry("mirrors", &self.mirrors),
-            entry("progress", &word(&self.progress)),
-            entry("proxy", &masked(&self.proxy)),
-            entry("snapshot_mirror", &self.snapshot_mirror),
-            entry("suite", &self.suite),
-            entry("variant", &self.variant),
-        ]
+    }
+    out
+}
+
+/// How `env` shows a value. A [`Secret`] shows what may be seen of it and nothing else.
+pub(super) trait Show {
+    fn show(&self) -> Shown;
+}
+
+/// Shows a value as JSON has it.
+fn json(value: &impl Serialize) -> Shown {
+    Shown::Value(serde_json::to_value(value).unwrap_or(serde_json::Value::Null))
+}
+
+/// Shows these types as JSON has them.
+macro_rules! as_json {
+    ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
+}
+as_json!(String, usize, Vec<String>, Option<String>, Option<Arch>, Option<Epoch>, Option<Secret>);
+
+impl Show for Option<PathBuf> {
+    fn show(&self) -> Shown {
+        self.clone().map_or(Shown::Value(serde_json::Value::Null), Shown::Path)
+    }
+}
+
+impl Show for Color {
+    fn show(&self) -> Shown {
+        json(&self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()))
+    }
+}
+
+impl Show for Progress {
+    fn show(&self) -> Shown {
+        json(&self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()))
     }
 }
 

@@ -4,24 +4,25 @@
 //! characters here ([`text`]), in each format, so that nothing can write to the terminal but this
 //! module; so do addresses their passwords.
 
+mod log;
 mod progress;
 mod snippet;
 mod text;
 
-pub(crate) use progress::size;
 pub(crate) use text::clean;
 use text::clean_lines;
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
 
-use model::observe::{Event, Observer};
-use model::rules::Conflict;
+use model::observe::{Event, Numbers, Observer, TaskId};
+pub(crate) use model::words::size;
 use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::error::{Error, Findings};
+use crate::error::{Error, Findings, Reported};
 
 /// How results and errors are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -78,8 +79,14 @@ pub(crate) struct Options {
 
 /// The printer.
 pub(crate) struct Ui {
-    options: Options,
+    screen: Arc<Screen>,
     out: Mutex<Box<dyn Write + Send>>,
+    numbers: Numbers,
+}
+
+/// Standard error, and what is drawn there.
+struct Screen {
+    options: Options,
     err: Mutex<Box<dyn Write + Send>>,
     progress: Mutex<progress::State>,
 }
@@ -98,12 +105,22 @@ impl Ui {
     /// A printer to given streams.
     pub(crate) fn with_streams(options: Options, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         let progress = Mutex::new(progress::State::new(&options));
-        Self { options, out: Mutex::new(out), err: Mutex::new(err), progress }
+        let screen = Arc::new(Screen { options, err: Mutex::new(err), progress });
+        Self { screen, out: Mutex::new(out), numbers: Numbers::default() }
+    }
+
+    /// Shows from here on what the libraries tell of their work: on standard error as much as `verbosity` says, and all
+    /// of it at the end of `file`, with the time of day.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn listen(&self, verbosity: u8, file: Option<&Path>, now: fn() -> SystemTime) -> Result<(), Error> {
+        log::listen(&self.screen, verbosity, file, now)
     }
 
     /// Whether results are wanted as JSON.
     pub(crate) fn is_json(&self) -> bool {
-        self.options.format == Format::Json
+        self.screen.options.format == Format::Json
     }
 
     /// Prints the result of the command: `human` and a line break, or `value` as JSON.
@@ -111,7 +128,7 @@ impl Ui {
     /// # Errors
     /// When standard output cannot be written. A reader that has gone away is no error.
     pub(crate) fn result(&self, human: &str, value: &impl Serialize) -> Result<(), Error> {
-        let text = match self.options.format {
+        let text = match self.screen.options.format {
             Format::Human => text::gate(human, false),
             Format::Json => text::json(value, true)
                 .map_err(|error| Error::bug("cannot write the result as JSON").because(&error))?,
@@ -125,7 +142,7 @@ impl Ui {
     /// # Errors
     /// As [`Ui::result`].
     pub(crate) fn raw_result(&self, bytes: &[u8]) -> Result<(), Error> {
-        lock(&self.progress).suspend();
+        lock(&self.screen.progress).suspend();
         let mut out = lock(&self.out);
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -137,34 +154,45 @@ impl Ui {
 
     /// Says something that the user may want to know; not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
-        self.event(Event::Note(text.to_owned()));
+        let observer: &dyn Observer = self;
+        observer.note(text);
     }
 
     /// Warns of something that does not stop the work.
     pub(crate) fn warning(&self, message: &str, cure: &str) {
-        self.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+        let observer: &dyn Observer = self;
+        observer.warning(message, cure);
     }
 
-    /// Shows findings with their source lines: the worst first, in each file from top to bottom.
+    /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts.
     pub(crate) fn findings(&self, findings: &Findings) {
         let mut order: Vec<&Diagnostic> = findings.diagnostics.iter().collect();
         order.sort_by_key(|d| (d.severity, d.file.clone(), d.position));
         for diagnostic in order {
-            if self.options.quiet && diagnostic.severity == Severity::Note {
+            if self.screen.options.quiet && diagnostic.severity == Severity::Note {
                 continue;
             }
+            tracing::info!("{:?} {}: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
             let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(&**file));
-            self.say(&format!("{}\n", snippet::render(diagnostic, source.map(Vec::as_slice), self.options.color)));
+            self.say(&format!(
+                "{}\n",
+                snippet::render(diagnostic, source.map(Vec::as_slice), self.screen.options.color)
+            ));
+        }
+        for conflict in &findings.conflicts {
+            self.say(&snippet::conflict(conflict));
         }
     }
 
-    /// Shows what two modules both claim.
-    pub(crate) fn conflict(&self, conflict: &Conflict) {
-        self.say(&snippet::conflict(conflict));
+    /// Shows what a recipe found, and gives what it made.
+    pub(crate) fn reported<T>(&self, reported: Reported<T>) -> T {
+        self.findings(&reported.findings);
+        reported.value
     }
 
     /// Shows why the command failed.
     pub(crate) fn error(&self, error: &Error) {
+        tracing::error!("{error}");
         if self.is_json() {
             if !error.message.is_empty() {
                 let value = serde_json::json!({ "error": error.to_json() });
@@ -198,7 +226,7 @@ impl Ui {
         let text = error.render();
         // A colour that stands in an argument could not be told from one that clap gives.
         let is_plain = |text: &std::ffi::OsString| !text.to_string_lossy().chars().any(text::is_dangerous);
-        let color = self.options.color && arguments.iter().all(is_plain);
+        let color = self.screen.options.color && arguments.iter().all(is_plain);
         let text = if color { text.ansi().to_string() } else { text.to_string() };
         if error.use_stderr() {
             self.say(text.trim_end());
@@ -208,6 +236,16 @@ impl Ui {
         }
     }
 
+    fn say(&self, text: &str) {
+        self.screen.say(text);
+    }
+
+    fn paint(&self, text: &str, style: &str) -> String {
+        self.screen.paint(text, style)
+    }
+}
+
+impl Screen {
     /// Writes whole lines to standard error. There is nobody left to tell when that fails.
     fn say(&self, text: &str) {
         lock(&self.progress).suspend();
@@ -223,26 +261,34 @@ impl Ui {
     fn paint(&self, text: &str, style: &str) -> String {
         if self.options.color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
     }
+
+    /// Prints what `take` makes of the progress, above the rows.
+    fn print(&self, take: impl FnOnce(&mut progress::State) -> Option<progress::Line>) {
+        // The lock is kept while printing, so that lines of two threads stay in order.
+        let mut state = lock(&self.progress);
+        let Some(line) = take(&mut state) else { return };
+        let text = match line {
+            progress::Line::Plain(text) => text,
+            progress::Line::Warning { message, cure } => {
+                let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
+                if !cure.is_empty() {
+                    text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
+                }
+                text
+            }
+        };
+        state.print(&text, |text| self.line(text));
+    }
 }
 
 impl Observer for Ui {
     fn event(&self, event: Event) {
-        let mut state = lock(&self.progress);
-        let lines = state.take(event, (self.options.clock)());
-        // The lock is kept while printing, so that lines of two threads stay in order.
-        for line in lines {
-            let text = match line {
-                progress::Line::Plain(text) => text,
-                progress::Line::Warning { message, cure } => {
-                    let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
-                    if !cure.is_empty() {
-                        text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
-                    }
-                    text
-                }
-            };
-            state.print(&text, |text| self.line(text));
-        }
+        log::shown(&event);
+        self.screen.print(|state| state.take(event, (self.screen.options.clock)()));
+    }
+
+    fn number(&self) -> TaskId {
+        self.numbers.next()
     }
 }
 

@@ -1,18 +1,24 @@
 //! Events of long work become bars, plain lines or JSON Lines.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use model::observe::{Event, Unit};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use model::observe::{Event, TaskId, Unit};
+use model::words::size;
 use serde_json::json;
+use tracing::Level;
 
 use super::text::{self, clean};
 use super::{Options, Progress};
 
-/// How often a plain line about the same stage is due.
+/// How often a plain line about the same task is due.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
-/// How often a JSON line about the same stage is due.
+/// How often a JSON line about the same task is due.
 const JSON_INTERVAL: Duration = Duration::from_millis(200);
+
+/// From how many rows on the parts of a task have none of their own: a terminal has few lines.
+const MOST_ROWS: usize = 10;
 
 /// Something to print.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,8 +37,10 @@ enum Mode {
     Silent,
 }
 
-struct Stage {
-    name: &'static str,
+/// A task that is not over.
+struct Running {
+    parent: Option<TaskId>,
+    name: String,
     total: Option<u64>,
     unit: Unit,
     done: u64,
@@ -47,7 +55,8 @@ struct Stage {
 pub(super) struct State {
     mode: Mode,
     quiet: bool,
-    stage: Option<Stage>,
+    bars: MultiProgress,
+    tasks: BTreeMap<TaskId, Running>,
 }
 
 impl State {
@@ -59,116 +68,149 @@ impl State {
             Progress::Auto if options.terminal => Mode::Bars,
             Progress::Auto | Progress::Plain => Mode::Plain,
         };
-        Self { mode, quiet: options.quiet, stage: None }
+        Self { mode, quiet: options.quiet, bars: MultiProgress::new(), tasks: BTreeMap::new() }
     }
 
-    /// Takes the bar off the screen, so that lines can be written.
+    /// Takes the bars off the screen, so that lines can be written.
     pub(super) fn suspend(&mut self) {
-        if let Some(bar) = self.stage.as_mut().and_then(|stage| stage.bar.take()) {
+        for bar in self.tasks.values_mut().filter_map(|task| task.bar.take()) {
             bar.finish_and_clear();
         }
     }
 
-    /// Lets `write` print `text` above the bar.
+    /// Lets `write` print `text` above the bars.
     pub(super) fn print(&self, text: &str, write: impl FnOnce(&str)) {
-        match self.stage.as_ref().and_then(|stage| stage.bar.as_ref()) {
-            Some(bar) => bar.suspend(|| write(text)),
-            None => write(text),
+        match self.mode {
+            Mode::Bars => self.bars.suspend(|| write(text)),
+            Mode::Plain | Mode::Json | Mode::Silent => write(text),
         }
     }
 
-    /// Takes an event and gives the lines that are due at `now`.
-    pub(super) fn take(&mut self, event: Event, now: Instant) -> Vec<Line> {
+    /// Takes an event and gives the line that is due at `now`.
+    pub(super) fn take(&mut self, event: Event, now: Instant) -> Option<Line> {
         match event {
-            Event::Stage { name, total, unit } => {
-                let mut lines = self.end(now);
-                let bar = (self.mode == Mode::Bars).then(|| bar(name, total, unit));
-                let stage = Stage { name, total, unit, done: 0, item: String::new(), began: now, told: now, bar };
-                lines.extend(match self.mode {
-                    Mode::Plain => Some(Line::Plain(name.to_owned())),
-                    Mode::Json => json_line(&json!({
-                        "event": "stage", "name": name, "total": total, "unit": unit_name(unit)
-                    })),
-                    Mode::Bars | Mode::Silent => None,
-                });
-                self.stage = Some(stage);
-                lines
+            Event::Begin { task, parent, name, total, unit } => {
+                let (name, item) = (clean(&name), String::new());
+                let running = Running { parent, name, total, unit, done: 0, item, began: now, told: now, bar: None };
+                self.begin(task, running)
             }
-            Event::Progress { done } => {
-                let Some(stage) = &mut self.stage else { return Vec::new() };
-                stage.done = done;
-                if let Some(bar) = &stage.bar {
-                    bar.set_position(done);
+            Event::Progress { task, done } => {
+                let running = self.tasks.get_mut(&task)?;
+                running.done = running.done.max(done);
+                if let Some(bar) = &running.bar {
+                    bar.set_position(running.done);
                 }
-                self.due(now)
+                self.due(task, now)
             }
-            Event::Item(item) => {
-                let Some(stage) = &mut self.stage else { return Vec::new() };
-                stage.item = clean(&item);
-                if let Some(bar) = &stage.bar {
-                    bar.set_message(stage.item.clone());
+            Event::Item { task, name } => {
+                let running = self.tasks.get_mut(&task)?;
+                running.item = clean(&name);
+                if let Some(bar) = &running.bar {
+                    bar.set_message(running.item.clone());
                 }
-                self.due(now)
+                self.due(task, now)
             }
-            Event::Note(text) => match self.mode {
-                Mode::Json => json_line(&json!({ "event": "note", "message": text })).into_iter().collect(),
-                _ if self.quiet => Vec::new(),
-                _ => vec![Line::Plain(clean(&text))],
+            Event::Note { task, text } => match self.mode {
+                Mode::Json => json_line(&self.json(task, "note", json!({ "message": text }))),
+                _ if self.quiet => None,
+                _ => Some(Line::Plain(clean(&text))),
             },
-            Event::Warning { message, cure } => match self.mode {
-                Mode::Json => {
-                    json_line(&json!({ "event": "warning", "message": message, "cure": cure })).into_iter().collect()
-                }
-                _ => vec![Line::Warning { message: clean(&message), cure: clean(&cure) }],
+            Event::Warning { task, message, cure } => match self.mode {
+                Mode::Json => json_line(&self.json(task, "warning", json!({ "message": message, "cure": cure }))),
+                _ => Some(Line::Warning { message: clean(&message), cure: clean(&cure) }),
             },
-            Event::Done => self.end(now),
+            Event::Done { task } => self.end(task, now),
         }
     }
 
-    /// A line about where the stage is, when one is due.
-    fn due(&mut self, now: Instant) -> Vec<Line> {
+    /// The line for what a library tells of its work.
+    pub(super) fn told(&self, level: Level, target: &str, text: &str) -> Option<Line> {
+        match self.mode {
+            Mode::Json => {
+                let told = json!({ "level": level.as_str().to_ascii_lowercase(), "target": target, "message": text });
+                json_line(&self.json(None, "log", told))
+            }
+            Mode::Bars | Mode::Plain | Mode::Silent => Some(Line::Plain(format!("{target}: {text}"))),
+        }
+    }
+
+    /// Begins a task. A part of another one has a row on a terminal and objects in JSON, and no lines of its own:
+    /// there it is what the whole is working on.
+    fn begin(&mut self, id: TaskId, mut task: Running) -> Option<Line> {
+        if let Some(parent) = task.parent.and_then(|parent| self.tasks.get_mut(&parent)) {
+            parent.item.clone_from(&task.name);
+        }
+        let is_part = task.parent.is_some();
+        if self.mode == Mode::Bars && !(is_part && self.rows() >= MOST_ROWS) {
+            task.bar = Some(self.bars.add(bar(&task)));
+        }
+        let begun = json!({ "name": task.name, "total": task.total, "unit": unit_name(task.unit) });
+        let name = task.name.clone();
+        self.tasks.insert(id, task);
+        match self.mode {
+            Mode::Plain if !is_part => Some(Line::Plain(name)),
+            Mode::Json => json_line(&self.json(Some(id), "stage", begun)),
+            Mode::Plain | Mode::Bars | Mode::Silent => None,
+        }
+    }
+
+    /// How many tasks have a row.
+    pub(super) fn rows(&self) -> usize {
+        self.tasks.values().filter(|task| task.bar.is_some()).count()
+    }
+
+    /// A line about where the task is, when one is due.
+    fn due(&mut self, id: TaskId, now: Instant) -> Option<Line> {
         let interval = match self.mode {
             Mode::Plain => PLAIN_INTERVAL,
             Mode::Json => JSON_INTERVAL,
-            Mode::Bars | Mode::Silent => return Vec::new(),
+            Mode::Bars | Mode::Silent => return None,
         };
-        let Some(stage) = &mut self.stage else { return Vec::new() };
-        if now.saturating_duration_since(stage.told) < interval {
-            return Vec::new();
+        let task = self.tasks.get_mut(&id)?;
+        if now.saturating_duration_since(task.told) < interval {
+            return None;
         }
-        stage.told = now;
-        let line = if self.mode == Mode::Json { stage.json("progress", now) } else { Some(stage.plain(now)) };
-        line.into_iter().collect()
+        task.told = now;
+        let task = self.tasks.get(&id)?;
+        match self.mode {
+            Mode::Json => json_line(&self.json(Some(id), "progress", task.json(now))),
+            _ => task.parent.is_none().then(|| task.plain(now)),
+        }
     }
 
-    fn end(&mut self, now: Instant) -> Vec<Line> {
-        let Some(stage) = self.stage.take() else { return Vec::new() };
+    fn end(&mut self, id: TaskId, now: Instant) -> Option<Line> {
+        let task = self.tasks.get(&id)?;
+        if let Some(bar) = &task.bar {
+            bar.finish_and_clear();
+        }
         let line = match self.mode {
-            Mode::Bars => {
-                if let Some(bar) = &stage.bar {
-                    bar.finish_and_clear();
-                }
-                Some(Line::Plain(format!("{} ({})", stage.name, stage.summary(now))))
-            }
-            Mode::Json => stage.json("done", now),
-            Mode::Plain | Mode::Silent => None,
+            Mode::Bars if task.parent.is_none() => Some(Line::Plain(format!("{} ({})", task.name, task.summary(now)))),
+            Mode::Json => json_line(&self.json(Some(id), "done", task.json(now))),
+            Mode::Bars | Mode::Plain | Mode::Silent => None,
         };
-        line.into_iter().collect()
+        self.tasks.remove(&id);
+        line
+    }
+
+    /// An object about `task`, with its number and its parent's.
+    fn json(&self, task: Option<TaskId>, event: &str, mut object: serde_json::Value) -> serde_json::Value {
+        let parent = task.and_then(|task| self.tasks.get(&task)?.parent);
+        object["event"] = event.into();
+        object["id"] = task.map(TaskId::number).into();
+        object["parent"] = parent.map(TaskId::number).into();
+        object
     }
 }
 
-impl Stage {
+impl Running {
     fn plain(&self, now: Instant) -> Line {
         let item = if self.item.is_empty() { String::new() } else { format!(" ({})", self.item) };
         let amount = match self.total {
             Some(total) => format!("{} of {}", amount(self.done, self.unit), amount(total, self.unit)),
             None => amount(self.done, self.unit),
         };
-        Line::Plain(format!(
-            "{}: {amount}, {}/s{item}",
-            self.name,
-            amount_a_second(self.done, self.unit, self.age(now))
-        ))
+        let rate = amount_a_second(self.done, self.unit, self.age(now));
+        Line::Plain(format!("{}: {amount}, {rate}/s{item}", self.name))
     }
 
     fn summary(&self, now: Instant) -> String {
@@ -176,11 +218,11 @@ impl Stage {
         if self.done == 0 { seconds } else { format!("{}, {seconds}", amount(self.done, self.unit)) }
     }
 
-    fn json(&self, event: &str, now: Instant) -> Option<Line> {
-        json_line(&json!({
-            "event": event, "name": self.name, "done": self.done, "total": self.total, "unit": unit_name(self.unit),
+    fn json(&self, now: Instant) -> serde_json::Value {
+        json!({
+            "name": self.name, "done": self.done, "total": self.total, "unit": unit_name(self.unit),
             "item": self.item, "seconds": (self.age(now).as_secs_f64() * 1000.0).round() / 1000.0,
-        }))
+        })
     }
 
     fn age(&self, now: Instant) -> Duration {
@@ -218,31 +260,18 @@ fn amount_a_second(count: u64, unit: Unit, age: Duration) -> String {
     amount((count as f64 / seconds) as u64, unit)
 }
 
-/// A number of bytes for people: `999 B`, `3.4 MiB`.
-#[allow(clippy::cast_precision_loss, reason = "a size for people to read")]
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
-
-fn bar(name: &'static str, total: Option<u64>, unit: Unit) -> ProgressBar {
-    let template = match (total.is_some(), unit) {
+fn bar(task: &Running) -> ProgressBar {
+    let template = match (task.total.is_some(), task.unit) {
         (true, Unit::Bytes) => "{prefix} [{bar:24}] {bytes}/{total_bytes} {binary_bytes_per_sec} {wide_msg}",
         (true, Unit::Items) => "{prefix} [{bar:24}] {human_pos}/{human_len} {per_sec:.0} {wide_msg}",
         (false, Unit::Bytes) => "{spinner} {prefix} {bytes} {binary_bytes_per_sec} {wide_msg}",
         (false, Unit::Items) => "{spinner} {prefix} {human_pos} {wide_msg}",
     };
-    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    let bar = task.total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(name);
+    bar.set_prefix(if task.parent.is_some() { format!("  {:24.24}", task.name) } else { task.name.clone() });
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }

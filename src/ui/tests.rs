@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::Position;
-use model::observe::Unit;
+use model::observe::{Task, Unit};
 
 use super::*;
 
@@ -37,10 +37,10 @@ fn still() -> Instant {
     *START.get_or_init(Instant::now)
 }
 
-/// Advances by two seconds whenever it is looked at.
+/// Advances by half a second whenever it is looked at.
 fn ticking() -> Instant {
-    static SECONDS: AtomicU64 = AtomicU64::new(0);
-    still() + Duration::from_secs(SECONDS.fetch_add(2, Ordering::Relaxed))
+    static HALVES: AtomicU64 = AtomicU64::new(0);
+    still() + Duration::from_millis(500 * HALVES.fetch_add(1, Ordering::Relaxed))
 }
 
 fn ui(options: Options) -> (Ui, Sink, Sink) {
@@ -49,12 +49,12 @@ fn ui(options: Options) -> (Ui, Sink, Sink) {
 }
 
 fn fetch(ui: &Ui) {
-    ui.event(Event::Stage { name: "fetch packages", total: Some(4 << 20), unit: Unit::Bytes });
+    let task = Task::start(ui, "fetch packages", Some(4 << 20), Unit::Bytes);
     for step in 1..=4 {
-        ui.event(Event::Item(format!("package-{step}\x1b[31m")));
-        ui.event(Event::Progress { done: step << 20 });
+        let transfer = task.child(format!("package-{step}\x1b[31m"), Some(1 << 20), Unit::Bytes);
+        transfer.advance(1 << 20);
+        task.advance(1 << 20);
     }
-    ui.event(Event::Done);
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn plain_progress_is_a_line_a_stage_and_one_now_and_then() {
     let text = err.text();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "fetch packages");
-    assert_eq!(lines.len(), 3, "16 seconds and a line every 6: {text}");
-    assert!(lines[1].starts_with("fetch packages: 1.0 MiB of 4.0 MiB, "), "{text}");
-    assert!(lines[1].ends_with("(package-2\\u{1b}[31m)"), "{text}");
+    assert_eq!(lines.len(), 2, "nine seconds and a line every five, none for a package: {text}");
+    assert!(lines[1].starts_with("fetch packages: 3.0 MiB of 4.0 MiB, "), "{text}");
+    assert!(lines[1].ends_with("(package-3\\u{1b}[31m)"), "{text}");
     assert_eq!(out.text(), "");
 }
 
@@ -77,10 +77,40 @@ fn json_progress_is_one_object_a_line() {
     ui.warning("odd", "mend it");
     ui.note("from the cache");
     let events: Vec<serde_json::Value> = err.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let names: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    let whole: Vec<&serde_json::Value> = events.iter().filter(|event| event["parent"].is_null()).collect();
+    let names: Vec<&str> = whole.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(names, ["stage", "done", "warning", "note"]);
-    assert_eq!(events[1]["done"], 4 << 20);
-    assert_eq!(events[2]["cure"], "mend it");
+    assert_eq!(whole[1]["done"], 4 << 20);
+    assert_eq!(whole[2]["cure"], "mend it");
+    let number = |event: &serde_json::Value, key: &str| event[key].as_u64();
+    assert_eq!([0, 1, 2].map(|at| number(whole[at], "id")), [Some(1), Some(1), None]);
+    let parts: Vec<_> = events.iter().filter(|event| number(event, "parent") == Some(1)).collect();
+    let of = |id| parts.iter().filter(move |event| number(event, "id") == Some(id)).map(|event| &event["event"]);
+    for id in 2..=5 {
+        assert_eq!(of(id).collect::<Vec<_>>(), ["stage", "done"], "{parts:?}");
+    }
+}
+
+#[test]
+fn transfers_side_by_side_have_rows_of_their_own_on_a_terminal() {
+    let mut state = progress::State::new(&Options { terminal: true, ..options(Progress::Auto) });
+    let numbers = Numbers::default();
+    let begin = |state: &mut progress::State, parent: Option<TaskId>, name: &'static str| {
+        let task = numbers.next();
+        let event = Event::Begin { task, parent, name: name.into(), total: Some(9), unit: Unit::Bytes };
+        assert_eq!(state.take(event, still()), None, "a row, and no line");
+        task
+    };
+    let whole = begin(&mut state, None, "fetch packages");
+    let parts: Vec<TaskId> = (0..100).map(|_| begin(&mut state, Some(whole), "libc6")).collect();
+    assert_eq!(state.rows(), 10, "a terminal has few lines");
+    for task in &parts {
+        assert_eq!(state.take(Event::Progress { task: *task, done: 9 }, still()), None);
+        assert_eq!(state.take(Event::Done { task: *task }, still()), None);
+    }
+    assert_eq!(state.rows(), 1);
+    let summary = state.take(Event::Done { task: whole }, still());
+    assert_eq!(summary, Some(progress::Line::Plain("fetch packages (0.0 s)".to_owned())));
 }
 
 #[test]
@@ -132,7 +162,7 @@ fn finding(source: &[u8], span: (usize, usize), line: u32, column: u32) -> (Diag
         cure: "did you mean `mask`?".to_owned(),
     };
     let sources = [("manifest.yaml".to_owned(), source.to_vec())].into();
-    (diagnostic.clone(), Findings { diagnostics: vec![diagnostic], sources })
+    (diagnostic.clone(), Findings { diagnostics: vec![diagnostic], sources, ..Findings::default() })
 }
 
 #[test]
@@ -159,12 +189,5 @@ fn a_finding_without_source_or_with_a_huge_line_says_where_it_is_all_the_same() 
         ui.findings(&finding(source.as_bytes(), (5, 9), 1, 6).1);
         let text = err.text();
         assert!(text.contains("--> manifest.yaml:1:6") && text.contains("| maks") && text.len() < 500, "{text}");
-    }
-}
-
-#[test]
-fn sizes_are_for_people() {
-    for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3_565_158, "3.4 MiB")] {
-        assert_eq!(progress::size(bytes), text);
     }
 }

@@ -156,7 +156,7 @@ fn the_cache_is_explained_listed_and_cleared() {
     let young = cache(&["gc"]);
     assert!(young.contains("removed 0 with 0 B; 13 with"), "{young}");
     let plan = cache(&["gc", "--older-than", "0s", "--dry-run"]);
-    assert!(plan.contains("would remove 13 with"), "{plan}");
+    assert!(plan.contains("would remove 13 with") && plan.contains("       4  packages\n"), "{plan}");
     assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 13 with"));
     assert!(cache(&["list"]).contains("       0 B       0  in [WORLD]/cache"));
     assert_snapshot!("frozen_after_gc", build(&["--frozen"]));

@@ -42,8 +42,17 @@ impl Behind {
         for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy"] {
             command.env(name, "http://127.0.0.1:9");
         }
-        command.env("no_proxy", "*");
+        command.env("no_proxy", "*").args(["-vv", "--log-file", "log"]);
         command
+    }
+
+    /// What every run so far said of its work, without a password.
+    fn log(&self) -> String {
+        let log = fs::read(self.world.path("log")).unwrap();
+        is_no_secret("the log", &log);
+        let log = String::from_utf8(log).unwrap();
+        assert!(!log.contains("wrong-word"), "{log}");
+        log
     }
 
     fn lock(&self, proxy: &str, mirror: &str) -> Result<serde_json::Value, Failed> {
@@ -84,6 +93,15 @@ fn apt_and_downloads_go_through_the_proxy_and_keep_its_password() {
         let requests = behind.proxy.requests();
         assert!(!requests.is_empty() && requests.iter().all(|request| *request == tunnel), "{requests:?}");
     }
+    let log = behind.log();
+    for line in [
+        " -- apt-get -q update",
+        "net: GET url=http",
+        " status=200 after ",
+        "builder: the cache's file of lib: Nothing",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
     let shown = behind.command(&proxy).arg("env").output().unwrap();
     is_no_secret("env", &shown.stdout);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("\"http://***@127.0.0.1:"), "{shown:?}");
@@ -102,6 +120,7 @@ fn a_proxy_that_refuses_is_told() {
         behind.fetch(&wrong).unwrap_err().is(4, "the setting `proxy`");
     }
     behind.fetch(&proxy).unwrap();
+    assert!(behind.log().contains("status=401"), "{}", behind.log());
 }
 
 #[test]

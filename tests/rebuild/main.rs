@@ -80,6 +80,20 @@ fn a_record_that_no_build_can_have_written_is_refused() {
 }
 
 #[test]
+fn the_number_of_jobs_changes_no_byte() {
+    let small = Small::new();
+    let text: String = (0..400_000).map(|number| format!("line {number}\n")).collect();
+    small.write("root/usr/share/web/large", &text);
+    for jobs in ["1", "7"] {
+        small.build_with(&format!("m/dist-{jobs}"), &["--jobs", jobs, "--paranoid"]);
+    }
+    // The record has the digest of every output.
+    let record = |jobs: &str| fs::read_to_string(small.path(&format!("m/dist-{jobs}/build.json"))).unwrap();
+    assert!(record("1").contains("\"oci/index.json\""), "{}", record("1"));
+    assert_eq!(record("1"), record("7"));
+}
+
+#[test]
 fn the_record_is_the_same_wherever_the_build_ran() {
     let (a, b) = (built(), built());
     let record = |small: &Small| fs::read(small.path("m/dist/build.json")).unwrap();

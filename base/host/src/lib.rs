@@ -15,6 +15,7 @@
 
 pub mod dir;
 pub mod error;
+pub mod explain;
 pub mod hash;
 pub mod listing;
 pub mod lock;

@@ -9,14 +9,13 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::observe::{Event, Observer};
-use rustix::fs::{Mode, OFlags};
+use model::observe::Observer;
+use rustix::fs::OFlags;
 
 use crate::dir::Dir;
 use crate::error::Error;
-use crate::open::check_regular;
+use crate::open;
 use crate::patience::{self, Moments};
-use crate::{open, owner};
 
 /// When a wait is told.
 const MOMENTS: Moments = Moments { first: Duration::from_secs(1), again: Duration::from_secs(60) };
@@ -67,19 +66,8 @@ impl LockFile {
     /// # Errors
     /// When it cannot be opened, is no regular file, or is somebody else's.
     pub fn open(directory: &Dir, name: impl AsRef<OsStr>) -> Result<Self, Error> {
-        let name = name.as_ref();
-        let path = directory.join(name);
-        // Not waiting, should a pipe be there.
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR);
-        let file = file.map_err(|errno| Error::resolved("open", &path, errno))?;
-        check_regular(&file, &path)?;
-        let stat = rustix::fs::fstat(&file).map_err(Error::io("read", &path))?;
-        if stat.st_mode & 0o077 != 0 && stat.st_uid == rustix::process::geteuid().as_raw() {
-            rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR).map_err(Error::io("set the mode of", &path))?;
-        }
-        owner::check(&file, &path)?;
-        Ok(Self { file: file.into(), path })
+        let path = directory.join(name.as_ref());
+        Ok(Self { file: directory.writable_own(name, OFlags::RDWR)?, path })
     }
 
     /// Holds the lock, unless somebody else does: then `None`, at once.
@@ -104,7 +92,7 @@ impl LockFile {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
         }
-        let tell = |_| observer.event(Event::Note(self.waiting()));
+        let tell = |_| observer.note(&self.waiting());
         let held = patience::telling(MOMENTS, &tell, || match hold {
             Hold::Shared => self.file.lock_shared(),
             Hold::Alone => self.file.lock(),
@@ -170,39 +158,29 @@ pub fn open(path: &Path) -> Result<LockFile, Error> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Mutex;
 
-    use rustix::fs::{CWD, FileType};
+    use rustix::fs::{CWD, FileType, Mode};
+
+    use model::observe::Collected;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-
-    impl Observer for Notes {
-        fn event(&self, event: Event) {
-            if let Event::Note(text) = event {
-                self.0.lock().unwrap().push(text);
-            }
-        }
-    }
 
     #[test]
     fn a_wait_is_told_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        let held = open(&path).unwrap().hold(Hold::Alone, &Notes::default()).unwrap();
+        let held = open(&path).unwrap().hold(Hold::Alone, &Collected::default()).unwrap();
         assert!(open(&path).unwrap().try_hold(Hold::Shared).unwrap().is_none());
-        let notes = Notes::default();
+        let notes = Collected::default();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| open(&path).unwrap().hold(Hold::Shared, &notes).map(drop));
-            while notes.0.lock().unwrap().is_empty() {
+            while notes.texts().is_empty() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             drop(held);
             waits.join().unwrap().unwrap();
         });
-        let notes = notes.0.into_inner().unwrap();
+        let notes = notes.texts();
         assert!(notes[0].starts_with("waiting for the lock ") && notes[0].contains("x.lock"), "{notes:?}");
         // Not every file system of a test machine shows in /proc/locks by the device that stat gives.
         if notes[0].contains("held by") {

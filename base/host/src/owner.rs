@@ -10,12 +10,12 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::dir::{Dir, Links};
 use crate::error::{Error, Fault};
-use crate::open::read_all;
+use crate::open::{check_regular, read_all};
 
 /// Checks that an open file or directory, which messages call `path`, is the caller's or root's, and that
 /// nobody else may write to it.
@@ -176,6 +176,33 @@ impl Dir {
         Ok(file)
     }
 
+    /// Opens the own regular file `name` for writing by `flags`, and makes it if it is missing. It is for its owner
+    /// alone, also where somebody made it for all.
+    pub(crate) fn writable_own(&self, name: impl AsRef<OsStr>, flags: OFlags) -> Result<File, Error> {
+        let name = name.as_ref();
+        let path = self.join(name);
+        // Not waiting, should a pipe be there.
+        let flags = flags | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(self, name, flags, Mode::RUSR | Mode::WUSR);
+        let file = file.map_err(|errno| Error::resolved("open", &path, errno))?;
+        check_regular(&file, &path)?;
+        let stat = rustix::fs::fstat(&file).map_err(Error::io("read", &path))?;
+        if stat.st_mode & 0o077 != 0 && stat.st_uid == rustix::process::geteuid().as_raw() {
+            rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR).map_err(Error::io("set the mode of", &path))?;
+        }
+        check(&file, &path)?;
+        Ok(file.into())
+    }
+
+    /// Opens the own regular file `name` to write at its end, and makes it if it is missing. It is for its owner
+    /// alone, and a link is not followed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no regular file, or is somebody else's.
+    pub fn append_own(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
+        self.writable_own(name, OFlags::WRONLY | OFlags::APPEND)
+    }
+
     /// The content of the own file at `path`.
     ///
     /// # Errors
@@ -189,6 +216,7 @@ impl Dir {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io::Write as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
@@ -202,6 +230,23 @@ mod tests {
 
     fn mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn an_own_file_grows_is_for_its_owner_alone_and_is_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open(folder.path()).unwrap();
+        let path = folder.path().join("log");
+        for line in ["one\n", "two\n"] {
+            dir.append_own("log").unwrap().write_all(line.as_bytes()).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        symlink("log", folder.path().join("link")).unwrap();
+        dir.append_own("link").unwrap_err();
+        rustix::fs::mknodat(&dir, "pipe", FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        dir.append_own("pipe").unwrap_err();
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use model::VerityDigest;
+use model::explain::{Explain, Explanation, Kind};
 
 use crate::archive::Problem;
 use crate::composefs::ImageError;
 use crate::tree::TreeError;
 
-/// What can go wrong with a tree and its forms. Variants carry fields; the binary maps them to hints.
+/// What can go wrong with a tree and its forms.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// A file or directory of the host cannot be opened, read or written.
     #[error(transparent)]
@@ -44,6 +44,26 @@ pub enum Error {
     /// The tree cannot be built as asked.
     #[error(transparent)]
     Tree(#[from] TreeError),
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::Host(error) => error.explain(),
+            Self::Image(error) => error.explain(),
+            Self::Tree(error) => error.explain(),
+            Self::ChangedMeanwhile { .. } => changed(self),
+            Self::Archive { .. } => Explanation::new(Kind::Refused, self)
+                .hint("the archive was damaged or changed after the build: fetch or build it again"),
+            Self::MissingObject { .. } => Explanation::new(Kind::Input, self),
+        }
+    }
+}
+
+/// What it means that a file is not any more what a build saw.
+pub fn changed<'a>(error: &'a (dyn std::error::Error + 'static)) -> Explanation<'a> {
+    Explanation::under("a file changed during the build", Kind::Outside, error)
+        .hint("let nothing write to the root file system or the overlay while a build runs")
 }
 
 impl Error {

@@ -19,15 +19,25 @@ pub mod store;
 pub mod tree;
 pub mod verity;
 
-/// Works with one thread from here on, where the process may use little memory: the bytes of a module do not
-/// depend on it. To be called once, before anything else of this crate or of one above it.
-pub fn fit_to_memory() {
-    if host::memory::is_scarce() {
-        // A pool that is there already is as good.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+/// Reads, hashes and compresses with at most as many threads as `jobs`, and with one where the process may use little
+/// memory: the bytes of a module do not depend on it. To be called once, before anything else of this crate or of one
+/// above it.
+///
+/// # Errors
+/// When the system gives no more threads.
+pub fn use_threads(jobs: usize) -> std::io::Result<()> {
+    let is_scarce = host::memory::is_scarce();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(if is_scarce { 1 } else { jobs.max(1) });
+    pool.build_global().map_err(|error| {
+        let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        let code = refused.and_then(std::io::Error::raw_os_error);
+        code.map_or_else(|| std::io::Error::other(error.to_string()), std::io::Error::from_raw_os_error)
+    })?;
+    if is_scarce {
         // Whatever a thread takes with its first allocation is taken before anybody asks what is left.
         rayon::broadcast(|_| drop(std::hint::black_box(vec![0u8; 1 << 10])));
     }
+    Ok(())
 }
 
 pub use error::Error;

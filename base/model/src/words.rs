@@ -42,6 +42,20 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
+/// A number of bytes for people: `999 B`, `3.4 MiB`.
+#[allow(clippy::cast_precision_loss, reason = "a size for people to read")]
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +69,13 @@ mod tests {
             assert!(!is_showable(odd), "{odd:?}");
         }
         assert!(!is_showable(&"a".repeat(LINE_LIMIT + 1)));
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3_565_158, "3.4 MiB")] {
+            assert_eq!(size(bytes), text);
+        }
     }
 
     #[test]

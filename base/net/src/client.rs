@@ -8,12 +8,13 @@ use reqwest::header::{CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, StatusCode, Url};
 use tokio::runtime::{self, Runtime};
+use tracing::field::{Empty, display};
 
 use super::ca_bundle::{self, Unusable};
 use super::dns::Names;
 use super::redirect::{RedirectFault, follow};
 use super::response::{Response, header};
-use super::{Error, Proxy};
+use super::{Error, Proxy, url};
 
 /// A transfer that is slower than this on the whole, in bytes per second, is given up.
 const SLOWEST: u64 = 16 << 10;
@@ -151,12 +152,19 @@ impl<'a> Get<'a> {
 impl Open {
     /// The bytes from `offset` on; none when the server cannot begin there.
     fn get(&self, url: Url, limit: u64, offset: u64) -> Result<Option<Response<'_>>, Error> {
+        let span = tracing::info_span!("GET", url = url::place(url.as_str()), status = Empty, error = Empty);
         let patience = self.patience + Duration::from_secs(limit.saturating_sub(offset) / SLOWEST);
         let mut request = self.inner.get(url).timeout(patience);
         if offset > 0 {
             request = request.header(RANGE, format!("bytes={offset}-"));
         }
-        let response = self.runtime.block_on(async { request.send().await }).map_err(|error| self.failure(&error))?;
+        let response = self.runtime.block_on(async { request.send().await }).map_err(|error| {
+            let failure = self.failure(&error);
+            span.record("error", display(&failure));
+            failure
+        })?;
+        span.record("status", response.status().as_u16());
+        drop(span);
         let start = match response.status() {
             StatusCode::OK => 0,
             // Some servers answer with another range than was asked for.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use reqwest::redirect::{Action, Attempt};
 
+use super::url;
+
 /// The most redirects of one request that are followed.
 const REDIRECTS: usize = 5;
 
@@ -48,6 +50,7 @@ pub(crate) fn follow(attempt: Attempt<'_>) -> Action {
     } else if !to.username().is_empty() || to.password().is_some() {
         RedirectFault::Credentials
     } else {
+        tracing::debug!("sent on to {}", url::place(to.as_str()));
         return attempt.follow();
     };
     attempt.error(fault)

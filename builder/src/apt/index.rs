@@ -61,7 +61,7 @@ impl Index {
         let wrong = |message| Error::Index { path: path.to_owned(), message };
         while let Some(paragraph) = reader.paragraph() {
             let paragraph = paragraph.map_err(|fault| match fault {
-                Fault::Io(source) => Error::Io { action: "read", path: path.to_owned(), source },
+                Fault::Io(source) => Error::State(host::Error::io("read", path)(source)),
                 fault @ Fault::Line { .. } => wrong(fault.to_string()),
             })?;
             self.push(record(paragraph, source).map_err(wrong)?);

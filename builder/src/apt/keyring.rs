@@ -93,7 +93,7 @@ mod tests {
 
     use std::fs;
 
-    use model::Arch;
+    use model::{Arch, Explain};
 
     use super::*;
 
@@ -107,6 +107,6 @@ mod tests {
             Settings { keyring: Some(KeyringFile::At(path)), ..Settings::new("trixie", mirrors, Arch::Amd64) };
         let error = Keyring::open(&settings).unwrap().fingerprints().unwrap_err();
         assert!(error.to_string().contains("key.gpg cannot be used: it is neither a binary nor"), "{error}");
-        assert!(!error.cure().is_empty());
+        assert!(error.explain().hint.is_some());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::archive::url;
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::package::PackageRequest;
 use model::resolution::{ResolutionFields, ResolvedFields};
 
@@ -45,7 +45,7 @@ pub(super) fn resolve_keeping(
 ) -> Result<Resolution, Error> {
     let _use = cache.in_use(observer)?;
     let state = State::open(settings, cache, observer)?;
-    observer.event(Event::Stage { name: "read package lists", total: None, unit: Unit::Items });
+    let task = Task::start(observer, "read package lists", None, Unit::Items);
     if !settings.access.offline {
         state.update(observer)?;
     } else if !state.is_complete() {
@@ -54,9 +54,9 @@ pub(super) fn resolve_keeping(
     let targets = state.targets()?;
     let index = read(&targets)?;
     let releases = releases(&state, &targets)?;
-    observer.event(Event::Done);
+    drop(task);
 
-    observer.event(Event::Stage { name: "resolve packages", total: None, unit: Unit::Items });
+    let task = Task::start(observer, "resolve packages", None, Unit::Items);
     let mut requests = requests.to_vec();
     requests.sort();
     requests.dedup();
@@ -80,7 +80,7 @@ pub(super) fn resolve_keeping(
         closure = plan(&state, &index, &requests, settings, &pinned)?;
     }
     let packages = explain(&closure, &requests, settings, state.sources())?;
-    observer.event(Event::Done);
+    drop(task);
     let mut releases = releases.into_iter().map(|(info, _)| info);
     let Some(release) = releases.next() else {
         return Err(Error::Setting { field: "mirrors", value: String::new(), message: "name at least one archive" });

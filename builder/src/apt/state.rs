@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use model::resolution::ReleaseFields;
 use model::{Arch, Digest};
 
@@ -150,7 +150,7 @@ impl State {
         let tell = |waited: Duration| {
             let hosts: BTreeSet<&str> = self.sources.iter().map(|source| host_of(&source.uri)).collect();
             let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
-            observer.event(Event::Note(format!("still waiting for {hosts} after {} seconds", waited.as_secs())));
+            observer.note(&format!("still waiting for {hosts} after {} seconds", waited.as_secs()));
         };
         let outcome = patience::telling(MOMENTS, &tell, || self.apt_get(|apt| apt.option("-q").operand("update")))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
@@ -263,10 +263,10 @@ impl State {
 /// The directory of the state; one that others may have written to is made again.
 fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<PathBuf, Error> {
     match cache.apt_state(key) {
-        Err(cache::Error::NotOurs(error)) if cache.discard_apt_state(key)? => {
+        Err(cache::Error::Host(error @ host::Error::Place { .. })) if cache.discard_apt_state(key)? => {
             let message = format!("package lists in the cache are not used: {error}");
             let cure = "nothing needs to be done: they are fetched again";
-            observer.event(Event::Warning { message, cure: cure.to_owned() });
+            observer.warning(&message, cure);
             Ok(cache.apt_state(key)?)
         }
         state => Ok(state?),
@@ -280,7 +280,7 @@ fn host_of(uri: &str) -> &str {
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
-    Error::Io { action, path: path.to_owned(), source }
+    Error::State(host::Error::io(action, path)(source))
 }
 
 fn unusable(value: &str) -> Error {

@@ -34,6 +34,7 @@ use std::sync::{Arc, OnceLock};
 use host::lock::{Hold, LockFile};
 use host::{Dir, Fault, owner};
 use model::Digest;
+use model::explain::{Explain, Explanation, Kind as Blame};
 use model::observe::Observer;
 
 pub use host::lock::Lock;
@@ -50,19 +51,9 @@ pub struct Cache {
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A directory or file could not be made, read, locked or removed.
-    #[error("cannot {action} {} in the cache", path.display())]
-    Io {
-        /// What was tried, such as `lock`.
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Something in it is not ours, or not what it has to be.
+    /// Something in it could not be made, read, locked or removed, is not ours, or not what it has to be.
     #[error(transparent)]
-    NotOurs(host::Error),
+    Host(#[from] host::Error),
     /// Another process uses the cache, and this operation needs it alone.
     #[error("the cache {} is in use by another process", root.display())]
     Busy {
@@ -85,17 +76,38 @@ pub enum Error {
     },
 }
 
-impl From<host::Error> for Error {
-    fn from(error: host::Error) -> Self {
-        match error {
-            host::Error::Io { action, path, source } => Self::Io { action, path, source },
-            other @ host::Error::Place { .. } => Self::NotOurs(other),
-        }
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        const WRITABLE: &str = "make the directory writable, or name another one with --cache-dir";
+        let hint = match self {
+            Self::Busy { .. } => {
+                return Explanation::new(Blame::Outside, self).hint("run the command again when no build runs");
+            }
+            Self::LockName { .. } => return Explanation::new(Blame::Bug, self),
+            Self::Host(host::Error::Io { source, .. }) => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => NO_SPACE,
+                _ => host::explain::limit(source).unwrap_or(WRITABLE),
+            },
+            Self::Host(host::Error::Place { fault: Fault::NotADirectory(_), .. }) => "name a directory by --cache-dir",
+            Self::Host(host::Error::Place { .. }) => {
+                "a cache is its owner's alone: remove what others own there and `chmod go-w` the rest, or name another \
+                 directory by --cache-dir"
+            }
+            Self::NotACache { .. } => {
+                "name another directory by --cache-dir, one that is not there yet or the cache's own: what is in it may \
+                 be removed at any time"
+            }
+        };
+        Explanation::under("the cache cannot be used", Blame::Outside, self).hint(hint)
     }
 }
 
-fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+/// What to do where the disk of the cache is full.
+pub(crate) const NO_SPACE: &str = "free some space, for example by `cache gc`";
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let failed = host::Error::io(action, path);
+    move |source| failed(source).into()
 }
 
 /// Whether `error` says that an entry is not ours, which can be mended by making it again.

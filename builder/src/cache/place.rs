@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use host::Dir;
 use host::lock::Hold;
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use rustix::fs::{AtFlags, StatxFlags};
 
 use super::{Cache, Error, failed, sweep};
@@ -42,7 +42,7 @@ pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error
             cache.root.display()
         );
         let cure = "nothing needs to be done; what was put aside goes with `cache gc` when it was not used for 30 days";
-        observer.event(Event::Warning { message, cure: cure.to_owned() });
+        observer.warning(&message, cure);
     }
     Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)
 }

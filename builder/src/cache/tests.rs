@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
-use model::observe::Silent;
+use model::observe::{Collected, Silent};
 
 use super::*;
 
@@ -99,22 +99,10 @@ fn old_entries_go_and_used_ones_stay() {
     assert!(!stale.exists() && fresh.exists());
 }
 
-/// What an observer was told.
-#[derive(Default)]
-struct Told(std::sync::Mutex<Vec<String>>);
-
-impl Observer for Told {
-    fn event(&self, event: model::observe::Event) {
-        if let model::observe::Event::Warning { message, cure } = event {
-            self.0.lock().unwrap().push(format!("{message}: {cure}"));
-        }
-    }
-}
-
 #[test]
 fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     let (guard, cache) = cache();
-    let told = Told::default();
+    let told = Collected::default();
     drop(cache.in_use(&told).unwrap());
     let key = Digest::of(b"key");
     let fill = |cache: &Cache| {
@@ -133,7 +121,7 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     let all = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records];
     drop(cache.in_use(&told).unwrap());
     assert_eq!(entries(&cache), all, "where it was made all of it counts");
-    assert!(told.0.lock().unwrap().is_empty());
+    assert!(told.texts().is_empty());
     // As a checkout or an unpacked archive has it: the same files, in another directory.
     let copy = Cache::new(guard.path().join("copy"));
     drop(copy.dir().unwrap());
@@ -141,17 +129,11 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     fs::copy(cache.root().join(place::FILE), copy.root().join(place::FILE)).unwrap();
     drop(copy.in_use(&told).unwrap());
     assert_eq!(entries(&copy), [Kind::Deb, Kind::Temporary]);
-    assert!(told.0.lock().unwrap()[0].contains("was not made there"), "{told:?}");
+    assert!(told.texts()[0].contains("was not made there"), "{told:?}");
     fill(&copy);
     drop(copy.in_use(&told).unwrap());
-    assert_eq!(told.0.lock().unwrap().len(), 1, "it is told once");
+    assert_eq!(told.texts().len(), 1, "it is told once");
     assert_eq!(entries(&copy).len(), 7);
-}
-
-impl std::fmt::Debug for Told {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.lock().unwrap().fmt(f)
-    }
 }
 
 #[test]
@@ -163,12 +145,12 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     for wrong in [0o777, 0o775, 0o1777] {
         set(cache.root(), wrong);
         for outcome in [cache.debs().map(drop), cache.in_use(&Silent).map(drop), cache.temporary().map(drop)] {
-            assert!(matches!(outcome, Err(Error::NotOurs(_))), "{outcome:?}");
+            assert!(matches!(outcome, Err(Error::Host(host::Error::Place { .. }))), "{outcome:?}");
         }
         set(cache.root(), 0o755);
     }
     set(&cache.root().join("debs"), 0o777);
-    assert!(matches!(cache.debs(), Err(Error::NotOurs(_))));
+    assert!(matches!(cache.debs(), Err(Error::Host(host::Error::Place { .. }))));
     set(&cache.root().join("debs"), 0o755);
     // A link in a cache leads gc to nobody's files.
     let home = cache.root().parent().unwrap().join("home");
@@ -176,7 +158,7 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     fs::write(home.join("thesis"), "years of work").unwrap();
     symlink(&home, cache.root().join("tmp")).unwrap();
     let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
-    assert!(matches!(cache.gc(options), Err(Error::NotOurs(_))));
+    assert!(matches!(cache.gc(options), Err(Error::Host(host::Error::Place { .. }))));
     assert!(home.join("thesis").is_file());
 }
 

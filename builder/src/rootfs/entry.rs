@@ -132,7 +132,7 @@ pub fn key(inputs: &Inputs) -> Result<Digest, Error> {
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     serde_json::to_vec_pretty(value).map_err(|error| {
         let source = io::Error::other(error);
-        Error::Io { action: "write down", path: PathBuf::from(RECORD), source }
+        Error::File(host::Error::Io { action: "write down", path: PathBuf::from(RECORD), source })
     })
 }
 

@@ -95,19 +95,9 @@ pub enum Error {
         /// What the file says.
         found: String,
     },
-    /// A file cannot be read or written.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried, such as `write`.
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file cannot be opened, or is nothing that this program reads.
+    /// A file that the build reads or writes cannot be read or written.
     #[error(transparent)]
-    Host(#[from] host::Error),
+    File(host::Error),
     /// The .deb of a package cannot be read, or is not the one that the lock names.
     #[error("cannot read the package {package}")]
     Package {
@@ -136,31 +126,9 @@ impl From<process::Error> for Error {
     }
 }
 
-impl Error {
-    /// How to mend it; empty where nothing general can be said.
-    #[must_use]
-    pub fn cure(&self) -> &'static str {
-        match self {
-            Self::ToolMissing { .. } => "apt install mmdebstrap",
-            Self::ToolTooOld { .. } => "use Debian 12 or later, or install a newer mmdebstrap from backports",
-            Self::NoRights { .. } => {
-                "run as root (in a container: with the capability SYS_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
-            }
-            Self::Failed { failure, .. } => failure.cure(),
-            Self::NotAsLocked { unfinished, .. } if !unfinished.is_empty() => {
-                "a script or trigger of these packages did not come to its end; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
-            }
-            Self::NotAsLocked { .. } => {
-                "a maintainer script installed or removed packages, or what names them, module.lock or the record of a build, is not whole: take it from where it was made, or make it anew by `module-builder lock --update` or a build"
-            }
-            Self::Argument(_) | Self::NoName { .. } => {
-                "do not build from what names such a thing: a lock, a record or an archive was made to do harm"
-            }
-            Self::OtherPackage { .. } => {
-                "take module.lock from version control, or make it anew by `module-builder lock --update`"
-            }
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Failure::NoSpace.cure(),
-            _ => "",
-        }
+impl From<host::Error> for Error {
+    /// What is opened without a word of its own lies in the cache.
+    fn from(error: host::Error) -> Self {
+        Self::Cache(error.into())
     }
 }

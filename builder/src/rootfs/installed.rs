@@ -24,7 +24,7 @@ pub type Named = (String, String, String);
 /// # Errors
 /// [`Error::NotAsLocked`] with both sides' differences; otherwise when the archive cannot be read.
 pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Digest), Error> {
-    let failed = |source| Error::Io { action: "read", path: archive.to_owned(), source };
+    let failed = |source| super::io_error("read", archive)(source);
     let mut reader = Hashing::new(host::open::file(archive)?);
     let status = status(&mut reader).map_err(failed)?;
     // The tar reader stops at the end mark; the padding after it counts too.

@@ -1,6 +1,6 @@
 //! What mmdebstrap, dpkg and apt print while they work: progress, and what went wrong.
 
-use model::observe::{Event, Observer};
+use model::observe::Task;
 
 use host::process::Tail;
 
@@ -59,9 +59,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// How to mend it; empty where nothing general can be said.
+    /// What to do about it; empty where nothing general can be said.
     #[must_use]
-    pub fn cure(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::MaintainerScript { .. } => {
                 "read the log above; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
@@ -87,10 +87,9 @@ impl Failure {
 
 /// Reads a log as it comes.
 pub(super) struct Log<'a> {
-    observer: &'a dyn Observer,
+    task: &'a Task<'a>,
     arch: &'a str,
     tail: Tail,
-    done: u64,
     total: u64,
     found: Option<Failure>,
     script: Option<String>,
@@ -100,12 +99,11 @@ pub(super) struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// A log of a build of `packages` packages.
-    pub(super) fn new(observer: &'a dyn Observer, arch: &'a str, packages: u64) -> Self {
+    pub(super) fn new(task: &'a Task<'a>, arch: &'a str, packages: u64) -> Self {
         Self {
-            observer,
+            task,
             arch,
             tail: Tail::new(TAIL),
-            done: 0,
             // Each package is unpacked and configured.
             total: packages * 2,
             found: None,
@@ -123,16 +121,16 @@ impl<'a> Log<'a> {
         if !text.starts_with("/usr/bin/dpkg ") {
             self.tail.push(line);
         }
+        tracing::debug!("{text}");
         text.clone_into(&mut self.last);
         if let Some(stage) = text.strip_prefix("I: ") {
-            self.observer.event(Event::Item(model::path::escape(stage.trim_end_matches('.').as_bytes())));
+            self.task.item(model::path::escape(stage.trim_end_matches('.').as_bytes()));
         }
         for verb in ["Unpacking ", "Setting up "] {
             if let Some(package) = text.strip_prefix(verb).and_then(|rest| rest.split([' ', ':']).next()) {
                 // Essential packages are unpacked twice, so the count is held at its total.
-                self.done = (self.done + 1).min(self.total);
-                self.observer.event(Event::Item(format!("{}{package}", verb.to_lowercase())));
-                self.observer.event(Event::Progress { done: self.done });
+                self.task.item(format!("{}{package}", verb.to_lowercase()));
+                self.task.advance(u64::from(self.task.done() < self.total));
             }
         }
         self.judge(text);
@@ -211,22 +209,17 @@ fn subject(rest: &str) -> &str {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-    use std::sync::Mutex;
+    use model::observe::{Collected, Event, Observer, Silent, Unit};
 
     use super::*;
 
-    #[derive(Default)]
-    struct Seen(Mutex<Vec<Event>>);
-
-    impl Observer for Seen {
-        fn event(&self, event: Event) {
-            self.0.lock().unwrap().push(event);
-        }
+    fn task(observer: &dyn Observer) -> Task<'_> {
+        Task::start(observer, "build root file system", None, Unit::Items)
     }
 
     fn failure(lines: &[&str]) -> Failure {
-        let seen = Seen::default();
-        let mut log = Log::new(&seen, "arm64", 10);
+        let task = task(&Silent);
+        let mut log = Log::new(&task, "arm64", 10);
         lines.iter().for_each(|line| log.line(line.as_bytes()));
         log.failure().0
     }
@@ -279,7 +272,7 @@ mod tests {
             failure(&["E: arm64 can neither be executed natively nor via qemu user emulation with binfmt_misc"]);
         assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
         let rights = failure(&["unshare: unshare failed: Operation not permitted"]);
-        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.cure().is_empty());
+        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.hint().is_empty());
         let lock = failure(&["E: Unable to locate package demo", "E: mmdebstrap failed to run"]);
         assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
         assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });
@@ -288,8 +281,8 @@ mod tests {
 
     #[test]
     fn commands_of_dpkg_do_not_push_the_reason_out_of_the_log() {
-        let seen = Seen::default();
-        let mut log = Log::new(&seen, "amd64", 10);
+        let task = task(&Silent);
+        let mut log = Log::new(&task, "amd64", 10);
         log.line(b"tar: ./usr/sbin/x: Cannot change ownership to uid 0, gid 42: Invalid argument");
         (0..100).for_each(|_| log.line(b"/usr/bin/dpkg --status-fd 8 --no-triggers --configure x:amd64 "));
         log.line(b"E: tar --extract failed: 512");
@@ -298,8 +291,9 @@ mod tests {
 
     #[test]
     fn progress_counts_unpacked_and_configured_packages() {
-        let seen = Seen::default();
-        let mut log = Log::new(&seen, "amd64", 1);
+        let seen = Collected::default();
+        let task = task(&seen);
+        let mut log = Log::new(&task, "amd64", 1);
         for line in [
             "I: extracting archives...",
             "Unpacking libc6:amd64 (2) ...",
@@ -308,10 +302,10 @@ mod tests {
         ] {
             log.line(line.as_bytes());
         }
-        let events = seen.0.into_inner().unwrap();
-        assert_eq!(events[0], Event::Item("extracting archives".into()));
-        assert_eq!(events[1], Event::Item("unpacking libc6".into()));
-        assert_eq!(events[3], Event::Item("setting up libc6".into()));
-        assert_eq!(*events.last().unwrap(), Event::Progress { done: 2 });
+        let events = seen.events();
+        let is_item = |at: usize, wanted: &str| matches!(&events[at], Event::Item { name, .. } if name == wanted);
+        assert!(is_item(1, "extracting archives") && is_item(2, "unpacking libc6"), "{events:?}");
+        assert!(is_item(4, "setting up libc6"), "{events:?}");
+        assert!(matches!(events.last(), Some(Event::Progress { done: 2, .. })), "{events:?}");
     }
 }

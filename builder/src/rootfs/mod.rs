@@ -7,6 +7,7 @@
 pub mod deb;
 mod entry;
 mod error;
+mod explain;
 mod hashing;
 mod installed;
 pub mod listing;
@@ -24,7 +25,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::resolution::Resolved;
 use model::{Digest, Epoch};
 use serde::Serialize;
@@ -81,8 +82,9 @@ pub struct Explanation {
     pub compared: bool,
 }
 
-fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + use<'a> {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let failed = host::Error::io(action, path);
+    move |source| Error::File(failed(source))
 }
 
 /// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.
@@ -140,7 +142,10 @@ pub fn find(
 ) -> Result<Option<Rootfs>, Error> {
     let key = key(&inputs(resolution, options.epoch, &tools::versions()?))?;
     let _in_use = cache.in_use(observer)?;
-    match entry::open(cache, &key) {
+    let found = entry::open(cache, &key);
+    let has = if matches!(found, entry::Found::Whole(_)) { "has" } else { "does not have" };
+    tracing::debug!("the cache {has} the root file system {}", key.hex());
+    match found {
         entry::Found::Whole(record) if !options.fresh => {
             Ok(Some(reuse(&entry::place(cache, &key), key, *record, observer)))
         }
@@ -151,7 +156,7 @@ pub fn find(
 fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> Rootfs {
     // Another user's cache may be read without being marked as used.
     let _ = cache::touch(place);
-    observer.event(Event::Note("root file system taken from the cache".to_owned()));
+    observer.note("root file system taken from the cache");
     Rootfs { archive: entry::archive(place), key, reused: true, record }
 }
 
@@ -185,7 +190,7 @@ pub fn build(
         entry::Found::Whole(record) => return Ok(reuse(&place, key, *record, observer)),
         entry::Found::Damaged { what } => {
             let message = format!("the cached root file system {} is not used: {what}", place.display());
-            observer.event(Event::Warning { message, cure: "nothing needs to be done: it is made again".to_owned() });
+            observer.warning(&message, "nothing needs to be done: it is made again");
             entry::remove(cache, &key)?;
         }
         entry::Found::Absent => {}
@@ -196,13 +201,13 @@ pub fn build(
     let record = make(resolution, debs, options.epoch, rights, &work, inputs, observer)?;
     if before == Some(record.sha256) {
         let _ = cache::touch(&place);
-        observer.event(Event::Note("the root file system came out as it is in the cache".to_owned()));
+        observer.note("the root file system came out as it is in the cache");
         return Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record });
     }
     if before.is_some() {
         let message = "the root file system came out differently than it is in the cache, which now has the new one";
         let cure = "a package writes something into it that is not an input, such as the time: compare the two outputs";
-        observer.event(Event::Warning { message: message.to_owned(), cure: cure.to_owned() });
+        observer.warning(message, cure);
         entry::remove(cache, &key)?;
     }
     fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
@@ -222,7 +227,7 @@ fn make(
     observer: &dyn Observer,
 ) -> Result<Record, Error> {
     let packages = resolution.packages.len() as u64;
-    observer.event(Event::Stage { name: "build root file system", total: Some(packages * 2), unit: Unit::Items });
+    let task = Task::start(observer, "build root file system", Some(packages * 2), Unit::Items);
     let repository = work.directory("repository")?;
     let metadata = repository::make(&repository, resolution, debs, epoch)?;
     let fixed = work.directory("fixed")?;
@@ -235,7 +240,7 @@ fn make(
     let archive = entry::archive(&work.entry());
     let places =
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, observer)?;
+    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, &task)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
     let file = host::open::file(&archive)?;
     // Whatever the umask is: what others may write to would not be believed.
@@ -250,17 +255,11 @@ fn make(
     let record = Record { inputs, size, sha256, maintainer_scripts };
     entry::write_record(&work.entry(), &record)?;
     entry::seal(&work.entry())?;
-    observer.event(Event::Done);
     Ok(record)
 }
 
-fn run(
-    invocation: &process::Invocation,
-    resolution: &Resolution,
-    work: &Work,
-    observer: &dyn Observer,
-) -> Result<(), Error> {
-    let mut log = log::Log::new(observer, resolution.arch.debian(), resolution.packages.len() as u64);
+fn run(invocation: &process::Invocation, resolution: &Resolution, work: &Work, task: &Task<'_>) -> Result<(), Error> {
+    let mut log = log::Log::new(task, resolution.arch.debian(), resolution.packages.len() as u64);
     let status = process::stream(invocation, &work.path.join("stdout"), &mut |line| {
         log.line(line);
         Flow::Continue

@@ -4,7 +4,6 @@ use model::ImagePath;
 
 /// What is wrong with a tar archive, or what of it cannot be kept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ArchiveFault {
     /// It ends within a member, or without the block of zeros that marks the end.
     #[error("the archive is cut short")]

@@ -18,7 +18,7 @@ use image::composefs::Stored;
 use image::object::ObjectSink;
 use image::tree::{Entries, Kind, NodeId, Tree};
 use image::verity::{Both, Hasher};
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::{Digest, ImagePath, VerityDigest};
 use rayon::prelude::*;
 
@@ -123,8 +123,8 @@ fn read_all<D: Digests>(
 ) -> Result<Tree<D::File>, Error> {
     let jobs = jobs(&tree);
     let total = jobs.iter().fold(0u64, |total, job| total.saturating_add(job.source.size()));
-    observer.event(Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes });
-    let sealer = Sealer::<D>::new(sinks, cache, observer);
+    let task = Task::start(observer, "seal files", Some(total), Unit::Bytes);
+    let sealer = Sealer::<D>::new(sinks, cache, &task);
     let (huge, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(Job::is_huge);
     let sealed: Vec<OnceLock<D::File>> = (0..tree.node_count()).map(|_| OnceLock::new()).collect();
     // A thread that waits inside a huge file may take up another file, so huge files come one after
@@ -138,7 +138,7 @@ fn read_all<D: Digests>(
         .par_iter()
         .try_for_each_init(Vec::new, |buffer, job| sealer.file(job, buffer).map(|file| keep(job, file)))?;
     drop((huge, others));
-    observer.event(Event::Done);
+    drop(task);
     let unreachable = D::of(&[]);
     let mut sealed = sealed;
     tree.try_map(|id, _| Ok(sealed[id.index()].take().unwrap_or_else(|| unreachable.clone())))

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use image::composefs::{INLINE_LIMIT, Stored};
 use image::identity::Identity;
 use image::object::{LargeObject, ObjectSink, Origin};
 use model::VerityDigest;
-use model::observe::{Event, Observer};
+use model::observe::Task;
 
 use super::digests::Digests;
 use super::{DigestCache, Job, Known};
@@ -32,27 +31,21 @@ const REPORT: u64 = 1 << 20;
 pub(super) struct Sealer<'a, D> {
     sinks: &'a [&'a dyn ObjectSink],
     cache: Option<&'a DigestCache>,
-    observer: &'a dyn Observer,
-    done: AtomicU64,
+    task: &'a Task<'a>,
     /// The objects that the sinks have or are about to get.
     given: Mutex<HashSet<VerityDigest>>,
     digests: PhantomData<fn() -> D>,
 }
 
 impl<'a, D: Digests> Sealer<'a, D> {
-    pub(super) fn new(
-        sinks: &'a [&'a dyn ObjectSink],
-        cache: Option<&'a DigestCache>,
-        observer: &'a dyn Observer,
-    ) -> Self {
-        Self { sinks, cache, observer, done: AtomicU64::new(0), given: Mutex::default(), digests: PhantomData }
+    pub(super) fn new(sinks: &'a [&'a dyn ObjectSink], cache: Option<&'a DigestCache>, task: &'a Task<'a>) -> Self {
+        Self { sinks, cache, task, given: Mutex::default(), digests: PhantomData }
     }
 
     fn progress(&self, bytes: u64) {
-        let before = self.done.fetch_add(bytes, Ordering::Relaxed);
-        let done = before + bytes;
-        if before / REPORT != done / REPORT {
-            self.observer.event(Event::Progress { done });
+        let done = self.task.count(bytes);
+        if done / REPORT != done.saturating_sub(bytes) / REPORT {
+            self.task.advance(0);
         }
     }
 

@@ -35,7 +35,7 @@ impl Blobs {
     /// As [`Blobs::check`], and when it is larger than `limit`.
     pub fn read(&self, blob: &StoredBlob, limit: u64) -> Result<Vec<u8>, Error> {
         if blob.size > limit {
-            return Err(Error::TooLarge { path: blob.path.clone(), size: blob.size, limit });
+            return Err(Error::TooLarge { place: (&blob.path).into(), size: blob.size, limit });
         }
         let mut bytes = Vec::new();
         let length = usize::try_from(blob.size).unwrap_or(usize::MAX);
@@ -83,7 +83,7 @@ impl BlobReader {
         let Self { file, path, expected } = self;
         match file.finish().map_err(Error::io("read", &path))? {
             (found, _) if found == expected => Ok(()),
-            (found, _) => Err(Error::DigestMismatch { path, expected, found }),
+            (found, _) => Err(Error::DigestMismatch { place: path.into(), expected, found }),
         }
     }
 }

@@ -5,6 +5,7 @@ mod blobs;
 mod extent;
 mod promise;
 mod read;
+mod store;
 mod write;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use blobs::{BlobReader, Blobs};
 pub use extent::paths;
 pub use promise::Broken;
 pub use read::{digest, open, read};
+pub use store::Store;
 pub use write::write;
 
 /// The version of the layout's format that is written and read: `imageLayoutVersion`.

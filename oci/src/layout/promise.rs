@@ -24,7 +24,6 @@ const FIXED: [(&str, &str); 3] =
 
 /// How the documents of a module contradict each other, or what they promise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Broken {
     /// A descriptor or document names another artifact type.
     #[error("names the artifactType {found:?} for a module")]

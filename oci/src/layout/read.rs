@@ -26,7 +26,7 @@ const DOCUMENT_LIMIT: u64 = 4 << 20;
 const DOCUMENTS_LIMIT: u64 = 64 << 20;
 
 /// Where blobs lie.
-const BLOBS: &str = "blobs/sha256";
+pub(super) const BLOBS: &str = "blobs/sha256";
 
 /// Reads the layout in `directory` and checks every size and digest in it.
 ///
@@ -53,7 +53,7 @@ pub fn read(directory: &Path) -> Result<Layout, Error> {
 pub fn open(directory: &Dir) -> Result<(Layout, Blobs), Error> {
     let blobs = directory.directory(BLOBS, Links::Refuse).map_err(misplaced)?;
     let mut reader = Reader { directory, blobs, listed: 0 };
-    reader.version()?;
+    version(directory)?;
     let path = directory.join("index.json");
     let bytes = document(directory, "index.json", &path, None)?;
     let index: ImageIndex = parse("index.json", &path, &bytes)?;
@@ -66,7 +66,7 @@ pub fn open(directory: &Dir) -> Result<(Layout, Blobs), Error> {
         if let Some(tag) = &tag
             && !tags.insert(tag.clone())
         {
-            return Err(Error::DuplicateTag { path, tag: tag.clone() });
+            return Err(Error::DuplicateTag { place: path.into(), tag: tag.clone() });
         }
         match descriptor.media_type().as_ref() {
             media::IMAGE_INDEX => layout.indexes.push(reader.index(&path, descriptor, tag)?),
@@ -86,22 +86,6 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn version(&self) -> Result<(), Error> {
-        /// The whole file: what else stands in it no reader looks at.
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct OciLayout {
-            image_layout_version: String,
-        }
-        let path = self.directory.join("oci-layout");
-        let bytes = document(self.directory, "oci-layout", &path, None)?;
-        let OciLayout { image_layout_version: found } = parse("oci-layout file", &path, &bytes)?;
-        if found != VERSION {
-            return Err(Error::UnknownVersion { path, field: "imageLayoutVersion", found, known: VERSION });
-        }
-        Ok(())
-    }
-
     fn index(&mut self, from: &Path, descriptor: &Descriptor, tag: Option<String>) -> Result<Index, Error> {
         let (digest, path, bytes) = self.listed(from, descriptor)?;
         let document: ImageIndex = parse("image index", &path, &bytes)?;
@@ -163,7 +147,7 @@ impl Reader<'_> {
         self.listed = self.listed.saturating_add(descriptor.size());
         if self.listed > DOCUMENTS_LIMIT {
             let path = self.directory.path().to_owned();
-            return Err(Error::TooManyDocuments { path, limit: DOCUMENTS_LIMIT });
+            return Err(Error::TooManyDocuments { place: path.into(), limit: DOCUMENTS_LIMIT });
         }
         let bytes = document(&self.blobs, &digest.hex(), &path, Some((digest, descriptor.size())))?;
         Ok((digest, path, bytes))
@@ -185,10 +169,26 @@ impl Reader<'_> {
     /// The blob's digest and path. The path is made of 64 hexadecimal digits, so it stays inside.
     fn locate(&self, from: &Path, descriptor: &Descriptor) -> Result<(Digest, PathBuf), Error> {
         let text = descriptor.digest().to_string();
-        let digest: Digest =
-            text.parse().map_err(|_| Error::DigestText { path: from.to_owned(), found: text.clone() })?;
+        let digest: Digest = text.parse().map_err(|_| Error::DigestText { place: from.into(), found: text.clone() })?;
         Ok((digest, self.blobs.join(digest.hex())))
     }
+}
+
+/// Refuses a layout whose version is not known.
+pub(super) fn version(directory: &Dir) -> Result<(), Error> {
+    /// The whole file: what else stands in it no reader looks at.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct OciLayout {
+        image_layout_version: String,
+    }
+    let path = directory.join("oci-layout");
+    let bytes = document(directory, "oci-layout", &path, None)?;
+    let OciLayout { image_layout_version: found } = parse("oci-layout file", &path, &bytes)?;
+    if found != VERSION {
+        return Err(Error::UnknownVersion { place: path.into(), field: "imageLayoutVersion", found, known: VERSION });
+    }
+    Ok(())
 }
 
 /// Opens a regular file of the expected size, following no symbolic link.
@@ -196,14 +196,14 @@ pub(super) fn open_blob(directory: &Dir, name: &str, path: &Path, expected: Opti
     let file = directory.file(name, Links::Refuse).map_err(misplaced)?;
     let found = file.metadata().map_err(Error::io("read", path))?.len();
     match expected {
-        Some(expected) if expected != found => Err(Error::SizeMismatch { path: path.to_owned(), expected, found }),
+        Some(expected) if expected != found => Err(Error::SizeMismatch { place: path.into(), expected, found }),
         _ => Ok(file),
     }
 }
 
 /// A file or directory that a layout must have is missing, or something else is there: that is damage of the
 /// layout. What the system refuses is none.
-fn misplaced(error: host::Error) -> Error {
+pub(super) fn misplaced(error: host::Error) -> Error {
     match error {
         host::Error::Place { path, fault: Fault::NotAFile(_) } => Error::NotAFile { path },
         host::Error::Place { .. } => Error::Misplaced(error),
@@ -214,23 +214,28 @@ fn misplaced(error: host::Error) -> Error {
 
 fn broken(path: &Path) -> impl FnOnce(Broken) -> Error {
     let path = path.to_owned();
-    move |broken| Error::Broken { path, broken }
+    move |broken| Error::Broken { place: path.into(), broken }
 }
 
 /// A whole JSON document, with the digest and size that its descriptor gives.
-fn document(directory: &Dir, name: &str, path: &Path, expected: Option<(Digest, u64)>) -> Result<Vec<u8>, Error> {
+pub(super) fn document(
+    directory: &Dir,
+    name: &str,
+    path: &Path,
+    expected: Option<(Digest, u64)>,
+) -> Result<Vec<u8>, Error> {
     let file = open_blob(directory, name, path, expected.map(|(_, size)| size))?;
     let size = file.metadata().map_err(Error::io("read", path))?.len();
     let mut bytes = Vec::new();
     file.take(DOCUMENT_LIMIT + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     let size = size.max(bytes.len() as u64);
     if size > DOCUMENT_LIMIT {
-        return Err(Error::TooLarge { path: path.to_owned(), size, limit: DOCUMENT_LIMIT });
+        return Err(Error::TooLarge { place: path.into(), size, limit: DOCUMENT_LIMIT });
     }
     if let Some((expected, _)) = expected {
         let found = Digest::of(&bytes);
         if found != expected {
-            return Err(Error::DigestMismatch { path: path.to_owned(), expected, found });
+            return Err(Error::DigestMismatch { place: path.into(), expected, found });
         }
     }
     Ok(bytes)
@@ -247,7 +252,7 @@ pub fn digest(path: &Path) -> Result<(Digest, u64), Error> {
 }
 
 fn parse<T: DeserializeOwned>(what: &'static str, path: &Path, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|source| Error::Json { what, path: path.to_owned(), source })
+    serde_json::from_slice(bytes).map_err(|source| Error::Json { what, place: path.into(), source })
 }
 
 fn check_index(path: &Path, index: &ImageIndex) -> Result<(), Error> {
@@ -260,7 +265,7 @@ fn check_schema(path: &Path, found: u32) -> Result<(), Error> {
         return Ok(());
     }
     let found = found.to_string();
-    Err(Error::UnknownVersion { path: path.to_owned(), field: "schemaVersion", found, known: "2" })
+    Err(Error::UnknownVersion { place: path.into(), field: "schemaVersion", found, known: "2" })
 }
 
 /// The document's own media type may be absent, but not another one.
@@ -272,7 +277,7 @@ fn check_media_type(path: &Path, found: Option<&str>, expected: &'static str) ->
 }
 
 fn unexpected(path: &Path, found: &str, expected: &'static str) -> Error {
-    Error::MediaType { path: path.to_owned(), found: found.to_owned(), expected }
+    Error::MediaType { place: path.into(), found: found.to_owned(), expected }
 }
 
 fn ordered(map: &Option<HashMap<String, String>>) -> BTreeMap<String, String> {

@@ -18,6 +18,7 @@ use super::{Artifact, Blob, Content, VERSION, Written};
 use crate::error::Error;
 use crate::json;
 use crate::media::{self, annotation};
+use crate::reference::Tag;
 
 /// How many bytes of a file are copied at once.
 const CHUNK: usize = 1 << 20;
@@ -40,9 +41,9 @@ pub fn write(
 ) -> Result<Written, Error> {
     let name = name.as_ref();
     let mut sorted = BTreeMap::new();
-    check_tag(tag)?;
+    let _: Tag = tag.parse()?;
     for artifact in artifacts {
-        check_tag(&arch_tag(tag, artifact.arch))?;
+        let _: Tag = arch_tag(tag, artifact.arch).parse()?;
         if sorted.insert(artifact.arch, artifact).is_some() {
             return Err(Error::DuplicateArch { arch: artifact.arch });
         }
@@ -91,18 +92,6 @@ fn list_alone(directory: &Dir, parent: &Dir, name: &std::ffi::OsStr) -> Result<h
 /// The tag of one architecture's manifest.
 fn arch_tag(tag: &str, arch: Arch) -> String {
     format!("{tag}-{arch}")
-}
-
-/// OCI distribution specification 1.1: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-pub(super) fn check_tag(tag: &str) -> Result<(), Error> {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let mut bytes = tag.bytes();
-    let begins = bytes.next().is_some_and(word);
-    if begins && tag.len() <= 128 && bytes.all(|byte| word(byte) || matches!(byte, b'.' | b'-')) {
-        Ok(())
-    } else {
-        Err(Error::Tag { tag: tag.to_owned() })
-    }
 }
 
 /// Writes into the directory that will become the layout.
@@ -261,7 +250,7 @@ fn describe(media_type: MediaType, digest: Digest, size: u64) -> DescriptorBuild
 
 fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
     let text = descriptor.digest().to_string();
-    text.parse().map_err(|_| Error::DigestText { path: PathBuf::from("index.json"), found: text })
+    text.parse().map_err(|_| Error::DigestText { place: PathBuf::from("index.json").into(), found: text })
 }
 
 fn platform(arch: Arch) -> Result<Platform, Error> {

@@ -8,7 +8,7 @@ use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
 use image::tree::{Kind, Tree};
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
@@ -18,7 +18,6 @@ use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root::Root;
 use crate::recipes::build::scrub::{self, Scrubbed};
-use crate::ui::Ui;
 
 /// A root file system, and what is shipped of it.
 pub(crate) struct Carved {
@@ -55,19 +54,24 @@ pub(crate) struct Raw {
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
-pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, ui: &Ui) -> Result<Carved, Error> {
-    ui.event(Event::Stage { name: "compose", total: None, unit: Unit::Items });
+pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, observer: &dyn Observer) -> Result<Carved, Error> {
+    let _task = Task::start(observer, "compose", None, Unit::Items);
     let tree = scan::rootfs(&root.path, &Options::default())?;
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));
     let ownership = root.ownership(&tree)?;
-    carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)
+    carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, observer)
 }
 
 /// The same for a tree that was read already.
-pub(crate) fn carve_tree(raw: Raw, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+pub(crate) fn carve_tree(
+    raw: Raw,
+    request: &Request,
+    inputs: &Inputs,
+    observer: &dyn Observer,
+) -> Result<Carved, Error> {
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
-    let scrubbed = scrub::apply(&mut whole, &ownership, epoch, ui)?;
+    let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::listing(&whole, epoch);
     let overlay = request.overlay()?;
     let laid = overlay.lay_over(&mut whole, epoch)?;

@@ -8,10 +8,9 @@ use host::{Dir, Links};
 use model::rules::{self, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
-use crate::error::{Error, Findings};
+use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::request::Request;
 use crate::settings;
-use crate::ui::Ui;
 
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
@@ -32,11 +31,11 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Reads every manifest; shows warnings and conflicts.
+    /// Reads every manifest; warnings and conflicts go to `found`.
     ///
     /// # Errors
     /// When a file cannot be read, or with everything that is wrong in any of them.
-    pub(crate) fn read(request: &Request, ui: &Ui) -> Result<Self, Error> {
+    pub(crate) fn read(request: &Request, found: &mut Findings) -> Result<Self, Error> {
         let mut findings = Findings::default();
         check_directory(&request.module)?;
         let own = read_manifest(&request.module, &mut findings)?;
@@ -57,28 +56,15 @@ impl Inputs {
             );
         }
         request.check_overlay()?;
-        ui.findings(&findings);
-        report_conflicts(&manifest, &own.file, &neighbours, request.strict, ui)?;
+        findings.conflicts = rules::conflicts((&manifest, &own.file), &neighbours);
+        let conflicts = !findings.conflicts.is_empty();
+        found.extend(findings);
+        if request.strict && conflicts {
+            return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
+        }
         let rules = Rules::new((&manifest, &own.file), &neighbours);
         Ok(Self { manifest, file: own.file, rules, neighbours })
     }
-}
-
-fn report_conflicts(
-    own: &Manifest,
-    file: &FileName,
-    neighbours: &[(Manifest, FileName)],
-    strict: bool,
-    ui: &Ui,
-) -> Result<(), Error> {
-    let conflicts = rules::conflicts((own, file), neighbours);
-    for conflict in &conflicts {
-        ui.conflict(conflict);
-    }
-    if strict && !conflicts.is_empty() {
-        return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
-    }
-    Ok(())
 }
 
 /// Checks that -C names no file: a manifest alone is no module.
@@ -108,14 +94,11 @@ pub(crate) struct Read {
 
 /// The manifest alone, and its file's name, for verbs that need nothing else of a module; `done` is
 /// what cannot be done to it when it holds errors.
-pub(crate) fn manifest(directory: &Path, done: &str, ui: &Ui) -> Result<(Manifest, FileName), Error> {
+pub(crate) fn manifest(directory: &Path, done: &str) -> Result<Reported<(Manifest, FileName)>, Error> {
     let mut findings = Findings::default();
     let read = read_manifest(directory, &mut findings)?;
     match read.manifest.filter(|_| !findings.diagnostics.iter().any(|found| found.severity == Severity::Error)) {
-        Some(manifest) => {
-            ui.findings(&findings);
-            Ok((manifest, read.file))
-        }
+        Some(manifest) => Ok(Reported { value: (manifest, read.file), findings }),
         None => Err(Error::input(format!("the module cannot be {done}: its manifest holds errors")).findings(findings)),
     }
 }

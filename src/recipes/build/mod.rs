@@ -25,11 +25,12 @@ pub(crate) mod unchanged;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use model::observe::Observer;
 use model::path::json::keys;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
@@ -40,8 +41,6 @@ use crate::recipes::build::request::Request;
 
 use crate::recipes::build::root::{Root, RootSummary};
 use crate::recipes::build::scrub::Scrubbed;
-
-use crate::ui::Ui;
 
 /// What a build made. Its JSON is the result of `build --format json`.
 #[derive(Debug, Serialize)]
@@ -90,21 +89,24 @@ pub(crate) struct OciSummary {
 }
 
 /// Builds what `request` asks for.
-pub(crate) fn produce(request: &Request, ui: &Ui) -> Result<Produced, Error> {
-    let destination = Destination::of(request)?;
-    produce_from(Inputs::read(request, ui)?, &destination, request, ui)
+pub(crate) fn produce(request: &Request, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
+    Reported::collect(|found| {
+        let destination = Destination::of(request)?;
+        produce_from(Inputs::read(request, found)?, &destination, request, found, observer)
+    })
 }
 
-/// The same from manifests that were read already.
+/// The same from manifests that were read already. Findings go to `found`.
 pub(crate) fn produce_from(
     inputs: Inputs,
     destination: &Destination,
     request: &Request,
-    ui: &Ui,
+    found: &mut Findings,
+    observer: &dyn Observer,
 ) -> Result<Produced, Error> {
-    let root = root::obtain(request, &inputs, ui)?;
+    let root = root::obtain(request, &inputs, observer)?;
 
-    let carved = carve::carve(request, &inputs, &root, ui)?;
+    let carved = carve::carve(request, &inputs, &root, observer)?;
     // A build whose results may be there already is not refused for want of room.
     let is_first = !request.output.join(record::FILE).exists();
     if is_first {
@@ -116,11 +118,11 @@ pub(crate) fn produce_from(
     if root.made.is_none() {
         lints.extend(special::find(&inputs, &carved));
     }
-    selection::report(&inputs, &carved.selected.report, lints, request, ui)?;
+    selection::report(&inputs, &carved.selected.report, lints, request, found)?;
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let packages = ownership.packages();
-    let overlay = OverlayRead::of(&overlay, epoch, ui)?;
+    let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
     let recorded = record::Inputs::new(request, &inputs, known)?;
     let shipment = Shipment {
@@ -131,14 +133,14 @@ pub(crate) fn produce_from(
         inputs: recorded,
         stages,
     };
-    let outputs = match unchanged::find(&shipment, request, ui) {
+    let outputs = match unchanged::find(&shipment, request, observer) {
         Some(outputs) => {
-            ui.note("nothing changed: the results are what this build would write");
+            observer.note("nothing changed: the results are what this build would write");
             outputs
         }
         None => {
             room::check(&shipment.tree, request)?;
-            outputs::write(shipment, destination, request, ui)?
+            outputs::write(shipment, destination, request, observer)?
         }
     };
     Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))

@@ -11,7 +11,7 @@ use image::object::{ObjectSink, Objects};
 use image::store::Store;
 use image::tree::Tree;
 use image::{composefs, verity};
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::package::Package;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{self, Artifact, Blob, Content, Written};
@@ -26,7 +26,6 @@ use crate::recipes::build::remembered;
 use crate::recipes::build::request::{Compression, Request};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::results::lists;
-use crate::ui::Ui;
 
 /// Everything that the outputs are made from.
 pub(crate) struct Shipment<'a> {
@@ -96,10 +95,10 @@ pub(crate) fn write(
     shipment: Shipment<'_>,
     destination: &Destination,
     request: &Request,
-    ui: &Ui,
+    observer: &dyn Observer,
 ) -> Result<Outputs, Error> {
     let staging = Staging::new(&destination.output)?;
-    let digests = request.remembered.as_ref().and_then(|remembered| remembered.open(&request.output, ui));
+    let digests = request.remembered.as_ref().and_then(|remembered| remembered.open(&request.output, observer));
     // The objects are written once: into the store, or into a spool when no store is wanted.
     let spool = Spool::create(staging.directory())?;
     let store = destination.objects.as_ref().map(open_store).transpose()?;
@@ -110,7 +109,7 @@ pub(crate) fn write(
 
     let content_size = reachable_size(&shipment.tree);
     let again = shipment.overlay.again(&shipment.tree);
-    let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), ui)?;
+    let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), observer)?;
     shipment.overlay.check(&again, &sealed)?;
     let image = composefs::write(&sealed)?;
     let composefs = verity::digest(&image);
@@ -126,23 +125,23 @@ pub(crate) fn write(
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, shipment.inputs.epoch);
-    ui.event(Event::Stage { name: "write archives", total: None, unit: Unit::Bytes });
+    let task = Task::start(observer, "write archives", None, Unit::Bytes);
     let archives = while_syncing(store.as_ref(), || write_archives(&plan, &staging, request))?;
     spool.check_sources()?;
+    drop(task);
     let oci = request.emit_oci.then(|| {
-        ui.event(Event::Stage { name: "write the OCI layout", total: None, unit: Unit::Bytes });
+        let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
         let annotations = annotations(shipment.manifest, request, &composefs, shipment.inputs.epoch, fingerprint);
         write_layout(&staging, &archives, request, &manifest, annotations)
     });
     let oci = oci.transpose()?;
     let record = write_record(&staging, &archives, shipment.inputs, shipment.stages)?;
-    staging.commit(record::FILE, ui)?;
+    staging.commit(record::FILE, observer)?;
     if let Some(remembered) = &request.remembered {
-        remembered.know(&request.output, &record, ui);
+        remembered.know(&request.output, &record, observer);
     }
     let spared = digests.as_ref().map_or(0, DigestCache::spared);
-    remembered::save(digests, ui);
-    ui.event(Event::Done);
+    remembered::save(digests, observer);
     let (image_size, files) = (image.len() as u64, files.lines().count());
     Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
 }

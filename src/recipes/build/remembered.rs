@@ -11,9 +11,9 @@ use builder::cache::{Cache, is_not_ours};
 use composer::seal::DigestCache;
 use host::Dir;
 use model::Digest;
+use model::observe::Observer;
 
 use crate::error::Error;
-use crate::ui::Ui;
 
 /// Where digests are remembered, and whether to rely on them.
 #[derive(Debug)]
@@ -27,21 +27,21 @@ pub(crate) struct Remembered {
 impl Remembered {
     /// What is known for builds that write to `output`. A cache that cannot be used costs time and
     /// nothing else, so the build goes on without.
-    pub(crate) fn open(&self, output: &Path, ui: &Ui) -> Option<DigestCache> {
-        match self.try_open(output, ui) {
+    pub(crate) fn open(&self, output: &Path, observer: &dyn Observer) -> Option<DigestCache> {
+        match self.try_open(output, observer) {
             Ok(digests) => Some(digests),
             Err(error) => {
-                ui.note(&format!("every file is read, since no digests can be remembered: {error}"));
+                observer.note(&format!("every file is read, since no digests can be remembered: {error}"));
                 None
             }
         }
     }
 
-    fn try_open(&self, output: &Path, ui: &Ui) -> Result<DigestCache, Error> {
+    fn try_open(&self, output: &Path, observer: &dyn Observer) -> Result<DigestCache, Error> {
         // What another directory's runs wrote is put aside first.
-        drop(self.cache.in_use(ui)?);
+        drop(self.cache.in_use(observer)?);
         let path = self.cache.digests()?.join(name(output)?);
-        self.warn_of(&path, ui);
+        self.warn_of(&path, observer);
         let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
         Ok(open(&path)?)
     }
@@ -49,10 +49,10 @@ impl Remembered {
 
 impl Remembered {
     /// Says that an entry is not used, if that is because it is not ours.
-    fn warn_of(&self, path: &Path, ui: &Ui) {
+    fn warn_of(&self, path: &Path, observer: &dyn Observer) {
         match self.cache.file(path) {
             Err(error) if is_not_ours(&error) => {
-                ui.warning(
+                observer.warning(
                     &format!("what the cache remembers is not used: {error}"),
                     "nothing needs to be done: it is made again",
                 );
@@ -62,13 +62,14 @@ impl Remembered {
     }
 
     /// Whether a build of this user left a record with this sha256 in `output`.
-    pub(crate) fn knows(&self, output: &Path, record: &Digest, ui: &Ui) -> bool {
+    pub(crate) fn knows(&self, output: &Path, record: &Digest, observer: &dyn Observer) -> bool {
         let Ok(name) = name(output) else { return false };
         let path = self.cache.root().join("records").join(name);
-        self.warn_of(&path, ui);
+        self.warn_of(&path, observer);
         let mut known = String::new();
         let read = self.cache.file(&path).map(|file| file.take(RECORD_LIMIT).read_to_string(&mut known));
         let knows = matches!(read, Ok(Ok(_))) && known == line(record);
+        tracing::debug!("the record in {} is one that a build left: {knows}", output.display());
         if knows {
             // The mark only delays eviction.
             let _ = builder::cache::touch(&path);
@@ -78,14 +79,14 @@ impl Remembered {
 
     /// Remembers that a build left a record with this sha256 in `output`, where it is durable by now. A cache
     /// that cannot be used costs time and nothing else.
-    pub(crate) fn know(&self, output: &Path, record: &Digest, ui: &Ui) {
+    pub(crate) fn know(&self, output: &Path, record: &Digest, observer: &dyn Observer) {
         let written = || -> Result<(), Error> {
-            let _in_use = self.cache.in_use(ui)?;
+            let _in_use = self.cache.in_use(observer)?;
             let records = Dir::open(&self.cache.records()?)?;
             Ok(records.replace(name(output)?, line(record).as_bytes(), 0o600)?)
         };
         if let Err(error) = written() {
-            ui.note(&format!("the next build will write the results again: {error}"));
+            observer.note(&format!("the next build will write the results again: {error}"));
         }
     }
 }
@@ -106,8 +107,8 @@ fn name(output: &Path) -> Result<String, Error> {
 }
 
 /// Keeps `digests` for the next build.
-pub(crate) fn save(digests: Option<DigestCache>, ui: &Ui) {
+pub(crate) fn save(digests: Option<DigestCache>, observer: &dyn Observer) {
     if let Some(Err(error)) = digests.map(DigestCache::save) {
-        ui.note(&format!("the next build will read every file again: {}", Error::from(error)));
+        observer.note(&format!("the next build will read every file again: {}", Error::from(error)));
     }
 }

@@ -131,9 +131,7 @@ impl Request {
 /// # Errors
 /// What a tag is, when `text` is none.
 pub(crate) fn tag(text: &str) -> Result<String, String> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let is_valid = text.starts_with(is_word) && text.chars().all(|c| is_word(c) || c == '.' || c == '-');
-    if is_valid && text.len() <= 118 {
+    if text.len() <= 118 && text.parse::<oci::Tag>().is_ok() {
         Ok(text.to_owned())
     } else {
         Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())

@@ -11,11 +11,11 @@ use composer::scan::Source;
 use host::room;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
-use model::observe::{Event, Observer};
+use model::observe::{Event, Observer, TaskId};
+use model::words::size;
 
 use crate::error::Error;
 use crate::recipes::build::request::{Compression, Request};
-use crate::ui::size;
 
 /// The most bytes of one file.
 const FILE_LIMIT: u64 = 256 << 30;
@@ -158,10 +158,14 @@ impl Observer for Reading<'_> {
     fn event(&self, event: Event) {
         match event {
             _ if !self.is_told => {}
-            Event::Stage { total, unit, .. } => {
-                self.observer.event(Event::Stage { name: "read the overlay", total, unit });
+            Event::Begin { task, parent, total, unit, .. } => {
+                self.observer.event(Event::Begin { task, parent, name: "read the overlay".into(), total, unit });
             }
             event => self.observer.event(event),
         }
+    }
+
+    fn number(&self) -> TaskId {
+        self.observer.number()
     }
 }

@@ -10,7 +10,7 @@ use builder::rootfs::deb::Listing;
 use builder::rootfs::{self, Explanation, Mode, Options, Record};
 use composer::scan::Source;
 use image::tree::Tree;
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use model::path::json::keys;
 use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
 use serde::Serialize;
@@ -24,7 +24,6 @@ use crate::recipes::packages::listings;
 use crate::recipes::packages::lock;
 use crate::recipes::packages::request::Packages;
 use crate::settings;
-use crate::ui::Ui;
 
 /// A root file system to compose from.
 #[derive(Debug)]
@@ -110,7 +109,7 @@ fn given(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Gets the root file system that `request` asks for.
-pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
+pub(crate) fn obtain(request: &Request, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
     match &request.origin {
         RootOrigin::Given(path) => Ok(Root {
             path: given(path)?,
@@ -122,35 +121,40 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Root
             unpacked: None,
             _in_use: None,
         }),
-        RootOrigin::Packages(packages) => from_packages(request, packages, inputs, ui),
+        RootOrigin::Packages(packages) => from_packages(request, packages, inputs, observer),
     }
 }
 
-fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Root, Error> {
-    let resolution = closure(request, packages, inputs, ui)?;
-    let in_use = Some(packages.cache.in_use(ui)?);
+fn from_packages(
+    request: &Request,
+    packages: &Packages,
+    inputs: &Inputs,
+    observer: &dyn Observer,
+) -> Result<Root, Error> {
+    let resolution = closure(request, packages, inputs, observer)?;
+    let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
     let explanation =
         packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
     if let Some(explanation) = &explanation {
-        explain(explanation, ui);
+        explain(explanation, observer);
     }
     // A cached root file system needs no package: the .debs may be gone, and are not read.
-    let found = rootfs::find(&resolution, &options, &packages.cache, ui)?;
+    let found = rootfs::find(&resolution, &options, &packages.cache, observer)?;
     let is_extract = resolution.variant == Variant::Extract;
     let (built, debs) = match found {
         Some(built) => (built, None),
         None => {
-            let debs = download::fetch(&resolution, packages, ui)?;
-            let built = rootfs::build(&resolution, &debs, &options, &packages.cache, ui);
+            let debs = download::fetch(&resolution, packages, observer)?;
+            let built = rootfs::build(&resolution, &debs, &options, &packages.cache, observer);
             (built.map_err(|error| packages.failed(error))?, Some(debs))
         }
     };
-    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, ui));
+    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, observer));
     let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
     if is_extract {
-        warn_of_scripts(&built.record, ui);
+        warn_of_scripts(&built.record, observer);
     }
     let (path, epoch, key) = (built.archive, Some(epoch), Some(built.key));
     let made = Some(Made { resolution, record: built.record });
@@ -158,8 +162,8 @@ fn from_packages(request: &Request, packages: &Packages, inputs: &Inputs, ui: &U
 }
 
 /// Says which inputs changed since the cached root file system was made.
-fn explain(explanation: &Explanation, ui: &Ui) {
-    let note = |text: String| ui.event(Event::Note(text));
+fn explain(explanation: &Explanation, observer: &dyn Observer) {
+    let note = |text: String| observer.note(&text);
     if explanation.cached {
         return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
     }
@@ -177,13 +181,13 @@ fn explain(explanation: &Explanation, ui: &Ui) {
 }
 
 /// Names the packages whose maintainer scripts the variant extract did not run.
-fn warn_of_scripts(record: &Record, ui: &Ui) {
+fn warn_of_scripts(record: &Record, observer: &dyn Observer) {
     // What runs before unpacking or on removal makes no files that a module could miss.
     let runs = |scripts: &Vec<String>| scripts.iter().any(|script| script == "postinst" || script == "preinst");
     let names: Vec<&str> =
         record.maintainer_scripts.iter().filter(|(_, scripts)| runs(scripts)).map(|(name, _)| name.as_str()).collect();
     if !names.is_empty() {
-        ui.warning(
+        observer.warning(
             &format!(
                 "unpacked only, so that the maintainer scripts of these packages did not run: {}",
                 names.join(", ")
@@ -195,7 +199,12 @@ fn warn_of_scripts(record: &Record, ui: &Ui) {
 }
 
 /// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
-pub(crate) fn closure(request: &Request, packages: &Packages, inputs: &Inputs, ui: &Ui) -> Result<Resolution, Error> {
+pub(crate) fn closure(
+    request: &Request,
+    packages: &Packages,
+    inputs: &Inputs,
+    observer: &dyn Observer,
+) -> Result<Resolution, Error> {
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
@@ -204,7 +213,7 @@ pub(crate) fn closure(request: &Request, packages: &Packages, inputs: &Inputs, u
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);
     require_archive(&settings)?;
-    apt::resolve(&lock::requests(&inputs.manifest), &settings, &packages.cache, ui)
+    apt::resolve(&lock::requests(&inputs.manifest), &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
 }
 
@@ -234,7 +243,7 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
             field: "package_spec".to_owned(),
             text: missing.request.to_string(),
             message: missing.fault(),
-            cure: missing.cure(),
+            cure: missing.hint(),
         }
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };

@@ -6,7 +6,7 @@ use std::io::Read;
 use builder::scrub::{self, Candidate, Copies, Look, Outcome, Rule};
 use composer::scan::Source;
 use image::tree::{Kind, NodeId, Tree};
-use model::observe::{Event, Observer};
+use model::observe::Observer;
 use model::{Epoch, ImagePath};
 use serde::Serialize;
 
@@ -63,7 +63,7 @@ pub(crate) fn apply(
     }
     for entry in &scrubbed {
         if let Some(paths) = told.get(entry.rule) {
-            observer.event(Event::Note(format!("left out {}: {} ({})", paths.join(", "), entry.reason, entry.rule)));
+            observer.note(&format!("left out {}: {} ({})", paths.join(", "), entry.reason, entry.rule));
         }
     }
     Ok(scrubbed)
@@ -160,21 +160,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
 
     use std::fs;
-    use std::sync::Mutex;
 
     use composer::scan::{self, Options};
 
     use super::*;
-
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-
-    impl Observer for Notes {
-        fn event(&self, event: Event) {
-            let Event::Note(text) = event else { panic!("{event:?}") };
-            self.0.lock().unwrap().push(text);
-        }
-    }
 
     /// Which rules took something in a tree of these files, and what the user was told.
     fn scrubbed(files: &[(&str, &str)]) -> (Vec<&'static str>, Vec<String>) {
@@ -186,9 +175,9 @@ mod tests {
         }
         let mut tree = scan::rootfs(folder.path(), &Options::default()).unwrap();
         let ownership = Ownership::read(&tree).unwrap();
-        let notes = Notes::default();
+        let notes = model::observe::Collected::default();
         let taken = apply(&mut tree, &ownership, Epoch::from_seconds(0).unwrap(), &notes).unwrap();
-        (taken.iter().map(|entry| entry.rule).collect(), notes.0.into_inner().unwrap())
+        (taken.iter().map(|entry| entry.rule).collect(), notes.texts())
     }
 
     #[test]

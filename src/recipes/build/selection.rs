@@ -7,10 +7,9 @@ use model::{Diagnostic, Severity};
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Request;
-use crate::ui::Ui;
 
-/// Shows what the author should know of the selection and of what it lacks (`lints`), but for what
-/// the request allows.
+/// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
+/// what the request allows.
 ///
 /// # Errors
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
@@ -19,7 +18,7 @@ pub(crate) fn report(
     report: &Report,
     lints: Vec<Diagnostic>,
     request: &Request,
-    ui: &Ui,
+    found: &mut Findings,
 ) -> Result<(), Error> {
     let mut diagnostics = diagnostics(&inputs.rules, report, &inputs.manifest.name);
     diagnostics.extend(lints);
@@ -36,7 +35,7 @@ pub(crate) fn report(
             .hint("mend what they name, or allow one by its code with --allow")
             .findings(findings));
     }
-    ui.findings(&findings);
+    found.extend(findings);
     Ok(())
 }
 

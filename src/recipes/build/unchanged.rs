@@ -12,16 +12,16 @@ use std::path::Path;
 
 use host::{Dir, Links};
 use image::tree::Kind;
+use model::observe::Observer;
 use model::{Digest, VerityDigest};
 use oci::layout::{self, Written};
 
 use crate::recipes::build::outputs::{self, Outputs, Shipment};
 use crate::recipes::build::record::{self, Record, RootInput};
 use crate::recipes::build::request::Request;
-use crate::ui::Ui;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
-pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Option<Outputs> {
+pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, observer: &dyn Observer) -> Option<Outputs> {
     let Shipment { inputs, stages, .. } = shipment;
     // The files of a given root file system count by size and time in the record, which is not enough.
     let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
@@ -31,7 +31,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, ui: &Ui) -> Optio
     let remembered = request.remembered.as_ref().filter(|remembered| !remembered.paranoid)?;
     let dist = Dir::open(&request.output).ok()?;
     let bytes = dist.read(record::FILE, Links::Refuse, record::LIMIT).ok()?;
-    if !remembered.knows(&request.output, &Digest::of(&bytes), ui) {
+    if !remembered.knows(&request.output, &Digest::of(&bytes), observer) {
         return None;
     }
     let record = Record::parse(&bytes, &request.output.join(record::FILE)).ok()?;

@@ -7,18 +7,18 @@ use composer::scan::Source;
 use image::composefs::Stored;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
+use model::observe::Observer;
 use model::path::json::keys;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Reported};
 use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::ownership::Claim;
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root;
 use crate::recipes::results::opened;
-use crate::ui::Ui;
 
 /// Why a path is in or out.
 #[derive(Debug, Serialize)]
@@ -150,11 +150,13 @@ pub(crate) struct Explained {
 }
 
 /// Explains `asked` by the module of `request`, built as far as the filter.
-pub(crate) fn path(asked: ImagePath, request: &Request, ui: &Ui) -> Result<Explained, Error> {
-    let inputs = Inputs::read(request, ui)?;
-    let root = root::obtain(request, &inputs, ui)?;
-    let carved = carve::carve(request, &inputs, &root, ui)?;
-    Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))
+pub(crate) fn path(asked: ImagePath, request: &Request, observer: &dyn Observer) -> Result<Reported<Explained>, Error> {
+    Reported::collect(|found| {
+        let inputs = Inputs::read(request, found)?;
+        let root = root::obtain(request, &inputs, observer)?;
+        let carved = carve::carve(request, &inputs, &root, observer)?;
+        Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))
+    })
 }
 
 /// Tells of `asked` what the image in the build's results at `results` tells.

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use composer::filter::{self, Amount, List, RuleRef};
 use image::tree::Kind;
 use model::ImagePath;
+use model::observe::Observer;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Reported};
 use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root;
 use crate::recipes::build::scrub::Scrubbed;
-use crate::ui::Ui;
 
 /// One rule and what it did.
 #[derive(Debug, Serialize)]
@@ -84,20 +84,22 @@ pub(crate) struct Summary {
 }
 
 /// Sums up the module of `request`.
-pub(crate) fn summary(request: &Request, ui: &Ui) -> Result<Summary, Error> {
-    let inputs = Inputs::read(request, ui)?;
-    let root = root::obtain(request, &inputs, ui)?;
-    let carved = carve::carve(request, &inputs, &root, ui)?;
-    let report = &carved.selected.report;
-    let rules = (0..inputs.rules.includes.len()).map(RuleRef::include);
-    let rules = rules.chain((0..inputs.rules.excludes.len()).map(RuleRef::exclude));
-    Ok(Summary {
-        total: report.total,
-        owned: report.owned,
-        rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
-        brought: brought(&carved),
-        scrubbed: carved.scrubbed,
-        name: inputs.manifest.name,
+pub(crate) fn summary(request: &Request, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
+    Reported::collect(|found| {
+        let inputs = Inputs::read(request, found)?;
+        let root = root::obtain(request, &inputs, observer)?;
+        let carved = carve::carve(request, &inputs, &root, observer)?;
+        let report = &carved.selected.report;
+        let rules = (0..inputs.rules.includes.len()).map(RuleRef::include);
+        let rules = rules.chain((0..inputs.rules.excludes.len()).map(RuleRef::exclude));
+        Ok(Summary {
+            total: report.total,
+            owned: report.owned,
+            rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
+            brought: brought(&carved),
+            scrubbed: carved.scrubbed,
+            name: inputs.manifest.name,
+        })
     })
 }
 

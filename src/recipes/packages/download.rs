@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use builder::apt::{self, FetchOptions, Resolution};
+use model::observe::Observer;
 
 use crate::recipes::packages::request::Packages;
-use crate::ui::Ui;
 
 /// The closure's files, in its order.
-pub(crate) fn fetch(resolution: &Resolution, packages: &Packages, ui: &Ui) -> Result<Vec<PathBuf>, apt::Error> {
-    let defaults = FetchOptions::default();
-    // Downloads wait for the network, not for a processor.
-    let jobs = packages.jobs.max(defaults.jobs);
+pub(crate) fn fetch(
+    resolution: &Resolution,
+    packages: &Packages,
+    observer: &dyn Observer,
+) -> Result<Vec<PathBuf>, apt::Error> {
     let apt::Access { proxy, certificates, .. } = packages.settings.access.clone();
-    let options = FetchOptions { offline: packages.offline, jobs, proxy, certificates, ..defaults };
-    apt::fetch(resolution, &packages.cache, &options, ui)
+    let (offline, jobs) = (packages.offline, packages.connections);
+    let options = FetchOptions { offline, jobs, proxy, certificates, ..FetchOptions::default() };
+    apt::fetch(resolution, &packages.cache, &options, observer)
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use builder::apt::Resolution;
 use builder::rootfs::listing::{self, Listing};
+use model::observe::Observer;
 
 use crate::error::Error;
 use crate::recipes::build::request::Request;
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
-use crate::ui::Ui;
 
 /// What each package of `resolution` lists, in its order. Packages whose listing the cache has are not read,
 /// unless `request` wants all to be. What is read and not among `fetched`, a .deb for each package, is fetched.
@@ -18,11 +18,11 @@ pub(crate) fn obtain(
     fetched: Option<&[PathBuf]>,
     request: &Request,
     packages: &Packages,
-    ui: &Ui,
+    observer: &dyn Observer,
 ) -> Result<Vec<Listing>, Error> {
     let known = match is_wary(request, packages) {
         true => vec![None; resolution.packages.len()],
-        false => listing::recall(resolution, &packages.cache, ui)?,
+        false => listing::recall(resolution, &packages.cache, observer)?,
     };
     let is_missing = |index: &usize| known.get(*index).is_some_and(Option::is_none);
     let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();
@@ -31,9 +31,9 @@ pub(crate) fn obtain(
         let chosen = resolution.narrowed(&missing).map_err(|fault| Error::bug(fault.to_string()))?;
         let debs = match fetched {
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
-            None => download::fetch(&chosen, packages, ui)?,
+            None => download::fetch(&chosen, packages, observer)?,
         };
-        let listed = listing::read(&chosen, &debs, &packages.cache, ui);
+        let listed = listing::read(&chosen, &debs, &packages.cache, observer);
         read = listed.map_err(|error| packages.failed(error))?.into_iter();
     }
     Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())

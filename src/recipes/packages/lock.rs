@@ -28,18 +28,7 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
         Err(lock::Error::Host(error)) if error.is_not_found() => Ok(None),
         Err(lock::Error::Host(host::Error::Io { source, .. })) => Err(Error::io("read", &path, &source)),
         Err(lock::Error::Host(error)) => Err(error.into()),
-        Err(error) => {
-            let hint = match &error {
-                lock::Error::Conflict { .. } => {
-                    "take the whole file of one side, and bring it up to date by `module-builder lock`"
-                }
-                lock::Error::Version { .. } => {
-                    "use the module-builder that wrote it, or make it anew by `module-builder lock --update`"
-                }
-                _ => "take it from version control, or make it anew by `module-builder lock --update`",
-            };
-            Err(Error::input(format!("{} cannot be used", path.display())).because(&error).hint(hint))
-        }
+        Err(error) => Err(Error { message: format!("{} cannot be used", path.display()), ..error.into() }),
     }
 }
 

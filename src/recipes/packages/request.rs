@@ -23,7 +23,7 @@ pub(crate) struct Packages {
     /// Where downloads and root file systems are kept.
     pub(crate) cache: Cache,
     /// How many downloads at once.
-    pub(crate) jobs: usize,
+    pub(crate) connections: usize,
     /// Whether a lock must be there and fit.
     pub(crate) locked: bool,
     /// Whether the network is off limits.
@@ -67,7 +67,7 @@ impl Packages {
             named_mirrors: settings.mirrors.is_named(),
             flags: origins.into_iter().filter_map(flag).collect(),
             cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
-            jobs: settings.jobs.value,
+            connections: settings.connections(),
             locked: false,
             offline: false,
             no_cache: false,

@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use builder::apt::Variant;
 use builder::rootfs::{self, Mode, Options};
 use host::{Dir, Scratch, staged};
+use model::observe::Observer;
 use model::{Digest, Epoch};
 
 use super::{Target, Wanted, inputs, not_whole};
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Reported};
 use crate::recipes::build::record::{self, Record};
 use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::request::{Request, RootOrigin};
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::opened;
 use crate::settings::Settings;
-use crate::ui::Ui;
 
 /// A build that is to be explained, as the user named it.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn as_built(
     asked: Asked,
     settings: &Settings,
     environment: &Environment,
-    ui: &Ui,
+    observer: &dyn Observer,
 ) -> Result<AsBuilt, Error> {
     let Asked { module, dist, rootfs, neighbours, offline } = asked;
     let record_path = dist.join(record::FILE);
@@ -70,20 +70,21 @@ pub(crate) fn as_built(
     if let RootOrigin::Packages(packages) = &mut request.origin {
         // The root file system that the build made explains as well as a new one.
         packages.no_cache = false;
-        unless_known(packages, (&dist, &text), target.record.inputs.epoch, ui)?;
+        unless_known(packages, (&dist, &text), target.record.inputs.epoch, observer)?;
     }
     let recorded = &target.record.inputs;
     if let Some(other) = inputs::other_root(recorded, &request)? {
         return Err(inputs::not_the_same(&[other]));
     }
     if let Some(tool) = inputs::other_tool(recorded) {
-        ui.warning(&since(&dist, &[tool]), "build anew, if the answers are to be those of this version");
+        observer.warning(&since(&dist, &[tool]), "build anew, if the answers are to be those of this version");
     }
-    let (_, changed) = inputs::changes(recorded, &request, ui)?;
-    if !changed.is_empty() {
-        return Err(Error::input(since(&dist, &changed))
-            .hint("name the module itself to ask what its files ship now, or bring those of then back"));
-    }
+    // Where nothing changed, what was found is found again by what explains.
+    Reported::collect(|found| match inputs::changes(recorded, &request, found, observer)?.1.as_slice() {
+        [] => Ok(()),
+        changed => Err(Error::input(since(&dist, changed))
+            .hint("name the module itself to ask what its files ship now, or bring those of then back")),
+    })?;
     if !neighbours.is_empty() {
         request.neighbours = neighbours;
     }
@@ -92,21 +93,26 @@ pub(crate) fn as_built(
 
 /// Lets no script of a package run because of a record that anybody may have written: where neither this
 /// user's cache knows the record nor has the root file system, the packages are unpacked and no more.
-fn unless_known(packages: &mut Packages, (dist, record): (&Path, &[u8]), epoch: Epoch, ui: &Ui) -> Result<(), Error> {
+fn unless_known(
+    packages: &mut Packages,
+    (dist, record): (&Path, &[u8]),
+    epoch: Epoch,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
     let Some(resolution) = &packages.recorded else { return Ok(()) };
     let remembered = Remembered { cache: packages.cache.clone(), paranoid: false };
-    if resolution.variant == Variant::Extract || remembered.knows(dist, &Digest::of(record), ui) {
+    if resolution.variant == Variant::Extract || remembered.knows(dist, &Digest::of(record), observer) {
         return Ok(());
     }
     let options = Options { epoch, mode: Mode::Auto, fresh: false };
-    if rootfs::find(resolution, &options, &packages.cache, ui)?.is_some() {
+    if rootfs::find(resolution, &options, &packages.cache, observer)?.is_some() {
         return Ok(());
     }
     let unpacked = resolution.changed(|fields| fields.variant = Variant::Extract);
     let unpacked = unpacked.map_err(|fault| Error::bug("a resolution cannot be unpacked").because(&fault))?;
     packages.settings.variant = Variant::Extract;
     packages.recorded = Some(unpacked);
-    ui.warning(
+    observer.warning(
         &format!(
             "no build of this user left the record of {}: its packages are unpacked, and no script runs",
             dist.display()

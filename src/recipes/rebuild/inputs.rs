@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use builder::apt;
 use composer::scan;
 use host::Dir;
+use model::observe::Observer;
 use model::{Digest, Epoch};
 
 use super::{Target, Wanted};
 use crate::environment::Environment;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
@@ -18,7 +19,6 @@ use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::compare::json;
 use crate::settings::Settings;
-use crate::ui::Ui;
 
 /// Everything that the request of the second build is made from.
 pub(super) struct Repeat<'a> {
@@ -94,15 +94,20 @@ impl Repeat<'_> {
 }
 
 /// Reads the manifests and checks what can be checked before the build: what is not as it was recorded
-/// is named.
-pub(super) fn check(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<Inputs, Error> {
-    let (inputs, others) = changes(recorded, request, ui)?;
+/// is named. Findings go to `found`.
+pub(super) fn check(
+    recorded: &record::Inputs,
+    request: &Request,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Inputs, Error> {
+    let (inputs, others) = changes(recorded, request, found, observer)?;
     let mut changed: Vec<String> = other_tool(recorded).into_iter().chain(others).collect();
     changed.extend(other_root(recorded, request)?);
     if !changed.is_empty() {
         return Err(not_the_same(&changed));
     }
-    fetch(request, ui)?;
+    fetch(request, observer)?;
     Ok(inputs)
 }
 
@@ -121,14 +126,19 @@ pub(super) fn other_tool(recorded: &record::Inputs) -> Option<String> {
 }
 
 /// Reads the manifests and names what else is not as it was recorded, as far as it is known before the build.
-pub(super) fn changes(recorded: &record::Inputs, request: &Request, ui: &Ui) -> Result<(Inputs, Vec<String>), Error> {
+pub(super) fn changes(
+    recorded: &record::Inputs,
+    request: &Request,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<(Inputs, Vec<String>), Error> {
     let mut changed = Vec::new();
-    let inputs = Inputs::read(request, ui)?;
+    let inputs = Inputs::read(request, found)?;
     let manifest = Digest::of(&inputs.manifest.canonical_json());
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = OverlayRead::of(&request.overlay()?, recorded.epoch, ui)?.digest;
+    let overlay = OverlayRead::of(&request.overlay()?, recorded.epoch, observer)?.digest;
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }
@@ -150,11 +160,11 @@ fn given(listing: &Digest, epoch: Epoch, request: &Request) -> Result<Option<Str
 }
 
 /// The exact packages, from the cache or from where they were.
-fn fetch(request: &Request, ui: &Ui) -> Result<(), Error> {
+fn fetch(request: &Request, observer: &dyn Observer) -> Result<(), Error> {
     let Some((packages, resolution)) = request.packages().and_then(|it| Some((it, it.recorded.as_ref()?))) else {
         return Ok(());
     };
-    download::fetch(resolution, packages, ui).map(|_| ()).map_err(|error| {
+    download::fetch(resolution, packages, observer).map(|_| ()).map_err(|error| {
         let names: Vec<String> = match &error {
             apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
             _ => return error.into(),

@@ -9,12 +9,12 @@ mod inputs;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::path::json::keys;
 use serde::Serialize;
 
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Findings, Reported};
 use crate::recipes::build;
 use crate::recipes::build::inputs::MANIFEST;
 use crate::recipes::build::outputs::Destination;
@@ -23,7 +23,6 @@ use crate::recipes::build::record::{self, Record};
 use crate::recipes::build::staging::Output;
 use crate::recipes::results::opened;
 use crate::settings::Settings;
-use crate::ui::Ui;
 use host::{Dir, Scratch, owner, staged};
 
 use blame::Evidence;
@@ -107,7 +106,17 @@ pub(crate) fn rebuild(
     wanted: &Wanted,
     settings: &Settings,
     environment: &Environment,
-    ui: &Ui,
+    observer: &dyn Observer,
+) -> Result<Reported<Rebuilt>, Error> {
+    Reported::collect(|found| build_and_compare(wanted, settings, environment, found, observer))
+}
+
+fn build_and_compare(
+    wanted: &Wanted,
+    settings: &Settings,
+    environment: &Environment,
+    found: &mut Findings,
+    observer: &dyn Observer,
 ) -> Result<Rebuilt, Error> {
     let target = find(wanted)?;
     // Beside the first build: what is as large as a build should lie where builds lie.
@@ -127,18 +136,17 @@ pub(crate) fn rebuild(
         Some(_) => Destination::of(&request)?,
         None => Output::within(scratch.dir(), "dist")?.into(),
     };
-    let inputs = inputs::check(&target.record.inputs, &request, ui)?;
-    build::produce_from(inputs, &destination, &request, ui)?;
-    ui.event(Event::Stage { name: "compare", total: None, unit: Unit::Items });
+    let inputs = inputs::check(&target.record.inputs, &request, found, observer)?;
+    build::produce_from(inputs, &destination, &request, found, observer)?;
+    let _task = Task::start(observer, "compare", None, Unit::Items);
     let again = Record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
     let programs = inputs::same(&target.record.inputs, &again.inputs)?;
     if !programs.is_empty() {
-        ui.warning(&format!("the root file system was made by other programs: {}", programs.join("; ")), OTHERS);
+        observer.warning(&format!("the root file system was made by other programs: {}", programs.join("; ")), OTHERS);
     }
     let second = if target.is_layout { built.join("oci") } else { built };
     let rebuilt = compare(&target, &second, &again)?;
-    ui.event(Event::Done);
     Ok(Rebuilt { kept: wanted.keep.is_some(), ..rebuilt })
 }
 

@@ -271,7 +271,7 @@ impl World {
         }
         command.args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]);
         command.arg(format!("LC_ALL={}", self.locale)).arg(format!("TZ={}", self.zone));
-        command.arg(format!("RAYON_NUM_THREADS={}", self.threads));
+        command.arg(format!("MODULE_BUILDER_JOBS={}", self.threads));
         command.arg(format!("MODULE_BUILDER_CACHE_DIR={}", self.cache.display()));
         if self.clock.is_some() {
             command.args(Clock::environment());

@@ -6,7 +6,8 @@
 //! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
-use std::collections::VecDeque;
+mod tail;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,6 +18,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, Signal};
+
+pub use tail::Tail;
 
 /// How much of each of a child's two outputs [`capture`] keeps, in bytes. apt's listing of a closure
 /// of ten thousand packages has about 2 MiB.
@@ -207,6 +210,13 @@ impl Invocation {
         Ok(command)
     }
 
+    /// Says what is run, and gives the span of the run, which says how it ended and how long it took.
+    fn told(&self) -> tracing::Span {
+        let words: Vec<String> = self.argv().map(|word| model::path::escape(word.as_bytes())).collect();
+        tracing::info!("run {}", words.join(" "));
+        tracing::info_span!("ran", program = self.program(), status = tracing::field::Empty)
+    }
+
     fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<'_> {
         |source| Error::Io { program: self.program(), source }
     }
@@ -259,7 +269,10 @@ impl Drop for Group {
 /// found, not permitted), or its outputs cannot be read. A program that fails is no error: look at the status.
 pub fn capture(invocation: &Invocation) -> Result<Captured, Error> {
     let command = invocation.command()?;
-    run_captured(command).map_err(invocation.failed())
+    let span = invocation.told();
+    let captured = run_captured(command).map_err(invocation.failed())?;
+    span.record("status", tracing::field::display(captured.status));
+    Ok(captured)
 }
 
 fn run_captured(mut command: Command) -> io::Result<Captured> {
@@ -316,7 +329,10 @@ pub fn stream(
     line: &mut dyn FnMut(&[u8]) -> Flow,
 ) -> Result<ExitStatus, Error> {
     let command = invocation.command()?;
-    run_streamed(command, stdout, line).map_err(invocation.failed())
+    let span = invocation.told();
+    let status = run_streamed(command, stdout, line).map_err(invocation.failed())?;
+    span.record("status", tracing::field::display(status));
+    Ok(status)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the caller names a file in a directory of its own")]
@@ -358,38 +374,6 @@ fn read_lines(mut input: impl Read, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::
         }
     }
     Ok(if current.is_empty() { Flow::Continue } else { line(&current) })
-}
-
-/// The last lines of a log, for an error message: at most `capacity` of them.
-#[derive(Debug, Clone)]
-pub struct Tail {
-    lines: VecDeque<String>,
-    capacity: usize,
-}
-
-impl Tail {
-    /// Keeps the last `capacity` lines.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { lines: VecDeque::new(), capacity }
-    }
-
-    /// Takes one more line; what is no printable text is escaped.
-    pub fn push(&mut self, line: &[u8]) {
-        if self.capacity == 0 {
-            return;
-        }
-        if self.lines.len() == self.capacity {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(model::path::escape(line));
-    }
-
-    /// The lines, oldest first.
-    #[must_use]
-    pub fn into_lines(self) -> Vec<String> {
-        self.lines.into()
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use model::VerityDigest;
 
 /// What is wrong with an archive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Problem {
     /// An entry has a name that no module has.
     #[error("it holds an entry {name:?}, which no module has")]
@@ -112,7 +111,6 @@ pub enum Problem {
 
 /// What is wrong with the zstd frames of a compressed archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum FrameFault {
     /// Something stands where a frame should begin.
     #[error("something other than a zstd frame stands between or behind its frames")]

@@ -1,10 +1,11 @@
 //! Why a tree cannot become an image, and why bytes are no image.
 
+use model::explain::{Explain, Explanation, Kind};
+
 /// What is wrong with a tree that was to be written, or with an image that was to be read.
 ///
 /// Paths are printed with unusual bytes escaped, because a path that is refused may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ImageError {
     /// A file name is empty, over 255 bytes, `.`, `..`, or holds `/` or NUL.
     #[error("{directory} holds a name that no file can have: {name:?}")]
@@ -152,4 +153,31 @@ pub enum ImageError {
         /// Its size in bytes.
         size: u64,
     },
+}
+
+impl Explain for ImageError {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::Memory { .. } => {
+                Explanation::new(Kind::Outside, self).hint("give it more memory: images are read as a whole")
+            }
+            Self::NoMemory { .. } => Explanation::new(Kind::Outside, self).hint(host::explain::MEMORY),
+            Self::Name { .. }
+            | Self::DirectoryLink { .. }
+            | Self::Depth { .. }
+            | Self::Symlink { .. }
+            | Self::XattrName { .. }
+            | Self::XattrSize { .. }
+            | Self::OverlayMarks { .. }
+            | Self::WhiteoutLink { .. }
+            | Self::DeviceNumber { .. }
+            | Self::Nanoseconds { .. }
+            | Self::Mode { .. }
+            | Self::Content { .. }
+            | Self::FileSize { .. }
+            | Self::ImageSize { .. }
+            | Self::Unsupported { .. }
+            | Self::Damaged { .. } => Explanation::new(Kind::Input, self),
+        }
+    }
 }

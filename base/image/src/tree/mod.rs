@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use host::memory;
 use model::ImagePath;
+use model::explain::{self, Explain, Explanation};
 
 pub use xattrs::Xattrs;
 
@@ -136,6 +137,15 @@ pub enum TreeError {
         /// The path.
         path: ImagePath,
     },
+}
+
+impl Explain for TreeError {
+    fn explain(&self) -> Explanation<'_> {
+        match self {
+            Self::NoMemory { .. } => Explanation::new(explain::Kind::Outside, self).hint(host::explain::MEMORY),
+            Self::TooManyNodes | Self::NotADirectory { .. } => Explanation::new(explain::Kind::Input, self),
+        }
+    }
 }
 
 /// What an inode of a tree takes beside the tree itself until a module is written, in bytes, about.

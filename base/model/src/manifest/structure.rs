@@ -70,8 +70,8 @@ pub(super) fn read(check: &mut Check<'_>, text: &str) -> Option<Rc<Node>> {
 
 fn report(check: &mut Check<'_>, fault: Fault) {
     let (code, place, message, cure) = match fault {
-        Fault::Syntax { place, message } => {
-            let cure = syntax_cure(&check.written(place), &message);
+        Fault::Syntax { place, is_tab, message } => {
+            let cure = syntax_cure(&check.written(place), is_tab);
             ("syntax", place, format!("this is not YAML: {message}"), cure.to_owned())
         }
         Fault::TooDeep { place } => (
@@ -126,8 +126,8 @@ fn report(check: &mut Check<'_>, fault: Fault) {
     check.error(code, place, "", message, cure);
 }
 
-fn syntax_cure(line: &str, message: &str) -> &'static str {
-    if line.starts_with('\t') || message.contains("tab") {
+fn syntax_cure(line: &str, is_tab: bool) -> &'static str {
+    if is_tab || line.starts_with('\t') {
         "indent with blanks; YAML allows no tabs there"
     } else if line.starts_with(['@', '`', '%']) {
         "put the value in quotes; no plain value starts with this character"

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::scalar::{self, Scalar};
 use crate::diagnostic::Position;
@@ -72,7 +72,7 @@ impl Node {
 /// What is wrong with the text as YAML.
 #[derive(Debug)]
 pub(super) enum Fault {
-    Syntax { place: Place, message: String },
+    Syntax { place: Place, is_tab: bool, message: String },
     TooDeep { place: Place },
     TooManyNodes { place: Place, by_alias: bool },
     RecursiveAlias { place: Place },
@@ -128,10 +128,18 @@ fn syntax(text: &str, error: &ScanError) -> Fault {
     let rest = text.get(start..).unwrap_or_default();
     let end = start + rest.find(['\n', '\r']).unwrap_or(rest.len());
     let position = Position { line: narrow(marker.line()), column: narrow(marker.col() + 1) };
-    if matches!(error.kind(), granit_parser::ErrorKind::RecursionLimitExceeded) {
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return Fault::TooDeep { place: Place { position, span: (start, end) } };
     }
-    Fault::Syntax { place: Place { position, span: (start, end) }, message: error.info() }
+    let is_tab = matches!(
+        error.kind(),
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar
+    );
+    Fault::Syntax { place: Place { position, span: (start, end) }, is_tab, message: error.info() }
 }
 
 fn narrow(number: usize) -> u32 {

@@ -76,6 +76,14 @@ pub enum FetchFault {
     },
 }
 
+impl FetchFailure {
+    /// Whether other bytes came than were promised.
+    pub(super) fn is_forged(&self) -> bool {
+        use FetchFault as F;
+        matches!(self.fault, F::WrongDigest { .. } | F::WrongSize { .. } | F::OtherFile | F::NoFile { .. })
+    }
+}
+
 impl fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} from {}: ", self.package, self.url)?;
@@ -101,26 +109,26 @@ impl fmt::Display for FetchFailure {
 }
 
 /// What to do when a server's certificate is refused.
-pub(super) const CERTIFICATE_CURE: &str = "check the mirror's host name and this machine's clock; an authority of your own must be in the host's store \
+pub(super) const CERTIFICATE: &str = "check the mirror's host name and this machine's clock; an authority of your own must be in the host's store \
      (`update-ca-certificates`), or in the file that SSL_CERT_FILE names";
 
 /// What to do when the authorities that the user names cannot be read.
-pub(super) const AUTHORITIES_CURE: &str =
+pub(super) const AUTHORITIES: &str =
     "name a file of certificates in PEM by SSL_CERT_FILE, or unset it: then the host's store counts";
 
 /// What to do when a server or a proxy wants to know who asks.
-pub(super) const DENIED_CURE: &str =
+pub(super) const DENIED: &str =
     "check the user and the password in the setting `proxy`, and whether the mirror is open to this machine";
 
 /// What to do about it, by the first failure.
-pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
+pub(super) fn hint(failures: &[FetchFailure]) -> &'static str {
     match failures.first().map(|failure| &failure.fault) {
         Some(FetchFault::Status(404 | 410)) => {
             "the archive moved on since the lock was written: run `lock --update`, or pin a snapshot"
         }
-        Some(FetchFault::Status(401 | 403 | 407)) => DENIED_CURE,
-        Some(FetchFault::Authorities { .. }) => AUTHORITIES_CURE,
-        Some(FetchFault::Certificate { .. }) => CERTIFICATE_CURE,
+        Some(FetchFault::Status(401 | 403 | 407)) => DENIED,
+        Some(FetchFault::Authorities { .. }) => AUTHORITIES,
+        Some(FetchFault::Certificate { .. }) => CERTIFICATE,
         Some(
             FetchFault::WrongDigest { .. }
             | FetchFault::WrongSize { .. }
@@ -133,7 +141,7 @@ pub(super) fn cure(failures: &[FetchFailure]) -> &'static str {
         Some(FetchFault::Offline) => {
             "run `module-builder fetch` where there is a network, or this once without `--offline`"
         }
-        Some(FetchFault::Io { full: true, .. }) => "free some space, for example by `cache gc`",
+        Some(FetchFault::Io { full: true, .. }) => crate::cache::NO_SPACE,
         Some(FetchFault::Redirect { .. }) => "name the archive by the address that it has now, or choose another",
         Some(FetchFault::Scheme | FetchFault::Io { .. }) | None => "",
     }

@@ -52,7 +52,7 @@ impl Missing {
 
     /// What to do about it.
     #[must_use]
-    pub fn cure(&self) -> String {
+    pub fn hint(&self) -> String {
         if let Some(arch) = &self.foreign {
             return format!("leave `:{arch}` out: packages are taken for each architecture that is built");
         }
@@ -77,7 +77,7 @@ impl Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.fault(), self.cure())
+        write!(f, "{}: {}", self.fault(), self.hint())
     }
 }
 

@@ -1,16 +1,16 @@
 //! What can go wrong between a request and its .deb.
 
+mod explain;
 mod fetch;
 mod missing;
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
 pub use fetch::{FetchFailure, FetchFault};
 pub use missing::{Missing, NotLocked};
 
-/// Why packages could not be resolved or fetched. [`Error::cure`] says what to do about it.
+/// Why packages could not be resolved or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting cannot be given to apt safely, or makes no sense.
@@ -55,16 +55,9 @@ pub enum Error {
     /// A program could not be started or watched.
     #[error(transparent)]
     Process(host::process::Error),
-    /// A file of the cache or of the host could not be read or written.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried, such as `read`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A file of the isolated state could not be read or written.
+    #[error(transparent)]
+    State(host::Error),
     /// A file cannot be opened, or is nothing that this program reads.
     #[error(transparent)]
     Host(#[from] host::Error),
@@ -210,7 +203,7 @@ pub enum Error {
     #[error("the archive offers what cannot be used")]
     Odd(#[source] model::resolution::Fault),
     /// Packages could not be brought into the cache: all of those that were tried.
-    #[error("{} could not be fetched:{}", packages(failures.len()), lines(failures))]
+    #[error("{} could not be fetched:{}", packages(failures.len()), first(failures))]
     Fetch {
         /// One for each package.
         failures: Vec<FetchFailure>,
@@ -278,66 +271,16 @@ impl fmt::Display for Disagreement {
     }
 }
 
-impl Error {
-    /// What to do about it; empty where nothing general can be said.
-    #[must_use]
-    pub fn cure(&self) -> &'static str {
-        match self {
-            Self::SnapshotMirrorMissing { .. } => {
-                "set `snapshot_mirror` to the snapshot archive, such as https://snapshot.example.org/archive/debian"
-            }
-            Self::KeyringMissing { .. } => "install debian-archive-keyring, or name the archive's keyring as `keyring`",
-            Self::KeyringNamed { .. } => {
-                "name the file that holds the archive's keys as `keyring`: its whole path, or the one below the directory of builder.toml; `~` stands for no directory there"
-            }
-            Self::Keyring { .. } => "name a keyring of public keys only, as `gpg --export` writes it",
-            Self::AptMissing => "install apt",
-            Self::Network { .. } => {
-                "check the network, the mirror's name and the setting `proxy`; `--offline` uses what is cached"
-            }
-            Self::Certificate { .. } => fetch::CERTIFICATE_CURE,
-            Self::Authorities(_) => fetch::AUTHORITIES_CURE,
-            Self::Denied { .. } => fetch::DENIED_CURE,
-            Self::SuiteMissing { .. } => "check the suite, the components, the architecture and the mirror's URI",
-            Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
-                "name the keyring that holds the archive's key as `keyring`"
-            }
-            Self::Odd(_) => "ask who runs the archive, or choose another",
-            Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",
-            Self::Expired { .. } => "choose a mirror that is up to date, check this machine's clock, or pin a snapshot",
-            Self::DiskFull { .. } => "free some space, for example by `cache gc`",
-            Self::Permission { .. } => "check who owns the cache directory",
-            Self::IndexMismatch { .. } => {
-                "the mirror may be in the middle of an update: try again later, or choose another"
-            }
-            Self::OfflineState { .. } => "run once without `--offline`",
-            Self::Missing { .. } => "correct the names in `package_spec`, or enable the component",
-            Self::Gone { .. } => {
-                "update these, too, by `lock --update NAME...`, or everything by `lock --update`; a pinned snapshot keeps \
-                 old versions"
-            }
-            Self::NotLocked { .. } => "name packages of the lock; what is new in the manifest is added by `lock` alone",
-            Self::Disagree { .. } => {
-                "the archive is still building them: try again later, pin a snapshot, or lock one architecture alone"
-            }
-            Self::Moved { .. } => "run the command again",
-            Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
-            Self::Fetch { failures } => fetch::cure(failures),
-            Self::Cache(_) => "make the directory writable, or name another one with --cache-dir",
-            Self::Setting { .. }
-            | Self::Process(_)
-            | Self::Io { .. }
-            | Self::Host(_)
-            | Self::Apt { .. }
-            | Self::Release { .. }
-            | Self::Index { .. }
-            | Self::Plan { .. } => "",
-        }
-    }
-}
-
 fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("\n  {item}")).collect()
+}
+
+/// The first of many, and how many there are beside them.
+fn first<T: fmt::Display>(items: &[T]) -> String {
+    const MOST: usize = 10;
+    let more = items.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    lines(&items[..items.len() - more]) + &rest
 }
 
 fn paths(paths: &[PathBuf]) -> String {
@@ -359,5 +302,8 @@ mod tests {
         let said = |count| Error::Fetch { failures: vec![failure.clone(); count] }.to_string();
         assert!(said(1).starts_with("1 package could not be fetched:\n  a "), "{}", said(1));
         assert!(said(2).starts_with("2 packages could not be fetched:\n"), "{}", said(2));
+        assert_eq!(said(10).lines().count(), 11);
+        assert_eq!(said(400).lines().count(), 12, "a line for each of hundreds hides what is above");
+        assert!(said(400).ends_with("\n  and 390 more"), "{}", said(400));
     }
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use net::{Client, Proxy, Retry};
 
 use super::download::{self, Part};
@@ -36,16 +36,15 @@ pub fn fetch(
     let shelf = cache.debs()?;
     let client = client(options)?;
     let total = resolution.packages.iter().map(|package| package.size).sum();
-    observer.event(Event::Stage { name: "fetch packages", total: Some(total), unit: Unit::Bytes });
+    let task = Task::start(observer, "fetch packages", Some(total), Unit::Bytes);
     let run = Run {
         cache,
         options,
-        observer,
+        task: &task,
         client,
         shelf,
         queue: queue(&resolution.packages),
         next: AtomicUsize::new(0),
-        done: AtomicU64::new(0),
         stop: AtomicBool::new(false),
         failures: Mutex::new(Vec::new()),
         told: Mutex::default(),
@@ -58,7 +57,6 @@ pub fn fetch(
     });
     let mut failures = run.failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if failures.is_empty() {
-        observer.event(Event::Done);
         return Ok(resolution.packages.iter().map(|package| cache.deb_path(&package.sha256)).collect());
     }
     failures.sort_by_key(|(number, _)| *number);
@@ -94,13 +92,12 @@ fn queue(packages: &[Resolved]) -> Vec<usize> {
 struct Run<'a> {
     cache: &'a Cache,
     options: &'a FetchOptions,
-    observer: &'a dyn Observer,
+    task: &'a Task<'a>,
     client: Client,
     shelf: PathBuf,
     /// The packages by their places in the resolution, in the order in which they are begun.
     queue: Vec<usize>,
     next: AtomicUsize,
-    done: AtomicU64,
     /// Set when going on is useless, as [`is_common`] says.
     stop: AtomicBool,
     failures: Mutex<Vec<(usize, FetchFailure)>>,
@@ -124,21 +121,23 @@ impl Run<'_> {
 
     fn package(&self, package: &Resolved) -> Result<(), FetchFault> {
         let target = self.cache.deb_path(&package.sha256);
-        match look(self.cache, &target, package)? {
+        let found = look(self.cache, &target, package)?;
+        tracing::debug!("the cache's file of {}: {found:?}", package.package.name);
+        match found {
             Found::Good => {
-                self.progress(package.size);
+                self.task.advance(package.size);
                 return Ok(());
             }
             Found::NotOurs(what) => {
                 let message = format!("the cached file of {} is not used: {what}", package.package.name);
                 let cure = if self.options.offline { "run once without `--offline`" } else { "it is fetched again" };
-                self.observer.event(Event::Warning { message, cure: cure.to_owned() });
+                self.task.warning(&message, cure);
             }
             Found::Damaged => {
                 let cure = if self.options.offline { "run once without `--offline`" } else { "" };
                 let name = &package.package.name;
                 let message = format!("the cached file of {name} is damaged; it is not used");
-                self.observer.event(Event::Warning { message, cure: cure.to_owned() });
+                self.task.warning(&message, cure);
             }
             Found::Nothing => {}
         }
@@ -148,14 +147,13 @@ impl Run<'_> {
         let shelf = target.parent().unwrap_or(&self.shelf);
         let made = self.cache.directory(shelf, 0o755);
         made.map_err(|error| FetchFault::Io { message: error.to_string(), full: false })?;
-        self.observer.event(Event::Item(package.package.name.clone()));
         let path = target.with_extension("part");
         loop {
-            let part = Part::open(&path, self.observer)?;
+            let part = Part::open(&path, self.task.observer())?;
             // Somebody may have finished it while this process waited for the lock.
             if look(self.cache, &target, package)? == Found::Good {
                 drop(part);
-                self.progress(package.size);
+                self.task.advance(package.size);
                 return Ok(());
             }
             if let Some(part) = part {
@@ -165,19 +163,20 @@ impl Run<'_> {
     }
 
     fn download(&self, mut part: Part, package: &Resolved, target: &Path) -> Result<(), FetchFault> {
+        let transfer = self.task.child(package.package.name.clone(), Some(package.size), Unit::Bytes);
         let wanted = Wanted { url: &package.url, size: package.size, sha256: package.sha256 };
-        let came = AtomicU64::new(0);
         let progress = |count: u64| {
             // A second try from the beginning must not count twice.
-            let before = came.fetch_add(count, Ordering::Relaxed);
-            self.progress(count.min(package.size.saturating_sub(before)));
+            let count = count.min(package.size.saturating_sub(transfer.done()));
+            transfer.advance(count);
+            self.task.advance(count);
         };
         let mut attempts = 0;
         loop {
             attempts += 1;
             let (message, retry_after) = match part.complete(&self.client, &wanted, target, &progress) {
                 Ok(()) => {
-                    self.progress(package.size.saturating_sub(came.load(Ordering::Relaxed)));
+                    progress(package.size);
                     return Ok(());
                 }
                 // A record or a lock from elsewhere may name any directory of this machine. What is in a file
@@ -218,14 +217,10 @@ impl Run<'_> {
     fn tell_retry(&self, url: &str, message: &str, moment: &str, attempts: u32) {
         let host = net::url::host(url);
         let line = format!("{host}: {message}; trying again{moment} ({attempts} of {})", self.options.retries);
+        tracing::debug!("{line}: {}", net::url::place(url));
         if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
-            self.observer.event(Event::Note(line));
+            self.task.note(&line);
         }
-    }
-
-    fn progress(&self, count: u64) {
-        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
-        self.observer.event(Event::Progress { done });
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::observe::Silent;
+use model::observe::{Collected, Silent};
 
 use super::super::fixtures;
 use super::*;
@@ -150,12 +150,12 @@ fn a_server_that_asks_to_be_left_alone_is_and_that_is_told() {
         _ => good(path),
     }));
     let (_guard, cache) = cache();
-    let (notes, began) = (Notes::default(), Instant::now());
+    let (notes, began) = (Collected::default(), Instant::now());
     fetch(&at(&server, &["alpha"]), &cache, &options(), &notes).unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(server.requests(), 2);
     let told = format!("{}: the server answered with status 429; trying again in 1 second (1 of 4)", server.address);
-    assert_eq!(*notes.0.lock().unwrap(), [told]);
+    assert_eq!(notes.texts(), [told]);
 }
 
 #[test]
@@ -439,17 +439,6 @@ fn slow(head: &'static [u8], bytes: &'static [u8], pause: Duration) -> (std::net
     (address, serve)
 }
 
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
-
-impl Observer for Notes {
-    fn event(&self, event: Event) {
-        if let Event::Note(text) = event {
-            self.0.lock().unwrap().push(text);
-        }
-    }
-}
-
 #[test]
 fn a_mirror_that_is_silent_or_drips_is_given_up_and_told() {
     const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
@@ -469,11 +458,11 @@ fn a_mirror_that_is_silent_or_drips_is_given_up_and_told() {
             fields.size = if head == LONG { 99_000 } else { 5 };
         });
         let options = FetchOptions { patience: Duration::from_secs(1), retries: 1, ..options() };
-        let notes = Notes::default();
+        let notes = Collected::default();
         let found = faults(fetch(&resolution, &cache, &options, &notes));
         let [FetchFault::Network { message, attempts: 2 }] = &found[..] else { panic!("{found:?}") };
         assert!(message.contains(wanted), "{message}");
-        let notes = notes.0.into_inner().unwrap();
+        let notes = notes.texts();
         assert_eq!(notes.len(), 1, "{notes:?}");
         assert!(notes[0].starts_with(&address.to_string()) && notes[0].ends_with("trying again (1 of 1)"), "{notes:?}");
         serve.join().unwrap();

@@ -6,6 +6,7 @@ mod form;
 
 use std::path::Path;
 
+use model::explain::{Explain, Explanation, Kind};
 use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,23 @@ pub enum Error {
     /// The settings are wrong, or the keyring that they name cannot be read.
     #[error(transparent)]
     Settings(#[from] Box<super::Error>),
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        let hint = match self {
+            Self::Host(error) => return error.explain(),
+            Self::Settings(error) => return error.explain(),
+            Self::Conflict { .. } => {
+                "take the whole file of one side, and bring it up to date by `module-builder lock`"
+            }
+            Self::Version { .. } => {
+                "use the module-builder that wrote it, or make it anew by `module-builder lock --update`"
+            }
+            Self::Syntax { .. } => "take it from version control, or make it anew by `module-builder lock --update`",
+        };
+        Explanation::under("module.lock cannot be used", Kind::Input, self).hint(hint)
+    }
 }
 
 impl Inputs {

@@ -12,10 +12,9 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use host::Dir;
-use model::observe::{Event, Observer, Unit};
+use model::observe::{Observer, Task, Unit};
 use rayon::prelude::*;
 
 use super::deb;
@@ -51,9 +50,11 @@ pub fn recall(
     if let Some(first) = refused.next() {
         let message = format!("{} of the cache's file lists of packages are not used: {first}", refused.count() + 1);
         let cure = "nothing needs to be done: the packages are read again";
-        observer.event(Event::Warning { message, cure: cure.to_owned() });
+        observer.warning(&message, cure);
     }
-    Ok(found.into_iter().map(|found| found.ok().flatten()).collect())
+    let found: Vec<_> = found.into_iter().map(|found| found.ok().flatten()).collect();
+    tracing::debug!("the cache has the file lists of {} of {} packages", found.iter().flatten().count(), found.len());
+    Ok(found)
 }
 
 /// What the cache has of a package; an error where there is something that is not ours.
@@ -96,20 +97,19 @@ pub fn read(
     }
     let _in_use = cache.in_use(observer)?;
     let total = Some(packages.len() as u64);
-    observer.event(Event::Stage { name: "read packages", total, unit: Unit::Items });
-    let done = AtomicU64::new(0);
+    let task = Task::start(observer, "read packages", total, Unit::Items);
     let read = |(resolved, path): (&Resolved, &PathBuf)| {
         let name = &resolved.package.name;
-        observer.event(Event::Item(name.clone()));
+        task.item(name.clone());
         let listing = deb::listing(path, &resolved.sha256);
         let listing = listing.map_err(|source| Error::Package { package: name.clone(), source })?;
         same(resolved, &listing.metadata, path)?;
         let kept = keep(&listing, resolved, cache, observer);
-        observer.event(Event::Progress { done: done.fetch_add(1, Ordering::Relaxed) + 1 });
+        task.advance(1);
         Ok((listing, kept.err()))
     };
     let outcomes: Vec<Result<_, Error>> = packages.par_iter().zip(debs).map(read).collect();
-    observer.event(Event::Done);
+    drop(task);
     let mut listings = Vec::with_capacity(outcomes.len());
     let mut failure = None;
     for outcome in outcomes {
@@ -119,7 +119,7 @@ pub fn read(
     }
     if let Some(error) = failure {
         let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(": {source}"));
-        observer.event(Event::Note(format!("the next run will read the packages again: {error}{why}")));
+        observer.note(&format!("the next run will read the packages again: {error}{why}"));
     }
     Ok(listings)
 }
@@ -141,7 +141,7 @@ fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Ob
         let name = &resolved.package.name;
         let message = format!("what the cache had of the files of {name} was whole and not what its package holds");
         let cure = "it was replaced; build again with `--no-cache` what was made with this cache before";
-        observer.event(Event::Warning { message, cure: cure.to_owned() });
+        observer.warning(&message, cure);
     }
     let directory = cache.temporary()?;
     let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(failed())?;

@@ -1,13 +1,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
 use std::fs::File;
-use std::sync::Mutex;
 
 use super::super::deb::tests::Deb;
 use super::super::tests::{changed, resolved};
 
 use super::*;
 use model::Digest;
+use model::observe::Collected;
 
 /// Two packages, their .debs, and a cache.
 struct World {
@@ -39,7 +39,7 @@ impl World {
     }
 
     fn read(&self) -> Result<Vec<Listing>, Error> {
-        read(&self.resolution, &self.debs, &self.cache, &Told::default())
+        read(&self.resolution, &self.debs, &self.cache, &Collected::default())
     }
 
     fn recall(&self) -> Vec<Option<Listing>> {
@@ -48,19 +48,6 @@ impl World {
 
     fn kept(&self, number: usize) -> PathBuf {
         self.cache.listing_path(&self.resolution.packages[number].sha256)
-    }
-}
-
-/// What was told, without stages and progress.
-#[derive(Default)]
-struct Told(Mutex<Vec<String>>);
-
-impl Observer for Told {
-    fn event(&self, event: Event) {
-        match event {
-            Event::Note(text) | Event::Warning { message: text, .. } => self.0.lock().unwrap().push(text),
-            _ => {}
-        }
     }
 }
 
@@ -103,9 +90,9 @@ fn what_is_damaged_or_of_another_package_is_read_again() {
     fs::remove_file(world.kept(0)).unwrap();
     fs::create_dir(world.kept(0)).unwrap();
     assert_eq!(world.recall()[0], None);
-    let told = Told::default();
+    let told = Collected::default();
     assert_eq!(super::read(&world.resolution, &world.debs, &world.cache, &told).unwrap(), read);
-    let told = told.0.into_inner().unwrap();
+    let told = told.texts();
     assert!(told.len() == 1 && told[0].starts_with("the next run will read the packages again"), "{told:?}");
 }
 
@@ -117,7 +104,7 @@ fn a_package_that_is_not_the_one_that_was_asked_for_is_not_kept() {
     assert!(matches!(&error, Error::Package { package, .. } if package == "two"), "{error}");
     assert!(world.recall()[0].is_some() && !world.kept(1).exists());
     assert!(matches!(
-        read(&world.resolution, &world.debs[..1], &world.cache, &Told::default()),
+        read(&world.resolution, &world.debs[..1], &world.cache, &Collected::default()),
         Err(Error::Count { packages: 2, debs: 1 })
     ));
 }
@@ -131,9 +118,9 @@ fn a_lie_is_found_out_when_the_packages_are_read() {
     let kept = encode(&lie, &world.resolution.packages[0].sha256).unwrap();
     fs::write(world.kept(0), &kept).unwrap();
     assert_eq!(world.recall()[0], Some(lie), "nothing but the package itself tells");
-    let told = Told::default();
+    let told = Collected::default();
     assert_eq!(super::read(&world.resolution, &world.debs, &world.cache, &told).unwrap(), good);
-    let told = told.0.into_inner().unwrap();
+    let told = told.texts();
     assert!(told.len() == 1 && told[0].contains("the files of one"), "{told:?}");
     assert_ne!(fs::read(world.kept(0)).unwrap(), kept);
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use image::object::LargeObject;
 use image::tree::{Mtime, Node, Stat};
-use model::observe::Silent;
+use model::observe::{Collected, Event, Silent};
 
 use super::sealer::{CHUNK, HUGE};
 use super::*;
@@ -190,20 +190,14 @@ fn a_file_that_is_another_one_than_was_scanned_is_an_error_though_its_size_is_th
 
 #[test]
 fn progress_ends_at_the_total() {
-    #[derive(Default)]
-    struct Log(Mutex<Vec<Event>>);
-    impl Observer for Log {
-        fn event(&self, event: Event) {
-            self.0.lock().unwrap().push(event);
-        }
-    }
-    let log = Log::default();
+    let log = Collected::default();
     seal(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], None, &log).unwrap();
-    let events = log.0.into_inner().unwrap();
-    let total = 4 << 20;
-    assert_eq!(events.first(), Some(&Event::Stage { name: "seal files", total: Some(total), unit: Unit::Bytes }));
-    assert!(events.contains(&Event::Progress { done: total }));
-    assert_eq!(events.last(), Some(&Event::Done));
+    let events = log.events();
+    let wanted = 4 << 20;
+    let Some(&Event::Begin { task, total, .. }) = events.first() else { panic!("{events:?}") };
+    assert_eq!(total, Some(wanted));
+    assert!(events.contains(&Event::Progress { task, done: wanted }));
+    assert_eq!(events.last(), Some(&Event::Done { task }));
 }
 
 #[test]

@@ -11,12 +11,13 @@ use builder::dpkg::Database;
 use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
 use composer::scan::Source;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use model::observe::Observer;
 use model::package::Package;
 use model::path::json::keys;
 use model::{Epoch, ImagePath};
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::{self, Carved, Raw};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
@@ -27,7 +28,6 @@ use crate::recipes::build::{inputs, places, record, root, selection};
 use crate::recipes::packages::listings;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::lists;
-use crate::ui::Ui;
 
 /// What a dry run found.
 #[derive(Debug, Serialize)]
@@ -42,47 +42,62 @@ pub(crate) struct Listed {
 }
 
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
-pub(crate) fn run(request: &Request, packages: &Packages, ui: &Ui) -> Result<Listed, Error> {
+pub(crate) fn run(request: &Request, packages: &Packages, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
+    Reported::collect(|found| list(request, packages, found, observer))
+}
+
+fn list(
+    request: &Request,
+    packages: &Packages,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Listed, Error> {
     inputs::check_directory(&request.module)?;
     places::check(request)?;
     let output = Output::of_dry_run(&request.output)?;
-    let inputs = Inputs::read(request, ui)?;
-    let resolution = root::closure(request, packages, &inputs, ui)?;
+    let inputs = Inputs::read(request, found)?;
+    let resolution = root::closure(request, packages, &inputs, observer)?;
     // Until they were read, `cache gc` shall not take the packages away.
-    let in_use = packages.cache.in_use(ui)?;
-    let listings = listings::obtain(&resolution, None, request, packages, ui)?;
+    let in_use = packages.cache.in_use(observer)?;
+    let listings = listings::obtain(&resolution, None, request, packages, observer)?;
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
 
-    let carved = carve(unpacked, epoch, request, &inputs, ui)?;
+    let carved = carve((unpacked, epoch), request, &inputs, found, observer)?;
     let files = lists::files(&carved.selected.tree);
     let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     let staging = Staging::new(&output)?;
     staging.write("manifest.json", &inputs.manifest.canonical_json())?;
     staging.write("file-list.txt", files.as_bytes())?;
     staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
-    staging.commit("manifest.json", ui)?;
-    ui.note(
+    staging.commit("manifest.json", observer)?;
+    observer.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
          not listed",
     );
-    ui.note(
+    observer.note(
         "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
     );
     Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: listed.len() })
 }
 
-/// What the packages would ship, after saying what is to be said of it.
-fn carve(unpacked: Vec<Unpacked>, epoch: Epoch, request: &Request, inputs: &Inputs, ui: &Ui) -> Result<Carved, Error> {
+/// What the packages would ship; what is to be said of it goes to `found`.
+fn carve(
+    (unpacked, epoch): (Vec<Unpacked>, Epoch),
+    request: &Request,
+    inputs: &Inputs,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Carved, Error> {
     let tree = lay_out(&unpacked)?;
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::listing(&tree, epoch);
-    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, ui)?;
+    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, observer)?;
     let lints = lints::find(inputs, &carved, Known::Names)?;
-    selection::report(inputs, &carved.selected.report, lints, request, ui)?;
+    selection::report(inputs, &carved.selected.report, lints, request, found)?;
     Ok(carved)
 }
 

@@ -1,10 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::Instant;
 
 use builder::rootfs::deb::Control;
 use model::Arch;
@@ -13,7 +10,6 @@ use model::package::PackageFields;
 
 use super::*;
 use crate::recipes::build::request::{Compression, RootOrigin};
-use crate::ui::{Format, Options, Progress};
 
 const MANIFEST: &str = "\
 schema_version: 1
@@ -27,20 +23,6 @@ services:
   - name: other
     start_command: /usr/bin/made-by-a-script
 ";
-
-/// What is written to standard error.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 fn deb(name: &str, control: &str, files: &[(&str, DebKind)]) -> Unpacked {
     let control = Control::parse(&format!("Package: {name}\n{control}")).unwrap();
@@ -106,23 +88,14 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
             ],
         ),
     ];
-    let sink = Sink::default();
-    let options = Options {
-        format: Format::Human,
-        progress: Progress::None,
-        color: false,
-        quiet: false,
-        terminal: false,
-        clock: Instant::now,
-    };
-    let ui = Ui::with_streams(options, Box::new(io::sink()), Box::new(sink.clone()));
-    let inputs = Inputs::read(&request, &ui).unwrap();
-    let carved = carve(debs, Epoch::from_seconds(1).unwrap(), &request, &inputs, &ui);
-    let findings = carved.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default();
-    ui.findings(&findings);
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    let findings = text.lines().filter(|line| line.starts_with("warning") || line.starts_with("note"));
-    (carved.map(|carved| lists::files(&carved.selected.tree)), findings.collect::<Vec<_>>().join("\n"))
+    let mut found = Findings::default();
+    let inputs = Inputs::read(&request, &mut found).unwrap();
+    let listed = (debs, Epoch::from_seconds(1).unwrap());
+    let carved = carve(listed, &request, &inputs, &mut found, &model::observe::Silent);
+    found.extend(carved.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
+    let line = |d: &model::Diagnostic| format!("{:?}[{}]: {}", d.severity, d.code, d.message);
+    let findings: Vec<String> = found.diagnostics.iter().map(line).collect();
+    (carved.map(|carved| lists::files(&carved.selected.tree)), findings.join("\n"))
 }
 
 #[test]
@@ -141,11 +114,11 @@ fn names_alone_show_what_is_left_out_and_no_more_than_they_can() {
     let shipped = "/etc/program\n/etc/script\n/usr/bin/alias\n/usr/bin/made\n/usr/bin/shell\n/usr/bin/web\n";
     assert_eq!(files.unwrap(), shipped);
     let expected = "\
-warning[dangling-link]: tool is not shipped, and /usr/bin/alias leads to it
-warning[needs-command]: /usr/sbin/daemon is not shipped, and services[0].start_command needs it
-warning[needs-interpreter]: /usr/bin/tool is not shipped, and /etc/script needs it
-note[dangling-link]: /etc/alternatives/made is nowhere in the root file system, and /usr/bin/made leads to it
-note[needs-command]: /usr/bin/made-by-a-script is nowhere in the root file system, and services[1].start_command needs it";
+Warning[dangling-link]: tool is not shipped, and /usr/bin/alias leads to it
+Warning[needs-command]: /usr/sbin/daemon is not shipped, and services[0].start_command needs it
+Warning[needs-interpreter]: /usr/bin/tool is not shipped, and /etc/script needs it
+Note[dangling-link]: /etc/alternatives/made is nowhere in the root file system, and /usr/bin/made leads to it
+Note[needs-command]: /usr/bin/made-by-a-script is nowhere in the root file system, and services[1].start_command needs it";
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();

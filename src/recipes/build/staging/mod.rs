@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::{Dir, Links, Pinned, Staged};
+use model::observe::Observer;
 use rustix::fs::FileType;
 
 use crate::error::Error;
 use crate::recipes::results::whose;
-use crate::ui::Ui;
 
 /// The directory that results go to, and the object store. Where their paths lead is decided when this value
 /// is made, so that nobody leads the run elsewhere while it works.
@@ -141,13 +141,13 @@ impl<'a> Staging<'a> {
 
     /// Makes what was written durable and puts it in the output's place; `witness` is the file without which
     /// the output is not whole.
-    pub(crate) fn commit(self, witness: &str, ui: &Ui) -> Result<(), Error> {
+    pub(crate) fn commit(self, witness: &str, observer: &dyn Observer) -> Result<(), Error> {
         // What was there may have changed while the build worked.
         self.output.directory()?;
         let kept = self.staged.commit(witness, whose::list)?;
         if let Some(kept) = kept {
             let output = self.output.path.display();
-            ui.warning(
+            observer.warning(
                 &format!("files came into {output} while it was replaced: they are in {}", kept.display()),
                 "put them where they belong: a build replaces its output directory",
             );

@@ -1,22 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
 use std::fs;
-use std::io;
+
+use model::observe::Silent;
 
 use super::*;
-use crate::ui::{Format, Options, Progress};
-
-fn quiet() -> Ui {
-    let options = Options {
-        format: Format::Human,
-        progress: Progress::None,
-        color: false,
-        quiet: true,
-        terminal: false,
-        clock: std::time::Instant::now,
-    };
-    Ui::with_streams(options, Box::new(io::sink()), Box::new(io::sink()))
-}
 
 /// A record as far as it is looked at.
 const RECORD: &str = r#"{"format":1,"inputs":{"tool":"module-builder 9.9"},"outputs":{"file-list.txt":{}}}"#;
@@ -26,7 +14,7 @@ fn put(target: &Path, list: &str) -> Result<(), Error> {
     let staging = Staging::new(&output)?;
     staging.write("file-list.txt", list.as_bytes())?;
     staging.write("build.json", RECORD.as_bytes())?;
-    staging.commit("build.json", &quiet())
+    staging.commit("build.json", &Silent)
 }
 
 #[test]
@@ -69,7 +57,7 @@ fn a_dry_run_never_takes_the_place_of_a_build() {
         staging.write("manifest.json", br#"{"name":"web","schema_version":1}"#).unwrap();
         staging.write("file-list.txt", b"").unwrap();
         staging.write("package-list.txt", b"").unwrap();
-        staging.commit("manifest.json", &quiet()).unwrap();
+        staging.commit("manifest.json", &Silent).unwrap();
         output.path().to_owned()
     };
     // Alone it is replaced by the next, and by a build.

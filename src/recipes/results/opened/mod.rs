@@ -287,14 +287,15 @@ fn is_about(error: &image::Error, place: &Path) -> bool {
 fn refused(error: image::Error, path: &Path) -> Error {
     use image::Error as E;
     match &error {
-        E::Host(_) | E::Image(composefs::ImageError::NoMemory { .. }) => error.into(),
-        E::Image(composefs::ImageError::Memory { .. }) => {
-            Error::outside(error.to_string()).hint("give it more memory: images are read as a whole")
+        E::Host(_) | E::Image(composefs::ImageError::NoMemory { .. } | composefs::ImageError::Memory { .. }) => {
+            error.into()
         }
         E::Image(_) => Error::refused(format!("{} holds no image as a build writes it", path.display()))
             .because(&error)
             .hint(REBUILD),
-        _ => Error::refused(error.to_string()).hint(REBUILD),
+        E::ChangedMeanwhile { .. } | E::MissingObject { .. } | E::Archive { .. } | E::Tree(_) => {
+            Error::refused(error.to_string()).hint(REBUILD)
+        }
     }
 }
 
@@ -302,7 +303,7 @@ fn refused(error: image::Error, path: &Path) -> Error {
 pub(crate) fn misplaced(error: host::Error) -> Error {
     match &error {
         host::Error::Place { .. } => Error::refused(error.to_string()).hint(REBUILD),
-        _ => error.into(),
+        host::Error::Io { .. } => error.into(),
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::*;
 use crate::error::Kind;
-use crate::ui::Format;
+use crate::ui::{Color, Format};
+
+mod rows;
 
 fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
     let mut all: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
@@ -25,7 +27,8 @@ fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
     }
 }
 
-const GLOBAL: Global = Global { format: Format::Human, progress: None, color: None, quiet: false };
+const GLOBAL: Global =
+    Global { format: Format::Human, progress: None, color: None, quiet: false, verbose: 0, log_file: None };
 
 struct World {
     home: tempfile::TempDir,
@@ -72,7 +75,7 @@ fn the_strongest_layer_wins_and_is_named() {
     assert_eq!(jobs(world.settings(&variables, &flags).unwrap()), (8, "flag --jobs".to_owned()));
     let settings = world.settings(&[], &none).unwrap();
     assert_eq!(settings.color.value, Color::Never);
-    assert_eq!(settings.proxy.value.as_deref(), Some("http://proxy.example.org:3128"));
+    assert_eq!(settings.proxy.value.unwrap().expose(), "http://proxy.example.org:3128");
     assert_eq!(World::new("", "").settings(&[], &none).unwrap().jobs.value, 3);
 }
 

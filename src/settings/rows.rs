@@ -1,0 +1,192 @@
+//! The table of the settings, one row each. Files, variables, flags, `env`, its help and the check of
+//! `docs/formats/builder-toml.md` come from here; a new setting is a row, and a field of [`Flags`](super::Flags) where it has
+//! a flag.
+
+use std::path::{Path, PathBuf};
+
+use model::{Arch, Epoch, Secret};
+
+use super::layers::Warning;
+use super::parse::{self, MOST_JOBS, Syntax};
+use super::setting::{Flag, Foreign, Given, Group, Reach, Row, Setting};
+use super::{Origin, Value, host};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::ui::{Color, Progress};
+
+/// Makes the table, the settings and the places of what is given from the rows.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty { $($column:ident: $value:expr,)+ })+) => {
+        /// The effective settings.
+        #[derive(Debug, Clone)]
+        pub(crate) struct Settings {
+            $($(#[doc = $doc])+ pub(crate) $name: Value<$type>,)+
+            /// The directory of the module's own settings file.
+            pub(super) module: Option<PathBuf>,
+            /// What looks like a setting and is none.
+            pub(crate) warnings: Vec<Warning>,
+        }
+
+        /// What files, variables and flags give: of each setting the strongest value so far.
+        #[derive(Debug, Default)]
+        pub(super) struct Slots {
+            $($name: Option<Value<$type>>,)+
+        }
+
+        #[allow(non_upper_case_globals, reason = "a row has the name of its setting")]
+        mod table {
+            use super::*;
+
+            $(pub(super) static $name: Setting<$type> = Setting {
+                name: stringify!($name),
+                doc: concat!($($doc),+),
+                slot: |slots| &mut slots.$name,
+                field: |settings| &settings.$name,
+                $($column: $value,)+
+            };)+
+        }
+
+        /// Every setting.
+        pub(super) static ROWS: &[&dyn Row] = &[$(&table::$name),+];
+
+        impl Slots {
+            /// The settings, with the defaults where nothing was given.
+            ///
+            /// # Errors
+            /// When a variable that other programs know too is wrong.
+            pub(super) fn settle(
+                self,
+                module: Option<PathBuf>,
+                warnings: Vec<Warning>,
+                environment: &Environment,
+            ) -> Result<Settings, Error> {
+                Ok(Settings { $($name: table::$name.or_default(self.$name, environment)?,)+ module, warnings })
+            }
+        }
+    };
+}
+
+settings! {
+    /// The Debian suite
+    suite: String {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Word(|text| parse::name(text).map(|()| text.to_owned()))),
+        flag: Some(Flag { name: "--suite", given: |flags, _| word(flags.suite.as_ref(), parse::name) }),
+        default: |_| built_in("trixie".to_owned()),
+    }
+    /// The mirrors, else the host's own
+    mirrors: Vec<String> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Words(parse::archive, |words| words)),
+        flag: Some(Flag { name: "--mirror", given: |flags, _| words(&flags.mirrors, parse::archive) }),
+        default: host::mirrors,
+    }
+    /// The archive's components
+    components: Vec<String> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Words(parse::name, |words| words)),
+        flag: None,
+        default: |_| built_in(vec!["main".to_owned()]),
+    }
+    /// The keys that the archive is checked with, else Debian's own
+    keyring: Option<PathBuf> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Path(Some)),
+        flag: None,
+        default: |_| built_in(None),
+    }
+    /// What is installed besides the requested packages
+    variant: String {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Word(parse::variant)),
+        flag: Some(Flag { name: "--variant", given: |flags, _| flags.variant.clone().map(Ok) }),
+        default: |_| built_in("minbase".to_owned()),
+    }
+    /// Old states of the archive, for build.apt_snapshot
+    snapshot_mirror: Option<String> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Word(|text| parse::url(text).map(|()| Some(text.to_owned())))),
+        flag: None,
+        default: |_| built_in(None),
+    }
+    /// The architecture, else this machine's
+    arch: Option<Arch> {
+        group: Group::Build,
+        reach: Reach::Run(None),
+        flag: Some(Flag { name: "--arch", given: |flags, _| flags.arch.map(Some).map(Ok) }),
+        default: |environment| {
+            Value::new(host::named_arch(environment.machine), Origin::Host("this machine".to_owned()))
+        },
+    }
+    /// The one time of the build
+    epoch: Option<Epoch> {
+        group: Group::Build,
+        reach: Reach::Run(Some(Foreign { name: "SOURCE_DATE_EPOCH", read: |text, _| host::epoch(text).map(Some) })),
+        flag: None,
+        default: |_| built_in(None),
+    }
+    /// Where downloads and root file systems are kept
+    cache_dir: Option<PathBuf> {
+        group: Group::Host,
+        reach: Reach::User(Syntax::Path(Some)),
+        flag: Some(Flag { name: "--cache-dir", given: |flags, _| flags.cache_dir.clone().map(Some).map(Ok) }),
+        default: host::cache_dir,
+    }
+    /// How many things to do at once
+    jobs: usize {
+        group: Group::Host,
+        reach: Reach::User(Syntax::Number { most: MOST_JOBS, make: number }),
+        flag: Some(Flag { name: "--jobs", given: |flags, _| flags.jobs.map(number).map(Ok) }),
+        default: |environment| Value::new(environment.processors, Origin::Host("processors".to_owned())),
+    }
+    /// The certificate authorities, else the host's
+    certificates: Option<PathBuf> {
+        group: Group::Network,
+        // OpenSSL's variable, which apt does not read and most other programs do.
+        reach: Reach::Run(Some(Foreign {
+            name: "SSL_CERT_FILE",
+            read: |text, environment| Ok(Some(environment.absolute(Path::new(text)))),
+        })),
+        flag: None,
+        default: |_| built_in(None),
+    }
+    /// The proxy for everything, apt included
+    proxy: Option<Secret> {
+        group: Group::Network,
+        reach: Reach::User(Syntax::Word(|text| parse::proxy(text).map(Some))),
+        flag: None,
+        default: |_| built_in(None),
+    }
+    /// When to use colours
+    color: Color {
+        group: Group::Output,
+        reach: Reach::User(Syntax::Word(parse::choice)),
+        flag: Some(Flag { name: "--color", given: |_, global| global.color.map(Ok) }),
+        default: |_| built_in(Color::default()),
+    }
+    /// How to show progress
+    progress: Progress {
+        group: Group::Output,
+        reach: Reach::User(Syntax::Word(parse::choice)),
+        flag: Some(Flag { name: "--progress", given: |_, global| global.progress.map(Ok) }),
+        default: |_| built_in(Progress::default()),
+    }
+}
+
+fn built_in<T>(value: T) -> Value<T> {
+    Value::new(value, Origin::Default)
+}
+
+/// A machine with 16-bit sizes has no more to do at once than it can count.
+fn number(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn word(text: Option<&String>, check: fn(&str) -> Result<(), String>) -> Given<String> {
+    text.map(|text| check(text).map(|()| text.clone()).map_err(|hint| (text.clone(), hint)))
+}
+
+fn words(words: &[String], check: fn(&str) -> Result<(), String>) -> Given<Vec<String>> {
+    let wrong = words.iter().find_map(|word| check(word).err().map(|hint| (word.clone(), hint)));
+    (!words.is_empty()).then(|| wrong.map_or_else(|| Ok(words.to_vec()), Err))
+}

@@ -1,0 +1,215 @@
+//! What one row of the table of settings is, and how files, variables and flags reach it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::parse::{Input, Syntax, Wrong};
+use super::show::{Entry, Show};
+use super::{Flags, Global, Origin, Settings, Slots, Value};
+use crate::environment::Environment;
+use crate::error::Error;
+
+/// The variable of the setting `name` is `MODULE_BUILDER_NAME`.
+pub(super) const PREFIX: &str = "MODULE_BUILDER_";
+
+/// Who asks for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Build,
+    Host,
+    Network,
+    Output,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 4] = [Self::Build, Self::Host, Self::Network, Self::Output];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Build => "What is built",
+            Self::Host => "The machine",
+            Self::Network => "Network",
+            Self::Output => "Output",
+        }
+    }
+}
+
+/// Where a setting may be written, and how. A flag may stand beside each.
+pub(super) enum Reach<T> {
+    /// It changes bytes: `builder.toml` and the flag only.
+    Module(Syntax<T>),
+    /// It changes speed and place only: the user's and the machine's files, the variable and the flag, never
+    /// the module's files. What comes with the sources could bring a cache with contents of its own, or lead
+    /// every download through somebody else's machine.
+    User(Syntax<T>),
+    /// It belongs to one run and stands in no file: the flag, and a variable that other programs know too.
+    Run(Option<Foreign<T>>),
+}
+
+/// A variable that is not ours alone.
+pub(super) struct Foreign<T> {
+    pub(super) name: &'static str,
+    pub(super) read: fn(&OsStr, &Environment) -> Result<T, Error>,
+}
+
+/// The flag of a setting.
+pub(super) struct Flag<T> {
+    pub(super) name: &'static str,
+    pub(super) given: fn(&Flags, &Global) -> Given<T>,
+}
+
+/// The value of the command line if there is one, or the word that is wrong and a hint.
+pub(super) type Given<T> = Option<Result<T, (String, String)>>;
+
+/// One row: everything that there is to know about a setting.
+pub(super) struct Setting<T: 'static> {
+    /// Its name in files and in `env`.
+    pub(super) name: &'static str,
+    /// What it is.
+    pub(super) doc: &'static str,
+    pub(super) group: Group,
+    pub(super) reach: Reach<T>,
+    pub(super) flag: Option<Flag<T>>,
+    /// What holds where nobody says otherwise.
+    pub(super) default: fn(&Environment) -> Value<T>,
+    /// Its place among the values that are given.
+    pub(super) slot: fn(&mut Slots) -> &mut Option<Value<T>>,
+    /// Its place among the settings.
+    pub(super) field: fn(&Settings) -> &Value<T>,
+}
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Module,
+    User,
+}
+
+/// A row of whatever type.
+pub(super) trait Row: Sync {
+    fn name(&self) -> &'static str;
+    fn doc(&self) -> &'static str;
+    fn group(&self) -> Group;
+    /// The files that may hold it; none when no file may.
+    fn owner(&self) -> Option<Owner>;
+    /// Whether a file gives a path.
+    fn is_path(&self) -> bool;
+    fn flag(&self) -> Option<&'static str>;
+    /// The variable that gives it.
+    fn variable(&self) -> Option<String>;
+    /// Takes the value of a file below `base`.
+    fn take_input(&self, input: &Input<'_>, base: &Path, origin: Origin, slots: &mut Slots) -> Result<(), Wrong>;
+    /// Takes the value of `MODULE_BUILDER_NAME`.
+    fn take_variable(&self, environment: &Environment, slots: &mut Slots) -> Result<(), Error>;
+    /// Takes the value of the flag.
+    fn take_flag(&self, flags: &Flags, global: &Global, slots: &mut Slots) -> Result<(), Error>;
+    /// The effective value.
+    fn entry(&self, settings: &Settings) -> Entry;
+}
+
+impl<T: Show> Setting<T> {
+    fn syntax(&self) -> Option<&Syntax<T>> {
+        match &self.reach {
+            Reach::Module(syntax) | Reach::User(syntax) => Some(syntax),
+            Reach::Run(_) => None,
+        }
+    }
+
+    /// The value that was given, else that of the variable that other programs know, else the default.
+    ///
+    /// # Errors
+    /// When that variable is wrong.
+    pub(super) fn or_default(&self, given: Option<Value<T>>, environment: &Environment) -> Result<Value<T>, Error> {
+        if let Some(value) = given {
+            return Ok(value);
+        }
+        if let Reach::Run(Some(Foreign { name, read })) = &self.reach
+            && let Some(text) = environment.variable(name)
+        {
+            return Ok(Value::new(read(text, environment)?, Origin::Environment((*name).to_owned())));
+        }
+        Ok((self.default)(environment))
+    }
+}
+
+impl<T: Show> Row for Setting<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    fn group(&self) -> Group {
+        self.group
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        match &self.reach {
+            Reach::Module(_) => Some(Owner::Module),
+            Reach::User(_) => Some(Owner::User),
+            Reach::Run(_) => None,
+        }
+    }
+
+    fn is_path(&self) -> bool {
+        self.syntax().is_some_and(Syntax::is_path)
+    }
+
+    fn flag(&self) -> Option<&'static str> {
+        self.flag.as_ref().map(|flag| flag.name)
+    }
+
+    fn variable(&self) -> Option<String> {
+        match &self.reach {
+            Reach::Module(_) => None,
+            Reach::User(_) => Some(own_variable(self.name)),
+            Reach::Run(foreign) => foreign.as_ref().map(|foreign| foreign.name.to_owned()),
+        }
+    }
+
+    fn take_input(&self, input: &Input<'_>, base: &Path, origin: Origin, slots: &mut Slots) -> Result<(), Wrong> {
+        let Some(syntax) = self.syntax() else { return Err(Wrong::Type("given elsewhere".to_owned())) };
+        *(self.slot)(slots) = Some(Value::new(syntax.input(input, base)?, origin));
+        Ok(())
+    }
+
+    fn take_variable(&self, environment: &Environment, slots: &mut Slots) -> Result<(), Error> {
+        let variable = own_variable(self.name);
+        let Some(value) = environment.variable(&variable) else { return Ok(()) };
+        let syntax = match &self.reach {
+            Reach::Module(_) => {
+                let message = format!("the environment variable {variable} would change the bytes of the module");
+                let hint = format!("unset it, and write `{}` into builder.toml or give the flag", self.name);
+                return Err(Error::input(message).hint(hint));
+            }
+            Reach::User(syntax) => syntax,
+            Reach::Run(_) => return Ok(()),
+        };
+        let wrong = |hint| Error::input(format!("the environment variable {variable} is wrong")).hint(hint);
+        let text = value.to_str().ok_or_else(|| wrong("give text in UTF-8".to_owned()))?;
+        let value = syntax.variable(text, &environment.current_dir).map_err(wrong)?;
+        *(self.slot)(slots) = Some(Value::new(value, Origin::Environment(variable)));
+        Ok(())
+    }
+
+    fn take_flag(&self, flags: &Flags, global: &Global, slots: &mut Slots) -> Result<(), Error> {
+        let Some(flag) = &self.flag else { return Ok(()) };
+        let Some(given) = (flag.given)(flags, global) else { return Ok(()) };
+        let value = given
+            .map_err(|(word, hint)| Error::usage(format!("the value `{word}` of {} is wrong", flag.name)).hint(hint))?;
+        *(self.slot)(slots) = Some(Value::new(value, Origin::Flag(flag.name)));
+        Ok(())
+    }
+
+    fn entry(&self, settings: &Settings) -> Entry {
+        let value = (self.field)(settings);
+        Entry { name: self.name, value: value.value.show(), origin: value.origin.clone() }
+    }
+}
+
+/// `MODULE_BUILDER_NAME`.
+pub(super) fn own_variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_uppercase())
+}

@@ -1,0 +1,101 @@
+//! The errors of `builder` about the cache and root file systems.
+
+use std::io;
+use std::path::PathBuf;
+
+use builder::rootfs::{Failure, deb};
+use builder::{cache, dpkg, rootfs};
+use host::Fault;
+use host::error::Kind;
+use rustix::io::Errno;
+
+use crate::files::system;
+use crate::rows;
+
+fn file() -> PathBuf {
+    PathBuf::from("x")
+}
+
+fn name() -> String {
+    "x".to_owned()
+}
+
+fn damaged() -> deb::Error {
+    deb::Error { path: file(), reason: io::Error::from(io::ErrorKind::InvalidData).into() }
+}
+
+pub(crate) fn rows() -> Vec<String> {
+    [caches(), roots(), failures()].concat()
+}
+
+fn caches() -> Vec<String> {
+    use cache::Error as E;
+    let place = |fault| host::Error::Place { path: file(), fault };
+    let full = crate::shown("cache::Host Io NOSPC", &E::Host(system(Errno::NOSPC)));
+    let files = crate::shown("cache::Host Io MFILE", &E::Host(system(Errno::MFILE)));
+    let directory = crate::shown("cache::Host NotADirectory", &E::Host(place(Fault::NotADirectory(Kind::File))));
+    let rows = rows!("cache", E:
+        E::Host(host::Error::Io { .. }) => E::Host(system(Errno::ACCESS)),
+        E::Host(host::Error::Place { .. }) => E::Host(place(Fault::Foreign { uid: 1 })),
+        E::Busy { .. } => E::Busy { root: file() },
+        E::NotACache { .. } => E::NotACache { root: file(), name: file() },
+        E::LockName { .. } => E::LockName { name: name() },
+    );
+    [vec![full, files, directory], rows].concat()
+}
+
+fn roots() -> Vec<String> {
+    use rootfs::Error as E;
+    let not_as_locked = |unfinished| E::NotAsLocked { missing: Vec::new(), unexpected: Vec::new(), unfinished };
+    let full = crate::shown("rootfs::File NOSPC", &E::File(system(Errno::NOSPC)));
+    let stuck = crate::shown("rootfs::NotAsLocked unfinished", &not_as_locked(vec![name()]));
+    let rows = rows!("rootfs", E:
+        E::ToolMissing { .. } => E::ToolMissing { tool: "mmdebstrap" },
+        E::ToolTooOld { .. } => E::ToolTooOld { tool: "mmdebstrap", version: name(), oldest: name() },
+        E::Start { .. } => E::Start { program: name(), source: io::ErrorKind::NotFound.into() },
+        E::Argument(_) => E::Argument(host::process::Error::Argument { program: name(), argument: name() }),
+        E::NoName { .. } => E::NoName { text: name() },
+        E::NoRights { .. } => E::NoRights { tried: "unshare", what: name() },
+        E::Failed { .. } => E::Failed { failure: Failure::NoSpace, log: Vec::new() },
+        E::NotAsLocked { .. } => not_as_locked(Vec::new()),
+        E::Count { .. } => E::Count { packages: 1, debs: 2 },
+        E::OtherPackage { .. } => E::OtherPackage { path: file(), field: "Package", wanted: name(), found: name() },
+        E::File(_) => E::File(system(Errno::NOENT)),
+        E::Package { .. } => E::Package { package: name(), source: damaged() },
+        E::Deb(_) => E::Deb(damaged()),
+        E::Dpkg(_) => E::Dpkg(dpkg::Error::StatusText { what: name() }),
+        E::Cache(_) => E::Cache(cache::Error::Busy { root: file() }),
+    );
+    [vec![full, stuck], rows].concat()
+}
+
+/// What mmdebstrap fails with.
+fn failures() -> Vec<String> {
+    use rootfs::Error as E;
+    let failed = |failure| E::Failed { failure, log: Vec::new() };
+    let all = [
+        failed(Failure::MaintainerScript { package: name(), what: name() }),
+        failed(Failure::Package { package: name(), what: name() }),
+        failed(Failure::LateEpoch),
+        failed(Failure::NoSpace),
+        failed(Failure::NoPrivileges { what: name() }),
+        failed(Failure::NoEmulation { arch: name() }),
+        failed(Failure::Unsatisfiable { what: name() }),
+        failed(Failure::Other { what: name() }),
+    ];
+    let row = |error: &E| {
+        let E::Failed { failure, .. } = error else { panic!("{error:?}") };
+        let name = match failure {
+            Failure::MaintainerScript { .. } => "MaintainerScript",
+            Failure::Package { .. } => "Package",
+            Failure::LateEpoch => "LateEpoch",
+            Failure::NoSpace => "NoSpace",
+            Failure::NoPrivileges { .. } => "NoPrivileges",
+            Failure::NoEmulation { .. } => "NoEmulation",
+            Failure::Unsatisfiable { .. } => "Unsatisfiable",
+            Failure::Other { .. } => "Other",
+        };
+        crate::shown(&format!("rootfs::Failed {name}"), error)
+    };
+    all.iter().map(row).collect()
+}
