@@ -123,7 +123,7 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
         host::memory::ask(bytes.len().saturating_mul(64)).map_err(|error| Error::io("understand", &path, &error))?;
     }
     let parsed = Manifest::parse(&bytes);
-    let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
+    let named = |found: Diagnostic| found.in_file(file.clone());
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
     findings.sources.insert(file.to_string(), bytes);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

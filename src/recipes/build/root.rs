@@ -245,17 +245,11 @@ pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &FileName
 fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
     let diagnostics = missing.iter().map(|missing| {
         let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
-        Diagnostic {
-            severity: Severity::Error,
-            code: "package-missing",
-            file: Some(file.clone()),
-            position: entry.map(|entry| entry.position),
-            span: None,
-            field: "package_spec".to_owned(),
-            text: missing.request.to_string(),
-            message: missing.fault(),
-            cure: missing.hint(),
-        }
+        Diagnostic::new(Severity::Error, "package-missing", missing.fault(), missing.hint())
+            .in_file(file.clone())
+            .at(entry.map(|entry| entry.position))
+            .in_field("package_spec")
+            .quoting(missing.request.to_string())
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
     let plural = if missing.len() == 1 { "package is" } else { "packages are" };

@@ -68,17 +68,10 @@ impl<'t> Check<'t> {
         if !self.seen.insert((code, place.span.0, message.clone())) {
             return;
         }
-        self.diagnostics.push(Diagnostic {
-            severity,
-            code,
-            file: None,
-            position: Some(place.position),
-            span: Some((place.span.0 + self.offset, place.span.1 + self.offset)),
-            field: text::shorten(field, 200),
-            text: self.written(place),
-            message,
-            cure,
-        });
+        let (start, end) = place.span;
+        let found = Diagnostic::new(severity, code, message, cure).at(place.position);
+        let found = found.spanning(start + self.offset, end + self.offset);
+        self.diagnostics.push(found.in_field(text::shorten(field, 200)).quoting(self.written(place)));
     }
 
     /// Past the limit a single entry, without a place, says that there is more.
@@ -299,17 +292,7 @@ impl<'n> Object<'n> {
 
 /// A finding about the whole file.
 pub(super) fn whole_file(code: &'static str, message: String, cure: &str) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code,
-        file: None,
-        position: None,
-        span: None,
-        field: String::new(),
-        text: String::new(),
-        message,
-        cure: cure.to_owned(),
-    }
+    Diagnostic::new(Severity::Error, code, message, cure)
 }
 
 /// `field.key`, with a key that is no plain word in quotes.

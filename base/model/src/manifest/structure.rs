@@ -50,11 +50,8 @@ fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, cure: &
         }
         last = c;
     }
-    let mut diagnostic = whole_file(code, message, cure);
-    diagnostic.position = Some(Position { line, column });
-    diagnostic.span = Some((at, at + 1));
-    diagnostic.text = crate::path::escape(&bytes[at..=at]);
-    diagnostic
+    let found = whole_file(code, message, cure).at(Position { line, column }).spanning(at, at + 1);
+    found.quoting(crate::path::escape(&bytes[at..=at]))
 }
 
 /// Reads the text and reports what is wrong with it as YAML.
