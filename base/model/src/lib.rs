@@ -6,6 +6,7 @@
 
 pub mod arch;
 pub mod archive;
+pub mod canonical;
 pub mod checked;
 pub mod diagnostic;
 pub mod digest;

@@ -1,6 +1,5 @@
 //! The manifest of a module, `manifest.yaml`: text in, a [`Manifest`] or every error of the file out.
 
-mod canonical;
 mod check;
 mod graph;
 mod json;

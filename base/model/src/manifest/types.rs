@@ -332,6 +332,18 @@ impl Build {
 }
 
 impl Manifest {
+    /// The manifest as [canonical JSON](crate::canonical), absent fields absent, no places: `manifest.json`, and the
+    /// OCI config blob.
+    ///
+    /// It is YAML too: [`Manifest::parse`] reads it back as the same manifest. No two equal
+    /// manifests give different bytes, whatever comments, styles and anchors they were written with.
+    #[must_use]
+    pub fn canonical_json(&self) -> Vec<u8> {
+        // This cannot fail: every key is a string and every number is finite. Nothing is hidden if it
+        // should: an empty result is no JSON, and every reader refuses it.
+        crate::canonical::json(self).unwrap_or_default()
+    }
+
     /// Every command line that the node will run, with the field that holds it, such as
     /// `services[0].start_command`, in the order `init`, `services`.
     #[must_use]
