@@ -10,6 +10,7 @@ pub mod canonical;
 pub mod checked;
 pub mod diagnostic;
 pub mod digest;
+pub mod document;
 pub mod epoch;
 pub mod explain;
 pub mod file_name;

@@ -15,7 +15,7 @@ use crate::settings;
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
 /// One byte more than a manifest may have, so that the parser sees that it is too long.
-const READ_LIMIT: u64 = (1 << 20) + 1;
+const READ_LIMIT: u64 = model::document::MAX_BYTES as u64 + 1;
 
 /// The manifests of a build.
 #[derive(Debug)]

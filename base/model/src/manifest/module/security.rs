@@ -1,11 +1,7 @@
 //! `security`, and the Linux capabilities that services name too.
 
-use super::check::{Check, Cursor};
-use super::lists::Seen;
-use super::scalar::Scalar;
-use super::text;
-use super::types::{Entry, Security};
-use super::yaml::Value;
+use super::types::Security;
+use crate::document::{Check, Cursor, Entry, Seen, excerpt, nearest};
 
 pub(super) const KEYS: [&str; 7] = [
     "capabilities",
@@ -82,9 +78,9 @@ pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
             .iter()
             .any(|profile| profile.is_some());
     if let (Some(true), true, Some(at)) = (security.privileged, confines, object.get("privileged")) {
-        let message = "a privileged module has every capability and no profile, whatever else stands here".to_owned();
-        let cure = "remove `privileged`, or remove the capabilities and profiles".to_owned();
-        check.warn("privileged", at.node.place, &at.field, message, cure);
+        let message = "a privileged module has every capability and no profile, whatever else stands here";
+        let cure = "remove `privileged`, or remove the capabilities and profiles";
+        check.warn(&at, "privileged", message, cure);
     }
     security
 }
@@ -103,15 +99,15 @@ pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool)
         }
         let upper = entry.value.trim().to_uppercase();
         let wanted = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
-        let cure = match text::nearest(&wanted, &CAPABILITIES) {
+        let cure = match nearest(&wanted, &CAPABILITIES) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write a name from capabilities(7), such as `CAP_NET_BIND_SERVICE`".to_owned(),
         };
-        let message = format!("Linux knows no capability `{}`", text::excerpt(&entry.value));
+        let message = format!("Linux knows no capability `{}`", excerpt(&entry.value));
         if strict {
-            check.error("unknown-capability", item.node.place, &item.field, message, cure);
+            check.error(&item, "unknown-capability", message, cure);
         } else {
-            check.warn("unknown-capability", item.node.place, &item.field, message, cure);
+            check.warn(&item, "unknown-capability", message, cure);
             capabilities.push(entry);
         }
     }
@@ -120,7 +116,7 @@ pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool)
 
 /// A path in the module's repository; null says that there is no profile.
 fn profile(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
-    if matches!(at.node.value, Value::Scalar(Scalar::Null)) {
+    if at.is_null() {
         return None;
     }
     let entry = check.line(at)?;
@@ -135,8 +131,8 @@ fn profile(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
         None
     };
     let Some(problem) = problem else { return Some(entry) };
-    let cure = "write a path inside the module's repository, such as `security/profile.json`".to_owned();
-    check.error("invalid-path", at.node.place, &at.field, problem.to_owned(), cure);
+    let cure = "write a path inside the module's repository, such as `security/profile.json`";
+    check.error(at, "invalid-path", problem, cure);
     None
 }
 
@@ -151,7 +147,7 @@ fn egress(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<String>> {
                 allowed.push(entry);
             }
             Some((problem, cure)) => {
-                check.error("invalid-egress", item.node.place, &item.field, problem.to_owned(), cure.to_owned());
+                check.error(&item, "invalid-egress", problem, cure);
             }
         }
     }

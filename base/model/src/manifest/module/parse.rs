@@ -1,14 +1,12 @@
 //! The top level of a manifest, and the smaller sections.
 
-use super::check::{Check, Cursor, Object, whole_file};
-use super::lists::{self, Seen, Written};
+use super::lists::{self, Written};
 use super::requirement::{Capability, ParseRequirementError, Requirement, is_module_name};
-use super::scalar::Scalar;
-use super::types::{Build, Dependencies, Entry, Manifest};
-use super::yaml::{self, Value};
-use super::{Parsed, json, security, services, structure, text};
-use crate::diagnostic::Severity;
+use super::types::{Build, Dependencies, Manifest};
+use super::{retired, security, services};
+use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
+use crate::document::{self, Check, Cursor, Entry, Format, Object, Seen, excerpt};
 use crate::pattern::Pattern;
 
 pub(super) const TOP_KEYS: [&str; 17] = [
@@ -34,38 +32,31 @@ pub(super) const DEPENDENCIES_KEYS: [&str; 2] = ["requires", "provides"];
 pub(super) const BUILD_KEYS: [&str; 5] =
     ["ubuntu_digest", "apt_snapshot", "firmware_repo", "firmware_ref", "k3s_version"];
 
+/// What a manifest is to the reader of documents.
+const FORMAT: Format = Format {
+    noun: "manifest",
+    begins: "`schema_version: 1` and `name: ...`",
+    smaller: "name files by patterns, or split the module",
+    fewer: "name files by patterns instead of one by one",
+    retired: retired::key,
+};
+
+/// What reading a manifest gave.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The manifest; `Some` exactly when no diagnostic is an error.
+    pub manifest: Option<Manifest>,
+    /// Everything there is to say about the file, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 impl Manifest {
-    /// Reads a manifest from the bytes of a file and reports everything that is wrong with it.
-    ///
-    /// The bytes may be anything: they are limited to 1 MiB, 64 levels and 100000 values with
-    /// aliases written out.
+    /// Reads a manifest from the bytes of a file, which may be anything, and reports everything that is wrong with
+    /// it. [`document::read`] has the limits.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Parsed {
-        let (text, offset) = match structure::decode(bytes) {
-            Ok(decoded) => decoded,
-            Err(diagnostic) => return Parsed { manifest: None, diagnostics: vec![*diagnostic] },
-        };
-        let mut check = Check::new(text, offset);
-        let root = structure::read(&mut check, text);
-        let manifest = root.as_ref().and_then(|root| match &root.value {
-            Value::Scalar(Scalar::Null) => None,
-            _ => top(&mut check, &Cursor { node: root, field: String::new() }),
-        });
-        let mut diagnostics = check.diagnostics;
-        if manifest.is_none() && diagnostics.is_empty() {
-            let cure = "write a manifest; it begins with `schema_version: 1` and `name: ...`";
-            diagnostics.push(whole_file("empty-file", "the file holds no manifest".to_owned(), cure));
-        }
-        // Findings without a place are about the rest of the file, and come last.
-        diagnostics.sort_by_key(|found| (found.position.is_none(), found.position, found.severity));
-        let usable = diagnostics.iter().all(|found| found.severity != Severity::Error);
-        let manifest = manifest.filter(|_| usable);
-        if manifest.as_ref().is_some_and(|manifest| manifest.canonical_json().len() > yaml::MAX_BYTES) {
-            let message = format!("written out as JSON the manifest has more than {} bytes", yaml::MAX_BYTES);
-            diagnostics.push(whole_file("file-too-large", message, "name files by patterns, or split the module"));
-            return Parsed { manifest: None, diagnostics };
-        }
-        Parsed { manifest, diagnostics }
+        let read = document::read(bytes, &FORMAT, top);
+        Parsed { manifest: read.value, diagnostics: read.diagnostics }
     }
 }
 
@@ -79,7 +70,7 @@ fn top(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Manifest> {
     }
     let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.entries().any(|(inner, _)| inner.text == key));
     let version = object.required(check, "schema_version", "add `schema_version: 1`");
-    let version = version.and_then(|at| schema_version(check, &at));
+    let version = version.and_then(|at| check.version(&at));
     let name = match object.get("name") {
         None if wrapped("name") => None,
         _ => object.required(check, "name", "add `name:` with a-z, 0-9 and `-`").and_then(|at| name(check, &at)),
@@ -115,25 +106,9 @@ fn compare_lists(check: &mut Check<'_>, mask: &[Written<'_>], files: &[Written<'
     lists::contradictions(check, mask, "file_spec", files);
     let kept: std::collections::HashSet<&Pattern> = protected.iter().map(|(pattern, _)| pattern).collect();
     for (pattern, at) in files.iter().filter(|(pattern, _)| kept.contains(pattern)) {
-        let message = format!("`{}` stands in `protected_spec` too", text::excerpt(pattern.as_str()));
-        let cure = "remove it from `file_spec`; what is protected is shipped".to_owned();
-        check.warn("redundant-pattern", at.node.place, &at.field, message, cure);
-    }
-}
-
-fn schema_version(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<u32> {
-    match &at.node.value {
-        Value::Scalar(Scalar::Integer(1)) => Some(1),
-        Value::Scalar(Scalar::Integer(_)) => {
-            let message = "this version of the format is not known".to_owned();
-            let cure = "write `schema_version: 1`, or use a newer module-builder".to_owned();
-            check.error("unknown-version", at.node.place, &at.field, message, cure);
-            None
-        }
-        _ => {
-            check.wrong_type(at, "the whole number 1", "write `schema_version: 1`, without quotes".to_owned());
-            None
-        }
+        let message = format!("`{}` stands in `protected_spec` too", excerpt(pattern.as_str()));
+        let cure = "remove it from `file_spec`; what is protected is shipped";
+        check.warn(at, "redundant-pattern", message, cure);
     }
 }
 
@@ -148,7 +123,7 @@ fn name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     } else {
         "use a-z, 0-9 and `-`, a letter first, no `-` at the end, at most 64 characters".to_owned()
     };
-    check.error("invalid-name", at.node.place, &at.field, "this is no module name".to_owned(), cure);
+    check.error(at, "invalid-name", "this is no module name", cure);
     None
 }
 
@@ -157,7 +132,7 @@ fn display_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     let length = entry.value.chars().count();
     if length > 200 {
         let message = format!("the display name has {length} characters, at most 200 are allowed");
-        check.error("too-long", at.node.place, &at.field, message, "shorten it; `description` has room".to_owned());
+        check.error(at, "too-long", message, "shorten it; `description` has room".to_owned());
         return None;
     }
     Some(entry.value)
@@ -172,7 +147,7 @@ fn license(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
             None => "write identifiers from the SPDX licence list, such as `MIT OR Apache-2.0`, or `LicenseRef-NAME`"
                 .to_owned(),
         };
-        check.warn("license-not-spdx", at.node.place, &at.field, "the licence is no SPDX expression".to_owned(), cure);
+        check.warn(at, "license-not-spdx", "the licence is no SPDX expression", cure);
     }
     Some(entry.value)
 }
@@ -197,7 +172,7 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
             }
             Err(error) => {
                 let cure = requirement_cure(&error, &entry.value);
-                check.error("invalid-requirement", item.node.place, &item.field, error.to_string(), cure);
+                check.error(&item, "invalid-requirement", error.to_string(), cure);
             }
         }
     }
@@ -210,9 +185,9 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
                 found.provides.push(Entry { value, position: entry.position });
             }
             Err(_) => {
-                let message = format!("`{}` is no capability tag", text::excerpt(&entry.value));
-                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`".to_owned();
-                check.error("invalid-capability", item.node.place, &item.field, message, cure);
+                let message = format!("`{}` is no capability tag", excerpt(&entry.value));
+                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`";
+                check.error(&item, "invalid-capability", message, cure);
             }
         }
     }
@@ -220,7 +195,7 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
 }
 
 fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
-    let shown = text::excerpt(written);
+    let shown = excerpt(written);
     match error {
         ParseRequirementError::Tag { .. } => "write a tag such as `capability:http-server`".to_owned(),
         ParseRequirementError::Form if Capability::parse(written).is_ok() => {
@@ -244,7 +219,7 @@ fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
 }
 
 fn skills(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<serde_json::Value> {
-    check.list(at, "skills").iter().filter_map(|item| json::value(check, item)).collect()
+    check.list(at, "skills").iter().filter_map(|item| check.opaque(item)).collect()
 }
 
 fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
@@ -262,15 +237,15 @@ fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
 
 /// The value of a key for which null means the same as no key.
 fn nullable<'n>(object: &Object<'n>, key: &str) -> Option<Cursor<'n>> {
-    object.get(key).filter(|at| !matches!(at.node.value, Value::Scalar(Scalar::Null)))
+    object.get(key).filter(|at| !at.is_null())
 }
 
 fn digest(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Digest> {
     let entry = check.string(at)?;
     let digest = entry.value.parse().ok();
     if digest.is_none() {
-        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null".to_owned();
-        check.error("invalid-digest", at.node.place, &at.field, "this is no sha256 digest".to_owned(), cure);
+        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null";
+        check.error(at, "invalid-digest", "this is no sha256 digest", cure);
     }
     digest
 }
@@ -280,9 +255,9 @@ fn snapshot(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
     if is_snapshot(&entry.value) {
         return Some(entry);
     }
-    let message = "this is no date and time of a snapshot".to_owned();
-    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null".to_owned();
-    check.error("invalid-date", at.node.place, &at.field, message, cure);
+    let message = "this is no date and time of a snapshot";
+    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null";
+    check.error(at, "invalid-date", message, cure);
     None
 }
 

@@ -4,14 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value as Json};
 
-use super::check::{Check, Cursor};
-use super::lists::Seen;
-use super::scalar::Scalar;
-use super::types::{
-    DependencyKind, Entry, Health, Init, Method, Port, Protocol, RestartPolicy, Service, ServiceDependency,
-};
-use super::yaml::Value;
-use super::{graph, json, security};
+use super::types::{DependencyKind, Health, Init, Method, Port, Protocol, RestartPolicy, Service, ServiceDependency};
+use super::{graph, security};
+use crate::document::{Check, Cursor, Entry, Scalar, Seen};
 
 pub(super) const INIT_KEYS: [&str; 3] = ["start", "stop", "restart"];
 pub(super) const SERVICE_KEYS: [&str; 12] = [
@@ -58,7 +53,7 @@ pub(super) fn services(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<Serv
     let mut graph = graph::Graph::default();
     for item in &items {
         if let Some(service) = service(check, item, &mut graph) {
-            services.push(Entry { value: service, position: item.node.place.position });
+            services.push(Entry { value: service, position: item.position() });
         }
     }
     graph.check(check);
@@ -95,7 +90,7 @@ fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<
             .map(|at| security::capabilities(check, &at, false))
             .unwrap_or_default(),
         health,
-        metadata: object.get("metadata").and_then(|at| json::object(check, &at)).unwrap_or_default(),
+        metadata: object.get("metadata").and_then(|at| check.opaque_map(&at)).unwrap_or_default(),
         dependencies,
         name: name?,
         start_command: start?,
@@ -113,22 +108,18 @@ fn service_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>>
     if is_service_name(&entry.value) {
         return Some(entry);
     }
-    let cure = "use a-z, 0-9 and `-`, a letter or digit first, at most 63 characters".to_owned();
-    check.error("invalid-name", at.node.place, &at.field, "this is no service name".to_owned(), cure);
+    let cure = "use a-z, 0-9 and `-`, a letter or digit first, at most 63 characters";
+    check.error(at, "invalid-name", "this is no service name", cure);
     None
 }
 
 /// `env`: names that a process environment can hold, scalar values.
 fn environment(check: &mut Check<'_>, at: &Cursor<'_>) -> BTreeMap<String, Json> {
     let mut env = BTreeMap::new();
-    let Value::Mapping(_) = &at.node.value else {
-        check.wrong_type(at, "a mapping", "write `NAME: value` lines".to_owned());
-        return env;
-    };
-    for (key, at) in at.entries() {
+    for (key, at) in check.mapping(at, "write `NAME: value` lines").unwrap_or_default() {
         if key.text.is_empty() || key.text.contains(['=', '\0']) || key.text.contains(char::is_control) {
             let message = "an environment variable's name is not empty and holds no `=` and no control character";
-            check.error("invalid-name", key.place, &at.field, message.to_owned(), "rename the variable".to_owned());
+            check.error_at(key.place, at.field(), "invalid-name", message, "rename the variable");
         }
         if let Some(value) = environment_value(check, &at) {
             env.entry(key.text.clone()).or_insert(value);
@@ -138,26 +129,20 @@ fn environment(check: &mut Check<'_>, at: &Cursor<'_>) -> BTreeMap<String, Json>
 }
 
 fn environment_value(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Json> {
-    match &at.node.value {
-        Value::Scalar(Scalar::String(text)) if text.contains('\0') => {
+    match at.scalar() {
+        Some(Scalar::String(text)) if text.contains('\0') => {
             check.string(at)?;
             None
         }
-        Value::Scalar(Scalar::String(text)) => Some(Json::String(text.clone())),
-        Value::Scalar(Scalar::Boolean(value)) => Some(Json::Bool(*value)),
-        Value::Scalar(Scalar::Integer(_)) => json::value(check, at),
-        Value::Scalar(Scalar::Float(number)) => {
+        Some(Scalar::String(text)) => Some(Json::String(text.clone())),
+        Some(Scalar::Boolean(value)) => Some(Json::Bool(*value)),
+        Some(Scalar::Integer(_)) => check.opaque(at),
+        Some(Scalar::Float(number)) => {
             let value = Number::from_f64(*number)?;
-            let written = check.written(at.node.place);
+            let written = check.written(at);
             if written != value.to_string() {
                 let message = format!("the service sees `{value}`, not `{written}`");
-                check.warn(
-                    "number-loses-digits",
-                    at.node.place,
-                    &at.field,
-                    message,
-                    format!("put it in quotes: \"{written}\""),
-                );
+                check.warn(at, "number-loses-digits", message, format!("put it in quotes: \"{written}\""));
             }
             Some(Json::Number(value))
         }
@@ -176,8 +161,8 @@ fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
     let mut ports = Vec::new();
     let mut seen = Seen::new("duplicate-port", "the port");
     for item in check.list(at, "ports") {
-        if matches!(item.node.value, Value::Scalar(_)) {
-            check.wrong_type(&item, "a mapping", "write `- port: 80`".to_owned());
+        if item.scalar().is_some() {
+            check.wrong_type(&item, "a mapping", "write `- port: 80`");
             continue;
         }
         let Some(object) = check.object(&item, &PORT_KEYS) else { continue };
@@ -188,7 +173,7 @@ fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
         let (Some(at), Some(value)) = (number, port) else { continue };
         let word = PROTOCOLS[protocol.unwrap_or_default() as usize].0;
         seen.note(check, &item, format!("{value}/{word}"));
-        ports.push(Port { port: Entry { value, position: at.node.place.position }, protocol, name });
+        ports.push(Port { port: Entry { value, position: at.position() }, protocol, name });
     }
     ports
 }
@@ -196,9 +181,9 @@ fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
 fn health(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Health> {
     let object = check.object(at, &HEALTH_KEYS)?;
     if object.get("endpoint").is_none() {
-        let message = "the health check has no endpoint".to_owned();
-        let cure = "say what is asked, such as `endpoint: http://127.0.0.1:80/`".to_owned();
-        check.warn("no-endpoint", at.node.place, &at.field, message, cure);
+        let message = "the health check has no endpoint";
+        let cure = "say what is asked, such as `endpoint: http://127.0.0.1:80/`";
+        check.warn(at, "no-endpoint", message, cure);
     }
     let endpoint = object.get("endpoint").and_then(|at| check.line(&at));
     let method = object.get("method").and_then(|at| check.choice(&at, &METHODS));
@@ -220,12 +205,8 @@ type Edges<'n> = Vec<graph::Edge<'n>>;
 fn dependencies<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> (Vec<Entry<ServiceDependency>>, Edges<'n>) {
     let (mut dependencies, mut edges) = (Vec::new(), Vec::new());
     for item in check.list(at, "dependencies") {
-        if matches!(item.node.value, Value::Scalar(Scalar::String(_))) {
-            check.wrong_type(
-                &item,
-                "a mapping",
-                "write `- service: NAME` and, below it, `kind: start_before`".to_owned(),
-            );
+        if matches!(item.scalar(), Some(Scalar::String(_))) {
+            check.wrong_type(&item, "a mapping", "write `- service: NAME` and, below it, `kind: start_before`");
             continue;
         }
         let Some(object) = check.object(&item, &DEPENDENCY_KEYS) else { continue };
@@ -239,7 +220,7 @@ fn dependencies<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> (Vec<Entry<Servic
             needs_health: kind == Some(DependencyKind::RequiresHealth),
         });
         let value = ServiceDependency { service: service.value, kind };
-        dependencies.push(Entry { value, position: item.node.place.position });
+        dependencies.push(Entry { value, position: item.position() });
     }
     (dependencies, edges)
 }
