@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::check::{Check, Cursor};
+use super::check::Check;
+use super::cursor::Cursor;
 use super::scalar::Scalar;
 use super::yaml::Value;
 

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::check::{Check, Cursor, whole_file};
+use super::check::{Check, whole_file};
+use super::cursor::Cursor;
 use super::format::Format;
 use super::{structure, yaml};
 use crate::canonical;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use super::check::{Check, Cursor};
+use super::check::Check;
+use super::cursor::Cursor;
 use super::text;
 use crate::diagnostic::Position;
 

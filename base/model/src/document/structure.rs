@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::check::{Check, Cursor, join, whole_file};
+use super::check::{Check, whole_file};
+use super::cursor::{Cursor, join};
 use super::format::Format;
 use super::text;
 use super::yaml::{self, Fault, Node, Place};

@@ -3,34 +3,11 @@
 use super::lists::{self, Written};
 use super::requirement::{Capability, ParseRequirementError, Requirement, is_module_name};
 use super::types::{Build, Dependencies, Manifest};
-use super::{retired, security, services};
+use super::{keys, retired, security, services};
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::document::{self, Check, Cursor, Entry, Format, Object, Seen, excerpt};
 use crate::pattern::Pattern;
-
-pub(super) const TOP_KEYS: [&str; 17] = [
-    "schema_version",
-    "name",
-    "display_name",
-    "description",
-    "license",
-    "mask",
-    "file_spec",
-    "protected_spec",
-    "dependency_spec",
-    "package_spec",
-    "dependencies",
-    "init",
-    "services",
-    "reboot_required",
-    "security",
-    "skills",
-    "build",
-];
-pub(super) const DEPENDENCIES_KEYS: [&str; 2] = ["requires", "provides"];
-pub(super) const BUILD_KEYS: [&str; 5] =
-    ["ubuntu_digest", "apt_snapshot", "firmware_repo", "firmware_ref", "k3s_version"];
 
 /// What a manifest is to the reader of documents.
 const FORMAT: Format = Format {
@@ -60,20 +37,28 @@ impl Manifest {
     }
 }
 
+/// The JSON Schema (draft 2020-12) of `manifest.yaml`, with a description of every field.
+///
+/// It knows what such a schema can say. What takes knowledge of several places, such as unique
+/// service names, cycles and real dates, is known to [`Manifest::parse`] alone.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    keys::TOP.json_schema("Module manifest")
+}
+
 /// The manifest, where its required parts are there; other errors are in `check` alone.
 fn top(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Manifest> {
-    let object = check.object(at, &TOP_KEYS)?;
-    let wrapper = object.get("identity");
+    let object = check.object(at, &keys::TOP)?;
+    let wrapper = at.child("identity");
     if let Some(at) = &wrapper {
-        let inner = ["name", "display_name", "description", "license"];
-        let _ = check.object(at, &inner);
+        let _ = check.object(at, &keys::IDENTITY);
     }
-    let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.entries().any(|(inner, _)| inner.text == key));
-    let version = object.required(check, "schema_version", "add `schema_version: 1`");
+    let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.child(key).is_some());
+    let version = object.required(check, "schema_version");
     let version = version.and_then(|at| check.version(&at));
     let name = match object.get("name") {
         None if wrapped("name") => None,
-        _ => object.required(check, "name", "add `name:` with a-z, 0-9 and `-`").and_then(|at| name(check, &at)),
+        _ => object.required(check, "name").and_then(|at| name(check, &at)),
     };
     let mut lists = |key| object.get(key).map(|at| lists::patterns(check, &at)).unwrap_or_default();
     let (mask, file_spec, protected_spec, dependency_spec) =
@@ -153,7 +138,7 @@ fn license(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
 }
 
 fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
-    let Some(object) = check.object(at, &DEPENDENCIES_KEYS) else { return Dependencies::default() };
+    let Some(object) = check.object(at, &keys::DEPENDENCIES) else { return Dependencies::default() };
     let mut found = Dependencies::default();
     let mut seen = Seen::new("duplicate-requirement", "the requirement of");
     for item in object.get("requires").map(|at| check.list(&at, "requirements")).unwrap_or_default() {
@@ -223,7 +208,7 @@ fn skills(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<serde_json::Value> {
 }
 
 fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
-    let Some(object) = check.object(at, &BUILD_KEYS) else { return Build::default() };
+    let Some(object) = check.object(at, &keys::BUILD) else { return Build::default() };
     let mut line = |key| object.get(key).and_then(|at| check.line(&at)).map(|entry| entry.value);
     let (firmware_repo, firmware_ref, k3s_version) = (line("firmware_repo"), line("firmware_ref"), line("k3s_version"));
     Build {

@@ -1,66 +1,12 @@
 //! `security`, and the Linux capabilities that services name too.
 
+use super::keys::{self, CAPABILITIES};
 use super::types::Security;
 use crate::document::{Check, Cursor, Entry, Seen, excerpt, nearest};
 
-pub(super) const KEYS: [&str; 7] = [
-    "capabilities",
-    "selinux_profile",
-    "apparmor_profile",
-    "seccomp_profile",
-    "egress_allow",
-    "privileged",
-    "user_namespace",
-];
-
-/// The capabilities of Linux 6.12, from `include/uapi/linux/capability.h`; `capabilities(7)` explains them.
-pub(super) const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
-
 /// `security`.
 pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
-    let Some(object) = check.object(at, &KEYS) else { return Security::default() };
+    let Some(object) = check.object(at, &keys::SECURITY) else { return Security::default() };
     let mut profile = |key| object.get(key).and_then(|at| profile(check, &at));
     let (selinux_profile, apparmor_profile, seccomp_profile) =
         (profile("selinux_profile"), profile("apparmor_profile"), profile("seccomp_profile"));

@@ -4,44 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value as Json};
 
-use super::types::{DependencyKind, Health, Init, Method, Port, Protocol, RestartPolicy, Service, ServiceDependency};
-use super::{graph, security};
-use crate::document::{Check, Cursor, Entry, Scalar, Seen};
-
-pub(super) const INIT_KEYS: [&str; 3] = ["start", "stop", "restart"];
-pub(super) const SERVICE_KEYS: [&str; 12] = [
-    "name",
-    "start_command",
-    "stop_command",
-    "restart_policy",
-    "user",
-    "working_directory",
-    "env",
-    "exposed_ports",
-    "capabilities",
-    "health",
-    "metadata",
-    "dependencies",
-];
-pub(super) const PORT_KEYS: [&str; 3] = ["port", "protocol", "name"];
-pub(super) const HEALTH_KEYS: [&str; 5] =
-    ["endpoint", "method", "interval_seconds", "timeout_seconds", "initial_delay_seconds"];
-pub(super) const DEPENDENCY_KEYS: [&str; 2] = ["service", "kind"];
-
-const POLICIES: [(&str, RestartPolicy); 3] =
-    [("never", RestartPolicy::Never), ("on-failure", RestartPolicy::OnFailure), ("always", RestartPolicy::Always)];
-const PROTOCOLS: [(&str, Protocol); 3] = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
-const METHODS: [(&str, Method); 4] =
-    [("GET", Method::Get), ("POST", Method::Post), ("PUT", Method::Put), ("TCP", Method::Tcp)];
-const KINDS: [(&str, DependencyKind); 3] = [
-    ("start_before", DependencyKind::StartBefore),
-    ("requires_health", DependencyKind::RequiresHealth),
-    ("softdep", DependencyKind::SoftDependency),
-];
+use super::types::{DependencyKind, Health, Init, Port, Protocol, Service, ServiceDependency};
+use super::{graph, keys, security};
+use crate::document::{Check, Choice, Cursor, Entry, Scalar, Seen};
 
 /// `init`.
 pub(super) fn init(check: &mut Check<'_>, at: &Cursor<'_>) -> Init {
-    let Some(object) = check.object(at, &INIT_KEYS) else { return Init::default() };
+    let Some(object) = check.object(at, &keys::INIT) else { return Init::default() };
     let mut command = |key| object.get(key).and_then(|at| check.filled(&at));
     Init { start: command("start"), stop: command("stop"), restart: command("restart") }
 }
@@ -61,12 +30,10 @@ pub(super) fn services(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<Serv
 }
 
 fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<'n>) -> Option<Service> {
-    let object = check.object(at, &SERVICE_KEYS)?;
-    let name_at = object.required(check, "name", "give the service a name");
+    let object = check.object(at, &keys::SERVICE)?;
+    let name_at = object.required(check, "name");
     let name = name_at.as_ref().and_then(|at| service_name(check, at));
-    let start = object
-        .required(check, "start_command", "say how the service is started; the platform imports no service without it")
-        .and_then(|at| check.filled(&at));
+    let start = object.required(check, "start_command").and_then(|at| check.filled(&at));
     let health = object.get("health").and_then(|at| health(check, &at));
     let (dependencies, edges) = object.get("dependencies").map(|at| dependencies(check, &at)).unwrap_or_default();
     if let (Some(name), Some(at)) = (&name, name_at) {
@@ -80,7 +47,7 @@ fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<
     // so that every other one is checked all the same.
     Some(Service {
         stop_command: object.get("stop_command").and_then(|at| check.filled(&at)),
-        restart_policy: object.get("restart_policy").and_then(|at| check.choice(&at, &POLICIES)),
+        restart_policy: object.get("restart_policy").and_then(|at| check.choice(&at)),
         user,
         working_directory,
         env: object.get("env").map(|at| environment(check, &at)).unwrap_or_default(),
@@ -165,13 +132,14 @@ fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
             check.wrong_type(&item, "a mapping", "write `- port: 80`");
             continue;
         }
-        let Some(object) = check.object(&item, &PORT_KEYS) else { continue };
-        let number = object.required(check, "port", "write `port: 80`, with the port's own number");
-        let port = number.as_ref().and_then(|at| check.integer(at, 1, 65535)).and_then(|n| u16::try_from(n).ok());
-        let protocol = object.get("protocol").and_then(|at| check.choice(&at, &PROTOCOLS));
+        let Some(object) = check.object(&item, &keys::PORT) else { continue };
+        let number = object.required(check, "port");
+        let port =
+            number.as_ref().and_then(|at| check.integer(at, keys::PORT_NUMBER)).and_then(|n| u16::try_from(n).ok());
+        let protocol = object.get("protocol").and_then(|at| check.choice(&at));
         let name = object.get("name").and_then(|at| check.line(&at)).map(|entry| entry.value);
         let (Some(at), Some(value)) = (number, port) else { continue };
-        let word = PROTOCOLS[protocol.unwrap_or_default() as usize].0;
+        let word = Protocol::WORDS[protocol.unwrap_or_default() as usize].0;
         seen.note(check, &item, format!("{value}/{word}"));
         ports.push(Port { port: Entry { value, position: at.position() }, protocol, name });
     }
@@ -179,24 +147,21 @@ fn ports(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Port> {
 }
 
 fn health(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Health> {
-    let object = check.object(at, &HEALTH_KEYS)?;
+    let object = check.object(at, &keys::HEALTH)?;
     if object.get("endpoint").is_none() {
         let message = "the health check has no endpoint";
         let cure = "say what is asked, such as `endpoint: http://127.0.0.1:80/`";
         check.warn(at, "no-endpoint", message, cure);
     }
     let endpoint = object.get("endpoint").and_then(|at| check.line(&at));
-    let method = object.get("method").and_then(|at| check.choice(&at, &METHODS));
-    let mut seconds = |key, least| {
-        let value = check.integer(&object.get(key)?, least, i128::from(u32::MAX))?;
-        u32::try_from(value).ok()
-    };
+    let method = object.get("method").and_then(|at| check.choice(&at));
+    let mut seconds = |key, bounds| u32::try_from(check.integer(&object.get(key)?, bounds)?).ok();
     Some(Health {
         endpoint,
         method,
-        interval_seconds: seconds("interval_seconds", 1),
-        timeout_seconds: seconds("timeout_seconds", 1),
-        initial_delay_seconds: seconds("initial_delay_seconds", 0),
+        interval_seconds: seconds("interval_seconds", keys::INTERVAL),
+        timeout_seconds: seconds("timeout_seconds", keys::INTERVAL),
+        initial_delay_seconds: seconds("initial_delay_seconds", keys::DELAY),
     })
 }
 
@@ -209,10 +174,10 @@ fn dependencies<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> (Vec<Entry<Servic
             check.wrong_type(&item, "a mapping", "write `- service: NAME` and, below it, `kind: start_before`");
             continue;
         }
-        let Some(object) = check.object(&item, &DEPENDENCY_KEYS) else { continue };
-        let service_at = object.required(check, "service", "name the service that this one waits for");
+        let Some(object) = check.object(&item, &keys::DEPENDENCY) else { continue };
+        let service_at = object.required(check, "service");
         let service = service_at.as_ref().and_then(|at| check.string(at));
-        let kind = object.get("kind").and_then(|at| check.choice(&at, &KINDS));
+        let kind = object.get("kind").and_then(|at| check.choice(&at));
         let (Some(at), Some(service)) = (service_at, service) else { continue };
         edges.push(graph::Edge {
             to: service.value.clone(),
