@@ -3,7 +3,7 @@
 /// A kind of document, as far as the reader's messages need it.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
-    /// What such a document is called, such as `manifest`.
+    /// What such a document is called: a word that takes `a`, such as `manifest`.
     pub noun: &'static str,
     /// How one begins, for whoever wrote an empty file.
     pub begins: &'static str,
