@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
-use model::rules::{self, Rules};
+use model::rules::{self, Lists, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings, Reported};
@@ -56,15 +56,20 @@ impl Inputs {
             );
         }
         request.check_overlay()?;
-        findings.conflicts = rules::conflicts((&manifest, &own.file), &neighbours);
+        let rules = Rules::new(manifest.lists(&own.file), &lists(&neighbours));
+        findings.conflicts = rules::conflicts(manifest.lists(&own.file), &lists(&neighbours));
         let conflicts = !findings.conflicts.is_empty();
         found.extend(findings);
         if request.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        let rules = Rules::new((&manifest, &own.file), &neighbours);
         Ok(Self { manifest, file: own.file, rules, neighbours })
     }
+}
+
+/// The patterns of neighbours.
+pub(crate) fn lists(neighbours: &[(Manifest, FileName)]) -> Vec<Lists<'_>> {
+    neighbours.iter().map(|(manifest, file)| manifest.lists(file)).collect()
 }
 
 /// Checks that -C names no file: a manifest alone is no module.

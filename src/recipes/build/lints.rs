@@ -93,7 +93,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
     if inputs.manifest.dependencies.requires.is_empty() {
         return BTreeSet::new();
     }
-    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest);
+    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest.requests());
     own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
     own
 }
@@ -101,7 +101,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
 /// What each neighbour ships, as far as it would take it from the same root file system.
 fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
     let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
-        Filter::new(&Rules::new((manifest, file), &[]), &carved.whole).map_err(Error::from)
+        Filter::new(&Rules::new(manifest.lists(file), &[]), &carved.whole).map_err(Error::from)
     };
     inputs.neighbours.iter().map(filter).collect()
 }

@@ -1,5 +1,6 @@
 //! The manifest of a module.
 
+mod answers;
 mod graph;
 mod keys;
 mod lists;

@@ -319,24 +319,4 @@ impl Manifest {
         // should: an empty result is no JSON, and every reader refuses it.
         crate::canonical::json(self).unwrap_or_default()
     }
-
-    /// Every command line that the node will run, with the field that holds it, such as
-    /// `services[0].start_command`, in the order `init`, `services`.
-    #[must_use]
-    pub fn commands(&self) -> Vec<(String, String)> {
-        self.command_entries().into_iter().map(|(field, command)| (field, command.value.clone())).collect()
-    }
-
-    /// As [`Manifest::commands`], with the place of each.
-    #[must_use]
-    pub fn command_entries(&self) -> Vec<(String, &Entry<String>)> {
-        let init = [("start", &self.init.start), ("stop", &self.init.stop), ("restart", &self.init.restart)];
-        let init = init.into_iter().filter_map(|(key, command)| Some((format!("init.{key}"), command.as_ref()?)));
-        let services = self.services.iter().enumerate().flat_map(|(index, service)| {
-            let (start, stop) = (Some(&service.value.start_command), service.value.stop_command.as_ref());
-            let both = [("start_command", start), ("stop_command", stop)].into_iter();
-            both.filter_map(move |(key, command)| Some((format!("services[{index}].{key}"), command?)))
-        });
-        init.chain(services).collect()
-    }
 }
