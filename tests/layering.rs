@@ -262,6 +262,40 @@ fn what_one_place_may_do_is_done_nowhere_else() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Whether the code names what `model` knows of manifests: by its path, or among others of `model`.
+fn names_manifests(text: &str) -> bool {
+    let among = |group: &str| group.split('}').next().is_some_and(|names| names.contains(" Manifest "));
+    text.contains(" model :: Manifest ")
+        || text.contains(" model :: manifest ")
+        || text.split(" model :: {").skip(1).any(among)
+}
+
+#[test]
+fn only_recipes_and_commands_know_what_stands_in_a_manifest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scans = |folder: &str| {
+        let mut files = Vec::new();
+        rust_files(&root.join(folder), &mut files);
+        assert!(!files.is_empty(), "{folder}");
+        files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()).text, file)).collect::<Vec<_>>()
+    };
+    for folder in ["base/host", "base/net", "base/image", "builder", "composer", "attest", "oci"] {
+        for (text, file) in scans(&format!("{folder}/src")) {
+            assert!(!names_manifests(&text), "{}", file.display());
+        }
+    }
+    // The reader of documents knows no kind of them.
+    for (text, file) in scans("base/model/src/document") {
+        for word in ["manifest", "rules", "pattern", "package", "recipes"] {
+            assert!(!text.contains(&format!(" crate :: {word} ")), "{}: {word}", file.display());
+        }
+    }
+    for offender in ["use model::Manifest;", "use model::{Digest, Manifest};", "fn f(m: &model::manifest::Init) {}"] {
+        assert!(names_manifests(&scan(offender).text), "{offender}");
+    }
+    assert!(!names_manifests(&scan("use model::{Digest}; use super::{Index, Manifest};").text));
+}
+
 #[test]
 fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
     let offender = r#"

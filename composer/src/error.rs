@@ -145,17 +145,13 @@ impl Explain for Error {
 
 /// The worst of the patterns that take too much work, at its place.
 fn too_costly(rule: &Rule, path: &str, patterns: usize) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: "pattern-too-costly",
-        file: Some(rule.origin.file.clone()),
-        position: rule.origin.position,
-        span: None,
-        field: rule.origin.field.key().to_owned(),
-        text: rule.pattern.as_str().chars().take(SHOWN).collect(),
-        message: format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}"),
-        cure: "write names out where a pattern has many `*`: each further one multiplies what is compared".to_owned(),
-    }
+    let message = format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}");
+    let cure = "write names out where a pattern has many `*`: each further one multiplies what is compared";
+    Diagnostic::new(Severity::Error, "pattern-too-costly", message, cure)
+        .in_file(rule.origin.file.clone())
+        .at(rule.origin.position)
+        .in_field(rule.origin.field.key())
+        .quoting(rule.pattern.as_str().chars().take(SHOWN).collect::<String>())
 }
 
 impl Error {

@@ -134,8 +134,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn conflicts_are_where_the_filter_says_that_both_take_a_path(modules in modules()) {
-        let own = modules.manifest(0);
-        let found = conflicts((&own, &"own.yaml".into()), &[(modules.manifest(1), "other.yaml".into())]);
+        let (own, other) = (modules.manifest(0), modules.manifest(1));
+        let found = conflicts(own.lists(&"own.yaml".into()), &[other.lists(&"other.yaml".into())]);
         let places: Vec<Place> = TREE.walk().skip(1).map(|(path, _, node)| (path, node.is_directory())).collect();
         let wanted = modules.meet(&TREE, &places);
         prop_assert!(wanted.is_none() || !found.is_empty(), "missed {:?} {:?}", wanted, modules);
@@ -158,8 +158,8 @@ fn the_random_modules_are_worth_their_time() {
     let mut found = 0;
     for _ in 0..300 {
         let modules = modules().new_tree(&mut runner).unwrap().current();
-        let own = modules.manifest(0);
-        found += conflicts((&own, &"own.yaml".into()), &[(modules.manifest(1), "other.yaml".into())]).len();
+        let (own, other) = (modules.manifest(0), modules.manifest(1));
+        found += conflicts(own.lists(&"own.yaml".into()), &[other.lists(&"other.yaml".into())]).len();
     }
     assert!((30..270).contains(&found), "{found} conflicts in 300 pairs of modules");
 }

@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Manifest::parse(&json);
     let again = again.manifest.unwrap_or_else(|| panic!("{:?}", again.diagnostics));
     assert_eq!(String::from_utf8_lossy(&again.canonical_json()), String::from_utf8_lossy(&json));
-    let neighbours = [(again, "other.yaml".into())];
-    let _ = Rules::new((&manifest, &"manifest.yaml".into()), &neighbours);
-    let _ = conflicts((&manifest, &"manifest.yaml".into()), &neighbours);
+    let (file, other) = ("manifest.yaml".into(), "other.yaml".into());
+    let (own, neighbours) = (manifest.lists(&file), [again.lists(&other)]);
+    let _ = Rules::new(own, &neighbours);
+    let _ = conflicts(own, &neighbours);
 });

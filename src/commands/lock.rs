@@ -184,7 +184,7 @@ impl<'a> Task<'a> {
         if let Some(old) = old.filter(|old| !named && old.inputs.snapshot.is_none()) {
             settings.mirrors.clone_from(&old.inputs.mirrors);
         }
-        let wanted = Wanted::of(&file::requests(&manifest), &settings, named)?;
+        let wanted = Wanted::of(&manifest.requests(), &settings, named)?;
         let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
         Ok(Self { context, path: file::path(&args.directory), manifest, file, archs, settings, wanted, cache })
     }

@@ -1,6 +1,7 @@
 //! `schema`: the JSON Schema of `manifest.yaml`, for editors.
 
 use clap::Args;
+use model::manifest::Kind;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
@@ -30,7 +31,7 @@ impl Verb for SchemaArgs {
 /// Prints the schema.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(_args: SchemaArgs, context: &Context) -> Result<(), Error> {
-    let schema = serde_json::to_string_pretty(&model::manifest::json_schema())
+    let schema = serde_json::to_string_pretty(&Kind::Module.json_schema())
         .map_err(|error| Error::bug("cannot write the schema").because(&error))?;
     context.ui.raw_result(format!("{schema}\n").as_bytes())
 }

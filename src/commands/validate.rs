@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
-use crate::recipes::build::inputs::read_manifest;
+use crate::recipes::build::inputs::{lists, read_manifest};
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -73,7 +73,7 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {
-            rules::conflicts((manifest, &own.file), &neighbours)
+            rules::conflicts(manifest.lists(&own.file), &lists(&neighbours))
         }
         _ => Vec::new(),
     };

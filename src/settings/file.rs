@@ -49,17 +49,7 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, layers: &mut L
 }
 
 fn whole(name: &FileName, code: &'static str, message: &str, cure: &str) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code,
-        file: Some(name.clone()),
-        position: None,
-        span: None,
-        field: String::new(),
-        text: String::new(),
-        message: message.to_owned(),
-        cure: cure.to_owned(),
-    }
+    Diagnostic::new(Severity::Error, code, message, cure).in_file(name.clone())
 }
 
 /// What the value is, without its place.
@@ -189,17 +179,12 @@ impl File<'_> {
 
     fn wrong(&self, code: &'static str, field: &str, span: Range<usize>, message: String, cure: String) -> Diagnostic {
         let text = self.text.get(span.clone()).unwrap_or_default();
-        Diagnostic {
-            severity: Severity::Error,
-            code,
-            file: Some(self.name.clone()),
-            position: Some(self.position(span.start)),
-            span: Some((span.start, span.end)),
-            field: field.to_owned(),
-            text: redact(text.lines().next().unwrap_or_default()).chars().take(80).collect(),
-            message,
-            cure,
-        }
+        Diagnostic::new(Severity::Error, code, message, cure)
+            .in_file(self.name.clone())
+            .at(self.position(span.start))
+            .spanning(span.start, span.end)
+            .in_field(field)
+            .quoting(redact(text.lines().next().unwrap_or_default()).chars().take(80).collect::<String>())
     }
 
     fn position(&self, offset: usize) -> Position {

@@ -150,17 +150,12 @@ fn with_format_json_an_error_is_an_object_on_standard_error() {
 }
 
 fn finding(source: &[u8], span: (usize, usize), line: u32, column: u32) -> (Diagnostic, Findings) {
-    let diagnostic = Diagnostic {
-        severity: Severity::Error,
-        code: "unknown-key",
-        file: Some("manifest.yaml".into()),
-        position: Some(Position { line, column }),
-        span: Some(span),
-        field: "maks".to_owned(),
-        text: "maks".to_owned(),
-        message: "unknown key `maks`".to_owned(),
-        cure: "did you mean `mask`?".to_owned(),
-    };
+    let diagnostic = Diagnostic::new(Severity::Error, "unknown-key", "unknown key `maks`", "did you mean `mask`?")
+        .in_file("manifest.yaml")
+        .at(Position { line, column })
+        .spanning(span.0, span.1)
+        .in_field("maks")
+        .quoting("maks");
     let sources = [("manifest.yaml".to_owned(), source.to_vec())].into();
     (diagnostic.clone(), Findings { diagnostics: vec![diagnostic], sources, ..Findings::default() })
 }

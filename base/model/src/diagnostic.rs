@@ -76,6 +76,44 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// A finding about a whole text, whose name is not known yet; the methods below say more about its place.
+    #[must_use]
+    pub fn new(severity: Severity, code: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        let (message, cure) = (message.into(), cure.into());
+        let (field, text) = (String::new(), String::new());
+        Self { severity, code, file: None, position: None, span: None, field, text, message, cure }
+    }
+
+    /// The same finding in a file.
+    #[must_use]
+    pub fn in_file(self, file: impl Into<FileName>) -> Self {
+        Self { file: Some(file.into()), ..self }
+    }
+
+    /// The same finding at a place, where that is known.
+    #[must_use]
+    pub fn at(self, position: impl Into<Option<Position>>) -> Self {
+        Self { position: position.into(), ..self }
+    }
+
+    /// The same finding about the bytes from `start` to before `end` of the file.
+    #[must_use]
+    pub fn spanning(self, start: usize, end: usize) -> Self {
+        Self { span: Some((start, end)), ..self }
+    }
+
+    /// The same finding about a field, such as `services[0].name`.
+    #[must_use]
+    pub fn in_field(self, field: impl Into<String>) -> Self {
+        Self { field: field.into(), ..self }
+    }
+
+    /// The same finding with the text that it is about, which is shown as it is.
+    #[must_use]
+    pub fn quoting(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..self }
+    }
+
     /// `file:line:column`, as far as it is known.
     #[must_use]
     pub fn place(&self) -> String {

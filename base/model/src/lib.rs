@@ -6,9 +6,11 @@
 
 pub mod arch;
 pub mod archive;
+pub mod canonical;
 pub mod checked;
 pub mod diagnostic;
 pub mod digest;
+pub mod document;
 pub mod epoch;
 pub mod explain;
 pub mod file_name;

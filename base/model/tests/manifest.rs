@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use model::manifest::{Parsed, json_schema};
+use model::manifest::{Kind, Parsed};
 use model::{Diagnostic, Manifest, Severity};
 use proptest::prelude::*;
 
@@ -73,8 +73,10 @@ fn valid_manifests_pass_without_a_word() {
 
 #[test]
 fn the_schema_agrees_with_the_parser() {
-    let schema = json_schema();
-    assert!(jsonschema::meta::is_valid(&schema));
+    for kind in Kind::ALL {
+        assert!(jsonschema::meta::is_valid(&kind.json_schema()), "{kind:?}");
+    }
+    let schema = Kind::default().json_schema();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     for (name, bytes) in corpus("valid") {
         let json = check(&bytes).manifest.unwrap().canonical_json();
@@ -88,7 +90,7 @@ fn the_schema_agrees_with_the_parser() {
 /// those of the first list and both take those of the second.
 #[test]
 fn the_schema_and_the_parser_refuse_and_take_the_same_changes() {
-    let validator = jsonschema::draft202012::new(&json_schema()).unwrap();
+    let validator = jsonschema::draft202012::new(&Kind::Module.json_schema()).unwrap();
     let base = serde_json::json!({
         "schema_version": 1, "name": "x", "mask": ["/a"], "package_spec": ["nginx"],
         "dependencies": {"requires": ["a/b@*"], "provides": ["x"]},

@@ -81,7 +81,7 @@ fn scanned(root: &Path) -> Outcome<Tree<Source>> {
 fn rules(manifest: &Path) -> Outcome<Rules> {
     let parsed = Manifest::parse(&fs::read(manifest)?);
     let manifest = parsed.manifest.ok_or_else(|| format!("{:?}", parsed.diagnostics.first()))?;
-    Ok(Rules::new((&manifest, &"manifest.yaml".into()), &[]))
+    Ok(Rules::new(manifest.lists(&"manifest.yaml".into()), &[]))
 }
 
 fn filtered(root: &Path, manifest: &Path) -> Outcome<Tree<Source>> {

@@ -77,7 +77,7 @@ pub(crate) fn carve_tree(
     let laid = overlay.lay_over(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
-    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest);
+    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest.requests());
     owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
     let selected = filter.apply(&whole)?;

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
-use model::rules::{self, Rules};
+use model::rules::{self, Lists, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings, Reported};
@@ -15,7 +15,7 @@ use crate::settings;
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
 /// One byte more than a manifest may have, so that the parser sees that it is too long.
-const READ_LIMIT: u64 = (1 << 20) + 1;
+const READ_LIMIT: u64 = model::document::MAX_BYTES as u64 + 1;
 
 /// The manifests of a build.
 #[derive(Debug)]
@@ -56,15 +56,20 @@ impl Inputs {
             );
         }
         request.check_overlay()?;
-        findings.conflicts = rules::conflicts((&manifest, &own.file), &neighbours);
+        let rules = Rules::new(manifest.lists(&own.file), &lists(&neighbours));
+        findings.conflicts = rules::conflicts(manifest.lists(&own.file), &lists(&neighbours));
         let conflicts = !findings.conflicts.is_empty();
         found.extend(findings);
         if request.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        let rules = Rules::new((&manifest, &own.file), &neighbours);
         Ok(Self { manifest, file: own.file, rules, neighbours })
     }
+}
+
+/// The patterns of neighbours.
+pub(crate) fn lists(neighbours: &[(Manifest, FileName)]) -> Vec<Lists<'_>> {
+    neighbours.iter().map(|(manifest, file)| manifest.lists(file)).collect()
 }
 
 /// Checks that -C names no file: a manifest alone is no module.
@@ -123,7 +128,7 @@ pub(crate) fn read_manifest(path: &Path, findings: &mut Findings) -> Result<Read
         host::memory::ask(bytes.len().saturating_mul(64)).map_err(|error| Error::io("understand", &path, &error))?;
     }
     let parsed = Manifest::parse(&bytes);
-    let named = |diagnostic| Diagnostic { file: Some(file.clone()), ..diagnostic };
+    let named = |found: Diagnostic| found.in_file(file.clone());
     findings.diagnostics.extend(parsed.diagnostics.into_iter().map(named));
     findings.sources.insert(file.to_string(), bytes);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

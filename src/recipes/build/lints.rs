@@ -93,7 +93,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
     if inputs.manifest.dependencies.requires.is_empty() {
         return BTreeSet::new();
     }
-    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest);
+    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest.requests());
     own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
     own
 }
@@ -101,7 +101,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
 /// What each neighbour ships, as far as it would take it from the same root file system.
 fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
     let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
-        Filter::new(&Rules::new((manifest, file), &[]), &carved.whole).map_err(Error::from)
+        Filter::new(&Rules::new(manifest.lists(file), &[]), &carved.whole).map_err(Error::from)
     };
     inputs.neighbours.iter().map(filter).collect()
 }
@@ -163,22 +163,14 @@ impl Room<'_> {
             (_, false) => "needs it",
             (_, true) => "need it",
         };
-        Diagnostic {
-            severity: self.severity(lack),
-            code,
-            file: Some(self.inputs.file.clone()),
-            position,
-            span: None,
-            field: field.unwrap_or_default(),
-            text: String::new(),
-            message: match (self.is_shipped(lack), lack.missing.is_empty()) {
-                // The name is there, and leads to what is not.
-                (true, false) => format!("{} {state}, and {who} {verb} by way of {}", list(&lack.missing), lack.name),
-                (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", lack.name),
-                (false, _) => format!("{} {state}, and {who} {verb}", lack.name),
-            },
-            cure: self.cure(lack),
-        }
+        let message = match (self.is_shipped(lack), lack.missing.is_empty()) {
+            // The name is there, and leads to what is not.
+            (true, false) => format!("{} {state}, and {who} {verb} by way of {}", list(&lack.missing), lack.name),
+            (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", lack.name),
+            (false, _) => format!("{} {state}, and {who} {verb}", lack.name),
+        };
+        let found = Diagnostic::new(self.severity(lack), code, message, self.cure(lack));
+        found.in_file(self.inputs.file.clone()).at(position).in_field(field.unwrap_or_default())
     }
 
     /// Whether what is needed is a path that is shipped, whatever it leads to.
@@ -304,17 +296,8 @@ impl Room<'_> {
                 format!("put a link rootfs/etc/systemd/system/{target}.wants/{name}, unless `services` starts it")
             }
         };
-        Diagnostic {
-            severity: Severity::Note,
-            code: UNIT,
-            file: Some(self.inputs.file.clone()),
-            position: None,
-            span: None,
-            field: String::new(),
-            text: String::new(),
-            message: format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", ")),
-            cure,
-        }
+        let message = format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", "));
+        Diagnostic::new(Severity::Note, UNIT, message, cure).in_file(self.inputs.file.clone())
     }
 }
 

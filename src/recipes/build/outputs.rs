@@ -261,7 +261,7 @@ fn annotations(
     fingerprint: Digest,
 ) -> BTreeMap<String, String> {
     use media::annotation as name;
-    let title = manifest.display_name.as_ref().unwrap_or(&manifest.name);
+    let about = manifest.metadata();
     let entries = [
         (name::FSVERITY, Some(composefs.hex())),
         (name::FINGERPRINT, Some(fingerprint.to_string())),
@@ -269,9 +269,9 @@ fn annotations(
         (name::BUILT_AT, Some(epoch.rfc3339())),
         (name::ALLOWED_LINTS, Some(request.allowed_lints()).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(epoch.rfc3339())),
-        (name::TITLE, Some(title.clone())),
-        (name::DESCRIPTION, manifest.description.clone()),
-        (name::LICENSES, manifest.license.clone()),
+        (name::TITLE, Some(about.title.to_owned())),
+        (name::DESCRIPTION, about.description.map(str::to_owned)),
+        (name::LICENSES, about.license.map(str::to_owned)),
     ];
     entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use builder::dpkg::{Alternative, Database, Diversion, Installed};
 use composer::scan::Source;
 use image::tree::{Kind, NodeId, Tree};
+use model::ImagePath;
 use model::package::{Package, PackageRequest};
 use model::path::json::keys;
-use model::{ImagePath, Manifest};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -158,13 +158,12 @@ impl Ownership {
         self.owners.contains_key(path)
     }
 
-    /// The real paths of the packages that the manifest names, not of their dependencies: what a
+    /// The real paths of the packages that are asked for, not of their dependencies: what a
     /// module without `file_spec` ships.
-    pub(crate) fn of_requested<C>(&self, tree: &Tree<C>, manifest: &Manifest) -> BTreeSet<ImagePath> {
-        let requested: Vec<&PackageRequest> = manifest.package_spec.iter().map(|entry| &entry.value).collect();
+    pub(crate) fn of_requested<C>(&self, tree: &Tree<C>, requested: &[PackageRequest]) -> BTreeSet<ImagePath> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         let mut paths = BTreeSet::new();
-        for installed in self.database.present().filter(|installed| is_requested(installed, &requested)) {
+        for installed in self.database.present().filter(|installed| is_requested(installed, requested)) {
             for path in &installed.files {
                 let path = resolver.resolve(place(&self.database, installed, path));
                 if !self.is_borrowed_link(tree, &path) {
@@ -223,7 +222,7 @@ fn links_of<C>(group: &Alternative, resolver: &mut Resolver<'_, C>) -> Vec<Image
     links
 }
 
-fn is_requested(installed: &Installed, requested: &[&PackageRequest]) -> bool {
+fn is_requested(installed: &Installed, requested: &[PackageRequest]) -> bool {
     requested.iter().any(|request| {
         let arch = request
             .arch

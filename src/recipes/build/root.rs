@@ -213,7 +213,7 @@ pub(crate) fn closure(
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);
     require_archive(&settings)?;
-    apt::resolve(&lock::requests(&inputs.manifest), &settings, &packages.cache, observer)
+    apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
 }
 
@@ -233,18 +233,11 @@ pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &FileName
 /// Every package that the archive does not have, each at its place in the manifest.
 fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
     let diagnostics = missing.iter().map(|missing| {
-        let entry = manifest.package_spec.iter().find(|entry| entry.value == missing.request);
-        Diagnostic {
-            severity: Severity::Error,
-            code: "package-missing",
-            file: Some(file.clone()),
-            position: entry.map(|entry| entry.position),
-            span: None,
-            field: "package_spec".to_owned(),
-            text: missing.request.to_string(),
-            message: missing.fault(),
-            cure: missing.hint(),
-        }
+        Diagnostic::new(Severity::Error, "package-missing", missing.fault(), missing.hint())
+            .in_file(file.clone())
+            .at(manifest.position_of(&missing.request))
+            .in_field("package_spec")
+            .quoting(missing.request.to_string())
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
     let plural = if missing.len() == 1 { "package is" } else { "packages are" };

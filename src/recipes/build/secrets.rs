@@ -36,18 +36,10 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
     }
     let first = paths.first()?;
     let (verb, whom) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
-    Some(Diagnostic {
-        severity: Severity::Warning,
-        code: CODE,
-        file: Some(inputs.file.clone()),
-        position: None,
-        span: None,
-        field: String::new(),
-        text: String::new(),
-        message: format!(
-            "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
-            named::some(&paths, MAX_NAMED)
-        ),
-        cure: format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}"),
-    })
+    let message = format!(
+        "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
+        named::some(&paths, MAX_NAMED)
+    );
+    let cure = format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
+    Some(Diagnostic::new(Severity::Warning, CODE, message, cure).in_file(inputs.file.clone()))
 }

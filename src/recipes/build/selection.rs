@@ -63,17 +63,11 @@ fn diagnostics(rules: &Rules, report: &Report, own: &str) -> Vec<Diagnostic> {
 }
 
 fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String, cure: String) -> Diagnostic {
-    Diagnostic {
-        severity,
-        code,
-        file: Some(rule.origin.file.clone()),
-        position: rule.origin.position,
-        span: None,
-        field: rule.origin.field.key().to_owned(),
-        text: rule.pattern.to_string(),
-        message,
-        cure,
-    }
+    Diagnostic::new(severity, code, message, cure)
+        .in_file(rule.origin.file.clone())
+        .at(rule.origin.position)
+        .in_field(rule.origin.field.key())
+        .quoting(rule.pattern.to_string())
 }
 
 fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {

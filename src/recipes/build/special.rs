@@ -39,17 +39,9 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Vec<Diagnostic> {
     let finding = |severity, code, paths: &[ImagePath], (one, many): (&str, &str), cure: &str| {
         let first = paths.first()?;
         let is = if paths.len() == 1 { one } else { many };
-        Some(Diagnostic {
-            severity,
-            code,
-            file: Some(inputs.file.clone()),
-            position: None,
-            span: None,
-            field: String::new(),
-            text: String::new(),
-            message: format!("{} {is}", named::some(paths, MAX_NAMED)),
-            cure: format!("leave out what is not meant, by `{first}` in mask{cure}"),
-        })
+        let message = format!("{} {is}", named::some(paths, MAX_NAMED));
+        let cure = format!("leave out what is not meant, by `{first}` in mask{cure}");
+        Some(Diagnostic::new(severity, code, message, cure).in_file(inputs.file.clone()))
     };
     let rights = (
         "runs with rights of its own (set-user-id, set-group-id or capabilities)",

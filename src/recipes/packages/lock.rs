@@ -6,7 +6,6 @@ use builder::apt::lock::{self, Drift, Lock, Wanted};
 use builder::apt::{self, Resolution};
 use host::Dir;
 use model::Manifest;
-use model::package::PackageRequest;
 
 use crate::error::Error;
 use crate::recipes::packages::request::Packages;
@@ -32,15 +31,9 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
     }
 }
 
-/// What the manifest asks for.
-pub(crate) fn requests(manifest: &Manifest) -> Vec<PackageRequest> {
-    manifest.package_spec.iter().map(|entry| entry.value.clone()).collect()
-}
-
 /// The settings with the snapshot that the manifest pins.
 pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Settings {
-    let snapshot = manifest.build.apt_snapshot.as_ref().map(|entry| entry.value.clone());
-    apt::Settings { snapshot, ..settings.clone() }
+    apt::Settings { snapshot: manifest.snapshot().map(str::to_owned), ..settings.clone() }
 }
 
 /// The locked packages of a build, or none where the module has no lock.
@@ -59,7 +52,7 @@ pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest
         return Ok(None);
     };
     let settings = pinned(&packages.settings, manifest);
-    let wanted = Wanted::of(&requests(manifest), &settings, packages.named_mirrors)?;
+    let wanted = Wanted::of(&manifest.requests(), &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {
         return Err(drifted(module, &lock, &drifts, &packages.flags));

@@ -4,9 +4,7 @@ use serde::Serialize;
 
 use super::index::{List, Read};
 use super::overlap::{Automaton, Overlap, Role, What, overlap};
-use super::{Field, Rule, rules};
-use crate::FileName;
-use crate::manifest::Manifest;
+use super::{Field, Lists, Rule};
 
 /// The most conflicts that are reported: beyond it, two manifests are the same module.
 const MAX_CONFLICTS: usize = 1000;
@@ -80,18 +78,17 @@ const PAIRS: [Pair; 4] = [
 /// The work is bounded. A pair that cannot be decided within the bounds is reported without an
 /// example. Where the whole search meets its bound, the last conflict says that it ended there.
 #[must_use]
-pub fn conflicts(own: (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Vec<Conflict> {
+pub fn conflicts(own: Lists<'_>, neighbours: &[Lists<'_>]) -> Vec<Conflict> {
     search(own, neighbours, BUDGET)
 }
 
-pub(super) fn search(own: (&Manifest, &FileName), neighbours: &[(Manifest, FileName)], budget: usize) -> Vec<Conflict> {
-    let lists = |(manifest, file): (&Manifest, &FileName)| {
-        [Field::Mask, Field::FileSpec, Field::ProtectedSpec].map(|field| List::new(rules(manifest, file, field)))
-    };
+pub(super) fn search(own: Lists<'_>, neighbours: &[Lists<'_>], budget: usize) -> Vec<Conflict> {
+    let lists =
+        |of: Lists<'_>| [Field::Mask, Field::FileSpec, Field::ProtectedSpec].map(|field| List::new(of.rules(field)));
     let [own_mask, own_files, own_protected] = lists(own);
     let mut search = Search { found: Vec::new(), budget };
-    for (manifest, file) in neighbours {
-        let [mask, files, protected] = lists((manifest, file));
+    for neighbour in neighbours {
+        let [mask, files, protected] = lists(*neighbour);
         for pair in &PAIRS {
             let ours = if pair.own == Field::FileSpec { &own_files } else { &own_protected };
             let theirs = if pair.neighbour == Field::FileSpec { &files } else { &protected };

@@ -12,7 +12,7 @@ use crate::FileName;
 use crate::path::json::keys;
 
 use crate::diagnostic::Position;
-use crate::manifest::{Entry, Manifest};
+use crate::document::Entry;
 use crate::pattern::Pattern;
 
 /// The list of a manifest that a pattern stands in.
@@ -68,6 +68,23 @@ pub struct Rule {
     pub origin: Origin,
 }
 
+/// The lists of patterns of one module with the file that they were read from, whatever else its manifest says.
+#[derive(Debug, Clone, Copy)]
+pub struct Lists<'a> {
+    /// The module's name.
+    pub module: &'a str,
+    /// The manifest's file as the user named it.
+    pub file: &'a FileName,
+    /// What the module does not ship.
+    pub mask: &'a [Entry<Pattern>],
+    /// What the module ships.
+    pub file_spec: &'a [Entry<Pattern>],
+    /// What the module ships and no neighbour may.
+    pub protected_spec: &'a [Entry<Pattern>],
+    /// What a dependant may ship.
+    pub dependency_spec: &'a [Entry<Pattern>],
+}
+
 /// The rules of one build (docs/formats/filter.md): a path is shipped when no exclude takes it and
 /// some include does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -79,36 +96,35 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules of `own` beside `neighbours`, each with the file that it was read from: own `mask`,
-    /// then the neighbours' `protected_spec`; own `protected_spec`, then own `file_spec`.
+    /// The rules of `own` beside `neighbours`: own `mask`, then the neighbours' `protected_spec`; own
+    /// `protected_spec`, then own `file_spec`.
     ///
     /// An include of a bare directory stays as it is written: what it means depends on the tree.
     #[must_use]
-    pub fn new(own: (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Self {
-        let (manifest, file) = own;
-        let list = |field| rules(manifest, file, field);
-        let protected = neighbours.iter().flat_map(|(other, file)| rules(other, file, Field::ProtectedSpec));
+    pub fn new(own: Lists<'_>, neighbours: &[Lists<'_>]) -> Self {
+        let protected = neighbours.iter().flat_map(|other| other.rules(Field::ProtectedSpec));
         Self {
-            excludes: list(Field::Mask).into_iter().chain(protected).collect(),
-            includes: list(Field::ProtectedSpec).into_iter().chain(list(Field::FileSpec)).collect(),
+            excludes: own.rules(Field::Mask).into_iter().chain(protected).collect(),
+            includes: own.rules(Field::ProtectedSpec).into_iter().chain(own.rules(Field::FileSpec)).collect(),
         }
     }
 }
 
-/// One list of a manifest as rules.
-fn rules(manifest: &Manifest, file: &FileName, field: Field) -> Vec<Rule> {
-    let entries = match field {
-        Field::Mask => &manifest.mask,
-        Field::FileSpec => &manifest.file_spec,
-        Field::ProtectedSpec => &manifest.protected_spec,
-        Field::DependencySpec => &manifest.dependency_spec,
-        Field::Default => return Vec::new(),
-    };
-    let rule = |entry: &Entry<Pattern>| Rule {
-        pattern: entry.value.clone(),
-        origin: Origin { module: manifest.name.clone(), file: file.clone(), field, position: Some(entry.position) },
-    };
-    entries.iter().map(rule).collect()
+impl Lists<'_> {
+    /// One list as rules.
+    fn rules(&self, field: Field) -> Vec<Rule> {
+        let entries = match field {
+            Field::Mask => self.mask,
+            Field::FileSpec => self.file_spec,
+            Field::ProtectedSpec => self.protected_spec,
+            Field::DependencySpec => self.dependency_spec,
+            Field::Default => return Vec::new(),
+        };
+        let (module, file) = (self.module, self.file);
+        let origin = |position| Origin { module: module.to_owned(), file: file.clone(), field, position };
+        let rule = |entry: &Entry<Pattern>| Rule { pattern: entry.value.clone(), origin: origin(Some(entry.position)) };
+        entries.iter().map(rule).collect()
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::overlap::{Automaton, Overlap, Role, What, overlap};
 use super::*;
+use crate::Manifest;
 use crate::pattern::{Glob, Token};
 
 fn manifest(name: &str, lists: &str) -> Manifest {
@@ -9,10 +10,14 @@ fn manifest(name: &str, lists: &str) -> Manifest {
     parsed.manifest.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics))
 }
 
+fn rules(manifest: &Manifest, file: &FileName, field: Field) -> Vec<Rule> {
+    manifest.lists(file).rules(field)
+}
+
 fn between(own: &str, neighbour: &str) -> Vec<(Field, Field, String)> {
     let own = manifest("own", own);
-    let neighbours = [(manifest("other", neighbour), "other/manifest.yaml".into())];
-    let found = conflicts((&own, &"manifest.yaml".into()), &neighbours);
+    let other = manifest("other", neighbour);
+    let found = conflicts(own.lists(&"manifest.yaml".into()), &[other.lists(&"other/manifest.yaml".into())]);
     let short = |one: Conflict| (one.own.origin.field, one.neighbour.origin.field, one.example.unwrap_or_default());
     found.into_iter().map(short).collect()
 }
@@ -21,7 +26,7 @@ fn between(own: &str, neighbour: &str) -> Vec<(Field, Field, String)> {
 fn the_rules_stand_in_the_order_of_the_contract() {
     let own = manifest("own", "mask: [/m], file_spec: [/f], protected_spec: [/p], dependency_spec: [/d]");
     let other = manifest("other", "mask: [/om], file_spec: [/of], protected_spec: [/op]");
-    let rules = Rules::new((&own, &"a.yaml".into()), &[(other, "b.yaml".into())]);
+    let rules = Rules::new(own.lists(&"a.yaml".into()), &[other.lists(&"b.yaml".into())]);
     let texts = |rules: &[Rule]| -> Vec<String> {
         rules.iter().map(|rule| format!("{} {} {}", rule.pattern, rule.origin.module, rule.origin.file)).collect()
     };
@@ -176,7 +181,7 @@ fn between_many(ours: impl Fn(usize) -> String, theirs: impl Fn(usize) -> String
     let own = large("own", Field::FileSpec, (0..MANY).map(ours));
     let other = large("other", Field::FileSpec, (0..MANY).map(theirs));
     let start = Instant::now();
-    let found = conflict::search((&own, &"a.yaml".into()), &[(other, "b.yaml".into())], SOME_WORK);
+    let found = conflict::search(own.lists(&"a.yaml".into()), &[other.lists(&"b.yaml".into())], SOME_WORK);
     (found, start.elapsed())
 }
 
@@ -206,12 +211,13 @@ fn long_lists_of_patterns_that_are_much_alike_end_with_a_word() {
 fn a_search_that_ends_early_says_where_and_keeps_what_it_found() {
     let own = large("own", Field::FileSpec, ["/a", "/b", "/*c"].map(str::to_owned).into_iter());
     let other = large("other", Field::FileSpec, ["/a", "/b", "/*d*c"].map(str::to_owned).into_iter());
-    let neighbours = [(other, "b.yaml".into())];
-    let all = conflicts((&own, &"a.yaml".into()), &neighbours);
+    let (ours, theirs) = ("a.yaml".into(), "b.yaml".into());
+    let (own, neighbours) = (own.lists(&ours), [other.lists(&theirs)]);
+    let all = conflicts(own, &neighbours);
     assert_eq!(all.len(), 3);
     let mut lengths = Vec::new();
     for budget in (0..20_000).step_by(50) {
-        let found = conflict::search((&own, &"a.yaml".into()), &neighbours, budget);
+        let found = conflict::search(own, &neighbours, budget);
         let ended = found.last().is_some_and(|last| last.message.starts_with("the search for conflicts ended"));
         let real = found.len() - usize::from(ended);
         assert_eq!(found[..real], all[..real], "{budget}");
@@ -228,7 +234,7 @@ fn long_masks_beside_long_lists_are_bounded() {
     own.mask = large("own", Field::Mask, (0..MANY).map(|n| format!("/*/{n}*[x]"))).mask;
     let other = large("other", Field::ProtectedSpec, (0..MANY).map(|n| format!("/d/{n}")));
     let start = Instant::now();
-    let found = conflict::search((&own, &"a.yaml".into()), &[(other, "b.yaml".into())], SOME_WORK);
+    let found = conflict::search(own.lists(&"a.yaml".into()), &[other.lists(&"b.yaml".into())], SOME_WORK);
     assert!(found.last().unwrap().message.starts_with("the search for conflicts ended"));
     assert!(found[..found.len() - 1].iter().all(|one| one.example.is_some()));
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());

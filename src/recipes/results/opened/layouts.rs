@@ -161,12 +161,13 @@ fn missing(what: &str) -> Error {
 /// The annotations that repeat what the module's own files say.
 fn annotations(manifest: &layout::Manifest, text: &[u8], epoch: Epoch) -> Result<(), Error> {
     let parsed = model::Manifest::parse(text).manifest;
+    let about = parsed.as_ref().map(model::Manifest::metadata);
     let time = Some(epoch.rfc3339());
     let expected = [
         (annotation::BUILT_AT, time.clone()),
         (annotation::CREATED, time),
-        (annotation::DESCRIPTION, parsed.as_ref().and_then(|manifest| manifest.description.clone())),
-        (annotation::LICENSES, parsed.as_ref().and_then(|manifest| manifest.license.clone())),
+        (annotation::DESCRIPTION, about.and_then(|about| about.description).map(str::to_owned)),
+        (annotation::LICENSES, about.and_then(|about| about.license).map(str::to_owned)),
     ];
     for (name, value) in expected {
         if let Some(found) = manifest.annotations.get(name)

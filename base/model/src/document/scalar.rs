@@ -2,13 +2,16 @@
 
 /// A scalar's value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scalar {
+pub enum Scalar {
+    /// Nothing, `~` or `null`.
     Null,
+    /// `true` or `false`.
     Boolean(bool),
     /// From the least i64 to the greatest u64.
     Integer(i128),
     /// Finite.
     Float(f64),
+    /// Text.
     String(String),
     /// A number that JSON cannot carry: infinite, not a number, or an integer beyond 64 bits.
     Beyond,

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::check::{Check, Cursor};
-use super::text;
+use crate::document::{Check, Cursor, excerpt, nearest};
 
 /// A dependency of one service on another.
 pub(super) struct Edge<'n> {
@@ -41,10 +40,10 @@ impl<'n> Graph<'n> {
         let mut index: HashMap<&str, usize> = HashMap::new();
         for (number, service) in self.services.iter().enumerate() {
             if let Some(first) = index.get(service.name.as_str()) {
-                let line = self.services[*first].at.node.place.position.line;
+                let line = self.services[*first].at.position().line;
                 let message = format!("the service name `{}` is taken by the service in line {line}", service.name);
-                let cure = "give each service a name of its own".to_owned();
-                check.error("duplicate-service", service.at.node.place, &service.at.field, message, cure);
+                let cure = "give each service a name of its own";
+                check.error(&service.at, "duplicate-service", message, cure);
             } else {
                 index.insert(&service.name, number);
             }
@@ -67,7 +66,7 @@ impl<'n> Graph<'n> {
                 if edge.needs_health && !self.services[to].has_health {
                     let message = format!("`{}` has no health check that could be waited for", edge.to);
                     let cure = format!("give `{}` a `health`, or use `kind: start_before`", edge.to);
-                    check.warn("no-health", edge.at.node.place, &edge.at.field, message, cure);
+                    check.warn(&edge.at, "no-health", message, cure);
                 }
                 known.push((to, number));
             }
@@ -80,13 +79,13 @@ impl<'n> Graph<'n> {
         if self.nameless {
             return;
         }
-        let shown = text::excerpt(&edge.to);
-        let cure = match text::nearest(&edge.to, names) {
+        let shown = excerpt(&edge.to);
+        let cure = match nearest(&edge.to, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "declare the service in this manifest, or remove the dependency".to_owned(),
         };
         let message = format!("no service `{shown}` is declared here");
-        check.error("unknown-service", edge.at.node.place, &edge.at.field, message, cure);
+        check.error(&edge.at, "unknown-service", message, cure);
     }
 
     /// Walks depth first with a stack of its own; an edge back onto the path closes a cycle.
@@ -136,7 +135,7 @@ impl<'n> Graph<'n> {
         }
         chain.push(&self.services[to].name);
         let message = format!("the services wait for each other: {}", chain.join(" -> "));
-        let cure = "remove one of these dependencies".to_owned();
-        check.error("service-cycle", edge.at.node.place, &edge.at.field, message, cure);
+        let cure = "remove one of these dependencies";
+        check.error(&edge.at, "service-cycle", message, cure);
     }
 }

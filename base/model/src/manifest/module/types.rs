@@ -3,38 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::requirement::{Capability, Requirement};
-use crate::diagnostic::Position;
 use crate::digest::Digest;
+use crate::document::Entry;
 use crate::package::PackageRequest;
 use crate::pattern::Pattern;
-
-/// A value with the place where it was written.
-///
-/// Two entries are equal when their values are: the place says where a value came from, and is no
-/// part of what the manifest says.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry<T> {
-    /// The value.
-    pub value: T,
-    /// Where it begins in the file.
-    pub position: Position,
-}
-
-impl<T: PartialEq> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
-
-impl<T: Serialize> Serialize for Entry<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(serializer)
-    }
-}
 
 /// A checked manifest, schema version 1.
 ///
@@ -332,23 +308,15 @@ impl Build {
 }
 
 impl Manifest {
-    /// Every command line that the node will run, with the field that holds it, such as
-    /// `services[0].start_command`, in the order `init`, `services`.
+    /// The manifest as [canonical JSON](crate::canonical), absent fields absent, no places: `manifest.json`, and the
+    /// OCI config blob.
+    ///
+    /// It is YAML too: [`Manifest::parse`] reads it back as the same manifest. No two equal
+    /// manifests give different bytes, whatever comments, styles and anchors they were written with.
     #[must_use]
-    pub fn commands(&self) -> Vec<(String, String)> {
-        self.command_entries().into_iter().map(|(field, command)| (field, command.value.clone())).collect()
-    }
-
-    /// As [`Manifest::commands`], with the place of each.
-    #[must_use]
-    pub fn command_entries(&self) -> Vec<(String, &Entry<String>)> {
-        let init = [("start", &self.init.start), ("stop", &self.init.stop), ("restart", &self.init.restart)];
-        let init = init.into_iter().filter_map(|(key, command)| Some((format!("init.{key}"), command.as_ref()?)));
-        let services = self.services.iter().enumerate().flat_map(|(index, service)| {
-            let (start, stop) = (Some(&service.value.start_command), service.value.stop_command.as_ref());
-            let both = [("start_command", start), ("stop_command", stop)].into_iter();
-            both.filter_map(move |(key, command)| Some((format!("services[{index}].{key}"), command?)))
-        });
-        init.chain(services).collect()
+    pub fn canonical_json(&self) -> Vec<u8> {
+        // This cannot fail: every key is a string and every number is finite. Nothing is hidden if it
+        // should: an empty result is no JSON, and every reader refuses it.
+        crate::canonical::json(self).unwrap_or_default()
     }
 }

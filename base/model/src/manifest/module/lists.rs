@@ -1,29 +1,27 @@
 //! The lists of patterns and packages.
 
 use std::collections::HashMap;
-use std::fmt::Display;
-use std::hash::Hash;
 
-use super::check::{Check, Cursor};
-use super::types::Entry;
-use super::yaml::Value;
-use super::{retired, text};
 use crate::diagnostic::Position;
+use crate::document::{Check, Cursor, Entry, Seen, excerpt};
 use crate::package::{PackageRequest, ParsePackageError};
 use crate::pattern::{Pattern, PatternError};
 
 /// A pattern with the node that it was read from.
 pub(super) type Written<'n> = (Pattern, Cursor<'n>);
 
+/// The lists of older manifests below `file_spec` and its like.
+const NESTED: [&str; 4] = ["include", "mask", "exclude", "protected"];
+
 /// The patterns with the places where they begin.
 pub(super) fn entries(patterns: Vec<Written<'_>>) -> Vec<Entry<Pattern>> {
-    patterns.into_iter().map(|(value, at)| Entry { value, position: at.node.place.position }).collect()
+    patterns.into_iter().map(|(value, at)| Entry { value, position: at.position() }).collect()
 }
 
 /// A list of patterns; repeated ones are kept once per mention and warned about.
 pub(super) fn patterns<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> Vec<Written<'n>> {
-    if matches!(at.node.value, Value::Mapping(_)) {
-        retired::nested_list(check, at);
+    if at.is_mapping() {
+        nested_list(check, at);
         return Vec::new();
     }
     let mut patterns = Vec::new();
@@ -38,11 +36,23 @@ pub(super) fn patterns<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> Vec<Writte
             }
             Err(error) => {
                 let cure = pattern_cure(error, &written.value);
-                check.error("invalid-pattern", item.node.place, &item.field, error.to_string(), cure);
+                check.error(&item, "invalid-pattern", error.to_string(), cure);
             }
         }
     }
     patterns
+}
+
+/// Reports `file_spec: {include: [...], mask: [...]}`, and whatever is wrong with the patterns in it.
+fn nested_list(check: &mut Check<'_>, at: &Cursor<'_>) {
+    let field = at.field();
+    let cure = format!(
+        "write `{field}` as a flat list: put what stands under `include` there, and what stands under `mask` into the top-level `mask`"
+    );
+    check.error(at, "retired-form", format!("`{field}` is a mapping, as in older manifests"), cure);
+    for (_, at) in at.entries().filter(|(key, _)| NESTED.contains(&key.text.as_str())) {
+        patterns(check, &at);
+    }
 }
 
 fn pattern_cure(error: PatternError, text: &str) -> String {
@@ -55,7 +65,7 @@ fn pattern_cure(error: PatternError, text: &str) -> String {
             "write a path from the root of the tree; merge files and clear rules have no place here".to_owned()
         }
         PatternError::NotAnchored => {
-            format!("write it from the root of the tree: `/{}`, or `/**/{0}` for any depth", text::excerpt(text))
+            format!("write it from the root of the tree: `/{}`, or `/**/{0}` for any depth", excerpt(text))
         }
         PatternError::ParentComponent => "write the path that is meant, without `..`".to_owned(),
         PatternError::LineBreak => "write one pattern per list entry".to_owned(),
@@ -71,19 +81,19 @@ fn unusual(check: &mut Check<'_>, item: &Cursor<'_>, pattern: &Pattern) {
     let dead = pattern.glob().tokens().is_none();
     let pattern = pattern.as_str();
     if pattern.contains('{') && pattern.contains('}') {
-        let message = "braces are not special in a pattern".to_owned();
-        let cure = "write one pattern for each alternative".to_owned();
-        check.warn("braces-in-pattern", item.node.place, &item.field, message, cure);
+        let message = "braces are not special in a pattern";
+        let cure = "write one pattern for each alternative";
+        check.warn(item, "braces-in-pattern", message, cure);
     }
     if pattern.split('/').any(|component| component == ".") || pattern.contains("//") {
-        let message = "the pattern holds an empty or `.` component and matches nothing".to_owned();
-        check.warn("dead-pattern", item.node.place, &item.field, message, "remove the component".to_owned());
+        let message = "the pattern holds an empty or `.` component and matches nothing";
+        check.warn(item, "dead-pattern", message, "remove the component");
     } else if pattern == "/" {
-        let message = "the pattern names the root directory, which is always there, and matches nothing".to_owned();
-        check.warn("dead-pattern", item.node.place, &item.field, message, "write `/**` for everything".to_owned());
+        let message = "the pattern names the root directory, which is always there, and matches nothing";
+        check.warn(item, "dead-pattern", message, "write `/**` for everything");
     } else if dead {
-        let message = "the pattern has a `[` without its `]` and matches nothing".to_owned();
-        check.warn("dead-pattern", item.node.place, &item.field, message, "write `\\[` for the character".to_owned());
+        let message = "the pattern has a `[` without its `]` and matches nothing";
+        check.warn(item, "dead-pattern", message, "write `\\[` for the character");
     }
 }
 
@@ -102,7 +112,7 @@ pub(super) fn packages(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<Pack
             }
             Err(error) => {
                 let cure = package_cure(&error, &written.value);
-                check.error("invalid-package", item.node.place, &item.field, error.to_string(), cure);
+                check.error(&item, "invalid-package", error.to_string(), cure);
             }
         }
     }
@@ -126,38 +136,14 @@ fn package_cure(error: &ParsePackageError, text: &str) -> String {
     }
 }
 
-/// Values that were met, to warn about the second of two equal ones.
-pub(super) struct Seen<K> {
-    code: &'static str,
-    what: &'static str,
-    first: HashMap<K, Position>,
-}
-
-impl<K: Eq + Hash + Display> Seen<K> {
-    pub(super) fn new(code: &'static str, what: &'static str) -> Self {
-        Self { code, what, first: HashMap::new() }
-    }
-
-    pub(super) fn note(&mut self, check: &mut Check<'_>, item: &Cursor<'_>, key: K) {
-        if let Some(first) = self.first.get(&key) {
-            let shown = text::excerpt(&key.to_string());
-            let message = format!("{} `{shown}` stands in line {} already", self.what, first.line);
-            check.warn(self.code, item.node.place, &item.field, message, "remove one of the two".to_owned());
-        } else {
-            self.first.insert(key, item.node.place.position);
-        }
-    }
-}
-
 /// Warns where `mask` and a list of shipped patterns hold the same pattern: the mask wins.
 pub(super) fn contradictions(check: &mut Check<'_>, mask: &[Written<'_>], field: &str, shipped: &[Written<'_>]) {
-    let masked: HashMap<&Pattern, Position> =
-        mask.iter().map(|(pattern, at)| (pattern, at.node.place.position)).collect();
+    let masked: HashMap<&Pattern, Position> = mask.iter().map(|(pattern, at)| (pattern, at.position())).collect();
     for (pattern, at) in shipped {
         let Some(mask) = masked.get(pattern) else { continue };
-        let shown = text::excerpt(pattern.as_str());
+        let shown = excerpt(pattern.as_str());
         let message = format!("`{shown}` stands in `mask` too (line {}), so that nothing is shipped", mask.line);
         let cure = format!("remove it from `mask` or from `{field}`");
-        check.warn("contradiction", at.node.place, &at.field, message, cure);
+        check.warn(at, "contradiction", message, cure);
     }
 }

@@ -17,18 +17,19 @@ use super::scalar::{self, Scalar};
 use crate::diagnostic::Position;
 
 /// The largest document, in bytes: 1 MiB.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// The deepest nesting of lists and mappings, with aliases written out.
-pub(super) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 /// The most keys and values, with aliases written out.
-pub(super) const MAX_NODES: u64 = 100_000;
+pub const MAX_NODES: u64 = 100_000;
 /// The longest key, in characters. YAML lets a key of one line have 1024 characters, escapes and all.
-pub(super) const MAX_KEY: usize = 128;
+pub const MAX_KEY: usize = 128;
 
 /// A range of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) position: Position,
+pub struct Place {
+    /// Where it begins.
+    pub position: Position,
     /// Byte offsets in the text that the parser saw: start, and one past the end.
     pub(super) span: (usize, usize),
 }
@@ -51,9 +52,11 @@ pub(super) enum Value {
 
 /// A mapping's key: every scalar is read as its text.
 #[derive(Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) place: Place,
+pub struct Key {
+    /// The key as text.
+    pub text: String,
+    /// Where it stands.
+    pub place: Place,
     /// Whether the key was written without quotes.
     pub(super) plain: bool,
 }

@@ -1,7 +1,8 @@
 //! Words for messages: excerpts, lists, and the nearest known word.
 
 /// The first line of `text` with control characters escaped, at most 80 characters.
-pub(super) fn excerpt(text: &str) -> String {
+#[must_use]
+pub fn excerpt(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     let mut out = String::new();
     for c in first.chars() {
@@ -36,7 +37,8 @@ pub(super) fn list(words: &[&str]) -> String {
 }
 
 /// The known word that `word` was most likely meant to be, if any is near enough.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+#[must_use]
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     if word.chars().count() > 64 {
         return None;
     }

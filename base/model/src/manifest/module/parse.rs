@@ -1,88 +1,64 @@
 //! The top level of a manifest, and the smaller sections.
 
-use super::check::{Check, Cursor, Object, whole_file};
-use super::lists::{self, Seen, Written};
+use super::lists::{self, Written};
 use super::requirement::{Capability, ParseRequirementError, Requirement, is_module_name};
-use super::scalar::Scalar;
-use super::types::{Build, Dependencies, Entry, Manifest};
-use super::yaml::{self, Value};
-use super::{Parsed, json, security, services, structure, text};
-use crate::diagnostic::Severity;
+use super::types::{Build, Dependencies, Manifest};
+use super::{keys, retired, security, services};
+use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
+use crate::document::{self, Check, Cursor, Entry, Format, Object, Seen, excerpt};
 use crate::pattern::Pattern;
 
-pub(super) const TOP_KEYS: [&str; 17] = [
-    "schema_version",
-    "name",
-    "display_name",
-    "description",
-    "license",
-    "mask",
-    "file_spec",
-    "protected_spec",
-    "dependency_spec",
-    "package_spec",
-    "dependencies",
-    "init",
-    "services",
-    "reboot_required",
-    "security",
-    "skills",
-    "build",
-];
-pub(super) const DEPENDENCIES_KEYS: [&str; 2] = ["requires", "provides"];
-pub(super) const BUILD_KEYS: [&str; 5] =
-    ["ubuntu_digest", "apt_snapshot", "firmware_repo", "firmware_ref", "k3s_version"];
+/// What a manifest is to the reader of documents.
+const FORMAT: Format = Format {
+    noun: "manifest",
+    begins: "`schema_version: 1` and `name: ...`",
+    smaller: "name files by patterns, or split the module",
+    fewer: "name files by patterns instead of one by one",
+    retired: retired::key,
+};
+
+/// What reading a manifest gave.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// The manifest; `Some` exactly when no diagnostic is an error.
+    pub manifest: Option<Manifest>,
+    /// Everything there is to say about the file, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
 
 impl Manifest {
-    /// Reads a manifest from the bytes of a file and reports everything that is wrong with it.
-    ///
-    /// The bytes may be anything: they are limited to 1 MiB, 64 levels and 100000 values with
-    /// aliases written out.
+    /// Reads a manifest from the bytes of a file, which may be anything, and reports everything that is wrong with
+    /// it. [`document::read`] has the limits.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Parsed {
-        let (text, offset) = match structure::decode(bytes) {
-            Ok(decoded) => decoded,
-            Err(diagnostic) => return Parsed { manifest: None, diagnostics: vec![*diagnostic] },
-        };
-        let mut check = Check::new(text, offset);
-        let root = structure::read(&mut check, text);
-        let manifest = root.as_ref().and_then(|root| match &root.value {
-            Value::Scalar(Scalar::Null) => None,
-            _ => top(&mut check, &Cursor { node: root, field: String::new() }),
-        });
-        let mut diagnostics = check.diagnostics;
-        if manifest.is_none() && diagnostics.is_empty() {
-            let cure = "write a manifest; it begins with `schema_version: 1` and `name: ...`";
-            diagnostics.push(whole_file("empty-file", "the file holds no manifest".to_owned(), cure));
-        }
-        // Findings without a place are about the rest of the file, and come last.
-        diagnostics.sort_by_key(|found| (found.position.is_none(), found.position, found.severity));
-        let usable = diagnostics.iter().all(|found| found.severity != Severity::Error);
-        let manifest = manifest.filter(|_| usable);
-        if manifest.as_ref().is_some_and(|manifest| manifest.canonical_json().len() > yaml::MAX_BYTES) {
-            let message = format!("written out as JSON the manifest has more than {} bytes", yaml::MAX_BYTES);
-            diagnostics.push(whole_file("file-too-large", message, "name files by patterns, or split the module"));
-            return Parsed { manifest: None, diagnostics };
-        }
-        Parsed { manifest, diagnostics }
+        let read = document::read(bytes, &FORMAT, top);
+        Parsed { manifest: read.value, diagnostics: read.diagnostics }
     }
+}
+
+/// The JSON Schema (draft 2020-12) of `manifest.yaml`, with a description of every field.
+///
+/// It knows what such a schema can say. What takes knowledge of several places, such as unique
+/// service names, cycles and real dates, is known to [`Manifest::parse`] alone.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    keys::TOP.json_schema("Module manifest")
 }
 
 /// The manifest, where its required parts are there; other errors are in `check` alone.
 fn top(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Manifest> {
-    let object = check.object(at, &TOP_KEYS)?;
-    let wrapper = object.get("identity");
+    let object = check.object(at, &keys::TOP)?;
+    let wrapper = at.child("identity");
     if let Some(at) = &wrapper {
-        let inner = ["name", "display_name", "description", "license"];
-        let _ = check.object(at, &inner);
+        let _ = check.object(at, &keys::IDENTITY);
     }
-    let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.entries().any(|(inner, _)| inner.text == key));
-    let version = object.required(check, "schema_version", "add `schema_version: 1`");
-    let version = version.and_then(|at| schema_version(check, &at));
+    let wrapped = |key: &str| wrapper.as_ref().is_some_and(|at| at.child(key).is_some());
+    let version = object.required(check, "schema_version");
+    let version = version.and_then(|at| check.version(&at));
     let name = match object.get("name") {
         None if wrapped("name") => None,
-        _ => object.required(check, "name", "add `name:` with a-z, 0-9 and `-`").and_then(|at| name(check, &at)),
+        _ => object.required(check, "name").and_then(|at| name(check, &at)),
     };
     let mut lists = |key| object.get(key).map(|at| lists::patterns(check, &at)).unwrap_or_default();
     let (mask, file_spec, protected_spec, dependency_spec) =
@@ -115,25 +91,9 @@ fn compare_lists(check: &mut Check<'_>, mask: &[Written<'_>], files: &[Written<'
     lists::contradictions(check, mask, "file_spec", files);
     let kept: std::collections::HashSet<&Pattern> = protected.iter().map(|(pattern, _)| pattern).collect();
     for (pattern, at) in files.iter().filter(|(pattern, _)| kept.contains(pattern)) {
-        let message = format!("`{}` stands in `protected_spec` too", text::excerpt(pattern.as_str()));
-        let cure = "remove it from `file_spec`; what is protected is shipped".to_owned();
-        check.warn("redundant-pattern", at.node.place, &at.field, message, cure);
-    }
-}
-
-fn schema_version(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<u32> {
-    match &at.node.value {
-        Value::Scalar(Scalar::Integer(1)) => Some(1),
-        Value::Scalar(Scalar::Integer(_)) => {
-            let message = "this version of the format is not known".to_owned();
-            let cure = "write `schema_version: 1`, or use a newer module-builder".to_owned();
-            check.error("unknown-version", at.node.place, &at.field, message, cure);
-            None
-        }
-        _ => {
-            check.wrong_type(at, "the whole number 1", "write `schema_version: 1`, without quotes".to_owned());
-            None
-        }
+        let message = format!("`{}` stands in `protected_spec` too", excerpt(pattern.as_str()));
+        let cure = "remove it from `file_spec`; what is protected is shipped";
+        check.warn(at, "redundant-pattern", message, cure);
     }
 }
 
@@ -148,7 +108,7 @@ fn name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     } else {
         "use a-z, 0-9 and `-`, a letter first, no `-` at the end, at most 64 characters".to_owned()
     };
-    check.error("invalid-name", at.node.place, &at.field, "this is no module name".to_owned(), cure);
+    check.error(at, "invalid-name", "this is no module name", cure);
     None
 }
 
@@ -157,7 +117,7 @@ fn display_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     let length = entry.value.chars().count();
     if length > 200 {
         let message = format!("the display name has {length} characters, at most 200 are allowed");
-        check.error("too-long", at.node.place, &at.field, message, "shorten it; `description` has room".to_owned());
+        check.error(at, "too-long", message, "shorten it; `description` has room".to_owned());
         return None;
     }
     Some(entry.value)
@@ -172,13 +132,13 @@ fn license(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
             None => "write identifiers from the SPDX licence list, such as `MIT OR Apache-2.0`, or `LicenseRef-NAME`"
                 .to_owned(),
         };
-        check.warn("license-not-spdx", at.node.place, &at.field, "the licence is no SPDX expression".to_owned(), cure);
+        check.warn(at, "license-not-spdx", "the licence is no SPDX expression", cure);
     }
     Some(entry.value)
 }
 
 fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
-    let Some(object) = check.object(at, &DEPENDENCIES_KEYS) else { return Dependencies::default() };
+    let Some(object) = check.object(at, &keys::DEPENDENCIES) else { return Dependencies::default() };
     let mut found = Dependencies::default();
     let mut seen = Seen::new("duplicate-requirement", "the requirement of");
     for item in object.get("requires").map(|at| check.list(&at, "requirements")).unwrap_or_default() {
@@ -197,7 +157,7 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
             }
             Err(error) => {
                 let cure = requirement_cure(&error, &entry.value);
-                check.error("invalid-requirement", item.node.place, &item.field, error.to_string(), cure);
+                check.error(&item, "invalid-requirement", error.to_string(), cure);
             }
         }
     }
@@ -210,9 +170,9 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
                 found.provides.push(Entry { value, position: entry.position });
             }
             Err(_) => {
-                let message = format!("`{}` is no capability tag", text::excerpt(&entry.value));
-                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`".to_owned();
-                check.error("invalid-capability", item.node.place, &item.field, message, cure);
+                let message = format!("`{}` is no capability tag", excerpt(&entry.value));
+                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`";
+                check.error(&item, "invalid-capability", message, cure);
             }
         }
     }
@@ -220,7 +180,7 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
 }
 
 fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
-    let shown = text::excerpt(written);
+    let shown = excerpt(written);
     match error {
         ParseRequirementError::Tag { .. } => "write a tag such as `capability:http-server`".to_owned(),
         ParseRequirementError::Form if Capability::parse(written).is_ok() => {
@@ -244,11 +204,11 @@ fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
 }
 
 fn skills(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<serde_json::Value> {
-    check.list(at, "skills").iter().filter_map(|item| json::value(check, item)).collect()
+    check.list(at, "skills").iter().filter_map(|item| check.opaque(item)).collect()
 }
 
 fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
-    let Some(object) = check.object(at, &BUILD_KEYS) else { return Build::default() };
+    let Some(object) = check.object(at, &keys::BUILD) else { return Build::default() };
     let mut line = |key| object.get(key).and_then(|at| check.line(&at)).map(|entry| entry.value);
     let (firmware_repo, firmware_ref, k3s_version) = (line("firmware_repo"), line("firmware_ref"), line("k3s_version"));
     Build {
@@ -262,15 +222,15 @@ fn build(check: &mut Check<'_>, at: &Cursor<'_>) -> Build {
 
 /// The value of a key for which null means the same as no key.
 fn nullable<'n>(object: &Object<'n>, key: &str) -> Option<Cursor<'n>> {
-    object.get(key).filter(|at| !matches!(at.node.value, Value::Scalar(Scalar::Null)))
+    object.get(key).filter(|at| !at.is_null())
 }
 
 fn digest(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Digest> {
     let entry = check.string(at)?;
     let digest = entry.value.parse().ok();
     if digest.is_none() {
-        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null".to_owned();
-        check.error("invalid-digest", at.node.place, &at.field, "this is no sha256 digest".to_owned(), cure);
+        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null";
+        check.error(at, "invalid-digest", "this is no sha256 digest", cure);
     }
     digest
 }
@@ -280,9 +240,9 @@ fn snapshot(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
     if is_snapshot(&entry.value) {
         return Some(entry);
     }
-    let message = "this is no date and time of a snapshot".to_owned();
-    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null".to_owned();
-    check.error("invalid-date", at.node.place, &at.field, message, cure);
+    let message = "this is no date and time of a snapshot";
+    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null";
+    check.error(at, "invalid-date", message, cure);
     None
 }
 

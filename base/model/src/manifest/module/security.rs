@@ -1,70 +1,12 @@
 //! `security`, and the Linux capabilities that services name too.
 
-use super::check::{Check, Cursor};
-use super::lists::Seen;
-use super::scalar::Scalar;
-use super::text;
-use super::types::{Entry, Security};
-use super::yaml::Value;
-
-pub(super) const KEYS: [&str; 7] = [
-    "capabilities",
-    "selinux_profile",
-    "apparmor_profile",
-    "seccomp_profile",
-    "egress_allow",
-    "privileged",
-    "user_namespace",
-];
-
-/// The capabilities of Linux 6.12, from `include/uapi/linux/capability.h`; `capabilities(7)` explains them.
-pub(super) const CAPABILITIES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use super::keys::{self, CAPABILITIES};
+use super::types::Security;
+use crate::document::{Check, Cursor, Entry, Seen, excerpt, nearest};
 
 /// `security`.
 pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
-    let Some(object) = check.object(at, &KEYS) else { return Security::default() };
+    let Some(object) = check.object(at, &keys::SECURITY) else { return Security::default() };
     let mut profile = |key| object.get(key).and_then(|at| profile(check, &at));
     let (selinux_profile, apparmor_profile, seccomp_profile) =
         (profile("selinux_profile"), profile("apparmor_profile"), profile("seccomp_profile"));
@@ -82,9 +24,9 @@ pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
             .iter()
             .any(|profile| profile.is_some());
     if let (Some(true), true, Some(at)) = (security.privileged, confines, object.get("privileged")) {
-        let message = "a privileged module has every capability and no profile, whatever else stands here".to_owned();
-        let cure = "remove `privileged`, or remove the capabilities and profiles".to_owned();
-        check.warn("privileged", at.node.place, &at.field, message, cure);
+        let message = "a privileged module has every capability and no profile, whatever else stands here";
+        let cure = "remove `privileged`, or remove the capabilities and profiles";
+        check.warn(&at, "privileged", message, cure);
     }
     security
 }
@@ -103,15 +45,15 @@ pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool)
         }
         let upper = entry.value.trim().to_uppercase();
         let wanted = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
-        let cure = match text::nearest(&wanted, &CAPABILITIES) {
+        let cure = match nearest(&wanted, &CAPABILITIES) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write a name from capabilities(7), such as `CAP_NET_BIND_SERVICE`".to_owned(),
         };
-        let message = format!("Linux knows no capability `{}`", text::excerpt(&entry.value));
+        let message = format!("Linux knows no capability `{}`", excerpt(&entry.value));
         if strict {
-            check.error("unknown-capability", item.node.place, &item.field, message, cure);
+            check.error(&item, "unknown-capability", message, cure);
         } else {
-            check.warn("unknown-capability", item.node.place, &item.field, message, cure);
+            check.warn(&item, "unknown-capability", message, cure);
             capabilities.push(entry);
         }
     }
@@ -120,7 +62,7 @@ pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool)
 
 /// A path in the module's repository; null says that there is no profile.
 fn profile(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
-    if matches!(at.node.value, Value::Scalar(Scalar::Null)) {
+    if at.is_null() {
         return None;
     }
     let entry = check.line(at)?;
@@ -135,8 +77,8 @@ fn profile(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
         None
     };
     let Some(problem) = problem else { return Some(entry) };
-    let cure = "write a path inside the module's repository, such as `security/profile.json`".to_owned();
-    check.error("invalid-path", at.node.place, &at.field, problem.to_owned(), cure);
+    let cure = "write a path inside the module's repository, such as `security/profile.json`";
+    check.error(at, "invalid-path", problem, cure);
     None
 }
 
@@ -151,7 +93,7 @@ fn egress(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<String>> {
                 allowed.push(entry);
             }
             Some((problem, cure)) => {
-                check.error("invalid-egress", item.node.place, &item.field, problem.to_owned(), cure.to_owned());
+                check.error(&item, "invalid-egress", problem, cure);
             }
         }
     }

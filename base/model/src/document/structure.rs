@@ -4,20 +4,22 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::check::{Check, Cursor, join, whole_file};
+use super::check::{Check, whole_file};
+use super::cursor::{Cursor, join};
+use super::format::Format;
 use super::text;
-use super::yaml::{self, Fault, Node, Place, Value};
+use super::yaml::{self, Fault, Node, Place};
 use crate::diagnostic::{Diagnostic, Position};
 
 /// The text of a document without its byte order mark, and the mark's length.
-pub(super) fn decode(bytes: &[u8]) -> Result<(&str, usize), Box<Diagnostic>> {
+pub(super) fn decode<'t>(bytes: &'t [u8], format: &Format) -> Result<(&'t str, usize), Box<Diagnostic>> {
     if bytes.len() > yaml::MAX_BYTES {
-        let message = format!("the file has {} bytes, more than the {} of a manifest", bytes.len(), yaml::MAX_BYTES);
-        return Err(Box::new(whole_file("file-too-large", message, "name files by patterns, or split the module")));
+        let (length, most) = (bytes.len(), yaml::MAX_BYTES);
+        let message = format!("the file has {length} bytes, more than the {most} of a {}", format.noun);
+        return Err(Box::new(whole_file("file-too-large", message, format.smaller)));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        let message = "the file is UTF-16".to_owned();
-        return Err(Box::new(whole_file("not-utf8", message, "save it as UTF-8")));
+        return Err(Box::new(whole_file("not-utf8", "the file is UTF-16", "save it as UTF-8")));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -26,8 +28,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(&str, usize), Box<Diagnostic>> {
     let offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     if let Some(at) = text.bytes().position(|b| b < 0x20 && !b"\t\n\r".contains(&b)) {
         let message = format!("the file holds the control character U+{:04X}", bytes[at]);
-        let cure = "write the manifest as plain text; in double quotes such a character is an escape like `\\x07`";
-        return Err(Box::new(at_byte("control-character", bytes, at, message, cure)));
+        let escape = "in double quotes such a character is an escape like `\\x07`";
+        let cure = format!("write the {} as plain text; {escape}", format.noun);
+        return Err(Box::new(at_byte("control-character", bytes, at, message, &cure)));
     }
     Ok((text.get(offset..).unwrap_or_default(), offset))
 }
@@ -50,11 +53,8 @@ fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, cure: &
         }
         last = c;
     }
-    let mut diagnostic = whole_file(code, message, cure);
-    diagnostic.position = Some(Position { line, column });
-    diagnostic.span = Some((at, at + 1));
-    diagnostic.text = crate::path::escape(&bytes[at..=at]);
-    diagnostic
+    let found = whole_file(code, message, cure).at(Position { line, column }).spanning(at, at + 1);
+    found.quoting(crate::path::escape(&bytes[at..=at]))
 }
 
 /// Reads the text and reports what is wrong with it as YAML.
@@ -64,14 +64,14 @@ pub(super) fn read(check: &mut Check<'_>, text: &str) -> Option<Rc<Node>> {
         report(check, fault);
     }
     let root = document.root?;
-    keys(check, &Cursor { node: &root, field: String::new() }, &mut HashSet::new());
+    keys(check, &Cursor::root(&root), &mut HashSet::new());
     Some(root)
 }
 
 fn report(check: &mut Check<'_>, fault: Fault) {
     let (code, place, message, cure) = match fault {
         Fault::Syntax { place, is_tab, message } => {
-            let cure = syntax_cure(&check.written(place), is_tab);
+            let cure = syntax_cure(&check.excerpt(place), is_tab);
             ("syntax", place, format!("this is not YAML: {message}"), cure.to_owned())
         }
         Fault::TooDeep { place } => (
@@ -90,7 +90,7 @@ fn report(check: &mut Check<'_>, fault: Fault) {
             "too-many-values",
             place,
             format!("the file has more than {} keys and values", yaml::MAX_NODES),
-            "name files by patterns instead of one by one".to_owned(),
+            check.format().fewer.to_owned(),
         ),
         Fault::RecursiveAlias { place } => (
             "recursive-alias",
@@ -123,7 +123,7 @@ fn report(check: &mut Check<'_>, fault: Fault) {
             "write a short, plain key".to_owned(),
         ),
     };
-    check.error(code, place, "", message, cure);
+    check.error_at(place, "", code, message, cure);
 }
 
 fn syntax_cure(line: &str, is_tab: bool) -> &'static str {
@@ -146,23 +146,19 @@ fn keys(check: &mut Check<'_>, at: &Cursor<'_>, walked: &mut HashSet<*const Node
     if !walked.insert(std::ptr::from_ref(at.node)) {
         return;
     }
-    if let Value::List(items) = &at.node.value {
-        for (index, node) in items.iter().enumerate() {
-            if !matches!(node.value, Value::Scalar(_)) {
-                keys(check, &Cursor { node, field: format!("{}[{index}]", at.field) }, walked);
-            }
-        }
+    for item in at.items().filter(|item| item.scalar().is_none()) {
+        keys(check, &item, walked);
     }
     let mut first: HashMap<&str, Place> = HashMap::new();
     for (key, child) in at.entries() {
         if key.plain && key.text == "<<" {
-            let message = "YAML 1.2 has no merge key".to_owned();
-            check.error("merge-key", key.place, &child.field, message, "write the merged keys out".to_owned());
+            let message = "YAML 1.2 has no merge key";
+            check.error_at(key.place, child.field(), "merge-key", message, "write the merged keys out");
         } else if let Some(place) = first.get(key.text.as_str()) {
             let line = place.position.line;
             let message = format!("the key `{}` stands in line {line} already", text::excerpt(&key.text));
-            let cure = "keep one of the two".to_owned();
-            check.error("duplicate-key", key.place, &join(&at.field, &key.text), message, cure);
+            let field = join(at.field(), &key.text);
+            check.error_at(key.place, &field, "duplicate-key", message, "keep one of the two");
         } else {
             first.insert(&key.text, key.place);
         }

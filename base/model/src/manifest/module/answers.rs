@@ -1,0 +1,66 @@
+//! What the rest of the product asks of a manifest without knowing its fields.
+
+use super::types::Manifest;
+use crate::FileName;
+use crate::diagnostic::Position;
+use crate::document::Entry;
+use crate::manifest::metadata::Metadata;
+use crate::package::PackageRequest;
+use crate::rules::Lists;
+
+impl Manifest {
+    /// The lists of patterns, as they stand in `file`.
+    #[must_use]
+    pub fn lists<'a>(&'a self, file: &'a FileName) -> Lists<'a> {
+        let Self { name: module, mask, file_spec, protected_spec, dependency_spec, .. } = self;
+        Lists { module, file, mask, file_spec, protected_spec, dependency_spec }
+    }
+
+    /// What people and registries are shown.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'_> {
+        Metadata {
+            title: self.display_name.as_ref().unwrap_or(&self.name),
+            description: self.description.as_deref(),
+            license: self.license.as_deref(),
+        }
+    }
+
+    /// The packages that it asks for.
+    #[must_use]
+    pub fn requests(&self) -> Vec<PackageRequest> {
+        self.package_spec.iter().map(|entry| entry.value.clone()).collect()
+    }
+
+    /// Where it asks for a package.
+    #[must_use]
+    pub fn position_of(&self, request: &PackageRequest) -> Option<Position> {
+        self.package_spec.iter().find(|entry| entry.value == *request).map(|entry| entry.position)
+    }
+
+    /// The snapshot of the archive that it pins.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&str> {
+        self.build.apt_snapshot.as_ref().map(|entry| entry.value.as_str())
+    }
+
+    /// Every command line that the node will run, with the field that holds it, such as
+    /// `services[0].start_command`, in the order `init`, `services`.
+    #[must_use]
+    pub fn commands(&self) -> Vec<(String, String)> {
+        self.command_entries().into_iter().map(|(field, command)| (field, command.value.clone())).collect()
+    }
+
+    /// As [`Manifest::commands`], with the place of each.
+    #[must_use]
+    pub fn command_entries(&self) -> Vec<(String, &Entry<String>)> {
+        let init = [("start", &self.init.start), ("stop", &self.init.stop), ("restart", &self.init.restart)];
+        let init = init.into_iter().filter_map(|(key, command)| Some((format!("init.{key}"), command.as_ref()?)));
+        let services = self.services.iter().enumerate().flat_map(|(index, service)| {
+            let (start, stop) = (Some(&service.value.start_command), service.value.stop_command.as_ref());
+            let both = [("start_command", start), ("stop_command", stop)].into_iter();
+            both.filter_map(move |(key, command)| Some((format!("services[{index}].{key}"), command?)))
+        });
+        init.chain(services).collect()
+    }
+}
