@@ -22,7 +22,7 @@ use super::{Error, io_error};
 use crate::cache::Cache;
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
-pub(super) const FORMAT: &str = "2";
+pub(super) const FORMAT: &str = "3";
 
 /// The name of an entry's record.
 const RECORD: &str = "record.json";

@@ -175,8 +175,10 @@ impl<'a> Log<'a> {
             "unshare: ",
             "newuidmap: ",
             "newgidmap: ",
+            "cannot make namespaces",
             "cannot set the host name",
             "cannot mount /dev/shm",
+            "cannot bring up the loopback interface",
         ]) {
             Some(Failure::NoPrivileges { what: what() })
         } else if holds(&["E: Unable to locate package", "unmet dependencies", "E: Unable to correct problems"]) {
