@@ -95,7 +95,7 @@ fn apt_and_downloads_go_through_the_proxy_and_keep_its_password() {
     }
     let log = behind.log();
     for line in [
-        " -- apt-get -q update",
+        " apt-get -q update",
         "net: GET url=http",
         " status=200 after ",
         "builder: the cache's file of lib: Nothing",
