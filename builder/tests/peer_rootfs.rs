@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
 use builder::cache::Cache;
 use builder::dpkg::Database;
+use builder::ownership::Ownership;
 use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
-use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
+use builder::scrub;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::{Collected, Event, Silent};
 use model::package::{Package, PackageFields, PackageRequest};
 use model::resolution::ResolvedFields;
@@ -159,40 +161,38 @@ fn files(archive: &Path) -> Files {
     files
 }
 
-fn database(files: &Files) -> Database {
-    let names = |folder: &str| -> Vec<Vec<u8>> {
-        files.keys().filter_map(|path| path.strip_prefix(folder)).map(|name| name.as_bytes().to_vec()).collect()
-    };
-    let mut read = |path: &ImagePath| files.get(&path.to_string()).map(|(_, content)| content.clone());
-    Database::parse(&mut read, &names("/var/lib/dpkg/info/"), &names("/var/lib/dpkg/alternatives/")).unwrap()
+/// The same as a tree; of what is no directory, link or file only the name counts.
+fn tree(files: &Files) -> Tree<Vec<u8>> {
+    let mut tree = Tree::new(Stat::root_owned(0o755, Mtime::default()));
+    for (name, (header, content)) in files {
+        let path = ImagePath::new(name.as_bytes()).unwrap();
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        let kind = match header.split(' ').next().unwrap() {
+            "Directory" => Kind::Directory(Entries::new()),
+            "Symlink" => Kind::Symlink(content.as_slice().into()),
+            "Regular" => Kind::Regular(content.clone()),
+            _ => Kind::Fifo,
+        };
+        let node = tree.add(Node { stat: Stat::root_owned(0o755, Mtime::default()), kind }).unwrap();
+        tree.link(tree.lookup(&parent).unwrap_or(NodeId::ROOT), name, node).unwrap();
+    }
+    tree
 }
 
-/// Applies the rules; gives the paths that each took.
+/// Applies the rules; gives the paths that each matched.
 fn scrubbed(files: &mut Files) -> BTreeMap<&'static str, Vec<String>> {
-    let database = database(files);
-    let mut taken: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut dropped = Vec::new();
-    for (name, (header, content)) in files.iter_mut() {
-        let path = ImagePath::new(name.as_bytes()).unwrap();
-        let owned = database.owner(&path).is_some();
-        let size = content.len() as u64;
-        let look = match header.split(' ').next().unwrap() {
-            "Directory" => Look::Directory,
-            "Symlink" => Look::Symlink(content),
-            "Regular" if scrub::wants_head(&path, owned, size) => Look::Regular(&content[..content.len().min(HEAD)]),
-            "Regular" => Look::Regular(b""),
-            _ => Look::Special,
-        };
-        let Some(rule) = scrub::rule_for(&Candidate { path: &path, look, owned }) else { continue };
-        taken.entry(rule.name).or_default().push(name.clone());
-        match rule.apply(content, Epoch::from_seconds(EPOCH).unwrap()).unwrap() {
-            Outcome::Dropped => dropped.push(name.clone()),
-            Outcome::Replaced(bytes) => *content = bytes,
-            Outcome::Unchanged => {}
+    let mut tree = tree(files);
+    let ownership = Ownership::read(&tree).unwrap();
+    let scrubbed = scrub::apply(&mut tree, &ownership, Epoch::from_seconds(EPOCH).unwrap(), &Silent).unwrap();
+    files.retain(|name, (_, content)| {
+        let Some(node) = tree.lookup(&ImagePath::new(name.as_bytes()).unwrap()) else { return false };
+        if let Kind::Regular(now) = &tree.node(node).kind {
+            content.clone_from(now);
         }
-    }
-    dropped.iter().for_each(|name| drop(files.remove(name)));
-    taken
+        true
+    });
+    let paths = |paths: &[ImagePath]| paths.iter().map(ImagePath::to_string).collect();
+    scrubbed.iter().map(|one| (one.rule, paths(&one.paths))).collect()
 }
 
 fn differences(a: &Files, b: &Files) -> BTreeSet<String> {
@@ -431,7 +431,10 @@ fn extract_needs_no_emulation() {
     assert_eq!(&program[..4], b"\x7fELF");
     assert_eq!(u16::from_le_bytes([program[18], program[19]]), 183, "an AArch64 program");
     assert_eq!(rootfs.record.maintainer_scripts["nginx"], ["postinst", "prerm"]);
-    assert_eq!(database(&files).present().count(), 0, "dpkg's database knows nothing of an unpacked tree");
+    assert!(
+        !Ownership::read(&tree(&files)).unwrap().has_packages(),
+        "dpkg's database knows nothing of an unpacked tree"
+    );
     let unpacked =
         resolution.packages.iter().zip(&debs).map(|(resolved, path)| {
             (resolved.package.clone(), deb::metadata(path).unwrap(), deb::contents(path).unwrap())

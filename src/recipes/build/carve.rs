@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use builder::ownership::Ownership;
+use builder::scrub::{self, Scrubbed};
 use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
@@ -13,11 +15,9 @@ use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::ownership::Ownership;
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root::Root;
-use crate::recipes::build::scrub::{self, Scrubbed};
 
 /// A root file system, and what is shipped of it.
 pub(crate) struct Carved {
@@ -77,7 +77,7 @@ pub(crate) fn carve_tree(
     let laid = overlay.lay_over(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
-    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest);
+    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.requested());
     owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
     let selected = filter.apply(&whole)?;

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
+use model::package::PackageRequest;
 use model::rules::{self, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
@@ -64,6 +65,11 @@ impl Inputs {
         }
         let rules = Rules::new((&manifest, &own.file), &neighbours);
         Ok(Self { manifest, file: own.file, rules, neighbours })
+    }
+
+    /// The packages that the manifest names.
+    pub(crate) fn requested(&self) -> Vec<PackageRequest> {
+        self.manifest.package_spec.iter().map(|entry| entry.value.clone()).collect()
     }
 }
 

@@ -93,7 +93,7 @@ fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
     if inputs.manifest.dependencies.requires.is_empty() {
         return BTreeSet::new();
     }
-    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest);
+    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.requested());
     own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
     own
 }
