@@ -146,3 +146,18 @@ fn what_lost_its_parent_before_it_could_attach_does_nothing() {
     assert_eq!(output.status.code(), Some(126));
     assert_ne!(fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim(), "fresh");
 }
+
+#[test]
+fn what_the_system_refuses_is_said_and_no_program_runs_without_it() {
+    for (lacking, said) in [
+        ("sys_admin", "cannot make namespaces: Operation not permitted (os error 1)"),
+        ("net_admin", "cannot bring up the loopback interface: Operation not permitted (os error 1)"),
+    ] {
+        let script = "\"$0\" --isolated-by=$$ fresh echo it ran; exit $?";
+        let mut setpriv = Command::new("setpriv");
+        setpriv.arg(format!("--bounding-set=-{lacking}")).args(["sh", "-c", script, PROGRAM]);
+        let output = setpriv.output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+        assert!(output.stdout.is_empty() && output.status.code() == Some(126), "{output:?}");
+    }
+}

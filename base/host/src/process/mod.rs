@@ -6,6 +6,7 @@
 //! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
+mod failed;
 mod namespaces;
 mod reexec;
 mod tail;

@@ -8,7 +8,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::UnshareFlags;
 
-use super::reexec::{Failed, failed};
+use super::failed::{Failed, failed};
 
 /// Puts this process into fresh namespaces of network, host name, shared memory and mounts, and its next child
 /// into a fresh one of processes. No other thread runs here.

@@ -21,6 +21,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 
+use super::failed::{FAILED, Failed, failed};
 use super::{Invocation, namespaces};
 
 /// Where a child finds the executable.
@@ -33,9 +34,8 @@ const REMOVING: &str = "--removing-for";
 /// The first process in the namespaces, started by the one that made them.
 const ISOLATED_FIRST: &str = "--isolated-first-by";
 
-/// The exit code where the program is not there, as shells have it, and where anything else failed.
+/// The exit code where the program is not there, as shells have it.
 pub const NO_SUCH_PROGRAM: u8 = 127;
-const FAILED: u8 = 126;
 
 static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
 
@@ -46,18 +46,6 @@ pub struct Ended {
     pub code: u8,
     /// What went wrong; empty where nothing did.
     pub message: String,
-}
-
-/// What cannot be done ahead of a program, and why.
-#[derive(Debug)]
-pub(super) struct Failed {
-    what: String,
-    why: io::Error,
-    code: u8,
-}
-
-pub(super) fn failed<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Failed {
-    move |why| Failed { what: what.to_owned(), why: why.into(), code: FAILED }
 }
 
 /// Does what `arguments`, all that this process was started with, ask of a child of this program; then they are
