@@ -17,7 +17,7 @@ mod ui;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
@@ -28,8 +28,15 @@ use environment::Environment;
 const TEXT_LIMIT: u64 = 1 << 20;
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Started again ahead of another program: no user's command line.
+    if let Some(ended) = host::process::enter(&arguments) {
+        // Where nothing can be written, nothing can be said.
+        let _ = std::io::stderr().write_all(ended.message.as_bytes());
+        return ExitCode::from(ended.code);
+    }
     std::panic::set_hook(Box::new(|info| ui::bug(&info.to_string())));
-    let code = std::panic::catch_unwind(|| cli::run(&std::env::args_os().collect::<Vec<_>>(), environment()));
+    let code = std::panic::catch_unwind(|| cli::run(&arguments, environment()));
     // The hook above has told the user already.
     ExitCode::from(code.unwrap_or_else(|_panic| error::Kind::Bug.code()))
 }

@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// From and to, as ARCHITECTURE.md draws them.
-const ARROWS: [(&str, &str); 21] = [
+const ARROWS: [(&str, &str); 22] = [
     ("module-builder", "module-builder-model"),
     ("module-builder", "module-builder-builder"),
     ("module-builder", "module-builder-composer"),
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &str); 21] = [
     ("module-builder", "module-builder-host"),
     ("module-builder", "module-builder-net"),
     ("module-builder", "module-builder-image"),
+    ("module-builder-builder", "module-builder-image"),
     ("module-builder-composer", "module-builder-image"),
     ("module-builder-image", "module-builder-host"),
     ("module-builder-image", "module-builder-model"),
@@ -94,7 +95,8 @@ const MAIN: &[&str] = &["src/main.rs"];
 const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
 /// The one leaf: sha256 by the processor's own instructions.
 const UNSAFE: &[&str] = &["base/image/src/verity/lanes/mod.rs"];
-const SPAWNER: &[&str] = &["base/host/src/process/mod.rs"];
+/// One starts programs, the other is this program started again ahead of one, in the child.
+const SPAWNER: &[&str] = &["base/host/src/process/mod.rs", "base/host/src/process/reexec.rs"];
 
 const LISTENER: &[&str] = &["src/ui/log.rs"];
 

@@ -2,8 +2,9 @@
 //!
 //! [`apt`] resolves requests to an exact closure of packages, locks it, and fetches the .debs into a
 //! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
-//! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, [`scrub`] names what must not be
-//! shipped, and [`ram_disk`] looks where a copy of that may be. Every text of Debian's tools is read by [`deb822`], every
+//! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, and [`ownership`] says by it which package
+//! brought which path of a tree. [`scrub`] finds and takes out of a tree what must not be shipped; [`initramfs`]
+//! looks where a copy of that may be. Every text of Debian's tools is read by [`deb822`], every
 //! relation between packages by [`relation`].
 
 // Product code is linted where the crate is built without its tests, which read what they wrote themselves.
@@ -13,7 +14,8 @@ pub mod apt;
 pub mod cache;
 pub mod deb822;
 pub mod dpkg;
-pub mod ram_disk;
+pub mod initramfs;
+pub mod ownership;
 pub mod relation;
 pub mod rootfs;
 pub mod scrub;

@@ -23,6 +23,12 @@ use model::package::PackageRequest;
 use model::{Arch, Digest};
 use testkit::run;
 
+/// A cache, for runs that start this test's own program ahead of apt or mmdebstrap.
+fn cache_at(path: PathBuf) -> Cache {
+    host::process::register(Path::new(env!("CARGO_BIN_EXE_build-rootfs"))).unwrap();
+    Cache::new(path)
+}
+
 fn mirror() -> String {
     let mut files: Vec<PathBuf> = vec!["/etc/apt/sources.list".into()];
     files.extend(fs::read_dir("/etc/apt/sources.list.d").unwrap().map(|entry| entry.unwrap().path()));
@@ -41,7 +47,7 @@ fn requests(names: &[&str]) -> Vec<PackageRequest> {
 #[test]
 fn nginx_resolves_for_two_architectures_and_all_wrong_names_are_told() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache::new(directory.path().join("a cache"));
+    let cache = cache_at(directory.path().join("a cache"));
     for arch in [Arch::Amd64, Arch::Arm64] {
         let mut settings = Settings::new("trixie", vec![mirror()], arch);
         let resolution = resolve(&requests(&["nginx"]), &settings, &cache, &Silent).unwrap();
@@ -71,7 +77,7 @@ fn nginx_resolves_for_two_architectures_and_all_wrong_names_are_told() {
 #[test]
 fn a_small_package_comes_and_the_installed_base_equals_mmdebstraps() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = Cache::new(directory.path().join("cache"));
+    let cache = cache_at(directory.path().join("cache"));
     let mut settings = Settings::new("trixie", vec![mirror()], Arch::Amd64);
     let root = directory.path().join("root");
     let mut real = Command::new("mmdebstrap");
@@ -215,7 +221,7 @@ impl Archive {
     }
 
     fn resolve(&self, settings: &Settings, names: &[&str]) -> Result<builder::apt::Resolution, Error> {
-        resolve(&requests(names), settings, &Cache::new(self.path("cache")), &Silent)
+        resolve(&requests(names), settings, &cache_at(self.path("cache")), &Silent)
     }
 }
 
@@ -234,7 +240,7 @@ fn a_broken_archive_ends_in_its_own_error() {
     let names: Vec<_> = resolution.packages.iter().map(|p| p.package.name.as_str()).collect();
     assert_eq!(names, ["tool"]);
     assert_eq!(resolution.release.inrelease, Digest::of(&fs::read(archive.path("dists/test/InRelease")).unwrap()));
-    let cache = Cache::new(archive.path("cache"));
+    let cache = cache_at(archive.path("cache"));
     fetch(&resolution, &cache, &FetchOptions::default(), &Silent).unwrap();
 
     let unsatisfiable = archive.resolve(&settings, &["needy"]);

@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
 use builder::cache::Cache;
 use builder::dpkg::Database;
+use builder::ownership::Ownership;
 use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
-use builder::scrub::{self, Candidate, HEAD, Look, Outcome};
+use builder::scrub;
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::{Collected, Event, Silent};
 use model::package::{Package, PackageFields, PackageRequest};
 use model::resolution::ResolvedFields;
@@ -40,7 +42,13 @@ fn options(mode: Mode) -> Options {
 /// The cache that reruns share: downloads and apt states only.
 fn shared() -> Cache {
     let home = env::var_os("HOME").expect("HOME is set");
-    Cache::new(Path::new(&home).join(".cache/module-builder/test"))
+    cache_at(Path::new(&home).join(".cache/module-builder/test"))
+}
+
+/// A cache, for runs that start this test's own program ahead of apt or mmdebstrap.
+fn cache_at(path: PathBuf) -> Cache {
+    host::process::register(Path::new(env!("CARGO_BIN_EXE_build-rootfs"))).unwrap();
+    Cache::new(path)
 }
 
 fn mirror() -> String {
@@ -113,7 +121,12 @@ fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Pa
 
 /// What `postinst` of the probe writes down, and a key that it makes.
 const PROBE: &str = "mkdir -p /etc/mb-probe
-{ cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; echo \"shared $(ls -A /dev/shm)\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
+self='import socket
+server = socket.create_server((\"127.0.0.1\", 0))
+client = socket.create_connection(server.getsockname())
+server.accept()[0].sendall(b\"itself\")
+print(\"reached\", client.recv(9).decode())'
+{ cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; echo \"shared $(ls -A /dev/shm)\"; python3 -c \"$self\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
 { echo '-----BEGIN PRIVATE KEY-----'; head -c 48 /dev/urandom | base64; echo '-----END PRIVATE KEY-----'; } > /etc/mb-probe/key.pem";
 
 type Files = BTreeMap<String, (String, Vec<u8>)>;
@@ -148,40 +161,38 @@ fn files(archive: &Path) -> Files {
     files
 }
 
-fn database(files: &Files) -> Database {
-    let names = |folder: &str| -> Vec<Vec<u8>> {
-        files.keys().filter_map(|path| path.strip_prefix(folder)).map(|name| name.as_bytes().to_vec()).collect()
-    };
-    let mut read = |path: &ImagePath| files.get(&path.to_string()).map(|(_, content)| content.clone());
-    Database::parse(&mut read, &names("/var/lib/dpkg/info/"), &names("/var/lib/dpkg/alternatives/")).unwrap()
+/// The same as a tree; of what is no directory, link or file only the name counts.
+fn tree(files: &Files) -> Tree<Vec<u8>> {
+    let mut tree = Tree::new(Stat::root_owned(0o755, Mtime::default()));
+    for (name, (header, content)) in files {
+        let path = ImagePath::new(name.as_bytes()).unwrap();
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+        let kind = match header.split(' ').next().unwrap() {
+            "Directory" => Kind::Directory(Entries::new()),
+            "Symlink" => Kind::Symlink(content.as_slice().into()),
+            "Regular" => Kind::Regular(content.clone()),
+            _ => Kind::Fifo,
+        };
+        let node = tree.add(Node { stat: Stat::root_owned(0o755, Mtime::default()), kind }).unwrap();
+        tree.link(tree.lookup(&parent).unwrap_or(NodeId::ROOT), name, node).unwrap();
+    }
+    tree
 }
 
-/// Applies the rules; gives the paths that each took.
+/// Applies the rules; gives the paths that each matched.
 fn scrubbed(files: &mut Files) -> BTreeMap<&'static str, Vec<String>> {
-    let database = database(files);
-    let mut taken: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
-    let mut dropped = Vec::new();
-    for (name, (header, content)) in files.iter_mut() {
-        let path = ImagePath::new(name.as_bytes()).unwrap();
-        let owned = database.owner(&path).is_some();
-        let size = content.len() as u64;
-        let look = match header.split(' ').next().unwrap() {
-            "Directory" => Look::Directory,
-            "Symlink" => Look::Symlink(content),
-            "Regular" if scrub::wants_head(&path, owned, size) => Look::Regular(&content[..content.len().min(HEAD)]),
-            "Regular" => Look::Regular(b""),
-            _ => Look::Special,
-        };
-        let Some(rule) = scrub::rule_for(&Candidate { path: &path, look, owned }) else { continue };
-        taken.entry(rule.name).or_default().push(name.clone());
-        match rule.apply(content, Epoch::from_seconds(EPOCH).unwrap()).unwrap() {
-            Outcome::Dropped => dropped.push(name.clone()),
-            Outcome::Replaced(bytes) => *content = bytes,
-            Outcome::Unchanged => {}
+    let mut tree = tree(files);
+    let ownership = Ownership::read(&tree).unwrap();
+    let scrubbed = scrub::apply(&mut tree, &ownership, Epoch::from_seconds(EPOCH).unwrap(), &Silent).unwrap();
+    files.retain(|name, (_, content)| {
+        let Some(node) = tree.lookup(&ImagePath::new(name.as_bytes()).unwrap()) else { return false };
+        if let Kind::Regular(now) = &tree.node(node).kind {
+            content.clone_from(now);
         }
-    }
-    dropped.iter().for_each(|name| drop(files.remove(name)));
-    taken
+        true
+    });
+    let paths = |paths: &[ImagePath]| paths.iter().map(ImagePath::to_string).collect();
+    scrubbed.iter().map(|one| (one.rule, paths(&one.paths))).collect()
 }
 
 fn differences(a: &Files, b: &Files) -> BTreeSet<String> {
@@ -245,7 +256,7 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
 
     let shared = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
 
-    let odd = Cache::new(folder.path().join("a cache with ü & 'odd' letters"));
+    let odd = cache_at(folder.path().join("a cache with ü & 'odd' letters"));
     let seen = Collected::default();
     let by_root = rootfs::build(&resolution, &debs, &options(Mode::Root), &odd, &seen).unwrap();
     assert!(!by_root.reused);
@@ -277,7 +288,7 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
 
     let text = String::from_utf8(one["/etc/mb-probe/seen"].1.clone()).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    assert_eq!(lines[0], "lo", "the only interface is an unconfigured loopback:\n{text}");
+    assert_eq!(lines[0], "lo", "the only interface is the loopback:\n{text}");
     let wanted = [
         "host localhost",
         "umask 0022",
@@ -287,9 +298,10 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
         "resolv",
         "file localhost",
         "shared",
+        "reached itself",
     ];
-    assert_eq!(lines[1..9], wanted, "{text}");
-    for name in &lines[9..] {
+    assert_eq!(lines[1..10], wanted, "{text}");
+    for name in &lines[10..] {
         assert!(
             !name.starts_with("CARGO") && !name.starts_with("MB_") && *name != "USER",
             "{name} leaked into the build"
@@ -329,7 +341,7 @@ fn debs_are_read_as_dpkg_reads_them() {
     let (resolution, debs) = locked(&["nginx"], Variant::Minbase, Arch::Amd64);
     assert!(debs.len() > 50, "only {} packages", debs.len());
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache::new(folder.path().join("cache"));
+    let cache = cache_at(folder.path().join("cache"));
     let first = listing::read(&resolution, &debs, &cache, &Silent).unwrap();
     let kept: Vec<_> = listing::recall(&resolution, &cache, &Silent).unwrap().into_iter().map(Option::unwrap).collect();
     assert_eq!(kept, first);
@@ -411,15 +423,18 @@ fn entry_line(entry: &deb::DebEntry) -> String {
 fn extract_needs_no_emulation() {
     let folder = tempfile::tempdir().unwrap();
     let (resolution, debs) = locked(&["nginx"], Variant::Extract, Arch::Arm64);
-    let rootfs = build(&resolution, &debs, &Cache::new(folder.path().join("cache"))).unwrap();
-    let elsewhere = build(&resolution, &debs, &Cache::new(folder.path().join("another place"))).unwrap();
+    let rootfs = build(&resolution, &debs, &cache_at(folder.path().join("cache"))).unwrap();
+    let elsewhere = build(&resolution, &debs, &cache_at(folder.path().join("another place"))).unwrap();
     assert_eq!(rootfs.record.sha256, elsewhere.record.sha256, "the cache's path does not reach the tar");
     let files = files(&rootfs.archive);
     let program = &files["/usr/sbin/nginx"].1;
     assert_eq!(&program[..4], b"\x7fELF");
     assert_eq!(u16::from_le_bytes([program[18], program[19]]), 183, "an AArch64 program");
     assert_eq!(rootfs.record.maintainer_scripts["nginx"], ["postinst", "prerm"]);
-    assert_eq!(database(&files).present().count(), 0, "dpkg's database knows nothing of an unpacked tree");
+    assert!(
+        !Ownership::read(&tree(&files)).unwrap().has_packages(),
+        "dpkg's database knows nothing of an unpacked tree"
+    );
     let unpacked =
         resolution.packages.iter().zip(&debs).map(|(resolved, path)| {
             (resolved.package.clone(), deb::metadata(path).unwrap(), deb::contents(path).unwrap())
@@ -441,7 +456,7 @@ fn javas_trust_store_keeps_every_certificate_and_no_time() {
     const STORE: &str = "/etc/ssl/certs/java/cacerts";
     let folder = tempfile::tempdir().unwrap();
     let (resolution, debs) = locked(&["default-jre-headless"], Variant::Minbase, Arch::Amd64);
-    let rootfs = build(&resolution, &debs, &Cache::new(folder.path().join("cache"))).unwrap();
+    let rootfs = build(&resolution, &debs, &cache_at(folder.path().join("cache"))).unwrap();
     let root = folder.path().join("root");
     fs::create_dir(&root).unwrap();
     run(Command::new("tar").arg("-xf").arg(&rootfs.archive).arg("-C").arg(&root));
@@ -473,7 +488,7 @@ fn a_failing_script_is_named_and_nothing_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (mut resolution, mut debs) = locked(&[], Variant::Essential, Arch::Amd64);
     add_package(&mut resolution, &mut debs, folder.path(), "echo this went wrong >&2\nexit 7");
-    let cache = Cache::new(folder.path().join("cache"));
+    let cache = cache_at(folder.path().join("cache"));
     let error = build(&resolution, &debs, &cache).unwrap_err();
     let Error::Failed { failure: Failure::MaintainerScript { package, what }, log } = &error else {
         panic!("{error:?}")
@@ -492,7 +507,7 @@ fn a_killed_build_leaves_no_process_no_mount_and_no_entry() {
     let (resolution, debs) = locked(&[], Variant::Essential, Arch::Amd64);
     let order = write_order(folder.path(), &resolution, &debs);
     let place = folder.path().join("cache");
-    let cache = Cache::new(place.clone());
+    let cache = cache_at(place.clone());
     for wait in [600, 2500, 5000] {
         let mut child = builder_process(&place, &order, "root").stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));

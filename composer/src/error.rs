@@ -29,26 +29,6 @@ pub enum Error {
         /// The size that was read, or the first size past the expected one.
         found: u64,
     },
-    /// A source of content is larger than the reader wants to hold in memory.
-    #[error("{} holds {size} bytes where at most {limit} are expected", source_name.display())]
-    TooLarge {
-        /// The file or archive of the host.
-        source_name: PathBuf,
-        /// Its size in bytes.
-        size: u64,
-        /// The largest size that is read.
-        limit: u64,
-    },
-    /// A file of the host has changed since the scan.
-    #[error("{} changed since it was scanned: {expected} bytes expected, {found} found", source_name.display())]
-    SourceChanged {
-        /// The file or archive of the host.
-        source_name: PathBuf,
-        /// The size the scan saw.
-        expected: u64,
-        /// The size that was read, at most one more than expected.
-        found: u64,
-    },
     /// The patterns of a filter list are too many or too long to compile.
     #[error("the {patterns} patterns of the filter cannot be compiled: {reason}")]
     FilterTooLarge {
@@ -121,7 +101,7 @@ impl Explain for Error {
         match self {
             Self::Host(error) => error.explain(),
             Self::Image(error) => error.explain(),
-            Self::ChangedWhileRead { .. } | Self::SourceChanged { .. } => image::error::changed(self),
+            Self::ChangedWhileRead { .. } => image::error::changed(self),
             Self::FilterTooCostly { rule, path, patterns } => Explanation {
                 message: "the patterns take too much work to be compared with the root file system".to_owned(),
                 cause: None,
@@ -134,11 +114,9 @@ impl Explain for Error {
             }
             Self::NotARootfs { .. } => Explanation::new(Kind::Input, self)
                 .hint("--rootfs takes the directory of an unpacked root file system, or a tar of one"),
-            Self::Path(_)
-            | Self::TooLarge { .. }
-            | Self::Compressed { .. }
-            | Self::Tar { .. }
-            | Self::Overlay { .. } => Explanation::new(Kind::Input, self),
+            Self::Path(_) | Self::Compressed { .. } | Self::Tar { .. } | Self::Overlay { .. } => {
+                Explanation::new(Kind::Input, self)
+            }
         }
     }
 }

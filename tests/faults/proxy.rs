@@ -94,12 +94,9 @@ fn apt_and_downloads_go_through_the_proxy_and_keep_its_password() {
         assert!(!requests.is_empty() && requests.iter().all(|request| *request == tunnel), "{requests:?}");
     }
     let log = behind.log();
-    for line in [
-        " -- apt-get -q update",
-        "net: GET url=http",
-        " status=200 after ",
-        "builder: the cache's file of lib: Nothing",
-    ] {
+    for line in
+        [" apt-get -q update", "net: GET url=http", " status=200 after ", "builder: the cache's file of lib: Nothing"]
+    {
         assert!(log.contains(line), "{line}: {log}");
     }
     let shown = behind.command(&proxy).arg("env").output().unwrap();

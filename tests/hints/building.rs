@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use builder::rootfs::{Failure, deb};
-use builder::{cache, dpkg, rootfs};
+use builder::{cache, dpkg, ownership, rootfs, scrub};
 use host::Fault;
 use host::error::Kind;
+use model::ImagePath;
 use rustix::io::Errno;
 
 use crate::files::system;
@@ -25,7 +26,7 @@ fn damaged() -> deb::Error {
 }
 
 pub(crate) fn rows() -> Vec<String> {
-    [caches(), roots(), failures()].concat()
+    [caches(), roots(), trees(), failures()].concat()
 }
 
 fn caches() -> Vec<String> {
@@ -42,6 +43,23 @@ fn caches() -> Vec<String> {
         E::LockName { .. } => E::LockName { name: name() },
     );
     [vec![full, files, directory], rows].concat()
+}
+
+/// What is done with a tree by what its packages are.
+fn trees() -> Vec<String> {
+    use ownership::Error as O;
+    use scrub::Error as S;
+    let owners = rows!("ownership", O:
+        O::Content(_) => O::Content(system(Errno::IO).into()),
+        O::Database(_) => O::Database(dpkg::Error::StatusText { what: name() }),
+    );
+    let rewrite = |fault| S::Rewrite { path: ImagePath::root(), fault };
+    let scrubs = rows!("scrub", S:
+        S::Content(_) => S::Content(system(Errno::IO).into()),
+        S::Read(_) => S::Read(Errno::IO.into()),
+        S::Rewrite { .. } => rewrite(scrub::Fault::Shadow { line: 1 }),
+    );
+    [owners, scrubs].concat()
 }
 
 fn roots() -> Vec<String> {

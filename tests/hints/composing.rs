@@ -73,6 +73,8 @@ fn image_files() -> Vec<String> {
     rows!("image", E:
         E::Host(_) => E::Host(system(Errno::IO)),
         E::ChangedMeanwhile { .. } => E::ChangedMeanwhile { path: file() },
+        E::TooLarge { .. } => E::TooLarge { source_name: file(), size: 2, limit: 1 },
+        E::SourceChanged { .. } => E::SourceChanged { source_name: file(), expected: 1, found: 2 },
         E::MissingObject { .. } => E::MissingObject { digest: VerityDigest::new([0; 32]), size: 1 },
         E::Archive { .. } => E::Archive { path: file(), problem: Problem::End },
         E::Image(_) => E::Image(ImageError::Memory { size: 1 }),
@@ -87,8 +89,6 @@ fn composers() -> Vec<String> {
         E::Image(_) => E::Image(image::Error::ChangedMeanwhile { path: file() }),
         E::Path(_) => E::Path(ImagePath::new("/..").unwrap_err()),
         E::ChangedWhileRead { .. } => E::ChangedWhileRead { path: place(), expected: 1, found: 2 },
-        E::TooLarge { .. } => E::TooLarge { source_name: file(), size: 2, limit: 1 },
-        E::SourceChanged { .. } => E::SourceChanged { source_name: file(), expected: 1, found: 2 },
         E::FilterTooLarge { .. } => E::FilterTooLarge { patterns: 1, reason: "x".to_owned() },
         E::FilterTooCostly { .. } => E::FilterTooCostly { patterns: 1, rule: rule(), path: path() },
         E::NotARootfs { .. } => E::NotARootfs { path: file() },

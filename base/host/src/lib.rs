@@ -28,6 +28,7 @@ pub mod process;
 pub mod room;
 pub mod scratch;
 pub mod staged;
+mod unfinished;
 
 pub use dir::{Dir, Links};
 pub use error::{Error, Fault};

@@ -11,7 +11,7 @@ use rustix::fs::{FileType, Stat};
 use crate::dir::{Dir, Links};
 use crate::error::{Error, Kind};
 use crate::scratch::{is_marked, is_unborn};
-use crate::staged::is_unfinished_mark;
+use crate::unfinished;
 
 /// Whose a file or directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Listing {
             let (path, identity) = (below.join(&name), (stat.st_dev, stat.st_ino));
             let kind = FileType::from_raw_mode(stat.st_mode);
             match kind {
-                FileType::RegularFile if is_unfinished_mark(directory, &name) => {}
+                FileType::RegularFile if unfinished::is_mark(directory, &name) => {}
                 FileType::RegularFile if judge(&path, kind.into()) == Whose::Ours => self.files.push((path, identity)),
                 FileType::Directory if below.as_os_str().is_empty() && is_lost_and_found(directory, &name, &stat) => {}
                 FileType::Directory => match directory.directory(&name, Links::Refuse) {

@@ -22,6 +22,26 @@ pub enum Error {
         /// The file of the host.
         path: PathBuf,
     },
+    /// A source of content is larger than the reader wants to hold in memory.
+    #[error("{} holds {size} bytes where at most {limit} are expected", source_name.display())]
+    TooLarge {
+        /// The file or archive of the host.
+        source_name: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The largest size that is read.
+        limit: u64,
+    },
+    /// A file of the host has changed since the scan.
+    #[error("{} changed since it was scanned: {expected} bytes expected, {found} found", source_name.display())]
+    SourceChanged {
+        /// The file or archive of the host.
+        source_name: PathBuf,
+        /// The size the scan saw.
+        expected: u64,
+        /// The size that was read, at most one more than expected.
+        found: u64,
+    },
     /// An object that an archive needs was not kept, or has another size.
     #[error("the object {digest} of {size} bytes was not kept")]
     MissingObject {
@@ -52,10 +72,10 @@ impl Explain for Error {
             Self::Host(error) => error.explain(),
             Self::Image(error) => error.explain(),
             Self::Tree(error) => error.explain(),
-            Self::ChangedMeanwhile { .. } => changed(self),
+            Self::ChangedMeanwhile { .. } | Self::SourceChanged { .. } => changed(self),
             Self::Archive { .. } => Explanation::new(Kind::Refused, self)
                 .hint("the archive was damaged or changed after the build: fetch or build it again"),
-            Self::MissingObject { .. } => Explanation::new(Kind::Input, self),
+            Self::MissingObject { .. } | Self::TooLarge { .. } => Explanation::new(Kind::Input, self),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod edit;
 pub mod error;
 pub mod identity;
 pub mod object;
+mod readable;
 pub mod resolve;
 pub mod store;
 pub mod tree;
@@ -41,4 +42,5 @@ pub fn use_threads(jobs: usize) -> std::io::Result<()> {
 }
 
 pub use error::Error;
+pub use readable::Readable;
 pub use tree::Tree;

@@ -106,10 +106,8 @@ impl State {
     /// It dies with this process: else it would go on writing into the state after the lock on it is
     /// gone, and spoil what the next run does there.
     pub(super) fn apt_get(&self, arguments: impl FnOnce(Invocation) -> Invocation) -> Result<Captured, Error> {
-        let apt = arguments(Invocation::new("apt-get"));
-        let setpriv =
-            Invocation::new("setpriv").option("--pdeathsig").operand("KILL").option("--").within(&self.directory);
-        let setpriv = setpriv
+        let apt = Invocation::attached().runs(arguments(Invocation::new("apt-get"))).within(&self.directory);
+        let apt = apt
             .variable("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .variable("LC_ALL", "C.UTF-8")
             .variable("TZ", "UTC")
@@ -118,13 +116,17 @@ impl State {
             .variable("TMPDIR", self.directory.join("tmp"))
             .variable("APT_CONFIG", self.directory.join("apt.conf"));
         // It may hold a password, which shall lie in no file and in no argument list.
-        let setpriv = match &self.access.proxy {
-            Some(proxy) => setpriv.variable("http_proxy", proxy).variable("https_proxy", proxy),
-            None => setpriv,
+        let apt = match &self.access.proxy {
+            Some(proxy) => apt.variable("http_proxy", proxy).variable("https_proxy", proxy),
+            None => apt,
         };
-        let outcome = process::capture(&setpriv.runs(apt)).map_err(Error::Process)?;
-        // What setpriv gives when there is no such program; apt-get itself never does.
-        if outcome.status.code() == Some(127) { Err(Error::AptMissing) } else { Ok(outcome) }
+        let outcome = process::capture(&apt).map_err(Error::Process)?;
+        // apt-get itself never gives this code.
+        if outcome.status.code() == Some(process::NO_SUCH_PROGRAM.into()) {
+            Err(Error::AptMissing)
+        } else {
+            Ok(outcome)
+        }
     }
 
     /// Writes preferences (apt_preferences(5)) into the file that is given back.

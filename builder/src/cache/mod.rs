@@ -21,6 +21,7 @@
 //! Several processes may share it. Whoever uses an entry marks it by [`touch`], and [`gc`](Cache::gc) removes
 //! what was not used for long.
 
+mod names;
 mod place;
 mod sweep;
 mod tag;

@@ -13,7 +13,7 @@ use host::lock::Hold;
 use model::observe::Observer;
 use rustix::fs::{AtFlags, StatxFlags};
 
-use super::{Cache, Error, failed, sweep};
+use super::{Cache, Error, failed, names};
 
 /// The file that says where the cache was made.
 pub(super) const FILE: &str = "place";
@@ -88,7 +88,7 @@ fn put_aside(dir: &Dir) -> Result<bool, Error> {
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error.into()),
         };
-        for name in from.names()?.iter().filter(|name| sweep::is_entry(Path::new(name))) {
+        for name in from.names()?.iter().filter(|name| names::is_entry(Path::new(name))) {
             let to = dir.make_own_directory("tmp", 0o700)?;
             let mut new = PathBuf::from(format!("{shelf}-{}", name.display()));
             // What was put aside once has the name already.

@@ -12,6 +12,7 @@ use model::path::json::keys;
 use serde::Serialize;
 use walkdir::WalkDir;
 
+use super::names::is_hex;
 use super::{Cache, Error, failed, place, tag};
 
 /// What an entry of the cache is.
@@ -251,11 +252,6 @@ fn name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
 }
 
-/// Whether `text` is `length` lowercase hexadecimal digits.
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-}
-
 /// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its shelf,
 /// its key, and an `x` for each that had the name already.
 fn is_aside(name: &str) -> bool {
@@ -266,11 +262,6 @@ fn is_aside(name: &str) -> bool {
 /// Whether `name` is what `tempfile` gives to a file on its way into the cache.
 fn is_temporary_name(name: &str) -> bool {
     name.strip_prefix(".tmp").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|it| it.is_ascii_alphanumeric()))
-}
-
-/// Whether a name is one of those that entries have.
-pub(super) fn is_entry(name: &Path) -> bool {
-    name.to_str().is_some_and(|name| is_hex(name, 64))
 }
 
 /// The bytes below `path` and when it was last used.

@@ -23,7 +23,7 @@ use super::{Error, io_error};
 use crate::cache::Cache;
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// The name of an entry's record.
 const RECORD: &str = "record.json";

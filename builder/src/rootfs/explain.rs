@@ -54,7 +54,7 @@ impl Error {
             Self::ToolMissing { .. } => "apt install mmdebstrap",
             Self::ToolTooOld { .. } => "use Debian 12 or later, or install a newer mmdebstrap from backports",
             Self::NoRights { .. } => {
-                "run as root (in a container: with the capability SYS_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
+                "run as root (in a container: with the capabilities SYS_ADMIN and NET_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
             }
             Self::Failed { failure, .. } => failure.hint(),
             Self::NotAsLocked { unfinished, .. } if !unfinished.is_empty() => {

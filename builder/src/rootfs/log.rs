@@ -175,8 +175,10 @@ impl<'a> Log<'a> {
             "unshare: ",
             "newuidmap: ",
             "newgidmap: ",
+            "cannot make namespaces",
             "cannot set the host name",
             "cannot mount /dev/shm",
+            "cannot bring up the loopback interface",
         ]) {
             Some(Failure::NoPrivileges { what: what() })
         } else if holds(&["E: Unable to locate package", "unmet dependencies", "E: Unable to correct problems"]) {
@@ -273,6 +275,8 @@ mod tests {
         assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
         let rights = failure(&["unshare: unshare failed: Operation not permitted"]);
         assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.hint().is_empty());
+        let loopback = "cannot bring up the loopback interface: Operation not permitted (os error 1)";
+        assert_eq!(failure(&[loopback]), Failure::NoPrivileges { what: loopback.into() });
         let lock = failure(&["E: Unable to locate package demo", "E: mmdebstrap failed to run"]);
         assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
         assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });

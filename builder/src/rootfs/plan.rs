@@ -1,15 +1,13 @@
 //! What is run to make a root file system, as data: a pure function from the inputs to an argument
 //! list and an environment.
 //!
-//! The chain is `setpriv` (when the builder dies, the build dies), `unshare` (fresh network, host
-//! name, mount, process and IPC namespaces; the network one stays empty, not even loopback is up),
-//! `perl` (sets the host name of the fresh namespace and empties its /dev/shm, for which there is no
-//! command that goes on to run another), `mmdebstrap`. All four are on every host that has
-//! mmdebstrap: util-linux is essential and mmdebstrap is written in Perl. There is no shell and no
-//! shell hook; the hooks are mmdebstrap's own `upload`.
+//! What is started is this program itself ([`Invocation::isolated`]), which makes fresh namespaces of network, host
+//! name, mounts, processes and shared memory, brings up their loopback, becomes `mmdebstrap`, and dies with the
+//! builder. There is no shell and no shell hook; the hooks are mmdebstrap's own `upload`.
 //!
-//! As root the namespaces are root's. As a user, `unshare` adds a user namespace in which the user
-//! is root and the user's subordinate ids are everybody else. mmdebstrap runs in its mode `root`
+//! As root the namespaces are root's. As a user, they stand in a user namespace in which the user is root and the
+//! user's subordinate ids are everybody else. `unshare` makes that one: the kernel has the map of more ids than one's own
+//! written by the setuid programs newuidmap and newgidmap only, which `unshare` runs. mmdebstrap runs in its mode `root`
 //! either way: its own mode `unshare` would keep the host's network.
 
 use std::ffi::OsString;
@@ -31,13 +29,6 @@ pub(super) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How many names one `--include` holds: a single argument may have 128 KiB at most.
 const NAMES_PER_INCLUDE: usize = 200;
-
-/// Sets the host name to the first argument, puts an empty file system over /dev/shm, and becomes the
-/// program that the other arguments name. mmdebstrap binds the host's /dev/shm into the tree, where
-/// no IPC namespace keeps maintainer scripts from the host's shared memory. The system calls' numbers
-/// come from where mmdebstrap takes them; 6 is `MS_NOSUID | MS_NODEV`. What Perl hands to a system
-/// call must be a variable.
-const PREPARE: &str = r#"require "syscall.ph"; my $name = shift @ARGV; syscall(&SYS_sethostname, $name, length $name) == 0 or die "cannot set the host name: $!\n"; my ($from, $to, $type, $options) = ("none", "/dev/shm", "tmpfs", "mode=1777"); ! -d $to or syscall(&SYS_mount, $from, $to, $type, 6, $options) == 0 or die "cannot mount $to: $!\n"; exec { $ARGV[0] } @ARGV or die "cannot run $ARGV[0]: $!\n";"#;
 
 /// By whose rights a build runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,22 +52,18 @@ pub struct Places<'a> {
     pub archive: &'a Path,
 }
 
-/// The namespaces' part of the chain; `what` runs in them.
+/// `what` in a build's environment and by its rights.
 #[must_use]
-pub fn isolated(rights: Rights, what: Invocation) -> Invocation {
-    let unshare = Invocation::new("unshare");
-    let unshare = match rights {
+pub(super) fn by(rights: Rights, what: Invocation) -> Invocation {
+    let what = match rights {
+        Rights::Root => what,
         Rights::User => {
-            let unshare = unshare.options(["--user", "--map-auto", "--map-root-user"]);
-            unshare.option("--setuid").operand("0").option("--setgid").operand("0")
+            let unshare = Invocation::new("unshare").options(["--user", "--map-auto", "--map-root-user"]);
+            unshare.option("--setuid").operand("0").option("--setgid").operand("0").option("--").runs(what)
         }
-        Rights::Root => unshare,
     };
-    let unshare = unshare.options(["--net", "--uts", "--ipc", "--mount", "--pid", "--fork"]);
-    let unshare = unshare.assign("--kill-child", "KILL").options(["--mount-proc", "--"]);
-    let whole = Invocation::new("setpriv").option("--pdeathsig").operand("KILL").option("--");
-    let whole = whole.variable("PATH", PATH).variable("LC_ALL", "C.UTF-8").variable("TZ", "UTC");
-    whole.variable("HOME", "/root").variable("DEBIAN_FRONTEND", "noninteractive").runs(unshare.runs(what))
+    let what = what.variable("PATH", PATH).variable("LC_ALL", "C.UTF-8").variable("TZ", "UTC");
+    what.variable("HOME", "/root").variable("DEBIAN_FRONTEND", "noninteractive")
 }
 
 /// The run of mmdebstrap that installs (or, in the variant extract, unpacks) exactly the packages
@@ -120,11 +107,9 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
     }
     let source = format!("deb [trusted=yes] copy://{} ./", percent_encoded(places.repository));
     run = run.operand(codename(resolution)).operand(places.archive).operand(source);
-    let perl = Invocation::new("perl").option("-e").operand(PREPARE).operand(HOSTNAME).runs(run);
     // Nothing is read by a name that means something only where this program was started.
-    let perl = perl.within(places.scratch);
-    let perl = perl.variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch);
-    Ok(isolated(rights, perl))
+    let run = Invocation::isolated(HOSTNAME).runs(run).within(places.scratch);
+    Ok(by(rights, run).variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch))
 }
 
 /// The suite as mmdebstrap and the local repository call it: the release's code name where it has
@@ -210,7 +195,7 @@ mod tests {
         for argument in invocation.argv() {
             writeln!(out, "  {}", argument.display()).unwrap();
         }
-        out
+        out.replace(&format!("={}\n", std::process::id()), "=OURS\n")
     }
 
     #[test]
@@ -238,7 +223,8 @@ mod tests {
             assert_eq!(added(lines(Arch::Amd64, variant, Rights::Root)), wanted, "{variant}");
         }
         let user = added(lines(Arch::Amd64, Variant::Minbase, Rights::User));
-        assert_eq!(user, ["  --user", "  --map-auto", "  --map-root-user", "  --setuid", "  0", "  --setgid", "  0"]);
+        let unshare = ["unshare", "--user", "--map-auto", "--map-root-user", "--setuid", "0", "--setgid", "0", "--"];
+        assert_eq!(user, unshare.map(|word| format!("  {word}")));
         for arch in Arch::all().filter(|arch| *arch != Arch::Amd64) {
             assert_eq!(added(lines(arch, Variant::Minbase, Rights::Root)), [format!("  --architectures={arch}")]);
         }

@@ -49,9 +49,8 @@ impl Work {
         }
         // In a user namespace the files of a killed build belong to the user's subordinate ids.
         if self.rights == Rights::User {
-            let remove = Invocation::new("rm").options(["--recursive", "--force", "--one-file-system", "--"]);
             // If it stays, `create` says so with the path.
-            let _ = process::capture(&plan::isolated(Rights::User, remove.operand(&self.path)));
+            let _ = process::capture(&plan::by(Rights::User, Invocation::removing(&self.path)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The table of rules. The first that takes a file decides.
 
-use super::{Action, Copies, Rule, Test, shadow, trust_store};
+use super::rule::{Action, Copies, Rule, Test};
+use super::{shadow, trust_store};
 
 const fn rule(
     name: &'static str,
@@ -153,7 +154,7 @@ pub(super) const RULES: &[Rule] = &[
         Test::File,
     ),
     copies(
-        Copies::RamDisk,
+        Copies::Initramfs,
         "initial-ram-disks",
         "an initial RAM disk was made while the secrets were there; make it again where it is used",
         &["/boot/initrd.img-*", "/boot/initramfs-*"],

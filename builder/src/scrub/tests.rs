@@ -1,12 +1,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+use image::tree::{Entries, Mtime, Node, Stat};
+use model::observe::Collected;
+
+use super::matching::{rule_for, wants_head};
+use super::rule::Look;
 use super::*;
+use crate::dpkg::Database;
 
 const KEY: &[u8] = b"Bag Attributes\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n";
 
 fn taken(path: &str, look: Look<'_>, owned: bool) -> Option<&'static str> {
     let path = ImagePath::new(path).unwrap();
-    rule_for(&Candidate { path: &path, look, owned }).map(|rule| rule.name)
+    rule_for(&path, look, owned).map(|rule| rule.name)
 }
 
 #[test]
@@ -123,19 +129,30 @@ fn heads_are_asked_for_where_a_content_rule_may_hold() {
 fn the_last_change_of_a_password_is_never_later_than_the_epoch() {
     let epoch = Epoch::from_seconds(100 * 86_400 + 5).unwrap();
     let before = b"root:*:200:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*::::::\n";
-    let shadow = rules().iter().find(|rule| rule.name == "shadow-last-change").unwrap();
-    assert!(matches!(shadow.apply(before, epoch), Err(Error::Shadow { line: 3 })));
+    let scrubbed = |content: &[u8]| {
+        let mut tree = tree(&[("etc/shadow", content)]);
+        let ownership = Ownership::new(&tree, Database::default());
+        let applied = apply(&mut tree, &ownership, epoch, &Collected::default());
+        applied.map(|scrubbed| (content_of(&tree, "/etc/shadow"), scrubbed.len()))
+    };
+    assert!(matches!(scrubbed(before), Err(Error::Rewrite { fault: Fault::Shadow { line: 3 }, .. })));
     let before = b"root:*:200:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::";
-    let after = b"root:*:100:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::";
-    assert_eq!(shadow.apply(before, epoch), Ok(Outcome::Replaced(after.to_vec())));
-    assert_eq!(shadow.apply(after, epoch), Ok(Outcome::Unchanged));
+    let after = b"root:*:100:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::".to_vec();
+    assert_eq!(scrubbed(before).unwrap(), (after.clone(), 1));
+    assert_eq!(scrubbed(&after).unwrap(), (after, 0), "nothing is to be changed");
+    assert!(matches!(scrubbed(&vec![b':'; 5 << 20]), Err(Error::Content(image::Error::TooLarge { .. }))));
 }
 
 #[test]
 fn an_emptied_file_is_empty_and_names_are_unique() {
-    let epoch = Epoch::from_seconds(0).unwrap();
-    assert_eq!(rules()[0].apply(b"0123", epoch), Ok(Outcome::Replaced(Vec::new())));
-    assert_eq!(rules()[0].apply(b"", epoch), Ok(Outcome::Unchanged));
+    let mut tree = tree(&[("etc/machine-id", b"0123"), ("etc/hostname", b"host"), ("etc/passwd", b"")]);
+    let ownership = Ownership::new(&tree, Database::default());
+    let found: Vec<String> = find(&tree, &ownership).unwrap().iter().map(|one| one.path.to_string()).collect();
+    assert_eq!(found, ["/etc/hostname", "/etc/machine-id"]);
+    let mut apply = || apply(&mut tree, &ownership, Epoch::from_seconds(0).unwrap(), &Collected::default()).unwrap();
+    assert_eq!((apply().len(), apply().len()), (2, 0), "once is enough");
+    assert_eq!(content_of(&tree, "/etc/machine-id"), b"");
+    assert!(tree.lookup(&ImagePath::new("/etc/hostname").unwrap()).is_none());
     let mut names: Vec<_> = rules().iter().map(|rule| rule.name).collect();
     names.sort_unstable();
     names.dedup();
@@ -150,4 +167,103 @@ fn a_closed_file_that_a_script_made_may_be_a_secret() {
     assert!(!may_be("/etc/cluster/authkey", true, 0o400, 128), "a package brought it: all have it");
     assert!(!may_be("/etc/cluster/config", false, 0o644, 128) && !may_be("/etc/.pwd.lock", false, 0o600, 0));
     assert!(!may_be("/etc/shadow", false, 0o640, 500));
+}
+
+/// A tree of these files, and of the directories around them.
+fn tree(files: &[(&str, &[u8])]) -> Tree<Vec<u8>> {
+    let stat = || Stat::root_owned(0o755, Mtime::default());
+    let mut tree = Tree::new(stat());
+    for (path, content) in files {
+        let mut directory = NodeId::ROOT;
+        let mut names: Vec<&str> = path.split('/').collect();
+        let name = names.pop().unwrap();
+        for name in names {
+            let there = tree.node(directory).entries().unwrap().get(name.as_bytes()).copied();
+            directory = there.unwrap_or_else(|| {
+                let new = tree.add(Node { stat: stat(), kind: Kind::Directory(Entries::new()) }).unwrap();
+                tree.link(directory, name.as_bytes(), new).unwrap();
+                new
+            });
+        }
+        let file = tree.add(Node { stat: stat(), kind: Kind::Regular(content.to_vec()) }).unwrap();
+        tree.link(directory, name.as_bytes(), file).unwrap();
+    }
+    tree
+}
+
+fn content_of(tree: &Tree<Vec<u8>>, path: &str) -> Vec<u8> {
+    match &tree.node(tree.lookup(&ImagePath::new(path).unwrap()).unwrap()).kind {
+        Kind::Regular(content) => content.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Which rules matched something in a tree of these files, and what was noted.
+fn scrubbed(files: &[(&str, &str)]) -> (Vec<&'static str>, Vec<String>) {
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, content)| (*path, content.as_bytes())).collect();
+    let mut tree = tree(&files);
+    let ownership = Ownership::read(&tree).unwrap();
+    let notes = Collected::default();
+    let scrubbed = apply(&mut tree, &ownership, Epoch::from_seconds(0).unwrap(), &notes).unwrap();
+    (scrubbed.iter().map(|entry| entry.rule).collect(), notes.texts())
+}
+
+#[test]
+fn an_empty_file_is_no_secret_to_tell_of() {
+    let passwords = "var/cache/debconf/passwords.dat";
+    let (rules, notes) = scrubbed(&[(passwords, "")]);
+    assert_eq!((rules, notes), (vec!["debconf-passwords"], vec![]));
+    let (_, notes) = scrubbed(&[(passwords, "Value: hunter2\n")]);
+    assert!(matches!(notes.as_slice(), [note] if note.starts_with("left out /var/cache/debconf/passwords.dat: ")));
+}
+
+/// An initramfs with one file.
+fn initramfs(name: &str, content: &str) -> String {
+    let member = |name: &str, mode: usize, content: &str| {
+        let fields = [1, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+        let digits: String = fields.iter().map(|field| format!("{field:08x}")).collect();
+        let pad = |text: String| text.clone() + &"\0".repeat(text.len().next_multiple_of(4) - text.len());
+        pad(pad(format!("070701{digits}{name}\0")) + content)
+    };
+    member(name, 0o100_600, content) + &member("TRAILER!!!", 0, "")
+}
+
+const INITRAMFS: &str = "boot/initrd.img-6.12";
+
+#[test]
+fn an_initramfs_without_a_secret_stays() {
+    let content = initramfs("etc/fstab", "none");
+    assert_eq!(scrubbed(&[(INITRAMFS, &content), ("etc/ssh/ssh_host_rsa_key", "secret")]).0, ["ssh-host-keys"]);
+    assert!(scrubbed(&[(INITRAMFS, &content)]).0.is_empty());
+}
+
+#[test]
+fn a_key_is_found_wherever_it_begins_in_its_file() {
+    let text = "Certificate:\n".repeat(4000) + "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n";
+    assert_eq!(scrubbed(&[("etc/server.pem", &text)]).0, ["private-keys"]);
+}
+
+#[test]
+fn an_initramfs_that_holds_a_secret_is_left_out_and_named() {
+    let told = |files: &[(&str, &str)]| {
+        let (rules, notes) = scrubbed(files);
+        assert!(rules.contains(&"initial-ram-disks"), "{rules:?}");
+        notes.into_iter().find(|note| note.starts_with("left out /boot")).unwrap()
+    };
+    let copy = initramfs("conf/key", "secret");
+    let note = told(&[(INITRAMFS, &copy), ("etc/iscsi/initiatorname.iscsi", "secret")]);
+    assert!(note.starts_with("left out /boot/initrd.img-6.12 (it holds /conf/key): an initial RAM disk"), "{note}");
+    let alone = initramfs("./etc/iscsi/initiatorname.iscsi", "InitiatorName=x");
+    let note = told(&[(INITRAMFS, &alone)]);
+    assert!(note.contains("(it holds /etc/iscsi/initiatorname.iscsi)"), "{note}");
+    let note = told(&[(INITRAMFS, "lzo or what")]);
+    assert!(
+        note.contains("(it holds neither a cpio archive nor one compressed by gzip, xz or zstd at byte 0)"),
+        "{note}"
+    );
+}
+
+#[test]
+fn the_name_of_the_rules_changes_only_with_a_rule() {
+    assert_eq!(version().to_string(), "sha256:d0468725366378b840ec1d418f9b45b5d3761422c06e0c228810ab440fac8195");
 }

@@ -8,7 +8,7 @@
 use model::Epoch;
 use sha1::{Digest as _, Sha1};
 
-use super::Error;
+use super::error::Fault;
 
 const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 const VERSION: u32 = 2;
@@ -26,7 +26,7 @@ pub(super) fn is_key_store(head: &[u8]) -> bool {
 }
 
 /// The same store, with the epoch as the time of every entry.
-pub(super) fn set_dates(content: &[u8], epoch: Epoch) -> Result<Vec<u8>, Error> {
+pub(super) fn set_dates(content: &[u8], epoch: Epoch) -> Result<Vec<u8>, Fault> {
     let body = content.len().checked_sub(CHECKSUM).ok_or_else(|| damaged("it is too short"))?;
     let (body, found) = content.split_at(body);
     // Only of a whole store with the known password can a whole one be made.
@@ -44,7 +44,7 @@ pub(super) fn set_dates(content: &[u8], epoch: Epoch) -> Result<Vec<u8>, Error> 
 }
 
 /// Where each entry's time stands in the body, eight bytes each.
-fn dates(body: &[u8]) -> Result<Vec<usize>, Error> {
+fn dates(body: &[u8]) -> Result<Vec<usize>, Fault> {
     let mut reader = Reader { body, at: 0 };
     if reader.take(MAGIC.len())? != MAGIC || reader.number()? != VERSION {
         return Err(damaged("its version is not known"));
@@ -71,8 +71,8 @@ fn checksum(body: &[u8]) -> [u8; CHECKSUM] {
     Sha1::new().chain_update(password).chain_update("Mighty Aphrodite").chain_update(body).finalize().into()
 }
 
-fn damaged(what: &'static str) -> Error {
-    Error::TrustStore { what }
+fn damaged(what: &'static str) -> Fault {
+    Fault::TrustStore { what }
 }
 
 struct Reader<'a> {
@@ -81,7 +81,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.body.len());
         let end = end.ok_or_else(|| damaged("it ends within an entry"))?;
         let taken = &self.body[self.at..end];
@@ -89,11 +89,11 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn number(&mut self) -> Result<u32, Error> {
+    fn number(&mut self) -> Result<u32, Fault> {
         Ok(self.take(4)?.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
-    fn text(&mut self) -> Result<&'a [u8], Error> {
+    fn text(&mut self) -> Result<&'a [u8], Fault> {
         let length = self.take(2)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
         self.take(length)
     }
@@ -147,7 +147,7 @@ mod tests {
     fn a_store_that_is_not_whole_is_refused() {
         let sound = store(&[("debian:a.pem", 7, b"one")]);
         let what = |bytes: &[u8]| match set_dates(bytes, epoch()) {
-            Err(Error::TrustStore { what }) => what,
+            Err(Fault::TrustStore { what }) => what,
             other => panic!("{other:?}"),
         };
         assert_eq!(what(&sound[..19]), "it is too short");

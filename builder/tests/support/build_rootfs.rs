@@ -1,9 +1,17 @@
-//! Makes one root file system, for the peer tests: as another user, or to be killed on the way.
+//! Makes one root file system, for the peer tests: as another user, or to be killed on the way. It is also the
+//! program that children of the tests are first, whose own `main` is not ours.
 //!
 //! Arguments: the cache's folder, the order (a resolution and its .debs as JSON), `root` or `unshare`.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a panic is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a panic is a failed test"
+)]
 
 use std::path::PathBuf;
 
@@ -14,9 +22,14 @@ use model::Epoch;
 use model::observe::Silent;
 
 fn main() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(ended) = host::process::enter(&arguments) {
+        eprint!("{}", ended.message);
+        std::process::exit(ended.code.into());
+    }
     // The strictest mask that a user may have: it must not reach the bytes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = arguments.into_iter().skip(1);
     let mut next = || arguments.next().expect("three arguments: CACHE ORDER MODE");
     let (cache, order, mode) = (next(), next(), next());
     let (resolution, debs): (Resolution, Vec<PathBuf>) =

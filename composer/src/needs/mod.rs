@@ -194,7 +194,7 @@ fn unit(source: &Source) -> Result<text::Unit, Error> {
 
 /// The content, or nothing where it is larger than anything that is understood.
 fn read_small(source: &Source, limit: u64) -> Result<Vec<u8>, Error> {
-    if source.size() > limit { Ok(Vec::new()) } else { source.read(limit) }
+    if source.size() > limit { Ok(Vec::new()) } else { Ok(source.read(limit)?) }
 }
 
 /// Every name in a `.wants`, `.requires` or `.upholds` directory of the whole tree.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::{Dir, Links};
+use image::Readable;
 use image::identity::Identity;
 use image::object::Origin;
 use image::tree::Mtime;
@@ -139,9 +140,9 @@ impl HostFile {
     }
 
     /// Fails when the open file is no longer what the scan saw.
-    fn check(&self, file: &File) -> Result<(), Error> {
-        let stat = rustix::fs::fstat(file).map_err(|errno| Error::io("stat", &self.path())(errno.into()))?;
-        if Seen::of(&stat) == Some(self.seen) { Ok(()) } else { Err(self.changed().into()) }
+    fn check(&self, file: &File) -> Result<(), image::Error> {
+        let stat = rustix::fs::fstat(file).map_err(host::Error::io("stat", &self.path()))?;
+        if Seen::of(&stat) == Some(self.seen) { Ok(()) } else { Err(self.changed()) }
     }
 
     /// What is at the path now, if it is what the scan saw.
@@ -218,7 +219,7 @@ impl Source {
     ///
     /// # Errors
     /// When a file of the host cannot be opened, or is no longer what the scan saw.
-    pub fn open(&self) -> Result<Content<'_>, Error> {
+    pub fn open(&self) -> Result<Content<'_>, image::Error> {
         Ok(Content(match self {
             Self::Bytes(bytes) => Stream::Bytes(bytes),
             Self::File { file, .. } => Stream::File { open: file.open()?, file },
@@ -248,22 +249,22 @@ impl Source {
     ///
     /// # Errors
     /// When it is larger, cannot be read, or is not what the scan saw.
-    pub fn read(&self, limit: u64) -> Result<Vec<u8>, Error> {
+    pub fn read(&self, limit: u64) -> Result<Vec<u8>, image::Error> {
         let size = self.size();
         if size > limit {
-            return Err(Error::TooLarge { source_name: self.name(), size, limit });
+            return Err(image::Error::TooLarge { source_name: self.name(), size, limit });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         let mut reader = self.open()?;
         // One byte more than expected tells a file that has grown.
         let read = reader.by_ref().take(size.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|source| Error::io("read", Path::new(&self.name()))(source))?;
+        read.map_err(|source| host::Error::io("read", Path::new(&self.name()))(source))?;
         reader.check()?;
         let found = bytes.len() as u64;
         if found == size {
             Ok(bytes)
         } else {
-            Err(Error::SourceChanged { source_name: self.name(), expected: size, found })
+            Err(image::Error::SourceChanged { source_name: self.name(), expected: size, found })
         }
     }
 
@@ -284,6 +285,26 @@ impl Source {
             Self::File { file, .. } => file.path(),
             Self::Range { archive, .. } => archive.path.clone(),
         }
+    }
+}
+
+impl From<Vec<u8>> for Source {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl Readable for Source {
+    fn size(&self) -> u64 {
+        self.size()
+    }
+
+    fn open(&self) -> Result<impl Read, image::Error> {
+        self.open()
+    }
+
+    fn read(&self, limit: u64) -> Result<Vec<u8>, image::Error> {
+        self.read(limit)
     }
 }
 
@@ -339,11 +360,11 @@ impl Content<'_> {
     ///
     /// # Errors
     /// [`image::Error::ChangedMeanwhile`].
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), image::Error> {
         match &self.0 {
             Stream::Bytes(_) => Ok(()),
             Stream::File { open, file } => file.check(open),
-            Stream::Range(range) => Ok(range.archive.check()?),
+            Stream::Range(range) => range.archive.check(),
         }
     }
 }
@@ -432,8 +453,8 @@ mod tests {
         let range = |offset, size| Source::Range { archive: Arc::clone(&archive), offset, size };
         assert_eq!(range(2, 3).read(100).unwrap(), b"234");
         assert_eq!(range(0, 10).read(10).unwrap(), b"0123456789");
-        assert!(matches!(range(0, 10).read(9), Err(Error::TooLarge { size: 10, limit: 9, .. })));
-        assert!(matches!(range(8, 3).read(9), Err(Error::Host(host::Error::Io { .. }))));
+        assert!(matches!(range(0, 10).read(9), Err(image::Error::TooLarge { size: 10, limit: 9, .. })));
+        assert!(matches!(range(8, 3).read(9), Err(image::Error::Host(host::Error::Io { .. }))));
     }
 
     #[test]
@@ -472,9 +493,9 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(20));
         fs::write(&path, b"0123456789").unwrap();
         assert!(range.identity().is_none());
-        assert!(matches!(range.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
+        assert!(matches!(range.read(9), Err(image::Error::ChangedMeanwhile { .. })));
         assert_eq!(open.read(&mut [0; 9]).unwrap(), 3);
-        assert!(matches!(open.check(), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
+        assert!(matches!(open.check(), Err(image::Error::ChangedMeanwhile { .. })));
     }
 
     #[test]
@@ -507,7 +528,7 @@ mod tests {
             assert!(source.identity().is_some());
             std::thread::sleep(std::time::Duration::from_millis(20));
             change();
-            assert!(matches!(source.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
+            assert!(matches!(source.read(9), Err(image::Error::ChangedMeanwhile { .. })));
             assert!(source.positioned().is_err() && source.identity().is_none());
         };
         change(&|| fs::write(&path, b"123").unwrap());
@@ -529,6 +550,6 @@ mod tests {
         let source = Source::of_file(&path);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(source.read(9), Err(Error::Image(image::Error::ChangedMeanwhile { .. }))));
+        assert!(matches!(source.read(9), Err(image::Error::ChangedMeanwhile { .. })));
     }
 }

@@ -33,7 +33,7 @@ fn main() -> Outcome {
     }
     seeds.digests()?;
     seeds.listing()?;
-    seeds.ram_disk()?;
+    seeds.initramfs()?;
     seeds.layout()?;
     seeds.texts()
 }
@@ -119,8 +119,8 @@ impl Seeds<'_> {
         self.put("package_listing", "body", &kept[44..kept.len() - 32])
     }
 
-    /// A RAM disk whose second archive is compressed, and the same without.
-    fn ram_disk(&self) -> Outcome {
+    /// An initramfs whose second archive is compressed, and the same without.
+    fn initramfs(&self) -> Outcome {
         let member = |name: &str, mode: u32, content: &str| {
             let fields = [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
             let digits: String = fields.iter().map(|field| format!("{field:08x}")).collect();
@@ -128,9 +128,9 @@ impl Seeds<'_> {
             pad(pad(format!("070701{digits}{name}\0")) + content)
         };
         let plain = member("etc", 0o040_755, "") + &member("etc/a", 0o100_644, "one") + &member("TRAILER!!!", 0, "");
-        self.put("ram_disk", "plain", plain.as_bytes())?;
+        self.put("initramfs", "plain", plain.as_bytes())?;
         let packed = zstd::encode_all(plain.as_bytes(), 1)?;
-        self.put("ram_disk", "packed", &[plain.as_bytes(), &[0; 8], &packed].concat())
+        self.put("initramfs", "packed", &[plain.as_bytes(), &[0; 8], &packed].concat())
     }
 
     /// A layout of our own with `$D` and `$S` where its digests and sizes stand.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use builder::ownership::Ownership;
+use builder::scrub::{self, Scrubbed};
 use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
@@ -13,11 +15,9 @@ use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::ownership::Ownership;
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root::Root;
-use crate::recipes::build::scrub::{self, Scrubbed};
 
 /// A root file system, and what is shipped of it.
 pub(crate) struct Carved {

@@ -7,15 +7,12 @@ pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod outputs;
 pub(crate) mod overlay;
-pub(crate) mod ownership;
 pub(crate) mod places;
-pub(crate) mod ram_disks;
 pub(crate) mod record;
 pub(crate) mod remembered;
 pub(crate) mod request;
 mod room;
 pub(crate) mod root;
-pub(crate) mod scrub;
 pub(crate) mod secrets;
 pub(crate) mod selection;
 mod special;
@@ -25,6 +22,7 @@ pub(crate) mod unchanged;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use builder::scrub::Scrubbed;
 use model::observe::Observer;
 use model::path::json::keys;
 use model::{Arch, Digest, Epoch, VerityDigest};
@@ -40,7 +38,6 @@ use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::Request;
 
 use crate::recipes::build::root::{Root, RootSummary};
-use crate::recipes::build::scrub::Scrubbed;
 
 /// What a build made. Its JSON is the result of `build --format json`.
 #[derive(Debug, Serialize)]

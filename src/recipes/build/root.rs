@@ -1,5 +1,6 @@
 //! Where a build's root file system comes from: packages, or a path that the user names.
 
+use builder::ownership::Ownership;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,6 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::ownership::Ownership;
 use crate::recipes::build::request::{Request, RootOrigin};
 use crate::recipes::packages::download;
 use crate::recipes::packages::listings;

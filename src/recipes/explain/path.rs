@@ -1,5 +1,6 @@
 //! All that can be told about one path.
 
+use builder::ownership::Claim;
 use std::path::{Path, PathBuf};
 
 use composer::filter::{self, By, Verdict};
@@ -15,7 +16,6 @@ use serde::Serialize;
 use crate::error::{Error, Reported};
 use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::ownership::Claim;
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root;
 use crate::recipes::results::opened;

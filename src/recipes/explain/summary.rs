@@ -1,5 +1,6 @@
 //! What each rule and each package brings.
 
+use builder::scrub::Scrubbed;
 use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{self, Amount, List, RuleRef};
@@ -14,7 +15,6 @@ use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Request;
 use crate::recipes::build::root;
-use crate::recipes::build::scrub::Scrubbed;
 
 /// One rule and what it did.
 #[derive(Debug, Serialize)]

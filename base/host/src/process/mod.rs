@@ -1,11 +1,14 @@
 //! The only place of this program that starts others.
 //!
 //! Every child gets an argument list (never a shell), an environment that the caller wrote in full,
-//! no standard input, and a process group of its own, so that the child and what it started can be
+//! nothing on its standard input, and a process group of its own, so that the child and what it started can be
 //! ended together. An [`Invocation`] tells options from operands, and nothing is started when an operand
 //! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
+mod failed;
+mod namespaces;
+mod reexec;
 mod tail;
 
 use std::ffi::{OsStr, OsString};
@@ -19,6 +22,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal};
 
+pub use reexec::{Ended, NO_SUCH_PROGRAM, enter, register};
 pub use tail::Tail;
 
 /// How much of each of a child's two outputs [`capture`] keeps, in bytes. apt's listing of a closure
@@ -170,8 +174,11 @@ impl Invocation {
         self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
+    /// The first program, or that behind ours.
     fn program(&self) -> String {
-        self.argv().next().unwrap_or_default().to_string_lossy().into_owned()
+        let programs = self.arguments.iter().filter(|argument| matches!(argument, Argument::Program(_)));
+        let mut programs = programs.map(Argument::text).filter(|program| *program != reexec::PROGRAM);
+        programs.next().unwrap_or(OsStr::new("this program")).to_string_lossy().into_owned()
     }
 
     /// Fails when an argument that is no option could be taken for one.
@@ -203,7 +210,9 @@ impl Invocation {
         self.check()?;
         let mut argv = self.argv();
         let mut command = Command::new(argv.next().unwrap_or_default());
-        command.args(argv).env_clear().envs(self.environment());
+        let is_reexec = self.argv().any(|word| word == reexec::PROGRAM);
+        let stdin = if is_reexec { reexec::executable().map_err(self.failed())? } else { Stdio::null() };
+        command.args(argv).env_clear().envs(self.environment()).stdin(stdin);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -231,7 +240,7 @@ struct Group {
 impl Group {
     /// Starts `command` in a process group of its own, so that a signal never reaches ours.
     fn spawn(command: &mut Command) -> io::Result<Self> {
-        let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
+        let child = command.process_group(0).spawn()?;
         Ok(Self { child, ended: false })
     }
 

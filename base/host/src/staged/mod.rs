@@ -25,13 +25,9 @@ use crate::dir::{Dir, Links, temporary_name};
 use crate::error::{Error, Fault};
 use crate::listing::Listing;
 use crate::scratch::{self, Scratch};
+use crate::unfinished::TEXT;
 
-/// The file in a directory whose files are being exchanged one by one.
-pub const UNFINISHED: &str = ".module-builder-unfinished";
-
-/// What the file holds.
-const UNFINISHED_TEXT: &[u8] =
-    b"module-builder was about to replace the files in this directory. Run the build again to finish it.\n";
+pub use crate::unfinished::{NAME as UNFINISHED, is_unfinished};
 
 /// The new directory in the scratch directory.
 const NEW: &str = "new";
@@ -190,7 +186,7 @@ impl Staged {
     /// Exchanges the files of the two directories one by one.
     fn exchange_files(&self, target: &Dir, old: &Listing, witness: &OsStr) -> Result<(), Error> {
         if target.kind(UNFINISHED)?.is_none() {
-            target.write(UNFINISHED, UNFINISHED_TEXT, 0o644)?;
+            target.write(UNFINISHED, TEXT, 0o644)?;
         }
         target.sync()?;
         if target.kind(witness)?.is_some() {
@@ -278,21 +274,6 @@ const NAME_LIMIT: usize = 128;
 fn prefix(name: &OsStr) -> String {
     let text = name.to_string_lossy();
     format!(".{}.partial-", &text[..text.floor_char_boundary(NAME_LIMIT)])
-}
-
-/// Whether `name` in `directory` is the mark of a replacing that did not come to its end.
-#[must_use]
-pub fn is_unfinished_mark(directory: &Dir, name: &OsStr) -> bool {
-    name == UNFINISHED
-        && directory
-            .read(name, Links::Refuse, UNFINISHED_TEXT.len() as u64)
-            .is_ok_and(|text| UNFINISHED_TEXT.starts_with(&text))
-}
-
-/// Whether the files of `directory` were being exchanged one by one when a run was killed.
-#[must_use]
-pub fn is_unfinished(directory: &Dir) -> bool {
-    is_unfinished_mark(directory, OsStr::new(UNFINISHED))
 }
 
 /// Removes what runs needed in `directory` meanwhile.

@@ -211,7 +211,7 @@ fn an_exchange_one_by_one_that_does_not_end_shows_and_the_next_run_ends_it() {
     let second = within(folder.path(), &["record", "list"], "two");
     let old = Dir::open(&dist).unwrap();
     // As far as a run comes that is killed after its first file.
-    old.write(UNFINISHED, UNFINISHED_TEXT, 0o644).unwrap();
+    old.write(UNFINISHED, TEXT, 0o644).unwrap();
     old.remove_file("record").unwrap();
     second.exchange_file(&old, OsStr::new("list"), &Listing::default()).unwrap();
     std::mem::forget(second);

@@ -3,6 +3,7 @@
 //! Nothing is installed, no maintainer script runs and no root rights are needed; files that such
 //! scripts make are therefore not listed, and the output says so.
 
+use builder::ownership::Ownership;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,7 +22,6 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::{self, Carved, Raw};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::ownership::Ownership;
 use crate::recipes::build::request::Request;
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{inputs, places, record, root, selection};

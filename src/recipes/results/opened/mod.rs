@@ -293,9 +293,12 @@ fn refused(error: image::Error, path: &Path) -> Error {
         E::Image(_) => Error::refused(format!("{} holds no image as a build writes it", path.display()))
             .because(&error)
             .hint(REBUILD),
-        E::ChangedMeanwhile { .. } | E::MissingObject { .. } | E::Archive { .. } | E::Tree(_) => {
-            Error::refused(error.to_string()).hint(REBUILD)
-        }
+        E::ChangedMeanwhile { .. }
+        | E::TooLarge { .. }
+        | E::SourceChanged { .. }
+        | E::MissingObject { .. }
+        | E::Archive { .. }
+        | E::Tree(_) => Error::refused(error.to_string()).hint(REBUILD),
     }
 }
 

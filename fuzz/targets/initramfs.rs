@@ -1,10 +1,10 @@
-//! Initial RAM disks, plain and compressed.
+//! An initramfs, plain and compressed.
 
 #![no_main]
 
 use std::io;
 
-use builder::ram_disk::each_file;
+use builder::initramfs::each_file;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -81,7 +81,7 @@ fn content_that_nobody_reads_is_skipped() {
 }
 
 #[test]
-fn what_is_no_ram_disk_is_an_error() {
+fn what_is_no_initramfs_is_an_error() {
     let sound = archive(&[("etc/a", b"one")]);
     let unknown = |disk: &[u8]| matches!(files(disk), Err(Error::Unknown { .. }));
     assert!(unknown(b"\x02\x21\x4c\x18 lz4, as it begins"));

@@ -1,4 +1,4 @@
-//! Initial RAM disks that cpio packed and compressors compressed, read and compared with what went in.
+//! An initramfs that cpio packed and compressors compressed, read and compared with what went in.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use builder::ram_disk::each_file;
+use builder::initramfs::each_file;
 use testkit::run;
 
 fn files(disk: &[u8]) -> BTreeMap<String, Vec<u8>> {

@@ -5,22 +5,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use builder::dpkg::{Alternative, Database, Diversion, Installed};
-use composer::scan::Source;
+use image::Readable;
 use image::tree::{Kind, NodeId, Tree};
 use model::ImagePath;
+use model::explain::{self, Explain, Explanation};
 use model::package::{Package, PackageRequest};
 use model::path::json::keys;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::dpkg::{self, Alternative, Database, Diversion, Installed};
 
 /// The largest file of dpkg's database that is read: the status file of all of Debian has 90 MB.
 const DATABASE_FILE_LIMIT: u64 = 256 << 20;
 
+/// Why it cannot be said who brought what.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the database cannot be read.
+    #[error(transparent)]
+    Content(#[from] image::Error),
+    /// The database is damaged.
+    #[error(transparent)]
+    Database(#[from] dpkg::Error),
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        const DAMAGED: &str = "dpkg's database in the root file system is damaged";
+        match self {
+            Self::Content(error) => error.explain(),
+            Self::Database(error) => {
+                Explanation::under(DAMAGED, explain::Kind::Input, error).hint("build the root file system anew")
+            }
+        }
+    }
+}
+
 /// dpkg's database, matched with the tree that it came from.
 #[derive(Debug)]
-pub(crate) struct Ownership {
+pub struct Ownership {
     database: Database,
     /// Real path to the index of the first package that brought it.
     owners: BTreeMap<ImagePath, usize>,
@@ -30,19 +53,19 @@ pub(crate) struct Ownership {
 
 /// That a package brought a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// The package.
     #[serde(flatten)]
-    pub(crate) package: Package,
+    pub package: Package,
     /// The path as the package names it.
     #[serde(flatten, serialize_with = "keys::named")]
-    pub(crate) named: ImagePath,
+    pub named: ImagePath,
     /// Whether the package treats it as configuration.
-    pub(crate) conffile: bool,
+    pub conffile: bool,
     /// Who moved the package's file to this path to make room for another (`dpkg-divert`): a
     /// package, or `the administrator`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) diverted_by: Option<String>,
+    pub diverted_by: Option<String>,
 }
 
 impl Ownership {
@@ -50,7 +73,7 @@ impl Ownership {
     ///
     /// # Errors
     /// When a file of the database is damaged or too large.
-    pub(crate) fn read(tree: &Tree<Source>) -> Result<Self, Error> {
+    pub fn read<C: Readable>(tree: &Tree<C>) -> Result<Self, Error> {
         let mut failure = None;
         let mut read = |path: &ImagePath| match read_file(tree, path) {
             Ok(content) => content,
@@ -61,19 +84,15 @@ impl Ownership {
         };
         let names = |directory: &str| names(tree, directory);
         let parsed = Database::parse(&mut read, &names("/var/lib/dpkg/info"), &names("/var/lib/dpkg/alternatives"));
-        if let Some(error) = failure {
-            return Err(error.into());
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(Self::new(tree, parsed?)),
         }
-        let damaged = |error| {
-            Error::input("dpkg's database in the root file system is damaged")
-                .because(&error)
-                .hint("build the root file system anew")
-        };
-        Ok(Self::new(tree, parsed.map_err(damaged)?))
     }
 
     /// Matches `database` with `tree`.
-    pub(crate) fn new<C>(tree: &Tree<C>, database: Database) -> Self {
+    #[must_use]
+    pub fn new<C>(tree: &Tree<C>, database: Database) -> Self {
         let mut resolved = Resolver { tree, parents: BTreeMap::new() };
         let mut owners = BTreeMap::new();
         let (mut base, packages) = (BTreeSet::new(), database.base());
@@ -93,27 +112,32 @@ impl Ownership {
     }
 
     /// Whether the database has any package.
-    pub(crate) fn has_packages(&self) -> bool {
+    #[must_use]
+    pub fn has_packages(&self) -> bool {
         self.database.present().next().is_some()
     }
 
     /// Whether the database tells what every system has.
-    pub(crate) fn knows_base(&self) -> bool {
+    #[must_use]
+    pub fn knows_base(&self) -> bool {
         !self.base.is_empty()
     }
 
     /// Whether every system has the real path `path`, whatever modules it mounts.
-    pub(crate) fn is_base(&self, path: &ImagePath) -> bool {
+    #[must_use]
+    pub fn is_base(&self, path: &ImagePath) -> bool {
         self.base.contains(path)
     }
 
     /// The first package by name that brought the real path `path`.
-    pub(crate) fn owner(&self, path: &ImagePath) -> Option<&Package> {
+    #[must_use]
+    pub fn owner(&self, path: &ImagePath) -> Option<&Package> {
         self.owners.get(path).map(|index| &self.database.packages[*index].package)
     }
 
     /// Every package that brought the real path `path`, by name.
-    pub(crate) fn claims<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Vec<Claim> {
+    #[must_use]
+    pub fn claims<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Vec<Claim> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         let mut claims = Vec::new();
         for installed in self.database.present() {
@@ -136,31 +160,36 @@ impl Ownership {
     }
 
     /// Where the file that would lie at the real path `path` was moved to, and for whom.
-    pub(crate) fn diversion<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Diversion> {
+    #[must_use]
+    pub fn diversion<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Diversion> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         self.database.diversions.iter().find(|diversion| resolver.resolve(&diversion.from) == *path)
     }
 
     /// The alternatives group that made the link at the real path `path`.
-    pub(crate) fn alternative<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Alternative> {
+    #[must_use]
+    pub fn alternative<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Alternative> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         let mut made = |group: &&Alternative| links_of(group, &mut resolver).contains(path);
         self.database.alternatives.iter().find(|group| made(group))
     }
 
     /// Every package whose files are there.
-    pub(crate) fn packages(&self) -> Vec<Package> {
+    #[must_use]
+    pub fn packages(&self) -> Vec<Package> {
         self.database.present().map(|installed| installed.package.clone()).collect()
     }
 
     /// Whether a package brought what lies at the real path `path`.
-    pub(crate) fn is_owned(&self, path: &ImagePath) -> bool {
+    #[must_use]
+    pub fn is_owned(&self, path: &ImagePath) -> bool {
         self.owners.contains_key(path)
     }
 
     /// The real paths of the packages that are asked for, not of their dependencies: what a
     /// module without `file_spec` ships.
-    pub(crate) fn of_requested<C>(&self, tree: &Tree<C>, requested: &[PackageRequest]) -> BTreeSet<ImagePath> {
+    #[must_use]
+    pub fn of_requested<C>(&self, tree: &Tree<C>, requested: &[PackageRequest]) -> BTreeSet<ImagePath> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         let mut paths = BTreeSet::new();
         for installed in self.database.present().filter(|installed| is_requested(installed, requested)) {
@@ -257,15 +286,75 @@ impl<C> Resolver<'_, C> {
     }
 }
 
-fn read_file(tree: &Tree<Source>, path: &ImagePath) -> Result<Option<Vec<u8>>, composer::Error> {
+fn read_file<C: Readable>(tree: &Tree<C>, path: &ImagePath) -> Result<Option<Vec<u8>>, image::Error> {
     match tree.resolve(path).map(|id| &tree.node(id).kind) {
-        Some(Kind::Regular(source)) => source.read(DATABASE_FILE_LIMIT).map(Some),
+        Some(Kind::Regular(content)) => content.read(DATABASE_FILE_LIMIT).map(Some),
         _ => Ok(None),
     }
 }
 
-fn names(tree: &Tree<Source>, directory: &str) -> Vec<Vec<u8>> {
+fn names<C>(tree: &Tree<C>, directory: &str) -> Vec<Vec<u8>> {
     let id = ImagePath::new(directory).ok().and_then(|path| tree.resolve(&path));
     let entries = id.and_then(|id| tree.node(id).entries());
     entries.into_iter().flatten().map(|(name, _)| name.to_vec()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use image::tree::{Entries, Mtime, Node, Stat};
+
+    use super::*;
+
+    fn path(text: &str) -> ImagePath {
+        ImagePath::new(text).unwrap()
+    }
+
+    /// A merged-/usr tree with dpkg's database: `tool` names `/bin/tool`, which lies at `/usr/bin/tool`.
+    fn tree(status: &str) -> Tree<Vec<u8>> {
+        let stat = || Stat::root_owned(0o755, Mtime::default());
+        let mut tree = Tree::new(stat());
+        let mut put = |parent: NodeId, name: &str, kind: Kind<Vec<u8>>| {
+            let new = tree.add(Node { stat: stat(), kind }).unwrap();
+            tree.link(parent, name.as_bytes(), new).unwrap();
+            new
+        };
+        let directory = || Kind::Directory(Entries::new());
+        let usr = put(NodeId::ROOT, "usr", directory());
+        let bin = put(usr, "bin", directory());
+        put(NodeId::ROOT, "bin", Kind::Symlink(b"usr/bin".as_slice().into()));
+        put(bin, "tool", Kind::Regular(Vec::new()));
+        put(bin, "made", Kind::Regular(Vec::new()));
+        let var = put(NodeId::ROOT, "var", directory());
+        let lib = put(var, "lib", directory());
+        let dpkg = put(lib, "dpkg", directory());
+        let info = put(dpkg, "info", directory());
+        put(dpkg, "status", Kind::Regular(status.into()));
+        put(info, "tool.list", Kind::Regular(b"/.\n/bin\n/bin/tool\n".to_vec()));
+        tree
+    }
+
+    #[test]
+    fn a_library_asks_who_brought_a_path_of_a_tree() {
+        let status = "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n";
+        let tree = tree(status);
+        let ownership = Ownership::read(&tree).unwrap();
+        assert_eq!(ownership.owner(&path("/usr/bin/tool")).map(|package| package.name.as_str()), Some("tool"));
+        assert!(ownership.owner(&path("/usr/bin/made")).is_none() && !ownership.is_owned(&path("/usr/bin/made")));
+        let claims = ownership.claims(&tree, &path("/usr/bin/tool"));
+        assert!(matches!(claims.as_slice(), [claim] if claim.named == path("/bin/tool") && !claim.conffile));
+        let requested = ownership.of_requested(&tree, &[PackageRequest::parse("tool").unwrap()]);
+        assert!(requested.contains(&path("/usr/bin/tool")));
+        assert!(ownership.of_requested(&tree, &[PackageRequest::parse("other").unwrap()]).is_empty());
+    }
+
+    #[test]
+    fn a_damaged_database_is_the_inputs_fault() {
+        let error = Ownership::read(&tree("Package: tool\n")).unwrap_err();
+        assert!(matches!(error, Error::Database(_)), "{error:?}");
+        let explained = error.explain();
+        assert_eq!(explained.kind, explain::Kind::Input);
+        assert_eq!(explained.message, "dpkg's database in the root file system is damaged");
+    }
 }

@@ -1,7 +1,7 @@
-//! Reads initial RAM disks: what `mkinitramfs` and dracut make when a kernel is installed.
+//! Reads an initramfs (an initial RAM disk): what `mkinitramfs` and dracut make when a kernel is installed.
 //!
-//! Source of the format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. A RAM
-//! disk is a sequence of `cpio` archives, form `newc` or `crc`, each plain or compressed, with any
+//! Source of the format: the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`. An
+//! initramfs is a sequence of `cpio` archives, form `newc` or `crc`, each plain or compressed, with any
 //! number of zero bytes between them. mkinitramfs puts microcode into a plain one at the front.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -17,7 +17,7 @@ const LIMIT: u64 = 4 << 30;
 /// The most bytes of a name, with its final zero: the kernel's `PATH_MAX`.
 const NAME_LIMIT: u64 = 4096;
 
-/// Why a RAM disk cannot be read.
+/// Why an initramfs cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be read, or its compression is broken.
@@ -37,13 +37,13 @@ pub enum Error {
     },
 }
 
-/// Calls `each` with the path and the content of every regular file in the RAM disk `input`.
+/// Calls `each` with the path and the content of every regular file in the initramfs `input`.
 ///
 /// Content that `each` does not read is skipped. Files whose names are no paths (the kernel would not
 /// make them either) are left out.
 ///
 /// # Errors
-/// When it is no RAM disk, a damaged one, or one that unpacks to more than 4 GiB; or what `each` gives.
+/// When it is no initramfs, a damaged one, or one that unpacks to more than 4 GiB; or what `each` gives.
 pub fn each_file(input: impl Read, each: &mut Each<'_>) -> Result<(), Error> {
     archives(&mut Counted { inner: BufReader::new(input), at: 0 }, true, each)
 }

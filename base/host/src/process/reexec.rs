@@ -1,0 +1,173 @@
+//! This program started again, ahead of another one.
+//!
+//! Some things can only be done in the child itself, before it becomes the program that is meant: to die with its
+//! parent, or to set up its namespaces. Rust runs nothing of ours there without `unsafe`; so the child is this
+//! program first, which finds in its arguments what to do ([`enter`], at the head of `main`), does it while it
+//! has one thread only, and becomes the other program.
+//!
+//! The executable is held open from the start on and comes to the child as its standard input, which is how it
+//! gets past whatever runs in between: what lies at this program's path by now is not run.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+
+use super::failed::{FAILED, Failed, failed};
+use super::{Invocation, namespaces};
+
+/// Where a child finds the executable.
+pub(super) const PROGRAM: &str = "/proc/self/fd/0";
+
+/// What a child does ahead of its program. The option's value is the process that started it.
+const ATTACHED: &str = "--attached-to";
+const ISOLATED: &str = "--isolated-by";
+const REMOVING: &str = "--removing-for";
+/// The first process in the namespaces, started by the one that made them.
+const ISOLATED_FIRST: &str = "--isolated-first-by";
+
+/// The exit code where the program is not there, as shells have it.
+pub const NO_SUCH_PROGRAM: u8 = 127;
+
+static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// How the part of a child ended: with an exit code, and with a message where it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The exit code.
+    pub code: u8,
+    /// What went wrong; empty where nothing did.
+    pub message: String,
+}
+
+/// Does what `arguments`, all that this process was started with, ask of a child of this program; then they are
+/// no command line of a user, and the program ends with what is given. Nothing for every other command line: this
+/// program may then be [started again](Invocation::attached).
+///
+/// A program calls it before it does anything else.
+#[must_use]
+pub fn enter(arguments: &[OsString]) -> Option<Ended> {
+    let asked = arguments.get(1).and_then(|asked| asked.to_str()?.split_once('='));
+    let rest = arguments.get(2..).unwrap_or_default();
+    let done = match asked {
+        Some((ATTACHED, parent)) => attach(parent).and_then(|()| become_program(rest)),
+        Some((ISOLATED, parent)) => attach(parent).and_then(|()| isolate(rest)),
+        Some((ISOLATED_FIRST, _)) => first(rest),
+        Some((REMOVING, parent)) => attach(parent).and_then(|()| remove(rest)),
+        _ => {
+            // Without /proc nothing can be started by way of this program, and each attempt says so.
+            let _ = register(Path::new("/proc/self/exe"));
+            return None;
+        }
+    };
+    Some(match done {
+        Ok(code) => Ended { code, message: String::new() },
+        Err(Failed { what, why, code }) => Ended { code, message: format!("cannot {what}: {why}") },
+    })
+}
+
+/// Makes `executable`, a program that calls [`enter`], the one that children of this process are first: for
+/// tests, whose own `main` calls nothing of ours. The first call counts.
+///
+/// # Errors
+/// When it cannot be opened.
+#[allow(clippy::disallowed_methods, reason = "the link in /proc that is to be followed, or a test's own program")]
+pub fn register(executable: &Path) -> io::Result<()> {
+    let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    // Where there is one already, it stays.
+    let _ = EXECUTABLE.set(opened);
+    Ok(())
+}
+
+/// The executable as a child's standard input.
+pub(super) fn executable() -> io::Result<Stdio> {
+    let missing = || io::Error::new(io::ErrorKind::Unsupported, "this program cannot start itself again");
+    Ok(EXECUTABLE.get().ok_or_else(missing)?.as_fd().try_clone_to_owned()?.into())
+}
+
+impl Invocation {
+    /// This program, which becomes the one that it [runs](Self::runs), and is killed when the thread that started
+    /// it ends in any way.
+    #[must_use]
+    pub fn attached() -> Self {
+        Self::reexec(ATTACHED)
+    }
+
+    /// As [`attached`](Self::attached), in fresh namespaces: no network but a loopback that is up, no other
+    /// processes, no shared memory, mounts that nobody else sees, and the host name `host_name`. What is still
+    /// running there when the program ends is killed. To run nothing is to try whether it can be done.
+    #[must_use]
+    pub fn isolated(host_name: &'static str) -> Self {
+        Self::reexec(ISOLATED).operand(host_name)
+    }
+
+    /// This program, which removes the directory `path` with all that is in it: for files that belong to ids
+    /// which only the child has.
+    #[must_use]
+    pub fn removing(path: &Path) -> Self {
+        Self::reexec(REMOVING).operand(path)
+    }
+
+    fn reexec(what: &'static str) -> Self {
+        Self::new(PROGRAM).assign(what, getpid().as_raw_nonzero().to_string())
+    }
+}
+
+/// Has this process killed when `parent` ends, or fails if it did.
+fn attach(parent: &str) -> Result<(), Failed> {
+    let attached = || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let parent = parent.parse().ok().and_then(Pid::from_raw);
+        if getppid() == parent { Ok(()) } else { Err(Errno::SRCH) }
+    };
+    attached().map_err(failed("attach to the program that started this one"))
+}
+
+/// Makes the namespaces, and runs this program in them as their first process.
+fn isolate(arguments: &[OsString]) -> Result<u8, Failed> {
+    namespaces::enter()?;
+    // While the child can see that the other end is open, this process is there.
+    let (alive, _held) = io::pipe().map_err(failed("make a pipe"))?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(format!("{ISOLATED_FIRST}=")).args(arguments).stdin(alive);
+    let status = command.status().map_err(failed("start a process in the namespaces"))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
+}
+
+fn first(arguments: &[OsString]) -> Result<u8, Failed> {
+    let attached = || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let alive = io::stdin();
+        rustix::fs::fcntl_setfl(&alive, OFlags::NONBLOCK)?;
+        match rustix::io::read(&alive, &mut [0]) {
+            Err(Errno::AGAIN) => Ok(()),
+            _ => Err(Errno::SRCH),
+        }
+    };
+    attached().map_err(failed("attach to the program that started this one"))?;
+    let (host_name, program) = arguments.split_first().unwrap_or((const { &OsString::new() }, &[]));
+    namespaces::furnish(host_name.as_bytes())?;
+    if program.is_empty() { Ok(0) } else { become_program(program) }
+}
+
+fn become_program(program: &[OsString]) -> Result<u8, Failed> {
+    let (name, arguments) = program.split_first().unwrap_or((const { &OsString::new() }, &[]));
+    let why = Command::new(name).args(arguments).stdin(Stdio::null()).exec();
+    let code = if why.kind() == io::ErrorKind::NotFound { NO_SUCH_PROGRAM } else { FAILED };
+    Err(Failed { what: format!("run {}", name.display()), why, code })
+}
+
+#[allow(clippy::disallowed_methods, reason = "the caller names a directory of its own")]
+fn remove(arguments: &[OsString]) -> Result<u8, Failed> {
+    let path = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
+    std::fs::remove_dir_all(path).map_err(failed("remove the directory"))?;
+    Ok(0)
+}

@@ -1,0 +1,62 @@
+//! Which rule matches a file, by its path, its owner and the beginning of its content.
+
+use std::io::Read;
+
+use image::Readable;
+use image::tree::{Kind, Tree};
+use model::ImagePath;
+
+use super::pattern::matches;
+use super::rule::{Look, Rule};
+use super::rules::RULES;
+use super::{Error, Match};
+use crate::ownership::Ownership;
+
+/// How many first bytes of a file the content rules look at: the whole of a file that may be a key. What
+/// Courier makes has the certificate as text before the key, which begins in its second page.
+pub(super) const HEAD: usize = 64 << 10;
+
+/// The rule for each file of `tree` that has one. A tree is not changed while it is walked.
+pub(super) fn all<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<Vec<Match>, Error> {
+    let mut found = Vec::new();
+    for (path, node, inode) in tree.walk().skip(1) {
+        let owned = ownership.is_owned(&path);
+        let head;
+        let look = match &inode.kind {
+            Kind::Directory(_) => Look::Directory,
+            Kind::Symlink(target) => Look::Symlink(target),
+            Kind::Regular(content) => {
+                head = if wants_head(&path, owned, content.size()) { read_head(content)? } else { Vec::new() };
+                Look::Regular(&head)
+            }
+            Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => Look::Special,
+        };
+        if let Some(rule) = rule_for(&path, look, owned) {
+            let is_empty = matches!(&inode.kind, Kind::Regular(content) if content.size() == 0);
+            found.push(Match { path, rule, why: None, node, is_empty });
+        }
+    }
+    Ok(found)
+}
+
+/// The first rule that matches the file. A file that no package brought was made by a maintainer script or by the
+/// build.
+pub(super) fn rule_for(path: &ImagePath, look: Look<'_>, owned: bool) -> Option<&'static Rule> {
+    let mut rules = RULES.iter().filter(|rule| rule.test.holds(look, owned));
+    rules.find(|rule| rule.paths.iter().any(|pattern| matches(pattern, path)))
+}
+
+fn read_head<C: Readable>(content: &C) -> Result<Vec<u8>, Error> {
+    let mut head = Vec::new();
+    content.open()?.take(HEAD as u64).read_to_end(&mut head).map_err(Error::Read)?;
+    Ok(head)
+}
+
+/// Whether a rule may need the first [`HEAD`] bytes of a regular file. Asking this first spares
+/// reading almost every file of a tree.
+pub(super) fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
+    // A key of 16384 bits takes 13 KiB; a larger file is no key.
+    let may_be_key = !owned && (32..=HEAD as u64).contains(&size);
+    let may_be_store = !owned && path.as_bytes().ends_with(b"/cacerts");
+    may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")
+}

@@ -1,0 +1,118 @@
+//! What a rule is, and what it looks for.
+
+use model::Epoch;
+
+use super::error::Fault;
+use super::trust_store;
+
+/// What is done with a file that a rule matches.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// The file is left out.
+    Drop,
+    /// The file stays, without content.
+    Empty,
+    /// The content is replaced by what the function makes of it.
+    Rewrite(fn(&[u8], Epoch) -> Result<Vec<u8>, Fault>),
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name in kebab-case, which is recorded with a build.
+    pub name: &'static str,
+    /// Why such a file is not shipped as it is.
+    pub reason: &'static str,
+    /// Paths; `*` is any part of one component, `**` is any number of components.
+    pub paths: &'static [&'static str],
+    /// What is done.
+    pub action: Action,
+    /// Whether such a file is a secret or an identity, which the user must be told of by its path.
+    pub secret: bool,
+    pub(super) copies: Copies,
+    pub(super) test: Test,
+}
+
+/// Whether a file that a rule matches was made out of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copies {
+    /// It was not: the rule holds everywhere.
+    Nothing,
+    /// It was: the rule holds where another secret rule matches a file with content.
+    Others,
+    /// It is an initramfs: the rule holds where there is a secret in it, or it cannot be read.
+    Initramfs,
+}
+
+impl Copies {
+    /// What the [version](super::version) of the rules calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "Nothing",
+            Self::Others => "Others",
+            Self::Initramfs => "RamDisk",
+        }
+    }
+}
+
+/// What a file looks like to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look<'a> {
+    /// A directory.
+    Directory,
+    /// A regular file with its first bytes; empty where they were not asked for.
+    Regular(&'a [u8]),
+    /// A symbolic link with its target.
+    Symlink(&'a [u8]),
+    /// A device, pipe or socket.
+    Special,
+}
+
+/// What a rule looks for beside the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Test {
+    /// Anything at such a path but a directory.
+    File,
+    /// Anything at such a path.
+    Any,
+    /// A regular file that no package brought.
+    Unowned,
+    /// A symbolic link to a name that ends so.
+    LinkTo(&'static [u8]),
+    /// A regular file that no package brought and that holds a private key.
+    PrivateKey,
+    /// A Python byte-code file that embeds its source's time.
+    TimedByteCode,
+    /// A regular file that no package brought and that is a key store in Java's own form.
+    JavaKeyStore,
+}
+
+impl Test {
+    pub(super) fn holds(self, look: Look<'_>, owned: bool) -> bool {
+        match (self, look) {
+            (Self::Any, _) => true,
+            (Self::File, look) => look != Look::Directory,
+            (Self::Unowned, Look::Regular(_) | Look::Symlink(_)) => !owned,
+            (Self::LinkTo(end), Look::Symlink(target)) => target.ends_with(end),
+            (Self::PrivateKey, Look::Regular(head)) => !owned && holds_private_key(head),
+            (Self::TimedByteCode, Look::Regular(head)) => embeds_time(head),
+            (Self::JavaKeyStore, Look::Regular(head)) => !owned && trust_store::is_key_store(head),
+            _ => false,
+        }
+    }
+}
+
+/// RFC 7468 labels: `PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and the older `RSA PRIVATE KEY`, `OPENSSH
+/// PRIVATE KEY`, `PGP PRIVATE KEY BLOCK` and so on, at the beginning of a line.
+fn holds_private_key(head: &[u8]) -> bool {
+    head.split(|b| matches!(b, b'\n' | b'\r')).any(|line| {
+        let label = line.strip_prefix(b"-----BEGIN ").and_then(|rest| rest.strip_suffix(b"-----"));
+        label.is_some_and(|label| label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK")
+    })
+}
+
+/// PEP 552: bytes 4 to 8 are flags; the lowest bit is clear where the source's time and size follow
+/// instead of its hash.
+fn embeds_time(head: &[u8]) -> bool {
+    head.get(4..8).is_some_and(|flags| flags[0] & 1 == 0)
+}
