@@ -24,7 +24,7 @@ const PACKAGES: [&str; 3] = ["module-builder-model", "module-builder-composer", 
 const WANTED: usize = 95;
 
 /// A build or a test run that takes longer is a mutant that hangs, in seconds. The slowest package takes a minute.
-const TIMEOUT: &str = "240";
+const TIMEOUT: &str = "150";
 
 /// The memory of one process, in bytes: a loop that never ends may be one that collects.
 const MEMORY: u64 = 4 << 30;
