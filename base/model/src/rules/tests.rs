@@ -306,3 +306,18 @@ fn no_path_has_an_empty_component_a_dot_or_two() {
     assert!(taken(&long(255)) && !taken(&long(256)));
     assert!(taken(&format!("{}/b", long(255))));
 }
+
+#[test]
+fn only_a_directory_that_is_matched_with_its_slash_is_known_without_it() {
+    let related = |pattern: &str, asked: &str| {
+        let own = large("own", Field::FileSpec, std::iter::once(pattern.to_owned()));
+        let list = index::List::new(rules(&own, &"a.yaml".into(), Field::FileSpec));
+        assert_eq!(list.related(asked.as_bytes(), &mut 0).len(), 0);
+        list.related(asked.as_bytes(), &mut 9).len() == 1
+    };
+    // `/a/***` takes `/a` itself, whose path has no slash at its end.
+    assert!(related("/a/***", "a") && related("/a/***", "a/b") && related("/a/***", "ab"));
+    assert!(related("/a/*", "a") && related("/a/*", "a/b") && !related("/a/*", "ab"));
+    assert!(related("/ab***", "ab") && related("/ab***", "a") && !related("/ab***", "ac"));
+    assert!(!related("/[", "a") && !related("/", "a"));
+}
