@@ -78,7 +78,8 @@ fn amounts_are_what_was_taken_and_nothing_else() {
     assert_eq!(report.excludes[0].amount, some(1, 0, 4));
     assert_eq!((report.includes[0].amount, report.includes[1].amount), (some(1, 0, 0), some(0, 1, 0)));
     assert_eq!(report.total, some(1, 2, 0));
-    assert_eq!((Content::size(&7_u64), Content::size(&())), (7, 0));
+    let source = Source::Bytes(b"five!"[..].into());
+    assert_eq!((Content::size(&7_u64), Content::size(&()), Content::size(&source)), (7, 0, 5));
 }
 
 #[test]
