@@ -105,3 +105,19 @@ fn a_verdict_is_what_a_walk_would_do() {
     );
     assert_eq!((verdict("/p/q/x", false), verdict("/r/x", false)), (Verdict::NotNamed, Verdict::NotNamed));
 }
+
+#[test]
+fn what_is_known_of_a_path_costs_nothing_more() {
+    let automaton = Automaton::new(vec![Glob::parse(b"/a/*"), Glob::parse(b"/**/b")]).unwrap();
+    // Each of the two matches counts one each time; to begin anew would count thirty times as much.
+    let mut runner = automaton.runner(25_000);
+    let start = runner.start().unwrap();
+    let mark = runner.run(start, b"a/", 0).unwrap();
+    for _ in 0..10_000 {
+        let end = runner.run(mark, b"a/b", 2).unwrap();
+        let mut found = Vec::new();
+        runner.matches(end, b"a/b", automaton::Text::File, &mut found).unwrap();
+        found.sort_unstable();
+        assert_eq!(found, [0, 1]);
+    }
+}
