@@ -295,3 +295,26 @@ fn a_unit_is_enabled_from_any_of_three_kinds_of_directories() {
     assert_eq!(idle("/usr/lib/systemd/system/a.wants/x.service", "RequiredBy=a"), 0);
     assert_eq!(idle("/opt/a.wants/x.service", "Alias=y.service"), 0);
 }
+
+#[test]
+fn the_directories_of_the_linkers_configuration_go_before_every_other() {
+    let whole = base_with(&[
+        ("/aaa/libb.so", library()),
+        ("/etc/ld.so.conf", file("include /etc/ld.so.conf.d/*.conf\n/opt/first\n  /opt/z  \n")),
+        ("/etc/ld.so.conf.d/y.conf", file("/opt/y\n")),
+        ("/etc/ld.so.conf.d/y.txt", file("/opt/x\n")),
+        ("/opt/x/libb.so", library()),
+        ("/opt/y/libb.so", library()),
+        ("/opt/z/libb.so", library()),
+        ("/usr/bin/b", program(&["libb.so"], "")),
+        ("/usr/lib/libb.so", library()),
+    ]);
+    let mut gone: Vec<&str> = whole.iter().map(|(path, _)| *path).filter(|path| path.ends_with("libb.so")).collect();
+    for next in ["/opt/z", "/opt/y", "/usr/lib", "/aaa", "/opt/x"] {
+        // The library that is named is the one that the loader would have taken.
+        let rest = whole.iter().filter(|(path, _)| !path.ends_with("libb.so") || gone.contains(path)).cloned();
+        let found = check(&rest.collect::<Vec<_>>(), &gone, &[]);
+        assert_eq!(found, [format!("/usr/bin/b needs Library libb.so: {next}/libb.so")]);
+        gone.retain(|path| *path != format!("{next}/libb.so"));
+    }
+}

@@ -9,11 +9,9 @@ use model::VerityDigest;
 use super::{Known, Measured, Sealed};
 
 /// The digests of a content that comes in pieces.
-pub(super) trait Digests: Send + Sized {
+pub(super) trait Digests: Default + Send {
     /// What is known of a file when it was read.
     type File: Stored + Clone + Send + Sync;
-
-    fn begin() -> Self;
 
     fn update(&mut self, bytes: &[u8]);
 
@@ -29,7 +27,7 @@ pub(super) trait Digests: Send + Sized {
     /// A content that is in memory.
     fn of(content: &[u8]) -> Self::File {
         let size = content.len() as u64;
-        let mut digests = Self::begin();
+        let mut digests = Self::default();
         digests.update(content);
         digests.end(size, (size <= INLINE_LIMIT).then(|| Arc::from(content))).0
     }
@@ -37,10 +35,6 @@ pub(super) trait Digests: Send + Sized {
 
 impl Digests for Both {
     type File = Sealed;
-
-    fn begin() -> Self {
-        Self::new()
-    }
 
     fn update(&mut self, bytes: &[u8]) {
         Self::update(self, bytes);
@@ -62,10 +56,6 @@ impl Digests for Both {
 
 impl Digests for Hasher {
     type File = Measured;
-
-    fn begin() -> Self {
-        Self::new()
-    }
 
     fn update(&mut self, bytes: &[u8]) {
         Self::update(self, bytes);

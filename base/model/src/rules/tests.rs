@@ -321,3 +321,18 @@ fn only_a_directory_that_is_matched_with_its_slash_is_known_without_it() {
     assert!(related("/ab***", "ab") && related("/ab***", "a") && !related("/ab***", "ac"));
     assert!(!related("/[", "a") && !related("/", "a"));
 }
+
+#[test]
+fn what_a_mask_takes_whole_is_not_looked_through() {
+    let globs = ["/[ab]/**", "/[ab]/**", "/[ab]"].map(|text| Glob::parse(text.as_bytes()));
+    let [first, second] = [0, 1].map(|at| Automaton::new([&globs[at]], Role::Include, What::File));
+    let mask = Automaton::new([&globs[2]], Role::Exclude, What::File);
+    let mut budget = 2000;
+    assert_eq!(overlap(&first, &second, &mask, b"", &mut budget), Overlap::None);
+    let none = Automaton::new([], Role::Exclude, What::File);
+    assert_eq!(overlap(&first, &second, &none, b"", &mut budget), Overlap::At(b"/a/a".to_vec()));
+    // Nor is what only one of the two takes.
+    let globs = ["/a**", "/b**"].map(|text| Glob::parse(text.as_bytes()));
+    let [first, second] = [0, 1].map(|at| Automaton::new([&globs[at]], Role::Include, What::File));
+    assert_eq!(overlap(&first, &second, &none, b"", &mut budget), Overlap::None);
+}

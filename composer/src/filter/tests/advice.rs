@@ -32,3 +32,26 @@ fn masks_of_the_module_get_advice_and_those_of_neighbours_do_not() {
     assert_eq!(of("/srv/y"), [""; 0]);
     assert_eq!(of("/local/nginx/nginx.conf"), ["/etc/nginx/nginx.conf"]);
 }
+
+#[test]
+fn includes_get_advice_before_masks_where_there_are_many() {
+    let tree = tree(&["/etc/nginx.conf", "/etc/mask.conf"]);
+    let masks: Vec<String> = (0..60).map(|n| format!("/none/{n}*")).collect();
+    let masks: Vec<&str> = masks.iter().map(String::as_str).chain(["/etc/mask.cong"]).collect();
+    let report = select(&tree, &masks, &["/etc/nginx.cong"]).report;
+    assert_eq!(report.suggestions(RuleRef::include(0)), ["/etc/nginx.conf"]);
+    // Fifty rules get any, of the masks the first ones.
+    assert_eq!(report.suggestions(RuleRef::exclude(60)), [""; 0]);
+    let report = select(&tree, &masks[12..], &["/etc/nginx.cong"]).report;
+    assert_eq!(report.suggestions(RuleRef::exclude(48)), ["/etc/mask.conf"]);
+}
+
+#[test]
+fn a_name_is_quoted_only_where_the_pattern_has_a_wildcard() {
+    let tree = tree(&["/srv/a\\b", "/srv/x*y", "/opt/far\\away"]);
+    let of = |pattern: &str| select(&tree, &[], &[pattern]).report.suggestions(RuleRef::include(0)).to_vec();
+    assert_eq!(of("/srv/a\\c"), ["/srv/a\\b"]);
+    assert_eq!(of("/srx/a\\\\b*"), ["/srv/a\\\\b*"]);
+    assert_eq!(of("/srv/xy"), ["/srv/x\\*y"]);
+    assert_eq!(of("/usr/bin/far\\away"), ["/opt/far\\away"]);
+}

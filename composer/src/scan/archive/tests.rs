@@ -145,3 +145,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_targets_come_from_the_extension_and_only_one_may_come() {
+    let target = format!("/{}", "t".repeat(200));
+    let mut builder = Builder::new(Vec::new());
+    link(&mut builder, EntryType::Symlink, "s", &target);
+    let bytes = builder.into_inner().unwrap();
+    let tree = scan(&bytes).unwrap();
+    assert!(matches!(&node(&tree, "/s").kind, Kind::Symlink(found) if **found == *target.as_bytes()));
+    // The header of the long target and its content, a second time.
+    let twice = [&bytes[..1024], &bytes[..]].concat();
+    assert_eq!(fault(&twice), ArchiveFault::TwoDescriptions);
+}
+
+#[test]
+fn each_content_of_an_archive_has_its_own_identity() {
+    let mut builder = Builder::new(Vec::new());
+    file(&mut builder, "a", b"one");
+    file(&mut builder, "b", b"four");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    let bytes = builder.into_inner().unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let tree = archive(&path, &Options::default()).unwrap();
+    let identity = |name: &str| match &node(&tree, name).kind {
+        Kind::Regular(source) => image::object::Origin::identity(source).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (a, b) = (identity("/a"), identity("/b"));
+    // A header of 512 bytes, a content that fills as many, and another header.
+    assert_eq!((a.offset, a.size, b.offset, b.size), (512, 3, 1536, 4));
+    assert_eq!((a.file_size, a.inode, a.device), (bytes.len() as u64, b.inode, b.device));
+}
