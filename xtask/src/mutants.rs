@@ -56,7 +56,7 @@ pub(crate) fn run_verb(arguments: &[String]) -> Outcome {
     let names = draw(names(&list)?, arguments.seed, arguments.count);
     let output = target().join("mutants");
     let mut command = mutants(&tree);
-    command.args(["--in-place", "--features", "peer-tests", "--timeout", TIMEOUT, "--jobs", "1", "--colors", "never"]);
+    command.args(["--in-place", "--features", "peer-tests", "--timeout", TIMEOUT, "--colors", "never"]);
     command.arg("--output").arg(&output).env("MODULE_BUILDER_PEERS", peers).envs(PROFILE);
     // The copy has a target directory of its own, where nothing but mutants is built.
     command.env_remove("CARGO_TARGET_DIR");
