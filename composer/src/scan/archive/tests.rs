@@ -246,8 +246,12 @@ fn an_archive_ends_with_zeros_and_describes_nothing_at_its_end() {
     assert_eq!(fault(member), ArchiveFault::Truncated);
     assert_eq!(fault(&member[..512]), ArchiveFault::Truncated);
     let long = built(|builder| file(builder, &"n/".repeat(100), b""));
-    // The header of the long name and its content, and no member.
-    assert_eq!(fault(&[&long[..1024], zeros].concat()), ArchiveFault::Truncated);
+    let target = built(|builder| link(builder, EntryType::Symlink, "s", &"t".repeat(200)));
+    let records = built(|builder| builder.append_pax_extensions([("mtime", &b"1"[..])]).unwrap());
+    // Each has a header and its content, and no member.
+    for described in [long, target, records] {
+        assert_eq!(fault(&[&described[..1024], zeros].concat()), ArchiveFault::Truncated);
+    }
     // The label of a volume names no file.
     let label = built(|builder| builder.append(&labelled(), &b""[..]).unwrap());
     assert_eq!(parts(&[&label[..512], member, zeros]).unwrap(), 2);
