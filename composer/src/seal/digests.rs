@@ -18,11 +18,15 @@ pub(super) trait Digests: Default + Send {
     /// The file and its fs-verity digest.
     fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Self::File, VerityDigest);
 
-    /// A file of which the digests are known already, where they are all that is wanted.
-    fn known(size: u64, known: &Known) -> Option<Self::File>;
+    /// A file of which the digests are known already, where they are what is remembered.
+    fn known(_size: u64, _known: &Known) -> Option<Self::File> {
+        None
+    }
 
-    /// What the next build would like to know.
-    fn to_remember(file: &Self::File) -> Option<Known>;
+    /// What the next build would like to know, where anything is remembered.
+    fn to_remember(_file: &Self::File) -> Option<Known> {
+        None
+    }
 
     /// A content that is in memory.
     fn of(content: &[u8]) -> Self::File {
@@ -64,13 +68,5 @@ impl Digests for Hasher {
     fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Measured, VerityDigest) {
         let verity = self.finish();
         (Measured { size, verity, inline }, verity)
-    }
-
-    fn known(size: u64, known: &Known) -> Option<Measured> {
-        Some(Measured { size, verity: known.verity, inline: None })
-    }
-
-    fn to_remember(_: &Measured) -> Option<Known> {
-        None
     }
 }
