@@ -253,7 +253,7 @@ mod tests {
             add(&mut tree, path, Stat::root_owned(0o700, OLD), Kind::Directory(Entries::new()));
         }
         add(&mut tree, "/lib", Stat::root_owned(0o777, OLD), Kind::Symlink(Box::from(&b"usr/lib"[..])));
-        let shadow = Stat { gid: 42, ..Stat::root_owned(0o4640, OLD) };
+        let shadow = Stat { uid: 33, gid: 42, ..Stat::root_owned(0o4640, OLD) };
         add(&mut tree, "/etc/shadow", shadow, Kind::Regular(Source::Bytes(b"old"[..].into())));
         tree
     }
@@ -303,7 +303,7 @@ mod tests {
             assert_eq!(node(&tree, path).stat, Stat::root_owned(mode, new), "{path}");
         }
         let shadow = node(&tree, "/etc/shadow");
-        assert_eq!(shadow.stat, Stat { gid: 42, ..Stat::root_owned(0o750, new) });
+        assert_eq!(shadow.stat, Stat { uid: 33, gid: 42, ..Stat::root_owned(0o750, new) });
         assert!(matches!(&shadow.kind, Kind::Regular(source) if source.read(99).unwrap() == b"etc/shadow"));
         assert_eq!(node(&tree, "/etc").stat, Stat::root_owned(0o700, OLD));
         assert!(matches!(node(&tree, "/lib").kind, Kind::Symlink(_)));
@@ -322,7 +322,7 @@ mod tests {
         tree.node_mut(id).stat.xattrs.insert(Box::from(&b"system.posix_acl_access"[..]), Box::from(&b"list"[..]));
         overlay(&mut tree, host.path(), epoch()).unwrap();
         let stat = &node(&tree, "/etc/shadow").stat;
-        assert_eq!((stat.mode, stat.gid, stat.xattrs.len()), (0o600, 42, 0));
+        assert_eq!((stat.mode, stat.uid, stat.gid, stat.xattrs.len()), (0o600, 33, 42, 0));
     }
 
     #[test]

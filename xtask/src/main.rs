@@ -13,6 +13,7 @@ mod debian;
 mod demo;
 mod fuzz;
 mod licences;
+mod mutants;
 mod peers;
 mod repro;
 mod suite;
@@ -27,6 +28,8 @@ cargo xtask VERB
            against the programs that it replaces; with `fetch`, downloads against curl
   repro    build real modules twice each, in two different worlds, and compare: [MODULE...]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
+  mutants  put single defects into the code and see whether a test fails, for a sample of them:
+           [--seed N] [--count N] [--package NAME]...
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Some("peers") => peers::install().map(|folder| println!("{}", folder.display())),
         Some("bench") => bench::run(&arguments[1..]),
         Some("fuzz") => fuzz::run_verb(&arguments[1..]),
+        Some("mutants") => mutants::run_verb(&arguments[1..]),
         Some("repro") => repro::run_verb(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");

@@ -130,4 +130,25 @@ mod tests {
         }
         assert!("mips".parse::<Arch>().is_err());
     }
+
+    #[test]
+    fn every_architecture_has_the_names_that_others_know_it_by() {
+        // dpkg's cputable, the GOARCH and GOARM of the image specification, and `uname -m`.
+        let names = Arch::all().map(|arch| (arch.debian(), arch.oci(), arch.oci_variant(), arch.machine()));
+        let known = [
+            ("amd64", "amd64", None, "x86_64"),
+            ("arm64", "arm64", None, "aarch64"),
+            ("armhf", "arm", Some("v7"), "armv7l"),
+            ("i386", "386", None, "i686"),
+            ("ppc64el", "ppc64le", None, "ppc64le"),
+            ("riscv64", "riscv64", None, "riscv64"),
+            ("s390x", "s390x", None, "s390x"),
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), known);
+        assert_eq!(Arch::Ppc64el.to_string(), "ppc64el");
+        assert_eq!(serde_json::to_string(&Arch::Armhf).unwrap(), "\"armhf\"");
+        assert_eq!(serde_json::from_str::<Arch>("\"aarch64\"").unwrap(), Arch::Arm64);
+        assert!(serde_json::from_str::<Arch>("\"mips\"").is_err());
+        assert_eq!("mips".parse::<Arch>().unwrap_err().text, "mips");
+    }
 }

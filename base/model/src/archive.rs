@@ -267,4 +267,69 @@ mod tests {
             assert!(!is_snapshot(wrong), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_snapshot_has_an_hour_and_a_day_that_exist() {
+        for (text, fits) in [
+            ("20250101T000000Z", true),
+            ("20251231T235959Z", true),
+            ("20250001T000000Z", false),
+            ("20251301T000000Z", false),
+            ("20250100T000000Z", false),
+            ("20250132T000000Z", false),
+            ("20250101T240000Z", false),
+            ("20250101T006000Z", false),
+            ("20250101T000060Z", false),
+            ("20250101 000000Z", false),
+            ("20250101T000000z", false),
+            ("20250101T000000Z ", false),
+            ("2025010+T000000Z", false),
+            ("20250101T00000+Z", false),
+            ("20250101T00+000Z", false),
+        ] {
+            assert_eq!(is_snapshot(text), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_longest_names_are_taken_and_longer_ones_are_not() {
+        let long = |length: usize| "a".repeat(length);
+        assert!(is_component(&long(64)) && is_suite(&long(64)) && !is_component(&long(65)));
+        assert!(is_component("a-._/+") && is_component("a/") && !is_suite("a/") && !is_component(".a"));
+        assert!(is_relative(&long(4096)) && !is_relative(&long(4097)));
+        assert!(is_relative(&format!("./{}", long(4096))));
+        assert!(!is_relative("") && !is_relative("a/") && !is_relative("a/./b") && !is_relative("a/../b"));
+        assert!(is_deb_path("a.deb") && is_deb_path("a.udeb") && is_deb_path("a.ddeb") && !is_deb_path("a.xdeb"));
+        let uri_of = |length: usize| uri(&format!("file:/{}", long(length - 6)));
+        assert!(uri_of(URI_LIMIT).is_ok() && uri_of(URI_LIMIT + 1).is_err());
+    }
+
+    #[test]
+    fn a_local_archive_has_a_path_and_a_server_has_none() {
+        assert_eq!(local_path("file:/srv/my%20archive"), Some(PathBuf::from("/srv/my archive")));
+        assert_eq!(local_path("copy:/srv"), Some(PathBuf::from("/srv")));
+        assert_eq!(local_path("http://mirror.example.org/debian"), None);
+        assert_eq!(local_path("file:/srv%2fx"), None);
+        assert_eq!(url("http://mirror.example.org", "a/b-c_d.e~f"), "http://mirror.example.org/a/b-c_d.e~f");
+        assert_eq!(url("http://mirror.example.org", "g++:1"), "http://mirror.example.org/g%2b%2b%3a1");
+    }
+
+    #[test]
+    fn each_fault_of_a_uri_says_another_thing() {
+        let text = |fault: UriFault| fault.to_string();
+        assert!(text(UriFault::Scheme).contains("http:") && text(UriFault::Text).contains("character"));
+        assert!(text(UriFault::Place).contains("no place") && text(UriFault::Credentials).contains("password"));
+        for (text, fault) in [
+            ("http://u@h/x", UriFault::Credentials),
+            ("http://h/u@x", UriFault::Scheme),
+            ("file:/u@x", UriFault::Scheme),
+            ("http://-h", UriFault::Text),
+            ("file:/-h", UriFault::Scheme),
+            ("file://h", UriFault::Place),
+            ("http:h", UriFault::Place),
+        ] {
+            // What has no fault of its own is taken.
+            assert_eq!(uri(text).err(), Some(fault).filter(|fault| *fault != UriFault::Scheme), "{text}");
+        }
+    }
 }

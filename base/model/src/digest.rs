@@ -160,4 +160,22 @@ mod tests {
         let digest = VerityDigest::new([0xab; 32]);
         assert_eq!(digest.object_path(), format!("ab/{}", "ab".repeat(31)));
     }
+
+    #[test]
+    fn both_kinds_of_digest_read_and_show_the_same_digits() {
+        let digits = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let digest = Digest::of(b"abc");
+        assert_eq!((digest.hex(), digest.as_bytes()[0], digest.as_bytes()[31]), (digits.to_owned(), 0xba, 0xad));
+        assert_eq!(Digest::from_hex(digits), Some(digest));
+        assert_eq!(format!("{digest:?}"), format!("Digest({digits})"));
+        let verity = VerityDigest::from_hex(digits).unwrap();
+        assert_eq!((verity.as_bytes(), verity.hex()), (digest.as_bytes(), digits.to_owned()));
+        assert_eq!(format!("{verity:?}"), format!("VerityDigest({digits})"));
+        assert_eq!(verity.to_string(), format!("sha256:{digits}"));
+        let json = format!("\"sha256:{digits}\"");
+        assert_eq!(serde_json::to_string(&verity).unwrap(), json);
+        assert_eq!(serde_json::from_str::<VerityDigest>(&json).unwrap(), verity);
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        assert!(Digest::from_hex("ba").is_none() && serde_json::from_str::<Digest>("\"ba\"").is_err());
+    }
 }

@@ -118,4 +118,28 @@ mod tests {
             assert!(Epoch::parse(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn every_month_and_the_ends_of_time_have_their_dates() {
+        // `date -u -d @N +%FT%TZ` for the first second of each month of 2023, and of days that follow a leap day.
+        let days = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+        for (month, day) in (1..).zip(days) {
+            let text = format!("2023-{month:02}-01T00:00:00Z");
+            assert_eq!(Epoch::from_seconds(1_672_531_200 + day * 86_400).unwrap().rfc3339(), text);
+        }
+        for (seconds, text) in [
+            (68_169_600, "1972-02-29T00:00:00Z"),
+            (978_220_800, "2000-12-31T00:00:00Z"),
+            (13_574_563_200, "2400-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_603_200, "2024-12-31T00:00:00Z"),
+        ] {
+            assert_eq!(Epoch::from_seconds(seconds).unwrap().rfc3339(), text);
+        }
+        assert!(Epoch::from_seconds(0).is_ok() && Epoch::from_seconds(-1).is_err());
+        assert!(Epoch::from_seconds(LAST).is_ok() && Epoch::from_seconds(LAST + 1).is_err());
+        assert_eq!(Epoch::from_seconds(-1).unwrap_err().text, "-1");
+        assert_eq!(serde_json::from_str::<Epoch>("5").unwrap().to_string(), "5");
+        assert!(serde_json::from_str::<Epoch>("-5").is_err());
+    }
 }

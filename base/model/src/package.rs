@@ -310,4 +310,78 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_longest_words_are_taken_and_longer_ones_are_not() {
+        let long = |length: usize| "1".repeat(length);
+        for (text, fits) in [
+            (long(128), true),
+            (long(129), false),
+            (format!("123456789:{}", long(128)), true),
+            ("1234567890:1".to_owned(), false),
+            (":1".to_owned(), false),
+            ("a:1".to_owned(), false),
+            ("1:".to_owned(), false),
+            ("1:2:3".to_owned(), true),
+            ("a1".to_owned(), true),
+            ("0:1+-.~:a".to_owned(), true),
+            ("1_".to_owned(), false),
+            ("~1".to_owned(), false),
+        ] {
+            assert_eq!(is_version(&text), fits, "{text}");
+        }
+        for (text, fits) in
+            [(long(2), true), (long(1), false), (long(128), true), (long(129), false), ("a-".to_owned(), false)]
+        {
+            assert_eq!(is_package_name(&text), fits, "{text}");
+        }
+        for (text, fits) in [("g+", true), ("g.1", true), ("a-b", true), ("+g", false), (".g", false), ("aB", false)] {
+            assert_eq!(is_package_name(text), fits, "{text}");
+        }
+        let request = |text: String| PackageRequest::parse(&text).is_ok();
+        assert!(request(format!("ab/{}", long(64))) && !request(format!("ab/{}", long(65))));
+        assert!(request("ab:kfreebsd-amd64".to_owned()) && !request("ab:a_b".to_owned()));
+        assert!(!request("ab:-a".to_owned()) && !request("ab:.".to_owned()) && !request("ab/-sid".to_owned()));
+        assert!(request("ab/a-./_".to_owned()) && !request("ab/a+".to_owned()));
+    }
+
+    #[test]
+    fn each_part_that_is_wrong_is_named() {
+        let text = |text: &str| text.to_owned();
+        for (change, part) in [
+            (PackageFields { name: text("-a"), ..fields() }, "name"),
+            (PackageFields { arch: text("a b"), ..fields() }, "architecture"),
+            (PackageFields { version: text("-1"), ..fields() }, "version"),
+            (PackageFields { source: text("-a"), ..fields() }, "source"),
+            (PackageFields { source_version: text("-1"), ..fields() }, "source version"),
+        ] {
+            assert_eq!(Package::new(change).unwrap_err().part, part);
+        }
+        for (change, part) in [
+            (PackageFields { name: text("A_"), ..fields() }, "name"),
+            (PackageFields { arch: text(""), ..fields() }, "architecture"),
+            (PackageFields { version: text(""), ..fields() }, "version"),
+            (PackageFields { source: text("A_"), ..fields() }, "source"),
+            (PackageFields { source_version: text(""), ..fields() }, "source version"),
+        ] {
+            let package = Package::new(change).unwrap();
+            assert_eq!((package.odd_part().map(|(part, _)| part), package.is_debian()), (Some(part), false));
+        }
+        let name = |length: usize| Package::new(PackageFields { name: "a".repeat(length), ..fields() }).is_ok();
+        assert!(name(1) && name(128) && !name(129));
+        assert_eq!(PackageRequest::parse("a").unwrap_err(), ParsePackageError::Name { name: text("a") });
+        assert_eq!(PackageRequest::parse("ab:_").unwrap_err(), ParsePackageError::Arch { arch: text("_") });
+        assert_eq!(PackageRequest::parse("ab=_").unwrap_err(), ParsePackageError::Version { version: text("_") });
+        assert_eq!(PackageRequest::parse("ab/_").unwrap_err(), ParsePackageError::Suite { suite: text("_") });
+        assert_eq!(PackageRequest::parse("ab=1/x").unwrap_err(), ParsePackageError::VersionAndSuite);
+    }
+
+    #[test]
+    fn a_request_is_its_text_in_json() {
+        let request: PackageRequest = serde_json::from_str("\"g++:amd64=1\"").unwrap();
+        let part = |text: &str| Some(text.to_owned());
+        assert_eq!((request.arch.clone(), request.version.clone(), &request.suite), (part("amd64"), part("1"), &None));
+        assert_eq!(serde_json::to_string(&request).unwrap(), "\"g++:amd64=1\"");
+        assert!(serde_json::from_str::<PackageRequest>("\"-o\"").is_err());
+    }
 }

@@ -83,4 +83,13 @@ mod tests {
         assert_eq!(shortened("short"), "short");
         assert_eq!(shortened(&"ä".repeat(1 << 20)).chars().count(), 403);
     }
+
+    #[test]
+    fn a_line_has_at_most_its_limit() {
+        assert!(is_showable(&"a".repeat(256)) && !is_showable(&"a".repeat(257)));
+        assert_eq!(beginning(&"ä".repeat(81)), "ä".repeat(80));
+        let long = "a".repeat(400);
+        assert_eq!(shortened(&long), long);
+        assert_eq!(shortened(&format!("{long}b")), format!("{long}..."));
+    }
 }

@@ -89,11 +89,11 @@ fn step(builder: &mut Builder, token: Token, mut next: Vec<StateID>) -> Result<S
 
 /// One step over a byte of `token`.
 fn bytes(builder: &mut Builder, token: Token, next: StateID) -> Result<StateID, BuildError> {
-    const NAMES: [(u8, u8); 2] = [(END + 1, b'/' - 1), (b'/' + 1, u8::MAX)];
+    const NAMES: [(u8, u8); 2] = [(END, b'/' - 1), (b'/' + 1, u8::MAX)];
     let ranges = match token {
         Token::Byte(byte) => vec![(byte, byte)],
         Token::One | Token::Star => NAMES.to_vec(),
-        Token::DoubleStar => vec![(END + 1, u8::MAX)],
+        Token::DoubleStar => vec![(END, u8::MAX)],
         Token::Set(set) => ranges(set),
     };
     let inside = ranges.into_iter().filter(|(_, last)| *last != END).map(|(first, last)| (first.max(END + 1), last));

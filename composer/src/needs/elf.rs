@@ -298,4 +298,41 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_address_of_a_string_counts_from_the_segment_that_holds_it() {
+        let segment = |kind, offset, address, size| Segment { kind, offset, address, size };
+        let segments =
+            [segment(PT_DYNAMIC, 0, 0, 1 << 40), segment(PT_LOAD, 100, 1000, 50), segment(PT_LOAD, 7, 2000, 1)];
+        let places = [999, 1000, 1049, 1050, 2000, 2001].map(|address| place(&segments, address));
+        assert_eq!(places, [None, Some(100), Some(149), None, Some(7), None]);
+        assert_eq!(place(&[segment(PT_LOAD, u64::MAX, 0, 9)], 1), None);
+    }
+
+    #[test]
+    fn a_string_ends_within_its_limit_and_is_not_empty() {
+        let source = Source::Bytes((*b"ab\0c").into());
+        let read = |offset, limit| string(&source.positioned().unwrap(), offset, limit).unwrap();
+        assert_eq!((read(0, 3), read(1, 2), read(0, 2)), (Some(b"ab".to_vec()), Some(b"b".to_vec()), None));
+        assert_eq!((read(2, 2), read(3, 9), read(9, 9)), (None, None, None));
+    }
+
+    #[test]
+    fn a_header_has_entries_of_a_size_and_number_that_can_be() {
+        let good = build(true, false, "/lib/ld.so", &["libc.so.6"], "");
+        let with = |changes: &[(usize, u8)]| {
+            let mut bytes = good.clone();
+            changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+            header(&bytes).map(|header| (header.entry_size, header.entries))
+        };
+        let (size, count) = with(&[]).unwrap();
+        assert_eq!(size, 56);
+        assert_eq!(with(&[(54, 55)]), None);
+        assert_eq!((with(&[(54, 0), (55, 4)]), with(&[(54, 1), (55, 4)])), (Some((1024, count)), None));
+        assert_eq!((with(&[(56, 0), (57, 1)]), with(&[(56, 1), (57, 1)])), (Some((56, 256)), None));
+        assert_eq!((with(&[(56, 1)]), with(&[(56, 0)])), (Some((56, 1)), None));
+        assert_eq!((with(&[(16, 2)]).is_some(), with(&[(16, 3)]).is_some(), with(&[(16, 4)])), (true, true, None));
+        let narrow = build(false, true, "/lib/ld.so", &[], "");
+        assert_eq!(header(&narrow).map(|header| header.entry_size), Some(32));
+    }
 }

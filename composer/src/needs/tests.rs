@@ -240,3 +240,81 @@ fn a_unit_is_enabled_by_a_link_that_will_be_there() {
     assert_eq!(idle(&[wants], &[]), [x(), z()]);
     assert_eq!(idle(&[wants], &[wants]), [z()]);
 }
+
+#[test]
+fn only_units_and_their_drop_ins_are_read_and_none_that_is_too_large() {
+    let text = "[Service]\nExecStart=/gone\n";
+    let reads = |path: &str, text: &str| !check(&[(path, file(text))], &[], &[]).is_empty();
+    for (path, read) in [
+        ("/etc/systemd/system/x.service", true),
+        ("/usr/lib/systemd/system/x.service", true),
+        ("/usr/local/lib/systemd/system/x.service", true),
+        ("/etc/systemd/system/x.service.d/a.conf", true),
+        ("/etc/systemd/system/x.service.d/a.txt", false),
+        ("/etc/systemd/system/x.service.wants/a.conf", false),
+        ("/etc/systemd/system/a/x.service.d/a.conf", false),
+        ("/etc/systemd/x.service", false),
+        ("/etc/systemd/system.conf", false),
+        ("/x.service", false),
+    ] {
+        assert_eq!(reads(path, text), read, "{path}");
+    }
+    let sized = |size: usize| format!("{text}{}", "#".repeat(size - text.len()));
+    let unit = "/etc/systemd/system/x.service";
+    assert!(reads(unit, &sized(256 << 10)) && !reads(unit, &sized((256 << 10) + 1)));
+}
+
+#[test]
+fn the_shortest_script_has_four_bytes_and_documentation_is_never_run() {
+    let needs = |path: &str, text: &str| check(&[(path, file(text))], &[], &[]).len();
+    assert_eq!((needs("/x", "#!/a"), needs("/x", "#!/"), needs("/x", "#!a/")), (1, 0, 0));
+    for (path, count) in [
+        ("/usr/share/doc/x", 0),
+        ("/usr/share/doc-base/x", 0),
+        ("/usr/lib/debug/x", 0),
+        ("/usr/share/docs/x", 1),
+        ("/usr/lib/debug", 1),
+    ] {
+        assert_eq!(needs(path, "#!/gone\n"), count, "{path}");
+    }
+}
+
+#[test]
+fn a_unit_is_enabled_from_any_of_three_kinds_of_directories() {
+    let idle = |link: &str, wish: &str| {
+        let whole = [
+            ("/etc/systemd/system/x.service", file(format!("[Install]\n{wish}\n"))),
+            (link, self::link("../x.service")),
+        ];
+        with_world(&whole, &[], &[], |world| idle_units(world).unwrap().len())
+    };
+    for (directory, count) in [("a.wants", 0), ("a.requires", 0), ("a.upholds", 0), ("a.d", 1), ("wants", 1)] {
+        assert_eq!(idle(&format!("/etc/systemd/system/{directory}/x.service"), "WantedBy=a"), count, "{directory}");
+    }
+    assert_eq!(idle("/etc/systemd/system/a.wants/y.service", "WantedBy=a"), 1);
+    assert_eq!(idle("/usr/lib/systemd/system/a.wants/x.service", "RequiredBy=a"), 0);
+    assert_eq!(idle("/opt/a.wants/x.service", "Alias=y.service"), 0);
+}
+
+#[test]
+fn the_directories_of_the_linkers_configuration_go_before_every_other() {
+    let whole = base_with(&[
+        ("/aaa/libb.so", library()),
+        ("/etc/ld.so.conf", file("include /etc/ld.so.conf.d/*.conf\n/opt/first\n  /opt/z  \n")),
+        ("/etc/ld.so.conf.d/y.conf", file("/opt/y\n")),
+        ("/etc/ld.so.conf.d/y.txt", file("/opt/x\n")),
+        ("/opt/x/libb.so", library()),
+        ("/opt/y/libb.so", library()),
+        ("/opt/z/libb.so", library()),
+        ("/usr/bin/b", program(&["libb.so"], "")),
+        ("/usr/lib/libb.so", library()),
+    ]);
+    let mut gone: Vec<&str> = whole.iter().map(|(path, _)| *path).filter(|path| path.ends_with("libb.so")).collect();
+    for next in ["/opt/z", "/opt/y", "/usr/lib", "/aaa", "/opt/x"] {
+        // The library that is named is the one that the loader would have taken.
+        let rest = whole.iter().filter(|(path, _)| !path.ends_with("libb.so") || gone.contains(path)).cloned();
+        let found = check(&rest.collect::<Vec<_>>(), &gone, &[]);
+        assert_eq!(found, [format!("/usr/bin/b needs Library libb.so: {next}/libb.so")]);
+        gone.retain(|path| *path != format!("{next}/libb.so"));
+    }
+}

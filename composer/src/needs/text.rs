@@ -217,4 +217,73 @@ mod tests {
             let _ = (unit(&text), shebang(&bytes), command(&bytes));
         }
     }
+
+    #[test]
+    fn words_are_joined_by_quotes_and_backslashes() {
+        let read = |line: &str| {
+            words(line.as_bytes()).into_iter().map(|word| String::from_utf8(word).unwrap()).collect::<Vec<_>>()
+        };
+        for (line, wanted) in [
+            ("a  b\tc", &["a", "b", "c"][..]),
+            ("'a b' \"c d\"", &["a b", "c d"]),
+            ("a'b'c", &["abc"]),
+            ("'' x", &["", "x"]),
+            ("a\\ b", &["a b"]),
+            ("\"a\\\"b\"", &["a\"b"]),
+            ("'a\\'", &["a\\"]),
+            ("\"a'b\" 'c\"d'", &["a'b", "c\"d"]),
+            ("'open x", &["open x"]),
+            ("x\\", &["x"]),
+            ("", &[]),
+        ] {
+            assert_eq!(read(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_soft_only_by_its_own_dash() {
+        let read = |value: &str| {
+            let programs = unit_programs(value.as_bytes()).into_iter();
+            programs.map(|one| (String::from_utf8(one.name).unwrap(), one.soft)).collect::<Vec<_>>()
+        };
+        let one = |name: &str, soft| vec![(name.to_owned(), soft)];
+        assert_eq!(
+            (read("/a -x"), read("-/a-b"), read("@-:+!|/a")),
+            (one("/a", false), one("/a-b", true), one("/a", true))
+        );
+        assert_eq!(
+            (read("/a%%b"), read("/a%b"), read("/a%"), read("-"), read("/a$x")),
+            (one("/a%b", false), vec![], vec![], vec![], vec![])
+        );
+        assert_eq!(read("/a ; -/b ;c").len(), 2);
+    }
+
+    #[test]
+    fn an_assignment_has_a_name_of_letters_digits_and_underscores() {
+        let read = |line: &str| command(line.as_bytes()).map(|program| String::from_utf8(program.name).unwrap());
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!((read("A_1=x run"), read("A-1=x run"), read("=x run")), (name("run"), name("A-1=x"), name("run")));
+        assert_eq!((read("exec run"), read("execs run"), read("run exec")), (name("run"), name("execs"), name("run")));
+        for built_in in
+            ["cd /", "export A", "true", ":", ". /etc/profile", "a|b", "a;b", "~/x", "!x", "#x", "%x", "a>b", "a&"]
+        {
+            assert_eq!(read(built_in), None, "{built_in}");
+        }
+    }
+
+    #[test]
+    fn sections_and_keys_of_a_unit_count_where_systemd_reads_them() {
+        let programs = |text: &str| unit(text.as_bytes()).programs.len();
+        for (section, count) in [("Service", 1), ("Socket", 1), ("Mount", 1), ("Swap", 1), ("Unit", 0), ("Install", 0)]
+        {
+            assert_eq!(programs(&format!("[{section}]\nExecStart=/a\n")), count, "{section}");
+        }
+        assert_eq!(programs("ExecStart=/a\n"), 0);
+        assert_eq!(programs("[Service]\r\n  ExecStart = /a \r\nNotExec=/b\n;ExecStop=/c\nExecStop\n"), 1);
+        assert_eq!(programs("[Service]\nExecStart=/a\nExecStop=/b\nExecStart=\n"), 1);
+        let many = format!("[Service]\n{}", "ExecStartPre=/a\n".repeat(300));
+        assert_eq!(programs(&many), 256);
+        let wanted = |key: &str| unit(format!("[Install]\n{key}=a b\n").as_bytes()).wanted_by.len();
+        assert_eq!(["WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias"].map(wanted), [2, 2, 2, 0, 0]);
+    }
 }

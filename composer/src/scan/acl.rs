@@ -97,4 +97,72 @@ mod tests {
             assert!(from_text(bad.as_bytes(), true).is_err(), "{bad}");
         }
     }
+
+    /// Tag, permissions and id of every entry, as the kernel's `struct posix_acl_xattr_entry` has them.
+    fn entries(text: &str) -> Vec<(u16, u16, u32)> {
+        let bytes = from_text(text.as_bytes(), false).unwrap().unwrap();
+        assert_eq!(bytes[..4], [2, 0, 0, 0]);
+        let entry = |entry: &[u8; 8]| {
+            let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+            (half(0), half(2), u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]))
+        };
+        bytes[4..].as_chunks().0.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn every_letter_and_every_kind_of_entry_has_its_number() {
+        // ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK and ACL_OTHER of the kernel, read 4, write 2, execute 1.
+        const NONE: u32 = 0xffff_ffff;
+        let all = [(1, 7, NONE), (2, 4, 1), (2, 2, 2), (4, 1, NONE), (8, 6, 3), (16, 5, NONE), (32, 0, NONE)];
+        for text in [
+            "user::rwx,user:1:r--,user:2:-w-,group::--x,group:3:rw-,mask::r-x,other::---",
+            "u::xwr,u:1:r,u:2:w,g::x,g:3:wr,m::rx,o::",
+            "o::---\nm::r-x\ng:x:rw-:3\ng::--x\nu:y:-w-:2\nu:z:r--:1\nu::rwx",
+            "# a comment\n\n user::rwx # of the owner\nuser:1:r--\nuser:2:-w-\ngroup::--x\ngroup:3:rw-\nmask::r-x\nother::---",
+            "user::rrrwwwxxx,user:1:r--,user:2:-w-,group::--x,group:3:rw-,mask::r-x,other::---",
+        ] {
+            assert_eq!(entries(text), all, "{text}");
+        }
+        assert_eq!(entries("u::rwx,g::rwx,o::rwx"), [(1, 7, NONE), (4, 7, NONE), (32, 7, NONE)]);
+    }
+
+    #[test]
+    fn a_list_is_whole_and_says_nothing_twice() {
+        let whole = "u::rwx,g::r-x,o::r-x";
+        for bad in ["", "u::rwx", "u::rwx,g::r-x", "g::r-x,o::r-x", "u::rwx,o::r-x"] {
+            assert_eq!(from_text(bad.as_bytes(), false), Err(ArchiveFault::BadAcl), "{bad}");
+        }
+        for more in [
+            "u::r--",
+            "g::r-x",
+            "o::---",
+            "m::r--,m::r--",
+            "u:1:r,u:1:w",
+            "x::r",
+            "m:1:r",
+            "o:1:r",
+            "u:1:r:2:3",
+            "u:1",
+            "u",
+        ] {
+            assert_eq!(from_text(format!("{whole},{more}").as_bytes(), false), Err(ArchiveFault::BadAcl), "{more}");
+        }
+        assert_eq!(from_text(b"u::rwx,g::r-x,o::\xff", false), Err(ArchiveFault::BadAcl));
+        assert_eq!(entries("u::rwx,g::r-x,o::r-x,u:1:r,g:1:r").len(), 5);
+    }
+
+    #[test]
+    fn the_mask_stands_for_the_group_where_there_is_one() {
+        let bits = |text: &str| permissions(&from_text(text.as_bytes(), false).unwrap().unwrap());
+        assert_eq!(bits("u::rwx,g::r-x,o::--x"), Some(0o751));
+        assert_eq!(bits("u::r-x,g::rwx,o::rw-,m::-w-,u:1:r"), Some(0o526));
+        assert_eq!((permissions(b""), permissions(&[1, 0, 0, 0]), permissions(&[2, 0, 0, 0])), (None, None, None));
+        // Only a tag of one byte is a tag, and only three bits are permissions.
+        let list = |first: [u8; 4]| {
+            let entry = |head: [u8; 4]| [&head[..], &[0xff; 4]].concat();
+            [vec![2, 0, 0, 0], entry(first), entry([4, 0, 0x0d, 0]), entry([32, 0, 1, 0])].concat()
+        };
+        assert_eq!(permissions(&list([1, 0, 0xfe, 0])), Some(0o651));
+        assert_eq!(permissions(&list([1, 1, 7, 0])), None);
+    }
 }

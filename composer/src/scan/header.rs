@@ -206,6 +206,8 @@ fn xattrs(local: &Records, options: &Options) -> Result<Xattrs, ArchiveFault> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
 
+    use super::super::XattrFilter;
+    use super::super::pax::tests::written;
     use super::*;
 
     #[test]
@@ -223,5 +225,147 @@ mod tests {
         }
         assert!(number(b"0000648\0", "x").is_err());
         assert!(number(b"-000001\0", "x").is_err());
+    }
+
+    #[test]
+    fn the_sum_of_a_header_is_over_signed_or_unsigned_bytes() {
+        let with_sum = |sum: i32| {
+            let mut header = Header::from_byte_slice(&[0; 512]).clone();
+            header.as_old_mut().name[..2].copy_from_slice(&[0xff, b'a']);
+            header.as_old_mut().cksum.copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            check(&header)
+        };
+        // Eight blanks for the sum itself, 0xff and `a`.
+        assert_eq!(with_sum(8 * 32 + 255 + 97), Ok(()));
+        assert_eq!(with_sum(8 * 32 - 1 + 97), Ok(()));
+        for wrong in [0, 8 * 32 + 255 + 96, 8 * 32 + 255 + 98, 8 * 32 + 97, 97] {
+            assert_eq!(with_sum(wrong), Err(ArchiveFault::BadChecksum));
+        }
+    }
+
+    #[test]
+    fn negative_and_large_numbers_of_gnu_have_their_sign_in_the_second_bit() {
+        for (field, value) in [
+            (&b"\xc0\0"[..], -64 * 256),
+            (b"\xbf\xff", 0x3fff),
+            (b"\x80\x01\x00", 256),
+            (b"\xff\xff", -1),
+            (b"\xfe\x00", -512),
+            (b"7 7", 7),
+            (b"7\x007", 7),
+            (b"", 0),
+        ] {
+            assert_eq!(number(field, "x").unwrap(), value, "{field:?}");
+        }
+        assert_eq!(number(b"9", "uid"), Err(ArchiveFault::BadNumber { field: "uid" }));
+    }
+
+    /// A member of this type with these fields.
+    fn member(kind: EntryType, name: &str, link: &[u8], records: &[(&str, &[u8])]) -> Result<Member, ArchiveFault> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o170_644);
+        header.set_device_major(8).unwrap();
+        header.set_device_minor(1).unwrap();
+        let local = Records::parse(&written(records))?;
+        Member::new(
+            &header,
+            Some(name.as_bytes()),
+            Some(link.to_vec()),
+            &local,
+            &Records::default(),
+            &Options::default(),
+        )
+    }
+
+    #[test]
+    fn names_and_targets_are_as_long_as_linux_lets_them_be() {
+        // Components of at most 255 bytes.
+        let path = |length: usize| "a/".repeat(length / 2) + &"b".repeat(length % 2);
+        let file = |length: usize| member(EntryType::Regular, &path(length), b"", &[]).map(|_| ());
+        assert_eq!((file(4095), file(4096)), (Ok(()), Ok(())));
+        assert_eq!(file(4097), Err(ArchiveFault::TooLong { what: "a path", limit: 4096 }));
+        assert_eq!(file(0), Err(ArchiveFault::NoName));
+        let link = |target: &[u8]| member(EntryType::Symlink, "a", target, &[]).map(|_| ());
+        assert_eq!(link(&[b'a'; 4095]), Ok(()));
+        let long = Err(ArchiveFault::TooLong { what: "the target of a symbolic link", limit: 4095 });
+        assert_eq!(
+            (link(&[b'a'; 4096]), link(b""), link(b"a\0b")),
+            (long, Err(ArchiveFault::NoTarget), Err(ArchiveFault::NoTarget))
+        );
+    }
+
+    #[test]
+    fn each_type_of_member_is_what_posix_says() {
+        let kind = |kind, name| member(kind, name, b"target", &[]).map(|member| member.kind);
+        assert!(matches!(kind(EntryType::Regular, "a"), Ok(MemberKind::Regular)));
+        assert!(matches!(kind(EntryType::Continuous, "a/"), Ok(MemberKind::Regular)));
+        assert!(matches!(kind(EntryType::Regular, "a/"), Ok(MemberKind::Directory)));
+        assert!(matches!(kind(EntryType::Directory, "a"), Ok(MemberKind::Directory)));
+        assert!(matches!(kind(EntryType::Link, "a"), Ok(MemberKind::HardLink(path)) if path.to_string() == "/target"));
+        assert!(matches!(kind(EntryType::Symlink, "a"), Ok(MemberKind::Symlink(target)) if &*target == b"target"));
+        assert!(matches!(kind(EntryType::Char, "a"), Ok(MemberKind::CharDevice(0x801))));
+        assert!(matches!(kind(EntryType::Block, "a"), Ok(MemberKind::BlockDevice(0x801))));
+        assert!(matches!(kind(EntryType::Fifo, "a"), Ok(MemberKind::Fifo)));
+        assert!(matches!(kind(EntryType::GNUSparse, "a"), Err(ArchiveFault::Sparse)));
+        assert!(matches!(kind(EntryType::new(b'V'), "a"), Err(ArchiveFault::UnknownType { byte: b'V' })));
+    }
+
+    #[test]
+    fn records_go_before_the_header_and_only_files_have_content() {
+        let of = |kind, records: &[(&str, &[u8])]| member(kind, "a", b"", records);
+        let regular = |records: &[(&str, &[u8])]| of(EntryType::Regular, records);
+        let one = regular(&[("uid", b"70"), ("gid", b"80"), ("size", b"9"), ("mtime", b"1.5")]).unwrap();
+        let time = Mtime { seconds: 1, nanoseconds: 500_000_000 };
+        assert_eq!((one.stat.uid, one.stat.gid, one.size, one.stat.mtime, one.stat.mode), (70, 80, 9, time, 0o644));
+        // The long name of GNU, which the member has too, comes after the record.
+        assert_eq!(regular(&[("path", b"b")]).unwrap().path.to_string(), "/b");
+        assert!(regular(&[("uid", b"4294967295")]).is_ok());
+        let beyond = regular(&[("uid", b"4294967296")]);
+        assert_eq!(beyond.err(), Some(ArchiveFault::BadNumber { field: "uid" }));
+        let directory = of(EntryType::Directory, &[("size", b"1")]);
+        assert_eq!(directory.err(), Some(ArchiveFault::UnexpectedContent));
+        assert!(of(EntryType::Directory, &[("size", b"0")]).is_ok());
+    }
+
+    #[test]
+    fn attributes_have_names_that_a_file_system_can_hold() {
+        let all = Options { xattrs: XattrFilter::All };
+        let of = |name: &str, value: &[u8], options: &Options| {
+            xattrs(&Records::parse(&written(&[(name, value)])).unwrap(), options)
+        };
+        let long = |length: usize| format!("SCHILY.xattr.{}", "a".repeat(length));
+        assert_eq!(of(&long(255), b"x", &all).unwrap().len(), 1);
+        assert_eq!(
+            (of(&long(256), b"x", &all), of(&long(0), b"x", &all)),
+            (Err(ArchiveFault::BadRecord), Err(ArchiveFault::BadRecord))
+        );
+        assert_eq!(of("SCHILY.xattr.a\0", b"x", &all), Err(ArchiveFault::BadRecord));
+        assert_eq!(of("SCHILY.xattr.user.x", b"x", &Options::default()).unwrap().len(), 0);
+        assert_eq!(of("user.x", b"x", &all).unwrap().len(), 0);
+        let acl = b"u::rwx,g::r-x,o::r-x";
+        assert_eq!(of("SCHILY.acl.access", acl, &all).unwrap().len(), 0);
+        let default = of("SCHILY.acl.default", acl, &all).unwrap();
+        assert_eq!(default.keys().map(|name| &**name).collect::<Vec<_>>(), [b"system.posix_acl_default"]);
+        let none = Options { xattrs: XattrFilter::none() };
+        assert_eq!(of("SCHILY.acl.default", acl, &none).unwrap().len(), 0);
+        assert!(none.xattrs.keeps_none() && !all.xattrs.keeps_none() && !Options::default().xattrs.keeps_none());
+    }
+
+    #[test]
+    fn only_ustar_has_a_prefix() {
+        let named = |mut header: Header| {
+            header.as_old_mut().name[..1].copy_from_slice(b"n");
+            header.as_mut_bytes()[345] = b'p';
+            name(&header, None, &Records::default())
+        };
+        assert_eq!((named(Header::new_ustar()), named(Header::new_gnu())), (b"p/n".to_vec(), b"n".to_vec()));
+        let device = |header: &Header| super::device(header);
+        assert_eq!(device(&Header::new_old()), Err(ArchiveFault::BadNumber { field: "device" }));
+        let mut header = Header::new_ustar();
+        header.set_device_major(259).unwrap();
+        header.set_device_minor(256).unwrap();
+        // `stat -c %Hr,%Lr` of such a node says 259,256; the number is that of `gnu_dev_makedev`.
+        assert_eq!(device(&header), Ok(0x0011_0300));
     }
 }

@@ -127,10 +127,21 @@ fn decode_key(key: &[u8]) -> Box<[u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
+
+    /// The text of these records, each with the length of all of it in front.
+    pub(in crate::scan) fn written(records: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (key, value) in records {
+            let rest = [b" ", key.as_bytes(), b"=", value, b"\n"].concat();
+            let length = (1..).find(|length: &usize| *length == length.to_string().len() + rest.len()).unwrap();
+            text.extend([length.to_string().as_bytes(), &rest].concat());
+        }
+        text
+    }
 
     #[test]
     fn records_end_where_their_length_says() {
@@ -160,5 +171,53 @@ mod tests {
         for bad in ["", "-", ".5", "1.x", "+1", "9223372036854775808"] {
             assert_eq!(time(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_global_header_says_only_what_may_hold_of_all_members() {
+        let merge = |newer: &[(&str, &[u8])]| {
+            let mut records = Records::parse(&written(&[("uid", b"1")]))?;
+            records.merge_global(Records::parse(&written(newer))?)?;
+            let get = |key: &[u8]| records.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
+            Ok((get(b"uid"), get(b"gid"), get(b"mtime"), get(b"comment")))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let merged = merge(&[("uid", b"2"), ("gid", b"3"), ("mtime", b"4"), ("comment", b"x")]);
+        assert_eq!(merged, Ok((text("2"), text("3"), text("4"), None)));
+        for bad in ["path", "linkpath", "size", "SCHILY.xattr.a", "GNU.sparse.major", "GNU.sparse"] {
+            assert_eq!(merge(&[(bad, b"1")]), Err(ArchiveFault::BadRecord), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_value_is_no_value_and_a_sparse_file_is_refused() {
+        let records = |list: &[(&str, &[u8])]| Records::parse(&written(list)).unwrap();
+        assert_eq!(records(&[("uid", b"")]).decimal("uid"), Ok(None));
+        assert_eq!(records(&[("uid", b"7")]).decimal("uid"), Ok(Some(7)));
+        assert_eq!(records(&[("uid", b"x")]).decimal("uid"), Err(ArchiveFault::BadNumber { field: "uid" }));
+        assert_eq!(records(&[("uid", b"7"), ("uid", b"8")]).decimal("uid"), Ok(Some(8)));
+        assert_eq!(records(&[("mtime", b"x")]).time(), Err(ArchiveFault::BadNumber { field: "mtime" }));
+        assert_eq!((records(&[("mtime", b"")]).time(), records(&[]).time()), (Ok(None), Ok(None)));
+        for (key, sparse) in
+            [("GNU.sparse.a", true), ("SCHILY.realsize", true), ("GNU.sparse", false), ("SCHILY.realsizes", false)]
+        {
+            assert_eq!(records(&[(key, b"1")]).refuse_sparse().is_err(), sparse, "{key}");
+        }
+    }
+
+    #[test]
+    fn only_the_name_of_an_attribute_is_decoded() {
+        for (text, key) in [
+            ("SCHILY.xattr.a%25b", "SCHILY.xattr.a%b"),
+            ("SCHILY.xattr.%3D%253D", "SCHILY.xattr.=%3D"),
+            ("SCHILY.xattr.%%3d%", "SCHILY.xattr.%%3d%"),
+            ("other%3D%2", "other%3D%2"),
+        ] {
+            let records = Records::parse(&written(&[(text, b"v")])).unwrap();
+            assert_eq!(records.iter().collect::<Vec<_>>(), [(key.as_bytes(), &b"v"[..])]);
+        }
+        // A length has at most eleven digits before its blank.
+        assert!(Records::parse(b"00000000016 a=b\n").is_ok());
+        assert!(Records::parse(b"000000000017 a=b\n").is_err());
     }
 }

@@ -9,27 +9,29 @@ use model::VerityDigest;
 use super::{Known, Measured, Sealed};
 
 /// The digests of a content that comes in pieces.
-pub(super) trait Digests: Send + Sized {
+pub(super) trait Digests: Default + Send {
     /// What is known of a file when it was read.
     type File: Stored + Clone + Send + Sync;
-
-    fn begin() -> Self;
 
     fn update(&mut self, bytes: &[u8]);
 
     /// The file and its fs-verity digest.
     fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Self::File, VerityDigest);
 
-    /// A file of which the digests are known already, where they are all that is wanted.
-    fn known(size: u64, known: &Known) -> Option<Self::File>;
+    /// A file of which the digests are known already, where they are what is remembered.
+    fn known(_size: u64, _known: &Known) -> Option<Self::File> {
+        None
+    }
 
-    /// What the next build would like to know.
-    fn to_remember(file: &Self::File) -> Option<Known>;
+    /// What the next build would like to know, where anything is remembered.
+    fn to_remember(_file: &Self::File) -> Option<Known> {
+        None
+    }
 
     /// A content that is in memory.
     fn of(content: &[u8]) -> Self::File {
         let size = content.len() as u64;
-        let mut digests = Self::begin();
+        let mut digests = Self::default();
         digests.update(content);
         digests.end(size, (size <= INLINE_LIMIT).then(|| Arc::from(content))).0
     }
@@ -37,10 +39,6 @@ pub(super) trait Digests: Send + Sized {
 
 impl Digests for Both {
     type File = Sealed;
-
-    fn begin() -> Self {
-        Self::new()
-    }
 
     fn update(&mut self, bytes: &[u8]) {
         Self::update(self, bytes);
@@ -63,10 +61,6 @@ impl Digests for Both {
 impl Digests for Hasher {
     type File = Measured;
 
-    fn begin() -> Self {
-        Self::new()
-    }
-
     fn update(&mut self, bytes: &[u8]) {
         Self::update(self, bytes);
     }
@@ -74,13 +68,5 @@ impl Digests for Hasher {
     fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Measured, VerityDigest) {
         let verity = self.finish();
         (Measured { size, verity, inline }, verity)
-    }
-
-    fn known(size: u64, known: &Known) -> Option<Measured> {
-        Some(Measured { size, verity: known.verity, inline: None })
-    }
-
-    fn to_remember(_: &Measured) -> Option<Known> {
-        None
     }
 }

@@ -222,7 +222,7 @@ impl<'a, D: Digests> Stream<'a, D> {
         let size = job.source.size();
         let objects = sealer.sinks.iter().map(|sink| sink.large(size)).collect::<Result<_, _>>()?;
         let input = Input { sealer, job, reader: job.source.open()?, found: 0 };
-        Ok(Self { input, digests: D::begin(), objects })
+        Ok(Self { input, digests: D::default(), objects })
     }
 
     fn finish(self) -> Result<D::File, Error> {

@@ -147,3 +147,33 @@ pub(super) fn field(at: usize) -> &'static str {
     ];
     FIELDS.iter().find(|(end, _)| at < *end).map_or("header", |(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_lies_in_the_field_that_posix_puts_there() {
+        // First byte and length of each field in the table of "ustar Interchange Format".
+        for (first, length, name) in [
+            (0, 100, "name"),
+            (100, 8, "mode"),
+            (108, 8, "owner"),
+            (116, 8, "group"),
+            (124, 12, "size"),
+            (136, 12, "time"),
+            (148, 8, "checksum"),
+            (156, 1, "type"),
+            (157, 100, "link target"),
+            (257, 8, "format"),
+            (265, 32, "name of the owner"),
+            (297, 32, "name of the group"),
+            (329, 16, "device number"),
+            (345, 155, "name"),
+            (500, 12, "end of the header"),
+            (512, 1, "header"),
+        ] {
+            assert_eq!((field(first), field(first + length - 1)), (name, name));
+        }
+    }
+}

@@ -132,3 +132,79 @@ impl Objects for Spool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use super::*;
+    use crate::tree::Mtime;
+
+    /// A content that lies in no file, and may be another one by now.
+    #[derive(Debug, Clone)]
+    struct Far(Option<Identity>);
+
+    impl Origin for Far {
+        fn identity(&self) -> Option<Identity> {
+            self.0
+        }
+
+        fn reopen(&self, _: &Identity) -> Result<File, Error> {
+            Ok(tempfile::tempfile().unwrap())
+        }
+
+        fn changed(&self) -> Error {
+            Error::ChangedMeanwhile { path: PathBuf::from("far") }
+        }
+
+        fn shared(&self) -> Arc<dyn Origin> {
+            Arc::new(self.clone())
+        }
+    }
+
+    fn identity(offset: u64, size: u64) -> Identity {
+        let time = Mtime::default();
+        Identity { device: 1, inode: 2, file_size: 3, modified: time, changed: time, offset, size }
+    }
+
+    #[test]
+    fn what_is_adopted_waits_in_its_source_and_must_stay_what_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = |now| {
+            let spool = Spool::create(&Dir::open(directory.path()).unwrap()).unwrap();
+            assert!(spool.adopt(&VerityDigest::new([1; 32]), &Far(now), &identity(512, 7)));
+            spool
+        };
+        let same = spool(Some(identity(512, 7)));
+        assert_eq!(same.locate(&VerityDigest::new([1; 32]), 7).unwrap().offset, 512);
+        for (digest, size) in [([1; 32], 8), ([2; 32], 7)] {
+            let missing = same.locate(&VerityDigest::new(digest), size);
+            assert!(matches!(missing, Err(Error::MissingObject { size: found, .. }) if found == size));
+        }
+        assert!(same.check_sources().is_ok());
+        for now in [None, Some(identity(512, 8)), Some(identity(0, 7))] {
+            assert!(matches!(spool(now).check_sources(), Err(Error::ChangedMeanwhile { .. })));
+        }
+    }
+
+    #[test]
+    fn the_first_copy_of_an_object_stays_and_others_follow_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::create(&Dir::open(directory.path()).unwrap()).unwrap();
+        let digest = |byte| VerityDigest::new([byte; 32]);
+        spool.small(&digest(1), b"first").unwrap();
+        spool.small(&digest(1), b"again").unwrap();
+        let mut large = spool.large(6).unwrap();
+        large.write(b"sec").unwrap();
+        large.write(b"ond").unwrap();
+        large.finish(&digest(2)).unwrap();
+        spool.small(&digest(3), b"third").unwrap();
+        let content = |byte, size: usize| {
+            let extent = spool.locate(&digest(byte), size as u64).unwrap();
+            let mut content = vec![0; size];
+            extent.file.read_exact_at(&mut content, extent.offset).unwrap();
+            content
+        };
+        assert_eq!((content(1, 5), content(2, 6), content(3, 5)), (b"first".into(), b"second".into(), b"third".into()));
+    }
+}

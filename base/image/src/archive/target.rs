@@ -197,4 +197,22 @@ mod tests {
         drop(target);
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
     }
+
+    #[test]
+    fn a_large_file_goes_past_the_page_cache_and_its_end_does_not() {
+        let place = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let directory = Dir::open(place.path()).unwrap();
+        let file = directory.create("file", 0o644).unwrap();
+        let flags = || rustix::fs::fcntl_getfl(&file).unwrap();
+        let before = flags();
+        if set_direct(&file, true).is_ok() {
+            // To ask again changes nothing.
+            set_direct(&file, true).unwrap();
+            assert_eq!(flags(), before | OFlags::DIRECT);
+            set_direct(&file, false).unwrap();
+        }
+        assert_eq!(flags(), before);
+        let create = |size| Target::create(Place { directory: &directory, name: "file" }, size).unwrap();
+        assert!(create(LARGE - 1).direct.is_none());
+    }
 }

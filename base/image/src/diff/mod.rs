@@ -309,11 +309,10 @@ fn body<A: Stored, B: Stored>(old: &Kind<A>, new: &Kind<B>) -> Option<Aspect> {
 
 fn same_content(old: &impl Stored, new: &impl Stored) -> bool {
     // Hashing is for contents that are stored in different ways.
-    match (old.verity(), new.verity()) {
-        (Some(old), Some(new)) => old == new,
-        (None, None) => old.size() == new.size() && old.inline() == new.inline(),
-        _ => old.size() == new.size() && digest(old) == digest(new),
+    if let (Some(old), Some(new)) = (old.inline(), new.inline()) {
+        return old == new;
     }
+    old.size() == new.size() && digest(old) == digest(new)
 }
 
 /// The fs-verity digest of a file's content, wherever the content lies.

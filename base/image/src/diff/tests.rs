@@ -172,3 +172,39 @@ fn json_has_every_fact_of_both_sides() {
     }]);
     assert_eq!(json, expected);
 }
+
+#[test]
+fn facts_name_attributes_targets_devices_and_kinds() {
+    let mut after = sample();
+    let mut add = |name: &str, kind, xattrs: &[(&str, &[u8])]| {
+        let xattrs = xattrs.iter().map(|(name, value)| (Box::from(name.as_bytes()), Box::from(*value))).collect();
+        let id = after.tree.add(Node { stat: Stat { xattrs, ..stat(0o644) }, kind }).unwrap();
+        after.tree.link(NodeId::ROOT, name.as_bytes(), id).unwrap();
+    };
+    add("p", Kind::Fifo, &[("user.\u{1}", &[0, 0xff]), ("user.x", b"a")]);
+    add("q", Kind::Symlink(Box::from(&b"to"[..])), &[]);
+    add("r", Kind::CharDevice(7), &[]);
+    add("s", Kind::BlockDevice(8), &[]);
+    add("t", Kind::Socket, &[]);
+    add("u", Kind::Directory(Entries::new()), &[]);
+    let differences = serde_json::to_value(compare(&sample().tree, &after.tree)).unwrap();
+    let facts: Vec<_> = differences.as_array().unwrap().iter().map(|one| one["after"].clone()).collect();
+    let types: Vec<_> = facts.iter().map(|facts| facts["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["fifo", "symlink", "char_device", "block_device", "socket", "directory"]);
+    assert_eq!(facts[0]["xattrs"], serde_json::json!({"user.\\x01": "00ff", "user.x": "61"}));
+    assert_eq!((&facts[1]["target"], &facts[2]["device"], &facts[3]["device"]), (&"to".into(), &7.into(), &8.into()));
+    assert!(facts[1].get("xattrs").is_none() && facts[1].get("size").is_none());
+}
+
+#[test]
+fn aspects_and_types_have_names_for_people() {
+    use {Aspect as A, Type as T};
+    let aspects = [A::Kind, A::Content, A::Target, A::Device, A::Mode, A::Owner, A::Mtime, A::Xattrs, A::HardLink];
+    let names = ["kind", "content", "target", "device", "mode", "owner", "mtime", "xattrs", "hard link"];
+    assert_eq!(aspects.map(A::name), names);
+    let types = [T::Directory, T::File, T::Symlink, T::CharDevice, T::BlockDevice, T::Fifo, T::Socket];
+    let names = ["directory", "file", "link", "character device", "block device", "pipe", "socket"];
+    assert_eq!(types.map(T::name), names);
+    assert_eq!(digest(&Entry::Empty), verity::digest(b""));
+    assert_eq!(digest(&Entry::Inline(Box::from(&b"x"[..]))), verity::digest(b"x"));
+}

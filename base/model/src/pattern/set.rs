@@ -185,4 +185,66 @@ mod tests {
         assert!(set.intersection(set.complement()).is_empty());
         assert_eq!(set.union(set.complement()), ByteSet::ALL);
     }
+
+    /// What the set between the brackets holds.
+    fn bytes(text: &str) -> Vec<u8> {
+        ByteSet::read(text.as_bytes()).unwrap().0.iter().collect()
+    }
+
+    #[test]
+    fn each_class_holds_what_the_c_locale_puts_into_it() {
+        // `isalpha` and its likes of the C locale, without the slash, which no set holds.
+        let capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let (small, digits) = (capitals.to_lowercase(), "0123456789");
+        let marks = "!\"#$%&'()*+,-.:;<=>?@[\\]^_`{|}~";
+        let control: String = (0..32).chain([127]).map(char::from).collect();
+        for (class, members) in [
+            ("alnum", format!("{digits}{capitals}{small}")),
+            ("alpha", format!("{capitals}{small}")),
+            ("blank", "\t ".to_owned()),
+            ("cntrl", control),
+            ("digit", digits.to_owned()),
+            ("graph", format!("{marks}{digits}{capitals}{small}")),
+            ("lower", small.clone()),
+            ("print", format!(" {marks}{digits}{capitals}{small}")),
+            ("punct", marks.to_owned()),
+            ("space", "\t\n\u{b}\u{c}\r ".to_owned()),
+            ("upper", capitals.to_owned()),
+            ("xdigit", format!("{digits}ABCDEFabcdef")),
+        ] {
+            let mut members = members.into_bytes();
+            members.sort_unstable();
+            assert_eq!(bytes(&format!("[:{class}:]]")), members, "{class}");
+        }
+        for text in ["[:word:]]", "[:Alpha:]]", "[:alpha:]", "[::]]", "a", "", "!", "\\", "a-\\", "a-"] {
+            assert_eq!(ByteSet::read(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ranges_brackets_and_escapes_make_the_set_that_rsync_makes_of_them() {
+        for (text, members) in [
+            ("a-c]", &b"abc"[..]),
+            ("c-a]", b"c"),
+            ("a-a]", b"a"),
+            (".-0]", b".0"),
+            ("a\\-c]", b"-ac"),
+            ("a-\\c]", b"abc"),
+            ("\\a-c]", b"abc"),
+            ("[:]", b":["),
+            ("[:x]", b":[x"),
+            ("[:digit:]-a]", b"-0123456789a"),
+            ("a-c-e]", b"-abce"),
+            ("-a]", b"-a"),
+            ("]-a]", b"]^_`a"),
+        ] {
+            assert_eq!(bytes(text), members, "{text}");
+        }
+        let (set, rest) = ByteSet::read(b"^]a]rest").unwrap();
+        assert_eq!((set.len(), set.contains(b']'), set.contains(b'a'), set.contains(b'/')), (253, false, false, false));
+        assert_eq!(rest, b"rest");
+        assert_eq!(ByteSet::range(250, 255).iter().collect::<Vec<u8>>(), [250, 251, 252, 253, 254, 255]);
+        assert_eq!(ByteSet::of(7).iter().collect::<Vec<u8>>(), [7]);
+        assert!(!ByteSet::of(0).is_empty());
+    }
 }

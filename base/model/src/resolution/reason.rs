@@ -97,4 +97,11 @@ mod tests {
             assert!(error.text.len() <= 80);
         }
     }
+
+    #[test]
+    fn the_word_of_a_base_package_is_short() {
+        let base = |length: usize| Reason::try_from(format!("base: {}", "a".repeat(length))).is_ok();
+        assert!(base(1) && base(32) && !base(33) && !base(0));
+        assert_eq!(serde_json::to_string(&Reason::RequiredBy("g++".to_owned())).unwrap(), "\"required by g++\"");
+    }
 }

@@ -206,3 +206,66 @@ fn a_request_that_was_put_together_by_hand_is_looked_at_too() {
     ));
     assert!(read(|value| value["requests"][0] = "g++=1/sid".into()).is_err());
 }
+
+#[test]
+fn the_newest_archive_gives_the_time_and_packages_can_be_left_out() {
+    let at =
+        |seconds| ReleaseInfo::new(ReleaseFields { date: Epoch::from_seconds(seconds).unwrap(), ..release() }).unwrap();
+    let dated = |first, more: &[i64]| {
+        let more_releases = more.iter().copied().map(at).collect();
+        Resolution::new(ResolutionFields { release: at(first), more_releases, ..fields() }).unwrap()
+    };
+    assert_eq!(dated(5, &[]).newest().seconds(), 5);
+    assert_eq!(dated(5, &[7, 6]).newest().seconds(), 7);
+    assert_eq!(dated(9, &[7]).newest().seconds(), 9);
+    assert_eq!(dated(9, &[7, 8]).archives().map(|release| release.date.seconds()).collect::<Vec<_>>(), [9, 7, 8]);
+    let names = |numbers: &[usize]| {
+        let narrowed = dated(5, &[7]).narrowed(numbers).unwrap();
+        assert_eq!(narrowed.archives().count(), 2);
+        narrowed.packages.iter().map(|package| package.package.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&[0, 1]), names(&[1]), names(&[])),
+        (vec!["g++".into(), "libfoo".into()], vec!["libfoo".into()], vec![])
+    );
+    assert!(dated(5, &[]).narrowed(&[1, 0]).is_err());
+}
+
+#[test]
+fn names_that_are_as_they_should_be_stay() {
+    let odd = ReleaseFields { label: "a\nb".to_owned(), ..release() };
+    assert_eq!(odd.without_odd_names(), release());
+}
+
+#[test]
+fn each_part_of_a_package_has_its_fault() {
+    let text = |text: &str| text.to_owned();
+    let fault = |fields: ResolvedFields| Resolved::new(fields).unwrap_err();
+    let odd = PackageFields { version: String::new(), ..package("g++") };
+    let (name, field) = (text("g++"), "version");
+    let wanted = Fault::Package { name, field, text: String::new() };
+    assert_eq!(fault(ResolvedFields { package: Package::new(odd).unwrap(), ..resolved("g++") }), wanted);
+    let name = || text("g++");
+    assert_eq!(fault(ResolvedFields { path: text("../a.deb"), ..resolved("g++") }), Fault::Outside { name: name() });
+    let wanted = Fault::Path { name: name(), path: text("a") };
+    assert_eq!(fault(ResolvedFields { path: text("a"), ..resolved("g++") }), wanted);
+    let reason = Reason::Base(text("A"));
+    assert_eq!(fault(ResolvedFields { reason, ..resolved("g++") }), Fault::Reason { name: name() });
+    assert_eq!(fault(ResolvedFields { size: DEB_LIMIT + 1, ..resolved("g++") }), Fault::Size { name: name() });
+    assert!(Resolved::new(ResolvedFields { size: DEB_LIMIT, ..resolved("g++") }).is_ok());
+    let fault = |fields: ReleaseFields| ReleaseInfo::new(fields).unwrap_err();
+    for (fields, field) in [
+        (ReleaseFields { path: text("-a"), ..release() }, "path"),
+        (ReleaseFields { suite: text("-a"), ..release() }, "suite"),
+        (ReleaseFields { codename: text("-a"), ..release() }, "codename"),
+    ] {
+        assert_eq!(fault(fields), Fault::Archive { field, text: text("-a") });
+    }
+    let foreign = PackageFields { arch: text("arm64"), ..package("g++") };
+    let packages =
+        vec![Resolved::new(ResolvedFields { package: Package::new(foreign).unwrap(), ..resolved("g++") }).unwrap()];
+    let wanted = Fault::Arch { name: name(), found: text("arm64"), arch: Arch::Amd64 };
+    assert_eq!(Resolution::new(ResolutionFields { packages, ..fields() }), Err(wanted));
+    let wanted = Fault::Suite { text: text("-a") };
+    assert_eq!(Resolution::new(ResolutionFields { suite: text("-a"), ..fields() }), Err(wanted));
+}

@@ -98,3 +98,33 @@ impl<'de> Deserialize<'de> for Variant {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variant_has_the_packages_that_mmdebstrap_puts_into_it() {
+        // The table of variants in mmdebstrap(1).
+        let known: [(&str, bool, &[&str]); 7] = [
+            ("extract", false, &[]),
+            ("custom", false, &[]),
+            ("essential", true, &[]),
+            ("apt", true, &[]),
+            ("minbase", true, &["required"]),
+            ("important", true, &["required", "important"]),
+            ("standard", true, &["required", "important", "standard"]),
+        ];
+        for (name, essential, priorities) in known {
+            let variant: Variant = name.parse().unwrap();
+            assert_eq!((variant.has_essential(), variant.priorities()), (essential, priorities), "{name}");
+            assert_eq!((variant.to_string(), variant.name()), (name.to_owned(), name));
+            let json = format!("\"{name}\"");
+            assert_eq!(serde_json::to_string(&variant).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Variant>(&json).unwrap(), variant);
+        }
+        assert_eq!(Variant::ALL.map(Variant::name), known.map(|(name, ..)| name));
+        assert_eq!("Minbase".parse::<Variant>().unwrap_err().text, "Minbase");
+        assert!(serde_json::from_str::<Variant>("\"\"").is_err());
+    }
+}

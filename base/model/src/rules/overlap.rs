@@ -267,7 +267,7 @@ pub(super) fn overlap(
                 return Overlap::Unknown;
             }
             let places: [Places; 3] = std::array::from_fn(|at| automata[at].step(&state.places[at], byte));
-            if places[0].is_empty() || places[1].is_empty() || masks.takes_all(&places[2]) {
+            if places[..2].iter().any(Vec::is_empty) || masks.takes_all(&places[2]) {
                 continue;
             }
             let next = Rc::new(State { component, places });

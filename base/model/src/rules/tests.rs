@@ -255,3 +255,90 @@ proptest::proptest! {
         assert_eq!(found, wanted);
     }
 }
+
+#[test]
+fn a_list_is_named_by_its_key_in_the_manifest() {
+    let fields = [Field::Mask, Field::FileSpec, Field::ProtectedSpec, Field::DependencySpec, Field::Default];
+    assert_eq!(fields.map(Field::key), ["mask", "file_spec", "protected_spec", "dependency_spec", "(default)"]);
+    let own = manifest("own", "mask: [/m], file_spec: [/f], protected_spec: [/p], dependency_spec: [/d]");
+    let texts = |field| -> Vec<String> {
+        rules(&own, &"a.yaml".into(), field).iter().map(|rule| rule.pattern.to_string()).collect()
+    };
+    assert_eq!(fields.map(texts), [vec!["/m"], vec!["/f"], vec!["/p"], vec!["/d"], Vec::<&str>::new()]);
+}
+
+#[test]
+fn a_conflict_says_what_happens_to_the_path_and_whose_mask_settles_it() {
+    let own = manifest("own", "file_spec: ['/a*']");
+    let message = |lists: &str| {
+        let neighbours = [(manifest("other", lists), "b.yaml".into())];
+        let found = conflicts((&own, &"a.yaml".into()), &neighbours);
+        assert_eq!(found.len(), 1);
+        (found[0].message.clone(), found[0].cure.clone())
+    };
+    let (message_of_both, cure) = message("file_spec: ['/*b']");
+    assert_eq!(
+        message_of_both,
+        "`/ab` is taken by `/a*` and by `/*b` of other: both modules own it, and the one that is mounted higher hides the other's"
+    );
+    assert!(cure.ends_with("the `mask` of the module that does not own it"), "{cure}");
+    let (message_of_one, cure) = message("protected_spec: ['/*b']");
+    assert!(message_of_one.ends_with("so that this module does not ship it"), "{message_of_one}");
+    assert!(cure.ends_with("the `mask` of this module if the neighbour owns it"), "{cure}");
+}
+
+#[test]
+fn the_thousandth_conflict_is_the_last_and_says_so() {
+    let lists = |name, count: usize| large(name, Field::FileSpec, (0..count).map(|n| format!("/{n}")));
+    let between = |count: usize| {
+        let found = conflicts((&lists("own", count), &"a.yaml".into()), &[(lists("other", count), "b.yaml".into())]);
+        let says = |one: &Conflict| one.message.ends_with("; this is the last of the conflicts that are listed");
+        (found.len(), found.iter().filter(|one| says(one)).count(), found.last().is_some_and(says))
+    };
+    assert_eq!((between(999), between(1000), between(1001)), ((999, 0, false), (1000, 1, true), (1000, 1, true)));
+}
+
+#[test]
+fn no_path_has_an_empty_component_a_dot_or_two() {
+    // What both patterns take is no path where a component would be one of these.
+    let taken = |pattern: &str| !between(&format!("file_spec: ['{pattern}']"), "file_spec: ['/**']").is_empty();
+    for pattern in ["/a[.]", "/[.]a", "/[.][.]a", "/a/[.]x", "/[.][.][.]"] {
+        assert!(taken(pattern), "{pattern}");
+    }
+    for pattern in ["/[.]", "/[.][.]", "/a/[.]", "/[.]/a", "/[.][.]/a", "/*//x*", "/x*/"] {
+        assert!(!taken(pattern), "{pattern}");
+    }
+    let long = |length: usize| format!("/[a]{}", "a".repeat(length - 1));
+    assert!(taken(&long(255)) && !taken(&long(256)));
+    assert!(taken(&format!("{}/b", long(255))));
+}
+
+#[test]
+fn only_a_directory_that_is_matched_with_its_slash_is_known_without_it() {
+    let related = |pattern: &str, asked: &str| {
+        let own = large("own", Field::FileSpec, std::iter::once(pattern.to_owned()));
+        let list = index::List::new(rules(&own, &"a.yaml".into(), Field::FileSpec));
+        assert_eq!(list.related(asked.as_bytes(), &mut 0).len(), 0);
+        list.related(asked.as_bytes(), &mut 9).len() == 1
+    };
+    // `/a/***` takes `/a` itself, whose path has no slash at its end.
+    assert!(related("/a/***", "a") && related("/a/***", "a/b") && related("/a/***", "ab"));
+    assert!(related("/a/*", "a") && related("/a/*", "a/b") && !related("/a/*", "ab"));
+    assert!(related("/ab***", "ab") && related("/ab***", "a") && !related("/ab***", "ac"));
+    assert!(!related("/[", "a") && !related("/", "a"));
+}
+
+#[test]
+fn what_a_mask_takes_whole_is_not_looked_through() {
+    let globs = ["/[ab]/**", "/[ab]/**", "/[ab]"].map(|text| Glob::parse(text.as_bytes()));
+    let [first, second] = [0, 1].map(|at| Automaton::new([&globs[at]], Role::Include, What::File));
+    let mask = Automaton::new([&globs[2]], Role::Exclude, What::File);
+    let mut budget = 2000;
+    assert_eq!(overlap(&first, &second, &mask, b"", &mut budget), Overlap::None);
+    let none = Automaton::new([], Role::Exclude, What::File);
+    assert_eq!(overlap(&first, &second, &none, b"", &mut budget), Overlap::At(b"/a/a".to_vec()));
+    // Nor is what only one of the two takes.
+    let globs = ["/a**", "/b**"].map(|text| Glob::parse(text.as_bytes()));
+    let [first, second] = [0, 1].map(|at| Automaton::new([&globs[at]], Role::Include, What::File));
+    assert_eq!(overlap(&first, &second, &none, b"", &mut budget), Overlap::None);
+}

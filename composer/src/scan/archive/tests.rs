@@ -145,3 +145,160 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn long_targets_come_from_the_extension_and_only_one_may_come() {
+    let target = format!("/{}", "t".repeat(200));
+    let mut builder = Builder::new(Vec::new());
+    link(&mut builder, EntryType::Symlink, "s", &target);
+    let bytes = builder.into_inner().unwrap();
+    let tree = scan(&bytes).unwrap();
+    assert!(matches!(&node(&tree, "/s").kind, Kind::Symlink(found) if **found == *target.as_bytes()));
+    // The header of the long target and its content, a second time.
+    let twice = [&bytes[..1024], &bytes[..]].concat();
+    assert_eq!(fault(&twice), ArchiveFault::TwoDescriptions);
+}
+
+#[test]
+fn each_content_of_an_archive_has_its_own_identity() {
+    let mut builder = Builder::new(Vec::new());
+    file(&mut builder, "a", b"one");
+    file(&mut builder, "b", b"four");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.tar");
+    let bytes = builder.into_inner().unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let tree = archive(&path, &Options::default()).unwrap();
+    let identity = |name: &str| match &node(&tree, name).kind {
+        Kind::Regular(source) => image::object::Origin::identity(source).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let (a, b) = (identity("/a"), identity("/b"));
+    // A header of 512 bytes, a content that fills as many, and another header.
+    assert_eq!((a.offset, a.size, b.offset, b.size), (512, 3, 1536, 4));
+    assert_eq!((a.file_size, a.inode, a.device), (bytes.len() as u64, b.inode, b.device));
+}
+
+/// The archive that `fill` makes.
+fn built(fill: impl FnOnce(&mut Builder<Vec<u8>>)) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    fill(&mut builder);
+    builder.into_inner().unwrap()
+}
+
+fn directory(builder: &mut Builder<Vec<u8>>, name: &str) {
+    builder.append_data(&mut header(EntryType::Directory, 13), name, &b""[..]).unwrap();
+}
+
+#[test]
+fn directories_and_files_take_each_others_place_only_where_nothing_is_lost() {
+    let full = |builder: &mut Builder<Vec<u8>>| {
+        directory(builder, "d");
+        file(builder, "d/x", b"x");
+    };
+    let over_full = built(|builder| {
+        full(builder);
+        file(builder, "d", b"y");
+    });
+    assert_eq!(fault(&over_full), ArchiveFault::DirectoryNotEmpty);
+    let over_empty = scan(&built(|builder| {
+        directory(builder, "d");
+        file(builder, "d", b"y");
+    }));
+    assert_eq!(content(&over_empty.unwrap(), "/d"), b"y");
+    let over_file = scan(&built(|builder| {
+        file(builder, "d", b"y");
+        directory(builder, "d");
+    }));
+    assert!(node(&over_file.unwrap(), "/d").is_directory());
+    let again = scan(&built(|builder| {
+        full(builder);
+        directory(builder, "d");
+    }))
+    .unwrap();
+    assert_eq!((content(&again, "/d/x"), node(&again, "/d").stat.mtime.seconds), (b"x".to_vec(), 13));
+    let to_directory = built(|builder| {
+        full(builder);
+        link(builder, EntryType::Link, "h", "d");
+    });
+    assert!(matches!(fault(&to_directory), ArchiveFault::LinkToNothing { target } if target.to_string() == "/d"));
+    // The root has no other name, and what is given to it is its own.
+    let root = scan(&built(|builder| directory(builder, "./"))).unwrap();
+    assert_eq!((node(&root, "/").stat.mode, node(&root, "/").stat.mtime.seconds), (0o4755, 13));
+    let root = built(|builder| {
+        builder.append_pax_extensions([("path", &b"/"[..])]).unwrap();
+        link(builder, EntryType::Symlink, "x", "y");
+    });
+    assert_eq!(fault(&root), ArchiveFault::RootIsNoDirectory);
+}
+
+#[test]
+fn an_archive_ends_with_zeros_and_describes_nothing_at_its_end() {
+    let whole = built(|builder| file(builder, "a", b"x"));
+    assert_eq!(whole.len(), 2048);
+    let parts = |parts: &[&[u8]]| scan(&parts.concat()).map(|tree| tree.walk().count());
+    let (member, zeros) = whole.split_at(1024);
+    assert_eq!(parts(&[member, zeros]).unwrap(), 2);
+    assert_eq!(parts(&[member, &zeros[..512]]).unwrap(), 2);
+    assert_eq!(parts(&[member, zeros, member]).unwrap(), 2);
+    assert_eq!(parts(&[zeros]).unwrap(), 1);
+    assert_eq!(fault(&[member, &zeros[..512], member].concat()), ArchiveFault::DataAfterEnd);
+    assert_eq!(fault(member), ArchiveFault::Truncated);
+    assert_eq!(fault(&member[..512]), ArchiveFault::Truncated);
+    let long = built(|builder| file(builder, &"n/".repeat(100), b""));
+    let target = built(|builder| link(builder, EntryType::Symlink, "s", &"t".repeat(200)));
+    let records = built(|builder| builder.append_pax_extensions([("mtime", &b"1"[..])]).unwrap());
+    // Each has a header and its content, and no member.
+    for described in [long, target, records] {
+        assert_eq!(fault(&[&described[..1024], zeros].concat()), ArchiveFault::Truncated);
+    }
+    // The label of a volume names no file.
+    let label = built(|builder| builder.append(&labelled(), &b""[..]).unwrap());
+    assert_eq!(parts(&[&label[..512], member, zeros]).unwrap(), 2);
+}
+
+fn labelled() -> Header {
+    let mut header = header(EntryType::new(b'V'), 1);
+    header.set_path("label").unwrap();
+    header.set_cksum();
+    header
+}
+
+#[test]
+fn an_error_says_where_in_the_archive_it_is() {
+    let bytes = built(|builder| {
+        file(builder, "first", b"x");
+        link(builder, EntryType::Link, "second", "gone");
+    });
+    match scan(&bytes) {
+        Err(Error::Tar { offset, entry, .. }) => assert_eq!((offset, entry.as_deref()), (1024, Some("second"))),
+        other => panic!("{other:?}"),
+    }
+    let mut damaged = bytes;
+    damaged[1024] ^= 1;
+    match scan(&damaged) {
+        Err(Error::Tar { offset, entry, fault, .. }) => {
+            assert_eq!((offset, entry, fault), (1024, None, ArchiveFault::BadChecksum));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_way_of_compression_is_known_by_its_first_bytes() {
+    for (bytes, format) in [
+        (&b"\x28\xb5\x2f\xfd"[..], "zstd"),
+        (b"\x1f\x8b", "gzip"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"BZh", "bzip2"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+    ] {
+        for size in [bytes.len(), 600] {
+            let mut content = bytes.to_vec();
+            content.resize(size, 0);
+            assert!(matches!(scan(&content), Err(Error::Compressed { format: found, .. }) if found == format));
+        }
+    }
+    assert!(matches!(scan(&[0; 511]), Err(Error::NotARootfs { .. })));
+    assert_eq!(scan(&[0; 512]).unwrap().walk().count(), 1);
+}

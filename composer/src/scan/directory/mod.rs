@@ -248,7 +248,7 @@ impl<'a> Looker<'a> {
         path.extend_from_slice(name.to_bytes_with_nul());
         let path = CStr::from_bytes_with_nul(&path).map_err(|_| Errno::INVAL)?;
         for name in kept(path, self.filter)? {
-            let value = growing(|buffer| rustix::fs::lgetxattr(path, &*name, buffer))?;
+            let value = all_of(|buffer| rustix::fs::lgetxattr(path, &*name, buffer))?;
             found.insert(name, value.into_boxed_slice());
         }
         Ok(found)
@@ -263,7 +263,7 @@ fn kept(path: &CStr, filter: &XattrFilter) -> Result<Vec<Box<[u8]>>, Errno> {
     let names = match rustix::fs::llistxattr(path, &mut small) {
         Ok(count) => &small[..count],
         Err(Errno::RANGE) => {
-            large = growing(|buffer| rustix::fs::llistxattr(path, buffer))?;
+            large = all_of(|buffer| rustix::fs::llistxattr(path, buffer))?;
             &large
         }
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
@@ -273,21 +273,12 @@ fn kept(path: &CStr, filter: &XattrFilter) -> Result<Vec<Box<[u8]>>, Errno> {
     Ok(names.map(Box::from).collect())
 }
 
-/// Calls `read` with larger and larger buffers. Linux has at most 64 KiB of names and of one value.
-/// The call that asks for the size first would need the loop, too, and rustix gives nothing for an
-/// empty buffer.
-fn growing(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
-    let mut buffer = vec![0; 1024];
-    loop {
-        match read(&mut buffer) {
-            Ok(count) => {
-                buffer.truncate(count);
-                return Ok(buffer);
-            }
-            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 8, 0),
-            Err(errno) => return Err(errno),
-        }
-    }
+/// What `read` puts into a buffer of 64 KiB: Linux has at most that much of names and of one value.
+fn all_of(read: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> rustix::io::Result<Vec<u8>> {
+    let mut buffer = vec![0; 64 << 10];
+    let count = read(&mut buffer)?;
+    buffer.truncate(count);
+    Ok(buffer)
 }
 
 #[cfg(test)]

@@ -123,3 +123,29 @@ fn attributes_are_those_of_each_file_and_come_where_they_are_wanted() {
     assert_eq!(found(only), [vec![], vec![], vec![second], vec![]]);
     assert_eq!(found(XattrFilter::none()), [vec![], vec![], vec![], vec![]]);
 }
+
+#[test]
+fn a_source_is_called_by_its_whole_path() {
+    let host = tempfile::tempdir().unwrap();
+    fs::create_dir_all(host.path().join("d/e")).unwrap();
+    let path = host.path().join("d/e/f");
+    fs::write(&path, "content").unwrap();
+    let tree = directory(host.path(), &Options::default()).unwrap();
+    let Kind::Regular(source) = &tree.node(tree.lookup(&ImagePath::new("/d/e/f").unwrap()).unwrap()).kind else {
+        panic!("it is a file")
+    };
+    let Source::File { file, size: 7 } = source else { panic!("{source:?}") };
+    assert_eq!(file.path(), path);
+    assert!(matches!(source.read(6), Err(Error::TooLarge { source_name, size: 7, limit: 6 }) if source_name == path));
+    assert_eq!(source.read(7).unwrap(), b"content");
+    fs::remove_file(&path).unwrap();
+    match source.read(7) {
+        Err(Error::Image(image::Error::ChangedMeanwhile { path: named })) => assert_eq!(named, path),
+        other => panic!("{other:?}"),
+    }
+    let whole = |root: &str| {
+        let folder = Folder { root: Arc::new(Dir::open(Path::new(root)).unwrap()), path: PathBuf::from("d") };
+        (format!("{folder:?}"), folder.shown(OsStr::new("x")))
+    };
+    assert_eq!(whole("/proc"), ("\"/proc/d\"".to_owned(), PathBuf::from("/proc/d/x")));
+}

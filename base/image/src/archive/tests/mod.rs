@@ -219,3 +219,14 @@ fn sizes_of_eight_gibibytes_and_more_are_written_in_base_256() {
 }
 
 mod hostile;
+
+#[test]
+fn a_plan_shows_how_much_there_is_and_no_content() {
+    let made = make(&[b"x".repeat(65), b"secret".repeat(100)]);
+    let digest = verity::digest(&made.image);
+    // Manifest, digest and image; four directories at least and two objects.
+    let text = format!("{:?}", made.plan(&digest));
+    assert!(text.starts_with("Plan { entries: ") && text.ends_with(" }") && !text.contains("secret"), "{text}");
+    let size = made.plan(&digest).size();
+    assert!(text.contains(&format!("size: {size}")) && size == std::fs::metadata(made.tar()).unwrap().len());
+}

@@ -206,4 +206,20 @@ mod tests {
             }
         }
     }
+
+    /// The judge is the kernel's list of what the processor has.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test reads what the kernel says")]
+    fn the_instructions_are_used_where_the_processor_has_them() {
+        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let flags: Vec<&str> =
+            text.lines().find(|line| line.starts_with("flags")).unwrap().split_whitespace().collect();
+        let has = |wanted: &[&str]| wanted.iter().all(|flag| flags.contains(flag));
+        let block = [7; BLOCK];
+        let sha = has(&["sha_ni", "ssse3", "sse4_1"]);
+        assert_eq!(pair_by_instructions(&block, &block).is_some(), sha);
+        assert_eq!(both_by_instructions(&mut SHA256_START.clone(), &block).is_some(), sha);
+        assert_eq!(many_by_instructions([&block; MANY]).is_some(), has(&["avx512f", "avx512bw"]));
+    }
 }

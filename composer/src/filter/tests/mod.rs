@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+mod advice;
+mod edges;
+
 use std::collections::BTreeSet;
 
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat};
