@@ -271,8 +271,7 @@ fn a_list_is_named_by_its_key_in_the_manifest() {
 fn a_conflict_says_what_happens_to_the_path_and_whose_mask_settles_it() {
     let own = manifest("own", "file_spec: ['/a*']");
     let message = |lists: &str| {
-        let neighbours = [(manifest("other", lists), "b.yaml".into())];
-        let found = conflicts((&own, &"a.yaml".into()), &neighbours);
+        let found = conflicts(own.lists(&"a.yaml".into()), &[manifest("other", lists).lists(&"b.yaml".into())]);
         assert_eq!(found.len(), 1);
         (found[0].message.clone(), found[0].cure.clone())
     };
@@ -291,7 +290,8 @@ fn a_conflict_says_what_happens_to_the_path_and_whose_mask_settles_it() {
 fn the_thousandth_conflict_is_the_last_and_says_so() {
     let lists = |name, count: usize| large(name, Field::FileSpec, (0..count).map(|n| format!("/{n}")));
     let between = |count: usize| {
-        let found = conflicts((&lists("own", count), &"a.yaml".into()), &[(lists("other", count), "b.yaml".into())]);
+        let (own, other) = (lists("own", count), lists("other", count));
+        let found = conflicts(own.lists(&"a.yaml".into()), &[other.lists(&"b.yaml".into())]);
         let says = |one: &Conflict| one.message.ends_with("; this is the last of the conflicts that are listed");
         (found.len(), found.iter().filter(|one| says(one)).count(), found.last().is_some_and(says))
     };

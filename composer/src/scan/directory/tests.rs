@@ -136,11 +136,13 @@ fn a_source_is_called_by_its_whole_path() {
     };
     let Source::File { file, size: 7 } = source else { panic!("{source:?}") };
     assert_eq!(file.path(), path);
-    assert!(matches!(source.read(6), Err(Error::TooLarge { source_name, size: 7, limit: 6 }) if source_name == path));
+    assert!(
+        matches!(source.read(6), Err(image::Error::TooLarge { source_name, size: 7, limit: 6 }) if source_name == path)
+    );
     assert_eq!(source.read(7).unwrap(), b"content");
     fs::remove_file(&path).unwrap();
     match source.read(7) {
-        Err(Error::Image(image::Error::ChangedMeanwhile { path: named })) => assert_eq!(named, path),
+        Err(image::Error::ChangedMeanwhile { path: named }) => assert_eq!(named, path),
         other => panic!("{other:?}"),
     }
     let whole = |root: &str| {
