@@ -11,11 +11,15 @@ use crate::command::{Outcome, cache, run, top};
 /// The version that is installed and asked; a new one may know other rules.
 const VERSION: &str = "0.20.2";
 
-/// Checks licences, banned crates and sources.
+/// Checks licences, banned crates and sources of the product, and of the fuzz targets, which are a workspace of their own.
 pub(crate) fn check() -> Outcome {
     let program = install()?;
-    // As `cargo deny` starts it: its own name is the first argument.
-    run(Command::new(program).current_dir(top()).args(["--log-level", "error", "check", "licenses", "bans", "sources"]))
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let mut command = Command::new(&program);
+        command.current_dir(top()).args(["--log-level", "error", "--manifest-path", manifest]);
+        run(command.args(["--config", "deny.toml", "check", "licenses", "bans", "sources"]))?;
+    }
+    Ok(())
 }
 
 /// Builds the program into a folder of its own, unless a run before did.

@@ -168,7 +168,7 @@ fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> 
 ///
 /// # Errors
 /// When mmdebstrap is missing or fails, no mode works here, what was installed is not what is
-/// locked, or the cache cannot be used. [`Error::cure`] says what to do.
+/// locked, or the cache cannot be used. Its `Explain` says what to do.
 #[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 pub fn build(
     resolution: &Resolution,
