@@ -10,6 +10,7 @@ mod file;
 mod flags;
 mod host;
 mod layers;
+mod list;
 mod origin;
 mod parse;
 mod rows;
@@ -23,14 +24,15 @@ use model::Arch;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use rows::{ROWS, Slots};
+use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
 pub(crate) use layers::{Layers, check_module};
-pub(crate) use origin::{Origin, Value};
+pub(crate) use list::help;
+pub(crate) use origin::Origin;
 pub(crate) use parse::MOST_JOBS;
 pub(crate) use rows::Settings;
-pub(crate) use show::{Entry, help};
+pub(crate) use show::Entry;
 
 impl Settings {
     /// Merges `layers`, the flags and the defaults.

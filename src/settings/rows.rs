@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use model::{Arch, Epoch, Secret};
 
-use super::layers::Warning;
+use super::host;
+use super::origin::{Origin, Value, Warning};
 use super::parse::{self, MOST_JOBS, Syntax};
-use super::setting::{Flag, Foreign, Given, Group, Reach, Row, Setting};
-use super::{Origin, Value, host};
+use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::ui::{Color, Progress};
@@ -37,7 +37,7 @@ macro_rules! settings {
         mod table {
             use super::*;
 
-            $(pub(super) static $name: Setting<$type> = Setting {
+            $(pub(super) static $name: Setting<$type, Slots, Settings> = Setting {
                 name: stringify!($name),
                 doc: concat!($($doc),+),
                 slot: |slots| &mut slots.$name,
@@ -46,8 +46,11 @@ macro_rules! settings {
             };)+
         }
 
+        /// A row of the table.
+        pub(super) type Row = dyn setting::Row<Slots, Settings>;
+
         /// Every setting.
-        pub(super) static ROWS: &[&dyn Row] = &[$(&table::$name),+];
+        pub(super) static ROWS: &[&Row] = &[$(&table::$name),+];
 
         impl Slots {
             /// The settings, with the defaults where nothing was given.

@@ -11,7 +11,6 @@ use zstd::zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_cont
 
 use super::fault::{FrameFault, Problem};
 use super::frames::{FRAME, SHARED};
-use super::read::problem;
 use crate::error::Error;
 
 /// What a zstd frame begins with, RFC 8878 section 3.1.1.
@@ -106,7 +105,7 @@ impl<'a> Stream<'a> {
         if rest.is_empty() {
             return Ok(false);
         }
-        let refuse = |fault| problem(self.path)(Problem::Frame { fault });
+        let refuse = |fault| Error::archive(self.path)(Problem::Frame { fault });
         let Some((magic, [descriptor, ..])) = rest.split_at_checked(ZSTD_MAGIC.len()) else {
             return Err(refuse(FrameFault::Foreign));
         };
@@ -127,7 +126,7 @@ impl<'a> Stream<'a> {
         if packed.sizes.len() as u64 > 2 * (packed.total / SHARED) + 4 {
             return Err(refuse(FrameFault::Cut));
         }
-        let damaged = |_: io::Error| problem(self.path)(Problem::Frame { fault: FrameFault::Damaged });
+        let damaged = |_: io::Error| Error::archive(self.path)(Problem::Frame { fault: FrameFault::Damaged });
         let Some(frame) = find_frame_compressed_size(rest).ok().and_then(|length| rest.get(..length)) else {
             return Err(refuse(FrameFault::Damaged));
         };
