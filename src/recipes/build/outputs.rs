@@ -11,6 +11,7 @@ use image::object::{ObjectSink, Objects};
 use image::store::Store;
 use image::tree::Tree;
 use image::{composefs, verity};
+use model::manifest::Kind;
 use model::observe::{Observer, Task, Unit};
 use model::package::Package;
 use model::{Digest, Epoch, Manifest, VerityDigest};
@@ -132,7 +133,7 @@ pub(crate) fn write(
     let oci = request.emit_oci.then(|| {
         let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
         let annotations = annotations(shipment.manifest, request, &composefs, shipment.inputs.epoch, fingerprint);
-        write_layout(&staging, &archives, request, &manifest, annotations)
+        write_layout(&staging, &archives, request, &parts, annotations)
     });
     let oci = oci.transpose()?;
     let record = write_record(&staging, &archives, shipment.inputs, shipment.stages)?;
@@ -223,7 +224,7 @@ fn write_layout(
     staging: &Staging<'_>,
     archives: &archive::Written,
     request: &Request,
-    manifest: &[u8],
+    parts: &Parts<'_>,
     annotations: BTreeMap<String, String>,
 ) -> Result<Written, Error> {
     let blob = |media_type: &str, title: &str, content| Blob {
@@ -231,23 +232,24 @@ fn write_layout(
         title: Some(title.to_owned()),
         content,
     };
-    let directory = || Arc::clone(staging.directory());
-    let file = |name: &str| Content::File { directory: directory(), name: name.to_owned() };
-    let layer = |archive::Blob { sha256, size }| Content::Moved {
-        directory: directory(),
-        name: LAYER.to_owned(),
+    let file = |name: &str, archive::Blob { sha256, size }| Content::File {
+        directory: Arc::clone(staging.directory()),
+        name: name.to_owned(),
         digest: sha256,
         size,
+        is_moved: name == LAYER,
     };
     let tar = match (archives.packed, request.emit_tar) {
-        (Some(packed), _) => blob(media::TAR_ZSTD, "module.tar.zst", layer(packed)),
-        (None, true) => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
-        (None, false) => blob(media::TAR, MODULE_TAR, layer(archives.tar)),
+        (Some(packed), _) => blob(media::TAR_ZSTD, "module.tar.zst", file(LAYER, packed)),
+        (None, true) => blob(media::TAR, MODULE_TAR, file(MODULE_TAR, archives.tar)),
+        (None, false) => blob(media::TAR, MODULE_TAR, file(LAYER, archives.tar)),
     };
+    let image = archive::Blob { sha256: Digest::of(parts.image), size: parts.image.len() as u64 };
     let artifact = Artifact {
+        kind: Kind::Module,
         arch: request.arch,
-        config: blob(media::CONFIG, "manifest.json", Content::Bytes(manifest.to_vec())),
-        layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs"))],
+        config: blob(media::CONFIG, "manifest.json", Content::Bytes(parts.manifest.to_vec())),
+        layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs", image))],
         annotations,
     };
     Ok(layout::write(staging.directory(), "oci", &request.tag, &[artifact])?)

@@ -14,7 +14,7 @@ use host::{Dir, Links};
 use image::tree::Kind;
 use model::observe::Observer;
 use model::{Digest, VerityDigest};
-use oci::layout::{self, Written};
+use oci::layout::{self, Listed, Written};
 
 use crate::recipes::build::outputs::{self, Outputs, Shipment};
 use crate::recipes::build::record::{self, Record, RootInput};
@@ -96,11 +96,12 @@ fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
 fn written(directory: &Path) -> Option<Written> {
     let layout = layout::read(directory).ok()?;
     let [index] = layout.indexes.as_slice() else { return None };
-    let blobs = index.manifests.iter().flat_map(|manifest| {
-        let parts = std::iter::once(&manifest.config).chain(&manifest.layers);
-        parts.map(|blob| blob.digest).chain([manifest.digest])
-    });
-    let blobs: BTreeSet<OsString> = blobs.chain([index.digest]).map(|digest| digest.hex().into()).collect();
+    let blobs = index.manifests.iter().flat_map(|listed| listed.blobs().chain([&listed.descriptor]));
+    let blobs: BTreeSet<OsString> = blobs
+        .chain([&index.descriptor])
+        .map(|descriptor| descriptor.digest)
+        .map(|digest| digest.hex().into())
+        .collect();
     let oci = Dir::open(directory).ok()?;
     if oci.names().ok()? != ["blobs", "index.json", "oci-layout"]
         || oci.directory("blobs", Links::Refuse).ok()?.names().ok()? != ["sha256"]
@@ -108,6 +109,7 @@ fn written(directory: &Path) -> Option<Written> {
     {
         return None;
     }
-    let manifests = index.manifests.iter().map(|manifest| Some((manifest.arch?, manifest.digest)));
-    Some(Written { index: index.digest, manifests: manifests.collect::<Option<_>>()? })
+    let manifests =
+        index.manifests.iter().map(|Listed { descriptor, .. }| Some((descriptor.arch()?, descriptor.digest)));
+    Some(Written { index: index.descriptor.digest, manifests: manifests.collect::<Option<_>>()? })
 }

@@ -17,7 +17,7 @@ use crate::recipes::build::record::{self, Record};
 const DIGEST_LIMIT: u64 = 128;
 
 /// The image indexes of a layout by tag.
-type Indexes = BTreeMap<String, oci::layout::Index>;
+type Indexes = BTreeMap<String, oci::layout::ListedIndex>;
 
 /// A dist directory that is being read.
 struct Dist<'a> {
@@ -132,8 +132,9 @@ impl Dist<'_> {
         };
         same("oci/", "module.cfs", &other.composefs, &module.composefs)?;
         same_manifest("oci/", other.manifest.as_deref().unwrap_or_default(), module)?;
-        let is_listed = |index: &oci::layout::Index| {
-            index.manifests.iter().map(|manifest| manifest.digest).eq(other.oci.iter().map(|manifest| manifest.digest))
+        let is_listed = |index: &oci::layout::ListedIndex| {
+            let digest = |listed: &oci::layout::Listed| listed.descriptor.digest;
+            index.manifests.iter().map(digest).eq(other.oci.iter().map(digest))
         };
         if opened.indexes.len() != 1 || !opened.indexes.values().all(is_listed) {
             return Err(Error::refused("oci/ has not the one index that a build writes").hint(REBUILD));

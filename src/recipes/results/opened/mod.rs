@@ -59,7 +59,7 @@ pub(crate) struct Opened {
     /// The modules in it: one, but for layouts of several architectures.
     pub(crate) modules: Vec<Module>,
     /// The image indexes of the layout by tag.
-    pub(crate) indexes: BTreeMap<String, layout::Index>,
+    pub(crate) indexes: BTreeMap<String, layout::ListedIndex>,
 }
 
 /// One module.
@@ -80,7 +80,7 @@ pub(crate) struct Module {
     /// The files of a dist directory that are no blobs of its layout.
     pub(crate) files: BTreeMap<String, Blob>,
     /// The OCI manifest, where there is a layout.
-    pub(crate) oci: Option<layout::Manifest>,
+    pub(crate) oci: Option<layout::Listed>,
     /// Archives that hold the contents, the one that is read fastest first.
     pub(crate) archives: Vec<Archived>,
 }
