@@ -122,8 +122,7 @@ impl<'a> Stream<'a> {
         let Some(packed) = &mut self.packed else { return Ok(false) };
         packed.total += size;
         packed.sizes.push(size);
-        // A frame holds SHARED bytes and more, or stands before one that does: that bounds their number.
-        if packed.sizes.len() as u64 > 2 * (packed.total / SHARED) + 4 {
+        if packed.sizes.len() as u64 > most_frames(packed.total) {
             return Err(refuse(FrameFault::Cut));
         }
         let damaged = |_: io::Error| Error::archive(self.path)(Problem::Frame { fault: FrameFault::Damaged });
@@ -167,5 +166,20 @@ fn read(input: &mut dyn Read, out: &mut [u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
         }
+    }
+}
+
+/// How many frames hold `total` bytes at most. One holds [`SHARED`] bytes and more, or stands before one that does.
+fn most_frames(total: u64) -> u64 {
+    2 * (total / SHARED) + 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_frames_is_bounded_by_what_they_hold() {
+        assert_eq!([0, SHARED - 1, SHARED, 3 * SHARED].map(most_frames), [4, 4, 6, 10]);
     }
 }
