@@ -1,5 +1,6 @@
 //! `build`: a module's repository becomes a composefs image, `module.tar` and an OCI layout.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use builder::cache::Cache;
@@ -9,7 +10,10 @@ use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::Remembered;
-use crate::recipes::build::request::{self, Compression, Request, RootOrigin};
+use crate::recipes::build::request::{
+    self, ArtifactOptions, BuildRequest, Checks, Compression, ModuleSource, Outputs, RootSource,
+};
+use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::{self, dry_run, lints};
 use crate::recipes::packages::request::Packages;
 use crate::settings::{self, Flags};
@@ -132,35 +136,34 @@ impl BuildArgs {
     ///
     /// # Errors
     /// When they contradict each other, or a setting is missing that has no default.
-    pub(crate) fn into_request(self, context: &Context) -> Result<Request, Error> {
+    pub(crate) fn into_request(self, context: &Context) -> Result<BuildRequest, Error> {
         let arch = context.settings.require_arch()?;
-        let origin = match self.rootfs.clone() {
-            Some(path) => RootOrigin::Given(path),
+        let root = match self.rootfs.clone() {
+            Some(path) => RootSource::Given(path),
             None => {
                 let packages = Packages::new(&context.settings, arch, &context.environment)?;
-                RootOrigin::Packages(Box::new(self.override_packages(packages)))
+                RootSource::Packages(Box::new(self.override_packages(packages)))
             }
         };
-        let emits = |what| self.emit.contains(&what);
-        Ok(Request {
-            output: settings::join(&self.directory, &self.output),
-            emit_tar: emits(Emit::Tar),
-            emit_oci: emits(Emit::Oci),
-            module: self.directory,
-            neighbours: self.neighbours,
-            objects: self.objects,
-            compression: self.compression,
-            tag: self.tag,
-            module_id: self.module_id,
-            strict: self.strict,
-            allowed: self.allowed.into_iter().collect(),
+        let emitted = BTreeSet::from_iter(self.emit).into_iter().map(|emit| match emit {
+            Emit::Tar => Sink::Tar,
+            Emit::Oci => Sink::Layout,
+        });
+        Ok(BuildRequest {
+            outputs: Outputs {
+                directory: settings::join(&self.directory, &self.output),
+                sinks: emitted.chain(self.objects.map(Sink::Objects)).collect(),
+                artifact: ArtifactOptions { compression: self.compression, tag: self.tag, module_id: self.module_id },
+            },
+            module: ModuleSource { directory: self.directory, neighbours: self.neighbours },
             arch,
             epoch: context.settings.epoch.value,
-            remembered: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
+            root,
+            checks: Checks { strict: self.strict, allowed: self.allowed.into_iter().collect() },
+            reuse: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
                 cache: Cache::new(context.environment.absolute(cache)),
                 paranoid: self.paranoid,
             }),
-            origin,
         })
     }
 

@@ -15,6 +15,7 @@ mod room;
 pub(crate) mod root;
 pub(crate) mod secrets;
 pub(crate) mod selection;
+pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
 pub(crate) mod unchanged;
@@ -32,10 +33,10 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
-use crate::recipes::build::outputs::{Destination, Outputs, Shipment};
+use crate::recipes::build::outputs::{Destination, Shipment, Written};
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 
 use crate::recipes::build::root::{Root, RootSummary};
 
@@ -86,10 +87,10 @@ pub(crate) struct OciSummary {
 }
 
 /// Builds what `request` asks for.
-pub(crate) fn produce(request: &Request, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
+pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
-        produce_from(Inputs::read(request, found)?, &destination, request, found, observer)
+        produce_from(Inputs::read(&request.module, &request.checks, found)?, &destination, request, found, observer)
     })
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn produce(request: &Request, observer: &dyn Observer) -> Result<Repo
 pub(crate) fn produce_from(
     inputs: Inputs,
     destination: &Destination,
-    request: &Request,
+    request: &BuildRequest,
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
@@ -105,17 +106,17 @@ pub(crate) fn produce_from(
 
     let carved = carve::carve(request, &inputs, &root, observer)?;
     // A build whose results may be there already is not refused for want of room.
-    let is_first = !request.output.join(record::FILE).exists();
+    let is_first = !request.outputs.directory.join(record::FILE).exists();
     if is_first {
         // Before the whole, whose files can be left out by other means.
         carved.overlay.files().map_or(Ok(()), room::overlay)?;
-        room::check(&carved.selected.tree, request)?;
+        room::check(&carved.selected.tree, &request.outputs, request.reuse.is_some())?;
     }
     let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
     if root.made.is_none() {
         lints.extend(special::find(&inputs, &carved));
     }
-    selection::report(&inputs, &carved.selected.report, lints, request, found)?;
+    selection::report(&inputs, &carved.selected.report, lints, &request.checks, found)?;
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let packages = ownership.packages();
@@ -136,7 +137,7 @@ pub(crate) fn produce_from(
             outputs
         }
         None => {
-            room::check(&shipment.tree, request)?;
+            room::check(&shipment.tree, &request.outputs, request.reuse.is_some())?;
             outputs::write(shipment, destination, request, observer)?
         }
     };
@@ -144,7 +145,7 @@ pub(crate) fn produce_from(
 }
 
 /// What the record says of the root file system.
-fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
+fn root_input(request: &BuildRequest, root: &Root, stages: &Stages) -> RootInput {
     let (Some(made), Some(key)) = (&root.made, root.key) else {
         return RootInput::Given { listing: stages.rootfs };
     };
@@ -157,10 +158,10 @@ fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
 }
 
 fn summary(
-    request: &Request,
+    request: &BuildRequest,
     inputs: Inputs,
     root: Root,
-    outputs: Outputs,
+    outputs: Written,
     packages: usize,
     epoch: Epoch,
     scrubbed: Vec<Scrubbed>,
@@ -168,7 +169,7 @@ fn summary(
     Produced {
         name: inputs.manifest.name,
         arch: request.arch,
-        output: request.output.clone(),
+        output: request.outputs.directory.clone(),
         composefs_digest: outputs.composefs,
         fingerprint: outputs.fingerprint,
         epoch,
@@ -180,7 +181,7 @@ fn summary(
         rootfs: root.summary(),
         scrubbed,
         oci: outputs.oci.map(|written| OciSummary {
-            layout: request.output.join("oci"),
+            layout: request.outputs.directory.join("oci"),
             index_digest: written.index,
             manifests: written.manifests,
         }),

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::{Request, RootOrigin};
+use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::download;
 use crate::recipes::packages::listings;
 use crate::recipes::packages::lock;
@@ -109,9 +109,9 @@ fn given(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Gets the root file system that `request` asks for.
-pub(crate) fn obtain(request: &Request, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
-    match &request.origin {
-        RootOrigin::Given(path) => Ok(Root {
+pub(crate) fn obtain(request: &BuildRequest, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
+    match &request.root {
+        RootSource::Given(path) => Ok(Root {
             path: given(path)?,
             epoch: None,
             key: None,
@@ -121,17 +121,17 @@ pub(crate) fn obtain(request: &Request, inputs: &Inputs, observer: &dyn Observer
             unpacked: None,
             _in_use: None,
         }),
-        RootOrigin::Packages(packages) => from_packages(request, packages, inputs, observer),
+        RootSource::Packages(packages) => from_packages(request, packages, inputs, observer),
     }
 }
 
 fn from_packages(
-    request: &Request,
+    request: &BuildRequest,
     packages: &Packages,
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Root, Error> {
-    let resolution = closure(request, packages, inputs, observer)?;
+    let resolution = closure(&request.module.directory, packages, inputs, observer)?;
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
@@ -151,7 +151,8 @@ fn from_packages(
             (built.map_err(|error| packages.failed(error))?, Some(debs))
         }
     };
-    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, observer));
+    let listings = is_extract
+        .then(|| listings::obtain(&resolution, debs.as_deref(), request.is_wary_of(packages), packages, observer));
     let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
     if is_extract {
         warn_of_scripts(&built.record, observer);
@@ -200,7 +201,7 @@ fn warn_of_scripts(record: &Record, observer: &dyn Observer) {
 
 /// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
 pub(crate) fn closure(
-    request: &Request,
+    module: &Path,
     packages: &Packages,
     inputs: &Inputs,
     observer: &dyn Observer,
@@ -208,7 +209,7 @@ pub(crate) fn closure(
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
-    if let Some(locked) = lock::resolution(&request.module, packages, &inputs.manifest)? {
+    if let Some(locked) = lock::resolution(module, packages, &inputs.manifest)? {
         return Ok(locked);
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);

@@ -14,34 +14,34 @@ use host::{Dir, Links};
 use image::tree::Kind;
 use model::observe::Observer;
 use model::{Digest, VerityDigest};
-use oci::layout::{self, Listed, Written};
+use oci::layout::{self, Listed};
 
-use crate::recipes::build::outputs::{self, Outputs, Shipment};
+use crate::recipes::build::outputs::{self, Shipment, Written};
 use crate::recipes::build::record::{self, Record, RootInput};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
-pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, observer: &dyn Observer) -> Option<Outputs> {
+pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &dyn Observer) -> Option<Written> {
     let Shipment { inputs, stages, .. } = shipment;
     // The files of a given root file system count by size and time in the record, which is not enough.
     let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
-    if is_wary || request.objects.is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
+    if is_wary || request.outputs.objects().is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
         return None;
     }
-    let remembered = request.remembered.as_ref().filter(|remembered| !remembered.paranoid)?;
-    let dist = Dir::open(&request.output).ok()?;
+    let remembered = request.reuse.as_ref().filter(|remembered| !remembered.paranoid)?;
+    let dist = Dir::open(&request.outputs.directory).ok()?;
     let bytes = dist.read(record::FILE, Links::Refuse, record::LIMIT).ok()?;
-    if !remembered.knows(&request.output, &Digest::of(&bytes), observer) {
+    if !remembered.knows(&request.outputs.directory, &Digest::of(&bytes), observer) {
         return None;
     }
-    let record = Record::parse(&bytes, &request.output.join(record::FILE)).ok()?;
+    let record = Record::parse(&bytes, &request.outputs.directory.join(record::FILE)).ok()?;
     if record.inputs != *inputs || record.stages != *stages || !is_whole(&record, &dist, request)? {
         return None;
     }
     let text = |name: &str| String::from_utf8(intact(&record, &dist, name)?).ok();
     let composefs: VerityDigest = text("composefs.digest")?.trim().parse().ok()?;
-    let oci = if request.emit_oci { Some(written(&request.output.join("oci"))?) } else { None };
-    Some(Outputs {
+    let oci = if request.outputs.has_layout() { Some(written(&request.outputs.directory.join("oci"))?) } else { None };
+    Some(Written {
         composefs,
         image_size: record.outputs.get("module.cfs")?.size,
         fingerprint: inputs.fingerprint(&composefs),
@@ -57,10 +57,10 @@ const TEXT_LIMIT: u64 = 1 << 30;
 
 /// Whether the directory holds every output that is asked for, each with its digest, and nothing else; none
 /// where it cannot be read. The two lists that are read whole are checked when they are.
-fn is_whole(record: &Record, dist: &Dir, request: &Request) -> Option<bool> {
+fn is_whole(record: &Record, dist: &Dir, request: &BuildRequest) -> Option<bool> {
     let is_wanted = |name: &str| match name {
-        "module.tar" => request.emit_tar,
-        name => request.emit_oci || !name.starts_with("oci/"),
+        "module.tar" => request.outputs.has_tar(),
+        name => request.outputs.has_layout() || !name.starts_with("oci/"),
     };
     let wanted: Vec<&str> = record::OUTPUTS.into_iter().filter(|name| is_wanted(name)).collect();
     if !record.outputs.keys().eq(wanted.iter()) {
@@ -93,7 +93,7 @@ fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
 
 /// The digests of the layout, every blob of which is hashed by the reader; none where there is something that
 /// the layout does not list.
-fn written(directory: &Path) -> Option<Written> {
+fn written(directory: &Path) -> Option<layout::Written> {
     let layout = layout::read(directory).ok()?;
     let [index] = layout.indexes.as_slice() else { return None };
     let blobs = index.manifests.iter().flat_map(|listed| listed.blobs().chain([&listed.descriptor]));
@@ -111,5 +111,5 @@ fn written(directory: &Path) -> Option<Written> {
     }
     let manifests =
         index.manifests.iter().map(|Listed { descriptor, .. }| Some((descriptor.arch()?, descriptor.digest)));
-    Some(Written { index: index.descriptor.digest, manifests: manifests.collect::<Option<_>>()? })
+    Some(layout::Written { index: index.descriptor.digest, manifests: manifests.collect::<Option<_>>()? })
 }

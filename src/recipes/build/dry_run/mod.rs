@@ -22,7 +22,7 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::{self, Carved, Raw};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{inputs, places, record, root, selection};
 use crate::recipes::packages::listings;
@@ -42,24 +42,28 @@ pub(crate) struct Listed {
 }
 
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
-pub(crate) fn run(request: &Request, packages: &Packages, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
+pub(crate) fn run(
+    request: &BuildRequest,
+    packages: &Packages,
+    observer: &dyn Observer,
+) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| list(request, packages, found, observer))
 }
 
 fn list(
-    request: &Request,
+    request: &BuildRequest,
     packages: &Packages,
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Listed, Error> {
-    inputs::check_directory(&request.module)?;
+    inputs::check_directory(&request.module.directory)?;
     places::check(request)?;
-    let output = Output::of_dry_run(&request.output)?;
-    let inputs = Inputs::read(request, found)?;
-    let resolution = root::closure(request, packages, &inputs, observer)?;
+    let output = Output::of_dry_run(&request.outputs.directory)?;
+    let inputs = Inputs::read(&request.module, &request.checks, found)?;
+    let resolution = root::closure(&request.module.directory, packages, &inputs, observer)?;
     // Until they were read, `cache gc` shall not take the packages away.
     let in_use = packages.cache.in_use(observer)?;
-    let listings = listings::obtain(&resolution, None, request, packages, observer)?;
+    let listings = listings::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
@@ -85,7 +89,7 @@ fn list(
 /// What the packages would ship; what is to be said of it goes to `found`.
 fn carve(
     (unpacked, epoch): (Vec<Unpacked>, Epoch),
-    request: &Request,
+    request: &BuildRequest,
     inputs: &Inputs,
     found: &mut Findings,
     observer: &dyn Observer,
@@ -95,9 +99,9 @@ fn carve(
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::listing(&tree, epoch);
-    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, observer)?;
+    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)?;
     let lints = lints::find(inputs, &carved, Known::Names)?;
-    selection::report(inputs, &carved.selected.report, lints, request, found)?;
+    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
     Ok(carved)
 }
 

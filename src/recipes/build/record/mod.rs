@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::recipes::build::inputs;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::results::opened;
 pub(crate) use crate::recipes::results::whose::{OUTPUTS, RECORD as FILE, RECORD_LIMIT as LIMIT};
 
@@ -244,7 +244,7 @@ impl Inputs {
     ///
     /// # Errors
     /// When a neighbour's canonical form is no JSON.
-    pub(crate) fn new(request: &Request, inputs: &inputs::Inputs, known: Known) -> Result<Self, Error> {
+    pub(crate) fn new(request: &BuildRequest, inputs: &inputs::Inputs, known: Known) -> Result<Self, Error> {
         let Known { overlay, epoch, rootfs } = known;
         let value = |(manifest, file): &(model::Manifest, model::FileName)| {
             serde_json::from_slice(&manifest.canonical_json())
@@ -267,14 +267,14 @@ impl Inputs {
 }
 
 impl Options {
-    fn of(request: &Request) -> Self {
+    fn of(request: &BuildRequest) -> Self {
         Self {
-            emit_tar: request.emit_tar,
-            emit_oci: request.emit_oci,
-            compression: request.compression.word().to_owned(),
-            tag: request.tag.clone(),
-            module_id: request.module_id.clone(),
-            allow: request.allowed.iter().cloned().collect(),
+            emit_tar: request.outputs.has_tar(),
+            emit_oci: request.outputs.has_layout(),
+            compression: request.outputs.artifact.compression.word().to_owned(),
+            tag: request.outputs.artifact.tag.clone(),
+            module_id: request.outputs.artifact.module_id.clone(),
+            allow: request.checks.allowed.iter().cloned().collect(),
         }
     }
 }
