@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
+use model::Arch;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::request::{
     self, ArtifactOptions, BuildRequest, Checks, Compression, ModuleSource, Outputs, RootSource,
 };
+use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::{self, dry_run, lints};
 use crate::recipes::packages::request::Packages;
@@ -119,6 +121,8 @@ Examples:
       Builds the module in the current directory into dist/.
   module-builder build -C nginx --mirror http://mirror.example.org/debian --objects /srv/objects
       Fetches from one mirror, and leaves an object store to mount from.
+  module-builder build --arch amd64,arm64
+      Builds for both, into dist/amd64/ and dist/arm64/, with one OCI index over them.
   module-builder build --dry-run
       Lists what would be shipped, without root rights.
   module-builder build --frozen --strict
@@ -138,6 +142,23 @@ impl BuildArgs {
     /// When they contradict each other, or a setting is missing that has no default.
     pub(crate) fn into_request(self, context: &Context) -> Result<BuildRequest, Error> {
         let arch = context.settings.require_arch()?;
+        self.request(arch, context)
+    }
+
+    /// The same for each architecture that is named.
+    ///
+    /// # Errors
+    /// As [`BuildArgs::into_request`].
+    fn requests(&self, context: &Context) -> Result<Vec<BuildRequest>, Error> {
+        let archs = context.settings.require_archs()?;
+        if let (Some(path), [_, _, ..]) = (&self.rootfs, archs) {
+            return Err(Error::usage(format!("{} cannot be of {} architectures", path.display(), archs.len()))
+                .hint("name one architecture with --rootfs"));
+        }
+        archs.iter().map(|arch| self.request(*arch, context)).collect()
+    }
+
+    fn request(&self, arch: Arch, context: &Context) -> Result<BuildRequest, Error> {
         let root = match self.rootfs.clone() {
             Some(path) => RootSource::Given(path),
             None => {
@@ -145,21 +166,25 @@ impl BuildArgs {
                 RootSource::Packages(Box::new(self.override_packages(packages)))
             }
         };
-        let emitted = BTreeSet::from_iter(self.emit).into_iter().map(|emit| match emit {
+        let emitted = self.emit.iter().copied().collect::<BTreeSet<_>>().into_iter().map(|emit| match emit {
             Emit::Tar => Sink::Tar,
             Emit::Oci => Sink::Layout,
         });
         Ok(BuildRequest {
             outputs: Outputs {
                 directory: settings::join(&self.directory, &self.output),
-                sinks: emitted.chain(self.objects.map(Sink::Objects)).collect(),
-                artifact: ArtifactOptions { compression: self.compression, tag: self.tag, module_id: self.module_id },
+                sinks: emitted.chain(self.objects.clone().map(Sink::Objects)).collect(),
+                artifact: ArtifactOptions {
+                    compression: self.compression,
+                    tag: self.tag.clone(),
+                    module_id: self.module_id.clone(),
+                },
             },
-            module: ModuleSource { directory: self.directory, neighbours: self.neighbours },
+            module: ModuleSource { directory: self.directory.clone(), neighbours: self.neighbours.clone() },
             arch,
             epoch: context.settings.epoch.value,
             root,
-            checks: Checks { strict: self.strict, allowed: self.allowed.into_iter().collect() },
+            checks: Checks { strict: self.strict, allowed: self.allowed.iter().cloned().collect() },
             reuse: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
                 cache: Cache::new(context.environment.absolute(cache)),
                 paranoid: self.paranoid,
@@ -189,18 +214,29 @@ impl Verb for BuildArgs {
 }
 
 /// Builds the module.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
-    let dry_run = args.dry_run;
-    let request = args.into_request(context)?;
-    match request.packages().filter(|_| dry_run) {
-        Some(packages) => {
-            let listed = context.ui.reported(dry_run::run(&request, packages, &context.ui)?);
-            context.ui.result(&clean(&listed.output.display().to_string()), &listed)
+    let requests = args.requests(context)?;
+    let ui = &context.ui;
+    match (<[BuildRequest; 1]>::try_from(requests), args.dry_run) {
+        (Ok([request]), true) => {
+            let listed = ui.reported(dry_run::run(&request, ui)?);
+            ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
-        None => {
-            let produced = context.ui.reported(build::produce(&request, &context.ui)?);
-            context.ui.note(&describe(&produced));
-            context.ui.result(&produced.composefs_digest.to_string(), &produced)
+        (Err(requests), true) => {
+            let listed = ui.reported(dry_run::run_several(&SeveralRequest::of(requests)?, ui)?);
+            ui.result(&clean(&listed.output.display().to_string()), &listed)
+        }
+        (Ok([request]), false) => {
+            let produced = ui.reported(build::produce(&request, ui)?);
+            ui.note(&describe(&produced));
+            ui.result(&produced.composefs_digest.to_string(), &produced)
+        }
+        (Err(requests), false) => {
+            let produced = ui.reported(several::produce(&SeveralRequest::of(requests)?, ui)?);
+            let line = |one: &Produced| format!("{} {}", one.arch, one.composefs_digest);
+            produced.architectures.iter().for_each(|one| ui.note(&describe(one)));
+            ui.result(&produced.architectures.iter().map(line).collect::<Vec<_>>().join("\n"), &produced)
         }
     }
 }

@@ -72,8 +72,8 @@ impl ExplainArgs {
         match place {
             Place::Module(module) => Ok(Asked::Module(Box::new(self.into_build(module)?.into_request(context)?))),
             Place::Built { module, dist } => {
-                let Flags { suite, mirrors, variant, arch, .. } = &self.settings;
-                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || arch.is_some() {
+                let Flags { suite, mirrors, variant, archs, .. } = &self.settings;
+                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || !archs.is_empty() {
                     return Err(Error::usage(format!("{} says itself what it was made from", dist.display())).hint(
                         "leave --suite, --mirror, --variant and --arch out, or name the module instead of its results",
                     ));

@@ -2,6 +2,7 @@
 //! `docs/formats/builder-toml.md` come from here; a new setting is a row, and a field of [`Flags`](super::Flags) where it has
 //! a flag.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use model::{Arch, Epoch, Secret};
@@ -112,13 +113,14 @@ settings! {
         flag: None,
         default: |_| built_in(None),
     }
-    /// The architecture, else this machine's
-    arch: Option<Arch> {
+    /// The architectures, else this machine's
+    arch: Vec<Arch> {
         group: Group::Build,
         reach: Reach::Run(None),
-        flag: Some(Flag { name: "--arch", given: |flags, _| flags.arch.map(Some).map(Ok) }),
+        flag: Some(Flag { name: "--arch", given: |flags, _| archs(&flags.archs) }),
         default: |environment| {
-            Value::new(host::named_arch(environment.machine), Origin::Host("this machine".to_owned()))
+            let own = host::named_arch(environment.machine).into_iter().collect();
+            Value::new(own, Origin::Host("this machine".to_owned()))
         },
     }
     /// The one time of the build
@@ -187,6 +189,12 @@ fn number(number: u64) -> usize {
 
 fn word(text: Option<&String>, check: fn(&str) -> Result<(), String>) -> Given<String> {
     text.map(|text| check(text).map(|()| text.clone()).map_err(|hint| (text.clone(), hint)))
+}
+
+/// Each once, in the order of their names.
+fn archs(archs: &[Arch]) -> Given<Vec<Arch>> {
+    let archs: BTreeSet<Arch> = archs.iter().copied().collect();
+    (!archs.is_empty()).then(|| Ok(archs.into_iter().collect()))
 }
 
 fn words(words: &[String], check: fn(&str) -> Result<(), String>) -> Given<Vec<String>> {

@@ -24,7 +24,7 @@ fn json(value: &impl Serialize) -> Shown {
 macro_rules! as_json {
     ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
 }
-as_json!(String, usize, Vec<String>, Option<String>, Option<Arch>, Option<Epoch>, Option<Secret>);
+as_json!(String, usize, Vec<String>, Option<String>, Vec<Arch>, Option<Epoch>, Option<Secret>);
 
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {

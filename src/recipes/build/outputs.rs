@@ -1,6 +1,7 @@
 //! From the shipped tree to the files of `dist/`: image, digests, `module.tar`, lists, OCI layout.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use composer::scan::Source;
@@ -22,7 +23,8 @@ use crate::recipes::build::inputs;
 use crate::recipes::build::places;
 use crate::recipes::build::record::{self, Record};
 use crate::recipes::build::remembered;
-use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::request::{BuildRequest, Outputs};
+use crate::recipes::build::room;
 use crate::recipes::build::sinks::{self, About};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::results::lists;
@@ -34,7 +36,7 @@ pub(crate) struct Shipment<'a> {
     /// What ships.
     pub(crate) tree: Tree<Source>,
     /// The packages of the root file system.
-    pub(crate) packages: &'a [Package],
+    pub(crate) packages: Vec<Package>,
     /// What the overlay's files held when they were read for its digest.
     pub(crate) overlay: Contents,
     /// Every input.
@@ -77,10 +79,15 @@ impl Destination {
     /// # Errors
     /// When it may not.
     pub(crate) fn of(request: &BuildRequest) -> Result<Self, Error> {
+        Self::new(request, &request.outputs.directory)
+    }
+
+    /// The same in `directory`.
+    pub(crate) fn new(request: &BuildRequest, directory: &Path) -> Result<Self, Error> {
         inputs::check_directory(&request.module.directory)?;
-        places::check(request)?;
+        places::check(request, directory)?;
         let objects = request.outputs.objects().map(Pinned::new).transpose()?;
-        Ok(Self { output: Output::new(&request.outputs.directory)?, objects })
+        Ok(Self { output: Output::new(directory)?, objects })
     }
 
     /// The object store, where one is wanted.
@@ -103,9 +110,11 @@ pub(crate) fn write(
     request: &BuildRequest,
     observer: &dyn Observer,
 ) -> Result<Written, Error> {
+    room::check(&shipment.tree, &request.outputs, request.reuse.is_some())?;
     let staging = Staging::new(&destination.output)?;
     let store = destination.store()?;
-    let mut module = write_module(shipment, staging.directory(), store.as_ref(), request, observer)?;
+    let mut module =
+        write_module(shipment, staging.directory(), (store.as_ref(), &request.outputs), request, observer)?;
     if let Some(artifact) = module.artifact.take() {
         let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
         let layout = layout::write(staging.directory(), "oci", &request.outputs.artifact.tag, &[artifact])?;
@@ -128,11 +137,11 @@ pub(crate) struct Module {
     digests: Option<DigestCache>,
 }
 
-/// Writes the files of a module to `directory`, and its objects to `store`.
+/// Writes the files of a module to `directory`, its objects to `store`, and what else `outputs` ask for.
 pub(crate) fn write_module(
     shipment: Shipment<'_>,
     directory: &Arc<Dir>,
-    store: Option<&Store>,
+    (store, outputs): (Option<&Store>, &Outputs),
     request: &BuildRequest,
     observer: &dyn Observer,
 ) -> Result<Module, Error> {
@@ -159,15 +168,16 @@ pub(crate) fn write_module(
     write("module.cfs", &image)?;
     write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
     write("file-list.txt", files.as_bytes())?;
-    write("package-list.txt", lists::packages(shipment.packages).as_bytes())?;
+    write("package-list.txt", lists::packages(&shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &sealed, objects, inputs.epoch);
     let task = Task::start(observer, "write archives", None, Unit::Bytes);
-    let archives = while_syncing(store, || request.outputs.write_archives(&plan, directory))?;
+    let archives = while_syncing(store, || outputs.write_archives(&plan, directory))?;
     spool.check_sources()?;
     drop(task);
-    let artifact = sinks::artifact(request, directory, &archives, &parts, &about);
+    let artifact =
+        outputs.has_layout().then(|| sinks::artifact((request, outputs), directory, &archives, &parts, &about));
     let written = Written {
         composefs,
         image_size: image.len() as u64,
@@ -177,7 +187,6 @@ pub(crate) fn write_module(
         spared: digests.as_ref().map_or(0, DigestCache::spared),
         oci: None,
     };
-    let artifact = Some(artifact).filter(|_| request.outputs.has_layout());
     Ok(Module { written, artifact, archives, inputs, stages, digests })
 }
 

@@ -70,12 +70,12 @@ fn resolve(path: &Path, links: u32) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Checks where a build writes.
+/// Checks where a build writes: to `directory`, and to what else `request` names.
 ///
 /// # Errors
 /// When it would overwrite what it reads, the directory that the user is in, or what it writes itself.
-pub(crate) fn check(request: &BuildRequest) -> Result<(), Error> {
-    let output = Place::new(format!("the output {}", request.outputs.directory.display()), &request.outputs.directory)?;
+pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Error> {
+    let output = Place::new(format!("the output {}", directory.display()), directory)?;
     let module = Place::new("the module", &request.module.directory)?;
     let here = Place::new("the current directory", Path::new("."))?;
     for holds in [&module, &here] {

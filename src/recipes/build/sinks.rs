@@ -39,6 +39,14 @@ enum Form {
 }
 
 impl Sink {
+    /// Whether one is written for all architectures of a build together, in the output directory.
+    pub(crate) fn is_common(&self) -> bool {
+        match self {
+            Self::Layout => true,
+            Self::Tar | Self::Objects(_) => false,
+        }
+    }
+
     /// The archive that it needs.
     fn form(&self, compression: Compression) -> Option<Form> {
         match (self, compression) {
@@ -111,7 +119,7 @@ pub(crate) struct About<'a> {
 
 /// The artifact of the files in `directory`, for a layout.
 pub(crate) fn artifact(
-    request: &BuildRequest,
+    (request, outputs): (&BuildRequest, &Outputs),
     directory: &Arc<Dir>,
     archives: &archive::Written,
     parts: &Parts<'_>,
@@ -131,7 +139,7 @@ pub(crate) fn artifact(
     };
     let tar = match archives.packed {
         Some(packed) => blob(media::TAR_ZSTD, "module.tar.zst", file(LAYER, packed)),
-        None => blob(media::TAR, MODULE_TAR, file(request.outputs.plain().unwrap_or(LAYER), archives.tar)),
+        None => blob(media::TAR, MODULE_TAR, file(outputs.plain().unwrap_or(LAYER), archives.tar)),
     };
     let image = archive::Blob { sha256: Digest::of(parts.image), size: parts.image.len() as u64 };
     Artifact {

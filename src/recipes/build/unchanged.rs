@@ -40,7 +40,8 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
     }
     let text = |name: &str| String::from_utf8(intact(&record, &dist, name)?).ok();
     let composefs: VerityDigest = text("composefs.digest")?.trim().parse().ok()?;
-    let oci = if request.outputs.has_layout() { Some(written(&request.outputs.directory.join("oci"))?) } else { None };
+    let oci =
+        if request.outputs.has_layout() { Some(layout_of(&request.outputs.directory.join("oci"))?) } else { None };
     Some(Written {
         composefs,
         image_size: record.outputs.get("module.cfs")?.size,
@@ -93,7 +94,7 @@ fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
 
 /// The digests of the layout, every blob of which is hashed by the reader; none where there is something that
 /// the layout does not list.
-fn written(directory: &Path) -> Option<layout::Written> {
+pub(crate) fn layout_of(directory: &Path) -> Option<layout::Written> {
     let layout = layout::read(directory).ok()?;
     let [index] = layout.indexes.as_slice() else { return None };
     let blobs = index.manifests.iter().flat_map(|listed| listed.blobs().chain([&listed.descriptor]));

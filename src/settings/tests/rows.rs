@@ -16,7 +16,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         "keyring" => ("\"/keys/k.gpg\"", "\"/keys/k.gpg\""),
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
-        "arch" => ("\"riscv64\"", "\"riscv64\""),
+        "arch" => ("\"riscv64\"", "[\"riscv64\"]"),
         "epoch" => ("1700000000", "1700000000"),
         "cache_dir" => ("\"/cache\"", "\"/cache\""),
         "jobs" => ("5", "5"),

@@ -7,6 +7,7 @@ mod check;
 mod fingerprint;
 mod neighbours;
 mod rootfs;
+mod several;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +26,8 @@ use crate::error::Error;
 use crate::recipes::build::inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::results::opened;
+pub(crate) use several::{COMMON, Several};
+
 pub(crate) use crate::recipes::results::whose::{OUTPUTS, RECORD as FILE, RECORD_LIMIT as LIMIT};
 
 /// The version of the form that is written and read.
@@ -159,10 +162,7 @@ impl Record {
 
     /// The bytes of the file.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let failed = |error| Error::bug("cannot write the record of the build").because(&error);
-        let mut text = serde_json::to_vec_pretty(self).map_err(failed)?;
-        text.push(b'\n');
-        Ok(text)
+        pretty(self)
     }
 
     /// This record as it were, had the programs of `other` made the root file system; unchanged where
@@ -198,23 +198,39 @@ impl Record {
         struct Version {
             format: u32,
         }
-        let damaged = |error: serde_json::Error| {
-            let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
-            refused.causes.push(shortened(&error.to_string()));
-            refused.hint("name the build.json that `build` left in its dist directory, unchanged")
-        };
+        let damaged = |error: serde_json::Error| damaged(&error, path);
         if bytes.len() > LARGE {
             host::memory::ask(bytes.len().saturating_mul(MEMORY)).map_err(|error| Error::io("read", path, &error))?;
         }
         let Version { format } = serde_json::from_slice(bytes).map_err(damaged)?;
         if format != FORMAT {
-            return Err(Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
-                .hint("use the version of module-builder that wrote it"));
+            return Err(unknown_format(format, path));
         }
         let record: Self = serde_json::from_slice(bytes).map_err(damaged)?;
         record.check().map_err(impossible)?;
         Ok(record)
     }
+}
+
+/// A record as the file has it.
+fn pretty(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::bug("cannot write the record of the build").because(&error);
+    let mut text = serde_json::to_vec_pretty(record).map_err(failed)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// The refusal of a record that is none.
+fn damaged(error: &serde_json::Error, path: &Path) -> Error {
+    let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
+    refused.causes.push(shortened(&error.to_string()));
+    refused.hint("name the build.json that `build` left in its dist directory, unchanged")
+}
+
+/// The refusal of a record of another version.
+fn unknown_format(format: u32, path: &Path) -> Error {
+    Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
+        .hint("use the version of module-builder that wrote it")
 }
 
 /// The refusal of a record for something that no build can have written.
