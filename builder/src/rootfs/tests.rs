@@ -64,12 +64,9 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     let tools = |version: &str| vec![tools::Tool { name: "tar", version: version.to_owned() }];
     let epoch = |seconds| Epoch::from_seconds(seconds).unwrap();
     let base = resolution(&[("a1", "1", "amd64")]);
-    let of = |resolution: &Resolution| key(&inputs(resolution, epoch(1), &tools("1"))).unwrap();
-    let mut keys = vec![
-        of(&base),
-        key(&inputs(&base, epoch(2), &tools("1"))).unwrap(),
-        key(&inputs(&base, epoch(1), &tools("2"))).unwrap(),
-    ];
+    let of = |resolution: &Resolution| inputs(resolution, epoch(1), &tools("1")).key();
+    let mut keys =
+        vec![of(&base), inputs(&base, epoch(2), &tools("1")).key(), inputs(&base, epoch(1), &tools("2")).key()];
     let mut with = |packages: &[(&str, &str, &str)], change: &dyn Fn(&mut ResolutionFields)| {
         keys.push(of(&changed(packages, change)));
     };

@@ -122,7 +122,7 @@ pub(crate) fn produce_from(
     let packages = ownership.packages();
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
-    let recorded = record::Inputs::new(request, &inputs, known)?;
+    let recorded = record::inputs(request, &inputs, known)?;
     let shipment = Shipment {
         manifest: &inputs.manifest,
         tree: selected.tree,
