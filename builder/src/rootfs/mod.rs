@@ -80,6 +80,8 @@ pub struct Explanation {
     pub changes: Vec<Change>,
     /// Whether the cache has any entry to compare with.
     pub compared: bool,
+    /// How many entries could not be read, and were not compared.
+    pub unreadable: usize,
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -103,18 +105,23 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
     let shelf = cache.rootfs()?;
     let cached = matches!(entry::open(cache, &key), entry::Found::Whole(_));
     if cached {
-        return Ok(Explanation { key, cached, changes: Vec::new(), compared: true });
+        return Ok(Explanation { key, cached, changes: Vec::new(), compared: true, unreadable: 0 });
     }
     // The entry with the fewest differences is most likely the one that this module used before; of
     // several, the one that was used last.
-    let nearest = fs::read_dir(&shelf)
-        .map_err(io_error("read", &shelf))?
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .filter_map(|(used, path)| Some((changes(&entry::read_record(cache, &path)?.inputs, &inputs), used)))
-        .min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
+    let mut entries = Vec::new();
+    let mut unreadable = 0;
+    for entry in fs::read_dir(&shelf).map_err(io_error("read", &shelf))? {
+        let entry = entry.map_err(io_error("read", &shelf))?;
+        let used = entry.metadata().and_then(|found| found.modified());
+        match (used, entry::read_record(cache, &entry.path())) {
+            (Ok(used), Some(record)) => entries.push((changes(&record.inputs, &inputs), used)),
+            (Err(_), _) | (_, None) => unreadable += 1,
+        }
+    }
+    let nearest = entries.into_iter().min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
     let compared = nearest.is_some();
-    Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared })
+    Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared, unreadable })
 }
 
 /// The root file system of `resolution`, if the cache has it whole. No .deb is needed for that.

@@ -121,7 +121,7 @@ pub(crate) fn produce_from(
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let packages = ownership.packages();
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
-    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
+    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
     let recorded = record::inputs(request, &inputs, known)?;
     let shipment = Shipment {
         manifest: &inputs.manifest,
@@ -145,14 +145,14 @@ pub(crate) fn produce_from(
 }
 
 /// What the record says of the root file system.
-fn root_input(request: &BuildRequest, root: &Root, stages: &Stages) -> RootInput {
-    let (Some(made), Some(key)) = (&root.made, root.key) else {
+fn root_input(root: &Root, stages: &Stages) -> RootInput {
+    let Some(made) = &root.made else {
         return RootInput::Given { listing: stages.rootfs };
     };
     RootInput::Packages(Box::new(record::Packages {
-        key,
+        key: made.key,
         tools: made.record.inputs.tools.clone(),
-        components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
+        components: made.components.clone(),
         resolution: made.resolution.clone(),
     }))
 }
