@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 use model::Arch;
+use model::record::{Compression, LintCode, ModuleId, Tag};
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::Remembered;
-use crate::recipes::build::request::{
-    self, ArtifactOptions, BuildRequest, Checks, Compression, ModuleSource, Outputs, RootSource,
-};
+use crate::recipes::build::request::{self, ArtifactOptions, BuildRequest, Checks, ModuleSource, Outputs, RootSource};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::sinks::Sink;
-use crate::recipes::build::{self, dry_run, lints};
+use crate::recipes::build::{self, dry_run};
 use crate::recipes::packages::request::Packages;
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
@@ -56,14 +55,14 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(crate) objects: Option<PathBuf>,
     /// How the OCI layer is compressed
-    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Results")]
+    #[arg(long, value_parser = request::compression(), value_name = "HOW", default_value_t, help_heading = "Results")]
     pub(crate) compression: Compression,
     /// The tag in the OCI layout; each architecture gets TAG-ARCH
-    #[arg(long, value_name = "TAG", default_value = "latest", value_parser = request::tag, help_heading = "Results")]
-    pub(crate) tag: String,
+    #[arg(long, value_name = "TAG", default_value = "latest", help_heading = "Results")]
+    pub(crate) tag: Tag,
     /// The module's identifier on the platform, recorded as an annotation
-    #[arg(long, value_name = "ID", value_parser = request::module_id, help_heading = "Results")]
-    pub(crate) module_id: Option<String>,
+    #[arg(long, value_name = "ID", help_heading = "Results")]
+    pub(crate) module_id: Option<ModuleId>,
     /// Write manifest.json, file-list.txt and package-list.txt only; needs no root rights
     ///
     /// Packages are resolved, and those whose file lists are not known yet are fetched and read, but
@@ -94,9 +93,8 @@ pub(crate) struct BuildArgs {
     #[arg(long, help_heading = "Checks")]
     pub(crate) strict: bool,
     /// Let findings with this code pass; recorded in the artifact; may be repeated
-    #[arg(long = "allow", value_name = "LINT", value_parser = clap::builder::PossibleValuesParser::new(lints::CODES),
-          help_heading = "Checks")]
-    pub(crate) allowed: Vec<String>,
+    #[arg(long = "allow", value_name = "LINT", value_parser = request::lint(), help_heading = "Checks")]
+    pub(crate) allowed: Vec<LintCode>,
 
     /// Say which inputs changed since the cached root file system was built
     #[arg(long, help_heading = "Speed and place")]

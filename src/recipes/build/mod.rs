@@ -156,7 +156,7 @@ fn prepare<'a>(
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
-    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
+    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
     let packages = ownership.packages();
     let made = Made { root, epoch, scrubbed, packages: packages.len() };
     let shipment = Shipment {
@@ -164,21 +164,21 @@ fn prepare<'a>(
         tree: selected.tree,
         packages,
         overlay: overlay.contents,
-        inputs: record::Inputs::new(request, inputs, known)?,
+        inputs: record::inputs(request, inputs, known)?,
         stages,
     };
     Ok(Prepared { shipment, made })
 }
 
 /// What the record says of the root file system.
-fn root_input(request: &BuildRequest, root: &Root, stages: &Stages) -> RootInput {
-    let (Some(made), Some(key)) = (&root.made, root.key) else {
+fn root_input(root: &Root, stages: &Stages) -> RootInput {
+    let Some(made) = &root.made else {
         return RootInput::Given { listing: stages.rootfs };
     };
     RootInput::Packages(Box::new(record::Packages {
-        key,
+        key: made.key,
         tools: made.record.inputs.tools.clone(),
-        components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
+        components: made.components.clone(),
         resolution: made.resolution.clone(),
     }))
 }

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::recipes::build::contents::Contents;
 use crate::recipes::build::inputs;
 use crate::recipes::build::places;
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record;
 use crate::recipes::build::remembered;
 use crate::recipes::build::request::{BuildRequest, Outputs};
 use crate::recipes::build::room;
@@ -202,7 +202,7 @@ impl Module {
                 outputs.insert(name.to_owned(), record::Output { sha256, size });
             }
         }
-        let record = Record::new(self.inputs.clone(), self.stages.clone(), outputs).to_json()?;
+        let record = record::to_json(self.inputs.clone(), self.stages.clone(), outputs)?;
         directory.write(record::FILE, &record, 0o644)?;
         Ok(Digest::of(&record))
     }

@@ -3,49 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use composer::overlay::Overlay;
 use host::Dir;
-use model::words::{LINE_LIMIT, is_showable, shortened};
+use model::record::{Compression, LintCode, ModuleId, Tag};
 use model::{Arch, Epoch};
 
 use crate::error::Error;
+use crate::recipes::build::lints;
 use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::packages::request::Packages;
 
 /// The name of a module's own files in its repository.
 const OVERLAY: &str = "rootfs";
-
-/// How the OCI layer that holds `module.tar` is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Compression {
-    /// zstd, the same bytes for any number of threads
-    #[default]
-    Zstd,
-    /// No compression
-    None,
-}
-
-impl Compression {
-    /// The word that is recorded, whatever the flag's value or the variant are called.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Zstd => "zstd",
-            Self::None => "none",
-        }
-    }
-
-    /// What is recorded as `word`.
-    ///
-    /// # Errors
-    /// When no compression is.
-    pub(crate) fn from_word(word: &str) -> Result<Self, String> {
-        let all = [Self::Zstd, Self::None];
-        let found = all.into_iter().find(|compression| compression.word() == word);
-        found.ok_or_else(|| shortened(&format!("invalid variant: {word}")))
-    }
-}
 
 /// What a build was asked to do.
 #[derive(Debug)]
@@ -101,9 +72,9 @@ pub(crate) struct ArtifactOptions {
     /// How its layer is compressed.
     pub(crate) compression: Compression,
     /// Its tag.
-    pub(crate) tag: String,
+    pub(crate) tag: Tag,
     /// The module's identifier on the platform.
-    pub(crate) module_id: Option<String>,
+    pub(crate) module_id: Option<ModuleId>,
 }
 
 /// What the user makes of findings.
@@ -112,7 +83,7 @@ pub(crate) struct Checks {
     /// Whether warnings are errors.
     pub(crate) strict: bool,
     /// The findings that are let pass, by code.
-    pub(crate) allowed: BTreeSet<String>,
+    pub(crate) allowed: BTreeSet<LintCode>,
 }
 
 impl BuildRequest {
@@ -153,29 +124,16 @@ impl ModuleSource {
     }
 }
 
-/// Takes a tag as the OCI distribution specification defines it, short enough for `-ARCH`.
-///
-/// # Errors
-/// What a tag is, when `text` is none.
-pub(crate) fn tag(text: &str) -> Result<String, String> {
-    if text.len() <= 118 && text.parse::<oci::Tag>().is_ok() {
-        Ok(text.to_owned())
-    } else {
-        Err("a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two".to_owned())
-    }
+/// The codes of the findings that can be let pass.
+pub(crate) fn lint() -> impl TypedValueParser<Value = LintCode> {
+    PossibleValuesParser::new(lints::CODES).try_map(|code| code.parse::<LintCode>())
 }
 
-/// Takes the module's identifier on the platform, which stands in an annotation and in the record.
-///
-/// # Errors
-/// What an identifier is, when `text` is none.
-pub(crate) fn module_id(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("the module's identifier is empty".to_owned());
-    }
-    if is_showable(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("an identifier is one line of at most {LINE_LIMIT} bytes, without control characters"))
-    }
+/// The words for a compression.
+pub(crate) fn compression() -> impl TypedValueParser<Value = Compression> {
+    let words = [
+        PossibleValue::new("zstd").help("zstd, the same bytes for any number of threads"),
+        PossibleValue::new("none").help("No compression"),
+    ];
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<Compression>())
 }

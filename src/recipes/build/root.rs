@@ -32,8 +32,6 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     /// The epoch of its inputs; `None` for one that the user gave.
     pub(crate) epoch: Option<Epoch>,
-    /// Its key in the cache; `None` for one that the user gave.
-    pub(crate) key: Option<Digest>,
     /// Whether it was in the cache.
     pub(crate) reused: bool,
     /// Why it was made anew, where that was asked for.
@@ -51,6 +49,10 @@ pub(crate) struct Root {
 pub(crate) struct Made {
     /// The packages.
     pub(crate) resolution: Resolution,
+    /// The components that were searched for them.
+    pub(crate) components: Vec<String>,
+    /// Its key in the cache.
+    pub(crate) key: Digest,
     /// Its other inputs, its size and its sha256.
     pub(crate) record: Record,
 }
@@ -114,7 +116,6 @@ pub(crate) fn obtain(request: &BuildRequest, inputs: &Inputs, observer: &dyn Obs
         RootSource::Given(path) => Ok(Root {
             path: given(path)?,
             epoch: None,
-            key: None,
             reused: false,
             explanation: None,
             made: None,
@@ -157,9 +158,10 @@ fn from_packages(
     if is_extract {
         warn_of_scripts(&built.record, observer);
     }
-    let (path, epoch, key) = (built.archive, Some(epoch), Some(built.key));
-    let made = Some(Made { resolution, record: built.record });
-    Ok(Root { path, epoch, key, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
+    let (path, epoch, key) = (built.archive, Some(epoch), built.key);
+    let components = packages.settings.components.clone();
+    let made = Some(Made { resolution, components, key, record: built.record });
+    Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
 }
 
 /// Says which inputs changed since the cached root file system was made.
@@ -167,6 +169,9 @@ fn explain(explanation: &Explanation, observer: &dyn Observer) {
     let note = |text: String| observer.note(&text);
     if explanation.cached {
         return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
+    }
+    if explanation.unreadable > 0 {
+        note(format!("cache: {} entries cannot be read, and are not compared", explanation.unreadable));
     }
     if !explanation.compared {
         return note("cache: there is no root file system to compare with".to_owned());

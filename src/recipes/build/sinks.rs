@@ -8,12 +8,13 @@ use std::sync::Arc;
 use host::Dir;
 use image::archive::{self, Parts, Place, Plan, Targets};
 use model::manifest::Kind;
+use model::record::Compression;
 use model::{Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{Artifact, Blob, Content};
 use oci::media;
 
 use crate::error::Error;
-use crate::recipes::build::request::{BuildRequest, Compression, Outputs};
+use crate::recipes::build::request::{BuildRequest, Outputs};
 
 const MODULE_TAR: &str = "module.tar";
 const LAYER: &str = ".layer";
@@ -154,11 +155,11 @@ pub(crate) fn artifact(
 fn annotations(request: &BuildRequest, about: &About<'_>, composefs: &VerityDigest) -> BTreeMap<String, String> {
     use media::annotation as name;
     let (metadata, time) = (about.manifest.metadata(), about.epoch.rfc3339());
-    let allowed: Vec<&str> = request.checks.allowed.iter().map(String::as_str).collect();
+    let allowed: Vec<&str> = request.checks.allowed.iter().map(|code| &**code).collect();
     let entries = [
         (name::FSVERITY, Some(composefs.hex())),
         (name::FINGERPRINT, Some(about.fingerprint.to_string())),
-        (name::MODULE_ID, request.outputs.artifact.module_id.clone()),
+        (name::MODULE_ID, request.outputs.artifact.module_id.as_deref().map(str::to_owned)),
         (name::BUILT_AT, Some(time.clone())),
         (name::ALLOWED_LINTS, Some(allowed.join(",")).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(time)),

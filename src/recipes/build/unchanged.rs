@@ -17,7 +17,7 @@ use model::{Digest, VerityDigest};
 use oci::layout::{self, Listed};
 
 use crate::recipes::build::outputs::{self, Shipment, Written};
-use crate::recipes::build::record::{self, Record, RootInput};
+use crate::recipes::build::record::{self, BuildRecord, RootInput};
 use crate::recipes::build::request::BuildRequest;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
@@ -34,7 +34,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
     if !remembered.knows(&request.outputs.directory, &Digest::of(&bytes), observer) {
         return None;
     }
-    let record = Record::parse(&bytes, &request.outputs.directory.join(record::FILE)).ok()?;
+    let record = record::parse(&bytes, &request.outputs.directory.join(record::FILE)).ok()?;
     if record.inputs != *inputs || record.stages != *stages || !is_whole(&record, &dist, request)? {
         return None;
     }
@@ -58,7 +58,7 @@ const TEXT_LIMIT: u64 = 1 << 30;
 
 /// Whether the directory holds every output that is asked for, each with its digest, and nothing else; none
 /// where it cannot be read. The two lists that are read whole are checked when they are.
-fn is_whole(record: &Record, dist: &Dir, request: &BuildRequest) -> Option<bool> {
+fn is_whole(record: &BuildRecord, dist: &Dir, request: &BuildRequest) -> Option<bool> {
     let is_wanted = |name: &str| match name {
         "module.tar" => request.outputs.has_tar(),
         name => request.outputs.has_layout() || !name.starts_with("oci/"),
@@ -86,7 +86,7 @@ fn is_whole(record: &Record, dist: &Dir, request: &BuildRequest) -> Option<bool>
 const TEXTS: [&str; 2] = ["composefs.digest", "file-list.txt"];
 
 /// The content of an output, if it has its digest.
-fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
+fn intact(record: &BuildRecord, dist: &Dir, name: &str) -> Option<Vec<u8>> {
     let output = record.outputs.get(name)?;
     let bytes = dist.read(name, Links::Refuse, output.size.min(TEXT_LIMIT)).ok()?;
     (Digest::of(&bytes) == output.sha256).then_some(bytes)

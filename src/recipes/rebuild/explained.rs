@@ -11,7 +11,7 @@ use model::{Digest, Epoch};
 use super::{Target, Wanted, inputs, not_whole};
 use crate::environment::Environment;
 use crate::error::{Error, Reported};
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record;
 use crate::recipes::build::remembered::Remembered;
 use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::request::Packages;
@@ -57,7 +57,7 @@ pub(crate) fn as_built(
     let record_path = dist.join(record::FILE);
     let text = opened::read_text(&record_path)?;
     let text = text.ok_or_else(|| Error::input(format!("{} has no record of its build", dist.display())))?;
-    let record = Record::parse(&text, &record_path)?;
+    let record = record::parse(&text, &record_path)?;
     if staged::is_unfinished(&Dir::open(&dist)?) {
         return Err(not_whole(&dist));
     }

@@ -14,9 +14,7 @@ use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
-use crate::recipes::build::request::{
-    ArtifactOptions, BuildRequest, Checks, Compression, ModuleSource, Outputs, RootSource,
-};
+use crate::recipes::build::request::{ArtifactOptions, BuildRequest, Checks, ModuleSource, Outputs, RootSource};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
@@ -40,9 +38,11 @@ impl Repeat<'_> {
     pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<BuildRequest, Error> {
         let inputs = &self.target.record.inputs;
         let options = &inputs.options;
-        // The record was checked when it was read.
-        let compression = Compression::from_word(&options.compression).map_err(Error::bug)?;
-        let artifact = ArtifactOptions { compression, tag: options.tag.clone(), module_id: options.module_id.clone() };
+        let artifact = ArtifactOptions {
+            compression: options.compression,
+            tag: options.tag.clone(),
+            module_id: options.module_id.clone(),
+        };
         let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
         Ok(BuildRequest {
             module: ModuleSource { directory: self.target.module.clone(), neighbours: self.neighbours()? },

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use builder::rootfs::deb::Control;
 use model::Arch;
+use model::record::Compression;
 
 use model::package::PackageFields;
 
 use super::*;
-use crate::recipes::build::request::{ArtifactOptions, Checks, Compression, ModuleSource, Outputs, RootSource};
+use crate::recipes::build::request::{ArtifactOptions, Checks, ModuleSource, Outputs, RootSource};
 use crate::recipes::build::sinks::Sink;
 
 const MANIFEST: &str = "\
@@ -65,9 +66,13 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
         outputs: Outputs {
             directory: module.join("dist"),
             sinks: vec![Sink::Tar, Sink::Layout],
-            artifact: ArtifactOptions { compression: Compression::Zstd, tag: "latest".to_owned(), module_id: None },
+            artifact: ArtifactOptions {
+                compression: Compression::Zstd,
+                tag: "latest".parse().unwrap(),
+                module_id: None,
+            },
         },
-        checks: Checks { strict, allowed: ["unit-not-enabled".to_owned()].into() },
+        checks: Checks { strict, allowed: ["unit-not-enabled".parse().unwrap()].into() },
         reuse: None,
     };
     let debs = vec![

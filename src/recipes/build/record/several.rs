@@ -44,7 +44,10 @@ impl Several {
 
     /// The bytes of the file.
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
-        super::pretty(self)
+        let failed = |error| Error::bug("cannot write the record of the build").because(&error);
+        let mut text = serde_json::to_vec_pretty(self).map_err(failed)?;
+        text.push(b'\n');
+        Ok(text)
     }
 
     /// Reads the record at `path`; none when there is no such file, or that of one architecture.
@@ -77,6 +80,6 @@ impl Several {
         if format != FORMAT {
             return Err(unknown_format(format, path));
         }
-        serde_json::from_slice(bytes).map(Some).map_err(|error| damaged(&error, path))
+        serde_json::from_slice(bytes).map(Some).map_err(|error| damaged(&error.to_string(), path))
     }
 }

@@ -11,7 +11,7 @@ use super::{
     misplaced,
 };
 use crate::error::Error;
-use crate::recipes::build::record::{self, Record, Several};
+use crate::recipes::build::record::{self, Several};
 
 /// `sha256:`, 64 digits, a line break; more is damage.
 const DIGEST_LIMIT: u64 = 128;
@@ -206,7 +206,7 @@ impl Dist<'_> {
         }
         let bytes = self.read(record::FILE, record::LIMIT)?;
         let path = self.directory.join(record::FILE);
-        let record = Record::parse(&bytes, &path)?;
+        let record = record::parse(&bytes, &path)?;
         let wrong = |what: String| Err(Error::refused(format!("{} {what}", path.display())).hint(REBUILD));
         let expected = record::OUTPUTS.iter().filter(|name| self.seen.contains_key(**name));
         let expected: BTreeSet<&str> = expected.copied().collect();
@@ -228,7 +228,7 @@ impl Dist<'_> {
         if (options.emit_tar, options.emit_oci) != (self.has("module.tar")?, self.has("oci")?) {
             return wrong("records a build with other outputs than the ones that are there".to_owned());
         }
-        let is_of_another_tag = indexes.keys().any(|tag| *tag != options.tag);
+        let is_of_another_tag = indexes.keys().any(|tag| **tag != *options.tag);
         let is_of_another = is_of_another_tag
             || Some(&inputs.name) != module.name.as_ref()
             || module.arch.is_some_and(|arch| arch != inputs.arch)

@@ -20,26 +20,12 @@ use std::path::{Path, PathBuf};
 
 use host::error::Kind;
 use host::{Dir, Links, Listing, Whose, staged};
+use model::record::{FILE as RECORD, LIMIT as RECORD_LIMIT, OUTPUTS};
 use model::{Arch, Digest, Manifest};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
-
-/// The record of a build, which is written last: without it, results are not whole.
-pub(crate) const RECORD: &str = "build.json";
-
-/// The files whose digests are recorded, where they are written.
-pub(crate) const OUTPUTS: [&str; 8] = [
-    "composefs.digest",
-    "file-list.txt",
-    "manifest.json",
-    "module.cfs",
-    "module.tar",
-    LAYOUT_INDEX,
-    "oci/oci-layout",
-    "package-list.txt",
-];
 
 /// What other verbs put beside a build.
 const LATER: [&str; 6] = [
@@ -63,8 +49,6 @@ const LAYOUT_INDEX: &str = "oci/index.json";
 /// The only directories that can be ours.
 const DIRECTORIES: [&str; 4] = [LAYOUT, "oci/blobs", "oci/blobs/sha256", DRY_RUN];
 
-/// The largest record that is read, in bytes: that of some ten thousand packages has half of it.
-pub(crate) const RECORD_LIMIT: u64 = 16 << 20;
 /// The largest manifest that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 
