@@ -56,7 +56,7 @@ fn many_directories_give_one_tree_whatever_the_number_of_threads() {
     let host = tempfile::tempdir().unwrap();
     let host = host.path();
     (0..7).for_each(|number| fs::create_dir(host.join(format!("d{number}"))).unwrap());
-    // More than two batches on one level, and inodes whose names lie in different batches and levels.
+    // More than two batches on one level, and inodes whose names are in different batches and levels.
     for number in 0..2 * BATCH + 10 {
         let below = host.join(format!("d{}/e{number}", number % 7));
         fs::create_dir(&below).unwrap();
@@ -136,6 +136,7 @@ fn a_source_is_called_by_its_whole_path() {
     };
     let Source::File { file, size: 7 } = source else { panic!("{source:?}") };
     assert_eq!(file.path(), path);
+    assert_eq!(image::Readable::size(source), 7);
     assert!(
         matches!(source.read(6), Err(image::Error::TooLarge { source_name, size: 7, limit: 6 }) if source_name == path)
     );
