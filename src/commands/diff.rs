@@ -206,6 +206,10 @@ fn aspect(aspect: Aspect, before: &Facts, after: &Facts) -> String {
             let sizes = sizes(before.size, after.size);
             sizes.map_or_else(|| "content".to_owned(), |sizes| format!("content {sizes}"))
         }
+        Aspect::BackingFile => {
+            let path = |facts: &Facts| clean(facts.backing_file.as_deref().unwrap_or("-"));
+            arrow(path(before), path(after))
+        }
         Aspect::Kind => arrow(before.kind.name().to_owned(), after.kind.name().to_owned()),
         Aspect::Mode => arrow(format!("{:04o}", before.mode), format!("{:04o}", after.mode)),
         Aspect::Owner => arrow(format!("{}:{}", before.uid, before.gid), format!("{}:{}", after.uid, after.gid)),
