@@ -248,6 +248,8 @@ fn dumps_are_bounded() {
         said(&value(32_767 - 12 - 7 - 5)),
         "the extended attributes take 32768 bytes; 32767 are possible (line 2, column 31)"
     );
+    assert!(said(&value(1 << 18)).contains("the extended attributes have more than 262144 bytes (line 2, column 31)"));
+    assert!(said(&format!("/{}", "a".repeat(4 << 20))).contains("the line has more than 4194304 bytes"));
     assert!(said(&format!("/a 5001 100644 1 0 0 0 0.0 - {} -", "c".repeat(5001))).contains("more than 5000 bytes"));
     assert!(said(&format!("/a 1 120777 1 0 0 0 0.0 {} - -", "t".repeat(4096))).contains("more than 4095 bytes"));
 }

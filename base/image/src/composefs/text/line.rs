@@ -181,8 +181,14 @@ fn digest(field: Field<'_>) -> Parsed<Option<VerityDigest>> {
     digest.map(Some).ok_or_else(|| field.fault("the digest must have 64 hexadecimal digits"))
 }
 
+/// The longest text of extended attributes in bytes: room for as many as an inode holds, with every byte escaped.
+const XATTRS_LIMIT: usize = 1 << 18;
+
 fn xattrs(field: Option<Field<'_>>) -> Parsed<Xattrs> {
     let mut xattrs = Xattrs::new();
+    if let Some(field) = field.filter(|field| field.bytes.len() > XATTRS_LIMIT) {
+        return Err(field.fault(format!("the extended attributes have more than {XATTRS_LIMIT} bytes")));
+    }
     let mut rest = field.filter(|field| !field.bytes.is_empty());
     while let Some(field) = rest {
         let (xattr, after) = field.split(b' ').map_or((field, None), |(xattr, after)| (xattr, Some(after)));

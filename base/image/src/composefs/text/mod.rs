@@ -1,13 +1,15 @@
 //! The reader of dumps, composefs-dump(5): text of unknown origin becomes a tree, or an error with line and column.
 //!
-//! Every step takes time in proportion to the line it reads, but for finding a name in a directory, and what comes
-//! out is not larger than some times the text: there are no budgets besides.
+//! Every step takes time in proportion to the line it reads, but for finding a name in a directory, and
+//! what comes out is not larger than some times the text: there are no budgets besides.
 
 mod fields;
 mod line;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use host::memory;
 
 use fields::{Fault, Field, Parsed};
 use line::{Line, parse_line};
@@ -21,13 +23,21 @@ use super::survey::is_file_name;
 use crate::Error;
 use crate::tree::{Entries, Kind, Node, NodeId, Tree, TreeError};
 
+/// The longest line in bytes: room for the longest of each field with every byte escaped.
+const LINE_LIMIT: usize = 4 << 20;
+/// What a link or an attribute takes until an image is written, in bytes, about: its text may be three letters.
+const BESIDE: usize = 256;
+
 /// The tree of a dump, and how C tools write it.
 pub(super) fn parse(text: &[u8]) -> Result<(Tree<Entry>, Form), Error> {
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let mut reader = None;
+    let mut reader: Option<Reader> = None;
     for (number, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
         let line = Field { bytes, column: 0 };
         let placed = |fault: Fault| fault.at(number);
+        if bytes.len() > LINE_LIMIT {
+            return Err(placed(line.fault(format!("the line has more than {LINE_LIMIT} bytes"))).into());
+        }
         let parsed = parse_line(line).map_err(placed)?;
         match &mut reader {
             None => reader = Some(Reader::new(line, parsed).map_err(placed)?),
@@ -68,6 +78,8 @@ struct Reader {
     /// The number of names that the line of each inode says.
     said: BTreeMap<NodeId, u32>,
     links: Links,
+    /// How many links and attributes there are.
+    parts: usize,
 }
 
 impl Reader {
@@ -75,7 +87,7 @@ impl Reader {
         match parsed {
             Line::Node(Node { stat, kind: Kind::Directory(_) }, path, _) if path == b"/" => {
                 let tree = Tree::new(stat);
-                Ok(Self { tree, form: Form::others(0), said: BTreeMap::new(), links: Links::default() })
+                Ok(Self { tree, form: Form::others(0), said: BTreeMap::new(), links: Links::default(), parts: 0 })
             }
             Line::Node(..) | Line::Link { .. } => Err(line.fault("the first line must be the directory /")),
         }
@@ -84,10 +96,12 @@ impl Reader {
     fn add(&mut self, number: u64, line: Field<'_>, parsed: Line) -> Result<(), Failure> {
         match parsed {
             Line::Link { path, target, column } => {
+                self.count(1)?;
                 let (directory, name) = self.place(line, &path, false)?;
                 self.links.add(directory, name, links::Wanted { target, line: number, column });
             }
             Line::Node(node, path, more) => {
+                self.count(node.stat.xattrs.len())?;
                 let is_directory = node.is_directory();
                 let (directory, name) = self.place(line, &path, is_directory)?;
                 let id = self.tree.add(node).map_err(|error| match error {
@@ -103,6 +117,18 @@ impl Reader {
                 }
                 self.links.first.insert(id, (directory, name));
             }
+        }
+        Ok(())
+    }
+
+    /// Counts links or attributes, and asks now and then whether there is memory for so many.
+    fn count(&mut self, parts: usize) -> Result<(), Failure> {
+        let before = self.parts / memory::STEP;
+        self.parts = self.parts.saturating_add(parts);
+        if self.parts / memory::STEP > before {
+            let nodes = self.tree.node_count();
+            memory::ask(self.parts.saturating_mul(BESIDE))
+                .map_err(|_| Failure::Tree(ImageError::NoMemory { nodes }))?;
         }
         Ok(())
     }
@@ -139,7 +165,7 @@ impl Reader {
 
     /// Resolves the hard links, and says how C tools write the tree.
     fn finish(self) -> Result<(Tree<Entry>, Form), Error> {
-        let Self { mut tree, mut form, said, links } = self;
+        let Self { mut tree, mut form, said, links, parts: _ } = self;
         let directories: BTreeSet<NodeId> = links.first.values().map(|(directory, _)| *directory).collect();
         let whiteouts = tree.nodes().filter(|node| matches!(node.kind, Kind::CharDevice(0))).count();
         form.version = u32::from(whiteouts > 0);
