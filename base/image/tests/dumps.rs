@@ -128,8 +128,8 @@ fn nothing_hides_in_an_image_that_others_made() {
 fn errors_have_line_and_column() {
     for (line, words) in [
         ("\n/a", "the line is empty (line 2, column 1)"),
-        ("/a", "the line ends after the path; 11 fields are needed (line 2, column 3)"),
-        ("/a 0 100644 1 0 0 0 0.0 - -", "the line ends after the content; 11 fields are needed (line 2, column 28)"),
+        ("/a", "the line ends after the path; 8 fields are needed (line 2, column 3)"),
+        ("/a 0 100644 1 0 0 0", "the line ends after the device; 8 fields are needed (line 2, column 20)"),
         ("a 0 100644 1 0 0 0 0.0 - - -", "the path must start with / and have no zero byte (line 2, column 1)"),
         ("/a\\x00 0 100644 1 0 0 0 0.0 - - -", "the path must start with / and have no zero byte (line 2, column 1)"),
         ("/a\0 0 100644 1 0 0 0 0.0 - - -", "the line holds a zero byte (line 2, column 3)"),
@@ -163,6 +163,8 @@ fn errors_have_line_and_column() {
         ),
         ("/a 0 100644 1 0 0 0 --5.0 - - -", "the time is \"-5\", not a decimal number (line 2, column 22)"),
         ("/a 3 100644 1 0 0 0 0.0 - ab -", "the content does not have the 3 bytes of the size (line 2, column 27)"),
+        ("/a 3 100644 1 0 0 0 0.0 - - ", "the digest must have 64 hexadecimal digits (line 2, column 29)"),
+        ("/a 3 100644 1 0 0 0 0.0 -", "the content does not have the 3 bytes of the size (line 2, column 26)"),
         ("/a 3 100644 1 0 0 0 0.0 - - 00", "the digest must have 64 hexadecimal digits (line 2, column 29)"),
         ("/a 0 120777 1 0 0 0 0.0 - - -", "the symbolic link has no target (line 2, column 25)"),
         ("/a 0 120777 1 0 0 0 0.0 x\\x00 - -", "the payload holds a zero byte (line 2, column 25)"),

@@ -264,6 +264,7 @@ fn what_only_others_write_is_read_as_they_write_it() {
         ("a link of a link", "/a 1 @100644 1 0 0 0 0.0 b - -\n/b 1 @100644 1 0 0 0 0.0 //c - -\n/c 0 100644 9 0 0 0 1.0 - - -\n".to_owned()),
         ("times before 1970", "/a 0 100644 1 0 0 0 -1.999999999 - - -\n".to_owned()),
         ("attributes", "/a 0 100644 1 0 0 0 0.0 - - - user.a=b=c user.a=d trusted.overlay.metacopy=x user.\\x3d\\x20=\\\\\\n\\xff\n".to_owned()),
+        ("a line that ends early", "/a 0 100644 1 0 0 0 0.0\n/b 0 120777 1 0 0 0 0.0 x\n/c 0 10644 1 0 0 0 0.0 - - ".to_owned()),
         ("deep directories", deep),
     ] {
         check(format!("{ROOT}{text}").as_bytes(), folder.path(), name);

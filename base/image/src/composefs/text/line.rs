@@ -25,8 +25,10 @@ pub(super) struct More {
     pub(super) is_long: bool,
 }
 
-const NAMES: [&str; 11] =
-    ["path", "size", "mode", "links", "owner", "group", "device", "time", "payload", "content", "digest"];
+/// The fields that a line has at least.
+const NAMES: [&str; NEEDED] = ["path", "size", "mode", "links", "owner", "group", "device", "time"];
+/// See [`NAMES`].
+const NEEDED: usize = 8;
 
 /// The fixed fields of a line.
 struct Fields<'t> {
@@ -47,17 +49,20 @@ struct Fields<'t> {
 impl<'t> Fields<'t> {
     fn of(line: Field<'t>) -> Parsed<Self> {
         let mut rest = Some(line);
-        let mut names = NAMES.iter();
+        let end = Field { bytes: &[], column: line.bytes.len() };
+        let mut number = 0;
         let mut next = || {
-            let (Some(field), Some(name)) = (rest, names.next()) else {
-                return Err(line.fault("too few fields"));
+            let field = match rest {
+                Some(field) => field,
+                // C tools take what is missing at the end for empty.
+                None if number >= NEEDED => end,
+                None => {
+                    let before = NAMES[number - 1];
+                    return Err(end.fault(format!("the line ends after the {before}; {NEEDED} fields are needed")));
+                }
             };
+            number += 1;
             let (first, after) = field.split(b' ').map_or((field, None), |(first, after)| (first, Some(after)));
-            let is_last = *name == "digest";
-            if after.is_none() && !is_last {
-                let end = Field { bytes: &[], column: line.bytes.len() };
-                return Err(end.fault(format!("the line ends after the {name}; {} fields are needed", NAMES.len())));
-            }
             rest = after;
             Ok(first)
         };
@@ -135,7 +140,7 @@ fn kind(kind: u16, size: u64, fields: &Fields<'_>) -> Parsed<Kind<Entry>> {
         return Err(fields.content.fault(format!("the content does not have the {size} bytes of the size")));
     }
     let device = || fields.device.number("the device", 10, u32::MAX.into());
-    let digest = digest(fields.digest)?;
+    let digest = digest(fields.digest, kind == S_IFREG && size > 0)?;
     Ok(match kind {
         S_IFDIR => super::directory(),
         S_IFLNK => {
@@ -172,8 +177,9 @@ fn regular(
     }
 }
 
-fn digest(field: Field<'_>) -> Parsed<Option<VerityDigest>> {
-    if field.bytes == b"-" {
+/// The digest, which may be empty where nobody wants it.
+fn digest(field: Field<'_>, is_wanted: bool) -> Parsed<Option<VerityDigest>> {
+    if field.bytes == b"-" || (field.bytes.is_empty() && !is_wanted) {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(field.bytes).to_ascii_lowercase();
