@@ -263,6 +263,7 @@ fn what_only_others_write_is_read_as_they_write_it() {
         ("a link before its file", format!("/a 1 @100644 1 0 0 0 0.0 /b - -\n/b 70 100644 2 0 0 0 1.0 x/y - {DIGEST}\n")),
         ("a link of a link", "/a 1 @100644 1 0 0 0 0.0 b - -\n/b 1 @100644 1 0 0 0 0.0 //c - -\n/c 0 100644 9 0 0 0 1.0 - - -\n".to_owned()),
         ("times before 1970", "/a 0 100644 1 0 0 0 -1.999999999 - - -\n".to_owned()),
+        ("a time of more than a second", "/a 0 100644 1 0 0 0 0.4000000000 - - -\n".to_owned()),
         ("attributes", "/a 0 100644 1 0 0 0 0.0 - - - user.a=b=c user.a=d trusted.overlay.metacopy=x user.\\x3d\\x20=\\\\\\n\\xff\n".to_owned()),
         ("a line that ends early", "/a 0 100644 1 0 0 0 0.0\n/b 0 120777 1 0 0 0 0.0 x\n/c 0 10644 1 0 0 0 0.0 - - ".to_owned()),
         ("deep directories", deep),
@@ -282,6 +283,31 @@ fn a_whiteout_with_several_names_is_a_marked_file() {
     let ours = Foreign::of_dump(dump.as_bytes()).unwrap();
     assert_same(&ours.write(ours.version()).unwrap(), &theirs, "image");
     check_image(&theirs, 1, folder.path(), "whiteout");
+}
+
+/// C tools cut what does not fit: the image is read, the dump that it came from is not.
+#[test]
+fn what_c_tools_cut_is_read_as_they_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in [
+        "/a 0 100644 4294967297 4294967299 7 0 0.0 - - -".to_owned(),
+        "/a 0 20644 1 0 0 4294967299 0.0 - - -".to_owned(),
+        "/a 0 20644 1 0 0 4294967296 0.0 - - -".to_owned(),
+        "/a 0 63340777 1 0 0 0 0.0 - - -".to_owned(),
+        "a 0 100644 1 0 0 0 18446744073709551615.0 - - -".to_owned(),
+        format!("/a 0 100644 1 0 0 0 0.0 - - {DIGEST}00"),
+        "/a 4 120777 1 0 0 0 0.0 cut\\x00off - -".to_owned(),
+    ] {
+        let image = c_image(format!("{ROOT}{line}\n").as_bytes(), &[], folder.path()).unwrap();
+        let version = Foreign::read(&image).unwrap_or_else(|error| panic!("{line}: {error}")).version();
+        check_image(&image, version, folder.path(), &line);
+    }
+    // Nobody can mount or write what has two names here.
+    let twice = format!("{ROOT}/d 0 40755 2 0 0 0 0.0 - - -\n/e 0 @100644 2 0 0 0 0.0 /d - -\n");
+    if let Ok(image) = c_image(twice.as_bytes(), &[], folder.path()) {
+        let error = Foreign::read(&image).unwrap_err().to_string();
+        assert!(error.contains("a directory has "), "{error}");
+    }
 }
 
 #[test]
