@@ -302,7 +302,7 @@ fn what_c_tools_cut_is_read_as_they_write_it() {
         let version = Foreign::read(&image).unwrap_or_else(|error| panic!("{line}: {error}")).version();
         check_image(&image, version, folder.path(), &line);
     }
-    // Nobody can mount or write what has two names here.
+    // A directory with two names is no tree.
     let twice = format!("{ROOT}/d 0 40755 2 0 0 0 0.0 - - -\n/e 0 @100644 2 0 0 0 0.0 /d - -\n");
     if let Ok(image) = c_image(twice.as_bytes(), &[], folder.path()) {
         let error = Foreign::read(&image).unwrap_err().to_string();

@@ -34,7 +34,7 @@ pub(crate) struct Module {
     pub(crate) arch: Option<String>,
     /// The fs-verity digest of `module.cfs`, computed now; of a dump that of its image in format version 1.
     pub(crate) composefs_digest: VerityDigest,
-    /// Of a dump the digest of its image in format version 0, where `mkcomposefs` writes that unless told otherwise.
+    /// Of a dump the digest of its image in format version 0, where `mkcomposefs` writes that by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version_0_digest: Option<VerityDigest>,
     /// The format version of an image that no build made, and of a dump that by which `mkcomposefs` writes it.

@@ -61,7 +61,7 @@ impl Foreign {
         (self.tree, self.form)
     }
 
-    /// The version of composefs: of a dump that by which `mkcomposefs` writes it when it is not told another.
+    /// The version of composefs: of a dump that that `mkcomposefs` uses by default.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.form.version

@@ -324,8 +324,8 @@ fn same_content(old: &impl Stored, new: &impl Stored) -> bool {
     old.size() == new.size() && digest(old) == digest(new)
 }
 
-/// Whether two files have backing files of other names. That of a build is named by its digest, of which
-/// the content tells.
+/// Whether two files have backing files of other names. That of a build is named by its digest, which
+/// is compared as the content.
 fn backing_differs<A: Stored, B: Stored>(old: &Kind<A>, new: &Kind<B>) -> bool {
     let (Kind::Regular(old), Kind::Regular(new)) = (old, new) else { return false };
     (old.backing().is_some() || new.backing().is_some()) && backing_file(old) != backing_file(new)

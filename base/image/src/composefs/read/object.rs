@@ -49,7 +49,7 @@ fn digest(metacopy: &[u8]) -> Option<VerityDigest> {
     Some(VerityDigest::new(*digest.as_array()?))
 }
 
-/// What two attributes say of a content; none when nobody writes them so.
+/// What two attributes say of a content; none when no tool writes them so.
 fn content(size: u64, metacopy: Option<&[u8]>, redirect: Option<&[u8]>) -> Option<Entry> {
     let digest = match metacopy? {
         b"" => None,

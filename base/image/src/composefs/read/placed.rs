@@ -1,4 +1,4 @@
-//! What the places of the inodes in an image tell that its tree does not.
+//! What follows from the places of the inodes in an image, and not from its tree.
 
 use std::collections::BTreeMap;
 

@@ -115,7 +115,7 @@ pub(super) fn parse_line(line: Field<'_>) -> Parsed<Line> {
 
 /// A mode with a file type.
 fn file_mode(field: Field<'_>) -> Parsed<u16> {
-    // C tools cut what lies above; nobody has a use for it.
+    // C tools cut what lies above; no file has a use for it.
     let mode = u16::try_from(field.number("the mode", 8, u16::MAX.into())?).unwrap_or(0);
     match mode & S_IFMT {
         S_IFDIR | S_IFREG | S_IFLNK | S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK => Ok(mode),
@@ -177,7 +177,7 @@ fn regular(
     }
 }
 
-/// The digest, which may be empty where nobody wants it.
+/// The digest, which may be empty where none is needed.
 fn digest(field: Field<'_>, is_wanted: bool) -> Parsed<Option<VerityDigest>> {
     if field.bytes == b"-" || (field.bytes.is_empty() && !is_wanted) {
         return Ok(None);
