@@ -238,6 +238,11 @@ fn dumps_are_bounded() {
     };
     assert!(read(&deep(2047)).write(1).is_ok());
     assert!(said(&deep(2048)).contains("more than 2047 directories lie in one another (line 2049, column 1)"));
+    let long = "/x".repeat(1 << 20);
+    for line in [format!("{long} 0 10644 1 0 0 0 0.0 - - -"), format!("/a 0 @10644 1 0 0 0 0.0 {long} - -")] {
+        let said = said(&line);
+        assert!(said.len() < 500 && said.contains("/x/x..."), "{said}");
+    }
     let chain = |length: usize| -> String {
         let links = (0..length).map(|at| format!("/l{at} 0 @100644 1 0 0 0 0.0 /l{} - -\n", at + 1));
         links.collect::<String>() + &format!("/l{length} 0 100644 1 0 0 0 0.0 - - -\n")

@@ -9,6 +9,17 @@ pub(super) struct Field<'t> {
     pub(super) column: usize,
 }
 
+/// How many bytes of a path stand in an error.
+pub(super) const SHOWN: usize = 300;
+
+/// Bytes in an error: at most this many of them.
+pub(super) fn shown(bytes: &[u8], most: usize) -> String {
+    match bytes.get(..most) {
+        Some(start) if start.len() < bytes.len() => escape(start) + "...",
+        _ => escape(bytes),
+    }
+}
+
 /// What is wrong, and in which column.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -32,8 +43,7 @@ impl<'t> Field<'t> {
 
     /// The field as it is quoted in an error: not all of it when it is long.
     fn quoted(self) -> String {
-        let short = &self.bytes[..self.bytes.len().min(40)];
-        format!("\"{}\"{}", escape(short), if short.len() < self.bytes.len() { "..." } else { "" })
+        format!("\"{}\"", shown(self.bytes, 40))
     }
 
     /// A number of digits alone, up to `limit`.

@@ -6,6 +6,7 @@ use super::super::error::ImageError;
 use super::super::form::{Form, Home, parent_marks};
 use super::super::format::WHITEOUT_MARKS;
 use super::super::{Entry, unescape};
+use super::fields::{SHOWN, shown};
 use crate::tree::{Entries, Kind, NodeId, Tree};
 
 /// A hard link's target, and where it stands.
@@ -55,8 +56,7 @@ impl Links {
     fn target(&self, tree: &Tree<Entry>, home: &Home) -> Result<NodeId, ImageError> {
         let start = &self.wanted[home];
         let fault = |problem: &str| {
-            let shown = model::path::escape(&start.target);
-            let problem = format!("{problem}: {shown}");
+            let problem = format!("{problem}: {}", shown(&start.target, SHOWN));
             ImageError::Dump { line: start.line, column: start.column as u64 + 1, problem }
         };
         let mut wanted = start;

@@ -135,7 +135,7 @@ impl Reader {
 
     /// The directory in which `path` lies, and its name there, which is still free.
     fn place(&self, line: Field<'_>, path: &[u8], is_directory: bool) -> Parsed<(NodeId, Box<[u8]>)> {
-        let shown = || model::path::escape(path);
+        let shown = || fields::shown(path, fields::SHOWN);
         let mut components = path.split(|byte| *byte == b'/').skip(1).filter(|name| !name.is_empty()).peekable();
         let mut directory = NodeId::ROOT;
         let mut depth = 1;
