@@ -1,11 +1,16 @@
 //! Bytes of any kind: the reader of images gives a tree or an error. What it gives can be printed, and
-//! written as an image that reads as the same tree.
+//! written as an image that reads as the same tree. The reader of others' images gives back the very bytes.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    if let Ok(foreign) = image::composefs::Foreign::read(bytes) {
+        assert_eq!(foreign.write(foreign.version()).expect("what was read is written"), bytes);
+        foreign.dump().expect("what was read prints");
+        assert!(!foreign.is_built() || image::composefs::read_canonical(bytes).is_ok());
+    }
     let Ok(tree) = image::composefs::read(bytes) else { return };
     let text = image::composefs::dump(&tree);
     let Ok(image) = image::composefs::write(&tree) else {

@@ -13,6 +13,7 @@ use crate::error::{Error, Kind};
 use crate::recipes::results::compare::{
     self, Comparison, DigestChange, Direction, FileDifference, ModuleComparison, PackageChange, ValueChange,
 };
+use crate::recipes::results::inspect::no_digest;
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 
@@ -21,8 +22,9 @@ const LINES: usize = 40;
 
 /// Show what differs between two builds: files, packages, manifest, digests
 ///
-/// A build is a dist directory, an OCI image layout, a module.tar or a module.cfs. Nothing is mounted
-/// and no rights are needed. Files are compared by content, mode, owner, time, extended attributes,
+/// A build is a dist directory, an OCI image layout, a module.tar or a module.cfs; an image that C
+/// mkcomposefs made and a dump, the text form of an image, will do as well. Nothing is mounted and no
+/// rights are needed. Files are compared by content, mode, owner, time, extended attributes,
 /// link target and hard links.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,7 +50,9 @@ Examples:
   module-builder diff --content old/dist/oci dist/module.tar
       Two forms of a build; text files line by line.
   module-builder diff old.cfs dist/module.cfs --format json
-      Two images alone, with every fact of both sides.";
+      Two images alone, with every fact of both sides.
+  module-builder diff other.dump dist
+      An image of another tool, by what `composefs-info dump` prints of it, and a build.";
 
 impl Verb for DiffArgs {
     fn settings(&self) -> (Module, Flags) {
@@ -71,10 +75,10 @@ fn run(args: DiffArgs, context: &Context) -> Result<(), Error> {
 }
 
 fn describe(comparison: &Comparison, lines: usize) -> String {
-    if comparison.same {
-        return "the builds are the same\n".to_owned();
-    }
     let mut text = String::new();
+    if comparison.same {
+        text.push_str("the builds are the same\n");
+    }
     for module in &comparison.unpaired {
         let side = if module.added { "second" } else { "first" };
         let arch = module.arch.map_or_else(|| "an unknown architecture".to_owned(), |arch| arch.to_string());
@@ -82,11 +86,17 @@ fn describe(comparison: &Comparison, lines: usize) -> String {
             writeln!(text, "only the {side} has {} for {arch}", clean(module.name.as_deref().unwrap_or("a module")));
     }
     for module in &comparison.modules {
-        if comparison.modules.len() > 1 {
+        if comparison.modules.len() > 1 && !comparison.same {
             let arch = module.arch.map_or_else(String::new, |arch| format!(" ({arch})"));
             let _ = writeln!(text, "{}{arch}:", clean(module.name.as_deref().unwrap_or("an image")));
         }
         describe_module(&mut text, module, lines);
+    }
+    for module in &comparison.modules {
+        let counts = [("first", module.files.without_digest_before), ("second", module.files.without_digest_after)];
+        for (side, warning) in counts.into_iter().filter_map(|(side, count)| Some((side, no_digest(count)?))) {
+            let _ = writeln!(text, "of the {side}, {warning}");
+        }
     }
     let last: Vec<String> = comparison.indexes.iter().flat_map(digest).collect();
     section(&mut text, "digests of indexes", &last, usize::MAX);
@@ -205,6 +215,10 @@ fn aspect(aspect: Aspect, before: &Facts, after: &Facts) -> String {
         Aspect::Content => {
             let sizes = sizes(before.size, after.size);
             sizes.map_or_else(|| "content".to_owned(), |sizes| format!("content {sizes}"))
+        }
+        Aspect::BackingFile => {
+            let path = |facts: &Facts| clean(facts.backing_file.as_deref().unwrap_or("-"));
+            arrow(path(before), path(after))
         }
         Aspect::Kind => arrow(before.kind.name().to_owned(), after.kind.name().to_owned()),
         Aspect::Mode => arrow(format!("{:04o}", before.mode), format!("{:04o}", after.mode)),

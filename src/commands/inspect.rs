@@ -5,19 +5,26 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{self, Context, Verb};
 use crate::error::Error;
-use crate::recipes::results::inspect::{self, Inspection};
+use crate::recipes::results::artifact::{self, Form};
+use crate::recipes::results::inspect::{self, Inspection, Module, no_digest};
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 
 /// Show what a dist directory, an OCI layout, a module.tar or a module.cfs holds
+///
+/// An image that C mkcomposefs made is read too, in either format version, and so is a dump, the text form
+/// of an image: `composefs-info dump` and `inspect --dump` write one.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// A dist directory, an OCI image layout, a module.tar or a module.cfs
-    #[arg(value_name = "DIST|LAYOUT|TAR|CFS", default_value = "dist")]
+    /// A dist directory, an OCI image layout, a module.tar, a module.cfs or other image, or a dump
+    #[arg(value_name = "DIST|LAYOUT|TAR|CFS|DUMP", default_value = "dist")]
     pub(crate) path: PathBuf,
+    /// Print the image's dump, as `composefs-info dump` does, and nothing else
+    #[arg(long)]
+    pub(crate) dump: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -25,11 +32,13 @@ Examples:
   module-builder inspect
       Shows what dist/ holds, with its three digests under their three names.
   module-builder inspect dist/module.tar --format json
-      The same of one file, for programs.";
+      The same of one file, for programs.
+  module-builder inspect --dump dist > module.dump
+      The image as text, a line a file, for `diff` or for other tools.";
 
 impl Verb for InspectArgs {
-    fn settings(&self) -> (Module, Flags) {
-        (Module::None, Flags::default())
+    fn settings(&self) -> (commands::Module, Flags) {
+        (commands::Module::None, Flags::default())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
@@ -40,6 +49,9 @@ impl Verb for InspectArgs {
 /// Shows what the path holds.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
+    if args.dump {
+        return context.ui.raw_result(&artifact::dump(&args.path)?);
+    }
     let inspection = inspect::inspect(&args.path)?;
     context.ui.result(&describe(&inspection), &inspection)
 }
@@ -47,10 +59,13 @@ fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
 fn describe(inspection: &Inspection) -> String {
     let mut text = String::new();
     for module in &inspection.modules {
-        let name = module.name.as_deref().unwrap_or("an image alone");
+        let alone = if inspection.kind == Form::Dump { "a dump" } else { "an image alone" };
+        let name = module.name.as_deref().unwrap_or(alone);
         let title = module.arch.as_ref().map_or_else(|| name.to_owned(), |arch| format!("{name} ({arch})"));
         let _ = writeln!(text, "{}", clean(&title));
-        line(&mut text, "composefs digest", &format!("{}  fs-verity of module.cfs", module.composefs_digest));
+        let digest_of = if inspection.kind == Form::Dump { "its image in format version 1" } else { "module.cfs" };
+        line(&mut text, "composefs digest", &format!("{}  fs-verity of {digest_of}", module.composefs_digest));
+        describe_foreign(&mut text, module, inspection.kind);
         if let Some(digest) = &module.manifest_digest {
             line(&mut text, "manifest digest", &format!("{digest}  sha256 of the OCI manifest"));
         }
@@ -70,8 +85,23 @@ fn describe(inspection: &Inspection) -> String {
             image.objects
         );
         line(&mut text, "contents", &counts);
+        if let Some(warning) = no_digest(image.without_digest) {
+            line(&mut text, "not vouched for", &warning);
+        }
     }
     text
+}
+
+/// What only an image or a dump has that no build made.
+fn describe_foreign(text: &mut String, module: &Module, kind: Form) {
+    let Some(version) = module.foreign_version else { return };
+    if let Some(digest) = &module.version_0_digest {
+        line(text, "version 0 digest", &format!("{digest}  the same in format version 0, as mkcomposefs writes it"));
+    }
+    if kind != Form::Dump {
+        let why = "as mkcomposefs writes it: not an image that a build writes, and never mounted";
+        line(text, "format", &format!("version {version}, {why}"));
+    }
 }
 
 fn line(text: &mut String, name: &str, value: &str) {

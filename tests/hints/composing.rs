@@ -47,6 +47,7 @@ fn trees() -> Vec<String> {
 fn images() -> Vec<String> {
     use ImageError as E;
     rows!("image::ImageError", E:
+        E::Dump { .. } => E::Dump { line: 2, column: 7, problem: "the mode has no file type".to_owned() },
         E::Name { .. } => E::Name { directory: path(), name: "..".to_owned() },
         E::DirectoryLink { .. } => E::DirectoryLink { path: path() },
         E::Depth { .. } => E::Depth { path: path(), limit: 1 },

@@ -14,88 +14,34 @@
 
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "support/peers.rs"]
+mod peers;
 #[path = "support/random.rs"]
 mod random;
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use image::composefs::{self, Entry};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use image::verity;
+use peers::{assert_same, c_dump, c_image, cases, fsck};
 use random::{Shape, random_tree};
 use testkit::{Mounted, Random, peer, run, stdout};
 
 const VERSION_ONE: [&str; 2] = ["--min-version=1", "--max-version=1"];
-
-/// How many random cases to run, of which `usual` make a run of some seconds.
-fn cases(usual: u64) -> u64 {
-    std::env::var("MODULE_BUILDER_CASES").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(1) * usual
-}
-
-/// The image that C tools make of a dump, or their complaint.
-fn c_image(dump: &[u8], folder: &Path) -> Result<Vec<u8>, String> {
-    let out = folder.join("c.cfs");
-    let mut command = peer("mkcomposefs");
-    command.args(VERSION_ONE).args(["--from-file", "-"]).arg(&out);
-    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    // A refusal may come before the end of the text.
-    let written = child.stdin.take().unwrap().write_all(dump);
-    let output = child.wait_with_output().unwrap();
-    if !output.status.success() {
-        return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
-    }
-    written.unwrap();
-    Ok(fs::read(out).unwrap())
-}
-
-/// The dump that C tools make of an image.
-fn c_dump(image: &[u8], folder: &Path) -> Vec<u8> {
-    let path = folder.join("ours.cfs");
-    fs::write(&path, image).unwrap();
-    run(peer("composefs-info").arg("dump").arg(path)).stdout
-}
-
-/// Fails with the first difference.
-fn assert_same(ours: &[u8], theirs: &[u8], what: &str) {
-    if ours == theirs {
-        return;
-    }
-    let at = ours.iter().zip(theirs).position(|(a, b)| a != b).unwrap_or_else(|| ours.len().min(theirs.len()));
-    let window = |bytes: &[u8]| {
-        let bytes = &bytes[at.saturating_sub(80).min(bytes.len())..(at + 80).min(bytes.len())];
-        String::from_utf8_lossy(bytes).escape_debug().to_string()
-    };
-    panic!(
-        "{what}: {} bytes of ours and {} of theirs differ at {at}:\nours   {}\ntheirs {}",
-        ours.len(),
-        theirs.len(),
-        window(ours),
-        window(theirs)
-    );
-}
 
 /// Everything that must hold for a tree by the road of dumps.
 fn check_by_dump(tree: &Tree<Entry>, folder: &Path, case: &str) {
     let ours = composefs::write(tree).unwrap();
     let dump = composefs::dump(tree).unwrap();
     assert_same(&dump, &c_dump(&ours, folder), &format!("{case}: dump"));
-    let theirs = c_image(&dump, folder).unwrap_or_else(|error| panic!("{case}: {error}"));
+    let theirs = c_image(&dump, &VERSION_ONE, folder).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_same(&ours, &theirs, &format!("{case}: image"));
     let read = composefs::read(&ours).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_same(&composefs::write(&read).unwrap(), &ours, &format!("{case}: image of the tree that was read"));
-}
-
-fn fsck(image: &[u8], folder: &Path) {
-    let path = folder.join("fsck.cfs");
-    fs::write(&path, image).unwrap();
-    // Without the sizes of files, since objects are not in the image: they read as zeros.
-    let output = run(peer("fsck.erofs").arg(path));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(!text.contains("<E>"), "{text}");
 }
 
 #[test]
@@ -284,7 +230,7 @@ fn limits_are_those_of_c() {
         (one(1, stat(6), content(5001)), format!("/n 5001 100755 1 0 0 0 6.0 - {} -", "c".repeat(5001))),
     ] {
         assert!(composefs::write(&bad).is_err(), "{line}");
-        assert!(c_image(format!("{head}{line}\n").as_bytes(), folder.path()).is_err(), "{line}");
+        assert!(c_image(format!("{head}{line}\n").as_bytes(), &VERSION_ONE, folder.path()).is_err(), "{line}");
     }
 }
 

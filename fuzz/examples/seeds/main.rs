@@ -57,6 +57,8 @@ impl Seeds<'_> {
         let hashed = hash_files(tree()?, &[&spool], None, &Silent)?;
         let image = image::composefs::write(&hashed)?;
         self.put("read_image", "kinds", &image)?;
+        self.put("dump", "kinds", &image::composefs::dump(&hashed)?)?;
+        self.foreign()?;
         let bare = hash_files(Tree::<Source>::new(stat()), &[], None, &Silent)?;
         self.put("read_image", "empty", &image::composefs::write(&bare)?)?;
         self.put("read_archive", "image", &image)?;
@@ -69,6 +71,19 @@ impl Seeds<'_> {
         let plain = fs::read(&path)?;
         self.put("read_archive", "tar", &plain)?;
         self.put("read_archive", "zst", &zstd::encode_all(plain.as_slice(), 3)?)
+    }
+
+    /// Dumps that no build makes, and their images in both versions.
+    fn foreign(&self) -> Outcome {
+        for (name, lines) in texts::DUMPS {
+            let text = format!("/ 4096 40755 2 0 0 0 0.0 - - -\n{lines}");
+            self.put("dump", name, text.as_bytes())?;
+            let foreign = image::composefs::Foreign::of_dump(text.as_bytes())?;
+            for version in [0, 1] {
+                self.put("read_image", &format!("{name}-{version}"), &foreign.write(version)?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Root file systems and packages.

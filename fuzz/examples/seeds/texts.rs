@@ -85,3 +85,22 @@ size = 4
 sha256 = "sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2"
 reason = "required by libfoo"
 "#;
+
+/// What stands in dumps behind the line of the root: what no build writes.
+pub(crate) const DUMPS: [(&str, &str); 5] = [
+    (
+        "open",
+        "/a 100 100644 1 0 0 0 0.0 some/file - -\n/b 70 100644 3 0 33 0 -1.5 - - -\n/c 0 @100644 1 0 0 0 0.0 /b - -\n",
+    ),
+    ("huge", "/bigfile 9000000000000000 100777 1 0 0 0 0.0 - - - user.foo=\n"),
+    ("whiteout", "/d 0 40755 2 0 0 0 0.0 - - -\n/d/w 1 20644 2 0 0 0 0.0 - - -\n/x 0 @20644 2 0 0 0 0.0 /d/w - -\n"),
+    (
+        "named",
+        "/a 9 100644 1 0 0 0 0.0 x/y - 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n\
+         /p 4294967296 10644 1 0 0 0 0.0 - - -\n/n 0 20644 1 0 0 259 0.0 - - -\n",
+    ),
+    (
+        "escapes",
+        "/a\\x20b 4 100644 1 0 0 0 0.0 - \\n\\x00\\\\- - user.\\x3d=\\xff\n/l 1 120777 1 0 0 0 0.0 \\x2d - -\n",
+    ),
+];

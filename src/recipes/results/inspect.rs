@@ -32,8 +32,14 @@ pub(crate) struct InspectedModule {
     /// Its architecture, where the results say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arch: Option<String>,
-    /// The fs-verity digest of `module.cfs`, computed now.
+    /// The fs-verity digest of `module.cfs`, computed now; of a dump that of its image in format version 1.
     pub(crate) composefs_digest: VerityDigest,
+    /// Of a dump the digest of its image in format version 0, where `mkcomposefs` writes that by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version_0_digest: Option<VerityDigest>,
+    /// The format version of an image that no build made, and of a dump that by which `mkcomposefs` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) foreign_version: Option<u32>,
     /// The sha256 of the OCI manifest's bytes, where there is a layout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) manifest_digest: Option<Digest>,
@@ -58,9 +64,26 @@ pub(crate) struct ImageSummary {
     pub(crate) content_size: u64,
     /// How many objects the image needs.
     pub(crate) objects: u64,
+    /// How many files, each inode once, have a content of which no digest says what it is: only others make such.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) without_digest: u64,
 }
 
-/// Examines a `dist/` directory, an OCI layout, a `module.tar` or a `module.cfs`.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(crate) fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// `2 files have no digest: nothing can vouch for them`; none where all have one.
+pub(crate) fn no_digest(count: u64) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 file has no digest: nothing can vouch for it".to_owned()),
+        count => Some(format!("{count} files have no digest: nothing can vouch for them")),
+    }
+}
+
+/// Examines a `dist/` directory, an OCI layout, a `module.tar`, an image or a dump.
 pub(crate) fn inspect(path: &Path) -> Result<Inspection, Error> {
     let opened = artifact::open(path)?;
     let index_digests = opened.indexes.iter().map(|(tag, index)| (tag.clone(), index.descriptor.digest)).collect();
@@ -73,6 +96,8 @@ fn module(opened: artifact::Module) -> InspectedModule {
         name: opened.name,
         arch: opened.arch.map(|arch| arch.to_string()),
         composefs_digest: opened.composefs,
+        version_0_digest: opened.others.as_ref().and_then(|others| others.version_zero),
+        foreign_version: opened.others.map(|others| others.form.version()),
         manifest_digest: opened.oci.map(|listed| listed.descriptor.digest),
         blobs: opened.blobs,
     }
@@ -90,12 +115,15 @@ pub(crate) fn summarise(tree: &Tree<Entry>) -> ImageSummary {
             Kind::Symlink(_) => summary.symlinks += 1,
             Kind::Regular(entry) => {
                 summary.files += 1;
-                summary.content_size += if first { composefs::Stored::size(entry) } else { 0 };
+                // Others make files of petabytes, of which a few thousand are more than a number holds.
+                let size = if first { composefs::Stored::size(entry) } else { 0 };
+                summary.content_size = summary.content_size.saturating_add(size);
                 objects.extend(composefs::Stored::verity(entry));
             }
             _ => summary.special += 1,
         }
     }
     summary.objects = objects.len() as u64;
+    summary.without_digest = composefs::without_digest(tree);
     summary
 }

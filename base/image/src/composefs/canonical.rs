@@ -14,20 +14,32 @@ use crate::tree::{Kind, Tree};
 /// As [`read`], and when the image is written differently.
 pub fn read_canonical(bytes: &[u8]) -> Result<Tree<Entry>, Error> {
     let tree = read(bytes)?;
+    if has_misplaced(&tree) {
+        return Err(damaged("a content is an object and should be in the image, or the other way round", 0).into());
+    }
+    same(super::write(&tree), bytes)?;
+    Ok(tree)
+}
+
+/// Whether a build would have put some content elsewhere.
+pub(super) fn has_misplaced(tree: &Tree<Entry>) -> bool {
     let is_misplaced = |entry: &Entry| match entry {
         Entry::Empty => false,
         Entry::Inline(content) => content.len() as u64 > INLINE_LIMIT,
         Entry::Object { size, .. } => *size <= INLINE_LIMIT,
+        Entry::Backing(_) => true,
     };
-    if tree.walk().any(|(_, _, node)| matches!(&node.kind, Kind::Regular(entry) if is_misplaced(entry))) {
-        return Err(damaged("a content is an object and should be in the image, or the other way round", 0).into());
-    }
-    let written = match super::write(&tree) {
+    tree.nodes().any(|node| matches!(&node.kind, Kind::Regular(entry) if is_misplaced(entry)))
+}
+
+/// Checks that what was `written` of a tree is the image of which it was read.
+pub(super) fn same(written: Result<Vec<u8>, Error>, bytes: &[u8]) -> Result<(), Error> {
+    let written = match written {
         Err(Error::Image(_)) => return Err(damaged("it holds a tree of which no image is written", 0).into()),
         written => written?,
     };
     if written == bytes {
-        return Ok(tree);
+        return Ok(());
     }
     let same = written.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     Err(damaged("it is not written as the image of its tree is", same as u64).into())

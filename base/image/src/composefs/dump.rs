@@ -7,7 +7,8 @@ use std::ops::Range;
 use model::VerityDigest;
 
 use super::Stored;
-use super::format::{ESCAPED, OVERLAY, PARENT_MARKS, S_IFCHR, S_IFMT, S_IFREG, WHITEOUT_MARKS};
+use super::form::{self, Form};
+use super::format::{ESCAPED, METACOPY, OVERLAY, PARENT_MARKS, REDIRECT, S_IFCHR, S_IFMT, S_IFREG, WHITEOUT_MARKS};
 use super::layout::Layout;
 use super::plan::{Body, Plan};
 use super::share::{Attribute, Shared, Value};
@@ -24,19 +25,27 @@ use crate::tree::{Stat, Tree};
 /// # Errors
 /// When the tree cannot become an image, as for [`super::write`].
 pub fn dump<C: Stored>(tree: &Tree<C>) -> Result<Vec<u8>, Error> {
-    let plan = Plan::of(&Survey::of(tree)?)?;
+    dump_as(tree, &form::OWN)
+}
+
+/// The text that C `composefs-info dump` prints for the image of `tree` in the form that others gave it.
+///
+/// # Errors
+/// As [`dump`].
+pub fn dump_as<C: Stored>(tree: &Tree<C>, form: &Form) -> Result<Vec<u8>, Error> {
+    let plan = Plan::of(&Survey::of(tree, form)?)?;
     let shared = Shared::of(&plan);
     let layout = Layout::of(&plan, &shared)?;
-    let first_paths = HashMap::new();
-    Ok(Dumper { plan: &plan, shared: &shared, layout: &layout, first_paths, out: Vec::new() }.dump())
+    let several = plan.names.iter().filter(|name| name.again).map(|name| (name.inode, None)).collect();
+    Ok(Dumper { plan: &plan, shared: &shared, layout: &layout, first_paths: several, out: Vec::new() }.dump())
 }
 
 struct Dumper<'p> {
     plan: &'p Plan<'p>,
     shared: &'p Shared<'p>,
     layout: &'p Layout,
-    /// The first path of inodes that have several.
-    first_paths: HashMap<u32, Vec<u8>>,
+    /// The inodes that have several names, with the first of them once it was printed.
+    first_paths: HashMap<u32, Option<Vec<u8>>>,
     out: Vec<u8>,
 }
 
@@ -61,7 +70,7 @@ struct Shown<'p> {
 
 impl<'p> Dumper<'p> {
     fn dump(mut self) -> Vec<u8> {
-        self.line(b"/", 0, false);
+        self.line(b"/", 0);
         let mut path = Vec::new();
         let mut pending = vec![(0, self.children(0))];
         while let Some((parent_length, names)) = pending.last_mut() {
@@ -78,8 +87,7 @@ impl<'p> Dumper<'p> {
             }
             path.push(b'/');
             path.extend_from_slice(name.name);
-            self.line(&path, name.inode, name.again);
-            if !name.again {
+            if !self.line(&path, name.inode) {
                 pending.push((path.len(), self.children(name.inode)));
             }
         }
@@ -93,25 +101,29 @@ impl<'p> Dumper<'p> {
         }
     }
 
-    fn line(&mut self, path: &[u8], number: u32, again: bool) {
+    /// Prints a name of an inode; gives back whether another one was printed before.
+    fn line(&mut self, path: &[u8], number: u32) -> bool {
+        let first = match self.first_paths.get_mut(&number) {
+            Some(Some(first)) => Some(first.clone()),
+            Some(unseen) => {
+                *unseen = Some(path.to_vec());
+                None
+            }
+            None => None,
+        };
         let inode = &self.plan.inodes[number as usize];
         let shown = self.show(number as usize);
         self.escaped(path, Also::Nothing);
-        let at = if again { "@" } else { "" };
+        let at = if first.is_some() { "@" } else { "" };
         let Stat { uid, gid, mtime, .. } = inode.stat;
         let links = inode.links;
         let Shown { mode, device, size, .. } = shown;
         let (seconds, nanoseconds) = (mtime.seconds, mtime.nanoseconds);
         let fields = format!(" {size} {at}{mode:o} {links} {uid} {gid} {device} {seconds}.{nanoseconds} ");
         self.out.extend_from_slice(fields.as_bytes());
-        if again {
-            let first = self.first_paths.get(&number).cloned().unwrap_or_default();
-            self.escaped(&first, Also::LoneDash);
-        } else {
-            self.optional(shown.payload.as_deref());
-            if links > 1 && !matches!(inode.body, Body::Directory(_)) {
-                self.first_paths.insert(number, path.to_vec());
-            }
+        match &first {
+            Some(first) => self.escaped(first, Also::LoneDash),
+            None => self.optional(shown.payload.as_deref()),
         }
         self.out.push(b' ');
         self.optional(shown.content);
@@ -125,6 +137,7 @@ impl<'p> Dumper<'p> {
             self.escaped(value, Also::Equals);
         }
         self.out.push(b'\n');
+        first.is_some()
     }
 
     /// Reads an inode as C tools do: its own attributes first, then the shared ones, each of those
@@ -145,7 +158,7 @@ impl<'p> Dumper<'p> {
             Body::Content(content) => shown.content = Some(content),
             Body::Target(target) => shown.payload = Some(Cow::Borrowed(target)),
             Body::Device(number) => shown.device = *number,
-            Body::None | Body::Object(..) => {}
+            Body::None | Body::Object(..) | Body::Chunks(_) => {}
         }
         let attributes = self.shared.attributes(index);
         let (shared, own): (Vec<_>, Vec<_>) = attributes.partition(|attribute| attribute.shared.is_some());
@@ -184,14 +197,35 @@ impl<'p> Dumper<'p> {
 }
 
 impl<'p> Shown<'p> {
+    /// One of the two attributes that say where a content is, of an image made by others.
+    fn take_content(&mut self, name: &[u8], value: &'p [u8]) {
+        if name == REDIRECT {
+            let path = if value.len() > 1 { value.strip_prefix(b"/").unwrap_or(value) } else { value };
+            self.payload = Some(Cow::Borrowed(path));
+        } else if let Some((_, digest)) = value.split_first_chunk::<4>()
+            && let Some(digest) = digest.as_array()
+        {
+            self.digest = Some(VerityDigest::new(*digest));
+        }
+    }
+
     fn take(&mut self, attribute: &Attribute<'p>) {
         let name = attribute.name;
         let is_regular = self.mode & S_IFMT == S_IFREG;
         let value = match attribute.value {
             Value::Given(_, value) => value,
-            Value::Redirect(digest) => return self.payload = Some(Cow::Owned(digest.object_path().into_bytes())),
-            Value::Metacopy(digest) => return self.digest = Some(*digest),
+            Value::Redirect(digest) if is_regular => {
+                return self.payload = Some(Cow::Owned(digest.object_path().into_bytes()));
+            }
+            Value::Metacopy(digest) if is_regular => return self.digest = Some(*digest),
+            Value::Redirect(_) | Value::Metacopy(_) => return,
         };
+        if name == REDIRECT || name == METACOPY {
+            if is_regular {
+                self.take_content(name, value);
+            }
+            return;
+        }
         if name == WHITEOUT_MARKS[0] && is_regular {
             self.mode = self.mode & !S_IFMT | S_IFCHR;
             self.device = 0;

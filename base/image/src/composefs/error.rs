@@ -147,6 +147,16 @@ pub enum ImageError {
         /// Where, in bytes from the start of the image.
         offset: u64,
     },
+    /// The text is no dump.
+    #[error("not a composefs dump: {problem} (line {line}, column {column})")]
+    Dump {
+        /// The line, from 1.
+        line: u64,
+        /// The column in bytes, from 1.
+        column: u64,
+        /// What is wrong.
+        problem: String,
+    },
     /// There is no memory for what the image holds.
     #[error("no memory is left to read a composefs image of {size} bytes")]
     Memory {
@@ -177,6 +187,7 @@ impl Explain for ImageError {
             | Self::FileSize { .. }
             | Self::ImageSize { .. }
             | Self::Unsupported { .. }
+            | Self::Dump { .. }
             | Self::Damaged { .. } => Explanation::new(Kind::Input, self),
         }
     }

@@ -45,6 +45,9 @@ pub(super) const NULL_CHUNK: u32 = u32::MAX;
 pub(super) const CHUNKS_LIMIT: u64 = 512;
 /// The largest file that [`chunk_bits`] can describe with [`CHUNKS_LIMIT`] chunks: 4 PiB.
 pub(super) const FILE_LIMIT: u64 = CHUNKS_LIMIT << 43;
+/// The largest file of which C tools write an image: 1024 chunks, 8 PiB. The pointers of more than a half
+/// of them need not lie behind the inode: see [`super::layout`].
+pub(super) const C_FILE_LIMIT: u64 = 2 * FILE_LIMIT;
 /// The largest content that C tools accept inside an image, in bytes.
 pub(super) const CONTENT_LIMIT: u64 = 5000;
 

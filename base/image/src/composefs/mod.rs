@@ -2,16 +2,20 @@
 //!
 //! [`write`] makes the bytes that C `mkcomposefs --min-version=1 --max-version=1` makes for the same
 //! tree; [`read`] gives the tree back, [`read_canonical`] only of exactly these bytes; [`dump`] prints
-//! it as composefs-dump(5). The format is described in `docs/formats/composefs-image.md`.
+//! it as composefs-dump(5). [`Foreign`] is what others made: images of C tools in any form, and dumps. The format is described in `docs/formats/composefs-image.md`.
 //!
 //! Writing takes four steps, each in its module: `survey` checks the tree and finds the first name
 //! of each inode, `plan` puts the inodes in order and turns them into what overlayfs is to see,
 //! `share` finds the attributes that several inodes have, `layout` says where every byte goes. Then
 //! `write` emits what was laid out, and `dump` prints it.
 
+mod backing;
 mod canonical;
 mod dump;
+mod entry;
 mod error;
+mod foreign;
+mod form;
 mod format;
 mod layout;
 mod plan;
@@ -19,14 +23,20 @@ mod raw;
 mod read;
 mod share;
 mod survey;
+mod text;
+mod unescape;
 mod write;
 
 use model::VerityDigest;
 
+pub use backing::Backing;
 pub use canonical::read_canonical;
-pub use dump::dump;
+pub use dump::{dump, dump_as};
+pub use entry::Entry;
 pub use error::ImageError;
-pub use read::{Entry, read};
+pub use foreign::{Foreign, without_digest};
+pub use form::Form;
+pub use read::read;
 pub use write::write;
 
 /// What an image says about a regular file's content.
@@ -43,10 +53,21 @@ pub trait Stored {
 
     /// The digest of the content, when an object holds it. Neither empty nor inline files have one.
     fn verity(&self) -> Option<&VerityDigest>;
+
+    /// What others say of the content, where it is no object of that digest. A build has none.
+    fn backing(&self) -> Option<&Backing> {
+        None
+    }
 }
 
 /// The largest content, in bytes, that an image holds itself; anything larger is an object.
 pub const INLINE_LIMIT: u64 = 64;
+
+/// Whether a file that begins with `head` is meant to be a dump: its first line is that of the root.
+#[must_use]
+pub fn is_dump(head: &[u8]) -> bool {
+    head.starts_with(b"/ ")
+}
 
 /// Whether a file that begins with `head` (four bytes or more) is meant to be a composefs image. Only
 /// [`read`] says whether it is one.

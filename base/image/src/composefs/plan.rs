@@ -11,21 +11,21 @@ use std::ops::Range;
 
 use model::VerityDigest;
 
-use super::Stored;
 use super::error::ImageError;
 use super::format::{
-    ESCAPED, HEX, OPAQUE, OVERLAY, PARENT_MARKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK,
+    ESCAPED, HEX, METACOPY, OPAQUE, OVERLAY, REDIRECT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK,
     SELINUX, WHITEOUT_MARKS, XATTR_LIMIT,
 };
 use super::survey::Survey;
+use super::{Backing, Stored};
 use crate::tree::{Entries, Kind, Node, NodeId, Stat, Xattrs};
 
 /// An extended attribute as the image has it, but for the two that say where an object is: those
-/// follow from [`Body::Object`].
+/// follow from [`Body::Object`], though not from [`Body::Chunks`].
 #[derive(Debug, Clone)]
 pub(super) struct Given<'a> {
     pub(super) name: Cow<'a, [u8]>,
-    pub(super) value: &'a [u8],
+    pub(super) value: Cow<'a, [u8]>,
 }
 
 /// What an inode is for, and what follows it.
@@ -43,6 +43,8 @@ pub(super) enum Body<'a> {
     Target(&'a [u8]),
     /// Pointers to chunks that hold nothing, for a file of this size whose content is an object.
     Object(u64, &'a VerityDigest),
+    /// The same of an image made by others: what its content is stands among the attributes.
+    Chunks(u64),
 }
 
 /// An inode as the image has it.
@@ -53,6 +55,8 @@ pub(super) struct Inode<'a> {
     /// With the file type.
     pub(super) mode: u16,
     pub(super) links: u32,
+    /// Whether it has the long form even if the short one holds it.
+    pub(super) is_long: bool,
     /// A range of [`Plan::attributes`], sorted by name.
     pub(super) attributes: Range<u32>,
     pub(super) body: Body<'a>,
@@ -64,7 +68,7 @@ impl Inode<'_> {
         match &self.body {
             Body::None | Body::Device(_) | Body::Directory(_) => 0,
             Body::Content(bytes) | Body::Target(bytes) => bytes.len() as u64,
-            Body::Object(size, _) => *size,
+            Body::Object(size, _) | Body::Chunks(size) => *size,
         }
     }
 }
@@ -178,7 +182,7 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
                 Lead::Itself => own,
                 Lead::Parent => parent,
                 Lead::Stub => self.add_stub(),
-                Lead::Node(child) if self.is_first(id, child) => self.add(child, own)?,
+                Lead::Node(child) if self.is_first(id, name, child) => self.add(child, own)?,
                 Lead::Node(child) => {
                     // The inode may come later than this name of it.
                     again = true;
@@ -193,15 +197,19 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
     }
 
     /// Whether the entry of `directory` that is being added is the first that leads to `child`.
-    fn is_first(&self, directory: NodeId, child: NodeId) -> bool {
-        self.survey.found(child).parent == directory && self.numbers[child.index()] == 0
+    fn is_first(&self, directory: NodeId, name: &[u8], child: NodeId) -> bool {
+        match self.survey.form.homes.get(&child) {
+            Some((home, home_name)) => *home == directory && **home_name == *name,
+            None => self.survey.found(child).parent == directory && self.numbers[child.index()] == 0,
+        }
     }
 
     /// Adds the inode of a node.
     fn add(&mut self, id: NodeId, parent: u32) -> Result<u32, ImageError> {
         let tree = self.survey.tree;
         let Node { stat, kind } = tree.node(id);
-        let mut links = self.survey.found(id).links;
+        let names = self.survey.found(id).links;
+        let mut links = self.survey.form.links.get(&id).copied().unwrap_or(names);
         let index = number(self.plan.inodes.len());
         let (kind_bits, body) = match kind {
             Kind::Directory(entries) => {
@@ -210,13 +218,14 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
                 (S_IFDIR, Body::None)
             }
             Kind::Regular(content) => match (content.inline(), content.verity()) {
+                (None, _) if self.survey.has_backing && content.size() > 0 => (S_IFREG, Body::Chunks(content.size())),
                 (None, Some(digest)) => (S_IFREG, Body::Object(content.size(), digest)),
                 (Some(bytes), _) if !bytes.is_empty() => (S_IFREG, Body::Content(bytes)),
                 _ => (S_IFREG, Body::None),
             },
             Kind::Symlink(target) => (S_IFLNK, Body::Target(target)),
-            Kind::CharDevice(0) if links > 1 => {
-                return Err(ImageError::WhiteoutLink { path: self.survey.path(id), links });
+            Kind::CharDevice(0) if names > 1 => {
+                return Err(ImageError::WhiteoutLink { path: self.survey.path(id), links: names });
             }
             Kind::CharDevice(0) => (S_IFREG, Body::None),
             Kind::CharDevice(number) => (S_IFCHR, device(*number)),
@@ -226,7 +235,8 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
         };
         let attributes = self.add_attributes(id)?;
         self.numbers[id.index()] = index;
-        self.plan.inodes.push(Inode { stat, mode: stat.mode | kind_bits, links, attributes, body });
+        let is_long = self.survey.form.long.contains(&id);
+        self.plan.inodes.push(Inode { stat, mode: stat.mode | kind_bits, links, is_long, attributes, body });
         Ok(index)
     }
 
@@ -235,10 +245,11 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
         let stat: &'a Stat = &self.survey.tree.node(NodeId::ROOT).stat;
         let start = self.plan.attributes.len();
         if let Some(label) = stat.xattrs.get(SELINUX) {
-            self.plan.attributes.push(Given { name: Cow::Borrowed(SELINUX), value: label });
+            self.plan.attributes.push(Given { name: Cow::Borrowed(SELINUX), value: Cow::Borrowed(label) });
         }
         let attributes = number(start)..number(self.plan.attributes.len());
-        self.plan.inodes.push(Inode { stat, mode: S_IFCHR | 0o644, links: 1, attributes, body: Body::None });
+        let (mode, body) = (S_IFCHR | 0o644, Body::None);
+        self.plan.inodes.push(Inode { stat, mode, links: 1, is_long: false, attributes, body });
         number(self.plan.inodes.len() - 1)
     }
 
@@ -253,12 +264,18 @@ impl<'a, C: Stored> Planner<'_, 'a, C> {
         if size > XATTR_LIMIT {
             return Err(ImageError::XattrSize { path: self.survey.path(id), size, limit: XATTR_LIMIT });
         }
+        if self.survey.has_backing
+            && let Kind::Regular(content) = &node.kind
+        {
+            editor.set_content(content);
+        }
         let mut fits = true;
         if is_whiteout(node) {
             fits &= WHITEOUT_MARKS.iter().all(|name| editor.set(name, b""));
         }
         if holds_whiteouts {
-            fits &= PARENT_MARKS.iter().all(|(name, value)| editor.set(name, value));
+            let marks = self.survey.form.parent_marks();
+            fits &= marks.iter().all(|(name, value)| editor.set(name, value));
         }
         if id == NodeId::ROOT {
             fits &= editor.set(OPAQUE, b"y");
@@ -313,7 +330,7 @@ impl<'e, 'a> Editor<'e, 'a> {
                 Some(rest) => Cow::Owned([ESCAPED, rest].concat()),
                 None => Cow::Borrowed(&**name),
             };
-            all.push(Given { name, value });
+            all.push(Given { name, value: Cow::Borrowed(value) });
         }
         (Self { all, start, added: 0 }, size)
     }
@@ -326,15 +343,37 @@ impl<'e, 'a> Editor<'e, 'a> {
             Ok(at) => {
                 let is_only = own.len() == 1;
                 let attribute = &mut self.all[self.start + at];
-                self.added = if is_only { 0 } else { self.added - counted(name, attribute.value) };
+                self.added = if is_only { 0 } else { self.added - counted(name, &attribute.value) };
                 self.added += counted(name, value);
-                attribute.value = value;
+                attribute.value = Cow::Borrowed(value);
             }
             Err(at) => {
                 self.added += counted(name, value);
-                self.all.insert(self.start + at, Given { name: Cow::Borrowed(name), value });
+                self.all.insert(self.start + at, Given { name: Cow::Borrowed(name), value: Cow::Borrowed(value) });
             }
         }
         self.added >= 0
+    }
+
+    /// Says where the content of a file is. Nothing in the plan has these names: those of the tree are escaped.
+    fn set_content(&mut self, content: &'a impl Stored) {
+        let size = content.size();
+        if size == 0 || content.inline().is_some() {
+            return;
+        }
+        let digest = content.verity();
+        self.insert(METACOPY, Backing::metacopy(digest));
+        let path = match content.backing() {
+            Some(backing) => backing.path.as_deref().map(Cow::Borrowed),
+            None => digest.map(|digest| Cow::Owned(digest.object_path().into_bytes())),
+        };
+        if let Some(path) = path {
+            self.insert(REDIRECT, Backing::redirect(&path));
+        }
+    }
+
+    fn insert(&mut self, name: &'static [u8], value: Vec<u8>) {
+        let at = self.all[self.start..].partition_point(|given| *given.name < *name);
+        self.all.insert(self.start + at, Given { name: Cow::Borrowed(name), value: Cow::Owned(value) });
     }
 }

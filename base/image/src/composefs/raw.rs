@@ -57,6 +57,8 @@ pub(super) fn all_zero(bytes: &[u8]) -> bool {
 
 /// What the two headers say.
 pub(super) struct Header {
+    /// Of composefs.
+    pub(super) version: u32,
     pub(super) has_acl: bool,
     pub(super) root: u64,
     pub(super) inodes: u64,
@@ -66,19 +68,22 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn parse(bytes: &[u8]) -> Checked<Self> {
+    /// Of `others` version 0 is known too.
+    pub(super) fn parse(bytes: &[u8], others: bool) -> Checked<Self> {
         let unsupported = |field, found: u64| Err(ImageError::Unsupported { field, found });
         let length = bytes.len() as u64;
         if length < BLOCK || !length.is_multiple_of(BLOCK) {
             return unsupported("the length", length);
         }
         let flags = u32_at(bytes, 8);
+        let version = u32_at(bytes, 12);
+        let known_version = if others { version.min(COMPOSEFS_VERSION) } else { COMPOSEFS_VERSION };
         let block = &bytes[SUPERBLOCK_AT..FIRST_INODE_AT];
         let fields = [
             ("the composefs magic number", u32_at(bytes, 0), COMPOSEFS_MAGIC),
             ("the header version", u32_at(bytes, 4), HEADER_VERSION),
             ("the set of header flags", flags & !FLAG_HAS_ACL, 0),
-            ("the composefs version", u32_at(bytes, 12), COMPOSEFS_VERSION),
+            ("the composefs version", version, known_version),
             ("the EROFS magic number", u32_at(block, 0), EROFS_MAGIC),
             ("the superblock checksum", u32_at(block, 4), 0),
             ("the set of compatible features", u32_at(block, 8), FEATURE_COMPAT),
@@ -98,10 +103,11 @@ impl Header {
             return Err(damaged("the number of blocks is not that of the image", SUPERBLOCK + 36));
         }
         let earliest = Mtime { seconds: u64_at(block, 24).cast_signed(), nanoseconds: u32_at(block, 32) };
-        if earliest.nanoseconds >= 1_000_000_000 {
+        if !others && earliest.nanoseconds >= 1_000_000_000 {
             return Err(damaged("a time has too many nanoseconds", SUPERBLOCK + 32));
         }
         Ok(Self {
+            version,
             has_acl: flags & FLAG_HAS_ACL != 0,
             root: u16_at(block, 14).into(),
             inodes: u64_at(block, 16),
@@ -114,6 +120,7 @@ impl Header {
 /// An inode as it is in the image.
 pub(super) struct Raw<'b> {
     pub(super) offset: u64,
+    pub(super) is_compact: bool,
     pub(super) mode: u16,
     pub(super) layout: u16,
     pub(super) size: u64,
@@ -137,7 +144,7 @@ pub(super) struct RawName<'b> {
 
 impl<'b> Raw<'b> {
     /// The inode of this number. Those in the short form have the time `earliest`.
-    pub(super) fn parse(bytes: &'b [u8], number: u64, earliest: Mtime) -> Checked<Self> {
+    pub(super) fn parse(bytes: &'b [u8], number: u64, earliest: Mtime, others: bool) -> Checked<Self> {
         let beyond = "an inode is beyond the end";
         let offset = number.checked_mul(SLOT).ok_or_else(|| damaged(beyond, number))?;
         if offset < FIRST_INODE {
@@ -164,18 +171,31 @@ impl<'b> Raw<'b> {
             let (size, data) = (u32_at(fixed, 8).into(), u32_at(fixed, 16));
             let (uid, gid) = (u16_at(fixed, 24).into(), u16_at(fixed, 26).into());
             let mtime = earliest;
-            return Ok(Raw { offset, mode, layout, size, data, uid, gid, mtime, links, xattrs, end });
+            return Ok(Raw {
+                offset,
+                is_compact: compact,
+                mode,
+                layout,
+                size,
+                data,
+                uid,
+                gid,
+                mtime,
+                links,
+                xattrs,
+                end,
+            });
         }
         let mtime = Mtime { seconds: u64_at(fixed, 32).cast_signed(), nanoseconds: u32_at(fixed, 40) };
         if u16_at(fixed, 6) != 0 || !all_zero(&fixed[48..]) {
             return Err(damaged("a reserved byte of an inode is not zero", offset));
         }
-        if mtime.nanoseconds >= 1_000_000_000 {
+        if !others && mtime.nanoseconds >= 1_000_000_000 {
             return Err(damaged("a time has too many nanoseconds", offset));
         }
         let (size, data) = (u64_at(fixed, 8), u32_at(fixed, 16));
         let (uid, gid, links) = (u32_at(fixed, 24), u32_at(fixed, 28), u32_at(fixed, 44));
-        Ok(Raw { offset, mode, layout, size, data, uid, gid, mtime, links, xattrs, end })
+        Ok(Raw { offset, is_compact: compact, mode, layout, size, data, uid, gid, mtime, links, xattrs, end })
     }
 }
 

@@ -233,6 +233,7 @@ fn object<'a>(inode: &Inode<'a>) -> Option<&'a VerityDigest> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
 
+    use super::super::form;
     use super::super::survey::Survey;
     use super::*;
     use crate::composefs;
@@ -266,7 +267,7 @@ mod tests {
             let id = tree.add(Node { stat: stat(), kind }).unwrap();
             tree.link(NodeId::ROOT, &[name], id).unwrap();
         }
-        let plan = Plan::of(&Survey::of(&tree).unwrap()).unwrap();
+        let plan = Plan::of(&Survey::of(&tree, &form::OWN).unwrap()).unwrap();
         let shared = Shared::of(&plan);
         let table: Vec<_> = shared.table().map(|row| (row.name, row.value)).collect();
         let [one, two] = [digests[0], digests[1]];

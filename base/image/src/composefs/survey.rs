@@ -4,7 +4,8 @@
 use model::path::escape;
 
 use super::error::ImageError;
-use super::format::{CONTENT_LIMIT, DEPTH_LIMIT, FILE_LIMIT};
+use super::form::Form;
+use super::format::{CONTENT_LIMIT, DEPTH_LIMIT};
 use super::{INLINE_LIMIT, Stored};
 use crate::tree::{Entries, Kind, Node, NodeId, Tree};
 
@@ -22,6 +23,10 @@ pub(super) struct Found {
 pub(super) struct Survey<'a, C> {
     /// The tree.
     pub(super) tree: &'a Tree<C>,
+    /// How it is to be written.
+    pub(super) form: &'a Form,
+    /// Whether some file's content is under a name that is not its digest.
+    pub(super) has_backing: bool,
     /// By node index.
     found: Vec<Found>,
     /// How many inodes have names.
@@ -34,9 +39,10 @@ pub(super) struct Survey<'a, C> {
 
 impl<'a, C: Stored> Survey<'a, C> {
     /// Walks `tree` in the byte order of its names, parents first, and checks every inode.
-    pub(super) fn of(tree: &'a Tree<C>) -> Result<Self, ImageError> {
+    pub(super) fn of(tree: &'a Tree<C>, form: &'a Form) -> Result<Self, ImageError> {
         let nothing = Found { parent: NodeId::ROOT, links: 0 };
-        let mut survey = Self { tree, found: vec![nothing; tree.node_count()], inodes: 1, directories: 1, names: 0 };
+        let found = vec![nothing; tree.node_count()];
+        let mut survey = Self { tree, form, has_backing: false, found, inodes: 1, directories: 1, names: 0 };
         survey.found[NodeId::ROOT.index()].links = 1;
         survey.check(NodeId::ROOT)?;
         let children = |id: NodeId| tree.node(id).entries().into_iter().flat_map(Entries::iter);
@@ -103,13 +109,13 @@ impl<'a, C: Stored> Survey<'a, C> {
     }
 
     /// Checks one inode by itself.
-    fn check(&self, id: NodeId) -> Result<(), ImageError> {
+    fn check(&mut self, id: NodeId) -> Result<(), ImageError> {
         let Node { stat, kind } = self.tree.node(id);
         if stat.mode > 0o7777 {
             return Err(ImageError::Mode { path: self.path(id), mode: stat.mode });
         }
         let nanoseconds = stat.mtime.nanoseconds;
-        if nanoseconds >= 1_000_000_000 {
+        if self.form.is_own && nanoseconds >= 1_000_000_000 {
             return Err(ImageError::Nanoseconds { path: self.path(id), nanoseconds });
         }
         if let Some(name) = stat.xattrs.keys().find(|name| !matches!(name.len(), 1..=255) || name.contains(&0)) {
@@ -127,14 +133,20 @@ impl<'a, C: Stored> Survey<'a, C> {
         }
     }
 
-    fn check_content(&self, id: NodeId, content: &C) -> Result<(), ImageError> {
-        let size = content.size();
+    fn check_content(&mut self, id: NodeId, content: &C) -> Result<(), ImageError> {
+        let (size, limit) = (content.size(), self.form.file_limit());
+        if content.backing().is_some() && !self.form.is_own {
+            self.has_backing = true;
+            return match size {
+                0 => Err(ImageError::Content { path: self.path(id), size }),
+                size if size > limit => Err(ImageError::FileSize { path: self.path(id), size, limit }),
+                _ => Ok(()),
+            };
+        }
         match (content.inline(), content.verity()) {
             (inline, None) if inline.unwrap_or_default().len() as u64 == size && size <= CONTENT_LIMIT => Ok(()),
-            (None, Some(_)) if size > FILE_LIMIT => {
-                Err(ImageError::FileSize { path: self.path(id), size, limit: FILE_LIMIT })
-            }
-            (None, Some(_)) if size > 0 => Ok(()),
+            (None, Some(_)) if size > limit => Err(ImageError::FileSize { path: self.path(id), size, limit }),
+            (None, Some(_)) if size > 0 && content.backing().is_none() => Ok(()),
             _ => Err(ImageError::Content { path: self.path(id), size }),
         }
     }

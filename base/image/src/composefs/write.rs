@@ -2,11 +2,11 @@
 
 use super::Stored;
 use super::error::ImageError;
+use super::form::{self, Form};
 use super::format::{
-    BLOCK, BLOCK_BITS, COMPOSEFS_MAGIC, COMPOSEFS_VERSION, DIRENT_SIZE, EROFS_MAGIC, FEATURE_COMPAT, FIRST_INODE,
-    FLAG_HAS_ACL, HEADER_VERSION, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, NULL_CHUNK, REDIRECT, S_IFBLK,
-    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SUPERBLOCK, align, chunk_bits, filter_bit,
-    split_name,
+    BLOCK, BLOCK_BITS, COMPOSEFS_MAGIC, DIRENT_SIZE, EROFS_MAGIC, FEATURE_COMPAT, FIRST_INODE, FLAG_HAS_ACL,
+    HEADER_VERSION, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, NULL_CHUNK, REDIRECT, S_IFBLK, S_IFCHR,
+    S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SUPERBLOCK, align, chunk_bits, filter_bit, split_name,
 };
 use super::layout::{Layout, Place, dirent_blocks, low, low16};
 use super::plan::{Body, Inode, Name, Plan};
@@ -23,10 +23,16 @@ use crate::tree::Tree;
 /// # Errors
 /// When the format, or the C tools, cannot hold the tree: see [`ImageError`]'s variants.
 pub fn write<C: Stored>(tree: &Tree<C>) -> Result<Vec<u8>, Error> {
-    let plan = Plan::of(&Survey::of(tree)?)?;
+    write_as(tree, &form::OWN)
+}
+
+/// Writes the image of `tree` in this form, as C tools do.
+pub(super) fn write_as<C: Stored>(tree: &Tree<C>, form: &Form) -> Result<Vec<u8>, Error> {
+    let plan = Plan::of(&Survey::of(tree, form)?)?;
     let shared = Shared::of(&plan);
     let layout = Layout::of(&plan, &shared)?;
     let emitter = Emitter {
+        version: form.version,
         plan: &plan,
         shared: &shared,
         layout: &layout,
@@ -107,6 +113,8 @@ pub(super) fn dirent_type(mode: u16) -> u8 {
 }
 
 struct Emitter<'p> {
+    /// Of composefs.
+    version: u32,
     plan: &'p Plan<'p>,
     shared: &'p Shared<'p>,
     layout: &'p Layout,
@@ -140,7 +148,7 @@ impl<'p> Emitter<'p> {
         self.out.u32(COMPOSEFS_MAGIC);
         self.out.u32(HEADER_VERSION);
         self.out.u32(if has_acl { FLAG_HAS_ACL } else { 0 });
-        self.out.u32(COMPOSEFS_VERSION);
+        self.out.u32(self.version);
         self.out.fill_to(SUPERBLOCK);
         self.out.u32(EROFS_MAGIC);
         self.out.u32(0); // checksum: that feature is off
@@ -161,7 +169,7 @@ impl<'p> Emitter<'p> {
     fn inode(&mut self, index: usize, inode: &Inode<'p>, place: &Place) {
         self.out.fill_to(place.position);
         let layout = match (&inode.body, place.tail) {
-            (Body::Object(..), _) => LAYOUT_CHUNKS,
+            (Body::Object(..) | Body::Chunks(_), _) => LAYOUT_CHUNKS,
             (_, 0) => LAYOUT_PLAIN,
             _ => LAYOUT_INLINE,
         };
@@ -242,7 +250,7 @@ impl<'p> Emitter<'p> {
             }
             Body::Content(content) => self.out.bytes(&content[content.len() - usize::from(place.tail)..]),
             Body::Target(target) => self.out.bytes(target),
-            Body::Object(..) => (0..place.tail / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
+            Body::Object(..) | Body::Chunks(_) => (0..place.tail / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
         }
     }
 
@@ -253,7 +261,8 @@ impl<'p> Emitter<'p> {
         let start = u64::from(place.first_block) * BLOCK;
         debug_assert_eq!(self.out.position(), start);
         match &inode.body {
-            Body::None | Body::Device(_) | Body::Object(..) => {}
+            Body::None | Body::Device(_) => {}
+            Body::Object(..) | Body::Chunks(_) => (0..BLOCK / 4).for_each(|_| self.out.u32(NULL_CHUNK)),
             Body::Directory(names) => {
                 for block in dirent_blocks(self.plan.names(names)).take(place.blocks as usize) {
                     self.dirents(block);
@@ -284,7 +293,11 @@ impl<'p> Emitter<'p> {
 fn data_field(inode: &Inode<'_>, place: &Place) -> u32 {
     match inode.body {
         Body::Device(number) => number,
-        Body::Object(size, _) => chunk_bits(size) - u32::from(BLOCK_BITS),
+        // The form takes the lower half of the field; where C tools write pointers elsewhere, the block keeps the rest.
+        Body::Object(size, _) | Body::Chunks(size) if place.blocks > 0 => {
+            place.first_block & 0xffff_0000 | (chunk_bits(size) - u32::from(BLOCK_BITS))
+        }
+        Body::Object(size, _) | Body::Chunks(size) => chunk_bits(size) - u32::from(BLOCK_BITS),
         Body::Directory(_) | Body::Content(_) | Body::Target(_) if place.blocks > 0 => place.first_block,
         _ => 0,
     }

@@ -60,6 +60,8 @@ pub enum Aspect {
     Kind,
     /// The content of a regular file.
     Content,
+    /// The path of the backing file that holds the content, in an image that others made.
+    BackingFile,
     /// The target of a symbolic link.
     Target,
     /// The number of a device.
@@ -83,6 +85,7 @@ impl Aspect {
         match self {
             Self::Kind => "kind",
             Self::Content => "content",
+            Self::BackingFile => "backing file",
             Self::Target => "target",
             Self::Device => "device",
             Self::Mode => "mode",
@@ -149,9 +152,14 @@ pub struct Facts {
     /// The size of a regular file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The fs-verity digest of a regular file, whether it is an object or is in the image.
+    /// The fs-verity digest of a regular file, whether it is an object or is in the image. A file that others
+    /// made may have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<VerityDigest>,
+    /// The path of the backing file, with unusual bytes escaped, of a file that others made: the objects of a build
+    /// are named by their digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backing_file: Option<String>,
     /// A symbolic link's target.
     #[serde(flatten, serialize_with = "keys::target")]
     pub target: Option<Box<[u8]>>,
@@ -285,6 +293,7 @@ fn aspects<A: Stored, B: Stored>(old: &Node<A>, new: &Node<B>, link_differs: boo
     let (before, after) = (&old.stat, &new.stat);
     let found = [
         body(&old.kind, &new.kind),
+        backing_differs(&old.kind, &new.kind).then_some(Aspect::BackingFile),
         (before.mode != after.mode).then_some(Aspect::Mode),
         ((before.uid, before.gid) != (after.uid, after.gid)).then_some(Aspect::Owner),
         (before.mtime != after.mtime).then_some(Aspect::Mtime),
@@ -315,10 +324,27 @@ fn same_content(old: &impl Stored, new: &impl Stored) -> bool {
     old.size() == new.size() && digest(old) == digest(new)
 }
 
-/// The fs-verity digest of a file's content, wherever the content is.
+/// Whether two files have backing files of other names. That of a build is named by its digest, which
+/// is compared as the content.
+fn backing_differs<A: Stored, B: Stored>(old: &Kind<A>, new: &Kind<B>) -> bool {
+    let (Kind::Regular(old), Kind::Regular(new)) = (old, new) else { return false };
+    (old.backing().is_some() || new.backing().is_some()) && backing_file(old) != backing_file(new)
+}
+
+fn backing_file(content: &impl Stored) -> Option<Vec<u8>> {
+    match content.backing() {
+        Some(backing) => backing.path.as_deref().map(<[u8]>::to_vec),
+        None => content.verity().map(|digest| digest.object_path().into_bytes()),
+    }
+}
+
+/// The fs-verity digest of a file's content, wherever the content is; none where nothing says it.
 #[must_use]
-pub fn digest(content: &impl Stored) -> VerityDigest {
-    content.verity().copied().unwrap_or_else(|| verity::digest(content.inline().unwrap_or_default()))
+pub fn digest(content: &impl Stored) -> Option<VerityDigest> {
+    match (content.verity(), content.backing()) {
+        (None, Some(_)) => None,
+        (digest, _) => Some(digest.copied().unwrap_or_else(|| verity::digest(content.inline().unwrap_or_default()))),
+    }
 }
 
 fn kind<C>(kind: &Kind<C>) -> Type {
@@ -334,9 +360,12 @@ fn kind<C>(kind: &Kind<C>) -> Type {
 }
 
 fn facts<C: Stored>(node: &Node<C>, hard_link: Option<ImagePath>) -> Facts {
-    let (mut size, mut content, mut target, mut device) = (None, None, None, None);
+    let (mut size, mut content, mut backing, mut target, mut device) = (None, None, None, None, None);
     match &node.kind {
-        Kind::Regular(stored) => (size, content) = (Some(stored.size()), Some(digest(stored))),
+        Kind::Regular(stored) => {
+            (size, content) = (Some(stored.size()), digest(stored));
+            backing = stored.backing().and_then(|backing| backing.path.as_deref()).map(escape);
+        }
         Kind::Symlink(bytes) => target = Some(bytes.clone()),
         Kind::CharDevice(number) | Kind::BlockDevice(number) => device = Some(*number),
         Kind::Directory(_) | Kind::Fifo | Kind::Socket => {}
@@ -350,6 +379,7 @@ fn facts<C: Stored>(node: &Node<C>, hard_link: Option<ImagePath>) -> Facts {
         mtime: stat.mtime,
         size,
         content,
+        backing_file: backing,
         target,
         device,
         xattrs: xattrs(&stat.xattrs),

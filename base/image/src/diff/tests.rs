@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
 use super::*;
-use crate::composefs::Entry;
+use crate::composefs::{Backing, Entry};
 use crate::tree::{Entries, Stat};
 
 /// A small tree: `/etc/conf` (inline), `/usr/big` (an object) with the hard link `/usr/twin`, `/link`.
@@ -107,6 +107,28 @@ fn contents_are_compared_by_digest_wherever_they_lie() {
     assert_eq!(changed, ["~ /usr/big content", "~ /usr/twin content"]);
 }
 
+/// Images of others: what no digest vouches for is compared by all that is known of it.
+#[test]
+fn contents_without_a_digest_are_compared_by_size_and_backing_file() {
+    let backing = |size, content: Option<&[u8]>, path: Option<&str>| {
+        let path = path.map(|path| Box::from(path.as_bytes()));
+        let backing = Backing { size, digest: content.map(verity::digest), path };
+        let mut sample = sample();
+        sample.tree.node_mut(sample.conf).kind = Kind::Regular(Entry::Backing(Box::new(backing)));
+        sample.tree
+    };
+    let compare = |a: &Tree<Entry>, b: &Tree<Entry>| lines(&compare(a, b));
+    let open = backing(3, None, Some("x"));
+    assert!(compare(&open, &open).is_empty());
+    assert_eq!(compare(&open, &backing(4, None, Some("x"))), ["~ /etc/conf content"]);
+    assert_eq!(compare(&open, &backing(3, None, Some("y"))), ["~ /etc/conf backing file"]);
+    assert_eq!(compare(&open, &backing(3, None, None)), ["~ /etc/conf backing file"]);
+    assert_eq!(compare(&open, &backing(3, Some(b"one"), Some("x"))), ["~ /etc/conf content"]);
+    assert_eq!(compare(&open, &sample().tree), ["~ /etc/conf content,backing file"]);
+    assert_eq!(compare(&sample().tree, &backing(3, Some(b"one"), Some("x"))), ["~ /etc/conf backing file"]);
+    assert_eq!(compare(&sample().tree, &backing(3, Some(b"two"), None)), ["~ /etc/conf content"]);
+}
+
 #[test]
 fn device_numbers_and_device_types_count() {
     let device = |kind: fn(u64) -> Kind<Entry>, number| {
@@ -202,9 +224,10 @@ fn aspects_and_types_have_names_for_people() {
     let aspects = [A::Kind, A::Content, A::Target, A::Device, A::Mode, A::Owner, A::Mtime, A::Xattrs, A::HardLink];
     let names = ["kind", "content", "target", "device", "mode", "owner", "mtime", "xattrs", "hard link"];
     assert_eq!(aspects.map(A::name), names);
+    assert_eq!(A::BackingFile.name(), "backing file");
     let types = [T::Directory, T::File, T::Symlink, T::CharDevice, T::BlockDevice, T::Fifo, T::Socket];
     let names = ["directory", "file", "link", "character device", "block device", "pipe", "socket"];
     assert_eq!(types.map(T::name), names);
-    assert_eq!(digest(&Entry::Empty), verity::digest(b""));
-    assert_eq!(digest(&Entry::Inline(Box::from(&b"x"[..]))), verity::digest(b"x"));
+    assert_eq!(digest(&Entry::Empty), Some(verity::digest(b"")));
+    assert_eq!(digest(&Entry::Inline(Box::from(&b"x"[..]))), Some(verity::digest(b"x")));
 }

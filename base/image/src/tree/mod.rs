@@ -187,6 +187,11 @@ impl<C> Tree<C> {
         self.nodes.len()
     }
 
+    /// All nodes in the order of their ids, including those that no name leads to any more.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node<C>> {
+        self.nodes.iter()
+    }
+
     /// All nodes in the order of their ids, to change each of them.
     pub(crate) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut Node<C>> {
         self.nodes.iter_mut()

@@ -3,6 +3,7 @@
 
 mod checks;
 mod dist;
+mod foreign;
 mod layouts;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,13 @@ use host::hash::Hashing;
 use image::archive::{self, Archive};
 use image::composefs::{self, Entry};
 use image::tree::Tree;
-use image::verity;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use oci::layout;
 use serde::Serialize;
 
 use crate::error::Error;
 
+pub(crate) use foreign::{Others, print as dump};
 pub(crate) use layouts::blob_name;
 
 /// The largest list or other text of a dist directory that is read, in bytes.
@@ -49,6 +50,9 @@ pub(crate) enum Form {
     /// A composefs image alone.
     #[serde(rename = "module.cfs")]
     Image,
+    /// The text form of an image, composefs-dump(5).
+    #[serde(rename = "dump")]
+    Dump,
 }
 
 /// What was found at a path.
@@ -83,6 +87,8 @@ pub(crate) struct Module {
     pub(crate) oci: Option<layout::Listed>,
     /// Archives that hold the contents, the one that is read fastest first.
     pub(crate) archives: Vec<Archived>,
+    /// What only an image or a dump has that no build made.
+    pub(crate) others: Option<Others>,
     /// The dist directory, where it is in one.
     pub(crate) dist: Option<PathBuf>,
 }
@@ -109,7 +115,7 @@ pub(crate) struct Blob {
     pub(crate) size: u64,
 }
 
-/// Opens a `dist/` directory, an OCI layout, a `module.tar` or a `module.cfs`.
+/// Opens a `dist/` directory, an OCI layout, a `module.tar`, a `module.cfs` or another image, or a dump.
 ///
 /// # Errors
 /// When there is none of these, or its files contradict each other.
@@ -118,9 +124,10 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
     if found.is_file() {
         let file = host::open::file(path)?;
         return match form_of(&file, path)? {
-            Some(Form::Image) => image_alone(path),
-            Some(_) => tar(file, path),
-            None => Err(unrecognised(path)),
+            Some(Form::Image) => foreign::image(path),
+            Some(Form::Dump) => foreign::dump(path),
+            Some(Form::Tar) => tar(file, path),
+            Some(Form::Dist | Form::Layout) | None => Err(unrecognised(path)),
         };
     }
     if !found.is_dir() {
@@ -151,7 +158,7 @@ fn unrecognised(path: &Path) -> Error {
         false => "name what `build` wrote".to_owned(),
     };
     Error::input(format!(
-        "{} is neither a dist directory, an OCI layout, a module.tar nor a module.cfs",
+        "{} is neither a dist directory, an OCI layout, a module.tar, a module.cfs nor a dump",
         path.display()
     ))
     .hint(hint)
@@ -197,8 +204,10 @@ fn form_of(file: &File, path: &Path) -> Result<Option<Form>, Error> {
     Ok(match (is_image, is_tar) {
         (true, _) => Some(Form::Image),
         (_, true) => Some(Form::Tar),
+        _ if composefs::is_dump(head) => Some(Form::Dump),
         _ if is_named(&[".cfs"]) => Some(Form::Image),
         _ if is_named(&[".tar", ".tar.zst"]) => Some(Form::Tar),
+        _ if is_named(&[".dump"]) => Some(Form::Dump),
         _ => None,
     })
 }
@@ -214,13 +223,6 @@ fn one(form: Form, module: Module) -> Artifact {
 pub(crate) fn image(path: &Path) -> Result<Tree<Entry>, Error> {
     let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
     composefs::read(&bytes).map_err(|error| refused(error, path))
-}
-
-fn image_alone(path: &Path) -> Result<Artifact, Error> {
-    let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
-    let tree = composefs::read_canonical(&bytes).map_err(|error| refused(error, path))?;
-    let blobs = BTreeMap::from([("module.cfs".to_owned(), blob(&bytes))]);
-    Ok(one(Form::Image, Module { blobs, ..Module::of(None, verity::digest(&bytes), tree) }))
 }
 
 fn tar(file: File, path: &Path) -> Result<Artifact, Error> {
@@ -257,6 +259,7 @@ impl Module {
             files: BTreeMap::new(),
             oci: None,
             archives: Vec::new(),
+            others: None,
             dist: None,
         }
     }

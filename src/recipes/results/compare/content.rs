@@ -69,7 +69,8 @@ impl Contents {
                 opened.read_exact_at(member.offset, &mut bytes)?;
                 bytes
             }
-            (Entry::Object { .. }, None) => return Ok(None),
+            // An archive holds the objects of a build alone.
+            (Entry::Object { .. }, None) | (Entry::Backing(_), _) => return Ok(None),
         };
         let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
         Ok(text.filter(|text| text.lines().nth(LINES).is_none()))

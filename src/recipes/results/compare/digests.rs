@@ -43,9 +43,11 @@ impl DigestChange {
 pub(super) fn changes(compared: &Compared<'_>, files: &Files, manifest: &[ValueChange]) -> Vec<DigestChange> {
     let (a, b) = (compared.a, compared.b);
     let mut changes = Vec::new();
-    if a.composefs != b.composefs {
+    // A dump is no image: what is the same in it has the same image in one version.
+    let is_dump = compared.sides.0.form == Form::Dump || compared.sides.1.form == Form::Dump;
+    if a.composefs != b.composefs && !(is_dump && files.differences.is_empty()) {
         let because = match files.differences.is_empty() {
-            true => "the images hold the same files and are written differently".to_owned(),
+            true => written_differently(a, b),
             false => files.describe(),
         };
         changes.push(DigestChange::of("composefs digest", &a.composefs, &b.composefs, vec![because]));
@@ -73,6 +75,16 @@ pub(super) fn changes(compared: &Compared<'_>, files: &Files, manifest: &[ValueC
         ));
     }
     changes
+}
+
+/// Why two images of the same files differ.
+fn written_differently(a: &Module, b: &Module) -> String {
+    let version = |module: &Module| module.others.as_ref().map_or(1, |others| others.form.version());
+    let why = "the images hold the same files and are written differently";
+    match (version(a), version(b)) {
+        (old, new) if old != new => format!("{why}: in format versions {old} and {new}"),
+        _ => why.to_owned(),
+    }
 }
 
 /// The module's blobs and, of a dist directory, its other files.

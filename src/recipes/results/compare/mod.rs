@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::recipes::build::record;
 use crate::recipes::results::artifact::{self, Artifact, Form, Module};
-use crate::recipes::results::inspect::summarise;
+use crate::recipes::results::inspect::{is_none, summarise};
 
 pub(crate) use digests::DigestChange;
 pub(crate) use json::ValueChange;
@@ -102,6 +102,12 @@ pub(crate) struct Files {
     pub(crate) size_before: u64,
     /// The bytes of all files of the second, each inode once.
     pub(crate) size_after: u64,
+    /// How many files of the first have no digest, each inode once: only others make such.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) without_digest_before: u64,
+    /// How many files of the second have none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) without_digest_after: u64,
     /// Each path that differs, in the order of a walk.
     pub(crate) differences: Vec<FileDifference>,
 }
@@ -219,12 +225,15 @@ fn inputs(record: &[u8]) -> Result<Value, Error> {
 
 fn files(compared: &Compared<'_>, differences: Vec<Difference>, diffs: Vec<Option<String>>) -> Files {
     let count = |is: fn(&Change) -> bool| differences.iter().filter(|difference| is(&difference.change)).count();
+    let (before, after) = (summarise(&compared.a.tree), summarise(&compared.b.tree));
     Files {
         added: count(|change| matches!(change, Change::Added { .. })),
         removed: count(|change| matches!(change, Change::Removed { .. })),
         changed: count(|change| matches!(change, Change::Changed { .. })),
-        size_before: summarise(&compared.a.tree).content_size,
-        size_after: summarise(&compared.b.tree).content_size,
+        size_before: before.content_size,
+        size_after: after.content_size,
+        without_digest_before: before.without_digest,
+        without_digest_after: after.without_digest,
         differences: differences
             .into_iter()
             .zip(diffs)

@@ -5,20 +5,24 @@
 //! that budget. Shared attributes may come out [`SHARED_FACTOR`] times as large as the image, and not larger
 //! than [`SHARED_LIMIT`].
 
-use model::VerityDigest;
+mod object;
+mod placed;
 
+use placed::Placed;
+
+use super::form::{Form, drop_usual};
 use super::format::{
-    ACLS, BLOCK, BLOCK_BITS, CHUNKS_LIMIT, CONTENT_LIMIT, DEPTH_LIMIT, ESCAPED, FILE_LIMIT, FIRST_INODE, LAYOUT_CHUNKS,
-    LAYOUT_INLINE, LAYOUT_PLAIN, METACOPY, OPAQUE, OVERLAY, PARENT_MARKS, REDIRECT, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
-    S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SELINUX, SLOT, SUPERBLOCK, WHITEOUT_MARKS, chunk_bits, chunk_count, filter_bit,
+    ACLS, BLOCK, CONTENT_LIMIT, DEPTH_LIMIT, FIRST_INODE, LAYOUT_CHUNKS, LAYOUT_INLINE, LAYOUT_PLAIN, OPAQUE, S_IFBLK,
+    S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SELINUX, SLOT, SUPERBLOCK, filter_bit,
 };
 use super::plan::is_stub_name;
 use super::raw::{
     BLOCK_BYTES, Checked, Header, Raw, RawName, XATTR_HEADER_BYTES, all_zero, attribute, damaged, dirents, part, u32_at,
 };
 use super::survey::is_file_name;
+use super::unescape::{restore_whiteouts, unescape};
 use super::write::dirent_type;
-use super::{ImageError, Stored};
+use super::{Entry, ImageError};
 use crate::Error;
 use crate::tree::{Entries, Kind, Node, NodeId, Stat, Tree, TreeError, Xattrs};
 
@@ -27,46 +31,6 @@ const SHARED_FACTOR: u64 = 64;
 
 /// The most bytes of shared attributes that come out: a label of 100 bytes for each of five million files.
 const SHARED_LIMIT: u64 = 512 << 20;
-
-/// The content of a regular file in an image that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    /// Nothing.
-    Empty,
-    /// These bytes, at least one.
-    Inline(Box<[u8]>),
-    /// What the object of this digest holds.
-    Object {
-        /// The size in bytes, at least one.
-        size: u64,
-        /// The object's name.
-        digest: VerityDigest,
-    },
-}
-
-impl Stored for Entry {
-    fn size(&self) -> u64 {
-        match self {
-            Self::Empty => 0,
-            Self::Inline(bytes) => bytes.len() as u64,
-            Self::Object { size, .. } => *size,
-        }
-    }
-
-    fn inline(&self) -> Option<&[u8]> {
-        match self {
-            Self::Inline(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    fn verity(&self) -> Option<&VerityDigest> {
-        match self {
-            Self::Object { digest, .. } => Some(digest),
-            _ => None,
-        }
-    }
-}
 
 /// Reads a composefs image of format version 1.
 ///
@@ -77,7 +41,12 @@ impl Stored for Entry {
 /// When the bytes are no image, or one of another version, or with features that this reader does
 /// not know, or damaged. Never panics, and takes time and memory in proportion to the image.
 pub fn read(bytes: &[u8]) -> Result<Tree<Entry>, Error> {
-    let header = Header::parse(bytes)?;
+    Ok(read_as(bytes, false)?.0)
+}
+
+/// Reads an image as a build writes it or, where it may be `others'`, as C tools do, and how it is written.
+pub(super) fn read_as(bytes: &[u8], others: bool) -> Result<(Tree<Entry>, Form), Error> {
+    let header = Header::parse(bytes, others)?;
     let slots = usize::try_from(bytes.len() as u64 / SLOT + 1).unwrap_or(usize::MAX);
     let mut nodes = Vec::new();
     // The size comes from outside; a vector that cannot be allocated would end the process.
@@ -90,8 +59,12 @@ pub fn read(bytes: &[u8]) -> Result<Tree<Entry>, Error> {
         shared_budget: (bytes.len() as u64).saturating_mul(SHARED_FACTOR).min(SHARED_LIMIT),
         nodes,
         links: Vec::new(),
+        directories: vec![NodeId::ROOT],
+        stubs: Vec::new(),
         inodes: 0,
         has_acl: false,
+        others,
+        form: Form::others(header.version),
     };
     Ok(reader.read()?)
 }
@@ -112,12 +85,19 @@ struct Reader<'b> {
     nodes: Vec<Option<NodeId>>,
     /// How many names each node should have and has, by node index; directories are checked apart.
     links: Vec<(u32, u32)>,
+    directories: Vec<NodeId>,
+    /// The names and inodes of the stubs.
+    stubs: Vec<(&'b [u8], u64)>,
     inodes: u64,
     has_acl: bool,
+    /// Whether the image may be one that others made.
+    others: bool,
+    /// How it is written, as far as that is known.
+    form: Form,
 }
 
 impl<'b> Reader<'b> {
-    fn read(mut self) -> Checked<Tree<Entry>> {
+    fn read(mut self) -> Checked<(Tree<Entry>, Form)> {
         let root = self.header.root;
         let raw = self.inode(root)?;
         if raw.mode & S_IFMT != S_IFDIR {
@@ -144,18 +124,15 @@ impl<'b> Reader<'b> {
                         return Err(damaged("directories nest too deep", name.inode * SLOT));
                     }
                 }
-                None => {
-                    restore_whiteouts(&mut tree, frame.node, &self.links);
-                    frames.pop();
-                }
+                None => drop(frames.pop()),
             }
         }
         self.finish(tree)
     }
 
     /// Checks what only the whole says.
-    fn finish(self, tree: Tree<Entry>) -> Checked<Tree<Entry>> {
-        if self.links.iter().any(|(said, counted)| said != counted) {
+    fn finish(mut self, mut tree: Tree<Entry>) -> Checked<(Tree<Entry>, Form)> {
+        if !self.others && self.links.iter().any(|(said, counted)| said != counted) {
             return Err(damaged("an inode has another number of names than it says", FIRST_INODE));
         }
         if self.inodes != self.header.inodes {
@@ -164,7 +141,16 @@ impl<'b> Reader<'b> {
         if self.has_acl != self.header.has_acl {
             return Err(damaged("the flag for access control lists is wrong", 8));
         }
-        Ok(tree)
+        for directory in &self.directories {
+            restore_whiteouts(&mut tree, *directory, &self.links, self.header.version);
+        }
+        if self.others {
+            let placed = Placed { nodes: &self.nodes, stubs: &self.stubs, links: &self.links };
+            self.form.links = placed.other_counts();
+            self.form.homes = placed.homes(&tree);
+            drop_usual(&mut self.form.homes, &tree);
+        }
+        Ok((tree, self.form))
     }
 
     fn spend(&mut self, amount: u64, offset: u64) -> Checked<()> {
@@ -185,7 +171,7 @@ impl<'b> Reader<'b> {
 
     /// The fixed part of an inode.
     fn inode(&mut self, number: u64) -> Checked<Raw<'b>> {
-        let raw = Raw::parse(self.bytes, number, self.header.earliest)?;
+        let raw = Raw::parse(self.bytes, number, self.header.earliest, self.others)?;
         self.spend(raw.end - raw.offset, raw.offset)?;
         self.inodes += 1;
         Ok(raw)
@@ -297,6 +283,7 @@ impl<'b> Reader<'b> {
                     if self.stat(&raw)? != expected || raw.links != 1 || raw.size != 0 {
                         return Err(damaged("a stub differs from the root", raw.offset));
                     }
+                    self.stubs.push((name.name, name.inode));
                     continue;
                 }
             }
@@ -346,10 +333,21 @@ impl<'b> Reader<'b> {
         self.remember(name.inode, node)?;
         tree.link(directory, name.name, node).map_err(linked)?;
         if !is_directory {
+            self.note_form(&raw, node);
             return Ok(None);
         }
+        self.directories.push(node);
         let names = self.directory(&raw, name.inode, parent)?.into_iter();
         Ok(Some(Frame { node, inode: name.inode, names }))
+    }
+
+    /// Notes what the image says of an inode besides what the tree will say.
+    fn note_form(&mut self, raw: &Raw<'b>, node: NodeId) {
+        let is_small = raw.links.max(raw.uid).max(raw.gid) <= u32::from(u16::MAX);
+        let is_plain = !matches!(raw.mode & S_IFMT, S_IFREG | S_IFLNK);
+        if self.others && !raw.is_compact && is_small && is_plain && raw.mtime == self.header.earliest {
+            self.form.long.insert(node);
+        }
     }
 
     /// What an inode is; takes the attributes away that say so.
@@ -384,82 +382,6 @@ impl<'b> Reader<'b> {
             _ => Err(damaged("an inode has no known file type", raw.offset)),
         }
     }
-
-    /// A file whose content is an object: chunks that hold nothing, and two attributes.
-    fn object(&mut self, raw: &Raw<'b>, stat: &mut Stat) -> Checked<Entry> {
-        let size = raw.size;
-        if size == 0 || size > FILE_LIMIT || raw.data != chunk_bits(size) - u32::from(BLOCK_BITS) {
-            return Err(damaged("the chunks do not fit the file's size", raw.offset));
-        }
-        let pointers = chunk_count(size).min(CHUNKS_LIMIT) * 4;
-        let chunks = part(self.bytes, raw.end, pointers, "chunks are beyond the end")?;
-        self.spend(pointers, raw.offset)?;
-        if chunks.iter().any(|byte| *byte != 0xff) {
-            return Err(damaged("a chunk is not empty", raw.offset));
-        }
-        let no_digest = || damaged("a file has neither content nor a digest", raw.offset);
-        let metacopy = stat.xattrs.remove(METACOPY).ok_or_else(no_digest)?;
-        let redirect = stat.xattrs.remove(REDIRECT).ok_or_else(no_digest)?;
-        let Some((&[0, 36, 0, 1], digest)) = metacopy.split_first_chunk() else { return Err(no_digest()) };
-        let digest = VerityDigest::new(*digest.as_array().ok_or_else(no_digest)?);
-        if redirect.strip_prefix(b"/") != Some(digest.object_path().as_bytes()) {
-            return Err(damaged("a file's object is not named by its digest", raw.offset));
-        }
-        Ok(Entry::Object { size, digest })
-    }
-}
-
-/// Takes one `overlay.` out of the names of escaped attributes of overlayfs, all at once, because one
-/// may become what another was.
-fn unescape(xattrs: &mut Xattrs, offset: u64) -> Checked<()> {
-    if !xattrs.keys().any(|name| name.starts_with(OVERLAY)) {
-        return Ok(());
-    }
-    for (name, value) in std::mem::take(xattrs) {
-        if name.starts_with(OVERLAY) && !name.starts_with(ESCAPED) {
-            return Err(damaged("an attribute of overlayfs is not escaped", offset));
-        }
-        xattrs.insert(plain(&name).into_boxed_slice(), value);
-    }
-    Ok(())
-}
-
-/// The name that an escaped name stands for.
-fn plain(name: &[u8]) -> Vec<u8> {
-    name.strip_prefix(ESCAPED).map_or_else(|| name.to_vec(), |rest| [OVERLAY, rest].concat())
-}
-
-/// Turns the files of `directory` that stand for whiteouts into whiteouts, if it is marked as
-/// holding some, and takes the marks away.
-///
-/// A file or directory that has but some of the marks had them as attributes of its own, and so had
-/// a file with several names, because no writer makes a whiteout of that.
-fn restore_whiteouts(tree: &mut Tree<Entry>, directory: NodeId, links: &[(u32, u32)]) {
-    let node = tree.node(directory);
-    let is_marked = PARENT_MARKS
-        .iter()
-        .all(|(name, value)| node.stat.xattrs.get(&*plain(name)).is_some_and(|found| **found == **value));
-    if !is_marked {
-        return;
-    }
-    let stands_for_one = |id: &NodeId| {
-        let Node { stat, kind } = tree.node(*id);
-        matches!(kind, Kind::Regular(Entry::Empty))
-            && links.get(id.index()).is_some_and(|(said, _)| *said == 1)
-            && WHITEOUT_MARKS.iter().all(|name| stat.xattrs.get(&*plain(name)).is_some_and(|value| value.is_empty()))
-    };
-    let whiteouts: Vec<_> =
-        node.entries().into_iter().flat_map(Entries::values).copied().filter(stands_for_one).collect();
-    if whiteouts.is_empty() {
-        return;
-    }
-    for id in whiteouts {
-        let node = tree.node_mut(id);
-        node.kind = Kind::CharDevice(0);
-        WHITEOUT_MARKS.iter().for_each(|name| drop(node.stat.xattrs.remove(&plain(name))));
-    }
-    let marks = &mut tree.node_mut(directory).stat.xattrs;
-    PARENT_MARKS.iter().for_each(|(name, _)| drop(marks.remove(&plain(name))));
 }
 
 /// The file type bits of a node.
