@@ -8,7 +8,7 @@ use clap::Args;
 use crate::commands::{self, Context, Verb};
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Form};
-use crate::recipes::results::inspect::{self, Inspection, Module, no_digest};
+use crate::recipes::results::inspect::{self, InspectedModule, Inspection, no_digest};
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 
@@ -93,7 +93,7 @@ fn describe(inspection: &Inspection) -> String {
 }
 
 /// What only an image or a dump has that no build made.
-fn describe_foreign(text: &mut String, module: &Module, kind: Form) {
+fn describe_foreign(text: &mut String, module: &InspectedModule, kind: Form) {
     let Some(version) = module.foreign_version else { return };
     if let Some(digest) = &module.version_0_digest {
         line(text, "version 0 digest", &format!("{digest}  the same in format version 0, as mkcomposefs writes it"));
