@@ -112,6 +112,7 @@ fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Pa
         size: bytes.len() as u64,
         sha256: Digest::of(&bytes),
         reason: apt::Reason::Requested,
+        archive: 0,
     };
     let resolved = Resolved::new(resolved).unwrap();
     let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);

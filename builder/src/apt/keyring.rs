@@ -7,6 +7,7 @@ use model::Digest;
 
 use super::openpgp::{self, Fingerprint};
 use super::small;
+use super::settings::Source;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
@@ -26,6 +27,13 @@ pub enum KeyringFile {
         /// The path from there.
         path: PathBuf,
     },
+    /// Written into a text that names it, such as a source of the host's apt.
+    Inline {
+        /// The file that holds the text.
+        file: PathBuf,
+        /// The keyring in its text form.
+        text: String,
+    },
 }
 
 impl KeyringFile {
@@ -35,6 +43,7 @@ impl KeyringFile {
         match self {
             Self::At(path) => path.clone(),
             Self::Below { directory, path } => directory.join(path),
+            Self::Inline { file, .. } => file.clone(),
         }
     }
 
@@ -42,28 +51,42 @@ impl KeyringFile {
         match self {
             Self::At(path) => host::open::read(path, small::LIMIT),
             Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, small::LIMIT),
+            Self::Inline { text, .. } => Ok(text.clone().into_bytes()),
         }
     }
 }
 
 /// A keyring as it was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Keyring {
     path: PathBuf,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Keyring {
-    /// The keyring of `settings`, or Debian's own where they name none.
+    /// The keyring of Debian's archives: that of `settings`, else those of the host's apt, else Debian's own.
     pub(super) fn open(settings: &Settings) -> Result<Self, Error> {
-        let file = match &settings.keyring {
-            Some(file) => file.clone(),
-            None => {
+        match (&settings.keyring, settings.host_keyrings.as_slice()) {
+            (Some(file), _) => Self::read(file),
+            (None, [file]) => Self::read(file),
+            (None, []) => {
                 let known = KNOWN.map(PathBuf::from);
                 let found = known.iter().find(|path| path.is_file()).cloned();
-                KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?)
+                Self::read(&KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?))
             }
-        };
+            (None, files) => Self::together(files),
+        }
+    }
+
+    /// The keyring of each of `sources`, in their order.
+    pub(super) fn of_each(settings: &Settings, sources: &[Source]) -> Result<Vec<Self>, Error> {
+        let debian = Self::open(settings)?;
+        let own = |source: &Source| source.keyring.as_ref().map_or_else(|| Ok(debian.clone()), Self::read);
+        sources.iter().map(own).collect()
+    }
+
+    /// The keyring in `file`.
+    pub(super) fn read(file: &KeyringFile) -> Result<Self, Error> {
         let path = file.path();
         match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),
@@ -72,18 +95,34 @@ impl Keyring {
         }
     }
 
+    /// The keys of all `files`.
+    fn together(files: &[KeyringFile]) -> Result<Self, Error> {
+        let mut all = Self { path: PathBuf::new(), bytes: Vec::new() };
+        for file in files {
+            let keyring = Self::read(file)?;
+            all.bytes.extend(openpgp::binary(&keyring.bytes).map_err(|fault| keyring.fault(fault))?);
+            all.path = keyring.path;
+        }
+        Ok(all)
+    }
+
+    fn fault(&self, fault: openpgp::KeyringFault) -> Error {
+        Error::Keyring { path: self.path.clone(), fault }
+    }
+
     pub(super) fn sha256(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 
-    /// Whether it is in the text form, which apt tells by the file's name.
-    pub(super) fn is_armoured(&self) -> bool {
-        self.bytes.starts_with(b"-----BEGIN")
-    }
-
     /// The primary keys in it, sorted.
     pub(super) fn fingerprints(&self) -> Result<Vec<Fingerprint>, Error> {
-        openpgp::fingerprints(&self.bytes).map_err(|fault| Error::Keyring { path: self.path.clone(), fault })
+        openpgp::fingerprints(&self.bytes).map_err(|fault| self.fault(fault))
+    }
+
+    /// Its text form: one block of public keys. That it holds these and nothing else is checked.
+    pub(super) fn armoured(&self) -> Result<String, Error> {
+        self.fingerprints()?;
+        Ok(openpgp::armoured(&openpgp::binary(&self.bytes).map_err(|fault| self.fault(fault))?))
     }
 }
 

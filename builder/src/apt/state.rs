@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use model::observe::Observer;
 use model::resolution::ReleaseFields;
-use model::{Arch, Digest};
+use model::{Arch, Digest, archive};
 
 use super::keyring::Keyring;
 use super::settings::{Access, Source};
@@ -56,20 +56,19 @@ impl State {
         if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
             net::ca_bundle::check(path)?;
         }
-        let keyring = Keyring::open(settings)?;
-        let key_of_state = settings.state_key(&sources, keyring.sha256());
+        let keyrings = Keyring::of_each(settings, &sources)?;
+        let digests: Vec<Digest> = keyrings.iter().map(Keyring::sha256).collect();
+        let key_of_state = settings.state_key(&sources, &digests);
         let lock = cache.lock(&format!("apt-{}", key_of_state.hex()), observer)?;
         let directory = absolute(&own_state(cache, &key_of_state, observer)?)?;
         cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
-        for name in ["etc", "keyrings", "lists/partial", "archives/partial", "tmp", "log"] {
+        for name in ["etc", "lists/partial", "archives/partial", "tmp", "log"] {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(|source| failed("make", &path, source))?;
         }
         let state = Self { directory, sources, arch: settings.arch, access: settings.access.clone(), _lock: lock };
         state.write("status", b"")?;
-        let name = if keyring.is_armoured() { "keyrings/archive.asc" } else { "keyrings/archive.gpg" };
-        state.write(name, &keyring.bytes)?;
-        state.write("etc/archive.sources", state.sources_text().as_bytes())?;
+        state.write("etc/archive.sources", sources_text(&state.sources, &keyrings)?.as_bytes())?;
         let configuration = configuration(&state.directory, settings);
         state.write("apt.conf", &configuration.map_err(|path| unusable(&path))?)?;
         Ok(state)
@@ -86,15 +85,6 @@ impl State {
             file.persist(&path).map_err(|error| error.error).map(|_| ())
         };
         write().map_err(|source| failed("write", &path, source))
-    }
-
-    fn sources_text(&self) -> String {
-        let paragraph = |source: &Source| {
-            let Source { uri, suite, components } = source;
-            let components = components.join(" ");
-            format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n")
-        };
-        self.sources.iter().map(paragraph).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn sources(&self) -> &[Source] {
@@ -203,10 +193,13 @@ impl State {
             targets.extend(self.target(line));
         }
         for (number, source) in self.sources.iter().enumerate() {
-            for component in &source.components {
+            // A flat archive has one index, of no component.
+            let flat = archive::is_flat(&source.suite).then(String::new);
+            for component in source.components.iter().chain(&flat) {
                 let has = |target: &Target| target.source == number && target.component == *component;
                 if !targets.iter().any(has) {
-                    let what = format!("{} {} has no {component} for {}", source.uri, source.suite, self.arch);
+                    let what = if component.is_empty() { "index" } else { component };
+                    let what = format!("{} {} has no {what} for {}", source.uri, source.suite, self.arch);
                     let said = failure::tail(log);
                     return Err(Error::SuiteMissing { log: format!("{what}\n{said}").trim_end().to_owned() });
                 }
@@ -220,7 +213,10 @@ impl State {
         let mut text = || std::str::from_utf8(fields.next()?).ok();
         let (uri, suite, component) = (text()?.trim_end_matches('/'), text()?, text()?);
         let file = PathBuf::from(OsStr::from_bytes(fields.next()?));
-        let source = self.sources.iter().position(|source| source.uri == uri && source.suite == suite)?;
+        // apt has an empty name for the path `/`.
+        let is = |source: &&Source| source.uri == uri && (source.suite == suite || source.suite == "/" && suite.is_empty());
+        let source = self.sources.iter().position(|source| is(&source))?;
+        let component = if archive::is_flat(&self.sources[source].suite) { "" } else { component };
         file.is_file().then(|| Target { file, source, component: component.to_owned() })
     }
 
@@ -252,7 +248,10 @@ impl State {
     fn release_path(&self, number: usize, targets: &[Target]) -> PathBuf {
         let base = targets.iter().filter(|target| target.source == number).find_map(|target| {
             let name = target.file.file_name()?.to_str()?;
-            let end = format!("_{}_binary-", target.component.replace('/', "_"));
+            let end = match target.component.as_str() {
+                "" => "_Packages".to_owned(),
+                component => format!("_{}_binary-", component.replace('/', "_")),
+            };
             Some(name[..name.rfind(&end)?].to_owned())
         });
         let lists = self.directory.join("lists");
@@ -260,6 +259,29 @@ impl State {
         let clear = lists.join(format!("{base}_InRelease"));
         if clear.is_file() { clear } else { lists.join(format!("{base}_Release")) }
     }
+}
+
+/// The sources as apt reads them. Each names its keyring, in the text itself: a keyring that apt finds anywhere else would
+/// vouch for every archive, and a path may hold what apt splits lists at.
+fn sources_text(sources: &[Source], keyrings: &[Keyring]) -> Result<String, Error> {
+    let mut text = String::new();
+    for (source, keyring) in sources.iter().zip(keyrings) {
+        let Source { uri, suite, components, is_snapshot, .. } = source;
+        text += &format!("Types: deb\nURIs: {uri}\nSuites: {suite}\n");
+        if !components.is_empty() {
+            text += &format!("Components: {}\n", components.join(" "));
+        }
+        if *is_snapshot {
+            // The Release file of a moment long ago has long been out of date; that is why it was pinned.
+            text += "Check-Valid-Until: no\n";
+        }
+        text += "Signed-By:\n";
+        for line in keyring.armoured()?.lines() {
+            text += &format!(" {}\n", if line.is_empty() { "." } else { line });
+        }
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// The directory of the state; one that others may have written to is made again.
@@ -319,7 +341,8 @@ Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "{root}/etc/";
-Dir::Etc::trustedparts "{root}/keyrings/";
+Dir::Etc::trusted "/dev/null";
+Dir::Etc::trustedparts "/dev/null";
 Dir::Log "{root}/log/";
 Dir::Log::planner "/dev/null";
 APT::Architecture "{arch}";
@@ -333,6 +356,8 @@ APT::Get::AllowUnauthenticated "false";
 APT::Get::Show-Versions "false";
 Acquire::AllowInsecureRepositories "false";
 Acquire::AllowDowngradeToInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowReleaseInfoChange "true";
 Acquire::Languages "none";
 Acquire::PDiffs "false";
 Acquire::Retries "2";
@@ -341,10 +366,6 @@ Acquire::https::Timeout "20";
 pkgCacheGen::ForceEssential ",";
 "#
     );
-    if settings.snapshot.is_some() {
-        // The Release file of a moment long ago has long been out of date; that is why it was pinned.
-        text.push_str("Acquire::Check-Valid-Until \"false\";\n");
-    }
     if let Some(path) = &settings.access.certificates {
         let bytes = path.as_os_str().as_bytes();
         let path = quotable(path.to_str().ok_or_else(|| model::path::escape(bytes))?)?;
@@ -358,7 +379,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
-    use crate::apt::KeyringFile;
+    use crate::apt::{KeyringFile, Repository};
 
     fn settings() -> Settings {
         Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Arm64)
@@ -380,11 +401,27 @@ mod tests {
     }
 
     #[test]
-    fn only_a_snapshot_switches_the_expiry_off() {
-        let text = |settings: &Settings| String::from_utf8(configuration(Path::new("/s"), settings).unwrap()).unwrap();
-        assert!(!text(&settings()).contains("Check-Valid-Until"));
-        let pinned = Settings { snapshot: Some("20250520T000000Z".to_owned()), ..settings() };
-        assert!(text(&pinned).contains("Acquire::Check-Valid-Until \"false\";"));
+    fn each_archive_has_its_own_keyring_and_only_a_snapshot_has_no_expiry() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = |name: &str, last: u8| {
+            // A public key packet of version 4 with a body that nobody signs by.
+            let path = directory.path().join(name);
+            fs::write(&path, [0x98, 8, 4, 0, 0, 0, 0, 1, 0, last]).unwrap();
+            KeyringFile::At(path)
+        };
+        let mut settings = Settings { keyring: Some(key("debian.gpg", 1)), ..settings() };
+        settings.snapshot = Some("20250520T000000Z".to_owned());
+        settings.snapshot_mirror = Some("http://snapshot.example.org/debian".to_owned());
+        settings.repositories = vec![Repository {
+            uri: "https://vendor.example.org".to_owned(),
+            suite: "./".to_owned(),
+            components: Vec::new(),
+            architectures: Vec::new(),
+            keyring: Some(key("vendor.gpg", 2)),
+        }];
+        let sources = settings.sources().unwrap();
+        let keyrings = Keyring::of_each(&settings, &sources).unwrap();
+        insta::assert_snapshot!(sources_text(&sources, &keyrings).unwrap());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod change;
 mod fit;
 mod form;
+mod repositories;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use super::{Fingerprint, Resolution, Settings, Source, Variant};
 pub use change::{Change, diff};
 pub use fit::{Drift, Keys, Wanted, check};
 pub use form::{parse, text};
+pub use repositories::LockedRepository;
 
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
@@ -57,6 +59,9 @@ pub struct Inputs {
     /// The primary keys in it, sorted; empty in a lock that was written before they were recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyring_fingerprints: Vec<Fingerprint>,
+    /// The archives that the module adds to these, in the order of its settings. They have tables of their own.
+    #[serde(default, skip_serializing)]
+    pub repository: Vec<LockedRepository>,
 }
 
 /// Why a lock cannot be read or written.
@@ -122,6 +127,7 @@ impl Inputs {
             snapshot: settings.snapshot.clone(),
             keyring: keyring.sha256(),
             keyring_fingerprints: keyring.fingerprints().map_err(boxed)?,
+            repository: LockedRepository::all(&settings.repositories)?,
         })
     }
 }
@@ -135,9 +141,10 @@ fn boxed(error: super::Error) -> Error {
 fn mirrors(settings: &Settings) -> Result<Vec<String>, Error> {
     let line = |source: Source| {
         let own = source.suite == settings.suite && source.components == settings.components;
-        if own { source.uri } else { format!("{} {} {}", source.uri, source.suite, source.components.join(" ")) }
+        if own { source.uri } else { source.name() }
     };
-    Ok(settings.sources().map_err(boxed)?.into_iter().map(line).collect())
+    let debian = settings.sources().map_err(boxed)?.into_iter().filter(|source| !source.is_added);
+    Ok(debian.map(line).collect())
 }
 
 impl Lock {
