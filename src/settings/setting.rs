@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::parse::{Input, Syntax, Wrong};
+use super::parse::{Input, Place, Syntax, Wrong};
 use super::show::{Entry, Show};
 use super::{Flags, Global, Origin, Settings, Slots, Value};
 use crate::environment::Environment;
@@ -92,8 +92,8 @@ pub(super) trait Row: Sync {
     fn group(&self) -> Group;
     /// The files that may hold it; none when no file may.
     fn owner(&self) -> Option<Owner>;
-    /// Whether a file gives a path.
-    fn is_path(&self) -> bool;
+    /// Where a file gives a path.
+    fn place(&self) -> Option<Place>;
     fn flag(&self) -> Option<&'static str>;
     /// The variable that gives it.
     fn variable(&self) -> Option<String>;
@@ -153,8 +153,8 @@ impl<T: Show> Row for Setting<T> {
         }
     }
 
-    fn is_path(&self) -> bool {
-        self.syntax().is_some_and(Syntax::is_path)
+    fn place(&self) -> Option<Place> {
+        self.syntax().and_then(Syntax::place)
     }
 
     fn flag(&self) -> Option<&'static str> {

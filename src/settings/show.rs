@@ -9,6 +9,7 @@ use model::{Arch, Epoch, Secret};
 use serde::Serialize;
 
 use super::origin::Origin;
+use super::repository::Repository;
 use super::rows::{ROWS, Settings};
 use super::setting::{Group, Owner};
 use crate::ui::{Color, Progress, clean};
@@ -56,7 +57,7 @@ fn json(value: &impl Serialize) -> Shown {
 macro_rules! as_json {
     ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
 }
-as_json!(String, usize, Vec<String>, Option<String>, Option<Arch>, Option<Epoch>, Option<Secret>);
+as_json!(String, usize, Vec<String>, Vec<Repository>, Option<String>, Option<Arch>, Option<Epoch>, Option<Secret>);
 
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {

@@ -14,6 +14,7 @@ mod https;
 mod listing;
 mod lock;
 mod proxy;
+mod repositories;
 mod server;
 
 use std::fs;

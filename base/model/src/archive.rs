@@ -261,7 +261,9 @@ mod tests {
         for text in ["/", "./", "deb/", "./deb/", "debian12/x86_64/", "core:/stable:/v1.30/deb/", "bookworm-cran40/"] {
             assert!(is_flat(text) && is_place(text) && !is_suite(text), "{text}");
         }
-        for text in ["", ".", "deb", "//", "/deb/", "../", "a/../", "a//", ".//", "-o/", "a b/", "a\nb/", "a\"/", "[x]/", "~/"] {
+        for text in
+            ["", ".", "deb", "//", "/deb/", "../", "a/../", "a//", ".//", "-o/", "a b/", "a\nb/", "a\"/", "[x]/", "~/"]
+        {
             assert!(!is_flat(text), "{text:?}");
         }
         let long = |length: usize| format!("{}/", "a".repeat(length));

@@ -6,8 +6,8 @@ use host::{Dir, Links};
 use model::Digest;
 
 use super::openpgp::{self, Fingerprint};
-use super::small;
 use super::settings::Source;
+use super::small;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
@@ -34,6 +34,8 @@ pub enum KeyringFile {
         /// The keyring in its text form.
         text: String,
     },
+    /// Several, each of whose keys counts.
+    Together(Vec<KeyringFile>),
 }
 
 impl KeyringFile {
@@ -44,6 +46,7 @@ impl KeyringFile {
             Self::At(path) => path.clone(),
             Self::Below { directory, path } => directory.join(path),
             Self::Inline { file, .. } => file.clone(),
+            Self::Together(files) => files.first().map_or_else(PathBuf::new, Self::path),
         }
     }
 
@@ -52,6 +55,7 @@ impl KeyringFile {
             Self::At(path) => host::open::read(path, small::LIMIT),
             Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, small::LIMIT),
             Self::Inline { text, .. } => Ok(text.clone().into_bytes()),
+            Self::Together(files) => files.first().map_or_else(|| Ok(Vec::new()), Self::read),
         }
     }
 }
@@ -66,15 +70,15 @@ pub(super) struct Keyring {
 impl Keyring {
     /// The keyring of Debian's archives: that of `settings`, else those of the host's apt, else Debian's own.
     pub(super) fn open(settings: &Settings) -> Result<Self, Error> {
-        match (&settings.keyring, settings.host_keyrings.as_slice()) {
-            (Some(file), _) => Self::read(file),
-            (None, [file]) => Self::read(file),
-            (None, []) => {
+        // The snapshot archive is none of the host's.
+        let hosts = settings.host_keyring.as_ref().filter(|_| settings.snapshot.is_none());
+        match settings.keyring.as_ref().or(hosts) {
+            Some(file) => Self::read(file),
+            None => {
                 let known = KNOWN.map(PathBuf::from);
                 let found = known.iter().find(|path| path.is_file()).cloned();
                 Self::read(&KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?))
             }
-            (None, files) => Self::together(files),
         }
     }
 
@@ -87,6 +91,9 @@ impl Keyring {
 
     /// The keyring in `file`.
     pub(super) fn read(file: &KeyringFile) -> Result<Self, Error> {
+        if let KeyringFile::Together(files) = file {
+            return Self::together(files);
+        }
         let path = file.path();
         match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),

@@ -112,7 +112,8 @@ mod tests {
         let index = suite.join("main/binary-amd64");
         fs::create_dir_all(index.join("by-hash/SHA256")).unwrap();
         let uri = format!("copy:{}", base.display().to_string().replace(' ', "%20"));
-        let sources = [Source { uri, suite: "trixie".to_owned(), components: vec!["main".to_owned()], ..Source::default() }];
+        let sources =
+            [Source { uri, suite: "trixie".to_owned(), components: vec!["main".to_owned()], ..Source::default() }];
         check(&sources, Arch::Amd64).unwrap();
         for name in ["InRelease", "Release", "Release.gpg"] {
             fs::write(suite.join(name), "text").unwrap();

@@ -20,6 +20,8 @@ pub struct Repository {
     /// The OpenPGP keyring that must have signed it, and that vouches for nothing else; `None` where it is signed as
     /// Debian's archives are.
     pub keyring: Option<KeyringFile>,
+    /// Whether the host's apt has it, and not the module.
+    pub is_hosts: bool,
 }
 
 impl Repository {
@@ -58,13 +60,16 @@ mod tests {
     fn repository(uri: &str, suite: &str, components: &[&str]) -> Repository {
         let components = components.iter().map(|word| (*word).to_owned()).collect();
         let (uri, suite) = (uri.to_owned(), suite.to_owned());
-        Repository { uri, suite, components, architectures: Vec::new(), keyring: None }
+        Repository { uri, suite, components, architectures: Vec::new(), keyring: None, is_hosts: false }
     }
 
     #[test]
     fn a_repository_is_flat_or_has_components() {
         let uri = "https://vendor.example.org/apt/";
-        assert_eq!(repository(uri, "stable", &["main"]).source().unwrap().name(), "https://vendor.example.org/apt stable main");
+        assert_eq!(
+            repository(uri, "stable", &["main"]).source().unwrap().name(),
+            "https://vendor.example.org/apt stable main"
+        );
         assert_eq!(repository(uri, "./", &[]).source().unwrap().name(), "https://vendor.example.org/apt ./");
         for (uri, suite, components) in [
             (uri, "stable", &[] as &[&str]),
@@ -76,7 +81,10 @@ mod tests {
             ("mirror+file:/etc/mirrors", "./", &[]),
         ] {
             let error = repository(uri, suite, components).source().unwrap_err();
-            assert!(matches!(error, Error::Setting { field: "repository", .. } | Error::Setting { field: "components", .. }));
+            assert!(matches!(
+                error,
+                Error::Setting { field: "repository", .. } | Error::Setting { field: "components", .. }
+            ));
             assert!(!format!("{error} {error:?}").contains("u:p"));
         }
     }
@@ -88,7 +96,10 @@ mod tests {
         vendor.architectures = vec![Arch::Arm64];
         settings.repositories = vec![vendor, repository("https://other.example.org", "trixie", &["main"])];
         let names = |settings: &Settings| settings.sources().unwrap().iter().map(Source::name).collect::<Vec<_>>();
-        assert_eq!(names(&settings), ["http://mirror.example.org/debian trixie main", "https://other.example.org trixie main"]);
+        assert_eq!(
+            names(&settings),
+            ["http://mirror.example.org/debian trixie main", "https://other.example.org trixie main"]
+        );
         settings.arch = Arch::Arm64;
         assert_eq!(names(&settings).len(), 3);
         settings.snapshot = Some("20250520T000000Z".to_owned());

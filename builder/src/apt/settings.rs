@@ -26,11 +26,11 @@ pub struct Settings {
     pub repositories: Vec<Repository>,
     /// The components, such as `main`.
     pub components: Vec<String>,
-    /// The OpenPGP keyring that must have signed the archives; `None` takes [`Settings::host_keyrings`].
+    /// The OpenPGP keyring that must have signed the archives; `None` takes [`Settings::host_keyring`].
     pub keyring: Option<KeyringFile>,
-    /// The keyrings that the host's own apt checks these archives with; where there is none, Debian's own is taken if the
+    /// The keyring that the host's own apt checks these archives with; where there is none, Debian's own is taken if the
     /// host has it.
-    pub host_keyrings: Vec<KeyringFile>,
+    pub host_keyring: Option<KeyringFile>,
     /// Which packages are there without being asked for.
     pub variant: Variant,
     /// The architecture to resolve for.
@@ -93,7 +93,7 @@ impl Settings {
             components: vec!["main".to_owned()],
             repositories: Vec::new(),
             keyring: None,
-            host_keyrings: Vec::new(),
+            host_keyring: None,
             variant: Variant::default(),
             arch,
             snapshot: None,
@@ -223,8 +223,7 @@ mod tests {
         ])
         .sources()
         .unwrap();
-        let lines: Vec<_> =
-            sources.iter().map(Source::name).collect();
+        let lines: Vec<_> = sources.iter().map(Source::name).collect();
         assert_eq!(
             lines,
             [

@@ -201,7 +201,8 @@ fn base(index: &Index, releases: &[Release], settings: &Settings, sources: &[Sou
         return None;
     }
     let is_suite = |number: usize| {
-        let named = releases.get(number).is_some_and(|(info, _)| [&info.suite, &info.codename].contains(&&settings.suite));
+        let named =
+            releases.get(number).is_some_and(|(info, _)| [&info.suite, &info.codename].contains(&&settings.suite));
         named && sources.get(number).is_some_and(|source| !source.is_added)
     };
     let (variant, arch) = (settings.variant, settings.arch.debian());

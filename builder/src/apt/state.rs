@@ -214,7 +214,8 @@ impl State {
         let (uri, suite, component) = (text()?.trim_end_matches('/'), text()?, text()?);
         let file = PathBuf::from(OsStr::from_bytes(fields.next()?));
         // apt has an empty name for the path `/`.
-        let is = |source: &&Source| source.uri == uri && (source.suite == suite || source.suite == "/" && suite.is_empty());
+        let is =
+            |source: &&Source| source.uri == uri && (source.suite == suite || source.suite == "/" && suite.is_empty());
         let source = self.sources.iter().position(|source| is(&source))?;
         let component = if archive::is_flat(&self.sources[source].suite) { "" } else { component };
         file.is_file().then(|| Target { file, source, component: component.to_owned() })
@@ -418,6 +419,7 @@ mod tests {
             components: Vec::new(),
             architectures: Vec::new(),
             keyring: Some(key("vendor.gpg", 2)),
+            is_hosts: false,
         }];
         let sources = settings.sources().unwrap();
         let keyrings = Keyring::of_each(&settings, &sources).unwrap();

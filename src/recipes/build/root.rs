@@ -20,6 +20,7 @@ use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::{Request, RootOrigin};
 use crate::recipes::packages::download;
+use crate::recipes::packages::host;
 use crate::recipes::packages::listings;
 use crate::recipes::packages::lock;
 use crate::recipes::packages::request::Packages;
@@ -212,6 +213,9 @@ pub(crate) fn closure(
         return Ok(locked);
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);
+    if settings.snapshot.is_none() {
+        host::report(&packages.host_apt, observer);
+    }
     require_archive(&settings)?;
     apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))

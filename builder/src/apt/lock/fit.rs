@@ -30,7 +30,8 @@ pub struct Wanted {
     /// The keyring that the module names. `None` where it names none: the machine's own keyring may be
     /// of any age, since every .deb is held to the lock's sha256.
     pub keyring: Option<Keys>,
-    /// The archives that the module adds, with the keys that vouch for each.
+    /// The archives that the module adds, with the keys that vouch for each. Those of the machine's apt are none of
+    /// them, as its mirrors are not.
     pub repositories: Vec<LockedRepository>,
 }
 
@@ -70,7 +71,11 @@ impl Wanted {
             mirrors: named.then(|| mirrors(settings)).transpose()?,
             snapshot: settings.snapshot.clone(),
             keyring,
-            repositories: LockedRepository::all(&settings.repositories)?,
+            repositories: {
+                let mut all = LockedRepository::all(&settings.repositories)?;
+                all.retain(|repository| !repository.host);
+                all
+            },
         })
     }
 
@@ -178,6 +183,8 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let list = |list: &[String]| list.join(", ");
     let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
     let keyring = wanted.keyring.as_ref().map_or(locked.keyring, |keys| keys.sha256);
+    // Where the module names its mirrors, no archive of a host belongs to them.
+    let added = locked.repository.iter().filter(|repository| !repository.host || wanted.mirrors.is_some());
     let fields = [
         ("suite", locked.suite.clone(), wanted.suite.clone()),
         ("variant", locked.variant.to_string(), wanted.variant.to_string()),
@@ -185,7 +192,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
         ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
         ("keyring", locked.keyring.to_string(), keyring.to_string()),
-        ("repository", list_repositories(&locked.repository), list_repositories(&wanted.repositories)),
+        ("repository", list_repositories(added), list_repositories(wanted.repositories.iter())),
     ];
     let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);

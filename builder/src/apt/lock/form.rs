@@ -8,9 +8,8 @@ use model::words::shortened;
 use model::{Arch, Digest, Position, archive};
 use serde::{Deserialize, Serialize};
 
-use super::repositories::LockedRepository;
 use super::{Error, Inputs, Lock, VERSION};
-use crate::apt::{Fingerprint, Settings, Source};
+use crate::apt::{Fingerprint, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,9 +109,12 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         }
         let named =
             |(archive, source): (&ReleaseInfo, &Source)| (&archive.uri, &archive.path) == (&source.uri, &source.suite);
-        let sources = sources(&file.inputs, architecture.arch).map_err(|error| wrong(error.to_string()))?;
+        let sources = file.inputs.sources(architecture.arch).map_err(|error| wrong(error.to_string()))?;
         if architecture.archive.len() != sources.len() || !architecture.archive.iter().zip(&sources).all(named) {
-            return Err(wrong(format!("the archives of {} are not those of its mirrors and repositories", architecture.arch)));
+            return Err(wrong(format!(
+                "the archives of {} are not those of its mirrors and repositories",
+                architecture.arch
+            )));
         }
         resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
     }
@@ -120,18 +122,9 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
 }
 
-/// The archives that the inputs name for `arch`. They are checked as those of a manifest's settings are: what
-/// stands in a lock is fetched from, and may come from anybody.
-fn sources(inputs: &Inputs, arch: Arch) -> Result<Vec<Source>, crate::apt::Error> {
-    // With a snapshot, its archive is the only mirror.
-    let settings = Settings::new(inputs.suite.clone(), inputs.mirrors.clone(), arch);
-    let repositories = inputs.repository.iter().map(LockedRepository::unsigned).collect();
-    Settings { components: inputs.components.clone(), repositories, ..settings }.sources()
-}
-
 /// What holds of the added archives for whatever architecture.
 fn check_repositories(inputs: &Inputs) -> Result<(), String> {
-    sources(inputs, Arch::Amd64).map_err(|error| error.to_string())?;
+    inputs.sources(Arch::Amd64).map_err(|error| error.to_string())?;
     for repository in &inputs.repository {
         repository.unsigned().source().map_err(|error| error.to_string())?;
         let is_sorted = repository.keyring_fingerprints.is_sorted_by(|a, b| a < b);

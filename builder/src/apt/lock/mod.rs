@@ -132,6 +132,28 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// The archives for `arch`, without their keyrings, in the order of its resolution's. They are checked as those of a
+    /// manifest's settings are: what stands in a lock is fetched from, and may come from anybody.
+    ///
+    /// # Errors
+    /// When one cannot be given to apt, or none is named.
+    pub fn sources(&self, arch: Arch) -> Result<Vec<Source>, super::Error> {
+        // With a snapshot, its archive is the only mirror.
+        let settings = Settings::new(self.suite.clone(), self.mirrors.clone(), arch);
+        let repositories = self.repository.iter().map(LockedRepository::unsigned).collect();
+        Settings { components: self.components.clone(), repositories, ..settings }.sources()
+    }
+
+    /// The keys that vouch for an archive of these inputs.
+    #[must_use]
+    pub fn keys_of(&self, source: &Source) -> &[Fingerprint] {
+        let is = |added: &&LockedRepository| (&added.uri, &added.suite) == (&source.uri, &source.suite);
+        let own = self.repository.iter().find(is).filter(|added| source.is_added && added.keyring.is_some());
+        own.map_or(&self.keyring_fingerprints, |added| &added.keyring_fingerprints)
+    }
+}
+
 fn boxed(error: super::Error) -> Error {
     Error::Settings(Box::new(error))
 }

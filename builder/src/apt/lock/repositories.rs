@@ -29,6 +29,9 @@ pub struct LockedRepository {
     /// The primary keys in it, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyring_fingerprints: Vec<Fingerprint>,
+    /// Whether it is of the host's apt, where the module names no archives.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub host: bool,
 }
 
 impl LockedRepository {
@@ -51,19 +54,20 @@ impl LockedRepository {
             architectures: repository.architectures.clone(),
             keyring: keyring.map(|keyring| keyring.sha256()),
             keyring_fingerprints: fingerprints.unwrap_or_default(),
+            host: repository.is_hosts,
         })
     }
 
     /// The archive without its keyring.
     pub(super) fn unsigned(&self) -> Repository {
-        let Self { uri, suite, components, architectures, keyring: _, keyring_fingerprints: _ } = self.clone();
-        Repository { uri, suite, components, architectures, keyring: None }
+        let Self { uri, suite, components, architectures, keyring: _, keyring_fingerprints: _, host } = self.clone();
+        Repository { uri, suite, components, architectures, keyring: None, is_hosts: host }
     }
 }
 
 impl fmt::Display for LockedRepository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { uri, suite, components, architectures, keyring, keyring_fingerprints: _ } = self;
+        let Self { uri, suite, components, architectures, keyring, keyring_fingerprints: _, host: _ } = self;
         write!(f, "{uri} {suite}")?;
         components.iter().try_for_each(|component| write!(f, " {component}"))?;
         if !architectures.is_empty() {
@@ -75,11 +79,9 @@ impl fmt::Display for LockedRepository {
 }
 
 /// How a message lists them.
-pub(super) fn listed(repositories: &[LockedRepository]) -> String {
-    match repositories {
-        [] => "none".to_owned(),
-        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
-    }
+pub(super) fn listed<'a>(repositories: impl Iterator<Item = &'a LockedRepository>) -> String {
+    let names: Vec<String> = repositories.map(ToString::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join("; ") }
 }
 
 /// The tables of a lock; empty where there is none.
