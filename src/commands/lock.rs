@@ -45,7 +45,7 @@ pub(crate) struct LockArgs {
     #[arg(long)]
     pub(crate) offline: bool,
 
-    /// A Debian mirror; may be repeated [default: the lock's, else those of the host's apt]
+    /// A Debian mirror; may be repeated [default: the lock's, else the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL", help_heading = "Packages")]
     pub(crate) mirrors: Vec<String>,
     /// Where package lists are kept

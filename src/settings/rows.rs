@@ -83,7 +83,7 @@ settings! {
         flag: Some(Flag { name: "--suite", given: |flags, _| word(flags.suite.as_ref(), parse::name) }),
         default: |_| built_in("trixie".to_owned()),
     }
-    /// The mirrors, else the host's own
+    /// The Debian archives, else those of the host's apt
     mirrors: Vec<String> {
         group: Group::Build,
         reach: Reach::Module(Syntax::Words(parse::archive, |words| words)),
