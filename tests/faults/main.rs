@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
 
 mod archive;
+mod candidates;
 mod fetch;
 mod host;
 mod https;

@@ -12,13 +12,14 @@ use crate::archive::{World, debs};
 const LOCK: [&str; 5] = ["lock", "-C", "module", "--arch", "amd64"];
 
 /// A vendor's archive in the directory `vendor` of a world, with a key of its own.
-struct Vendor<'a> {
+pub struct Vendor<'a> {
     world: &'a World,
     name: &'static str,
 }
 
 impl<'a> Vendor<'a> {
-    fn new(world: &'a World, name: &'static str) -> Self {
+    /// A vendor with a new key, which is in the module, too.
+    pub fn new(world: &'a World, name: &'static str) -> Self {
         let vendor = Self { world, name };
         let home = vendor.path("gnupg");
         fs::create_dir_all(&home).unwrap();
@@ -33,18 +34,20 @@ impl<'a> Vendor<'a> {
         self.world.path(self.name).join(name)
     }
 
-    fn uri(&self) -> String {
+    /// The address of the archive.
+    pub fn uri(&self) -> String {
         format!("file:{}", self.world.path(self.name).display())
     }
 
-    fn gpg(&self) -> Command {
+    /// gpg with the vendor's keys.
+    pub fn gpg(&self) -> Command {
         let mut command = Command::new("gpg");
         command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--homedir"]).arg(self.path("gnupg"));
         command
     }
 
     /// The paragraph of a .deb that is made here; `fields` are added to its control file.
-    fn deb(&self, name: &str, version: &str, content: &str, fields: &str) -> String {
+    pub fn deb(&self, name: &str, version: &str, content: &str, fields: &str) -> String {
         let root = self.path(&format!("packages/{name}-{version}"));
         fs::create_dir_all(root.join("usr/share/small")).unwrap();
         fs::create_dir_all(root.join("DEBIAN")).unwrap();
@@ -62,7 +65,7 @@ impl<'a> Vendor<'a> {
     }
 
     /// Signs a flat archive of these paragraphs in `below`, which is empty or ends in a slash.
-    fn publish(&self, below: &str, paragraphs: &[String], fields: &str) {
+    pub fn publish(&self, below: &str, paragraphs: &[String], fields: &str) {
         let folder = self.path(below);
         fs::create_dir_all(&folder).unwrap();
         let index = paragraphs.concat();

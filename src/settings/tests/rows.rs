@@ -15,7 +15,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         "keyring" => ("\"/keys/k.gpg\"", "\"/keys/k.gpg\""),
         "repository" => (
             "[{ uri = \"https://v.example.org\", suite = \"./\", architectures = [\"amd64\"], keyring = \"/keys/v.gpg\" }]",
-            "[{\"uri\":\"https://v.example.org\",\"suite\":\"./\",\"architectures\":[\"amd64\"],\"keyring\":\"/keys/v.gpg\"}]",
+            "[{\"architectures\":[\"amd64\"],\"keyring\":\"/keys/v.gpg\",\"suite\":\"./\",\"uri\":\"https://v.example.org\"}]",
         ),
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),

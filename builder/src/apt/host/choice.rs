@@ -58,8 +58,7 @@ impl HostSources {
         let Some(base) = base(&entries, suite) else {
             return HostChoice { others: entries.iter().map(name).collect(), ..HostChoice::default() };
         };
-        let mut choice = HostChoice::default();
-        choice.keyring = keyring(&base.signer);
+        let mut choice = HostChoice { keyring: keyring(&base.signer), ..HostChoice::default() };
         for entry in &entries {
             match belonging(entry, base, suite) {
                 Some(archive) if choice.archives.iter().any(|other| is_same(other, &archive)) => {}

@@ -15,8 +15,8 @@ const NAMED: &str =
     "name the archive as `mirrors` or [[repository]] in builder.toml, where packages shall come from it";
 
 /// Adds the archives that `raw` means to `file`, or says why there are none.
-pub(super) fn add(raw: Raw, file: &mut File<'_>) {
-    let Ok(options) = options(&raw, file) else { return };
+pub(super) fn add(raw: &Raw, file: &mut File<'_>) {
+    let Ok(options) = options(raw, file) else { return };
     let mut uris = Vec::new();
     for word in &raw.uris {
         uris.extend(uri(word, file));
@@ -27,7 +27,7 @@ pub(super) fn add(raw: Raw, file: &mut File<'_>) {
             file.warn(Some(suite.at), &what, MALFORMED);
             continue;
         }
-        let Some(components) = components(&raw, suite, file) else { continue };
+        let Some(components) = components(raw, suite, file) else { continue };
         for uri in &uris {
             let Options { architectures, without, mut signer } = options.clone();
             if signer == Signer::Unnamed && choice::is_debian_address(uri) {

@@ -12,7 +12,7 @@ pub(super) fn read(text: &str, file: &mut File<'_>) {
             return;
         }
         match raw(words) {
-            Ok(Some(raw)) => entries::add(raw, file),
+            Ok(Some(raw)) => entries::add(&raw, file),
             Ok(None) => {}
             Err((at, what)) => file.warn(Some(at), &format!("the line is no source of apt: {what}"), MALFORMED),
         }

@@ -33,7 +33,7 @@ pub(super) fn read(text: &str, file: &mut File<'_>) {
         let places = Places { lines: lines.get(first..).unwrap_or_default(), first };
         match paragraph {
             Ok(paragraph) => match raw(paragraph, &places) {
-                Ok(Some(raw)) => entries::add(raw, file),
+                Ok(Some(raw)) => entries::add(&raw, file),
                 Ok(None) => {}
                 Err(missing) => {
                     let what = format!("the paragraph is no source of apt: it has no field {missing}");
