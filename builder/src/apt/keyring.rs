@@ -155,4 +155,21 @@ mod tests {
         assert!(error.to_string().contains("key.gpg cannot be used: it is neither a binary nor"), "{error}");
         assert!(error.explain().hint.is_some());
     }
+
+    #[test]
+    fn several_keyrings_in_either_form_are_one() {
+        let packet = |last: u8| [0x98, 8, 4, 0, 0, 0, 0, 1, 0, last];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.gpg");
+        fs::write(&path, packet(1)).unwrap();
+        let text = openpgp::armoured(&packet(2));
+        let inline = KeyringFile::Inline { file: PathBuf::from("x.sources"), text };
+        let both = Keyring::read(&KeyringFile::Together(vec![KeyringFile::At(path), inline.clone()])).unwrap();
+        assert_eq!(both.fingerprints().unwrap().len(), 2);
+        assert_eq!(openpgp::binary(both.armoured().unwrap().as_bytes()).unwrap(), [packet(1), packet(2)].concat());
+        assert_eq!(Keyring::read(&inline).unwrap().fingerprints().unwrap().len(), 1);
+        let damaged = KeyringFile::Inline { file: PathBuf::from("x.sources"), text: "-----BEGIN x".to_owned() };
+        let error = Keyring::read(&KeyringFile::Together(vec![inline, damaged])).unwrap_err();
+        assert!(error.to_string().contains("x.sources cannot be used"), "{error}");
+    }
 }

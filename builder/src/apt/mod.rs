@@ -10,6 +10,7 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
+mod configuration;
 mod dependencies;
 mod download;
 mod error;

@@ -379,6 +379,24 @@ mod tests {
         let url = url("http://mirror.example.org/debian", path);
         assert_eq!(url, "http://mirror.example.org/debian/pool/main/g/gcc-14/g%2b%2b-14_1%3a2~rc1_amd64.deb");
         assert_eq!(percent_decode(url.strip_prefix("http://mirror.example.org/debian/").unwrap()).unwrap(), path);
+        // One archive below another, and two suites at one address.
+        let sources =
+            ["file:/srv", "file:/srv/a", "file:/srv/a"].map(|uri| Source { uri: uri.to_owned(), ..Source::default() });
+        let mut index = Index::default();
+        let folder = tempfile::tempdir().unwrap();
+        let packages = folder.path().join("Packages");
+        let sums = ["0", "1", "2"].map(|digit| Digest::from_hex(&digit.repeat(64)).unwrap());
+        for (number, (sum, path)) in sums.iter().zip(["a/x.deb", "x.deb", "x.deb"]).enumerate() {
+            let text = format!(
+                "Package: xx\nVersion: 1\nArchitecture: all\nFilename: {path}\nSize: 1\nSHA256: {}\n",
+                sum.hex()
+            );
+            std::fs::write(&packages, text).unwrap();
+            index.read(&packages, number).unwrap();
+        }
+        let found = |sum| find("file:/srv/a/x.deb", sum, &sources, &index).map(|record| record.source);
+        assert_eq!(sums.map(|sum| found(Some(sum))), [Some(0), Some(1), Some(2)]);
+        assert_eq!((found(None), found(Some(Digest::of(b"other")))), (Some(0), None));
         assert_eq!(percent_decode("%2"), None);
         assert_eq!(percent_decode("%zz"), None);
         assert_eq!(percent_decode("%ff"), None);

@@ -99,3 +99,94 @@ pub(super) fn text(repositories: &[LockedRepository]) -> Result<String, toml::se
     }
     Ok(format!("\n{}", toml::to_string(&Head { inputs: Tables { repository: repositories } })?))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use super::super::{Lock, Wanted, check, parse, tests};
+    use super::*;
+    use crate::apt::{ReleaseInfo, Settings};
+
+    fn repository(uri: &str, host: bool) -> LockedRepository {
+        LockedRepository {
+            uri: uri.to_owned(),
+            suite: "./".to_owned(),
+            components: Vec::new(),
+            architectures: vec![Arch::Amd64],
+            keyring: Some(Digest::of(b"vendor")),
+            keyring_fingerprints: vec![Fingerprint::parse(&"C".repeat(40)).unwrap()],
+            host,
+        }
+    }
+
+    /// The lock of the other tests with an archive of the module's and one of the host's.
+    fn lock() -> Lock {
+        let mut lock = tests::lock();
+        lock.inputs.repository =
+            vec![repository("https://vendor.example.org", false), repository("https://host.example.org", true)];
+        let more: Vec<ReleaseInfo> = lock
+            .inputs
+            .repository
+            .iter()
+            .map(|added| {
+                let release = lock.resolutions[0].release.clone();
+                release.changed(|fields| (fields.uri, fields.path) = (added.uri.clone(), added.suite.clone())).unwrap()
+            })
+            .collect();
+        lock.resolutions[0] = lock.resolutions[0].changed(|fields| fields.more_releases = more).unwrap();
+        lock.settings = wanted(true).settings_digest(&lock.inputs.mirrors);
+        lock
+    }
+
+    fn wanted(named: bool) -> Wanted {
+        let lock = tests::lock();
+        let settings = Settings::new("trixie", lock.inputs.mirrors.clone(), Arch::Amd64);
+        let wanted = Wanted::of(&lock.resolutions[0].requests, &settings, named).unwrap();
+        Wanted { repositories: vec![repository("https://vendor.example.org", false)], ..wanted }
+    }
+
+    #[test]
+    fn repositories_lead_back_to_themselves_and_are_checked() {
+        let good = super::super::text(&lock()).unwrap();
+        insta::assert_snapshot!(good.split("[[architecture.package]]").next().unwrap());
+        assert_eq!(parse(&good).unwrap(), lock());
+        for (from, to) in [
+            ("uri = \"https://vendor", "uri = \"https://u:p@vendor"),
+            ("suite = \"./\"", "suite = \"../\""),
+            ("suite = \"./\"", "suite = \"stable\""),
+            ("architectures = [\"amd64\"]", "architectures = [\"arm64\"]"),
+            ("architectures = [\"amd64\"]", "architectures = [\"x\"]"),
+            ("[\"CCCC", "[\"DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD\", \"CCCC"),
+            ("keyring = \"sha256:6", "keyring = \"md5:6"),
+            ("host = true", "host = 1"),
+            ("host = true", "trusted = true"),
+            ("https://host.example.org\"", "https://vendor.example.org\""),
+        ] {
+            let text = good.replacen(from, to, 1);
+            assert_ne!(text, good, "{from}");
+            assert!(parse(&text).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_module_is_held_to_its_own_archives_and_not_to_the_hosts() {
+        let lock = lock();
+        let drifts = |lock: &Lock, wanted: &Wanted| -> Vec<String> {
+            check(lock, wanted, &[Arch::Amd64]).iter().map(ToString::to_string).collect()
+        };
+        let unnamed = Wanted { mirrors: None, ..wanted(true) };
+        assert_eq!(drifts(&lock, &unnamed), [""; 0]);
+        // Where the module names its mirrors, the host's archive belongs to nothing.
+        assert!(drifts(&lock, &wanted(true))[0].contains("repository was https://vendor.example.org ./ for amd64"));
+        let mut other = unnamed.clone();
+        other.repositories[0].keyring = Some(Digest::of(b"other"));
+        assert_eq!(drifts(&lock, &other).len(), 1, "{:?}", drifts(&lock, &other));
+        other.repositories.clear();
+        assert!(drifts(&lock, &other)[0].ends_with("and is now none"));
+        assert!(!check(&lock, &other, &[])[0].keeps_versions());
+        let mut edited = lock;
+        edited.inputs.repository[0].keyring = Some(Digest::of(b"other"));
+        assert_eq!(drifts(&edited, &unnamed).len(), 1);
+    }
+}
