@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
             }
         }
         let (uri, suite) = (uri?, suite?);
-        self.check_components(&suite, components.len());
+        self.check_components(&suite);
         Some(Repository { uri, suite, components, architectures, keyring, is_hosts: false })
     }
 
@@ -124,17 +124,17 @@ impl<'a> Reading<'a> {
     }
 
     /// A flat archive has no components, any other has some.
-    fn check_components(&mut self, suite: &str, count: usize) {
-        let span = self.entry("components").map(|entry| entry.span.clone());
-        let is_flat = archive::is_flat(suite);
-        if is_flat && span.is_some() {
+    fn check_components(&mut self, suite: &str) {
+        let entry = self.entry("components");
+        let is_empty = entry.is_none_or(|entry| matches!(&entry.value, Input::List(words) if words.is_empty()));
+        let span = entry.map_or_else(|| self.table.span.clone(), |entry| entry.span.clone());
+        if archive::is_flat(suite) && !is_empty {
             let message = "has components, and its suite is an exact path";
             let hint = "remove them: a suite that ends in a slash has none";
-            self.report(span.unwrap_or_default(), "bad-value", "components", message, hint);
-        } else if !is_flat && count == 0 && span.is_none() {
-            let message = "has no `components`";
+            self.report(span, "bad-value", "components", message, hint);
+        } else if !archive::is_flat(suite) && is_empty {
             let hint = "add them, such as components = [\"main\"]; a flat archive has the suite \"./\" and none";
-            self.report(self.table.span.clone(), "bad-value", "", message, hint);
+            self.report(span, "bad-value", "components", "has no `components`", hint);
         }
     }
 
@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
         let Some(entry) = self.entry(key) else { return Vec::new() };
         let (span, value) = (entry.span.clone(), entry.value.clone());
         match value {
-            Input::List(words) if words.is_empty() => {
+            Input::List(words) if words.is_empty() && key != "components" => {
                 self.report(
                     span,
                     "bad-value",

@@ -335,6 +335,8 @@ fn what_is_wrong_with_a_repository_has_its_place() {
         ("repository = 5", "wrong-type"),
         ("[repository]\nuri = \"https://v.example.org\"", "wrong-type"),
         ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\nkeyring = \"../v.gpg\"", "bad-value"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"stable\"\ncomponents = []", "bad-value"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\narchitectures = []", "bad-value"),
         ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\ntrusted = true", "unknown-setting"),
     ] {
         assert_eq!(
