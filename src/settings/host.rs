@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use builder::apt::{HostArchive, HostChoice, KeyringFile, host_sources};
 use model::{Arch, Diagnostic, Epoch};
 
-use super::layers::directory;
 use super::origin::{Origin, Value};
 use super::repository::Repository;
 use crate::environment::Environment;
@@ -97,3 +96,9 @@ impl HostApt {
 
 /// Where a value is from that the host's apt gives.
 const HOSTS: &str = "the host's apt";
+
+/// `$variable`, or `$HOME/below`. A relative path in the variable is void by the XDG specification.
+pub(super) fn directory(environment: &Environment, variable: &str, below: &str) -> Option<PathBuf> {
+    let absolute = |name| environment.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below)))
+}

@@ -2,16 +2,16 @@
 //! `docs/formats/builder-toml.md` come from here; a new setting is a row, and a field of [`Flags`](super::Flags) where it has
 //! a flag.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use model::{Arch, Epoch, Secret};
 
-use super::host::HostApt;
-use super::layers::Warning;
+use super::host::{self, HostApt};
+use super::origin::{Origin, Value, Warning};
 use super::parse::{self, MOST_JOBS, Syntax};
 use super::repository::{self, Repository};
-use super::setting::{Flag, Foreign, Given, Group, Reach, Row, Setting};
-use super::{Origin, Value, host};
+use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::ui::{Color, Progress};
@@ -41,7 +41,7 @@ macro_rules! settings {
         mod table {
             use super::*;
 
-            $(pub(super) static $name: Setting<$type> = Setting {
+            $(pub(super) static $name: Setting<$type, Slots, Settings> = Setting {
                 name: stringify!($name),
                 doc: concat!($($doc),+),
                 slot: |slots| &mut slots.$name,
@@ -50,8 +50,11 @@ macro_rules! settings {
             };)+
         }
 
+        /// A row of the table.
+        pub(super) type Row = dyn setting::Row<Slots, Settings>;
+
         /// Every setting.
-        pub(super) static ROWS: &[&dyn Row] = &[$(&table::$name),+];
+        pub(super) static ROWS: &[&Row] = &[$(&table::$name),+];
 
         impl Slots {
             /// The settings, with the defaults where nothing was given.
@@ -126,13 +129,14 @@ settings! {
         flag: None,
         default: |_| built_in(None),
     }
-    /// The architecture, else this machine's
-    arch: Option<Arch> {
+    /// The architectures, else this machine's
+    arch: Vec<Arch> {
         group: Group::Build,
         reach: Reach::Run(None),
-        flag: Some(Flag { name: "--arch", given: |flags, _| flags.arch.map(Some).map(Ok) }),
+        flag: Some(Flag { name: "--arch", given: |flags, _| archs(&flags.archs) }),
         default: |environment| {
-            Value::new(host::named_arch(environment.machine), Origin::Host("this machine".to_owned()))
+            let own = host::named_arch(environment.machine).into_iter().collect();
+            Value::new(own, Origin::Host("this machine".to_owned()))
         },
     }
     /// The one time of the build
@@ -201,6 +205,12 @@ fn number(number: u64) -> usize {
 
 fn word(text: Option<&String>, check: fn(&str) -> Result<(), String>) -> Given<String> {
     text.map(|text| check(text).map(|()| text.clone()).map_err(|hint| (text.clone(), hint)))
+}
+
+/// Each once, in the order of their names.
+fn archs(archs: &[Arch]) -> Given<Vec<Arch>> {
+    let archs: BTreeSet<Arch> = archs.iter().copied().collect();
+    (!archs.is_empty()).then(|| Ok(archs.into_iter().collect()))
 }
 
 fn words(words: &[String], check: fn(&str) -> Result<(), String>) -> Given<Vec<String>> {

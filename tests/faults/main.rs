@@ -17,6 +17,7 @@ mod lock;
 mod proxy;
 mod repositories;
 mod server;
+mod several;
 
 use std::fs;
 use std::os::unix::fs::FileExt;
