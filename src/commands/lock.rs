@@ -157,7 +157,7 @@ fn missing(path: &Path) -> Error {
     Error::input(format!("there is no {}", path.display())).hint("make one by `module-builder lock`")
 }
 
-/// Whether a new solve asks the archives of the `old` lock, given that nobody names mirrors. Those of another suite are none
+/// Whether a new solve asks the archives of the `old` lock, given that no mirrors are named. Those of another suite are none
 /// to ask; and where everything is updated, what the host's apt has and the lock has not is taken, such as security updates.
 fn keeps_archives(old: &Lock, settings: &apt::Settings, everything: bool, context: &Context) -> bool {
     let inputs = &old.inputs;

@@ -156,3 +156,31 @@ fn the_hosts_sources_count_each_by_its_own_key_and_the_lock_serves_other_hosts()
     let (_, said) = on_host(&world, &["env", "-C", "module"]);
     assert!(said.contains("sources.list is larger than") && said.contains("x.list is a directory"), "{said}");
 }
+
+#[test]
+fn a_lock_without_what_the_hosts_apt_has_is_warned_of_and_an_update_of_everything_takes_it() {
+    let world = World::new(&debs("1"));
+    fs::write(world.path("module/builder.toml"), "suite = \"test\"\nvariant = \"extract\"\n").unwrap();
+    let line = |suite: &str| {
+        let (own, archive) = (key(&world.path("module/key.gpg")), world.path("archive"));
+        format!("deb [signed-by={own}] file:{} {suite} main\n", archive.display())
+    };
+    host_file(&world, "sources.list", &line("test"));
+    let lock = ["lock", "-C", "module", "--arch", "amd64"];
+    assert_eq!(on_host(&world, &lock).0, 0);
+    // Security updates come, and the host takes them.
+    let dists = world.path("archive/dists");
+    run(Command::new("cp").arg("-a").arg(dists.join("test")).arg(dists.join("test-security")));
+    host_file(&world, "sources.list", &(line("test") + &line("test-security")));
+    let (code, said) = on_host(&world, &lock);
+    assert!(code == 0 && said.contains("the host's apt has test-security, and the lock was made without"), "{said}");
+    let locked = || fs::read_to_string(world.path("module/module.lock")).unwrap();
+    assert!(!locked().contains("test-security"));
+    let (code, said) = on_host(&world, &[&lock[..], &["--update"]].concat());
+    assert!(code == 0 && locked().contains("path = \"test-security\""), "{said}");
+    // What the lock has stays where another host has less, or another mirror.
+    host_file(&world, "sources.list", "deb http://127.0.0.1:9/debian test main\n");
+    let (code, said) = on_host(&world, &[&lock[..], &["--update"]].concat());
+    assert!(code == 3 && !said.contains("127.0.0.1:9"), "{code} {said}");
+    assert!(on_host(&world, &lock).1.contains("the lock fits"));
+}

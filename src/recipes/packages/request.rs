@@ -18,7 +18,7 @@ pub(crate) struct Packages {
     pub(crate) recorded: Option<Resolution>,
     /// Whether the module or the user named the mirrors, and not the machine.
     pub(crate) named_mirrors: bool,
-    /// What the host's apt gives where nobody names mirrors.
+    /// What the host's apt gives where no mirrors are named.
     pub(crate) host_apt: HostApt,
     /// The settings of builder.toml that a flag overrides, each with its flag.
     pub(crate) flags: Vec<(&'static str, &'static str)>,

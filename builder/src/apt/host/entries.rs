@@ -11,8 +11,7 @@ const UNCHECKED: [&str; 4] = ["trusted", "allow-insecure", "allow-weak", "allow-
 /// Options by which it takes what is out of date, where they are off.
 const UNDATED: [&str; 2] = ["check-valid-until", "check-date"];
 
-const NAMED: &str =
-    "name the archive as `mirrors` or [[repository]] in builder.toml, where packages shall come from it";
+const NAMED: &str = "name the archive as `mirrors` or [[repository]] in builder.toml to take packages from it";
 
 /// Adds the archives that `raw` means to `file`, or says why there are none.
 pub(super) fn add(raw: &Raw, file: &mut File<'_>) {
