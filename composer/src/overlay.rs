@@ -37,7 +37,7 @@ pub enum OverlayFault {
         /// Where, inside the image.
         at: ImagePath,
     },
-    /// Two files of the overlay come to lie at one path, one of them through a symbolic link.
+    /// Two files of the overlay end up at one path, one of them through a symbolic link.
     #[error("another file of the overlay is already at {at}")]
     Twice {
         /// Where, inside the image.
@@ -106,13 +106,13 @@ impl Overlay {
     /// # Errors
     /// When the overlay holds a special file, or would put a file in a directory's place or the other way
     /// round. The tree is then partly changed.
-    pub fn lay_over(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
+    pub fn apply(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
         let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
         let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
         let mut layer = Layer { tree, mtime, overlay: self, laid: BTreeSet::new(), report: OverlayReport::default() };
-        // Parents come first, so that links and directories of the overlay itself lead where they shall.
+        // Parents come first, so that links and directories of the overlay itself lead where they should.
         for (path, _, node) in files.walk().skip(1) {
-            layer.lay(&path, node)?;
+            layer.place(&path, node)?;
         }
         let mut report = layer.report;
         report.added.sort_unstable();
@@ -141,7 +141,7 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn lay(&mut self, path: &ImagePath, node: &Node<Source>) -> Result<(), Error> {
+    fn place(&mut self, path: &ImagePath, node: &Node<Source>) -> Result<(), Error> {
         let at = self.tree.resolve_parent(path);
         let before = self.tree.lookup(&at);
         match &node.kind {
@@ -161,7 +161,7 @@ impl Layer<'_> {
     }
 
     fn lay_directory(&mut self, path: &ImagePath, at: &ImagePath, before: Option<NodeId>) -> Result<(), Error> {
-        // A link to a directory stays a link: what lies below is laid through it.
+        // A link to a directory stays a link: what is below is laid through it.
         let leads_to = self.tree.resolve(at);
         if leads_to.is_some_and(|id| self.tree.node(id).is_directory()) {
             return Ok(());
@@ -185,7 +185,7 @@ impl Layer<'_> {
         if before.is_some_and(|id| self.tree.node(id).is_directory()) {
             return Err(self.fault(path, OverlayFault::OverDirectory { at: at.clone() }));
         }
-        // Walked in order, a path comes twice only by way of a link.
+        // Walked in order, a path comes twice only through a link.
         if !self.laid.insert(at.clone()) {
             return Err(self.fault(path, OverlayFault::Twice { at: at.clone() }));
         }
@@ -242,7 +242,7 @@ mod tests {
 
     fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Result<OverlayReport, Error> {
         let (module, name) = Dir::parent_of(directory)?;
-        Overlay::scan(&module, name.to_str().unwrap())?.lay_over(tree, epoch)
+        Overlay::scan(&module, name.to_str().unwrap())?.apply(tree, epoch)
     }
 
     const OLD: Mtime = Mtime { seconds: 5, nanoseconds: 6 };
@@ -407,7 +407,7 @@ mod tests {
         fs::rename(root.join("srv/deep"), root.join("srv/away")).unwrap();
         symlink("/etc", root.join("srv/deep")).unwrap();
         let mut tree = tree();
-        scanned.lay_over(&mut tree, epoch()).unwrap();
+        scanned.apply(&mut tree, epoch()).unwrap();
         assert!(matches!(&node(&tree, "/out").kind, Kind::Symlink(target) if &**target == b"/etc"));
         let Kind::Regular(source) = &node(&tree, "/srv/deep/passwd").kind else { panic!("it was a file") };
         assert!(matches!(source.read(1 << 20), Err(image::Error::ChangedMeanwhile { .. })));

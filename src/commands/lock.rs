@@ -223,7 +223,7 @@ impl<'a> Task<'a> {
         };
         let mut settings = file::pinned(&settings, &manifest);
         let named = known.mirrors.is_named();
-        // Where nobody names mirrors, a change in one package shall not become one in every URI.
+        // Where no one names mirrors, a change in one package must not become one in every URI.
         let everything = args.update.as_ref().is_some_and(Vec::is_empty);
         let kept = old.filter(|old| !named && keeps_archives(old, &settings, everything, context));
         if let Some(old) = kept {

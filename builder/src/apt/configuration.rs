@@ -124,7 +124,7 @@ mod tests {
     fn each_archive_has_its_own_keyring_and_only_a_snapshot_has_no_expiry() {
         let directory = tempfile::tempdir().unwrap();
         let key = |name: &str, last: u8| {
-            // A public key packet of version 4 with a body that nobody signs by.
+            // A public key packet of version 4 with a body that no one signs by.
             let path = directory.path().join(name);
             fs::write(&path, [0x98, 8, 4, 0, 0, 0, 0, 1, 0, last]).unwrap();
             KeyringFile::At(path)

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use host::{Dir, Links};
 use model::Digest;
 
+use super::bounded_read;
 use super::openpgp::{self, Fingerprint};
 use super::settings::Source;
-use super::small;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
 const KNOWN: [&str; 2] =
     ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
-/// Where a keyring lies, and how far the way to it may lead.
+/// Where a keyring is, and how far the way to it may lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyringFile {
     /// Where a user or the machine says; links are followed.
@@ -52,8 +52,8 @@ impl KeyringFile {
 
     fn read(&self) -> Result<Vec<u8>, host::Error> {
         match self {
-            Self::At(path) => host::open::read(path, small::LIMIT),
-            Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, small::LIMIT),
+            Self::At(path) => host::open::read(path, bounded_read::LIMIT),
+            Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, bounded_read::LIMIT),
             Self::Inline { text, .. } => Ok(text.clone().into_bytes()),
             Self::Together(files) => files.first().map_or_else(|| Ok(Vec::new()), Self::read),
         }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_keyring_is_named_with_a_cure() {
+    fn what_is_no_keyring_is_named_with_a_hint() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key.gpg");
         fs::write(&path, "no keyring").unwrap();

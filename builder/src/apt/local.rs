@@ -11,7 +11,7 @@ use host::Dir;
 use model::archive;
 
 use super::settings::Source;
-use super::{Error, small};
+use super::{Error, bounded_read};
 
 /// The largest index that is read, as in [`super::index`].
 const INDEX_LIMIT: u64 = 1 << 30;
@@ -30,7 +30,7 @@ pub(super) fn check(sources: &[Source], arch: model::Arch) -> Result<(), Error> 
             false => base.join("dists").join(&source.suite),
         };
         for name in ["InRelease", "Release", "Release.gpg"] {
-            check_file(&suite.join(name), small::LIMIT)?;
+            check_file(&suite.join(name), bounded_read::LIMIT)?;
         }
         if is_flat {
             check_flat(&suite)?;

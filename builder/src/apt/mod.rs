@@ -10,6 +10,7 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
+mod bounded_read;
 mod configuration;
 mod dependencies;
 mod download;
@@ -28,7 +29,6 @@ mod pins;
 mod release;
 mod repository;
 mod settings;
-mod small;
 mod solve;
 mod state;
 mod together;

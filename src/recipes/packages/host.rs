@@ -10,7 +10,7 @@ pub(crate) fn report(host: &HostApt, observer: &dyn Observer) {
     for finding in &host.findings {
         let message = format!("{}: {}", finding.place(), finding.message);
         match finding.severity {
-            Severity::Error | Severity::Warning => observer.warning(&message, &finding.cure),
+            Severity::Error | Severity::Warning => observer.warning(&message, &finding.hint),
             Severity::Note => observer.note(&message),
         }
     }

@@ -24,7 +24,7 @@ fn chosen(files: &[(&str, &str)], suite: &str) -> String {
     }
     others.iter().for_each(|other| text += &format!("- {other}\n"));
     for finding in &sources.findings {
-        text += &format!("{} {}: {} [{}]\n", finding.severity, finding.place(), finding.message, finding.cure);
+        text += &format!("{} {}: {} [{}]\n", finding.severity, finding.place(), finding.message, finding.hint);
     }
     text
 }

@@ -134,7 +134,7 @@ impl Inputs {
 
 impl Inputs {
     /// The archives for `arch`, without their keyrings, in the order of its resolution's. They are checked as those of a
-    /// manifest's settings are: what stands in a lock is fetched from, and may come from anybody.
+    /// manifest's settings are: what stands in a lock is fetched from, and may come from anyone.
     ///
     /// # Errors
     /// When one cannot be given to apt, or none is named.
@@ -189,7 +189,7 @@ impl Lock {
     }
 }
 
-/// Reads the lock file `name` of `module`. It may be a link to what lies in the module.
+/// Reads the lock file `name` of `module`. It may be a link to what is in the module.
 ///
 /// # Errors
 /// When it cannot be read, is too large, has another format version, or breaks the format: unknown
