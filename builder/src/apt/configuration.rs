@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_what_apt_shall_know() {
+    fn the_configuration_is_what_apt_must_know() {
         let text = configuration(Path::new("/state"), &settings()).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap());
     }

@@ -72,7 +72,7 @@ fn objects_lie_under_their_digest_with_fixed_modes_and_nothing_else_is_there() {
 #[test]
 fn a_wrong_object_is_replaced_and_a_good_one_stays() {
     let root = tempfile::tempdir().unwrap();
-    let content = vec![5; 5000];
+    let content = testkit::Random::new(5).bytes(50_000);
     let digest = {
         let store = create(root.path());
         let digest = put(&store, &content);
@@ -110,7 +110,7 @@ fn a_wrong_object_is_replaced_and_a_good_one_stays() {
     }
     // Other bytes of the same length: seen only by reading.
     for put in [put, put_large] {
-        std::fs::write(&path, vec![6; 5000]).unwrap();
+        std::fs::write(&path, vec![6; 50_000]).unwrap();
         again(put);
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }

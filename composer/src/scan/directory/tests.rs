@@ -136,6 +136,7 @@ fn a_source_is_called_by_its_whole_path() {
     };
     let Source::File { file, size: 7 } = source else { panic!("{source:?}") };
     assert_eq!(file.path(), path);
+    assert_eq!(image::Readable::size(source), 7);
     assert!(
         matches!(source.read(6), Err(image::Error::TooLarge { source_name, size: 7, limit: 6 }) if source_name == path)
     );

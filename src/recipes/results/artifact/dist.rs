@@ -181,7 +181,7 @@ impl Dist<'_> {
     }
 
     /// The layout, where there is one; its own two files are seen.
-    fn opened_layout(&mut self) -> Result<Option<Opened>, Error> {
+    fn opened_layout(&mut self) -> Result<Option<Artifact>, Error> {
         if !self.has("oci")? {
             return Ok(None);
         }
