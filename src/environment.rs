@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
+use builder::apt::HostFile;
+
 /// What `main.rs` saw of the world; tests make it up.
 #[derive(Clone)]
 pub(crate) struct Environment {
@@ -22,8 +24,10 @@ pub(crate) struct Environment {
     pub(crate) clock: fn() -> Instant,
     /// The time of day, by which the cache's entries are old or not; it reaches no output.
     pub(crate) now: fn() -> SystemTime,
-    /// Reads the files that name the host's apt mirrors: path and text.
-    pub(crate) apt_sources: fn() -> Vec<(PathBuf, String)>,
+    /// Reads the files that name the host's apt archives.
+    pub(crate) apt_sources: fn() -> Vec<HostFile>,
+    /// Reads a list of mirrors that such a file names.
+    pub(crate) apt_mirrors: fn(&Path) -> Option<String>,
 }
 
 impl Environment {

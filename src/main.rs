@@ -16,15 +16,16 @@ mod settings;
 mod ui;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io::{IsTerminal, Read, Write as _};
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
 
+use builder::apt::HostFile;
 use environment::Environment;
 
-/// No text file of the host's configuration is longer; what is longer is cut, and the parser says so.
+/// No text file of the host's configuration is longer.
 const TEXT_LIMIT: u64 = 1 << 20;
 
 fn main() -> ExitCode {
@@ -51,26 +52,35 @@ fn environment() -> Environment {
         clock: Instant::now,
         now: SystemTime::now,
         apt_sources,
+        apt_mirrors,
     }
 }
 
-/// The files that name the host's mirrors, in the order in which apt reads them.
-fn apt_sources() -> Vec<(PathBuf, String)> {
+/// The files that name the host's archives, in the order in which apt reads them, and with the names that it reads.
+fn apt_sources() -> Vec<HostFile> {
+    let is_plain =
+        |name: &OsStr| name.as_encoded_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
     let mut paths: Vec<PathBuf> = std::fs::read_dir("/etc/apt/sources.list.d")
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "list" || extension == "sources"))
+        .filter(|path| path.file_name().is_some_and(is_plain))
         .collect();
     paths.sort();
-    paths.insert(0, PathBuf::from("/etc/apt/sources.list"));
-    paths.into_iter().filter_map(|path| read_text(&path).map(|text| (path, text))).collect()
+    let main = Some(PathBuf::from("/etc/apt/sources.list")).filter(|path| path.exists());
+    main.into_iter().chain(paths).map(|path| (path.clone(), read_text(&path))).collect()
 }
 
-/// The text of a file of the host, cut at 1 MiB; none when it is not there or is no text.
-fn read_text(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    host::open::file(path).ok()?.take(TEXT_LIMIT).read_to_string(&mut text).ok()?;
-    Some(text)
+/// The text of a list of mirrors of the host.
+fn apt_mirrors(path: &Path) -> Option<String> {
+    read_text(path).ok()
+}
+
+/// The text of a file of the host, or why there is none.
+fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = host::open::read(path, TEXT_LIMIT).map_err(|error| error.to_string())?;
+    // As apt, which takes comments in any encoding.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use builder::apt::{
-    Error, FetchOptions, KeyringFile, Reason, Settings, SignatureFault, Variant, fetch, fingerprints, host_mirrors,
+    Error, FetchOptions, KeyringFile, Reason, Settings, SignatureFault, Variant, fetch, fingerprints, host_sources,
     resolve,
 };
 use builder::cache::Cache;
@@ -32,12 +32,10 @@ fn cache_at(path: PathBuf) -> Cache {
 fn mirror() -> String {
     let mut files: Vec<PathBuf> = vec!["/etc/apt/sources.list".into()];
     files.extend(fs::read_dir("/etc/apt/sources.list.d").unwrap().map(|entry| entry.unwrap().path()));
-    let texts: Vec<(String, String)> = files
-        .into_iter()
-        .filter_map(|path| Some((path.to_str()?.to_owned(), fs::read_to_string(&path).ok()?)))
-        .collect();
-    let found = host_mirrors(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    found.archive.expect("the host has a Debian archive in /etc/apt").uri
+    let files: Vec<_> =
+        files.into_iter().filter_map(|path| Some((path.clone(), Ok(fs::read_to_string(path).ok()?)))).collect();
+    let found = host_sources(&files, &|_| None).debian("trixie", None);
+    found.archives.first().expect("the host has a Debian archive in /etc/apt").uri.clone()
 }
 
 fn requests(names: &[&str]) -> Vec<PackageRequest> {

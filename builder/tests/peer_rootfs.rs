@@ -59,10 +59,10 @@ fn mirror() -> String {
         .chain([PathBuf::from("/etc/apt/sources.list")])
         .collect();
     files.sort();
-    let texts: Vec<(String, String)> =
-        files.iter().filter_map(|path| Some((path.to_str()?.to_owned(), fs::read_to_string(path).ok()?))).collect();
-    let mirrors = apt::host_mirrors(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-    mirrors.archive.expect("the host has a Debian mirror in /etc/apt").uri
+    let files: Vec<_> =
+        files.into_iter().filter_map(|path| Some((path.clone(), Ok(fs::read_to_string(path).ok()?)))).collect();
+    let found = apt::host_sources(&files, &|_| None).debian("trixie", None);
+    found.archives.first().expect("the host has a Debian archive in /etc/apt").uri.clone()
 }
 
 /// The locked closure and its .debs, from the archive or the shared cache.
@@ -112,6 +112,7 @@ fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Pa
         size: bytes.len() as u64,
         sha256: Digest::of(&bytes),
         reason: apt::Reason::Requested,
+        archive: 0,
     };
     let resolved = Resolved::new(resolved).unwrap();
     let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);

@@ -5,7 +5,9 @@
 
 use std::io::BufReader;
 
-use builder::apt::host_mirrors;
+use std::path::PathBuf;
+
+use builder::apt::host_sources;
 use builder::deb822::{Dialect, FIELD_LIMIT, Reader};
 use builder::dpkg::parse_status;
 use builder::relation::{Relation, alternatives, groups, provided};
@@ -38,7 +40,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let text = String::from_utf8_lossy(bytes);
-    let _ = (parse_status(bytes), host_mirrors([("x.sources", &*text), ("x.list", &*text)]));
+    let _ = parse_status(bytes);
+    let files = ["x.sources", "x.list"].map(|name| (PathBuf::from(name), Ok(text.to_string())));
+    let sources = host_sources(&files, &|_| Some(text.to_string()));
+    assert!(sources.debian("trixie", None).archives.iter().all(|found| model::archive::uri(&found.uri).is_ok()));
     for relation in groups(&text).flat_map(alternatives) {
         assert!(!relation.name.is_empty() && relation.accepts(None) == relation.version.is_none());
         assert_eq!(Relation::parse(relation.name).map(|again| again.name), Some(relation.name));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::recipes::packages::host;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 use clap::Args;
@@ -55,12 +56,19 @@ impl Verb for EnvArgs {
     }
 }
 
+/// The widest value that the column of origins stands behind, in characters.
+const WIDEST: usize = 60;
+
 /// Prints the settings.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
+    host::report(&context.settings.host_apt, &context.ui);
     let entries = context.settings.entries();
     let widest = |of: fn(&settings::Entry) -> usize| entries.iter().map(of).max().unwrap_or(0);
-    let (name, value) = (widest(|entry| entry.name.len()), widest(|entry| entry.text().chars().count()));
+    // Long lists are not worth a column of blanks for all the others.
+    let column =
+        |entry: &settings::Entry| Some(entry.text().chars().count()).filter(|width| *width <= WIDEST).unwrap_or(0);
+    let (name, value) = (widest(|entry| entry.name.len()), widest(column));
     let lines: Vec<String> = entries
         .iter()
         .map(|entry| format!("{:name$}  {:value$}  # {}", entry.name, entry.text(), clean(&entry.origin.to_string())))

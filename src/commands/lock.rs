@@ -1,9 +1,10 @@
 //! `lock`: writes down exactly which packages a module is built from.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use builder::apt::lock::{self, Change, Drift, Inputs, Lock, Wanted};
+use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedRepository, Wanted};
 use builder::apt::{self, Keep, Resolution, Variant};
 use builder::cache::Cache;
 use clap::Args;
@@ -15,6 +16,8 @@ use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
+use crate::recipes::packages::archives::{self, Archive};
+use crate::recipes::packages::host;
 use crate::recipes::packages::lock as file;
 use crate::settings::Flags;
 use crate::ui::clean;
@@ -42,7 +45,7 @@ pub(crate) struct LockArgs {
     #[arg(long)]
     pub(crate) offline: bool,
 
-    /// A Debian mirror; may be repeated [default: the lock's, else those of the host's apt]
+    /// A Debian mirror; may be repeated [default: the lock's, else the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL", help_heading = "Packages")]
     pub(crate) mirrors: Vec<String>,
     /// Where package lists are kept
@@ -74,6 +77,8 @@ struct Written<'a> {
     architectures: Vec<Arch>,
     /// How many packages each architecture has, in the order of `architectures`.
     packages: Vec<usize>,
+    /// Every archive that was looked into.
+    archives: Vec<Archive<'a>>,
     changes: &'a [Change],
 }
 
@@ -101,6 +106,8 @@ struct Task<'a> {
     file: model::FileName,
     archs: Vec<Arch>,
     settings: apt::Settings,
+    /// Whether the archives are those of the host's apt.
+    is_hosts: bool,
     wanted: Wanted,
     cache: Cache,
 }
@@ -150,6 +157,40 @@ fn missing(path: &Path) -> Error {
     Error::input(format!("there is no {}", path.display())).hint("make one by `module-builder lock`")
 }
 
+/// Whether a new solve asks the archives of the `old` lock, given that no mirrors are named. Those of another suite are none
+/// to ask; and where everything is updated, what the host's apt has and the lock has not is taken, such as security updates.
+fn keeps_archives(old: &Lock, settings: &apt::Settings, everything: bool, context: &Context) -> bool {
+    let inputs = &old.inputs;
+    let same = inputs.suite == settings.suite && inputs.components == settings.components;
+    if !same || inputs.snapshot.is_some() {
+        return false;
+    }
+    let suites = |settings: &apt::Settings| -> BTreeSet<String> {
+        let sources = settings.sources().unwrap_or_default().into_iter().filter(|source| !source.is_added);
+        sources.map(|source| source.suite).collect()
+    };
+    let is_here = |locked: &&LockedRepository| {
+        settings.repositories.iter().any(|own| (&own.uri, &own.suite) == (&locked.uri, &locked.suite))
+    };
+    if let Some(gone) = inputs.repository.iter().filter(|locked| locked.host).find(|locked| !is_here(locked)) {
+        let message = format!("the lock has the archive {} of another host's apt, which this one has not", gone.uri);
+        context.ui.warning(&message, "name it in builder.toml as [[repository]], with its keys");
+        return false;
+    }
+    let before = suites(&apt::Settings { mirrors: inputs.mirrors.clone(), ..settings.clone() });
+    let new: Vec<String> = suites(settings).difference(&before).cloned().collect();
+    if !new.is_empty() && !everything {
+        let message = format!("the host's apt has {}, and the lock was made without", new.join(", "));
+        context.ui.warning(&message, "take packages from there, too, by `module-builder lock --update`");
+    }
+    new.is_empty() || !everything
+}
+
+/// Whether a lock has this archive.
+fn has(inputs: &Inputs, repository: &apt::Repository) -> bool {
+    inputs.repository.iter().any(|locked| (&locked.uri, &locked.suite) == (&repository.uri, &repository.suite))
+}
+
 fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
     let error = Error::input(format!("single packages of {} cannot be updated: its settings changed", path.display()));
     let changed = drifts.iter().filter(|drift| !drift.keeps_versions());
@@ -172,7 +213,9 @@ impl<'a> Task<'a> {
         let variant = known.variant.value.parse::<Variant>().map_err(|error| Error::input(error.to_string()))?;
         let settings = apt::Settings {
             components: known.components.value.clone(),
+            repositories: known.repositories(),
             keyring: known.keyring_file(),
+            host_keyring: known.host_keyring(),
             variant,
             snapshot_mirror: known.snapshot_mirror.value.clone(),
             access: known.access(args.offline),
@@ -181,12 +224,26 @@ impl<'a> Task<'a> {
         let mut settings = file::pinned(&settings, &manifest);
         let named = known.mirrors.is_named();
         // Where no one names mirrors, a change in one package must not become one in every URI.
-        if let Some(old) = old.filter(|old| !named && old.inputs.snapshot.is_none()) {
+        let everything = args.update.as_ref().is_some_and(Vec::is_empty);
+        let kept = old.filter(|old| !named && keeps_archives(old, &settings, everything, context));
+        if let Some(old) = kept {
             settings.mirrors.clone_from(&old.inputs.mirrors);
+            settings.repositories.retain(|repository| !repository.is_hosts || has(&old.inputs, repository));
         }
+        let is_hosts = !named && kept.is_none() && settings.snapshot.is_none();
         let wanted = Wanted::of(&manifest.requests(), &settings, named)?;
         let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
-        Ok(Self { context, path: file::path(&args.directory), manifest, file, archs, settings, wanted, cache })
+        Ok(Self {
+            context,
+            path: file::path(&args.directory),
+            manifest,
+            file,
+            archs,
+            settings,
+            is_hosts,
+            wanted,
+            cache,
+        })
     }
 
     /// In what `old` does not fit; an architecture too many counts, too.
@@ -198,6 +255,9 @@ impl<'a> Task<'a> {
     }
 
     fn resolve(&self, keep: Keep<'_>) -> Result<Lock, Error> {
+        if self.is_hosts {
+            host::report(&self.context.settings.host_apt, &self.context.ui);
+        }
         root::require_archive(&self.settings)?;
         let (settings, ui) = (&self.settings, &self.context.ui);
         let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
@@ -219,6 +279,12 @@ impl<'a> Task<'a> {
         if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
             self.context.ui.note(&format!("and {more} more changes: `--format json` has all, and so has the lock"));
         }
+        if let Some(old) = old {
+            archives::compare(old, new, &self.context.ui);
+        }
+        for archive in archives::of(new)? {
+            self.context.ui.note(&archive.line());
+        }
         let written = old != Some(new);
         if written {
             lock::write(&self.path, new)?;
@@ -230,7 +296,8 @@ impl<'a> Task<'a> {
     fn result(&self, lock: &Lock, written: bool, changes: &[Change]) -> Result<(), Error> {
         let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
         let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
-        let value = Written { path: &self.path, written, architectures, packages, changes };
+        let archives = archives::of(lock)?;
+        let value = Written { path: &self.path, written, architectures, packages, archives, changes };
         self.context.ui.result(&clean(&self.path.display().to_string()), &value)
     }
 

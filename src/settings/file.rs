@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::origin::Origin;
-use super::parse::{Input, Wrong, near};
+use super::parse::{Entry, Input, Place, Table, Wrong, near};
 use super::rows::{ROWS, Row, Slots};
 use super::setting::{Owner, own_variable};
 use crate::error::Findings;
@@ -60,9 +60,41 @@ fn input<'a>(value: &'a DeValue<'_>) -> Input<'a> {
         DeValue::Integer(number) => Input::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()),
         DeValue::Array(items) => {
             let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            words.map_or(Input::Other, Input::List)
+            let tables = || items.iter().map(table).collect::<Option<Vec<_>>>();
+            words.map(Input::List).or_else(|| tables().map(Input::Tables)).unwrap_or(Input::Other)
         }
         DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => Input::Other,
+    }
+}
+
+/// A table of a list, its keys from top to bottom; none where the item is another value.
+fn table<'a>(item: &'a Spanned<DeValue<'_>>) -> Option<Table<'a>> {
+    let DeValue::Table(table) = item.get_ref() else { return None };
+    let entry = |(name, value): (&'a Spanned<std::borrow::Cow<'_, str>>, &'a Spanned<DeValue<'_>>)| Entry {
+        name: name.get_ref(),
+        name_span: name.span(),
+        value: input(value.get_ref()),
+        span: value.span(),
+    };
+    let mut entries: Vec<Entry<'a>> = table.iter().map(entry).collect();
+    entries.sort_by_key(|entry| entry.name_span.start);
+    Some(Table { span: item.span(), entries })
+}
+
+/// Every path that a value gives, with its place.
+fn places<'a>(row: &Row, input: &Input<'a>, span: Range<usize>) -> Vec<(&'a str, Range<usize>)> {
+    match (row.place(), input) {
+        (Some(Place::Value), Input::Text(text)) => vec![(*text, span)],
+        (Some(Place::Key(key)), Input::Tables(tables)) => {
+            let entries = tables.iter().flat_map(|table| &table.entries).filter(|entry| entry.name == key);
+            let place = |entry: &Entry<'a>| match entry.value {
+                Input::Text(text) => Some((text, entry.span.clone())),
+                Input::List(_) | Input::Tables(_) | Input::Number(_) | Input::Other => None,
+            };
+            entries.filter_map(place).collect()
+        }
+        // Of another type, which is said elsewhere.
+        (Some(_) | None, _) => Vec::new(),
     }
 }
 
@@ -90,8 +122,8 @@ impl File<'_> {
         let mut entries: Vec<_> = table.get_ref().iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
         for (name, value) in entries {
-            if let Err(diagnostic) = self.entry(name, value, slots) {
-                findings.diagnostics.push(*diagnostic);
+            if let Err(diagnostics) = self.entry(name, value, slots) {
+                findings.diagnostics.extend(diagnostics);
             }
         }
     }
@@ -101,7 +133,7 @@ impl File<'_> {
         name: &Spanned<std::borrow::Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
         slots: &mut Slots,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Result<(), Vec<Diagnostic>> {
         let known = ROWS.iter().filter_map(|row| Some((*row, row.owner()?)));
         let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
             let hint = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
@@ -109,10 +141,10 @@ impl File<'_> {
                 None => "remove it; `module-builder env` lists every setting".to_owned(),
             };
             let message = format!("unknown setting `{}`", name.get_ref());
-            return Err(Box::new(self.wrong("unknown-setting", name.get_ref(), name.span(), message, hint)));
+            return Err(vec![self.wrong("unknown-setting", name.get_ref(), name.span(), message, hint)]);
         };
         let misplaced =
-            |message, hint| Err(Box::new(self.wrong("misplaced-setting", row.name(), name.span(), message, hint)));
+            |message, hint| Err(vec![self.wrong("misplaced-setting", row.name(), name.span(), message, hint)]);
         match (owner, self.is_module) {
             (Owner::Module, false) => misplaced(
                 format!("`{}` changes the bytes of modules and is not taken from here", row.name()),
@@ -123,23 +155,25 @@ impl File<'_> {
         }
     }
 
-    fn value(&self, row: &Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Box<Diagnostic>> {
+    fn value(&self, row: &Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Vec<Diagnostic>> {
         let input = input(value.get_ref());
-        if let Input::Text(text) = &input
-            && row.is_path()
-            && self.is_module
-            && Path::new(text).is_relative()
-        {
-            self.stays_inside(row, Path::new(text), value.span())?;
+        let mut outside = Vec::new();
+        for (text, span) in places(row, &input, value.span()) {
+            if self.is_module && Path::new(text).is_relative() {
+                outside.extend(self.stays_inside(row, Path::new(text), span).err().map(|found| *found));
+            }
+        }
+        if !outside.is_empty() {
+            return Err(outside);
         }
         let origin = Origin::File { file: self.name.to_string(), position: self.position(value.span().start) };
         let taken = row.take_input(&input, self.directory, origin, slots);
-        taken.map_err(|wrong| Box::new(self.wrong_value(row.name(), value, wrong)))
+        taken.map_err(|wrong| self.wrong_value(row.name(), value, wrong))
     }
 
-    fn wrong_value(&self, name: &str, value: &Spanned<DeValue<'_>>, wrong: Wrong) -> Diagnostic {
+    fn wrong_value(&self, name: &str, value: &Spanned<DeValue<'_>>, wrong: Wrong) -> Vec<Diagnostic> {
         let found = value.get_ref();
-        match wrong {
+        vec![match wrong {
             Wrong::Type(wanted) => {
                 let message = format!("`{name}` must be {wanted}, not {}", found.type_str());
                 self.wrong("wrong-type", name, value.span(), message, String::new())
@@ -158,7 +192,13 @@ impl File<'_> {
                 let message = format!("`{name}` cannot be `{}`", redact(text));
                 self.wrong("bad-value", name, word.span(), message, hint)
             }
-        }
+            Wrong::Parts(parts) => {
+                let found = parts.into_iter();
+                return found
+                    .map(|part| self.wrong(part.code, &part.field, part.span, part.message, part.hint))
+                    .collect();
+            }
+        }]
     }
 
     /// Checks that a relative path of the module's file leads to nothing outside of the module, be it by

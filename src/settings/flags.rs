@@ -41,7 +41,7 @@ pub(crate) struct Flags {
     /// The Debian suite to build from [default: trixie]
     #[arg(long, value_name = "SUITE")]
     pub(crate) suite: Option<String>,
-    /// A Debian mirror; may be repeated [default: the mirrors of the host's apt]
+    /// A Debian mirror; may be repeated [default: the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL")]
     pub(crate) mirrors: Vec<String>,
     /// The architectures, by their Debian or OCI names [default: this machine's]

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use model::{Arch, Epoch};
+use builder::apt::{HostArchive, HostChoice, KeyringFile, host_sources};
+use model::{Arch, Diagnostic, Epoch};
 
 use super::origin::{Origin, Value};
+use super::repository::Repository;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -38,16 +40,62 @@ pub(super) fn cache_dir(environment: &Environment) -> Value<Option<PathBuf>> {
     Value::new(path, origin)
 }
 
-/// What the host's apt would ask, so that a machine inside a closed network works as it is.
-pub(super) fn mirrors(environment: &Environment) -> Value<Vec<String>> {
-    let files: Vec<(String, String)> =
-        (environment.apt_sources)().into_iter().map(|(path, text)| (path.display().to_string(), text)).collect();
-    let texts = files.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    match builder::apt::host_mirrors(texts).archive {
-        Some(archive) => Value::new(vec![archive.uri], Origin::Host("the host's apt".to_owned())),
-        None => Value::new(Vec::new(), Origin::Default),
+/// What a module takes from the host's apt where it names no mirrors, and what there is to say about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostApt {
+    /// The archives and their keys, and what else the host has.
+    pub(crate) choice: HostChoice,
+    /// What is wrong in its files.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+impl HostApt {
+    /// Debian's archives as the host's apt has them, so that a machine inside a closed network works as it is.
+    pub(super) fn of(environment: &Environment, suite: &str) -> Self {
+        let sources = host_sources(&(environment.apt_sources)(), &environment.apt_mirrors);
+        let choice = sources.debian(suite, named_arch(environment.machine));
+        Self { choice, findings: sources.findings }
+    }
+
+    /// The archives as the setting `mirrors` writes them. Where `components` are named, each is asked for these.
+    pub(super) fn mirrors(&self, suite: &str, components: &Value<Vec<String>>) -> Value<Vec<String>> {
+        let line = |archive: &HostArchive| {
+            let own = if components.is_named() { &components.value } else { &archive.components };
+            match archive.suite == suite && *own == components.value {
+                true => archive.uri.clone(),
+                false => format!("{} {} {}", archive.uri, archive.suite, own.join(" ")),
+            }
+        };
+        let lines: Vec<String> = self.choice.archives.iter().map(line).collect();
+        let origin = if lines.is_empty() { Origin::Default } else { Origin::Host(HOSTS.to_owned()) };
+        Value::new(lines, origin)
+    }
+
+    /// Adds the host's further archives to those that the module adds, of which each counts as the module has it.
+    pub(super) fn add_to(&mut self, repository: &mut Value<Vec<Repository>>) {
+        let named = &repository.value;
+        self.choice
+            .repositories
+            .retain(|found| !named.iter().any(|own| (&own.uri, &own.suite) == (&found.uri, &found.suite)));
+        if self.choice.repositories.is_empty() {
+            return;
+        }
+        if !repository.is_named() {
+            repository.origin = Origin::Host(HOSTS.to_owned());
+        }
+        repository.value.extend(self.choice.repositories.iter().map(|found| Repository {
+            uri: found.uri.clone(),
+            suite: found.suite.clone(),
+            components: found.components.clone(),
+            architectures: found.architectures.clone(),
+            keyring: found.keyring.as_ref().map(KeyringFile::path),
+            is_hosts: true,
+        }));
     }
 }
+
+/// Where a value is from that the host's apt gives.
+const HOSTS: &str = "the host's apt";
 
 /// `$variable`, or `$HOME/below`. A relative path in the variable is void by the XDG specification.
 pub(super) fn directory(environment: &Environment, variable: &str, below: &str) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ mod layers;
 mod list;
 mod origin;
 mod parse;
+mod repository;
 mod rows;
 mod setting;
 mod show;
@@ -24,9 +25,11 @@ use model::Arch;
 
 use crate::environment::Environment;
 use crate::error::Error;
+use repository::Repository;
 use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
+pub(crate) use host::HostApt;
 pub(crate) use layers::{Layers, check_module};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
@@ -56,7 +59,19 @@ impl Settings {
         for row in ROWS {
             row.take_flag(flags, global, &mut layers.slots)?;
         }
-        layers.slots.settle(layers.module, layers.warnings, environment)
+        let mut settings = layers.slots.settle(layers.module, layers.warnings, environment)?;
+        if !settings.mirrors.is_named() {
+            settings.host_apt = HostApt::of(environment, &settings.suite.value);
+            settings.mirrors = settings.host_apt.mirrors(&settings.suite.value, &settings.components);
+            settings.host_apt.add_to(&mut settings.repository);
+        }
+        Ok(settings)
+    }
+
+    /// The keyring that the host checks its Debian archives with; none where it is Debian's own, or the archives are not
+    /// the host's.
+    pub(crate) fn host_keyring(&self) -> Option<KeyringFile> {
+        self.host_apt.choice.keyring.clone()
     }
 
     /// Where to keep what can be used again.
@@ -70,19 +85,37 @@ impl Settings {
         })
     }
 
-    /// The keyring's file, if one is named. A path that builder.toml gives relative to itself, or below the
-    /// module, stays in the module; one that leads elsewhere by itself is written for all to see.
+    /// The keyring's file, if one is named.
     pub(crate) fn keyring_file(&self) -> Option<KeyringFile> {
-        let path = self.keyring.value.clone()?;
-        let module = self.module.as_ref().filter(|_| matches!(self.keyring.origin, Origin::File { .. }));
+        Some(self.file(self.keyring.value.clone()?, &self.keyring.origin))
+    }
+
+    /// The archives that are added to Debian's.
+    pub(crate) fn repositories(&self) -> Vec<builder::apt::Repository> {
+        let repository = |added: &Repository| builder::apt::Repository {
+            uri: added.uri.clone(),
+            suite: added.suite.clone(),
+            components: added.components.clone(),
+            architectures: added.architectures.clone(),
+            keyring: added.keyring.clone().map(|path| self.file(path, &self.repository.origin)),
+            is_hosts: false,
+        };
+        let named = self.repository.value.iter().filter(|added| !added.is_hosts).map(repository);
+        named.chain(self.host_apt.choice.repositories.iter().cloned()).collect()
+    }
+
+    /// The file that a setting names. A path that builder.toml gives relative to itself, or below the
+    /// module, stays in the module; one that leads elsewhere by itself is written for all to see.
+    fn file(&self, path: PathBuf, origin: &Origin) -> KeyringFile {
+        let module = self.module.as_ref().filter(|_| matches!(origin, Origin::File { .. }));
         let base = module.map(|module| join(module, layers::BUILDER_TOML));
         let base = base.as_deref().and_then(Path::parent);
-        Some(match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
+        match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
             Some((base, below)) if base.is_absolute() || path.is_relative() => {
                 KeyringFile::Below { directory: base.to_owned(), path: below.to_owned() }
             }
             _ => KeyringFile::At(path),
-        })
+        }
     }
 
     /// How many downloads at once: `jobs`, where someone gives it. Else more than there may be processors, since

@@ -1,5 +1,6 @@
 //! What a value may be: how it is written, and the checks of its words.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -19,6 +20,14 @@ pub(super) enum Syntax<T> {
     Words(fn(&str) -> Result<(), String>, fn(Vec<String>) -> T),
     /// A file or directory of the host.
     Path(fn(PathBuf) -> T),
+    /// Tables, of which there is at least one, each with a key that names a file: what they make of those of a file
+    /// below a directory.
+    Tables {
+        /// The key of each table that names a file.
+        path: &'static str,
+        /// What they make, or everything that is wrong.
+        make: fn(&[Table<'_>], &Path) -> Result<T, Vec<Part>>,
+    },
     /// A number from 1 to `most`.
     Number {
         /// The highest number.
@@ -33,10 +42,37 @@ pub(super) enum Syntax<T> {
 pub(super) enum Input<'a> {
     Text(&'a str),
     List(Vec<&'a str>),
+    Tables(Vec<Table<'a>>),
     /// A number; none when it is no u64.
     Number(Option<u64>),
     /// What no setting is.
     Other,
+}
+
+/// A table of a list, with its place in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Table<'a> {
+    pub(super) span: Range<usize>,
+    pub(super) entries: Vec<Entry<'a>>,
+}
+
+/// A key of a table and its value, each with its place in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<'a> {
+    pub(super) name: &'a str,
+    pub(super) name_span: Range<usize>,
+    pub(super) value: Input<'a>,
+    pub(super) span: Range<usize>,
+}
+
+/// What is wrong with a part of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) span: Range<usize>,
+    pub(super) field: String,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) hint: String,
 }
 
 /// What is wrong with a value of a file.
@@ -50,6 +86,8 @@ pub(super) enum Wrong {
     Word(usize, String),
     /// A number out of its range, and a hint.
     Number(String),
+    /// Everything that is wrong in the tables.
+    Parts(Vec<Part>),
 }
 
 impl<T> Syntax<T> {
@@ -57,7 +95,8 @@ impl<T> Syntax<T> {
     pub(super) fn input(&self, input: &Input<'_>, base: &Path) -> Result<T, Wrong> {
         match (self, input) {
             (Self::Word(parse), Input::Text(text)) => parse(text).map_err(|hint| Wrong::Word(0, hint)),
-            (Self::Words(..), Input::List(words)) if words.is_empty() => Err(Wrong::Empty),
+            (Self::Words(..) | Self::Tables { .. }, Input::List(words)) if words.is_empty() => Err(Wrong::Empty),
+            (Self::Tables { make, .. }, Input::Tables(tables)) => make(tables, base).map_err(Wrong::Parts),
             (Self::Words(check, make), Input::List(words)) => {
                 for (number, word) in words.iter().enumerate() {
                     check(word).map_err(|hint| Wrong::Word(number, hint))?;
@@ -73,9 +112,12 @@ impl<T> Syntax<T> {
                 Some(number) if (1..=*most).contains(number) => Ok(make(*number)),
                 Some(_) | None => Err(Wrong::Number(format!("give {}", self.wanted()))),
             },
-            (Self::Word(_) | Self::Path(_), Input::List(_) | Input::Number(_) | Input::Other)
-            | (Self::Words(..), Input::Text(_) | Input::Number(_) | Input::Other)
-            | (Self::Number { .. }, Input::Text(_) | Input::List(_) | Input::Other) => Err(Wrong::Type(self.wanted())),
+            (Self::Word(_) | Self::Path(_), Input::List(_) | Input::Tables(_) | Input::Number(_) | Input::Other)
+            | (Self::Words(..), Input::Text(_) | Input::Tables(_) | Input::Number(_) | Input::Other)
+            | (Self::Tables { .. }, Input::Text(_) | Input::List(_) | Input::Number(_) | Input::Other)
+            | (Self::Number { .. }, Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Other) => {
+                Err(Wrong::Type(self.wanted()))
+            }
         }
     }
 
@@ -88,11 +130,14 @@ impl<T> Syntax<T> {
             Self::Word(_) | Self::Path(_) => Input::Text(text),
             Self::Words(..) => Input::List(text.split(',').collect()),
             Self::Number { .. } => Input::Number(text.parse().ok()),
+            // No variable gives tables.
+            Self::Tables { .. } => Input::Other,
         };
         self.input(&input, base).map_err(|wrong| match wrong {
             Wrong::Type(wanted) => format!("give {wanted}"),
             Wrong::Empty => "name at least one".to_owned(),
             Wrong::Word(_, hint) | Wrong::Number(hint) => hint,
+            Wrong::Parts(parts) => parts.into_iter().map(|part| part.message).collect::<Vec<_>>().join(", "),
         })
     }
 
@@ -100,17 +145,31 @@ impl<T> Syntax<T> {
         match self {
             Self::Word(_) | Self::Path(_) => "a string".to_owned(),
             Self::Words(..) => "a list of strings".to_owned(),
+            Self::Tables { .. } => "a list of tables".to_owned(),
             Self::Number { most, .. } => format!("a whole number from 1 to {most}"),
         }
     }
 
-    /// Whether the value is a path.
-    pub(super) fn is_path(&self) -> bool {
-        matches!(self, Self::Path(_))
+    /// Whether the value is a path, or the key of each of its tables that gives one.
+    pub(super) fn place(&self) -> Option<Place> {
+        match self {
+            Self::Path(_) => Some(Place::Value),
+            Self::Tables { path, .. } => Some(Place::Key(path)),
+            Self::Word(_) | Self::Words(..) | Self::Number { .. } => None,
+        }
     }
 }
 
-fn path(text: &str) -> Result<(), String> {
+/// Where a value names a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is one.
+    Value,
+    /// The key of each of its tables.
+    Key(&'static str),
+}
+
+pub(super) fn path(text: &str) -> Result<(), String> {
     if text.is_empty() || text.contains('\0') { Err("give a path".to_owned()) } else { Ok(()) }
 }
 
@@ -132,10 +191,17 @@ pub(super) fn url(text: &str) -> Result<(), String> {
 /// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.
 pub(super) fn archive(text: &str) -> Result<(), String> {
     let mut words = text.split(' ');
-    match words.next().is_some_and(|uri| archive::uri(uri).is_ok()) && words.all(archive::is_suite) {
+    let is_uri = words.next().is_some_and(|uri| archive::uri(uri).is_ok());
+    let suite = words.next();
+    let is_flat = suite.is_some_and(archive::is_flat);
+    if is_flat && words.next().is_some() {
+        return Err("remove the components: a suite that ends in a slash is an exact path, which has none".to_owned());
+    }
+    match is_uri && (is_flat || suite.is_none_or(archive::is_suite)) && words.all(archive::is_component) {
         true => Ok(()),
         false => Err("give an address such as http://mirror.example.org/debian, alone or with a suite and components \
-                      after it, and without a password"
+                      after it, or with the path of a flat archive such as `./`, and without a password; an archive with \
+                      keys of its own is a [[repository]] in builder.toml"
             .to_owned()),
     }
 }

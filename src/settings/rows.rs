@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use model::{Arch, Epoch, Secret};
 
-use super::host;
+use super::host::{self, HostApt};
 use super::origin::{Origin, Value, Warning};
 use super::parse::{self, MOST_JOBS, Syntax};
+use super::repository::{self, Repository};
 use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -26,6 +27,8 @@ macro_rules! settings {
             pub(super) module: Option<PathBuf>,
             /// What looks like a setting and is none.
             pub(crate) warnings: Vec<Warning>,
+            /// What the host's apt gives where no mirrors are named.
+            pub(crate) host_apt: HostApt,
         }
 
         /// What files, variables and flags give: of each setting the strongest value so far.
@@ -64,7 +67,12 @@ macro_rules! settings {
                 warnings: Vec<Warning>,
                 environment: &Environment,
             ) -> Result<Settings, Error> {
-                Ok(Settings { $($name: table::$name.or_default(self.$name, environment)?,)+ module, warnings })
+                Ok(Settings {
+                    $($name: table::$name.or_default(self.$name, environment)?,)+
+                    module,
+                    warnings,
+                    host_apt: HostApt::default(),
+                })
             }
         }
     };
@@ -78,12 +86,13 @@ settings! {
         flag: Some(Flag { name: "--suite", given: |flags, _| word(flags.suite.as_ref(), parse::name) }),
         default: |_| built_in("trixie".to_owned()),
     }
-    /// The mirrors, else the host's own
+    /// The Debian archives, else those of the host's apt
     mirrors: Vec<String> {
         group: Group::Build,
         reach: Reach::Module(Syntax::Words(parse::archive, |words| words)),
         flag: Some(Flag { name: "--mirror", given: |flags, _| words(&flags.mirrors, parse::archive) }),
-        default: host::mirrors,
+        // Those of the host are known when the suite and the components are.
+        default: |_| built_in(Vec::new()),
     }
     /// The archive's components
     components: Vec<String> {
@@ -98,6 +107,13 @@ settings! {
         reach: Reach::Module(Syntax::Path(Some)),
         flag: None,
         default: |_| built_in(None),
+    }
+    /// Further archives, each with keys of its own
+    repository: Vec<Repository> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Tables { path: repository::KEYRING, make: repository::all }),
+        flag: None,
+        default: |_| built_in(Vec::new()),
     }
     /// What is installed besides the requested packages
     variant: String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::flags::{Flags, Global};
 use super::origin::{Origin, Value};
-use super::parse::{Input, Syntax, Wrong};
+use super::parse::{Input, Place, Syntax, Wrong};
 use super::show::{Entry, Show};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -94,8 +94,8 @@ pub(super) trait Row<Slots, Settings>: Sync {
     fn group(&self) -> Group;
     /// The files that may hold it; none when no file may.
     fn owner(&self) -> Option<Owner>;
-    /// Whether a file gives a path.
-    fn is_path(&self) -> bool;
+    /// Where a file gives a path.
+    fn place(&self) -> Option<Place>;
     fn flag(&self) -> Option<&'static str>;
     /// The variable that gives it.
     fn variable(&self) -> Option<String>;
@@ -155,8 +155,8 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
         }
     }
 
-    fn is_path(&self) -> bool {
-        self.syntax().is_some_and(Syntax::is_path)
+    fn place(&self) -> Option<Place> {
+        self.syntax().and_then(Syntax::place)
     }
 
     fn flag(&self) -> Option<&'static str> {

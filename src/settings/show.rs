@@ -8,6 +8,7 @@ use model::{Arch, Epoch, Secret};
 use serde::Serialize;
 
 use super::origin::Origin;
+use super::repository::Repository;
 use crate::ui::{Color, Progress, clean};
 
 /// How `env` shows a value. A [`Secret`] shows what may be seen of it and nothing else.
@@ -24,7 +25,7 @@ fn json(value: &impl Serialize) -> Shown {
 macro_rules! as_json {
     ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
 }
-as_json!(String, usize, Vec<String>, Option<String>, Vec<Arch>, Option<Epoch>, Option<Secret>);
+as_json!(String, usize, Vec<String>, Vec<Repository>, Option<String>, Vec<Arch>, Option<Epoch>, Option<Secret>);
 
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {

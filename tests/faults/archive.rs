@@ -160,8 +160,9 @@ impl World {
     /// Runs `VERB -C module --arch amd64 MORE` and gives everything that came out, for a snapshot.
     pub fn tell(&self, arguments: &[&str]) -> String {
         let output = self.command().args(arguments).output().unwrap();
-        let text =
-            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(self.directory.path().to_str().unwrap(), "[WORLD]");
+        let text = |bytes: &[u8]| {
+            without_keys(&String::from_utf8_lossy(bytes)).replace(self.directory.path().to_str().unwrap(), "[WORLD]")
+        };
         let code = output.status.code().expect("the program ends by itself");
         format!("exit code: {code}\n--- stdout\n{}--- stderr\n{}", text(&output.stdout), text(&output.stderr))
     }
@@ -178,6 +179,17 @@ impl World {
         found.sort();
         found
     }
+}
+
+/// The text without the fingerprints of keys, which each world makes anew.
+fn without_keys(text: &str) -> String {
+    let mut out = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
+        let is_key = word.len() == 40 && !word.contains(|c: char| c.is_ascii_lowercase());
+        out += &if is_key { part.replacen(word, "[KEY]", 1) } else { part.to_owned() };
+    }
+    out
 }
 
 /// A build of the world's module for programs.

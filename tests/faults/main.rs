@@ -8,12 +8,14 @@
 #![allow(unreachable_pub, reason = "the modules of a test program are reached by nobody else")]
 
 mod archive;
+mod candidates;
 mod fetch;
 mod host;
 mod https;
 mod listing;
 mod lock;
 mod proxy;
+mod repositories;
 mod server;
 mod several;
 

@@ -148,6 +148,27 @@ pub fn is_suite(text: &str) -> bool {
     is_component(text) && !text.ends_with('/')
 }
 
+/// The longest path of a flat archive, in bytes.
+const FLAT_LIMIT: usize = 256;
+
+/// Whether `text` is the path of a flat archive below its URI: `/`, `./`, or a relative path that ends in a slash, such as
+/// `bookworm-cran40/`. Such an archive has no components (sources.list(5)).
+#[must_use]
+pub fn is_flat(text: &str) -> bool {
+    let Some(path) = text.strip_suffix('/') else { return false };
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._/+:~".contains(&b);
+    let is_part = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.starts_with(['-', '~']);
+    let is_below = || path.len() <= FLAT_LIMIT && path.bytes().all(is_plain) && path.split('/').all(is_part);
+    ["/", "./"].contains(&text) || is_below()
+}
+
+/// Whether `text` is what stands behind the URI of an archive: a suite, or the path of a flat archive.
+#[must_use]
+pub fn is_place(text: &str) -> bool {
+    is_suite(text) || is_flat(text)
+}
+
 /// Whether `text` is a component, such as `main` or `non-free-firmware`.
 #[must_use]
 pub fn is_component(text: &str) -> bool {
@@ -233,6 +254,21 @@ mod tests {
             assert!(!is_suite(text) && !is_component(text), "{text:?}");
         }
         assert!(!is_suite("trixie/") && !is_suite(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn the_path_of_a_flat_archive_ends_in_a_slash_and_stays_below_the_uri() {
+        for text in ["/", "./", "deb/", "./deb/", "debian12/x86_64/", "core:/stable:/v1.30/deb/", "bookworm-cran40/"] {
+            assert!(is_flat(text) && is_place(text) && !is_suite(text), "{text}");
+        }
+        for text in
+            ["", ".", "deb", "//", "/deb/", "../", "a/../", "a//", ".//", "-o/", "a b/", "a\nb/", "a\"/", "[x]/", "~/"]
+        {
+            assert!(!is_flat(text), "{text:?}");
+        }
+        let long = |length: usize| format!("{}/", "a".repeat(length));
+        assert!(is_flat(&long(FLAT_LIMIT)) && !is_flat(&long(FLAT_LIMIT + 1)));
+        assert!(is_place("trixie-security") && !is_place("-o"));
     }
 
     #[test]

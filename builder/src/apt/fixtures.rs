@@ -49,6 +49,7 @@ fn resolved(uri: &str, name: &str) -> Resolved {
         size: name.len() as u64,
         sha256: Digest::of(name.as_bytes()),
         reason: Reason::Requested,
+        archive: 0,
     };
     Resolved::new(fields).unwrap()
 }

@@ -7,6 +7,7 @@ use model::Digest;
 
 use super::bounded_read;
 use super::openpgp::{self, Fingerprint};
+use super::settings::Source;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
@@ -26,6 +27,15 @@ pub enum KeyringFile {
         /// The path from there.
         path: PathBuf,
     },
+    /// Written into a text that names it, such as a source of the host's apt.
+    Inline {
+        /// The file that holds the text.
+        file: PathBuf,
+        /// The keyring in its text form.
+        text: String,
+    },
+    /// Several, each of whose keys counts.
+    Together(Vec<KeyringFile>),
 }
 
 impl KeyringFile {
@@ -35,6 +45,8 @@ impl KeyringFile {
         match self {
             Self::At(path) => path.clone(),
             Self::Below { directory, path } => directory.join(path),
+            Self::Inline { file, .. } => file.clone(),
+            Self::Together(files) => files.first().map_or_else(PathBuf::new, Self::path),
         }
     }
 
@@ -42,28 +54,46 @@ impl KeyringFile {
         match self {
             Self::At(path) => host::open::read(path, bounded_read::LIMIT),
             Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, bounded_read::LIMIT),
+            Self::Inline { text, .. } => Ok(text.clone().into_bytes()),
+            Self::Together(files) => files.first().map_or_else(|| Ok(Vec::new()), Self::read),
         }
     }
 }
 
 /// A keyring as it was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Keyring {
     path: PathBuf,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Keyring {
-    /// The keyring of `settings`, or Debian's own where they name none.
+    /// The keyring of Debian's archives: that of `settings`, else those of the host's apt, else Debian's own.
     pub(super) fn open(settings: &Settings) -> Result<Self, Error> {
-        let file = match &settings.keyring {
-            Some(file) => file.clone(),
+        // The snapshot archive is none of the host's.
+        let hosts = settings.host_keyring.as_ref().filter(|_| settings.snapshot.is_none());
+        match settings.keyring.as_ref().or(hosts) {
+            Some(file) => Self::read(file),
             None => {
                 let known = KNOWN.map(PathBuf::from);
                 let found = known.iter().find(|path| path.is_file()).cloned();
-                KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?)
+                Self::read(&KeyringFile::At(found.ok_or_else(|| Error::KeyringMissing { tried: known.to_vec() })?))
             }
-        };
+        }
+    }
+
+    /// The keyring of each of `sources`, in their order.
+    pub(super) fn of_each(settings: &Settings, sources: &[Source]) -> Result<Vec<Self>, Error> {
+        let debian = Self::open(settings)?;
+        let own = |source: &Source| source.keyring.as_ref().map_or_else(|| Ok(debian.clone()), Self::read);
+        sources.iter().map(own).collect()
+    }
+
+    /// The keyring in `file`.
+    pub(super) fn read(file: &KeyringFile) -> Result<Self, Error> {
+        if let KeyringFile::Together(files) = file {
+            return Self::together(files);
+        }
         let path = file.path();
         match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),
@@ -72,18 +102,34 @@ impl Keyring {
         }
     }
 
+    /// The keys of all `files`.
+    fn together(files: &[KeyringFile]) -> Result<Self, Error> {
+        let mut all = Self { path: PathBuf::new(), bytes: Vec::new() };
+        for file in files {
+            let keyring = Self::read(file)?;
+            all.bytes.extend(openpgp::binary(&keyring.bytes).map_err(|fault| keyring.fault(fault))?);
+            all.path = keyring.path;
+        }
+        Ok(all)
+    }
+
+    fn fault(&self, fault: openpgp::KeyringFault) -> Error {
+        Error::Keyring { path: self.path.clone(), fault }
+    }
+
     pub(super) fn sha256(&self) -> Digest {
         Digest::of(&self.bytes)
     }
 
-    /// Whether it is in the text form, which apt says by the file's name.
-    pub(super) fn is_armoured(&self) -> bool {
-        self.bytes.starts_with(b"-----BEGIN")
-    }
-
     /// The primary keys in it, sorted.
     pub(super) fn fingerprints(&self) -> Result<Vec<Fingerprint>, Error> {
-        openpgp::fingerprints(&self.bytes).map_err(|fault| Error::Keyring { path: self.path.clone(), fault })
+        openpgp::fingerprints(&self.bytes).map_err(|fault| self.fault(fault))
+    }
+
+    /// Its text form: one block of public keys. That it holds these and nothing else is checked.
+    pub(super) fn armoured(&self) -> Result<String, Error> {
+        self.fingerprints()?;
+        Ok(openpgp::armoured(&openpgp::binary(&self.bytes).map_err(|fault| self.fault(fault))?))
     }
 }
 
@@ -108,5 +154,22 @@ mod tests {
         let error = Keyring::open(&settings).unwrap().fingerprints().unwrap_err();
         assert!(error.to_string().contains("key.gpg cannot be used: it is neither a binary nor"), "{error}");
         assert!(error.explain().hint.is_some());
+    }
+
+    #[test]
+    fn several_keyrings_in_either_form_are_one() {
+        let packet = |last: u8| [0x98, 8, 4, 0, 0, 0, 0, 1, 0, last];
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.gpg");
+        fs::write(&path, packet(1)).unwrap();
+        let text = openpgp::armoured(&packet(2));
+        let inline = KeyringFile::Inline { file: PathBuf::from("x.sources"), text };
+        let both = Keyring::read(&KeyringFile::Together(vec![KeyringFile::At(path), inline.clone()])).unwrap();
+        assert_eq!(both.fingerprints().unwrap().len(), 2);
+        assert_eq!(openpgp::binary(both.armoured().unwrap().as_bytes()).unwrap(), [packet(1), packet(2)].concat());
+        assert_eq!(Keyring::read(&inline).unwrap().fingerprints().unwrap().len(), 1);
+        let damaged = KeyringFile::Inline { file: PathBuf::from("x.sources"), text: "-----BEGIN x".to_owned() };
+        let error = Keyring::read(&KeyringFile::Together(vec![inline, damaged])).unwrap_err();
+        assert!(error.to_string().contains("x.sources cannot be used"), "{error}");
     }
 }

@@ -4,6 +4,7 @@
 //! not reach. Servers answer with bytes; a directory can hold anything, and a module's settings can name it.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use host::Dir;
@@ -23,9 +24,16 @@ const BY_HASH: &str = "by-hash";
 pub(super) fn check(sources: &[Source], arch: model::Arch) -> Result<(), Error> {
     for source in sources {
         let Some(base) = archive::local_path(&source.uri) else { continue };
-        let suite = base.join("dists").join(&source.suite);
+        let is_flat = archive::is_flat(&source.suite);
+        let suite = match is_flat {
+            true => base.join(source.suite.trim_start_matches('/')),
+            false => base.join("dists").join(&source.suite),
+        };
         for name in ["InRelease", "Release", "Release.gpg"] {
             check_file(&suite.join(name), bounded_read::LIMIT)?;
+        }
+        if is_flat {
+            check_flat(&suite)?;
         }
         for component in &source.components {
             for arch in [arch.debian(), "all"] {
@@ -36,19 +44,34 @@ pub(super) fn check(sources: &[Source], arch: model::Arch) -> Result<(), Error> 
     Ok(())
 }
 
+/// Whatever may be the index of a flat archive, in whose directory packages may lie, too.
+fn check_flat(directory: &Path) -> Result<(), Error> {
+    for name in names(directory)? {
+        if name.as_bytes().strip_prefix(b"Packages").is_some_and(|end| end.is_empty() || end.starts_with(b".")) {
+            check_file(&directory.join(&name), INDEX_LIMIT)?;
+        }
+    }
+    check_by_hash(&directory.join(BY_HASH))
+}
+
 /// Everything in the directory of an index, since the Release file says which of it is read.
 fn check_index(directory: &Path) -> Result<(), Error> {
     for name in names(directory)? {
         let path = directory.join(&name);
-        if name != OsStr::new(BY_HASH) {
-            check_file(&path, INDEX_LIMIT)?;
-            continue;
+        match name == OsStr::new(BY_HASH) {
+            true => check_by_hash(&path)?,
+            false => check_file(&path, INDEX_LIMIT)?,
         }
-        for kind in names(&path)? {
-            let of_kind = path.join(kind);
-            for name in names(&of_kind)? {
-                check_file(&of_kind.join(name), INDEX_LIMIT)?;
-            }
+    }
+    Ok(())
+}
+
+/// The copies of an index by their digests, in a directory for each kind of these.
+fn check_by_hash(directory: &Path) -> Result<(), Error> {
+    for kind in names(directory)? {
+        let of_kind = directory.join(kind);
+        for name in names(&of_kind)? {
+            check_file(&of_kind.join(name), INDEX_LIMIT)?;
         }
     }
     Ok(())
@@ -89,7 +112,8 @@ mod tests {
         let index = suite.join("main/binary-amd64");
         fs::create_dir_all(index.join("by-hash/SHA256")).unwrap();
         let uri = format!("copy:{}", base.display().to_string().replace(' ', "%20"));
-        let sources = [Source { uri, suite: "trixie".to_owned(), components: vec!["main".to_owned()] }];
+        let sources =
+            [Source { uri, suite: "trixie".to_owned(), components: vec!["main".to_owned()], ..Source::default() }];
         check(&sources, Arch::Amd64).unwrap();
         for name in ["InRelease", "Release", "Release.gpg"] {
             fs::write(suite.join(name), "text").unwrap();
@@ -118,6 +142,28 @@ mod tests {
             let said = check(&sources, Arch::Amd64).unwrap_err().to_string();
             assert!(said.contains("is larger than"), "{said}");
             fs::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn so_it_is_where_the_archive_is_flat() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("deb/by-hash/SHA256")).unwrap();
+        // No index, and so not read.
+        fs::create_dir(folder.path().join("deb/Packages-old")).unwrap();
+        let uri = format!("file:{}", folder.path().display());
+        for (suite, below) in [("deb/", "deb"), ("./deb/", "deb"), ("/", "."), ("./", ".")] {
+            let sources = [Source { uri: uri.clone(), suite: suite.to_owned(), ..Source::default() }];
+            check(&sources, Arch::Amd64).unwrap();
+            for name in ["InRelease", "Packages", "Packages.xz", "by-hash/SHA256/ab"] {
+                let path = folder.path().join(below).join(name);
+                if fs::create_dir_all(path.parent().unwrap()).is_ok() {
+                    symlink("/dev/zero", &path).unwrap();
+                }
+                let said = check(&sources, Arch::Amd64).unwrap_err().to_string();
+                assert!(said.contains("is a device, not a regular file"), "{suite} {name}: {said}");
+                fs::remove_file(&path).unwrap();
+            }
         }
     }
 }

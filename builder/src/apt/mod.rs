@@ -4,13 +4,14 @@
 //! the closure of a list of requests; checking the archive's signature and the solve itself are
 //! apt's own. [`resolve_together`] does so for several architectures at once and can keep what an
 //! older lock has. [`lock`] writes the answer down and compares it. [`fetch`] brings the files into the
-//! content-addressed cache, where every use checks their sha256 again. [`host_mirrors`] reads which
-//! archive the host itself uses.
+//! content-addressed cache, where every use checks their sha256 again. [`host_sources`] reads which
+//! archives the host itself uses.
 //!
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
 mod bounded_read;
+mod configuration;
 mod dependencies;
 mod download;
 mod error;
@@ -26,6 +27,7 @@ pub mod lock;
 mod openpgp;
 mod pins;
 mod release;
+mod repository;
 mod settings;
 mod solve;
 mod state;
@@ -34,10 +36,11 @@ mod transfer;
 
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
 pub use fetch::fetch;
-pub use host::{HostMirror, HostMirrors, host_mirrors};
+pub use host::{HostArchive, HostChoice, HostFile, HostSources, host_sources};
 pub use keyring::KeyringFile;
 pub use model::resolution::{ParseVariantError, Reason, ReleaseInfo, Resolution, Resolved, Variant};
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
+pub use repository::Repository;
 pub use settings::{Access, Settings, Source};
 pub use solve::resolve;
 pub use together::{Keep, resolve_together};

@@ -7,6 +7,7 @@ use model::{Arch, Digest, archive};
 
 use super::Error;
 use super::keyring::KeyringFile;
+use super::repository::Repository;
 
 /// Where packages come from and which set of them is the base.
 ///
@@ -18,14 +19,18 @@ pub struct Settings {
     /// The archives, in order of preference. Each is `URI` (then [`Settings::suite`] and
     /// [`Settings::components`] hold) or `URI SUITE [COMPONENT...]`, such as
     /// `https://mirror.example.org/debian-security trixie-security main`. Schemes: http, https,
-    /// file, copy. Nothing is added to this list: security and updates archives count only where
-    /// they are named.
+    /// file, copy. A suite that ends in a slash is the path of a flat archive, which has no components. Nothing is
+    /// added to this list: security and updates archives count only where they are named.
     pub mirrors: Vec<String>,
+    /// Further archives, each with its own keyring; a snapshot does not replace them.
+    pub repositories: Vec<Repository>,
     /// The components, such as `main`.
     pub components: Vec<String>,
-    /// The OpenPGP keyring that must have signed the archives; `None` takes Debian's own where the
-    /// host has it.
+    /// The OpenPGP keyring that must have signed the archives; `None` takes [`Settings::host_keyring`].
     pub keyring: Option<KeyringFile>,
+    /// The keyring that the host's own apt checks these archives with; where there is none, Debian's own is taken if the
+    /// host has it.
+    pub host_keyring: Option<KeyringFile>,
     /// Which packages are there without being asked for.
     pub variant: Variant,
     /// The architecture to resolve for.
@@ -52,14 +57,29 @@ pub struct Access {
 }
 
 /// One archive to take packages from, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {
     /// The base URI without a trailing slash.
     pub uri: String,
-    /// The suite below it.
+    /// The suite below it, or the path of a flat archive.
     pub suite: String,
-    /// The components.
+    /// The components; none of a flat archive.
     pub components: Vec<String>,
+    /// Whether it was added to the Debian archives, and what is the base of a system does not follow from it.
+    pub is_added: bool,
+    /// A keyring of its own; `None` where that of the Debian archives counts.
+    pub keyring: Option<KeyringFile>,
+    /// Whether it is the archive of a past moment, whose Release file has long been out of date.
+    pub is_snapshot: bool,
+}
+
+impl Source {
+    /// How a message names it: URI, suite and components.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let words = [self.uri.as_str(), self.suite.as_str()];
+        words.into_iter().chain(self.components.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl Settings {
@@ -71,7 +91,9 @@ impl Settings {
             suite: suite.into(),
             mirrors,
             components: vec!["main".to_owned()],
+            repositories: Vec::new(),
             keyring: None,
+            host_keyring: None,
             variant: Variant::default(),
             arch,
             snapshot: None,
@@ -80,10 +102,11 @@ impl Settings {
         }
     }
 
-    /// The archives in order, checked; with a snapshot only the snapshot archive.
+    /// The archives in order, checked: those of Debian, with a snapshot only the snapshot archive, and then those of
+    /// [`Settings::repositories`] that have packages for [`Settings::arch`].
     ///
     /// # Errors
-    /// When a URI, suite or component cannot be given to apt safely, there is no archive at all, or
+    /// When a URI, suite or component cannot be given to apt safely, there is no archive at all, one is named twice, or
     /// a snapshot is asked for and no snapshot archive is set.
     pub fn sources(&self) -> Result<Vec<Source>, Error> {
         check_suite("suite", &self.suite)?;
@@ -91,52 +114,72 @@ impl Settings {
             return Err(invalid("components", "", "name at least one, such as main"));
         }
         self.components.iter().try_for_each(|component| check_component(component))?;
-        if let Some(snapshot) = &self.snapshot {
-            let base = self.snapshot_mirror.as_ref();
-            let base = base.ok_or_else(|| Error::SnapshotMirrorMissing { snapshot: snapshot.clone() })?;
-            if !archive::is_snapshot(snapshot) {
-                return Err(invalid("snapshot", snapshot, "a moment is written YYYYMMDDTHHMMSSZ"));
+        let mut sources = match &self.snapshot {
+            Some(moment) => vec![self.moment(moment)?],
+            None if self.mirrors.is_empty() => return Err(invalid("mirrors", "", "name at least one archive")),
+            None => self.mirrors.iter().map(|text| self.source(text)).collect::<Result<Vec<_>, _>>()?,
+        };
+        for repository in self.repositories.iter().filter(|repository| repository.serves(self.arch)) {
+            let source = repository.source()?;
+            // apt holds one archive to one keyring.
+            if sources.iter().any(|other| (&other.uri, &other.suite) == (&source.uri, &source.suite)) {
+                return Err(invalid("repository", &source.name(), "the archive is named before, with its own keyring"));
             }
-            let uri = format!("{}/{snapshot}", check_uri("snapshot_mirror", base)?);
-            return Ok(vec![Source { uri, suite: self.suite.clone(), components: self.components.clone() }]);
+            sources.push(source);
         }
-        if self.mirrors.is_empty() {
-            return Err(invalid("mirrors", "", "name at least one archive"));
+        Ok(sources)
+    }
+
+    /// The snapshot archive at `moment`.
+    fn moment(&self, moment: &str) -> Result<Source, Error> {
+        let base = self.snapshot_mirror.as_ref();
+        let base = base.ok_or_else(|| Error::SnapshotMirrorMissing { snapshot: moment.to_owned() })?;
+        if !archive::is_snapshot(moment) {
+            return Err(invalid("snapshot", moment, "a moment is written YYYYMMDDTHHMMSSZ"));
         }
-        self.mirrors.iter().map(|text| self.source(text)).collect()
+        let uri = format!("{}/{moment}", check_uri("snapshot_mirror", base)?);
+        let (suite, components) = (self.suite.clone(), self.components.clone());
+        Ok(Source { uri, suite, components, is_snapshot: true, ..Source::default() })
     }
 
     fn source(&self, text: &str) -> Result<Source, Error> {
         let mut words = text.split_ascii_whitespace();
         let uri = check_uri("mirrors", words.next().unwrap_or_default())?;
         let suite = words.next().unwrap_or(&self.suite).to_owned();
-        check_suite("mirrors", &suite)?;
+        check_place("mirrors", &suite)?;
         let mut components: Vec<String> = words.map(str::to_owned).collect();
         components.iter().try_for_each(|component| check_component(component))?;
-        if components.is_empty() {
+        if archive::is_flat(&suite) {
+            if !components.is_empty() {
+                return Err(invalid("mirrors", text, FLAT_COMPONENTS));
+            }
+        } else if components.is_empty() {
             components.clone_from(&self.components);
         }
-        Ok(Source { uri, suite, components })
+        // With a snapshot the lock names its archive as the only mirror.
+        Ok(Source { uri, suite, components, ..Source::default() })
     }
 
     /// The key of the isolated apt state: everything that changes what apt may see.
     ///
-    /// `keyring` is the sha256 of the keyring's bytes.
-    pub(crate) fn state_key(&self, sources: &[Source], keyring: Digest) -> Digest {
-        let mut text = format!("apt state 1\n{}\n{keyring}\n{:?}\n", self.arch, self.snapshot);
-        for source in sources {
-            text.push_str(&format!("{} {} {}\n", source.uri, source.suite, source.components.join(" ")));
+    /// `keyrings` are the sha256 of the bytes of each source's keyring.
+    pub(crate) fn state_key(&self, sources: &[Source], keyrings: &[Digest]) -> Digest {
+        let mut text = format!("apt state 2\n{}\n{:?}\n", self.arch, self.snapshot);
+        for (source, keyring) in sources.iter().zip(keyrings) {
+            text.push_str(&format!("{} {keyring}\n", source.name()));
         }
         Digest::of(text.as_bytes())
     }
 }
 
-fn invalid(field: &'static str, value: &str, message: &'static str) -> Error {
+pub(super) const FLAT_COMPONENTS: &str = "a suite that ends in a slash is an exact path, which has no components";
+
+pub(super) fn invalid(field: &'static str, value: &str, message: &'static str) -> Error {
     Error::Setting { field, value: value.chars().take(120).collect(), message }
 }
 
 /// The URI in its one form. One that holds a password is not repeated.
-fn check_uri(field: &'static str, uri: &str) -> Result<String, Error> {
+pub(super) fn check_uri(field: &'static str, uri: &str) -> Result<String, Error> {
     archive::uri(uri).map_err(|fault| {
         let shown = if fault == archive::UriFault::Credentials { "" } else { uri };
         invalid(field, shown, fault.message())
@@ -148,7 +191,12 @@ fn check_suite(field: &'static str, suite: &str) -> Result<(), Error> {
     if archive::is_suite(suite) { Ok(()) } else { Err(invalid(field, suite, message)) }
 }
 
-fn check_component(component: &str) -> Result<(), Error> {
+pub(super) fn check_place(field: &'static str, place: &str) -> Result<(), Error> {
+    let message = "this is no suite such as trixie or trixie-security, nor the path of a flat archive such as ./";
+    if archive::is_place(place) { Ok(()) } else { Err(invalid(field, place, message)) }
+}
+
+pub(super) fn check_component(component: &str) -> Result<(), Error> {
     let message = "this is no component such as main";
     if archive::is_component(component) { Ok(()) } else { Err(invalid("components", component, message)) }
 }
@@ -170,11 +218,12 @@ mod tests {
             "https://mirror.example.org/debian-security trixie-security main contrib",
             "file:///srv/archive",
             "copy:/srv/archive trixie-updates",
+            "http://mirror.example.org/deb/ /",
+            "http://mirror.example.org ./",
         ])
         .sources()
         .unwrap();
-        let lines: Vec<_> =
-            sources.iter().map(|s| format!("{} {} {}", s.uri, s.suite, s.components.join(" "))).collect();
+        let lines: Vec<_> = sources.iter().map(Source::name).collect();
         assert_eq!(
             lines,
             [
@@ -182,6 +231,8 @@ mod tests {
                 "https://mirror.example.org/debian-security trixie-security main contrib",
                 "file:/srv/archive trixie main",
                 "copy:/srv/archive trixie-updates main",
+                "http://mirror.example.org/deb /",
+                "http://mirror.example.org ./",
             ]
         );
     }
@@ -198,7 +249,8 @@ mod tests {
             "http://user:word@mirror.example.org/debian",
             "http://mirror.example.org/\"; DPkg::Pre-Invoke {\"id\"}; //",
             "http://mirror.example.org/a/../b",
-            "http://mirror.example.org/debian ./",
+            "http://mirror.example.org/debian ./ main",
+            "http://mirror.example.org/debian .//",
             "http://mirror.example.org/debian ../x",
             "http://mirror.example.org/debian trixie ma\"in",
             "http://mirror.example.org/debian trixie [trusted=yes]",
@@ -241,13 +293,13 @@ mod tests {
     fn the_state_key_sees_what_apt_sees_and_nothing_else() {
         let one = settings(&["http://mirror.example.org/debian"]);
         let sources = one.sources().unwrap();
-        let key = one.state_key(&sources, Digest::of(b"k"));
+        let key = one.state_key(&sources, &[Digest::of(b"k")]);
         let mut other = one;
         other.access.proxy = Some("http://proxy.example.org:3128".to_owned());
         other.variant = Variant::Extract;
-        assert_eq!(other.state_key(&sources, Digest::of(b"k")), key);
-        assert_ne!(other.state_key(&sources, Digest::of(b"l")), key);
+        assert_eq!(other.state_key(&sources, &[Digest::of(b"k")]), key);
+        assert_ne!(other.state_key(&sources, &[Digest::of(b"l")]), key);
         other.arch = Arch::Arm64;
-        assert_ne!(other.state_key(&sources, Digest::of(b"k")), key);
+        assert_ne!(other.state_key(&sources, &[Digest::of(b"k")]), key);
     }
 }

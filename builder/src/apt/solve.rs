@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::Digest;
 use model::archive::url;
 use model::observe::{Observer, Task, Unit};
 use model::package::PackageRequest;
@@ -71,13 +72,14 @@ pub(super) fn resolve_keeping(
         }
         return Err(Error::Missing { missing });
     }
-    let mut closure = plan(&state, &index, &requests, settings, &BTreeMap::new())?;
+    let base = base(&index, &releases, settings, state.sources());
+    let mut closure = plan(&state, &index, (&requests, base.clone()), settings, &BTreeMap::new())?;
     if !pins.is_empty() {
         let missing_pins = pins::missing_pins(pins, &index);
         let mut pinned = pins::find(pins, &index, &missing_pins);
         pins::unpin(&mut pinned, &closure);
         pins::check(&mut pinned, &closure, &index)?;
-        closure = plan(&state, &index, &requests, settings, &pinned)?;
+        closure = plan(&state, &index, (&requests, base), settings, &pinned)?;
     }
     let packages = explain(&closure, &requests, settings, state.sources())?;
     drop(task);
@@ -166,6 +168,7 @@ fn look_elsewhere(
     for component in components.iter().filter(|component| !source.components.contains(component)).take(ELSEWHERE) {
         let mut wider = settings.clone();
         wider.components = vec![component.clone()];
+        wider.repositories.clear();
         wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
         let index = State::open(&wider, cache, observer).and_then(|state| {
             state.update(observer)?;
@@ -183,7 +186,41 @@ fn look_elsewhere(
 /// What apt is asked to install. The patterns for the base are those of mmdebstrap, so that what is
 /// locked is what mmdebstrap installs: packages count for the base only by what the suite itself
 /// says of them.
-fn arguments(requests: &[PackageRequest], settings: &Settings) -> Vec<String> {
+fn arguments(requests: &[PackageRequest], settings: &Settings, base: Option<Vec<String>>) -> Vec<String> {
+    let mut arguments = base.unwrap_or_else(|| patterns(settings));
+    // Only one architecture is known to apt here, so that a qualifier says nothing more.
+    let plain = |request: &PackageRequest| PackageRequest { arch: None, ..request.clone() }.to_string();
+    arguments.extend(requests.iter().map(plain));
+    arguments
+}
+
+/// The names of the base, where an archive was added that may call itself as the suite is called, and its packages
+/// essential: what the patterns would mean, were it not there.
+fn base(index: &Index, releases: &[Release], settings: &Settings, sources: &[Source]) -> Option<Vec<String>> {
+    if !sources.iter().any(|source| source.is_added) {
+        return None;
+    }
+    let is_suite = |number: usize| {
+        let named =
+            releases.get(number).is_some_and(|(info, _)| [&info.suite, &info.codename].contains(&&settings.suite));
+        named && sources.get(number).is_some_and(|source| !source.is_added)
+    };
+    let (variant, arch) = (settings.variant, settings.arch.debian());
+    let belongs = |record: &&Record| {
+        let by_priority = variant.priorities().contains(&record.priority.as_str());
+        let is_base = variant.has_essential() && record.essential || by_priority;
+        // As in the pattern, what is for all architectures counts as for this one.
+        is_base && is_suite(record.source) && [arch, "all"].contains(&record.package.arch.as_str())
+    };
+    let mut names: Vec<String> =
+        index.records.iter().filter(belongs).map(|record| record.package.name.clone()).collect();
+    names.extend((variant == Variant::Apt).then(|| "apt".to_owned()));
+    names.sort();
+    names.dedup();
+    Some(names)
+}
+
+fn patterns(settings: &Settings) -> Vec<String> {
     let suite = settings.suite.replace('.', "\\.").replace('+', "\\+");
     let narrow = |what: &str| {
         let arch = settings.arch;
@@ -202,9 +239,6 @@ fn arguments(requests: &[PackageRequest], settings: &Settings) -> Vec<String> {
         let any = if priorities.len() == 1 { priorities.concat() } else { format!("?or({})", priorities.join(",")) };
         arguments.push(narrow(&format!("?and({any},?not(?essential))")));
     }
-    // Only one architecture is known to apt here, so that a qualifier says nothing more.
-    let plain = |request: &PackageRequest| PackageRequest { arch: None, ..request.clone() }.to_string();
-    arguments.extend(requests.iter().map(plain));
     arguments
 }
 
@@ -212,11 +246,11 @@ fn arguments(requests: &[PackageRequest], settings: &Settings) -> Vec<String> {
 fn plan<'a>(
     state: &State,
     index: &'a Index,
-    requests: &[PackageRequest],
+    (requests, base): (&[PackageRequest], Option<Vec<String>>),
     settings: &Settings,
     pinned: &BTreeMap<&str, &Record>,
 ) -> Result<Vec<&'a Record>, Error> {
-    let wanted = arguments(requests, settings);
+    let wanted = arguments(requests, settings, base);
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -225,7 +259,8 @@ fn plan<'a>(
         false => Some(state.preferences(&pins::preferences(pinned))?),
     };
     let outcome = state.apt_get(|apt| {
-        let apt = apt.option("-q");
+        // The digest of each file, by which its archive is found where several have the name.
+        let apt = apt.option("-q").assign("-oAcquire::ForceHash", "SHA256");
         let apt = preferences.iter().fold(apt, |apt, path| apt.assign("-oDir::Etc::preferences", path));
         apt.options(["--print-uris", "--yes"]).operand("install").option("--").operands(wanted)
     })?;
@@ -238,8 +273,9 @@ fn plan<'a>(
     let mut closure = Vec::new();
     for line in String::from_utf8_lossy(&outcome.stdout).lines().filter(|line| line.starts_with('\'')) {
         let unknown = || Error::Plan { what: model::path::escape(line.as_bytes()).chars().take(200).collect() };
-        let url = line[1..].split('\'').next().unwrap_or_default();
-        closure.push(find(url, state.sources(), index).ok_or_else(unknown)?);
+        let (url, rest) = line[1..].split_once('\'').unwrap_or_default();
+        let sha256 = rest.split_ascii_whitespace().find_map(|word| Digest::from_hex(word.strip_prefix("SHA256:")?));
+        closure.push(find(url, sha256, state.sources(), index).ok_or_else(unknown)?);
     }
     let key = |record: &&Record| (record.package.name.clone(), record.package.arch.clone());
     closure.sort_by_key(key);
@@ -249,12 +285,15 @@ fn plan<'a>(
     Ok(closure)
 }
 
-/// The record that a URL of apt's plan means. apt writes the path percent-encoded.
-fn find<'a>(url: &str, sources: &[Source], index: &'a Index) -> Option<&'a Record> {
-    sources.iter().enumerate().find_map(|(number, source)| {
+/// The record that a URL of apt's plan means. apt writes the path percent-encoded. Several archives may list the path,
+/// be it at one URI or one below the other: then the one counts whose digest apt has.
+fn find<'a>(url: &str, sha256: Option<Digest>, sources: &[Source], index: &'a Index) -> Option<&'a Record> {
+    let found = sources.iter().enumerate().filter_map(|(number, source)| {
         let rest = url.strip_prefix(source.uri.as_str())?.strip_prefix('/')?;
         index.at(number, &percent_decode(rest)?).or_else(|| index.at(number, rest))
-    })
+    });
+    let mut fitting = found.filter(|record| sha256.is_none() || record.sha256.is_none() || record.sha256 == sha256);
+    fitting.next()
 }
 
 pub(super) fn percent_decode(text: &str) -> Option<String> {
@@ -306,6 +345,7 @@ fn explain(
             size: record.size,
             sha256: record.sha256.ok_or_else(missing)?,
             reason,
+            archive: record.source,
         };
         Resolved::new(fields).map_err(Error::Odd)
     });
@@ -328,7 +368,7 @@ mod tests {
         for variant in Variant::ALL {
             settings.variant = variant;
             asked.push_str(&format!("{variant}:\n"));
-            arguments(&requests, &settings).iter().for_each(|line| asked.push_str(&format!("  {line}\n")));
+            arguments(&requests, &settings, None).iter().for_each(|line| asked.push_str(&format!("  {line}\n")));
         }
         insta::assert_snapshot!(asked);
     }
@@ -339,6 +379,24 @@ mod tests {
         let url = url("http://mirror.example.org/debian", path);
         assert_eq!(url, "http://mirror.example.org/debian/pool/main/g/gcc-14/g%2b%2b-14_1%3a2~rc1_amd64.deb");
         assert_eq!(percent_decode(url.strip_prefix("http://mirror.example.org/debian/").unwrap()).unwrap(), path);
+        // One archive below another, and two suites at one address.
+        let sources =
+            ["file:/srv", "file:/srv/a", "file:/srv/a"].map(|uri| Source { uri: uri.to_owned(), ..Source::default() });
+        let mut index = Index::default();
+        let folder = tempfile::tempdir().unwrap();
+        let packages = folder.path().join("Packages");
+        let sums = ["0", "1", "2"].map(|digit| Digest::from_hex(&digit.repeat(64)).unwrap());
+        for (number, (sum, path)) in sums.iter().zip(["a/x.deb", "x.deb", "x.deb"]).enumerate() {
+            let text = format!(
+                "Package: xx\nVersion: 1\nArchitecture: all\nFilename: {path}\nSize: 1\nSHA256: {}\n",
+                sum.hex()
+            );
+            std::fs::write(&packages, text).unwrap();
+            index.read(&packages, number).unwrap();
+        }
+        let found = |sum| find("file:/srv/a/x.deb", sum, &sources, &index).map(|record| record.source);
+        assert_eq!(sums.map(|sum| found(Some(sum))), [Some(0), Some(1), Some(2)]);
+        assert_eq!((found(None), found(Some(Digest::of(b"other")))), (Some(0), None));
         assert_eq!(percent_decode("%2"), None);
         assert_eq!(percent_decode("%zz"), None);
         assert_eq!(percent_decode("%ff"), None);

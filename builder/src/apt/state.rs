@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use model::observe::Observer;
 use model::resolution::ReleaseFields;
-use model::{Arch, Digest};
+use model::{Arch, Digest, archive};
 
 use super::bounded_read::read_small;
+use super::configuration::{configuration, sources_text};
 use super::keyring::Keyring;
 use super::settings::{Access, Source};
 use super::{Error, ReleaseInfo, Settings, failure, local, release};
@@ -56,20 +57,19 @@ impl State {
         if let Some(path) = settings.access.certificates.as_deref().filter(|_| is_secure && !settings.access.offline) {
             net::ca_bundle::check(path)?;
         }
-        let keyring = Keyring::open(settings)?;
-        let key_of_state = settings.state_key(&sources, keyring.sha256());
+        let keyrings = Keyring::of_each(settings, &sources)?;
+        let digests: Vec<Digest> = keyrings.iter().map(Keyring::sha256).collect();
+        let key_of_state = settings.state_key(&sources, &digests);
         let lock = cache.lock(&format!("apt-{}", key_of_state.hex()), observer)?;
         let directory = absolute(&own_state(cache, &key_of_state, observer)?)?;
         cache::touch(&directory).map_err(|source| failed("touch", &directory, source))?;
-        for name in ["etc", "keyrings", "lists/partial", "archives/partial", "tmp", "log"] {
+        for name in ["etc", "lists/partial", "archives/partial", "tmp", "log"] {
             let path = directory.join(name);
             fs::create_dir_all(&path).map_err(|source| failed("make", &path, source))?;
         }
         let state = Self { directory, sources, arch: settings.arch, access: settings.access.clone(), _lock: lock };
         state.write("status", b"")?;
-        let name = if keyring.is_armoured() { "keyrings/archive.asc" } else { "keyrings/archive.gpg" };
-        state.write(name, &keyring.bytes)?;
-        state.write("etc/archive.sources", state.sources_text().as_bytes())?;
+        state.write("etc/archive.sources", sources_text(&state.sources, &keyrings)?.as_bytes())?;
         let configuration = configuration(&state.directory, settings);
         state.write("apt.conf", &configuration.map_err(|path| unusable(&path))?)?;
         Ok(state)
@@ -86,15 +86,6 @@ impl State {
             file.persist(&path).map_err(|error| error.error).map(|_| ())
         };
         write().map_err(|source| failed("write", &path, source))
-    }
-
-    fn sources_text(&self) -> String {
-        let paragraph = |source: &Source| {
-            let Source { uri, suite, components } = source;
-            let components = components.join(" ");
-            format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: {components}\n")
-        };
-        self.sources.iter().map(paragraph).collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn sources(&self) -> &[Source] {
@@ -203,10 +194,13 @@ impl State {
             targets.extend(self.target(line));
         }
         for (number, source) in self.sources.iter().enumerate() {
-            for component in &source.components {
+            // A flat archive has one index, of no component.
+            let flat = archive::is_flat(&source.suite).then(String::new);
+            for component in source.components.iter().chain(&flat) {
                 let has = |target: &Target| target.source == number && target.component == *component;
                 if !targets.iter().any(has) {
-                    let what = format!("{} {} has no {component} for {}", source.uri, source.suite, self.arch);
+                    let what = if component.is_empty() { "index" } else { component };
+                    let what = format!("{} {} has no {what} for {}", source.uri, source.suite, self.arch);
                     let said = failure::tail(log);
                     return Err(Error::SuiteMissing { log: format!("{what}\n{said}").trim_end().to_owned() });
                 }
@@ -220,7 +214,11 @@ impl State {
         let mut text = || std::str::from_utf8(fields.next()?).ok();
         let (uri, suite, component) = (text()?.trim_end_matches('/'), text()?, text()?);
         let file = PathBuf::from(OsStr::from_bytes(fields.next()?));
-        let source = self.sources.iter().position(|source| source.uri == uri && source.suite == suite)?;
+        // apt has an empty name for the path `/`.
+        let is =
+            |source: &&Source| source.uri == uri && (source.suite == suite || source.suite == "/" && suite.is_empty());
+        let source = self.sources.iter().position(|source| is(&source))?;
+        let component = if archive::is_flat(&self.sources[source].suite) { "" } else { component };
         file.is_file().then(|| Target { file, source, component: component.to_owned() })
     }
 
@@ -252,7 +250,10 @@ impl State {
     fn release_path(&self, number: usize, targets: &[Target]) -> PathBuf {
         let base = targets.iter().filter(|target| target.source == number).find_map(|target| {
             let name = target.file.file_name()?.to_str()?;
-            let end = format!("_{}_binary-", target.component.replace('/', "_"));
+            let end = match target.component.as_str() {
+                "" => "_Packages".to_owned(),
+                component => format!("_{}_binary-", component.replace('/', "_")),
+            };
             Some(name[..name.rfind(&end)?].to_owned())
         });
         let lists = self.directory.join("lists");
@@ -293,66 +294,6 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| failed("resolve", path, source))
 }
 
-/// apt's whole configuration. The error is the text that cannot be quoted in it.
-fn configuration(directory: &Path, settings: &Settings) -> Result<Vec<u8>, String> {
-    let quotable = |text: &str| {
-        let fine = !text.contains(|c: char| c.is_control() || "\"\\".contains(c));
-        if fine { Ok(text.to_owned()) } else { Err(model::path::escape(text.as_bytes())) }
-    };
-    let root = directory.to_str().ok_or_else(|| model::path::escape(directory.as_os_str().as_bytes()))?;
-    let root = quotable(root)?;
-    let arch = settings.arch;
-    let mut text = format!(
-        r#"Dir "{root}/";
-Dir::State "{root}/";
-Dir::State::lists "{root}/lists/";
-Dir::State::status "{root}/status";
-Dir::State::extended_states "{root}/extended_states";
-Dir::Cache "{root}/";
-Dir::Cache::archives "{root}/archives/";
-Dir::Etc "{root}/etc/";
-Dir::Etc::main "/dev/null";
-Dir::Etc::parts "/dev/null";
-Dir::Etc::netrc "/dev/null";
-Dir::Etc::netrcparts "/dev/null";
-Dir::Etc::preferences "/dev/null";
-Dir::Etc::preferencesparts "/dev/null";
-Dir::Etc::sourcelist "/dev/null";
-Dir::Etc::sourceparts "{root}/etc/";
-Dir::Etc::trustedparts "{root}/keyrings/";
-Dir::Log "{root}/log/";
-Dir::Log::planner "/dev/null";
-APT::Architecture "{arch}";
-APT::Architectures {{ "{arch}"; }};
-APT::Install-Recommends "false";
-APT::Install-Suggests "false";
-APT::Sandbox::User "root";
-APT::Solver "internal";
-APT::Update::Error-Mode "any";
-APT::Get::AllowUnauthenticated "false";
-APT::Get::Show-Versions "false";
-Acquire::AllowInsecureRepositories "false";
-Acquire::AllowDowngradeToInsecureRepositories "false";
-Acquire::Languages "none";
-Acquire::PDiffs "false";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-Acquire::https::Timeout "20";
-pkgCacheGen::ForceEssential ",";
-"#
-    );
-    if settings.snapshot.is_some() {
-        // The Release file of a moment long ago has long been out of date; that is why it was pinned.
-        text.push_str("Acquire::Check-Valid-Until \"false\";\n");
-    }
-    if let Some(path) = &settings.access.certificates {
-        let bytes = path.as_os_str().as_bytes();
-        let path = quotable(path.to_str().ok_or_else(|| model::path::escape(bytes))?)?;
-        text.push_str(&format!("Acquire::https::CaInfo \"{path}\";\n"));
-    }
-    Ok(text.into_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
@@ -362,29 +303,6 @@ mod tests {
 
     fn settings() -> Settings {
         Settings::new("trixie", vec!["http://mirror.example.org/debian".to_owned()], Arch::Arm64)
-    }
-
-    #[test]
-    fn the_configuration_is_what_apt_must_know() {
-        let text = configuration(Path::new("/state"), &settings()).unwrap();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap());
-    }
-
-    #[test]
-    fn nothing_can_add_a_line_to_the_configuration() {
-        let mut hostile = settings();
-        hostile.access.certificates = Some(PathBuf::from("/x\"; DPkg::Pre-Invoke { \"id\" }; //"));
-        assert!(configuration(Path::new("/state"), &hostile).is_err());
-        assert!(configuration(Path::new("/a\"b"), &settings()).is_err());
-        assert!(configuration(Path::new("/a\nb"), &settings()).is_err());
-    }
-
-    #[test]
-    fn only_a_snapshot_switches_the_expiry_off() {
-        let text = |settings: &Settings| String::from_utf8(configuration(Path::new("/s"), settings).unwrap()).unwrap();
-        assert!(!text(&settings()).contains("Check-Valid-Until"));
-        let pinned = Settings { snapshot: Some("20250520T000000Z".to_owned()), ..settings() };
-        assert!(text(&pinned).contains("Acquire::Check-Valid-Until \"false\";"));
     }
 
     #[test]

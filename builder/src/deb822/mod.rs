@@ -104,6 +104,11 @@ impl<R: BufRead> Reader<R> {
         Self { input, dialect, paragraph: Paragraph::default(), line: 0, ended: false }
     }
 
+    /// How many lines were read.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
     /// The next paragraph; none at the end. After a damaged one reading goes on with the next, unless the input cannot
     /// be read or has no end.
     ///

@@ -56,6 +56,7 @@ pub(super) fn resolved(name: &str, version: &str, arch: &str, bytes: &[u8]) -> R
         size: bytes.len() as u64,
         sha256: Digest::of(bytes),
         reason: Reason::Requested,
+        archive: 0,
     };
     Resolved::new(fields).unwrap()
 }

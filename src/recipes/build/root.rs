@@ -21,6 +21,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::deb_contents;
 use crate::recipes::packages::download;
+use crate::recipes::packages::host;
 use crate::recipes::packages::lock;
 use crate::recipes::packages::request::Packages;
 use crate::settings;
@@ -218,6 +219,9 @@ pub(crate) fn closure(
         return Ok(locked);
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);
+    if settings.snapshot.is_none() {
+        host::report(&packages.host_apt, observer);
+    }
     require_archive(&settings)?;
     apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))

@@ -33,7 +33,10 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
 
 /// The settings with the snapshot that the manifest pins.
 pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Settings {
-    apt::Settings { snapshot: manifest.snapshot().map(str::to_owned), ..settings.clone() }
+    let mut settings = apt::Settings { snapshot: manifest.snapshot().map(str::to_owned), ..settings.clone() };
+    // In place of the host's archives, none of which has past states.
+    settings.repositories.retain(|repository| !repository.is_hosts || settings.snapshot.is_none());
+    settings
 }
 
 /// The locked packages of a build, or none where the module has no lock.

@@ -7,7 +7,7 @@ use model::Arch;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::settings::{Origin, Settings};
+use crate::settings::{HostApt, Origin, Settings};
 
 /// How to get from package names to a root file system.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Packages {
     pub(crate) recorded: Option<Resolution>,
     /// Whether the module or the user named the mirrors, and not the machine.
     pub(crate) named_mirrors: bool,
+    /// What the host's apt gives where no mirrors are named.
+    pub(crate) host_apt: HostApt,
     /// The settings of builder.toml that a flag overrides, each with its flag.
     pub(crate) flags: Vec<(&'static str, &'static str)>,
     /// Where downloads and root file systems are kept.
@@ -54,7 +56,9 @@ impl Packages {
                 suite: settings.suite.value.clone(),
                 mirrors: settings.mirrors.value.clone(),
                 components: settings.components.value.clone(),
+                repositories: settings.repositories(),
                 keyring: settings.keyring_file(),
+                host_keyring: settings.host_keyring(),
                 variant,
                 arch,
                 snapshot: None,
@@ -63,6 +67,7 @@ impl Packages {
             },
             recorded: None,
             named_mirrors: settings.mirrors.is_named(),
+            host_apt: settings.host_apt.clone(),
             flags: origins.into_iter().filter_map(flag).collect(),
             cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
             connections: settings.connections(),

@@ -22,8 +22,9 @@ fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
         now: std::time::SystemTime::now,
         apt_sources: || {
             let text = "deb http://mirror.example.org/debian trixie main\n";
-            vec![(PathBuf::from("/etc/apt/sources.list"), text.to_owned())]
+            vec![(PathBuf::from("/etc/apt/sources.list"), Ok(text.to_owned()))]
         },
+        apt_mirrors: |_| None,
     }
 }
 
@@ -253,9 +254,110 @@ fn mirrors_come_from_the_hosts_apt_unless_they_are_named() {
     assert!(require_mirrors(&settings.mirrors.value).unwrap_err().hint.unwrap().contains("--mirror"));
 }
 
+const HOST: &str = "deb http://mirror.example.org/debian bookworm main contrib\n\
+                    deb http://mirror.example.org/debian bookworm-updates main contrib\n\
+                    deb http://mirror.example.org/debian-security bookworm-security main\n\
+                    deb [signed-by=/k/v.gpg] https://vendor.example.org ./\n\
+                    deb [signed-by=/k/w.gpg] https://other.example.org bookworm main\n";
+
+#[test]
+fn the_hosts_archives_are_the_default_as_a_whole() {
+    let settings = |module: &str, flags: &Flags| {
+        let world = World::new("", module);
+        let mut environment = environment(world.home.path(), &[]);
+        environment.apt_sources = || vec![(PathBuf::from("/etc/apt/sources.list"), Ok(HOST.to_owned()))];
+        Settings::new(Layers::read(Some(&world.home.path().join("m")), &environment), flags, &GLOBAL, &environment)
+            .unwrap()
+    };
+    let none = Flags::default();
+    let hosts = settings("suite = \"bookworm\"\n", &none);
+    assert_eq!(
+        hosts.mirrors.value,
+        [
+            "http://mirror.example.org/debian bookworm main contrib",
+            "http://mirror.example.org/debian bookworm-updates main contrib",
+            "http://mirror.example.org/debian-security bookworm-security main",
+        ]
+    );
+    let uris = |settings: &Settings| settings.repositories().into_iter().map(|one| one.uri).collect::<Vec<_>>();
+    assert_eq!(uris(&hosts), ["https://vendor.example.org", "https://other.example.org"]);
+    assert_eq!(hosts.repository.origin.to_string(), "the host's apt");
+    // What the module says of components and of one of the archives counts; the rest of the host's stays.
+    let module = "suite = \"bookworm\"\ncomponents = [\"main\"]\n[[repository]]\nuri = \"https://vendor.example.org/\"\n\
+                  suite = \"./\"\nkeyring = \"v.gpg\"\n";
+    let named = settings(module, &none);
+    assert_eq!(
+        named.mirrors.value,
+        [
+            "http://mirror.example.org/debian",
+            "http://mirror.example.org/debian bookworm-updates main",
+            "http://mirror.example.org/debian-security bookworm-security main",
+        ]
+    );
+    let found: Vec<bool> = named.repositories().iter().map(|one| one.is_hosts).collect();
+    assert_eq!(
+        (uris(&named), found),
+        (vec!["https://vendor.example.org".into(), "https://other.example.org".into()], vec![false, true])
+    );
+    assert!(matches!(named.repositories()[0].keyring, Some(KeyringFile::Below { .. })));
+    // Another suite, and mirrors of the module's own: nothing of a vendor's.
+    let trixie = settings("", &none);
+    assert!(
+        trixie.repositories().is_empty() && trixie.mirrors.value[2].ends_with("debian-security trixie-security main")
+    );
+    let flags = Flags { suite: Some("bookworm".into()), mirrors: vec!["http://own.example.org ./".into()], ..none };
+    let own = settings("", &flags);
+    assert!(own.repositories().is_empty() && own.host_keyring().is_none());
+}
+
+#[test]
+fn what_is_wrong_with_a_repository_has_its_place() {
+    let module = "[[repository]]\nuri = \"http://u:hunter2@v.example.org\"\nsuite = \"./\"\ncomponents = [\"main\"]\n\n\
+                  [[repository]]\nurl = \"https://v.example.org\"\nsuite = \"-o\"\narchitectures = [\"amd46\"]\n\n\
+                  [[repository]]\nuri = \"https://v.example.org\"\nsuite = \"stable\"\nkeyring = 5\n\n\
+                  [[repository]]\nuri = \"https://w.example.org\"\nsuite = \"./\"\n\n\
+                  [[repository]]\nuri = \"https://w.example.org/\"\nsuite = \"./\"\n";
+    let error = World::new("", module).settings(&[], &Flags::default()).unwrap_err();
+    let found: Vec<String> = error
+        .findings
+        .diagnostics
+        .iter()
+        .map(|found| {
+            let position = found.position.unwrap();
+            format!("{position} {} {}: {} [{}]", found.code, found.field, found.message, found.hint)
+        })
+        .collect();
+    assert!(!format!("{error:?}").replace(module, "").contains("message: \"hunter2"), "{error:?}");
+    insta::assert_snapshot!(found.join("\n"));
+    for (module, code) in [
+        ("repository = []", "bad-value"),
+        ("repository = [\"https://v.example.org ./\"]", "wrong-type"),
+        ("repository = 5", "wrong-type"),
+        ("[repository]\nuri = \"https://v.example.org\"", "wrong-type"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\nkeyring = \"../v.gpg\"", "bad-value"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"stable\"\ncomponents = []", "bad-value"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\narchitectures = []", "bad-value"),
+        ("[[repository]]\nuri = \"https://v.example.org\"\nsuite = \"./\"\ntrusted = true", "unknown-setting"),
+    ] {
+        assert_eq!(
+            World::new("", module).codes().iter().map(|(code, _)| *code).collect::<Vec<_>>(),
+            [code],
+            "{module}"
+        );
+    }
+}
+
 #[test]
 fn flags_are_checked_as_files_are() {
-    for mirror in ["", "-x", "ftp://a.example.org", "http://", "http://a.example.org [trusted=yes]", "http://a\nb"] {
+    for mirror in [
+        "",
+        "-x",
+        "ftp://a.example.org",
+        "http://",
+        "http://a.example.org [trusted=yes]",
+        "http://a\nb",
+        "http://a.example.org ./ main",
+    ] {
         let flags = Flags { mirrors: vec![mirror.to_owned()], ..Flags::default() };
         let error = World::new("", "").settings(&[], &flags).unwrap_err();
         assert_eq!(error.kind, Kind::Usage, "{mirror:?}");

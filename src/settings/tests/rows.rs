@@ -14,6 +14,10 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         "mirrors" => ("[\"http://m.example.org/debian\"]", "[\"http://m.example.org/debian\"]"),
         "components" => ("[\"contrib\"]", "[\"contrib\"]"),
         "keyring" => ("\"/keys/k.gpg\"", "\"/keys/k.gpg\""),
+        "repository" => (
+            "[{ uri = \"https://v.example.org\", suite = \"./\", architectures = [\"amd64\"], keyring = \"/keys/v.gpg\" }]",
+            "[{\"architectures\":[\"amd64\"],\"keyring\":\"/keys/v.gpg\",\"suite\":\"./\",\"uri\":\"https://v.example.org\"}]",
+        ),
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
         "arch" => ("\"riscv64\"", "[\"riscv64\"]"),

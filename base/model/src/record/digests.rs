@@ -120,7 +120,7 @@ impl Closure {
         let ResolutionFields { arch, suite: _, variant, requests: _, release: _, more_releases: _, packages } =
             &**resolution;
         let package = |resolved: &ResolvedFields| {
-            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _ } = resolved;
+            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _, archive: _ } = resolved;
             let PackageFields { name, arch, version, source: _, source_version: _ } = &**package;
             (format!("{name}:{arch}"), format!("{version} {sha256}"))
         };

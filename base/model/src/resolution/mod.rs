@@ -74,7 +74,7 @@ pub struct ResolutionFields {
 pub struct ReleaseFields {
     /// The archive's base URI, in the form that [`archive::uri`] gives.
     pub uri: String,
-    /// The suite that was asked for below it.
+    /// The suite that was asked for below it, or the path of a flat archive.
     pub path: String,
     /// The sha256 of the `InRelease` file (of `Release`, where the archive has no `InRelease`).
     pub inrelease: Digest,
@@ -114,6 +114,15 @@ pub struct ResolvedFields {
     pub sha256: Digest,
     /// Why it is there.
     pub reason: Reason,
+    /// The number of its archive among [`ResolutionFields::archives`], from 0. Where it is not written, the first one with
+    /// the URI is meant.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archive: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The form of [`ResolvedFields`]: what is flattened cannot refuse keys that it does not know.
@@ -130,6 +139,8 @@ struct Line {
     size: u64,
     sha256: Digest,
     reason: Reason,
+    #[serde(default)]
+    archive: usize,
 }
 
 impl TryFrom<Line> for ResolvedFields {
@@ -138,8 +149,8 @@ impl TryFrom<Line> for ResolvedFields {
     fn try_from(line: Line) -> Result<Self, PackageFault> {
         let Line { name, arch, version, source, source_version, .. } = line;
         let package = Package::new(PackageFields { name, arch, version, source, source_version })?;
-        let Line { url, path, size, sha256, reason, .. } = line;
-        Ok(Self { package, url, path, size, sha256, reason })
+        let Line { url, path, size, sha256, reason, archive, .. } = line;
+        Ok(Self { package, url, path, size, sha256, reason, archive })
     }
 }
 
@@ -154,7 +165,7 @@ impl Rules for ReleaseFields {
         }
         let optional = |text: &str, is: fn(&str) -> bool| text.is_empty() || is(text);
         let wrong = [
-            ("path", &self.path, archive::is_suite(&self.path)),
+            ("path", &self.path, archive::is_place(&self.path)),
             ("suite", &self.suite, optional(&self.suite, archive::is_suite)),
             ("codename", &self.codename, optional(&self.codename, archive::is_suite)),
             ("origin", &self.origin, is_showable(&self.origin)),
@@ -291,7 +302,11 @@ impl ResolutionFields {
                 std::cmp::Ordering::Greater => return Err(Fault::Order { name: name.clone(), arch }),
             }
             let uri = resolved.url.strip_suffix(&archive::url("", &resolved.path));
-            if !uri.is_some_and(|uri| self.archives().any(|release| release.uri == uri)) {
+            let is_there = |uri: &str| match resolved.archive {
+                0 => self.archives().any(|release| release.uri == uri),
+                number => self.archives().nth(number).is_some_and(|release| release.uri == uri),
+            };
+            if !uri.is_some_and(is_there) {
                 return Err(Fault::Url { name: name.clone() });
             }
             total = total.saturating_add(resolved.size);

@@ -17,6 +17,7 @@ fn resolved(name: &str) -> ResolvedFields {
         size: 5,
         sha256: Digest::of(name.as_bytes()),
         reason: Reason::Requested,
+        archive: 0,
     }
 }
 

@@ -80,7 +80,7 @@ impl Error {
             Self::Denied { .. } => fetch::DENIED,
             Self::SuiteMissing { .. } => "check the suite, the components, the architecture and the mirror's URI",
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
-                "name the keyring that holds the archive's key as `keyring`"
+                "name the keyring that holds the archive's key as `keyring`, that of an added archive in its [[repository]]"
             }
             Self::Odd(_) => "ask who runs the archive, or choose another",
             Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",

@@ -6,7 +6,8 @@ use model::package::PackageRequest;
 use model::{Arch, Digest};
 use serde::Serialize;
 
-use super::{Error, Inputs, Lock, boxed, mirrors};
+use super::repositories::listed as list_repositories;
+use super::{Error, Inputs, Lock, LockedRepository, boxed, mirrors};
 use crate::apt::keyring::Keyring;
 use crate::apt::{Fingerprint, Settings, Variant};
 
@@ -29,6 +30,9 @@ pub struct Wanted {
     /// The keyring that the module names. `None` where it names none: the machine's own keyring may be
     /// of any age, since every .deb is held to the lock's sha256.
     pub keyring: Option<Keys>,
+    /// The archives that the module adds, with the keys that vouch for each. Those of the machine's apt are none of
+    /// them, as its mirrors are not.
+    pub repositories: Vec<LockedRepository>,
 }
 
 /// What a lock holds of a keyring.
@@ -67,6 +71,11 @@ impl Wanted {
             mirrors: named.then(|| mirrors(settings)).transpose()?,
             snapshot: settings.snapshot.clone(),
             keyring,
+            repositories: {
+                let mut all = LockedRepository::all(&settings.repositories)?;
+                all.retain(|repository| !repository.host);
+                all
+            },
         })
     }
 
@@ -85,13 +94,14 @@ impl Wanted {
     pub fn settings_digest(&self, locked_mirrors: &[String]) -> Digest {
         let keyring = self.keyring.as_ref().map_or_else(|| "the machine's".to_owned(), |keys| keys.sha256.to_string());
         let mirrors = self.mirrors.as_deref().unwrap_or(locked_mirrors);
-        let text = format!(
+        let mut text = format!(
             "builder settings 1\nsuite {}\nvariant {}\ncomponents {}\nkeyring {keyring}\n{}",
             self.suite,
             self.variant,
             self.components.join(" "),
             mirrors.iter().map(|mirror| format!("mirror {mirror}\n")).collect::<String>()
         );
+        text.extend(self.repositories.iter().map(|repository| format!("repository {repository}\n")));
         Digest::of(text.as_bytes())
     }
 }
@@ -173,6 +183,8 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let list = |list: &[String]| list.join(", ");
     let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
     let keyring = wanted.keyring.as_ref().map_or(locked.keyring, |keys| keys.sha256);
+    // Where the module names its mirrors, no archive of a host belongs to them.
+    let added = locked.repository.iter().filter(|repository| !repository.host || wanted.mirrors.is_some());
     let fields = [
         ("suite", locked.suite.clone(), wanted.suite.clone()),
         ("variant", locked.variant.to_string(), wanted.variant.to_string()),
@@ -180,6 +192,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
         ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
         ("keyring", locked.keyring.to_string(), keyring.to_string()),
+        ("repository", list_repositories(added), list_repositories(wanted.repositories.iter())),
     ];
     let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
@@ -189,7 +202,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
     let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
     let edited = lock.manifest != wanted.manifest_digest() && !drifts.iter().any(is_manifest) && !named(&["snapshot"]);
-    let settings = ["suite", "variant", "components", "mirrors", "keyring"];
+    let settings = ["suite", "variant", "components", "mirrors", "keyring", "repository"];
     let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
     drifts.extend(edited.then_some(Drift::Manifest));
     drifts.extend(other.then(|| settings_drift(lock, wanted)));

@@ -9,7 +9,7 @@ use model::{Arch, Digest, Position, archive};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Inputs, Lock, VERSION};
-use crate::apt::{Fingerprint, Settings, Source};
+use crate::apt::{Fingerprint, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +94,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     }
     let file: File1 = toml::from_str(text).map_err(syntax)?;
     let wrong = |message: String| Error::Syntax { position: None, message };
-    let sources = sources(&file.inputs).map_err(|error| wrong(error.to_string()))?;
+    check_repositories(&file.inputs).map_err(wrong)?;
     if let Some(snapshot) = file.inputs.snapshot.as_ref().filter(|snapshot| !archive::is_snapshot(snapshot)) {
         return Err(wrong(format!("the snapshot {:?} is no moment YYYYMMDDTHHMMSSZ", shown(snapshot))));
     }
@@ -109,8 +109,12 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         }
         let named =
             |(archive, source): (&ReleaseInfo, &Source)| (&archive.uri, &archive.path) == (&source.uri, &source.suite);
+        let sources = file.inputs.sources(architecture.arch).map_err(|error| wrong(error.to_string()))?;
         if architecture.archive.len() != sources.len() || !architecture.archive.iter().zip(&sources).all(named) {
-            return Err(wrong(format!("the archives of {} are not those of its mirrors", architecture.arch)));
+            return Err(wrong(format!(
+                "the archives of {} are not those of its mirrors and repositories",
+                architecture.arch
+            )));
         }
         resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
     }
@@ -118,12 +122,17 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
 }
 
-/// The archives that the inputs name. They are checked as those of a manifest's settings are: what
-/// stands in a lock is fetched from, and may come from anyone.
-fn sources(inputs: &Inputs) -> Result<Vec<Source>, crate::apt::Error> {
-    let settings = Settings::new(inputs.suite.clone(), inputs.mirrors.clone(), Arch::Amd64);
-    // With a snapshot, its archive is the only mirror.
-    Settings { components: inputs.components.clone(), ..settings }.sources()
+/// What holds of the added archives for whatever architecture.
+fn check_repositories(inputs: &Inputs) -> Result<(), String> {
+    inputs.sources(Arch::Amd64).map_err(|error| error.to_string())?;
+    for repository in &inputs.repository {
+        repository.unsigned().source().map_err(|error| error.to_string())?;
+        let is_sorted = repository.keyring_fingerprints.is_sorted_by(|a, b| a < b);
+        if !is_sorted || repository.keyring.is_none() && !repository.keyring_fingerprints.is_empty() {
+            return Err(format!("the fingerprints of {} are not those of a keyring in order", shown(&repository.uri)));
+        }
+    }
+    Ok(())
 }
 
 /// The number of the line that begins a conflict which a merge left.
@@ -145,7 +154,7 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
         let archive = architecture.archive.get(line.archive);
         let archive = archive
             .ok_or_else(|| format!("the package {} is from an archive that is not listed", shown(&line.name)))?;
-        let Line { name, version, arch, source, source_version, path, size, sha256, reason, .. } = line;
+        let Line { name, version, arch, source, source_version, archive: number, path, size, sha256, reason } = line;
         let named = shown(&name);
         let package = Package::new(PackageFields { name, arch, version, source, source_version });
         let package = package.map_err(|fault| {
@@ -153,7 +162,7 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
             Fault::Package { name: named, field: part, text }.to_string()
         })?;
         let url = archive::url(&archive.uri, &path);
-        let fields = ResolvedFields { package, url, path, size, sha256, reason };
+        let fields = ResolvedFields { package, url, path, size, sha256, reason, archive: number };
         Resolved::new(fields).map_err(|fault| fault.to_string())
     };
     let mut packages = architecture.package.into_iter().map(resolved).collect::<Result<Vec<_>, String>>()?;
@@ -181,7 +190,10 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     for resolution in &lock.resolutions {
         let archive: Vec<ReleaseInfo> = resolution.archives().cloned().collect();
         let package = resolution.packages.iter().map(|resolved| {
-            let place = archive.iter().position(|one| archive::url(&one.uri, &resolved.path) == resolved.url);
+            let is = |one: &ReleaseInfo| archive::url(&one.uri, &resolved.path) == resolved.url;
+            // What was recorded without a number is from the first that fits.
+            let named = archive.get(resolved.archive).filter(|one| is(one)).map(|_| resolved.archive);
+            let place = named.or_else(|| archive.iter().position(is));
             let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
             let PackageFields { name, arch, version, source, source_version } = resolved.package.clone().into_inner();
             let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
@@ -197,7 +209,8 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     let Lock { manifest, settings, ref inputs, .. } = *lock;
     let failed = |error: toml::ser::Error| wrong(error.to_string());
     let head = toml::to_string(&Preamble { version: VERSION, manifest, settings, inputs }).map_err(failed)?;
-    let head = spread(head, &inputs.keyring_fingerprints);
+    let added = super::repositories::text(&inputs.repository).map_err(failed)?;
+    let head = spread(head, &inputs.keyring_fingerprints) + &added;
     let rest = toml::to_string(&Rest { architecture }).map_err(failed)?;
     Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))
 }

@@ -3,6 +3,7 @@
 mod change;
 mod fit;
 mod form;
+mod repositories;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use super::{Fingerprint, Resolution, Settings, Source, Variant};
 pub use change::{Change, diff};
 pub use fit::{Drift, Keys, Wanted, check};
 pub use form::{parse, text};
+pub use repositories::LockedRepository;
 
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
@@ -57,6 +59,9 @@ pub struct Inputs {
     /// The primary keys in it, sorted; empty in a lock that was written before they were recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyring_fingerprints: Vec<Fingerprint>,
+    /// The archives that the module adds to these, in the order of its settings. They have tables of their own.
+    #[serde(default, skip_serializing)]
+    pub repository: Vec<LockedRepository>,
 }
 
 /// Why a lock cannot be read or written.
@@ -122,7 +127,30 @@ impl Inputs {
             snapshot: settings.snapshot.clone(),
             keyring: keyring.sha256(),
             keyring_fingerprints: keyring.fingerprints().map_err(boxed)?,
+            repository: LockedRepository::all(&settings.repositories)?,
         })
+    }
+}
+
+impl Inputs {
+    /// The archives for `arch`, without their keyrings, in the order of its resolution's. They are checked as those of a
+    /// manifest's settings are: what stands in a lock is fetched from, and may come from anyone.
+    ///
+    /// # Errors
+    /// When one cannot be given to apt, or none is named.
+    pub fn sources(&self, arch: Arch) -> Result<Vec<Source>, super::Error> {
+        // With a snapshot, its archive is the only mirror.
+        let settings = Settings::new(self.suite.clone(), self.mirrors.clone(), arch);
+        let repositories = self.repository.iter().map(LockedRepository::unsigned).collect();
+        Settings { components: self.components.clone(), repositories, ..settings }.sources()
+    }
+
+    /// The keys that vouch for an archive of these inputs.
+    #[must_use]
+    pub fn keys_of(&self, source: &Source) -> &[Fingerprint] {
+        let is = |added: &&LockedRepository| (&added.uri, &added.suite) == (&source.uri, &source.suite);
+        let own = self.repository.iter().find(is).filter(|added| source.is_added && added.keyring.is_some());
+        own.map_or(&self.keyring_fingerprints, |added| &added.keyring_fingerprints)
     }
 }
 
@@ -135,9 +163,10 @@ fn boxed(error: super::Error) -> Error {
 fn mirrors(settings: &Settings) -> Result<Vec<String>, Error> {
     let line = |source: Source| {
         let own = source.suite == settings.suite && source.components == settings.components;
-        if own { source.uri } else { format!("{} {} {}", source.uri, source.suite, source.components.join(" ")) }
+        if own { source.uri } else { source.name() }
     };
-    Ok(settings.sources().map_err(boxed)?.into_iter().map(line).collect())
+    let debian = settings.sources().map_err(boxed)?.into_iter().filter(|source| !source.is_added);
+    Ok(debian.map(line).collect())
 }
 
 impl Lock {

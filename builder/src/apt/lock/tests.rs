@@ -18,6 +18,7 @@ pub(in crate::apt) fn lock() -> Lock {
         snapshot: None,
         keyring: Digest::of(b"keyring"),
         keyring_fingerprints: fingerprints(["A", "B"]).to_vec(),
+        repository: Vec::new(),
     };
     Lock::new(&wanted(), inputs, vec![resolution])
 }

@@ -106,15 +106,27 @@ pub enum KeyringFault {
 /// When it is no keyring, is damaged, or holds anything but public keys and what belongs to them.
 pub fn fingerprints(keyring: &[u8]) -> Result<Vec<Fingerprint>, KeyringFault> {
     let mut found = BTreeSet::new();
-    if keyring.starts_with(b"-----BEGIN") {
-        let text = std::str::from_utf8(keyring).map_err(|_| KeyringFault::Armour("it is not UTF-8"))?;
-        for block in blocks(text)? {
-            packets(&block, &mut found)?;
-        }
-    } else {
-        packets(keyring, &mut found)?;
-    }
+    packets(&binary(keyring)?, &mut found)?;
     if found.is_empty() { Err(KeyringFault::Empty) } else { Ok(found.into_iter().collect()) }
+}
+
+/// The packets of a keyring in either form.
+pub(super) fn binary(keyring: &[u8]) -> Result<Vec<u8>, KeyringFault> {
+    if !keyring.starts_with(b"-----BEGIN") {
+        return Ok(keyring.to_vec());
+    }
+    let text = std::str::from_utf8(keyring).map_err(|_| KeyringFault::Armour("it is not UTF-8"))?;
+    Ok(blocks(text)?.concat())
+}
+
+/// The text form of the packets, in one block without headers. The checksum is left out, as RFC 9580 has it.
+pub(super) fn armoured(packets: &[u8]) -> String {
+    let digits = STANDARD.encode(packets);
+    let mut text = format!("{BEGIN}\n\n");
+    for line in digits.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)).chain(['\n']));
+    }
+    text + END + "\n"
 }
 
 /// The bytes of each armoured block.
