@@ -1,4 +1,4 @@
-//! `module-builder`: from `manifest.yaml` to a mounted, verified tree.
+//! `module-builder`: from `manifest.yaml` to an artifact that a node mounts.
 //!
 //! This file is the only one that exits, reads the environment, the clock and the terminal, and
 //! looks at the host's own settings. Everything else gets them as data, so that tests can make

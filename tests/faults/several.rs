@@ -67,6 +67,7 @@ fn each_architecture_is_what_a_build_for_it_alone_would_be() {
     assert!(told.contains("small (amd64)\n") && told.contains("small (arm64)\n"), "{told}");
     assert_snapshot!("rebuild", world.tell(&["rebuild", "module/dist"]));
     assert_snapshot!("explain", world.tell(&["explain", "/usr/share/small/tool", "module/dist/arm64"]));
+    assert_snapshot!("explain_all", world.tell(&["explain", "/usr/share/small/tool", "module/dist"]));
     assert_snapshot!(
         "explain_both",
         world.tell(&["explain", "-q", "--arch=amd64,arm64", "/usr/share/small/tool", "module"])

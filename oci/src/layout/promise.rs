@@ -1,4 +1,4 @@
-//! What a module's artifact promises (`docs/artifact.md`) beyond what any artifact does: descriptors that
+//! What a module's artifact promises (`docs/formats/artifact.md`) beyond what any artifact does: descriptors that
 //! say what the manifest says, one image, one archive, every file under its own name and type.
 //!
 //! Whoever reads an index alone, as an ingest does, or pulls layers as files, as `oras` does, must see what

@@ -45,9 +45,7 @@ impl DigestCacheHandle {
         let open = if self.paranoid { DigestCache::write_only } else { DigestCache::open };
         Ok(open(&path)?)
     }
-}
 
-impl DigestCacheHandle {
     /// Says that an entry is not used, if that is because it is not ours.
     fn warn_of(&self, path: &Path, observer: &dyn Observer) {
         match self.cache.file(path) {

@@ -61,6 +61,15 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
             None => Place::Image(path.to_owned()),
         });
     }
+    if let Some(several) = Several::read(&path.join(record::FILE))? {
+        let names: Vec<&str> = several.architectures().keys().map(|arch| arch.debian()).collect();
+        let first = path.join(names.first().copied().unwrap_or_default());
+        return Err(Error::input(format!("{} holds modules of several architectures", path.display())).hint(format!(
+            "name one of {}, as in {}",
+            names.join(", "),
+            first.display()
+        )));
+    }
     if is_file || path.join("oci-layout").is_file() {
         return Ok(Place::Image(path.to_owned()));
     }

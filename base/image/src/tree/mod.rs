@@ -1,7 +1,7 @@
 //! The one in-memory tree of files.
 //!
 //! A [`Tree`] is generic over what a regular file carries: a scan gives a tree of sources (where to
-//! read the bytes), sealing gives a tree of digests, and an image that is read gives a tree of what
+//! read the bytes), hashing gives a tree of digests, and an image that is read gives a tree of what
 //! the image says. Nodes are inodes: two names that lead to one node are hard links.
 //!
 //! Directory entries are always sorted by the bytes of their names, so that no output depends on
