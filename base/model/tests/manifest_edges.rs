@@ -5,7 +5,7 @@
 mod lines;
 
 use lines::{NOTHING, codes, findings, json, taken};
-use model::Severity;
+use model::{Manifest, Severity};
 
 #[test]
 fn lengths_end_where_they_are_said_to_end() {
@@ -290,4 +290,21 @@ fn services_that_wait_for_each_other_are_found_once_and_those_that_do_not_are_no
         let found = of(&edges);
         assert_eq!((found.len(), found[0].contains("...")), (1, dots), "{count}");
     }
+}
+
+#[test]
+fn a_manifest_answers_what_recipes_ask() {
+    let text = "{schema_version: 1, name: web, license: MIT, package_spec: [nginx, 'curl:amd64'], dependencies: {provides: [http-server]}}";
+    let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
+    let requests = manifest.requests();
+    assert_eq!(requests.iter().map(ToString::to_string).collect::<Vec<_>>(), ["nginx", "curl:amd64"]);
+    assert_eq!(manifest.position_of(&requests[1]).map(|place| place.column), Some(67));
+    assert_eq!(
+        manifest.dependencies.provides.iter().map(|entry| entry.value.as_str()).collect::<Vec<_>>(),
+        ["http-server"]
+    );
+    assert_eq!(
+        (manifest.metadata().title, manifest.metadata().license, manifest.snapshot()),
+        ("web", Some("MIT"), None)
+    );
 }

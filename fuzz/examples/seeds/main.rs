@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use composer::scan::Source;
 use composer::hashing::{DigestCache, Known, hash_files};
+use composer::scan::Source;
 use image::archive::{Parts, Plan, Spool, Targets};
 use image::identity::Identity;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
