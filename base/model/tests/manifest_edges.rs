@@ -298,7 +298,7 @@ fn a_manifest_answers_what_recipes_ask() {
     let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
     let requests = manifest.requests();
     assert_eq!(requests.iter().map(ToString::to_string).collect::<Vec<_>>(), ["nginx", "curl:amd64"]);
-    assert_eq!(manifest.position_of(&requests[1]).map(|place| place.column), Some(67));
+    assert_eq!(manifest.position_of(&requests[1]).map(|place| place.column), Some(68));
     assert_eq!(
         manifest.dependencies.provides.iter().map(|entry| entry.value.as_str()).collect::<Vec<_>>(),
         ["http-server"]
