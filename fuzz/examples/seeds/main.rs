@@ -158,6 +158,7 @@ impl Seeds<'_> {
             content: Content::Bytes(text.into()),
         };
         let artifact = Artifact {
+            kind: model::manifest::Kind::Module,
             arch: Arch::Amd64,
             config: blob("application/json", "{}"),
             layers: vec![blob("application/octet-stream", "layer")],
@@ -180,7 +181,12 @@ impl Seeds<'_> {
             }
         }
         let bytes: Vec<&[u8]> = documents.iter().map(|text| text.as_bytes()).collect();
-        self.put("oci_layout", "own", &bytes.join(&0xff))
+        self.put("oci_layout", "own", &bytes.join(&0xff))?;
+        self.put("oci_documents", "reference", b"registry.example.com:5000/os/nginx:v1")?;
+        for (name, digest) in [("index", written.index), ("manifest", manifest)] {
+            self.put("oci_documents", name, &fs::read(directory.join("blobs/sha256").join(digest.hex()))?)?;
+        }
+        Ok(())
     }
 
     fn texts(&self) -> Outcome {
