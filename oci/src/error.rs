@@ -104,7 +104,7 @@ pub enum Error {
         /// The document.
         place: Place,
         /// How.
-        broken: crate::layout::Broken,
+        broken: crate::layout::broken::Broken,
     },
     /// A file that is to become a blob has changed since its digest was computed.
     #[error("{} has {found} bytes where {expected} were written", path.display())]

@@ -63,7 +63,7 @@ fn a_record_that_no_build_can_have_written_is_refused() {
     let cases: [(&str, Change); 4] = [
         ("a tag is at most 118", |text| text.replace("\"tag\": \"latest\"", "\"tag\": \"../up\"")),
         ("unknown variant `gzip`", |text| text.replace("\"compression\": \"zstd\"", "\"compression\": \"gzip\"")),
-        ("there is no lint `all` to allow", |text| {
+        ("it is no lint that can be allowed", |text| {
             text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"allow\": [\"all\"]")
         }),
         ("an identifier is one line of 1 to", |text| {

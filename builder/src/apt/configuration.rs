@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::keyring::Keyring;
-use super::settings::Source;
+use super::source::Source;
 use super::{Error, Settings};
 
 /// apt's whole configuration. The error is the text that cannot be quoted in it.

@@ -10,7 +10,7 @@ use std::path::Path;
 use host::Dir;
 use model::archive;
 
-use super::settings::Source;
+use super::source::Source;
 use super::{Error, bounded_read};
 
 /// The largest index that is read, as in [`super::index`].

@@ -3,8 +3,8 @@
 use model::{Arch, archive};
 
 use super::Error;
-use super::keyring::KeyringFile;
-use super::settings::{FLAT_COMPONENTS, Source, check_component, check_place, check_uri, invalid};
+use super::keyring_file::KeyringFile;
+use super::source::{FLAT_COMPONENTS, Source, check_component, check_place, check_uri, invalid};
 
 /// An archive that is added to Debian's.
 #[derive(Debug, Clone, PartialEq, Eq)]

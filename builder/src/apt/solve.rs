@@ -11,7 +11,7 @@ use model::resolution::{ResolutionFields, ResolvedFields};
 use super::error::Missing;
 use super::index::{Index, Record};
 use super::pins::{self, Pin};
-use super::settings::Source;
+use super::source::Source;
 use super::state::{State, Target};
 use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure};
 use crate::cache::Cache;

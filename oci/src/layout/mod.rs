@@ -1,6 +1,7 @@
 //! OCI image layouts (OCI image specification 1.1, `image-layout.md`): written whole or not at all,
 //! read as something hostile.
 
+pub(crate) mod broken;
 mod extent;
 mod files;
 mod promise;
@@ -17,9 +18,9 @@ use model::{Arch, Digest};
 
 use crate::content::{Descriptor, Index, Manifest};
 
+pub use broken::Broken;
 pub use extent::paths;
 pub use files::digest;
-pub use promise::Broken;
 pub use read::{open, read};
 pub use store::Store;
 pub use write::write;

@@ -6,8 +6,9 @@ use std::path::Path;
 use host::Dir;
 use model::manifest::Kind;
 
+use super::broken::Broken;
 use super::files::{self, DOCUMENTS_LIMIT, INDEX};
-use super::promise::{self, Broken};
+use super::promise;
 use super::{Layout, Listed, ListedIndex, Store};
 use crate::content::{ContentStore as _, DOCUMENT_LIMIT, Descriptor, Index, Manifest, unexpected};
 use crate::error::Error;

@@ -14,8 +14,8 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::secrets;
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{secrets, special};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
@@ -23,23 +23,6 @@ const INTERPRETER: &str = "needs-interpreter";
 const COMMAND: &str = "needs-command";
 const LINK: &str = "dangling-link";
 const UNIT: &str = "unit-not-enabled";
-
-/// The code of every finding about a build that `--allow` takes.
-pub(crate) const CODES: [&str; 13] = [
-    LINK,
-    INTERPRETER,
-    COMMAND,
-    LIBRARY,
-    UNIT,
-    "bare-directory",
-    "directory-alone",
-    "pattern-shadowed",
-    "pattern-takes-nothing",
-    "pattern-through-link",
-    secrets::CODE,
-    special::DEVICE,
-    special::RIGHTS,
-];
 
 /// The most files that one finding names.
 const MAX_NAMED: usize = 3;

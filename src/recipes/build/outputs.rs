@@ -23,8 +23,9 @@ use crate::recipes::build::inputs;
 use crate::recipes::build::places;
 use crate::recipes::build::record;
 use crate::recipes::build::remembered;
-use crate::recipes::build::request::{BuildRequest, Outputs};
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::room;
+use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::sinks::{self, About};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::results::file_lists;
@@ -159,7 +160,13 @@ pub(crate) fn write_module(
     let image = composefs::write(&hashed)?;
     let composefs = verity::digest(&image);
     let (inputs, stages) = (shipment.inputs, shipment.stages);
-    let about = About { manifest: shipment.manifest, epoch: inputs.epoch, fingerprint: inputs.fingerprint(&composefs) };
+    let about = About {
+        arch: request.arch,
+        allowed: &request.checks.allowed,
+        manifest: shipment.manifest,
+        epoch: inputs.epoch,
+        fingerprint: inputs.fingerprint(&composefs),
+    };
 
     let manifest = shipment.manifest.canonical_json();
     let files = file_lists::files(&hashed);
@@ -176,8 +183,7 @@ pub(crate) fn write_module(
     let archives = while_syncing(store, || outputs.write_archives(&plan, directory))?;
     spool.check_sources()?;
     drop(task);
-    let artifact =
-        outputs.has_layout().then(|| sinks::artifact((request, outputs), directory, &archives, &parts, &about));
+    let artifact = outputs.has_layout().then(|| sinks::artifact(outputs, directory, &archives, &parts, &about));
     let written = Written {
         composefs,
         image_size: image.len() as u64,

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use composer::overlay::Overlay;
 use host::Dir;
-use model::record::{Compression, LintCode, ModuleId, Tag};
+use model::record::{Compression, LINTS, LintCode};
 use model::{Arch, Epoch};
 
 use crate::error::Error;
-use crate::recipes::build::lints;
 use crate::recipes::build::remembered::DigestCacheHandle;
-use crate::recipes::build::sinks::Sink;
+use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
 
 /// The name of a module's own files in its repository.
@@ -53,28 +52,6 @@ pub(crate) enum RootSource {
     Given(PathBuf),
     /// Debian packages.
     Packages(Box<Packages>),
-}
-
-/// What a build writes.
-#[derive(Debug, Clone)]
-pub(crate) struct Outputs {
-    /// The directory that is written, with the image and the lists.
-    pub(crate) directory: PathBuf,
-    /// Where else the module goes.
-    pub(crate) sinks: Vec<Sink>,
-    /// What is asked of the artifact.
-    pub(crate) artifact: ArtifactOptions,
-}
-
-/// What is asked of the OCI artifact.
-#[derive(Debug, Clone)]
-pub(crate) struct ArtifactOptions {
-    /// How its layer is compressed.
-    pub(crate) compression: Compression,
-    /// Its tag.
-    pub(crate) tag: Tag,
-    /// The module's identifier on the platform.
-    pub(crate) module_id: Option<ModuleId>,
 }
 
 /// What the user makes of findings.
@@ -126,7 +103,7 @@ impl ModuleSource {
 
 /// The codes of the findings that can be let pass.
 pub(crate) fn lint() -> impl TypedValueParser<Value = LintCode> {
-    PossibleValuesParser::new(lints::CODES).try_map(|code| code.parse::<LintCode>())
+    PossibleValuesParser::new(LINTS).try_map(|code| code.parse::<LintCode>())
 }
 
 /// The words for a compression.

@@ -15,7 +15,7 @@ use model::observe::{Event, Observer, TaskId};
 use model::words::size;
 
 use crate::error::Error;
-use crate::recipes::build::request::Outputs;
+use crate::recipes::build::sinks::Outputs;
 
 /// The most bytes of one file.
 const FILE_LIMIT: u64 = 256 << 30;

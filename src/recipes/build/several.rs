@@ -16,7 +16,8 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::outputs::{self, Destination, Shipment, Written};
 use crate::recipes::build::record::{self, Output, Several};
-use crate::recipes::build::request::{BuildRequest, Outputs};
+use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::staging::Staging;
 use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, unchanged};
 

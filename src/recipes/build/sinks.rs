@@ -1,20 +1,19 @@
 //! Where a module goes besides its image and its lists. Each sink says which form of the archive it needs, and what it
 //! makes of it; a new one is a variant, and the compiler asks for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::Dir;
 use image::archive::{self, Parts, Place, Plan, Targets};
 use model::manifest::Kind;
-use model::record::Compression;
-use model::{Digest, Epoch, Manifest, VerityDigest};
+use model::record::{Compression, LintCode, ModuleId, Tag};
+use model::{Arch, Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{Artifact, Blob, Content};
 use oci::media;
 
 use crate::error::Error;
-use crate::recipes::build::request::{BuildRequest, Outputs};
 
 const MODULE_TAR: &str = "module.tar";
 const LAYER: &str = ".layer";
@@ -28,6 +27,28 @@ pub(crate) enum Sink {
     Layout,
     /// The object store in a directory of its own, as files.
     Objects(PathBuf),
+}
+
+/// What a build writes.
+#[derive(Debug, Clone)]
+pub(crate) struct Outputs {
+    /// The directory that is written, with the image and the lists.
+    pub(crate) directory: PathBuf,
+    /// Where else the module goes.
+    pub(crate) sinks: Vec<Sink>,
+    /// What is asked of the artifact.
+    pub(crate) artifact: ArtifactOptions,
+}
+
+/// What is asked of the OCI artifact.
+#[derive(Debug, Clone)]
+pub(crate) struct ArtifactOptions {
+    /// How its layer is compressed.
+    pub(crate) compression: Compression,
+    /// Its tag.
+    pub(crate) tag: Tag,
+    /// The module's identifier on the platform.
+    pub(crate) module_id: Option<ModuleId>,
 }
 
 /// A form of the archive, and the file in the output directory that it is written to.
@@ -110,6 +131,10 @@ impl Outputs {
 
 /// What the annotations of an artifact say.
 pub(crate) struct About<'a> {
+    /// The architecture.
+    pub(crate) arch: Arch,
+    /// The lints that were allowed.
+    pub(crate) allowed: &'a BTreeSet<LintCode>,
     /// The manifest.
     pub(crate) manifest: &'a Manifest,
     /// The one time of the build.
@@ -120,7 +145,7 @@ pub(crate) struct About<'a> {
 
 /// The artifact of the files in `directory`, for a layout.
 pub(crate) fn artifact(
-    (request, outputs): (&BuildRequest, &Outputs),
+    outputs: &Outputs,
     directory: &Arc<Dir>,
     archives: &archive::Written,
     parts: &Parts<'_>,
@@ -145,21 +170,21 @@ pub(crate) fn artifact(
     let image = archive::Blob { sha256: Digest::of(parts.image), size: parts.image.len() as u64 };
     Artifact {
         kind: Kind::Module,
-        arch: request.arch,
+        arch: about.arch,
         config: blob(media::CONFIG, "manifest.json", Content::Bytes(parts.manifest.to_vec())),
         layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs", image))],
-        annotations: annotations(request, about, parts.image_digest),
+        annotations: annotations(outputs, about, parts.image_digest),
     }
 }
 
-fn annotations(request: &BuildRequest, about: &About<'_>, composefs: &VerityDigest) -> BTreeMap<String, String> {
+fn annotations(outputs: &Outputs, about: &About<'_>, composefs: &VerityDigest) -> BTreeMap<String, String> {
     use media::annotation as name;
     let (metadata, time) = (about.manifest.metadata(), about.epoch.rfc3339());
-    let allowed: Vec<&str> = request.checks.allowed.iter().map(|code| &**code).collect();
+    let allowed: Vec<&str> = about.allowed.iter().map(|code| &**code).collect();
     let entries = [
         (name::FSVERITY, Some(composefs.hex())),
         (name::FINGERPRINT, Some(about.fingerprint.to_string())),
-        (name::MODULE_ID, request.outputs.artifact.module_id.as_deref().map(str::to_owned)),
+        (name::MODULE_ID, outputs.artifact.module_id.as_deref().map(str::to_owned)),
         (name::BUILT_AT, Some(time.clone())),
         (name::ALLOWED_LINTS, Some(allowed.join(",")).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(time)),

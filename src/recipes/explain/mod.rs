@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::MANIFEST;
-use crate::recipes::build::record::{self, Several};
 use crate::recipes::results::artifact;
+use crate::recipes::results::record::{self, Several};
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
 pub(crate) use summary::{FileOrigin, RuleLine, Summary, summary};
@@ -61,7 +61,7 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
             None => Place::Image(path.to_owned()),
         });
     }
-    if let Some(several) = Several::read(&path.join(record::FILE))? {
+    if !is_file && let Some(several) = Several::read(&path.join(record::FILE))? {
         let names: Vec<&str> = several.architectures().keys().map(|arch| arch.debian()).collect();
         let first = path.join(names.first().copied().unwrap_or_default());
         return Err(Error::input(format!("{} holds modules of several architectures", path.display())).hint(format!(

@@ -21,7 +21,7 @@ use crate::{Arch, Digest, Epoch};
 pub use check::Fault;
 pub use digests::{Closure, RootfsInputs, rules};
 pub use root::RootInput;
-pub use words::{Compression, LintCode, ModuleId, ParseWordError, Tag};
+pub use words::{Compression, LINTS, LintCode, ModuleId, ParseWordError, Tag};
 
 /// The name of the file.
 pub const FILE: &str = "build.json";

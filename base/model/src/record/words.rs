@@ -102,7 +102,24 @@ word! {
 word! {
     /// The code of a finding, such as `needs-library`.
     LintCode: |text| {
-        (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        LINTS.contains(&text)
     },
-    "the code of a lint is at most 64 small letters and `-`"
+    "it is no lint that can be allowed"
 }
+
+/// The code of every finding about a build that can be allowed.
+pub const LINTS: [&str; 13] = [
+    "bare-directory",
+    "dangling-link",
+    "device-node",
+    "directory-alone",
+    "needs-command",
+    "needs-interpreter",
+    "needs-library",
+    "pattern-shadowed",
+    "pattern-takes-nothing",
+    "pattern-through-link",
+    "possible-secret",
+    "special-rights",
+    "unit-not-enabled",
+];

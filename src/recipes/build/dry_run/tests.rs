@@ -10,8 +10,9 @@ use model::record::Compression;
 use model::package::PackageFields;
 
 use super::*;
-use crate::recipes::build::request::{ArtifactOptions, Checks, ModuleSource, Outputs, RootSource};
+use crate::recipes::build::request::{Checks, ModuleSource, RootSource};
 use crate::recipes::build::sinks::Sink;
+use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
 
 const MANIFEST: &str = "\
 schema_version: 1

@@ -11,7 +11,7 @@ use super::{
     misplaced,
 };
 use crate::error::Error;
-use crate::recipes::build::record::{self, Several};
+use crate::recipes::results::record::{self, Several};
 
 /// `sha256:`, 64 digits, a line break; more is damage.
 const DIGEST_LIMIT: u64 = 128;

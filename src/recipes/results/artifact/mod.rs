@@ -21,6 +21,7 @@ use oci::layout;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::recipes::results::damage::{REBUILD, misplaced};
 
 pub(crate) use foreign::{Others, print as dump};
 pub(crate) use layouts::blob_name;
@@ -32,8 +33,6 @@ const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// How a zstd frame begins (RFC 8878, section 3.1.1).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-const REBUILD: &str = "they were damaged or changed after the build: fetch or build them again";
 
 /// In which form results are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -307,14 +306,6 @@ fn refused(error: image::Error, path: &Path) -> Error {
         | E::MissingObject { .. }
         | E::Archive { .. }
         | E::Tree(_) => Error::refused(error.to_string()).hint(REBUILD),
-    }
-}
-
-/// Of files that a build wrote: one that is missing, or something else in its place, is damage.
-pub(crate) fn misplaced(error: host::Error) -> Error {
-    match &error {
-        host::Error::Place { .. } => Error::refused(error.to_string()).hint(REBUILD),
-        host::Error::Io { .. } => error.into(),
     }
 }
 

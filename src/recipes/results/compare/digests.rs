@@ -8,8 +8,8 @@ use oci::media::annotation;
 use serde::Serialize;
 
 use super::{Compared, Files, ValueChange};
-use crate::recipes::build::record;
 use crate::recipes::results::artifact::{Archived, Artifact, Blob, Form, Module, blob_name};
+use crate::recipes::results::record;
 
 /// A digest, or a file with its sha256, that differs.
 #[derive(Debug, Serialize)]

@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::recipes::build::record;
 use crate::recipes::results::artifact::{self, Artifact, Form, Module};
 use crate::recipes::results::inspect::{is_none, summarise};
+use crate::recipes::results::record;
 
 pub(crate) use digests::DigestChange;
 pub(crate) use json::ValueChange;

@@ -3,33 +3,24 @@
 //! It is in the dist directory and not in the OCI artifact: it names archives and their Release
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
-mod several;
-
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use composer::scan::Source;
 use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::path::escape;
-use model::record::{FORMAT, LintCode, ReadError, RecordFields};
-use model::words::shortened;
+use model::record::{FORMAT, RecordFields};
 use model::{Digest, Epoch};
 
 use crate::error::Error;
+use crate::recipes::build::inputs;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::build::{inputs, lints};
-use crate::recipes::results::artifact;
 
-pub(crate) use several::{COMMON, Several};
+pub(crate) use model::record::rules;
 
-pub(crate) use model::record::{
-    BuildRecord, FILE, Inputs, LIMIT, OUTPUTS, Options, Output, Packages, RootInput, Stages, rules,
+pub(crate) use crate::recipes::results::record::{
+    BuildRecord, COMMON, FILE, Inputs, LIMIT, OUTPUTS, Options, Output, Packages, RootInput, Several, Stages, parse,
+    read, tool,
 };
-
-/// From how many bytes on a record takes memory that is asked for first.
-const LARGE: usize = 1 << 20;
-/// How many bytes of memory one byte of a record can take, at the worst.
-const MEMORY: usize = 40;
 
 /// The bytes of the record of a build.
 ///
@@ -57,52 +48,6 @@ pub(crate) fn with_tools_of(record: &BuildRecord, other: &BuildRecord) -> Result
         }
     });
     changed.map_err(|fault| Error::bug("two records do not make one").because(&fault))
-}
-
-/// Reads the record at `path`; none when there is no such file.
-///
-/// # Errors
-/// When it is damaged, or of a version that this program does not know.
-pub(crate) fn read(path: &Path) -> Result<Option<BuildRecord>, Error> {
-    let bytes = host::open::read_if_there(path, LIMIT).map_err(artifact::misplaced)?;
-    bytes.map(|bytes| parse(&bytes, path)).transpose()
-}
-
-/// The record in `bytes`, which were read from `path`.
-///
-/// # Errors
-/// As [`read`].
-pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<BuildRecord, Error> {
-    if bytes.len() > LARGE {
-        host::memory::ask(bytes.len().saturating_mul(MEMORY)).map_err(|error| Error::io("read", path, &error))?;
-    }
-    let record = BuildRecord::parse(bytes).map_err(|error| match error {
-        ReadError::Format { found } => unknown_format(found, path),
-        ReadError::Damaged(error) => damaged(&error.to_string(), path),
-    })?;
-    let is_unknown = |code: &&LintCode| !lints::CODES.contains(&&***code);
-    match record.inputs.options.allow.iter().find(is_unknown) {
-        Some(code) => Err(damaged(&format!("there is no lint `{}` to allow", &**code), path)),
-        None => Ok(record),
-    }
-}
-
-/// The refusal of a record that is none.
-fn damaged(cause: &str, path: &Path) -> Error {
-    let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
-    refused.causes.push(shortened(cause));
-    refused.hint("name the build.json that `build` left in its dist directory, unchanged")
-}
-
-/// The refusal of a record of another version.
-fn unknown_format(format: u32, path: &Path) -> Error {
-    Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
-        .hint("use the version of module-builder that wrote it")
-}
-
-/// This program's name and version.
-pub(crate) fn tool() -> String {
-    format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
 /// What is known of a build before its outputs, and no manifest says.
