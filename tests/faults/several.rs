@@ -145,6 +145,24 @@ fn what_is_not_a_builds_stays_and_is_named() {
 }
 
 #[test]
+fn a_part_of_what_a_dry_run_writes_is_not_a_dry_runs() {
+    let world = world();
+    world.tell(&[&BOTH[..], &["--dry-run"]].concat());
+    let (dist, kept) = (world.path("module/dist"), world.path("kept"));
+    fs::rename(&dist, &kept).unwrap();
+    for part in ["manifest.json", "arm64"] {
+        fs::create_dir(&dist).unwrap();
+        fs::rename(kept.join(part), dist.join(part)).unwrap();
+        for more in [&[][..], &["--dry-run"]] {
+            let told = world.tell(&[&BOTH[..], more].concat());
+            assert!(told.starts_with("exit code: 1") && told.contains("that no build wrote"), "{told}");
+        }
+        assert!(dist.join(part).exists());
+        fs::remove_dir_all(&dist).unwrap();
+    }
+}
+
+#[test]
 fn damage_of_one_architecture_is_found() {
     let world = world();
     build(&world, &[]);

@@ -170,7 +170,9 @@ fn lists(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
         ours.extend(LISTS.map(|list| Path::new(&name).join(list)));
         ours.insert(name.into());
     }
-    Ok(ours)
+    // One without the other is no dry run's: each can be somebody's own.
+    let is_whole = ours.contains(Path::new("manifest.json")) && ours.len() > 1;
+    Ok(if is_whole { ours } else { BTreeSet::new() })
 }
 
 /// The directory `name`; none when there is none, or something else.
