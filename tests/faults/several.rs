@@ -163,6 +163,41 @@ fn a_part_of_what_a_dry_run_writes_is_not_a_dry_runs() {
 }
 
 #[test]
+fn a_mark_that_no_run_made_gives_nothing_away() {
+    let world = world();
+    for text in ["", "module-builder was about"] {
+        let dist = world.path("module/dist");
+        fs::create_dir_all(dist.join("s390x")).unwrap();
+        let files = [".module-builder-unfinished", "module.tar", "s390x/module.tar"].map(|name| dist.join(name));
+        files.iter().for_each(|file| fs::write(file, text).unwrap());
+        let told = world.tell(&BOTH);
+        assert!(told.starts_with("exit code: 1") && told.contains("that no build wrote"), "{told}");
+        assert!(files.iter().all(|file| fs::read(file).unwrap() == text.as_bytes()));
+        fs::remove_dir_all(dist).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_that_a_run_did_not_finish_is_not_whole_whatever_is_in_it() {
+    let world = world();
+    build(&world, &[]);
+    let dist = world.path("module/dist");
+    let mark = "module-builder was about to replace the files in this directory. Run the build again to finish it.\n";
+    fs::write(dist.join(".module-builder-unfinished"), mark).unwrap();
+    fs::remove_file(dist.join("build.json")).unwrap();
+    // Of what else is there, only what a run left may go.
+    fs::create_dir(dist.join("s390x")).unwrap();
+    fs::write(dist.join("s390x/module.tar"), "mine").unwrap();
+    let told = world.tell(&["inspect", "module/dist"]);
+    assert!(told.starts_with("exit code: 3") && told.contains("is not whole"), "{told}");
+    let told = world.tell(&BOTH);
+    assert!(told.starts_with("exit code: 1") && told.contains("s390x"), "{told}");
+    fs::remove_dir_all(dist.join("s390x")).unwrap();
+    build(&world, &[]);
+    assert!(world.tell(&["inspect", "module/dist"]).starts_with("exit code: 0"));
+}
+
+#[test]
 fn damage_of_one_architecture_is_found() {
     let world = world();
     build(&world, &[]);
@@ -184,9 +219,12 @@ fn damage_of_one_architecture_is_found() {
         fs::write(&path, own).unwrap();
     }
     let top = fs::read_to_string(dist.join("build.json")).unwrap();
-    for (from, to) in
-        [("\"format\": 1", "\"format\": 9"), ("\"tool\"", "\"more\": 1, \"tool\""), ("\"arm64\"", "\"armhf\"")]
-    {
+    for (from, to) in [
+        ("\"format\": 1", "\"format\": 9"),
+        ("\"tool\"", "\"more\": 1, \"tool\""),
+        ("\"arm64\"", "\"armhf\""),
+        ("\"amd64\"", "\"x86_64\""),
+    ] {
         assert!(top.contains(from));
         fs::write(dist.join("build.json"), top.replace(from, to)).unwrap();
         assert!(told().starts_with("exit code: 3"), "{to}: {}", told());

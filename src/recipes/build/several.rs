@@ -1,12 +1,12 @@
 //! One build for several architectures: each becomes what a build for it alone becomes, in a directory of its own below the
 //! output, and one layout holds them all (decision 28).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use host::{Dir, Links, staged};
-use model::observe::{Observer, Task, Unit};
+use model::observe::{Event, Observer, Task, TaskId, Unit};
 use model::path::json::keys;
 use model::{Arch, Digest};
 use oci::layout;
@@ -67,6 +67,8 @@ impl SeveralRequest {
 
 /// Builds what `request` asks for. All of it appears together, or nothing does.
 pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ProducedSeveral>, Error> {
+    let once = Once::new(observer);
+    let observer: &dyn Observer = &once;
     Reported::collect(|found| {
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
@@ -87,6 +89,36 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
             oci: layout.map(|layout| OciSummary::of(&request.outputs.directory, layout)),
         })
     })
+}
+
+/// Passes on what an observer is told, and each note and warning once: most are the same for every architecture.
+struct Once<'a> {
+    observer: &'a dyn Observer,
+    said: Mutex<BTreeSet<(String, String)>>,
+}
+
+impl<'a> Once<'a> {
+    fn new(observer: &'a dyn Observer) -> Self {
+        Self { observer, said: Mutex::default() }
+    }
+}
+
+impl Observer for Once<'_> {
+    fn event(&self, event: Event) {
+        let said = match &event {
+            Event::Note { text, .. } => Some((text.clone(), String::new())),
+            Event::Warning { message, hint, .. } => Some((message.clone(), hint.clone())),
+            Event::Begin { .. } | Event::Progress { .. } | Event::Item { .. } | Event::Done { .. } => None,
+        };
+        let is_new = |said| self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(said);
+        if said.is_none_or(is_new) {
+            self.observer.event(event);
+        }
+    }
+
+    fn number(&self) -> TaskId {
+        self.observer.number()
+    }
 }
 
 /// Does everything but writing, for each architecture; what is found in several of them goes to `found` once.

@@ -186,7 +186,10 @@ impl Staged {
     /// Exchanges the files of the two directories one by one.
     fn exchange_files(&self, target: &Dir, old: &Listing, witness: &OsStr) -> Result<(), Error> {
         if target.kind(UNFINISHED)?.is_none() {
-            target.write(UNFINISHED, TEXT, 0o644)?;
+            // Whole or not at all: it says what may be replaced here.
+            let room = self.scratch.dir();
+            room.replace(NEXT, TEXT, 0o644)?;
+            room.rename_to_new(NEXT, target, UNFINISHED)?;
         }
         target.sync()?;
         if target.kind(witness)?.is_some() {

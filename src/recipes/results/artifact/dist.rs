@@ -101,16 +101,17 @@ fn one(directory: &Dir) -> Result<(Module, Indexes), Error> {
 
 /// The record of a build is removed first and written last where files are replaced one by one.
 fn check_whole(dist: &Dir) -> Result<(), Error> {
-    let is_unfinished = host::staged::is_unfinished(dist);
-    if !is_unfinished && dist.kind(record::FILE)?.is_some() {
+    if dist.kind(record::FILE)?.is_some() {
         return Ok(());
     }
+    Err(not_whole(dist, format!("it has no {}, which a build writes last", record::FILE)))
+}
+
+/// Why a dist directory is refused that a build did not finish.
+pub(super) fn not_whole(dist: &Dir, cause: String) -> Error {
     let mut error = Error::refused(format!("{} is not whole", dist.path().display()));
-    error.causes.push(match is_unfinished {
-        true => "a build that was replacing its files did not come to its end".to_owned(),
-        false => format!("it has no {}, which a build writes last", record::FILE),
-    });
-    Err(error.hint("run the build again"))
+    error.causes.push(cause);
+    error.hint("run the build again")
 }
 
 impl Dist<'_> {
@@ -167,14 +168,17 @@ impl Dist<'_> {
     /// The layout of several architectures, each of which is in a directory of its own, too.
     fn common_layout(&mut self, modules: &mut [Module]) -> Result<Indexes, Error> {
         let Some(opened) = self.opened_layout()? else { return Ok(BTreeMap::new()) };
+        let place = self.directory.path().display();
         let mut others: BTreeMap<_, _> = opened.modules.into_iter().map(|other| (other.arch, other)).collect();
         for module in modules.iter_mut() {
             let other = others.remove(&module.arch);
-            let lacks = || Error::refused("oci/ lacks an architecture that lies beside it").hint(REBUILD);
+            let lacks = || Error::refused(format!("{place}/oci lacks an architecture that is beside it")).hint(REBUILD);
             join("oci/", module, other.ok_or_else(lacks)?)?;
         }
         if !others.is_empty() {
-            return Err(Error::refused("oci/ holds more modules than lie beside it").hint(REBUILD));
+            return Err(
+                Error::refused(format!("{place}/oci holds more modules than there are beside it")).hint(REBUILD)
+            );
         }
         check_index(&opened.indexes, modules)?;
         Ok(opened.indexes)

@@ -136,6 +136,12 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
     // Without the right to read it, everything in it would seem to be missing.
     directory.names()?;
     let has = |name: &str| directory.kind(name).map(|kind| kind.is_some());
+    if host::staged::is_unfinished(&directory) {
+        return Err(dist::not_whole(
+            &directory,
+            "a build that was replacing its files did not come to its end".to_owned(),
+        ));
+    }
     if has("oci-layout")? || (has("index.json")? && has("blobs")?) {
         layouts::open(&directory)
     } else if has("module.cfs")? {

@@ -80,6 +80,11 @@ impl Several {
         if format != FORMAT {
             return Err(unknown_format(format, path));
         }
-        serde_json::from_slice(bytes).map(Some).map_err(|error| damaged(&error.to_string(), path))
+        let several: Self = serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string(), path))?;
+        // Other names of architectures, a name twice, or one architecture alone: no build writes that.
+        if several.architectures().len() < 2 || several.to_json()? != bytes {
+            return Err(damaged("it is not written as a build for several architectures writes it", path));
+        }
+        Ok(Some(several))
     }
 }

@@ -111,9 +111,13 @@ fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
     for arch in Arch::all().map(|arch| arch.debian()) {
         let is_listed = recorded.as_ref().is_some_and(|recorded| recorded.architectures.contains(arch));
         let Some(below) = below(directory, arch)?.filter(|_| is_listed || is_unfinished) else { continue };
+        // Directories are exchanged whole: one that a killed run left has its record or its lists, or is empty.
         let recorded = self::recorded(&below)?;
-        if recorded.is_some() || is_unfinished {
-            let paths = of_build(&below, recorded.as_ref(), is_unfinished)?;
+        let paths = match &recorded {
+            Some(_) => of_build(&below, recorded.as_ref(), false)?,
+            None => lists(&below)?,
+        };
+        if !paths.is_empty() || is_unfinished && below.names()?.is_empty() {
             ours.insert(PathBuf::from(arch));
             ours.extend(paths.into_iter().map(|path| Path::new(arch).join(path)));
         }
