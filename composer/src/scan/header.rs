@@ -51,7 +51,11 @@ impl Member {
             None => long_link.unwrap_or_else(|| until_nul(&old.linkname).to_vec()),
         };
         let kind = member_kind(header, &raw_name, link)?;
-        let size = local.decimal("size")?.map_or_else(|| size(header), Ok)?;
+        let size = match &kind {
+            // Nothing follows a link, whatever its header says: some archivers repeat the file's size.
+            MemberKind::HardLink(_) => local.decimal("size")?.unwrap_or(0),
+            _ => local.decimal("size")?.map_or_else(|| size(header), Ok)?,
+        };
         if size != 0 && !matches!(kind, MemberKind::Regular) {
             return Err(ArchiveFault::UnexpectedContent);
         }
@@ -74,7 +78,11 @@ impl Member {
         // The kernel keeps both in step when an access list is set; libarchive writes the owning
         // group's bits into the mode where the kernel has the mask.
         let listed = xattrs.get(&b"system.posix_acl_access"[..]).and_then(|value| acl::permissions(value));
-        let mode = listed.map_or(mode, |bits| (mode & 0o7000) | bits);
+        let mode = match kind {
+            // Linux knows no other mode of a link, whatever the archiver's system did.
+            MemberKind::Symlink(_) => 0o777,
+            _ => listed.map_or(mode, |bits| (mode & 0o7000) | bits),
+        };
         let stat = Stat { mode, uid: owner("uid", &old.uid)?, gid: owner("gid", &old.gid)?, mtime, xattrs };
         Ok(Self { path, kind, stat, size })
     }
