@@ -68,7 +68,7 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
     /// Take this root file system, a directory or a tar, instead of running mmdebstrap
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["dry_run", "locked", "frozen"],
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["locked", "frozen"],
           help_heading = "Packages")]
     pub(crate) rootfs: Option<PathBuf>,
     /// Refuse to build without a module.lock that fits
@@ -189,17 +189,17 @@ impl Verb for BuildArgs {
 fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let dry_run = args.dry_run;
     let request = args.into_request(context)?;
-    match request.packages().filter(|_| dry_run) {
-        Some(packages) => {
-            let listed = context.ui.reported(dry_run::run(&request, packages, &context.ui)?);
-            context.ui.result(&clean(&listed.output.display().to_string()), &listed)
-        }
-        None => {
-            let produced = context.ui.reported(build::produce(&request, &context.ui)?);
-            context.ui.note(&describe(&produced));
-            context.ui.result(&produced.composefs_digest.to_string(), &produced)
-        }
+    if dry_run {
+        let listed = match request.packages() {
+            Some(packages) => dry_run::run(&request, packages, &context.ui)?,
+            None => dry_run::run_given(&request, &context.ui)?,
+        };
+        let listed = context.ui.reported(listed);
+        return context.ui.result(&clean(&listed.output.display().to_string()), &listed);
     }
+    let produced = context.ui.reported(build::produce(&request, &context.ui)?);
+    context.ui.note(&describe(&produced));
+    context.ui.result(&produced.composefs_digest.to_string(), &produced)
 }
 
 /// What was built, in one line; the digest stands alone on standard output.

@@ -9,7 +9,7 @@ use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::parse::{Input, Wrong, near};
+use super::parse::{Entry, Input, Wrong, near};
 use super::rows::{ROWS, Slots};
 use super::setting::{Owner, Row, own_variable};
 use super::{Layers, Origin};
@@ -61,8 +61,25 @@ fn input<'a>(value: &'a DeValue<'_>) -> Input<'a> {
             let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
             words.map_or(Input::Other, Input::List)
         }
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => Input::Other,
+        DeValue::Table(table) => tables(table).map_or(Input::Other, Input::Tables),
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Input::Other,
     }
+}
+
+/// The entries of a table in the order of the file; the parser gives them by name.
+fn ordered<'t, 'a>(table: &'t DeTable<'a>) -> Vec<(&'t Spanned<std::borrow::Cow<'a, str>>, &'t Spanned<DeValue<'a>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+/// The tables of words in `table`; none where something else is in it.
+fn tables<'t>(table: &'t DeTable<'_>) -> Option<Vec<Entry<'t>>> {
+    let words = |value: &'t Spanned<DeValue<'_>>| {
+        let entries = ordered(value.get_ref().as_table()?).into_iter();
+        entries.map(|(key, value)| Some((&**key.get_ref(), value.get_ref().as_str()?))).collect::<Option<Vec<_>>>()
+    };
+    ordered(table).into_iter().map(|(name, value)| Some((&**name.get_ref(), words(value)?))).collect()
 }
 
 /// Where a setting belongs that the module's file may not hold.
@@ -85,10 +102,7 @@ impl File<'_> {
             // What the parser guessed after an error would only give errors of its own.
             return;
         }
-        // The parser gives the entries by name; people read files from top to bottom.
-        let mut entries: Vec<_> = table.get_ref().iter().collect();
-        entries.sort_by_key(|(name, _)| name.span().start);
-        for (name, value) in entries {
+        for (name, value) in ordered(table.get_ref()) {
             if let Err(diagnostic) = self.entry(name, value, &mut layers.slots) {
                 layers.findings.diagnostics.push(*diagnostic);
             }
@@ -150,6 +164,11 @@ impl File<'_> {
             Wrong::Number(cure) => {
                 let number = found.as_integer().map_or_else(String::new, ToString::to_string);
                 self.wrong("bad-value", name, value.span(), format!("`{name}` cannot be {number}"), cure)
+            }
+            Wrong::Word(number, cure) if found.is_table() => {
+                let entry = found.as_table().and_then(|table| ordered(table).into_iter().nth(number));
+                let (key, span) = entry.map_or((name, value.span()), |(key, _)| (&**key.get_ref(), key.span()));
+                self.wrong("bad-value", name, span, format!("the rule of `{key}` is wrong"), cure)
             }
             Wrong::Word(number, cure) => {
                 let word = found.as_array().and_then(|items| items.get(number)).unwrap_or(value);

@@ -26,7 +26,7 @@ use crate::error::Error;
 use rows::{ROWS, Slots};
 
 pub(crate) use flags::{Flags, Global};
-pub(crate) use layers::{Layers, check_module};
+pub(crate) use layers::{Layers, check_module, overlay_rules};
 pub(crate) use origin::{Origin, Value};
 pub(crate) use parse::MOST_JOBS;
 pub(crate) use rows::Settings;

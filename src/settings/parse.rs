@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use composer::overlay::Rule;
 use model::{Secret, archive};
 use net::url::redact;
 
@@ -19,6 +20,8 @@ pub(super) enum Syntax<T> {
     Words(fn(&str) -> Result<(), String>, fn(Vec<String>) -> T),
     /// A file or directory of the host.
     Path(fn(PathBuf) -> T),
+    /// Names, each with a table of words: what they make, or the number of the entry that is wrong and a hint.
+    Tables(fn(&[Entry<'_>]) -> Result<T, WrongEntry>),
     /// A number from 1 to `most`.
     Number {
         /// The highest number.
@@ -28,11 +31,18 @@ pub(super) enum Syntax<T> {
     },
 }
 
+/// A name and the keys and words of its table.
+pub(super) type Entry<'a> = (&'a str, Vec<(&'a str, &'a str)>);
+
+/// The number of a wrong entry, and a hint.
+pub(super) type WrongEntry = (usize, String);
+
 /// What stands in a file.
 #[derive(Debug, Clone)]
 pub(super) enum Input<'a> {
     Text(&'a str),
     List(Vec<&'a str>),
+    Tables(Vec<Entry<'a>>),
     /// A number; none when it is no u64.
     Number(Option<u64>),
     /// What no setting is.
@@ -73,9 +83,15 @@ impl<T> Syntax<T> {
                 Some(number) if (1..=*most).contains(number) => Ok(make(*number)),
                 Some(_) | None => Err(Wrong::Number(format!("give {}", self.wanted()))),
             },
-            (Self::Word(_) | Self::Path(_), Input::List(_) | Input::Number(_) | Input::Other)
-            | (Self::Words(..), Input::Text(_) | Input::Number(_) | Input::Other)
-            | (Self::Number { .. }, Input::Text(_) | Input::List(_) | Input::Other) => Err(Wrong::Type(self.wanted())),
+            (Self::Tables(make), Input::Tables(entries)) => {
+                make(entries).map_err(|(number, hint)| Wrong::Word(number, hint))
+            }
+            (Self::Word(_) | Self::Path(_), Input::List(_) | Input::Number(_) | Input::Tables(_) | Input::Other)
+            | (Self::Words(..), Input::Text(_) | Input::Number(_) | Input::Tables(_) | Input::Other)
+            | (Self::Number { .. }, Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Other)
+            | (Self::Tables(_), Input::Text(_) | Input::List(_) | Input::Number(_) | Input::Other) => {
+                Err(Wrong::Type(self.wanted()))
+            }
         }
     }
 
@@ -85,7 +101,8 @@ impl<T> Syntax<T> {
     /// A hint.
     pub(super) fn variable(&self, text: &str, base: &Path) -> Result<T, String> {
         let input = match self {
-            Self::Word(_) | Self::Path(_) => Input::Text(text),
+            // No variable holds tables.
+            Self::Word(_) | Self::Path(_) | Self::Tables(_) => Input::Text(text),
             Self::Words(..) => Input::List(text.split(',').collect()),
             Self::Number { .. } => Input::Number(text.parse().ok()),
         };
@@ -100,6 +117,7 @@ impl<T> Syntax<T> {
         match self {
             Self::Word(_) | Self::Path(_) => "a string".to_owned(),
             Self::Words(..) => "a list of strings".to_owned(),
+            Self::Tables(_) => "a table whose values are tables of strings".to_owned(),
             Self::Number { most, .. } => format!("a whole number from 1 to {most}"),
         }
     }
@@ -157,6 +175,13 @@ pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
     let values = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
     let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
     T::from_str(text, false).map_err(|_| one_of(text, &names.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// What the module says of owners and modes in its overlay.
+pub(super) fn overlay(entries: &[Entry<'_>]) -> Result<Vec<Rule>, WrongEntry> {
+    let rule =
+        |(number, (pattern, keys)): (usize, &Entry<'_>)| Rule::parse(pattern, keys).map_err(|hint| (number, hint));
+    entries.iter().enumerate().map(rule).collect()
 }
 
 /// One of mmdebstrap's variants.

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use composer::overlay::Rule;
 use model::{Arch, Epoch, Secret};
 
 use super::layers::Warning;
@@ -50,6 +51,11 @@ macro_rules! settings {
         pub(super) static ROWS: &[&dyn Row] = &[$(&table::$name),+];
 
         impl Slots {
+            /// What the module says of owners and modes in its overlay.
+            pub(super) fn overlay(&mut self) -> Vec<Rule> {
+                self.overlay.take().map(|given| given.value).unwrap_or_default()
+            }
+
             /// The settings, with the defaults where nothing was given.
             ///
             /// # Errors
@@ -108,6 +114,13 @@ settings! {
         reach: Reach::Module(Syntax::Word(|text| parse::url(text).map(|()| Some(text.to_owned())))),
         flag: None,
         default: |_| built_in(None),
+    }
+    /// Owners and modes in the overlay, by pattern
+    overlay: Vec<Rule> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Tables(parse::overlay)),
+        flag: None,
+        default: |_| built_in(Vec::new()),
     }
     /// The architecture, else this machine's
     arch: Option<Arch> {

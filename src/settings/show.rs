@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use composer::overlay::Rule;
 use model::path::json::keys;
 use model::{Arch, Epoch, Secret};
 use serde::Serialize;
@@ -61,6 +62,12 @@ as_json!(String, usize, Vec<String>, Option<String>, Option<Arch>, Option<Epoch>
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {
         self.clone().map_or(Shown::Value(serde_json::Value::Null), Shown::Path)
+    }
+}
+
+impl Show for Vec<Rule> {
+    fn show(&self) -> Shown {
+        json(&self.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 }
 

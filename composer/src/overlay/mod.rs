@@ -1,7 +1,11 @@
 //! A module's own files, laid over the tree.
 //!
-//! Nothing of the author's checkout but names, contents, link targets and the owner's execute bit
-//! reaches the tree: that is what git keeps. Users, umask, times and attributes of the host do not.
+//! Names, contents, link targets and modes of the author's checkout reach the tree, and what the module's rules
+//! say of owners and modes, which git does not keep. Users, times and attributes of the host do not, nor what
+//! an ordinary umask leaves to others than the owner: a checkout is writable by its group on one host and not on
+//! the next.
+
+mod rules;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,6 +13,8 @@ use std::path::PathBuf;
 use host::{Dir, Fault, Links};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
+
+pub use rules::{Owner, Rule};
 
 use crate::Error;
 use crate::scan::{self, Options, Source, XattrFilter};
@@ -20,7 +26,24 @@ pub struct OverlayReport {
     pub added: Vec<ImagePath>,
     /// The files and links that took another's place, sorted.
     pub replaced: Vec<ImagePath>,
+    /// The files and directories whose mode a rule gives, sorted.
+    pub ruled: Vec<ImagePath>,
+    /// The files and directories that may be written to by others in the checkout, and not in the tree, sorted.
+    pub narrowed: Vec<ImagePath>,
+    /// The files and directories with extended attributes, which stay out, and the names of these, sorted.
+    pub attributes: Vec<(ImagePath, Vec<Box<[u8]>>)>,
+    /// The patterns of the rules that take nothing of the overlay.
+    pub idle: Vec<String>,
+    /// The owners of rules whose names the tree does not know, each with its pattern.
+    pub unknown: Vec<(String, String)>,
 }
+
+/// The attribute that every file of some hosts has, and that says nothing of the file.
+const LABEL: &[u8] = b"security.selinux";
+/// The bits of a mode that an ordinary umask may take away, or leave.
+const OTHERS_WRITE: u16 = 0o022;
+/// Set-user-id, set-group-id and sticky: nobody has them by accident.
+const SPECIAL: u16 = 0o7000;
 
 /// Why a file of an overlay cannot be laid over the tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +79,7 @@ pub struct Overlay {
     path: PathBuf,
     /// None where the module has no overlay.
     files: Option<Tree<Source>>,
+    rules: Vec<Rule>,
 }
 
 impl Overlay {
@@ -69,9 +93,23 @@ impl Overlay {
     /// When it is something else than a directory, or cannot be read.
     pub fn scan(module: &Dir, name: &str) -> Result<Self, Error> {
         let path = module.join(name);
-        let options = Options { xattrs: XattrFilter::none() };
+        // None is kept; which there are is said.
+        let options = Options { xattrs: XattrFilter::All };
         let files = open(module, name)?.map(|directory| scan::below(directory, &options)).transpose()?;
-        Ok(Self { path, files })
+        Ok(Self { path, files, rules: Vec::new() })
+    }
+
+    /// The same with what the module says of owners and modes; where several rules take a file, the last one
+    /// counts.
+    #[must_use]
+    pub fn with_rules(self, rules: Vec<Rule>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// What the module says of owners and modes.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// Fails where [`Overlay::scan`] would because of what `name` is: to be asked before work that takes long.
@@ -96,12 +134,12 @@ impl Overlay {
 
     /// Lays the files over `tree`.
     ///
-    /// New files belong to root and have mode 0755 when their owner may execute them, else 0644; new
-    /// directories have 0755; all have the time `epoch` and no extended attributes. A file over a regular
-    /// file keeps that file's owner and mode (and may become executable), so that no overlay makes
-    /// `/etc/shadow` readable. A directory over a directory changes nothing. Leading directories that are
-    /// symbolic links in the tree are followed: `lib/x` lands in `/usr/lib/x` where `/lib` is a link.
-    /// Hard links in the overlay become files of their own.
+    /// New files and directories belong to root and keep their mode, but for the write permission of group and others
+    /// where the mode has no set-id or sticky bit: that is the umask's. All have the time `epoch` and no
+    /// extended attributes. A file over a regular file keeps that file's owner and is never more open than either,
+    /// so that no overlay makes `/etc/shadow` readable. A directory over a directory changes nothing. What a rule
+    /// says goes before all that. Leading directories that are symbolic links in the tree are followed: `lib/x` lands in
+    /// `/usr/lib/x` where `/lib` is a link. Hard links in the overlay become files of their own.
     ///
     /// # Errors
     /// When the overlay holds a special file, or would put a file in a directory's place or the other way
@@ -109,14 +147,18 @@ impl Overlay {
     pub fn lay_over(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
         let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
         let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
-        let mut layer = Layer { tree, mtime, overlay: self, laid: BTreeSet::new(), report: OverlayReport::default() };
+        let report = OverlayReport::default();
+        let mut layer = Layer { tree, mtime, overlay: self, laid: BTreeSet::new(), seen: Vec::new(), report };
         // Parents come first, so that links and directories of the overlay itself lead where they shall.
         for (path, _, node) in files.walk().skip(1) {
             layer.lay(&path, node)?;
         }
+        layer.apply_rules();
         let mut report = layer.report;
-        report.added.sort_unstable();
-        report.replaced.sort_unstable();
+        for paths in [&mut report.added, &mut report.replaced, &mut report.ruled, &mut report.narrowed] {
+            paths.sort_unstable();
+        }
+        report.attributes.sort_unstable();
         Ok(report)
     }
 }
@@ -137,6 +179,8 @@ struct Layer<'a> {
     mtime: Mtime,
     overlay: &'a Overlay,
     laid: BTreeSet<ImagePath>,
+    /// Every path of the overlay where it lies in the tree, in the order of the walk.
+    seen: Vec<ImagePath>,
     report: OverlayReport,
 }
 
@@ -144,14 +188,18 @@ impl Layer<'_> {
     fn lay(&mut self, path: &ImagePath, node: &Node<Source>) -> Result<(), Error> {
         let at = self.tree.resolve_parent(path);
         let before = self.tree.lookup(&at);
+        self.note(&at, node);
         match &node.kind {
-            Kind::Directory(_) => self.lay_directory(path, &at, before),
+            Kind::Directory(_) => self.lay_directory(path, &at, before, node.stat.mode),
             Kind::Symlink(target) => {
                 let stat = Stat::root_owned(0o777, self.mtime);
                 self.lay_file(path, &at, before, Node { stat, kind: Kind::Symlink(target.clone()) })
             }
             Kind::Regular(source) => {
-                let stat = self.file_stat(before, node.stat.mode & 0o100 != 0);
+                let stat = self.file_stat(before, node.stat.mode);
+                if before.is_none() {
+                    self.narrow(&at, node.stat.mode, stat.mode);
+                }
                 self.lay_file(path, &at, before, Node { stat, kind: Kind::Regular(source.clone()) })
             }
             Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => {
@@ -160,7 +208,62 @@ impl Layer<'_> {
         }
     }
 
-    fn lay_directory(&mut self, path: &ImagePath, at: &ImagePath, before: Option<NodeId>) -> Result<(), Error> {
+    /// Keeps what of the checkout's `node` does not reach `at`.
+    fn note(&mut self, at: &ImagePath, node: &Node<Source>) {
+        self.seen.push(at.clone());
+        let names: Vec<Box<[u8]>> = node.stat.xattrs.keys().filter(|name| &***name != LABEL).cloned().collect();
+        if !names.is_empty() {
+            self.report.attributes.push((at.clone(), names));
+        }
+    }
+
+    /// Gives the overlay's files what the rules say of them.
+    fn apply_rules(&mut self) {
+        if self.overlay.rules.is_empty() {
+            return;
+        }
+        let names = rules::Names::of(self.tree);
+        let mut used = BTreeSet::new();
+        for at in std::mem::take(&mut self.seen) {
+            let Some(id) = self.tree.lookup(&at) else { continue };
+            let is_directory = self.tree.node(id).is_directory();
+            let is_link = matches!(self.tree.node(id).kind, Kind::Symlink(_));
+            for (number, rule) in
+                self.overlay.rules.iter().enumerate().filter(|(_, rule)| rule.takes(&at, is_directory))
+            {
+                used.insert(number);
+                let stat = &mut self.tree.node_mut(id).stat;
+                // Linux knows one mode of a link.
+                if let Some(mode) = rule.mode.filter(|_| !is_link) {
+                    stat.mode = mode;
+                    self.report.ruled.push(at.clone());
+                }
+                match rule.owner.as_ref().map(|owner| names.resolve(owner)) {
+                    Some(Ok((user, group))) => (stat.uid, stat.gid) = (user, group),
+                    Some(Err(name)) => self.report.unknown.push((rule.pattern.to_string(), name)),
+                    None => {}
+                }
+            }
+        }
+        self.report.ruled.dedup();
+        self.report.unknown.sort_unstable();
+        self.report.unknown.dedup();
+        let idle = self.overlay.rules.iter().enumerate().filter(|(number, _)| !used.contains(number));
+        self.report.idle = idle.map(|(_, rule)| rule.pattern.to_string()).collect();
+    }
+
+    /// The mode that a new file or directory keeps.
+    fn new_mode(mode: u16) -> u16 {
+        if mode & SPECIAL == 0 { mode & !OTHERS_WRITE } else { mode & 0o7777 }
+    }
+
+    fn lay_directory(
+        &mut self,
+        path: &ImagePath,
+        at: &ImagePath,
+        before: Option<NodeId>,
+        mode: u16,
+    ) -> Result<(), Error> {
         // A link to a directory stays a link: what lies below is laid through it.
         let leads_to = self.tree.resolve(at);
         if leads_to.is_some_and(|id| self.tree.node(id).is_directory()) {
@@ -169,7 +272,8 @@ impl Layer<'_> {
         if before.is_some() {
             return Err(self.fault(path, OverlayFault::OverFile { at: at.clone() }));
         }
-        let stat = Stat::root_owned(0o755, self.mtime);
+        let stat = Stat::root_owned(Self::new_mode(mode), self.mtime);
+        self.narrow(at, mode, stat.mode);
         self.put(path, at, Node { stat, kind: Kind::Directory(Entries::new()) })?;
         self.report.added.push(at.clone());
         Ok(())
@@ -195,20 +299,33 @@ impl Layer<'_> {
         Ok(())
     }
 
-    /// Owner and mode of a file: those of the regular file that it replaces, where there is one. Its
-    /// attributes go, since a capability was meant for the old content.
-    fn file_stat(&self, before: Option<NodeId>, executable: bool) -> Stat {
+    /// Owner and mode of a file with `mode` in the checkout. Over a regular file it keeps that file's owner, and
+    /// is never more open than either. Attributes go, since a capability was meant for the old content.
+    fn file_stat(&self, before: Option<NodeId>, mode: u16) -> Stat {
         match before.map(|id| self.tree.node(id)) {
             Some(Node { stat, kind: Kind::Regular(_) }) => {
-                // Set-id bits vouched for the old content, too. With an access list the group's bits
-                // are the list's mask: without the list they would give the group more than it had.
+                // With an access list the group's bits are the list's mask: without the list they would give the
+                // group more than it had.
                 let listed = stat.xattrs.contains_key(&b"system.posix_acl_access"[..]);
-                let mode = stat.mode & if listed { 0o1707 } else { 0o1777 };
+                let old = if listed { stat.mode & 0o1707 } else { stat.mode & 0o1777 };
+                // The umask says nothing of the old file's group.
+                let access = old & (mode | OTHERS_WRITE) & 0o666;
                 // Whoever may read it may execute it, as `chmod +x` of a sane umask has it.
-                let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
+                let execute = if mode & 0o100 == 0 { old & 0o111 } else { old & 0o111 | (access & 0o444) >> 2 };
+                let closed = mode & 0o444 == mode & 0o400;
+                let execute = if closed { execute & mode & 0o100 } else { execute };
+                // Set-id bits of the old file vouched for the old content.
+                let mode = access | execute | (old | mode) & 0o1000 | mode & 0o6000;
                 Stat { mode, uid: stat.uid, gid: stat.gid, ..Stat::root_owned(0, self.mtime) }
             }
-            _ => Stat::root_owned(if executable { 0o755 } else { 0o644 }, self.mtime),
+            _ => Stat::root_owned(Self::new_mode(mode), self.mtime),
+        }
+    }
+
+    /// Keeps that others may write to `at` in the checkout only.
+    fn narrow(&mut self, at: &ImagePath, checkout: u16, kept: u16) {
+        if checkout & OTHERS_WRITE & !kept != 0 {
+            self.report.narrowed.push(at.clone());
         }
     }
 
@@ -278,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_git_keeps_reaches_the_tree() {
+    fn names_contents_and_modes_reach_the_tree_and_the_umask_does_not() {
         let host = tempfile::tempdir().unwrap();
         let host = host.path();
         fs::create_dir_all(host.join("lib/new")).unwrap();
@@ -298,7 +415,7 @@ mod tests {
         assert_eq!(names(&report.replaced), ["/etc/shadow"]);
         let new = Mtime { seconds: 1000, nanoseconds: 0 };
         for (path, mode) in
-            [("/usr/lib/new", 0o755), ("/usr/lib/new/conf", 0o644), ("/usr/lib/new/run", 0o755), ("/etc/link", 0o777)]
+            [("/usr/lib/new", 0o2770), ("/usr/lib/new/conf", 0o644), ("/usr/lib/new/run", 0o700), ("/etc/link", 0o777)]
         {
             assert_eq!(node(&tree, path).stat, Stat::root_owned(mode, new), "{path}");
         }
@@ -323,6 +440,94 @@ mod tests {
         overlay(&mut tree, host.path(), epoch()).unwrap();
         let stat = &node(&tree, "/etc/shadow").stat;
         assert_eq!((stat.mode, stat.uid, stat.gid, stat.xattrs.len()), (0o600, 33, 42, 0));
+    }
+
+    #[test]
+    fn a_new_file_keeps_its_mode_but_for_the_umask() {
+        for (bits, kept) in [
+            (0o600, 0o600),
+            (0o400, 0o400),
+            (0o640, 0o640),
+            (0o750, 0o750),
+            (0o4755, 0o4755),
+            (0o2755, 0o2755),
+            (0o1777, 0o1777),
+            (0o664, 0o644),
+            (0o775, 0o755),
+            (0o666, 0o644),
+            (0o660, 0o640),
+        ] {
+            let host = tempfile::tempdir().unwrap();
+            fs::create_dir(host.path().join("etc")).unwrap();
+            fs::create_dir(host.path().join("etc/d")).unwrap();
+            fs::write(host.path().join("etc/f"), "x").unwrap();
+            mode(&host.path().join("etc/f"), bits);
+            mode(&host.path().join("etc/d"), u32::from(kept) | 0o100);
+            let mut tree = tree();
+            let report = overlay(&mut tree, host.path(), epoch()).unwrap();
+            assert_eq!(node(&tree, "/etc/f").stat.mode, kept, "{bits:o}");
+            assert_eq!(node(&tree, "/etc/d").stat.mode, kept | 0o100, "{bits:o}");
+            assert_eq!(report.narrowed.len(), usize::from(bits != u32::from(kept)), "{bits:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_over_a_file_is_no_more_open_than_either() {
+        for (old, bits, both) in [
+            (0o644, 0o600, 0o600),
+            (0o755, 0o600, 0o600),
+            (0o755, 0o700, 0o700),
+            (0o640, 0o644, 0o640),
+            (0o600, 0o640, 0o600),
+            (0o664, 0o644, 0o664),
+            (0o644, 0o755, 0o755),
+            (0o4755, 0o755, 0o755),
+            (0o755, 0o4755, 0o4755),
+        ] {
+            let host = tempfile::tempdir().unwrap();
+            fs::create_dir(host.path().join("etc")).unwrap();
+            fs::write(host.path().join("etc/shadow"), "x").unwrap();
+            mode(&host.path().join("etc/shadow"), bits);
+            let mut tree = tree();
+            let id = tree.lookup(&ImagePath::new("/etc/shadow").unwrap()).unwrap();
+            tree.node_mut(id).stat.mode = old;
+            overlay(&mut tree, host.path(), epoch()).unwrap();
+            assert_eq!(node(&tree, "/etc/shadow").stat.mode, both, "{old:o} {bits:o}");
+        }
+    }
+
+    #[test]
+    fn a_rule_gives_owner_and_mode_and_the_last_one_counts() {
+        let host = tempfile::tempdir().unwrap();
+        fs::create_dir_all(host.path().join("etc/sudoers.d")).unwrap();
+        for name in ["etc/sudoers.d/a", "etc/shadow", "etc/passwd"] {
+            fs::write(host.path().join(name), "web:x:312:312::/:/bin/sh\n").unwrap();
+        }
+        symlink("shadow", host.path().join("etc/link")).unwrap();
+        let rule = |pattern: &str, mode: &str, owner: &str| Rule::parse(pattern, &[("mode", mode), ("owner", owner)]);
+        let rules = [
+            rule("/etc/sudoers.d/***", "0750", "0:9"),
+            rule("/etc/sudoers.d/*", "0440", "web:root"),
+            rule("/etc/link", "0600", "5:6"),
+            rule("/etc/shadow", "0600", "nobody-knows:0"),
+            rule("/usr/**", "0600", "0:0"),
+        ];
+        let rules = rules.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
+        let (module, name) = Dir::parent_of(host.path()).unwrap();
+        let laid = Overlay::scan(&module, name.to_str().unwrap()).unwrap().with_rules(rules);
+        let mut tree = tree();
+        let report = laid.lay_over(&mut tree, epoch()).unwrap();
+        let stat = |path| {
+            let stat = &node(&tree, path).stat;
+            (stat.mode, stat.uid, stat.gid)
+        };
+        assert_eq!(stat("/etc/sudoers.d"), (0o750, 0, 9));
+        assert_eq!(stat("/etc/sudoers.d/a"), (0o440, 312, 0));
+        assert_eq!(stat("/etc/link"), (0o777, 5, 6));
+        assert_eq!(stat("/etc/shadow"), (0o600, 33, 42));
+        assert_eq!(report.idle, ["/usr/**"]);
+        assert_eq!(report.unknown, [("/etc/shadow".to_owned(), "nobody-knows".to_owned())]);
+        assert_eq!(report.ruled.len(), 3);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::{secrets, special};
+use crate::recipes::build::{authored, secrets, special};
 use crate::recipes::results::named;
 
 const LIBRARY: &str = "needs-library";
@@ -25,12 +25,17 @@ const LINK: &str = "dangling-link";
 const UNIT: &str = "unit-not-enabled";
 
 /// The code of every finding about a build that `--allow` takes.
-pub(crate) const CODES: [&str; 13] = [
+pub(crate) const CODES: [&str; 18] = [
     LINK,
     INTERPRETER,
     COMMAND,
     LIBRARY,
     UNIT,
+    authored::ATTRIBUTES,
+    authored::CLOSED,
+    authored::LEFT,
+    authored::RULE,
+    authored::WRITABLE,
     "bare-directory",
     "directory-alone",
     "pattern-shadowed",
@@ -81,6 +86,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec
     }
     let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
+    found.extend(authored::find(inputs, carved)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, carved));
     }

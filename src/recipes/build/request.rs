@@ -101,7 +101,8 @@ impl Request {
     /// # Errors
     /// When it cannot be read, or is a link.
     pub(crate) fn overlay(&self) -> Result<Overlay, Error> {
-        Ok(Overlay::scan(&Dir::open(&self.module)?, OVERLAY)?)
+        let rules = crate::settings::overlay_rules(&self.module)?;
+        Ok(Overlay::scan(&Dir::open(&self.module)?, OVERLAY)?.with_rules(rules))
     }
 
     /// Fails where the overlay is a link or no directory, before anything is fetched for a build.

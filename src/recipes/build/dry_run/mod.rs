@@ -24,7 +24,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
 use crate::recipes::build::request::Request;
 use crate::recipes::build::staging::{Output, Staging};
-use crate::recipes::build::{inputs, places, record, root, selection};
+use crate::recipes::build::{inputs, places, record, root, selection, special};
 use crate::recipes::packages::listings;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::lists;
@@ -46,6 +46,39 @@ pub(crate) fn run(request: &Request, packages: &Packages, observer: &dyn Observe
     Reported::collect(|found| list(request, packages, found, observer))
 }
 
+/// The same for a root file system that the user named, where nothing is unknown.
+pub(crate) fn run_given(request: &Request, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
+    Reported::collect(|found| {
+        inputs::check_directory(&request.module)?;
+        places::check(request)?;
+        let output = Output::of_dry_run(&request.output)?;
+        let inputs = Inputs::read(request, found)?;
+        let root = root::obtain(request, &inputs, observer)?;
+        let carved = carve::carve(request, &inputs, &root, observer)?;
+        let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
+        lints.extend(special::find(&inputs, &carved));
+        selection::report(&inputs, &carved.selected.report, lints, request, found)?;
+        write(&output, &inputs, &carved, &carved.ownership.packages(), observer)
+    })
+}
+
+/// Writes the lists.
+fn write(
+    output: &Output,
+    inputs: &Inputs,
+    carved: &Carved,
+    packages: &[Package],
+    observer: &dyn Observer,
+) -> Result<Listed, Error> {
+    let files = lists::files(&carved.selected.tree);
+    let staging = Staging::new(output)?;
+    staging.write("manifest.json", &inputs.manifest.canonical_json())?;
+    staging.write("file-list.txt", files.as_bytes())?;
+    staging.write("package-list.txt", lists::packages(packages).as_bytes())?;
+    staging.commit("manifest.json", observer)?;
+    Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: packages.len() })
+}
+
 fn list(
     request: &Request,
     packages: &Packages,
@@ -65,13 +98,8 @@ fn list(
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
 
     let carved = carve((unpacked, epoch), request, &inputs, found, observer)?;
-    let files = lists::files(&carved.selected.tree);
-    let listed: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
-    let staging = Staging::new(&output)?;
-    staging.write("manifest.json", &inputs.manifest.canonical_json())?;
-    staging.write("file-list.txt", files.as_bytes())?;
-    staging.write("package-list.txt", lists::packages(&listed).as_bytes())?;
-    staging.commit("manifest.json", observer)?;
+    let packages: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
+    let listed = write(&output, &inputs, &carved, &packages, observer)?;
     observer.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
          not listed",
@@ -79,7 +107,7 @@ fn list(
     observer.note(
         "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
     );
-    Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: listed.len() })
+    Ok(listed)
 }
 
 /// What the packages would ship; what is to be said of it goes to `found`.
