@@ -101,3 +101,36 @@ fn links_lead_where_tar_follows_them() {
         agree(name, file.path());
     }
 }
+
+#[test]
+fn sparse_files_are_what_tar_makes_of_them_in_every_form() {
+    let work = tempfile::tempdir().unwrap();
+    let root = work.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let sparse = |name: &str, size: u64, data: &[(u64, &[u8])]| {
+        let file = fs::File::create(root.join(name)).unwrap();
+        file.set_len(size).unwrap();
+        for (at, bytes) in data {
+            std::os::unix::fs::FileExt::write_all_at(&file, bytes, *at).unwrap();
+        }
+    };
+    let many: Vec<(u64, &[u8])> = (0..60).map(|number| (number * 65_536, &b"piece"[..])).collect();
+    sparse("many", 4_000_001, &many);
+    sparse("hole", 2_000_003, &[]);
+    sparse("start", 1_000_000, &[(0, b"start")]);
+    sparse("end", 1_000_007, &[(1_000_000, b"the end")]);
+    sparse("plain", 5, &[(0, b"plain")]);
+    fs::hard_link(root.join("many"), root.join("twin")).unwrap();
+    for (program, flags) in [
+        ("tar", ["--format=gnu", "-S"].as_slice()),
+        ("tar", ["--format=pax", "-S", "--sparse-version=0.0"].as_slice()),
+        ("tar", ["--format=pax", "-S", "--sparse-version=0.1"].as_slice()),
+        ("tar", ["--format=pax", "-S", "--sparse-version=1.0"].as_slice()),
+        ("bsdtar", ["--format=pax", "--read-sparse"].as_slice()),
+    ] {
+        let archive = work.path().join("a.tar");
+        testkit::run(testkit::peer(program).args(flags).arg("-cf").arg(&archive).arg("-C").arg(&root).arg("."));
+        assert!(fs::metadata(&archive).unwrap().len() < 2_000_000, "{program} {flags:?} made no sparse archive");
+        agree(&format!("{program} {flags:?}"), &archive);
+    }
+}

@@ -19,6 +19,7 @@ use tar::{EntryType, Header};
 
 use super::header::{self, Member};
 use super::pax::Records;
+use super::sparse::{self, Map, Sparse};
 use super::{ArchiveFault, ArchiveFile, Options, Source};
 use crate::Error;
 
@@ -217,6 +218,12 @@ impl<'o> Reader<'o> {
 
     /// Puts one member into the tree.
     fn member(&mut self, member: Member) -> Result<(), Failure> {
+        if let Some(sparse) = member.sparse {
+            let source = self.sparse(sparse, member.size)?;
+            let mtime = member.stat.mtime;
+            let id = self.add(Node { stat: member.stat, kind: Kind::Regular(source) })?;
+            return self.place(&member.path, id, mtime);
+        }
         let offset = self.skip(member.size)?;
         let archive = Arc::clone(&self.archive);
         let kind = match member.kind {
@@ -231,6 +238,29 @@ impl<'o> Reader<'o> {
         let mtime = member.stat.mtime;
         let id = self.add(Node { stat: member.stat, kind })?;
         self.place(&member.path, id, mtime)
+    }
+
+    /// Steps over a sparse file that takes `stored` bytes of the archive.
+    fn sparse(&mut self, sparse: Sparse, stored: u64) -> Result<Source, Failure> {
+        let (pairs, offset, stored) = match sparse.map {
+            Map::Whole(pairs) => (pairs, self.skip(stored)?, stored),
+            Map::Begun(mut pairs) => {
+                while sparse::extended(&self.block()?, &mut pairs)? {}
+                (pairs, self.skip(stored)?, stored)
+            }
+            Map::InData => {
+                let (start, mut map) = (self.position, sparse::InData::default());
+                let pairs = loop {
+                    if let Some(pairs) = map.push(&self.block()?)? {
+                        break pairs;
+                    }
+                };
+                let left = stored.checked_sub(self.position - start).ok_or(ArchiveFault::Sparse)?;
+                (pairs, self.skip(left)?, left)
+            }
+        };
+        let pieces = sparse::pieces(&pairs, sparse.size, offset, stored)?;
+        Ok(Source::sparse(Arc::clone(&self.archive), pieces, sparse.size))
     }
 
     fn add(&mut self, node: Node<Source>) -> Result<NodeId, Failure> {
