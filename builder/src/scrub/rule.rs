@@ -75,7 +75,8 @@ pub(super) enum Test {
     File,
     /// Anything at such a path.
     Any,
-    /// A regular file that no package brought.
+    /// A regular file that no package brought, or such a link, but for one into `/run`: that holds nothing of
+    /// the build's host.
     Unowned,
     /// A symbolic link to a name that ends so.
     LinkTo(&'static [u8]),
@@ -92,7 +93,8 @@ impl Test {
         match (self, look) {
             (Self::Any, _) => true,
             (Self::File, look) => look != Look::Directory,
-            (Self::Unowned, Look::Regular(_) | Look::Symlink(_)) => !owned,
+            (Self::Unowned, Look::Regular(_)) => !owned,
+            (Self::Unowned, Look::Symlink(target)) => !owned && !leads_into_run(target),
             (Self::LinkTo(end), Look::Symlink(target)) => target.ends_with(end),
             (Self::PrivateKey, Look::Regular(head)) => !owned && holds_private_key(head),
             (Self::TimedByteCode, Look::Regular(head)) => embeds_time(head),
@@ -100,6 +102,17 @@ impl Test {
             _ => false,
         }
     }
+}
+
+/// Whether a link leads into `/run`, which every machine makes anew when it starts.
+fn leads_into_run(target: &[u8]) -> bool {
+    let mut rest = target;
+    while let Some(after) = rest.strip_prefix(b"../") {
+        rest = after;
+    }
+    let from_root = rest.strip_prefix(b"/").or_else(|| (rest.len() < target.len()).then_some(rest));
+    let below = from_root.map(|path| path.strip_prefix(b"var/").unwrap_or(path));
+    below.is_some_and(|path| path.starts_with(b"run/")) && !target.ends_with(b"/..")
 }
 
 /// RFC 7468 labels: `PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and the older `RSA PRIVATE KEY`, `OPENSSH
