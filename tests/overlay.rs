@@ -135,3 +135,18 @@ fn a_dry_run_lists_what_a_build_of_a_given_root_file_system_ships() {
     }
     assert!(!dry.join("module.cfs").exists());
 }
+
+#[test]
+fn build_and_validate_take_the_directory_by_both_ways_and_not_by_two() {
+    let small = Small::new();
+    for way in [&["-C", "m"][..], &["--directory", "m"], &["m"]] {
+        let (code, _, err) = small.run(&[&["validate"], way].concat());
+        assert_eq!(code, 0, "{way:?}: {err}");
+        let build = ["build", "--rootfs", "root", "--arch", "amd64", "--dry-run"];
+        let (code, _, err) = small.run(&[&build, way].concat());
+        assert_eq!(code, 0, "{way:?}: {err}");
+    }
+    for verb in ["validate", "build"] {
+        assert_eq!(small.run(&[verb, "-C", "m", "m"]).0, 2, "{verb}");
+    }
+}

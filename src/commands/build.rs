@@ -31,6 +31,9 @@ pub(crate) struct BuildArgs {
     /// The module's repository, which holds manifest.yaml
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    /// The same, as `validate` takes it
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    pub(crate) named: Option<PathBuf>,
 
     /// Where the results go; a relative path starts from the module's repository, unlike that of --objects
     #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
@@ -141,12 +144,13 @@ impl BuildArgs {
                 RootOrigin::Packages(Box::new(self.override_packages(packages)))
             }
         };
+        let module = self.module();
         let emits = |what| self.emit.contains(&what);
         Ok(Request {
-            output: settings::join(&self.directory, &self.output),
+            output: settings::join(&module, &self.output),
             emit_tar: emits(Emit::Tar),
             emit_oci: emits(Emit::Oci),
-            module: self.directory,
+            module,
             neighbours: self.neighbours,
             objects: self.objects,
             compression: self.compression,
@@ -164,6 +168,10 @@ impl BuildArgs {
         })
     }
 
+    fn module(&self) -> PathBuf {
+        self.named.as_ref().unwrap_or(&self.directory).clone()
+    }
+
     fn override_packages(&self, packages: Packages) -> Packages {
         Packages {
             locked: self.locked || self.frozen,
@@ -177,7 +185,7 @@ impl BuildArgs {
 
 impl Verb for BuildArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::At(self.directory.clone()), self.settings.clone())
+        (Module::At(self.module()), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
