@@ -38,7 +38,7 @@ pub enum Error {
         reason: String,
     },
     /// The patterns of a filter list take more work than is done for one.
-    #[error("the {patterns} patterns of the filter take too much work, {} above all, at {path}", rule.pattern)]
+    #[error("the patterns take too much work to be compared with the root file system")]
     FilterTooCostly {
         /// How many patterns the list has.
         patterns: usize,
@@ -103,8 +103,6 @@ impl Explain for Error {
             Self::Image(error) => error.explain(),
             Self::ChangedWhileRead { .. } => image::error::changed(self),
             Self::FilterTooCostly { rule, path, patterns } => Explanation {
-                message: "the patterns take too much work to be compared with the root file system".to_owned(),
-                cause: None,
                 findings: vec![too_costly(rule, path, *patterns)],
                 ..Explanation::new(Kind::Input, self)
                     .hint("simplify the patterns that the findings name, or put fewer like them into the manifest")

@@ -7,6 +7,7 @@ use model::explain::{Explain, Explanation, Kind};
 use model::{Arch, Digest};
 
 use crate::place::Place;
+use crate::reference::Malformed;
 
 /// What can go wrong with OCI artifacts.
 #[derive(Debug, thiserror::Error)]
@@ -24,25 +25,14 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
-    /// A tag is not what registries accept: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
-    #[error("{tag:?} is not a tag: use 1 to 128 of A-Z a-z 0-9 _ . - and begin with none of the last two")]
-    Tag {
-        /// What was given, with the architecture's suffix where that made it too long.
-        tag: String,
-    },
-    /// A text does not name content in a registry.
-    #[error("{text:?} is not a reference such as registry.example.com/os/nginx:v1: {reason}")]
-    Reference {
-        /// What was given, cut to 300 characters.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    /// A text is no tag, or no reference.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
     /// Nothing was given to write.
     #[error("an image layout needs at least one artifact")]
     NoArtifact,
-    /// Two artifacts are for one architecture.
-    #[error("there are two artifacts for {arch}")]
+    /// Two artifacts are for one architecture, or one is of another kind than the others.
+    #[error("there are two artifacts for {arch}, or artifacts of two kinds")]
     DuplicateArch {
         /// The architecture.
         arch: Arch,
@@ -71,14 +61,6 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
-    /// A value does not fit the OCI types.
-    #[error("cannot describe the {what}")]
-    Spec {
-        /// What it is, such as `image index`.
-        what: &'static str,
-        /// Why.
-        source: oci_spec::OciSpecError,
-    },
     /// The version of the layout or of a document is not known.
     #[error("{place} has {field} {found}; only {known} is known")]
     UnknownVersion {
@@ -100,14 +82,6 @@ pub enum Error {
         found: String,
         /// What may stand there.
         expected: &'static str,
-    },
-    /// A digest is not written `sha256:` and 64 lowercase hexadecimal digits.
-    #[error("{place} names {found:?}, which is not a sha256 digest")]
-    DigestText {
-        /// The file that names it.
-        place: Place,
-        /// What it names.
-        found: String,
     },
     /// A blob is not a regular file, or its path leads out of the layout.
     #[error("{} is not a regular file", path.display())]
@@ -237,21 +211,18 @@ impl Explain for Error {
                 let is_missing = source.kind() == io::ErrorKind::NotFound;
                 host::explain::io(action, path, source).hint(if is_missing { DAMAGED } else { "" })
             }
-            Self::Tag { .. } | Self::Reference { .. } => Explanation::new(Kind::Usage, self),
+            Self::Malformed(_) => Explanation::new(Kind::Usage, self),
             Self::Transfer { source, .. } => {
                 Explanation::new(Kind::Outside, self).hint(host::explain::limit(source).unwrap_or_default())
             }
             // Nothing is damaged: the graph is larger than any that is copied.
             Self::Graph { .. } => Explanation::new(Kind::Refused, self).hint(TOO_MUCH),
-            Self::NoArtifact | Self::DuplicateArch { .. } | Self::Serialize { .. } | Self::Spec { .. } => {
-                Explanation::new(Kind::Bug, self)
-            }
+            Self::NoArtifact | Self::DuplicateArch { .. } | Self::Serialize { .. } => Explanation::new(Kind::Bug, self),
             // A layout that contradicts itself.
             Self::NotALayout { .. }
             | Self::Json { .. }
             | Self::UnknownVersion { .. }
             | Self::MediaType { .. }
-            | Self::DigestText { .. }
             | Self::NotAFile { .. }
             | Self::Misplaced(_)
             | Self::Missing { .. }

@@ -5,7 +5,6 @@
 
 pub mod content;
 pub mod error;
-mod json;
 pub mod layout;
 pub mod media;
 pub mod place;
@@ -14,4 +13,4 @@ pub mod reference;
 pub use content::{ContentStore, Descriptor, Document};
 pub use error::Error;
 pub use place::Place;
-pub use reference::{Reference, Tag};
+pub use reference::{Malformed, Reference, Tag};

@@ -2,6 +2,8 @@
 //!
 //! The names of OCI itself are those of the OCI image specification 1.1.
 
+use model::manifest::Kind;
+
 /// `artifactType` of a module's manifest and of the index over its architectures.
 pub const ARTIFACT: &str = "application/vnd.powernode.module.v1";
 /// The config blob: `manifest.json`.
@@ -24,22 +26,63 @@ pub const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// An OCI image index.
 pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// The files of `dist/` that become blobs: bare file name, media type.
-pub const FILES: [(&str, &str); 8] = [
-    ("manifest.json", CONFIG),
-    ("module.cfs", COMPOSEFS),
-    ("module.tar", TAR),
-    ("module.tar.zst", TAR_ZSTD),
-    ("sbom.cdx.json", CYCLONEDX),
-    ("provenance.json", IN_TOTO),
-    ("file-list.txt", TEXT),
-    ("package-list.txt", TEXT),
-];
+/// What the artifacts of one kind of manifest are made of: bare file names and media types.
+#[derive(Debug)]
+pub struct Parts {
+    /// `artifactType` of the manifest and of the index over its architectures.
+    pub artifact: &'static str,
+    /// The config.
+    pub config: (&'static str, &'static str),
+    /// The forms of the archive, of which it has one.
+    pub archives: [(&'static str, &'static str); 2],
+    /// The image.
+    pub image: (&'static str, &'static str),
+    /// What may come after these.
+    pub others: [(&'static str, &'static str); 4],
+    /// Names that no layer may have, since something else has them where the files lie together.
+    pub reserved: [&'static str; 5],
+}
 
-/// The media type of the file of `dist/` with this bare name.
+static MODULE: Parts = Parts {
+    artifact: ARTIFACT,
+    config: ("manifest.json", CONFIG),
+    archives: [("module.tar", TAR), ("module.tar.zst", TAR_ZSTD)],
+    image: ("module.cfs", COMPOSEFS),
+    others: [
+        ("sbom.cdx.json", CYCLONEDX),
+        ("provenance.json", IN_TOTO),
+        ("file-list.txt", TEXT),
+        ("package-list.txt", TEXT),
+    ],
+    reserved: ["composefs.digest", "build.json", "oci", "objects", "dry-run"],
+};
+
+/// What the artifacts of this kind are made of.
 #[must_use]
-pub fn of_file(name: &str) -> Option<&'static str> {
-    FILES.iter().find(|(file, _)| *file == name).map(|(_, media_type)| *media_type)
+pub fn parts(kind: Kind) -> &'static Parts {
+    match kind {
+        Kind::Module => &MODULE,
+    }
+}
+
+/// The kind whose artifacts have this `artifactType`.
+#[must_use]
+pub fn kind(artifact_type: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| parts(*kind).artifact == artifact_type)
+}
+
+impl Parts {
+    /// The layers that are known by their media type alone: the archive and the image.
+    pub fn fixed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.archives.into_iter().chain([self.image])
+    }
+
+    /// The media type of the file with this bare name.
+    #[must_use]
+    pub fn media_type(&self, name: &str) -> Option<&'static str> {
+        let mut all = self.fixed().chain([self.config]).chain(self.others);
+        all.find_map(|(file, media_type)| (file == name).then_some(media_type))
+    }
 }
 
 /// Names of annotations.
@@ -83,11 +126,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_has_one_row() {
-        for (index, (name, media_type)) in FILES.iter().enumerate() {
-            assert!(FILES[index + 1..].iter().all(|(other, _)| other != name), "{name}");
-            assert_eq!(of_file(name), Some(*media_type));
+    fn every_file_has_one_row_and_no_reserved_name() {
+        for kind in Kind::ALL {
+            let parts = parts(kind);
+            let mut names: Vec<&str> =
+                parts.fixed().chain([parts.config]).chain(parts.others).map(|(name, _)| name).collect();
+            names.extend(parts.reserved);
+            names.sort_unstable();
+            assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+            assert_eq!(super::kind(parts.artifact), Some(kind));
         }
-        assert_eq!(of_file("module.iso"), None);
+        assert_eq!(parts(Kind::Module).media_type("module.tar"), Some(TAR));
+        assert_eq!(parts(Kind::Module).media_type("module.iso"), None);
+        assert_eq!(kind("application/vnd.example"), None);
     }
 }

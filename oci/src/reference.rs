@@ -9,12 +9,29 @@ use std::str::FromStr;
 
 use model::Digest;
 
-use crate::error::Error;
-
 /// The longest `registry/repository` that registries take, in bytes.
 const NAME_LIMIT: usize = 255;
 /// How much of a text that is no reference is shown.
 const SHOWN: usize = 300;
+
+/// A text that names nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A tag is not what registries accept: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`.
+    #[error("{tag:?} is not a tag: use 1 to 128 of A-Z a-z 0-9 _ . - and begin with none of the last two")]
+    Tag {
+        /// What was given, cut to 300 characters.
+        tag: String,
+    },
+    /// A text does not name content in a registry.
+    #[error("{text:?} is not a reference such as registry.example.com/os/nginx:v1: {reason}")]
+    Reference {
+        /// What was given, cut to 300 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
 
 /// A tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,16 +49,16 @@ impl Tag {
 }
 
 impl FromStr for Tag {
-    type Err = Error;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, Malformed> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         let mut bytes = text.bytes();
         let begins = bytes.next().is_some_and(is_word);
         if begins && text.len() <= Self::LIMIT && bytes.all(|byte| is_word(byte) || matches!(byte, b'.' | b'-')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Error::Tag { tag: shown(text) })
+            Err(Malformed::Tag { tag: shown(text) })
         }
     }
 }
@@ -88,10 +105,10 @@ impl Reference {
 }
 
 impl FromStr for Reference {
-    type Err = Error;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let refused = |reason| Error::Reference { text: shown(text), reason };
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let refused = |reason| Malformed::Reference { text: shown(text), reason };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
                 (rest, Some(digest.parse().map_err(|_| refused("what follows `@` is no sha256 digest"))?))

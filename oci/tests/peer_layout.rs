@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use model::manifest::Kind;
 use model::{Arch, Digest};
 use oci::Tag;
 use oci::content::{ContentStore as _, Options, copy};
@@ -24,6 +25,7 @@ struct World {
 fn world() -> World {
     let root = tempfile::tempdir().unwrap();
     let artifacts = [Arch::Amd64, Arch::Arm64].map(|arch| Artifact {
+        kind: Kind::Module,
         arch,
         config: Blob {
             media_type: media::CONFIG.into(),
@@ -112,7 +114,7 @@ fn oras_copies_the_whole_and_keeps_the_digest() {
     let copy = world.root.path().join("copy");
     assert_eq!(digest_of_tag(&copy, "v9"), world.written.index.to_string());
     let read = layout::read(&copy).unwrap();
-    let index = read.indexes.iter().find(|index| index.tag.as_deref() == Some("v9")).unwrap();
+    let index = read.indexes.iter().find(|index| index.descriptor.tag() == Some("v9")).unwrap();
     assert_eq!(index.manifests.len(), 2);
 }
 

@@ -1,16 +1,21 @@
 //! `build`: a module's repository becomes a composefs image, `module.tar` and an OCI layout.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
+use model::Arch;
+use model::record::{Compression, LintCode, ModuleId, Tag};
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::Remembered;
-use crate::recipes::build::request::{self, Compression, Request, RootOrigin};
-use crate::recipes::build::{self, dry_run, lints};
+use crate::recipes::build::request::{self, ArtifactOptions, BuildRequest, Checks, ModuleSource, Outputs, RootSource};
+use crate::recipes::build::several::{self, SeveralRequest};
+use crate::recipes::build::sinks::Sink;
+use crate::recipes::build::{self, dry_run};
 use crate::recipes::packages::request::Packages;
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
@@ -53,14 +58,14 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(crate) objects: Option<PathBuf>,
     /// How the OCI layer is compressed
-    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Results")]
+    #[arg(long, value_parser = request::compression(), value_name = "HOW", default_value_t, help_heading = "Results")]
     pub(crate) compression: Compression,
     /// The tag in the OCI layout; each architecture gets TAG-ARCH
-    #[arg(long, value_name = "TAG", default_value = "latest", value_parser = request::tag, help_heading = "Results")]
-    pub(crate) tag: String,
+    #[arg(long, value_name = "TAG", default_value = "latest", help_heading = "Results")]
+    pub(crate) tag: Tag,
     /// The module's identifier on the platform, recorded as an annotation
-    #[arg(long, value_name = "ID", value_parser = request::module_id, help_heading = "Results")]
-    pub(crate) module_id: Option<String>,
+    #[arg(long, value_name = "ID", help_heading = "Results")]
+    pub(crate) module_id: Option<ModuleId>,
     /// Write manifest.json, file-list.txt and package-list.txt only; needs no root rights
     ///
     /// Packages are resolved, and those whose file lists are not known yet are fetched and read, but
@@ -91,9 +96,8 @@ pub(crate) struct BuildArgs {
     #[arg(long, help_heading = "Checks")]
     pub(crate) strict: bool,
     /// Let findings with this code pass; recorded in the artifact; may be repeated
-    #[arg(long = "allow", value_name = "LINT", value_parser = clap::builder::PossibleValuesParser::new(lints::CODES),
-          help_heading = "Checks")]
-    pub(crate) allowed: Vec<String>,
+    #[arg(long = "allow", value_name = "LINT", value_parser = request::lint(), help_heading = "Checks")]
+    pub(crate) allowed: Vec<LintCode>,
 
     /// Say which inputs changed since the cached root file system was built
     #[arg(long, help_heading = "Speed and place")]
@@ -118,6 +122,8 @@ Examples:
       Builds the module in the current directory into dist/.
   module-builder build -C nginx --mirror http://mirror.example.org/debian --objects /srv/objects
       Fetches from one mirror, and leaves an object store to mount from.
+  module-builder build --arch amd64,arm64
+      Builds for both, into dist/amd64/ and dist/arm64/, with one OCI index over them.
   module-builder build --dry-run
       Lists what would be shipped, without root rights.
   module-builder build --frozen --strict
@@ -135,36 +141,55 @@ impl BuildArgs {
     ///
     /// # Errors
     /// When they contradict each other, or a setting is missing that has no default.
-    pub(crate) fn into_request(self, context: &Context) -> Result<Request, Error> {
+    pub(crate) fn into_request(self, context: &Context) -> Result<BuildRequest, Error> {
         let arch = context.settings.require_arch()?;
-        let origin = match self.rootfs.clone() {
-            Some(path) => RootOrigin::Given(path),
+        self.request(arch, context)
+    }
+
+    /// The same for each architecture that is named.
+    ///
+    /// # Errors
+    /// As [`BuildArgs::into_request`].
+    fn requests(&self, context: &Context) -> Result<Vec<BuildRequest>, Error> {
+        let archs = context.settings.require_archs()?;
+        if let (Some(path), [_, _, ..]) = (&self.rootfs, archs) {
+            return Err(Error::usage(format!("{} cannot be of {} architectures", path.display(), archs.len()))
+                .hint("name one architecture with --rootfs"));
+        }
+        archs.iter().map(|arch| self.request(*arch, context)).collect()
+    }
+
+    fn request(&self, arch: Arch, context: &Context) -> Result<BuildRequest, Error> {
+        let root = match self.rootfs.clone() {
+            Some(path) => RootSource::Given(path),
             None => {
                 let packages = Packages::new(&context.settings, arch, &context.environment)?;
-                RootOrigin::Packages(Box::new(self.override_packages(packages)))
+                RootSource::Packages(Box::new(self.override_packages(packages)))
             }
         };
-        let module = self.module();
-        let emits = |what| self.emit.contains(&what);
-        Ok(Request {
-            output: settings::join(&module, &self.output),
-            emit_tar: emits(Emit::Tar),
-            emit_oci: emits(Emit::Oci),
-            module,
-            neighbours: self.neighbours,
-            objects: self.objects,
-            compression: self.compression,
-            tag: self.tag,
-            module_id: self.module_id,
-            strict: self.strict,
-            allowed: self.allowed.into_iter().collect(),
+        let emitted = self.emit.iter().copied().collect::<BTreeSet<_>>().into_iter().map(|emit| match emit {
+            Emit::Tar => Sink::Tar,
+            Emit::Oci => Sink::Layout,
+        });
+        Ok(BuildRequest {
+            outputs: Outputs {
+                directory: settings::join(&self.module(), &self.output),
+                sinks: emitted.chain(self.objects.clone().map(Sink::Objects)).collect(),
+                artifact: ArtifactOptions {
+                    compression: self.compression,
+                    tag: self.tag.clone(),
+                    module_id: self.module_id.clone(),
+                },
+            },
+            module: ModuleSource { directory: self.module(), neighbours: self.neighbours.clone() },
             arch,
             epoch: context.settings.epoch.value,
-            remembered: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
+            root,
+            checks: Checks { strict: self.strict, allowed: self.allowed.iter().cloned().collect() },
+            reuse: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
                 cache: Cache::new(context.environment.absolute(cache)),
                 paranoid: self.paranoid,
             }),
-            origin,
         })
     }
 
@@ -194,20 +219,31 @@ impl Verb for BuildArgs {
 }
 
 /// Builds the module.
+#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
-    let dry_run = args.dry_run;
-    let request = args.into_request(context)?;
-    if dry_run {
-        let listed = match request.packages() {
-            Some(packages) => dry_run::run(&request, packages, &context.ui)?,
-            None => dry_run::run_given(&request, &context.ui)?,
-        };
-        let listed = context.ui.reported(listed);
-        return context.ui.result(&clean(&listed.output.display().to_string()), &listed);
+    let requests = args.requests(context)?;
+    let ui = &context.ui;
+    match (<[BuildRequest; 1]>::try_from(requests), args.dry_run) {
+        (Ok([request]), true) => {
+            let listed = ui.reported(dry_run::run(&request, ui)?);
+            ui.result(&clean(&listed.output.display().to_string()), &listed)
+        }
+        (Err(requests), true) => {
+            let listed = ui.reported(dry_run::run_several(&SeveralRequest::of(requests)?, ui)?);
+            ui.result(&clean(&listed.output.display().to_string()), &listed)
+        }
+        (Ok([request]), false) => {
+            let produced = ui.reported(build::produce(&request, ui)?);
+            ui.note(&describe(&produced));
+            ui.result(&produced.composefs_digest.to_string(), &produced)
+        }
+        (Err(requests), false) => {
+            let produced = ui.reported(several::produce(&SeveralRequest::of(requests)?, ui)?);
+            let line = |one: &Produced| format!("{} {}", one.arch, one.composefs_digest);
+            produced.architectures.iter().for_each(|one| ui.note(&describe(one)));
+            ui.result(&produced.architectures.iter().map(line).collect::<Vec<_>>().join("\n"), &produced)
+        }
     }
-    let produced = context.ui.reported(build::produce(&request, &context.ui)?);
-    context.ui.note(&describe(&produced));
-    context.ui.result(&produced.composefs_digest.to_string(), &produced)
 }
 
 /// What was built, in one line; the digest stands alone on standard output.

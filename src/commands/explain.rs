@@ -13,7 +13,7 @@ use model::rules::Rule;
 use crate::commands::build::BuildArgs;
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
 use crate::recipes::rebuild::{self, AsBuilt};
 use crate::settings::{self, Flags};
@@ -72,8 +72,8 @@ impl ExplainArgs {
         match place {
             Place::Module(module) => Ok(Asked::Module(Box::new(self.into_build(module)?.into_request(context)?))),
             Place::Built { module, dist } => {
-                let Flags { suite, mirrors, variant, arch, .. } = &self.settings;
-                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || arch.is_some() {
+                let Flags { suite, mirrors, variant, archs, .. } = &self.settings;
+                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || !archs.is_empty() {
                     return Err(Error::usage(format!("{} says itself what it was made from", dist.display())).hint(
                         "leave --suite, --mirror, --variant and --arch out, or name the module instead of its results",
                     ));
@@ -103,7 +103,7 @@ impl ExplainArgs {
 /// What explains a path.
 enum Asked {
     /// The module as it is now.
-    Module(Box<Request>),
+    Module(Box<BuildRequest>),
     /// The module as it was built.
     Built(Box<AsBuilt>),
     /// An image alone.
@@ -111,7 +111,7 @@ enum Asked {
 }
 
 impl Asked {
-    fn request(&self) -> Result<&Request, &Path> {
+    fn request(&self) -> Result<&BuildRequest, &Path> {
         match self {
             Self::Module(request) => Ok(request),
             Self::Built(built) => Ok(&built.request),

@@ -130,6 +130,13 @@ impl Error {
         self
     }
 
+    /// Says for which of several things it went wrong.
+    #[must_use]
+    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Says what to do about it. An empty hint leaves the one that is there.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -9,10 +9,11 @@ use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::origin::Origin;
 use super::parse::{Entry, Input, Wrong, near};
-use super::rows::{ROWS, Slots};
-use super::setting::{Owner, Row, own_variable};
-use super::{Layers, Origin};
+use super::rows::{ROWS, Row, Slots};
+use super::setting::{Owner, own_variable};
+use crate::error::Findings;
 
 /// The largest settings file in bytes; one is a handful of lines.
 pub(super) const LIMIT: u64 = 1 << 20;
@@ -24,27 +25,27 @@ struct File<'a> {
     is_module: bool,
 }
 
-/// Adds what the file says to `layers`, and what is wrong with it to their findings.
-pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, layers: &mut Layers) {
+/// Adds what the file says to `slots`, and what is wrong with it to `findings`.
+pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Slots, findings: &mut Findings) {
     let name = FileName::from(path);
-    let before = layers.findings.diagnostics.len();
+    let before = findings.diagnostics.len();
     if bytes.len() as u64 > LIMIT {
         let whole = whole(&name, "too-large", "the file is over 1 MiB", "a settings file is a handful of lines");
-        layers.findings.diagnostics.push(whole);
+        findings.diagnostics.push(whole);
         return;
     }
     match std::str::from_utf8(&bytes) {
         Err(_) => {
             let whole = whole(&name, "not-utf8", "the file is not UTF-8 text", "write it in UTF-8");
-            layers.findings.diagnostics.push(whole);
+            findings.diagnostics.push(whole);
         }
         Ok(text) => {
             let directory = path.parent().unwrap_or(Path::new(""));
-            File { name: name.clone(), text, directory, is_module }.read(layers);
+            File { name: name.clone(), text, directory, is_module }.read(slots, findings);
         }
     }
-    if layers.findings.diagnostics.len() > before {
-        layers.findings.sources.insert(name.to_string(), bytes);
+    if findings.diagnostics.len() > before {
+        findings.sources.insert(name.to_string(), bytes);
     }
 }
 
@@ -83,28 +84,28 @@ fn tables<'t>(table: &'t DeTable<'_>) -> Option<Vec<Entry<'t>>> {
 }
 
 /// Where a setting belongs that the module's file may not hold.
-fn user_places(row: &dyn Row) -> String {
+fn user_places(row: &Row) -> String {
     let flag = row.flag().map_or_else(String::new, |flag| format!(" or give `{flag}`"));
     let (variable, comma) = (own_variable(row.name()), if flag.is_empty() { " or" } else { "," });
     format!("move it into the user's ~/.config/module-builder/config.toml{comma} set {variable}{flag}")
 }
 
 impl File<'_> {
-    fn read(&self, layers: &mut Layers) {
+    fn read(&self, slots: &mut Slots, findings: &mut Findings) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         let is_broken = !errors.is_empty();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            layers.findings.diagnostics.push(self.wrong("bad-toml", "", span, message, String::new()));
+            findings.diagnostics.push(self.wrong("bad-toml", "", span, message, String::new()));
         }
         if is_broken {
             // What the parser guessed after an error would only give errors of its own.
             return;
         }
         for (name, value) in ordered(table.get_ref()) {
-            if let Err(diagnostic) = self.entry(name, value, &mut layers.slots) {
-                layers.findings.diagnostics.push(*diagnostic);
+            if let Err(diagnostic) = self.entry(name, value, slots) {
+                findings.diagnostics.push(*diagnostic);
             }
         }
     }
@@ -136,7 +137,7 @@ impl File<'_> {
         }
     }
 
-    fn value(&self, row: &dyn Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Box<Diagnostic>> {
+    fn value(&self, row: &Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Box<Diagnostic>> {
         let input = input(value.get_ref());
         if let Input::Text(text) = &input
             && row.is_path()
@@ -182,7 +183,7 @@ impl File<'_> {
     /// Checks that a relative path of the module's file leads to nothing outside of the module, be it by
     /// `..` or by a link: it would be another file on every machine. An absolute path names a file of the
     /// host, and says so.
-    fn stays_inside(&self, row: &dyn Row, path: &Path, span: Range<usize>) -> Result<(), Box<Diagnostic>> {
+    fn stays_inside(&self, row: &Row, path: &Path, span: Range<usize>) -> Result<(), Box<Diagnostic>> {
         let leads_up = path.components().any(|component| component == Component::ParentDir);
         let leads_out = || {
             let found = Dir::open(self.directory).and_then(|module| module.file(path, Links::Below));

@@ -44,9 +44,9 @@ pub(crate) struct Flags {
     /// A Debian mirror; may be repeated [default: the mirrors of the host's apt]
     #[arg(long = "mirror", value_name = "URL")]
     pub(crate) mirrors: Vec<String>,
-    /// The architecture to build for, by its Debian or OCI name [default: this machine's]
-    #[arg(long, value_name = "ARCH")]
-    pub(crate) arch: Option<Arch>,
+    /// The architectures, by their Debian or OCI names [default: this machine's]
+    #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
+    pub(crate) archs: Vec<Arch>,
     /// What mmdebstrap installs besides the requested packages [default: minbase]
     #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(parse::VARIANTS))]
     pub(crate) variant: Option<String>,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use model::{Arch, Epoch};
 
-use super::layers::directory;
 use super::origin::{Origin, Value};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -48,4 +47,10 @@ pub(super) fn mirrors(environment: &Environment) -> Value<Vec<String>> {
         Some(archive) => Value::new(vec![archive.uri], Origin::Host("the host's apt".to_owned())),
         None => Value::new(Vec::new(), Origin::Default),
     }
+}
+
+/// `$variable`, or `$HOME/below`. A relative path in the variable is void by the XDG specification.
+pub(super) fn directory(environment: &Environment, variable: &str, below: &str) -> Option<PathBuf> {
+    let absolute = |name| environment.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below)))
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use composer::overlay::Rule;
 use host::{Dir, Links};
 
+use super::host::directory;
+use super::origin::Warning;
 use super::parse::near;
 use super::rows::{ROWS, Slots};
 use super::setting::{PREFIX, own_variable};
@@ -17,13 +19,6 @@ use crate::error::{Error, Findings};
 pub(super) const BUILDER_TOML: &str = "builder.toml";
 const CURE: &str = "mend or remove this settings file";
 const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
-
-/// A variable that looks like a setting and is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Warning {
-    pub(crate) message: String,
-    pub(crate) cure: String,
-}
 
 /// What the files and the environment say, not yet merged.
 #[derive(Debug, Default)]
@@ -84,7 +79,7 @@ impl Layers {
         }
         match read(path, is_module) {
             Ok(None) => {}
-            Ok(Some(bytes)) => file::parse(path, bytes, is_module, self),
+            Ok(Some(bytes)) => file::parse(path, bytes, is_module, &mut self.slots, &mut self.findings),
             Err(failed) => {
                 let failure = || match &failed {
                     // Not the file's fault.
@@ -157,10 +152,4 @@ fn read(path: &Path, is_module: bool) -> Result<Option<Vec<u8>>, host::Error> {
     let mut bytes = Vec::new();
     file.take(file::LIMIT + 1).read_to_end(&mut bytes).map_err(host::Error::io("read", path))?;
     Ok(Some(bytes))
-}
-
-/// `$variable`, or `$HOME/below`. A relative path in the variable is void by the XDG specification.
-pub(super) fn directory(environment: &Environment, variable: &str, below: &str) -> Option<PathBuf> {
-    let absolute = |name| environment.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below)))
 }

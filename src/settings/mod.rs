@@ -10,6 +10,7 @@ mod file;
 mod flags;
 mod host;
 mod layers;
+mod list;
 mod origin;
 mod parse;
 mod rows;
@@ -23,14 +24,15 @@ use model::Arch;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use rows::{ROWS, Slots};
+use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
 pub(crate) use layers::{Layers, check_module, overlay_rules};
-pub(crate) use origin::{Origin, Value};
+pub(crate) use list::help;
+pub(crate) use origin::Origin;
 pub(crate) use parse::MOST_JOBS;
 pub(crate) use rows::Settings;
-pub(crate) use show::{Entry, help};
+pub(crate) use show::Entry;
 
 impl Settings {
     /// Merges `layers`, the flags and the defaults.
@@ -97,14 +99,28 @@ impl Settings {
         builder::apt::Access { offline, proxy, certificates }
     }
 
-    /// The architecture to build for.
+    /// The architectures to build for: one or more, each once.
     ///
     /// # Errors
     /// When no flag names one and this machine's is not one that Debian releases.
+    pub(crate) fn require_archs(&self) -> Result<&[Arch], Error> {
+        match self.arch.value.as_slice() {
+            [] => Err(Error::usage("this machine's architecture is not one that can be built")
+                .hint("name one by `--arch ARCH`")),
+            archs => Ok(archs),
+        }
+    }
+
+    /// The architecture, for what is done for one.
+    ///
+    /// # Errors
+    /// As [`Settings::require_archs`], and when there are several.
     pub(crate) fn require_arch(&self) -> Result<Arch, Error> {
-        self.arch.value.ok_or_else(|| {
-            Error::usage("this machine's architecture is not one that can be built").hint("name one by `--arch ARCH`")
-        })
+        match self.require_archs()? {
+            [arch] => Ok(*arch),
+            archs => Err(Error::usage(format!("{} architectures are named where one is asked for", archs.len()))
+                .hint(format!("name one, as in `--arch {}`", archs[0]))),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a value came from.
+//! Where a value came from, and what looks like one and is none.
 
 use std::fmt;
 
@@ -54,4 +54,11 @@ impl<T> Value<T> {
     pub(crate) fn is_named(&self) -> bool {
         !matches!(self.origin, Origin::Default | Origin::Host(_))
     }
+}
+
+/// A variable that looks like a setting and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) message: String,
+    pub(crate) cure: String,
 }

@@ -2,15 +2,16 @@
 //! `docs/formats/builder-toml.md` come from here; a new setting is a row, and a field of [`Flags`](super::Flags) where it has
 //! a flag.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use composer::overlay::Rule;
 use model::{Arch, Epoch, Secret};
 
-use super::layers::Warning;
+use super::host;
+use super::origin::{Origin, Value, Warning};
 use super::parse::{self, MOST_JOBS, Syntax};
-use super::setting::{Flag, Foreign, Given, Group, Reach, Row, Setting};
-use super::{Origin, Value, host};
+use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::ui::{Color, Progress};
@@ -38,7 +39,7 @@ macro_rules! settings {
         mod table {
             use super::*;
 
-            $(pub(super) static $name: Setting<$type> = Setting {
+            $(pub(super) static $name: Setting<$type, Slots, Settings> = Setting {
                 name: stringify!($name),
                 doc: concat!($($doc),+),
                 slot: |slots| &mut slots.$name,
@@ -47,8 +48,11 @@ macro_rules! settings {
             };)+
         }
 
+        /// A row of the table.
+        pub(super) type Row = dyn setting::Row<Slots, Settings>;
+
         /// Every setting.
-        pub(super) static ROWS: &[&dyn Row] = &[$(&table::$name),+];
+        pub(super) static ROWS: &[&Row] = &[$(&table::$name),+];
 
         impl Slots {
             /// What the module says of owners and modes in its overlay.
@@ -122,13 +126,14 @@ settings! {
         flag: None,
         default: |_| built_in(Vec::new()),
     }
-    /// The architecture, else this machine's
-    arch: Option<Arch> {
+    /// The architectures, else this machine's
+    arch: Vec<Arch> {
         group: Group::Build,
         reach: Reach::Run(None),
-        flag: Some(Flag { name: "--arch", given: |flags, _| flags.arch.map(Some).map(Ok) }),
+        flag: Some(Flag { name: "--arch", given: |flags, _| archs(&flags.archs) }),
         default: |environment| {
-            Value::new(host::named_arch(environment.machine), Origin::Host("this machine".to_owned()))
+            let own = host::named_arch(environment.machine).into_iter().collect();
+            Value::new(own, Origin::Host("this machine".to_owned()))
         },
     }
     /// The one time of the build
@@ -197,6 +202,12 @@ fn number(number: u64) -> usize {
 
 fn word(text: Option<&String>, check: fn(&str) -> Result<(), String>) -> Given<String> {
     text.map(|text| check(text).map(|()| text.clone()).map_err(|hint| (text.clone(), hint)))
+}
+
+/// Each once, in the order of their names.
+fn archs(archs: &[Arch]) -> Given<Vec<Arch>> {
+    let archs: BTreeSet<Arch> = archs.iter().copied().collect();
+    (!archs.is_empty()).then(|| Ok(archs.into_iter().collect()))
 }
 
 fn words(words: &[String], check: fn(&str) -> Result<(), String>) -> Given<Vec<String>> {

@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::flags::{Flags, Global};
+use super::origin::{Origin, Value};
 use super::parse::{Input, Syntax, Wrong};
 use super::show::{Entry, Show};
-use super::{Flags, Global, Origin, Settings, Slots, Value};
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -61,8 +62,9 @@ pub(super) struct Flag<T> {
 /// The value of the command line if there is one, or the word that is wrong and a hint.
 pub(super) type Given<T> = Option<Result<T, (String, String)>>;
 
-/// One row: everything that there is to know about a setting.
-pub(super) struct Setting<T: 'static> {
+/// One row: everything that there is to know about a setting. `Slots` holds the values that are given, `Settings` those that
+/// are effective; the table makes both.
+pub(super) struct Setting<T: 'static, Slots: 'static, Settings: 'static> {
     /// Its name in files and in `env`.
     pub(super) name: &'static str,
     /// What it is.
@@ -86,7 +88,7 @@ pub(super) enum Owner {
 }
 
 /// A row of whatever type.
-pub(super) trait Row: Sync {
+pub(super) trait Row<Slots, Settings>: Sync {
     fn name(&self) -> &'static str;
     fn doc(&self) -> &'static str;
     fn group(&self) -> Group;
@@ -107,7 +109,7 @@ pub(super) trait Row: Sync {
     fn entry(&self, settings: &Settings) -> Entry;
 }
 
-impl<T: Show> Setting<T> {
+impl<T: Show, Slots, Settings> Setting<T, Slots, Settings> {
     fn syntax(&self) -> Option<&Syntax<T>> {
         match &self.reach {
             Reach::Module(syntax) | Reach::User(syntax) => Some(syntax),
@@ -132,7 +134,7 @@ impl<T: Show> Setting<T> {
     }
 }
 
-impl<T: Show> Row for Setting<T> {
+impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settings> {
     fn name(&self) -> &'static str {
         self.name
     }

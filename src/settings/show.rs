@@ -1,6 +1,5 @@
-//! The settings as `env` shows them.
+//! A setting as `env` shows it.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
@@ -10,38 +9,7 @@ use model::{Arch, Epoch, Secret};
 use serde::Serialize;
 
 use super::origin::Origin;
-use super::rows::{ROWS, Settings};
-use super::setting::{Group, Owner};
 use crate::ui::{Color, Progress, clean};
-
-impl Settings {
-    /// Every setting by name, in a fixed order.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = ROWS.iter().map(|row| row.entry(self)).collect();
-        entries.sort_by_key(|entry| entry.name);
-        entries
-    }
-}
-
-/// The rows as the help of `env` lists them: by who asks, with the places that may name each.
-pub(crate) fn help() -> String {
-    let mut out = String::new();
-    for group in Group::ALL {
-        let _ = writeln!(out, "{}:", group.title());
-        for row in ROWS.iter().filter(|row| row.group() == group) {
-            let file = row.owner().map(|owner| match owner {
-                Owner::Module => "module".to_owned(),
-                Owner::User => "user".to_owned(),
-            });
-            // The variable of a setting that users have is made from its name.
-            let variable = row.variable().filter(|_| row.owner().is_none());
-            let places = [file, variable, row.flag().map(str::to_owned)];
-            let places = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
-            let _ = writeln!(out, "  {:<15}  {places:<19}  {}", row.name(), row.doc().trim());
-        }
-    }
-    out
-}
 
 /// How `env` shows a value. A [`Secret`] shows what may be seen of it and nothing else.
 pub(super) trait Show {
@@ -57,7 +25,7 @@ fn json(value: &impl Serialize) -> Shown {
 macro_rules! as_json {
     ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
 }
-as_json!(String, usize, Vec<String>, Option<String>, Option<Arch>, Option<Epoch>, Option<Secret>);
+as_json!(String, usize, Vec<String>, Option<String>, Vec<Arch>, Option<Epoch>, Option<Secret>);
 
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {

@@ -15,6 +15,7 @@ mod listing;
 mod lock;
 mod proxy;
 mod server;
+mod several;
 
 use std::fs;
 use std::os::unix::fs::FileExt;

@@ -70,6 +70,7 @@ fn roots() -> Vec<String> {
     let rows = rows!("rootfs", E:
         E::ToolMissing { .. } => E::ToolMissing { tool: "mmdebstrap" },
         E::ToolTooOld { .. } => E::ToolTooOld { tool: "mmdebstrap", version: name(), oldest: name() },
+        E::ToolVersion { .. } => E::ToolVersion { tool: "tar" },
         E::Start { .. } => E::Start { program: name(), source: io::ErrorKind::NotFound.into() },
         E::Argument(_) => E::Argument(host::process::Error::Argument { program: name(), argument: name() }),
         E::NoName { .. } => E::NoName { text: name() },

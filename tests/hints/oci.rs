@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use model::{Arch, Digest};
-use oci::{Error as E, Place};
+use oci::{Error as E, Malformed, Place};
 use rustix::io::Errno;
 
 use crate::files::system;
@@ -30,8 +30,7 @@ pub(crate) fn rows() -> Vec<String> {
     let rows = rows!("oci", E:
         E::Host(_) => E::Host(system(Errno::IO)),
         E::Io { .. } => E::Io { action: "read", path: file(), source: Errno::NOENT.into() },
-        E::Tag { .. } => E::Tag { tag: text() },
-        E::Reference { .. } => E::Reference { text: text(), reason: "it names no registry" },
+        E::Malformed(_) => E::Malformed(Malformed::Tag { tag: text() }),
         E::TooLong { .. } => E::TooLong { place: place(), expected: 1 },
         E::Ambiguous { .. } => E::Ambiguous { place: place(), what: "image index" },
         E::Graph { .. } => E::Graph { place: place(), what: "bytes", limit: 1 },
@@ -41,10 +40,8 @@ pub(crate) fn rows() -> Vec<String> {
         E::NotALayout { .. } => E::NotALayout { path: file() },
         E::Json { .. } => E::Json { what: "image index", place: place(), source: json() },
         E::Serialize { .. } => E::Serialize { what: "image index", source: json() },
-        E::Spec { .. } => E::Spec { what: "image index", source: json().into() },
         E::UnknownVersion { .. } => E::UnknownVersion { place: place(), field: "x", found: text(), known: "1" },
         E::MediaType { .. } => E::MediaType { place: place(), found: text(), expected: "x" },
-        E::DigestText { .. } => E::DigestText { place: place(), found: text() },
         E::NotAFile { .. } => E::NotAFile { path: file() },
         E::Misplaced(_) => E::Misplaced(system(Errno::IO)),
         E::Missing { .. } => E::Missing { path: file() },

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use image::{archive, composefs, diff, verity};
 use model::Arch;
-use oci::layout::{self, Artifact, Blob, Content, StoredBlob};
+use model::manifest::Kind;
+use oci::Descriptor;
+use oci::layout::{self, Artifact, Blob, Content};
 use oci::media;
 use serde_json::{Value, json};
 
@@ -79,12 +81,14 @@ fn written_differently(change: impl FnOnce(&Path)) -> Small {
 fn relay(dist: &Path, change: impl FnOnce(&mut Artifact)) {
     let read = layout::read(&dist.join("oci")).unwrap();
     let manifest = &read.indexes[0].manifests[0];
-    let blob = |blob: &StoredBlob| Blob {
+    let manifest = &manifest.manifest;
+    let blob = |blob: &Descriptor| Blob {
         media_type: blob.media_type.clone(),
-        title: blob.title.clone(),
-        content: Content::Bytes(fs::read(&blob.path).unwrap()),
+        title: blob.title().map(str::to_owned),
+        content: Content::Bytes(fs::read(dist.join("oci/blobs/sha256").join(blob.digest.hex())).unwrap()),
     };
     let mut artifact = Artifact {
+        kind: Kind::Module,
         arch: Arch::Amd64,
         config: blob(&manifest.config),
         layers: manifest.layers.iter().map(blob).collect(),
@@ -152,10 +156,10 @@ fn paths(directory: &Path) -> BTreeMap<String, PathBuf> {
     }
     let index = &layout::read(&inside).unwrap().indexes[0];
     let blob = |digest: &model::Digest| inside.join("blobs/sha256").join(digest.hex());
-    found.insert(format!("{prefix}index of latest"), blob(&index.digest));
-    found.insert(format!("{prefix}manifest of amd64"), blob(&index.manifests[0].digest));
-    let parts = index.manifests[0].layers.iter().chain([&index.manifests[0].config]);
-    found.extend(parts.map(|part| (format!("{prefix}{} of amd64", part.title.as_ref().unwrap()), part.path.clone())));
+    found.insert(format!("{prefix}index of latest"), blob(&index.descriptor.digest));
+    found.insert(format!("{prefix}manifest of amd64"), blob(&index.manifests[0].descriptor.digest));
+    let parts = index.manifests[0].blobs();
+    found.extend(parts.map(|part| (format!("{prefix}{} of amd64", part.title().unwrap()), blob(&part.digest))));
     found
 }
 

@@ -62,11 +62,11 @@ fn a_record_that_no_build_can_have_written_is_refused() {
     type Change = fn(String) -> String;
     let cases: [(&str, Change); 4] = [
         ("a tag is at most 118", |text| text.replace("\"tag\": \"latest\"", "\"tag\": \"../up\"")),
-        ("invalid variant: gzip", |text| text.replace("\"compression\": \"zstd\"", "\"compression\": \"gzip\"")),
+        ("unknown variant `gzip`", |text| text.replace("\"compression\": \"zstd\"", "\"compression\": \"gzip\"")),
         ("there is no lint `all` to allow", |text| {
             text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"allow\": [\"all\"]")
         }),
-        ("the module's identifier is empty", |text| {
+        ("an identifier is one line of 1 to", |text| {
             text.replace("\"tag\": \"latest\"", "\"tag\": \"latest\", \"module_id\": \"\"")
         }),
     ];
@@ -75,7 +75,7 @@ fn a_record_that_no_build_can_have_written_is_refused() {
         small.edit("m/dist/build.json", change);
         let (code, out, err) = small.run(&REBUILD);
         assert_eq!((code, out.as_str()), (3, ""), "{cause}: {err}");
-        assert!(err.contains("the record asks for a build that cannot be asked for") && err.contains(cause), "{err}");
+        assert!(err.contains("is no record of a build") && err.contains(cause), "{err}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use model::VerityDigest;
 use model::explain::{Explain, Explanation, Kind};
 
-use crate::archive::Problem;
+use crate::archive::fault::Problem;
 use crate::composefs::ImageError;
 use crate::tree::TreeError;
 
@@ -91,5 +91,11 @@ impl Error {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let placed = host::Error::io(action, path);
         move |source| placed(source).into()
+    }
+
+    /// Gives what is wrong with an archive its place.
+    pub(crate) fn archive(path: &Path) -> impl Fn(Problem) -> Self {
+        let path = path.to_owned();
+        move |problem| Self::Archive { path: path.clone(), problem }
     }
 }

@@ -51,3 +51,20 @@ impl Identity {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_has_an_identity_and_nothing_else_does() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(9).unwrap();
+        let identity = Identity::of_open(&file, 2, 5).unwrap();
+        assert_eq!((identity.file_size, identity.offset, identity.size), (9, 2, 5));
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Identity::of_open(&File::open(directory.path()).unwrap(), 0, 0), None);
+    }
+}

@@ -1,6 +1,12 @@
 //! Images of which a byte is another one, and trees at the edges of what an image holds.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a panic is a failed test"
+)]
 
 use image::composefs::{self, Entry, ImageError};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree, Xattrs};
@@ -184,6 +190,27 @@ fn directories_nest_as_deep_as_a_path_can_be() {
     };
     let most = (2000..2060).take_while(|depth| deep(*depth).is_ok_and(|same| same)).last();
     assert_eq!(most, Some(2047));
+}
+
+/// Where the only directory entry `name` of the image lies: 12 bytes of `struct erofs_dirent`.
+fn entry_at(image: &[u8], inode: u64, kind: u8) -> usize {
+    let wanted = |at: &usize| image[*at..*at + 8] == inode.to_le_bytes() && image[*at + 10] == kind;
+    (1152..image.len() - 12).step_by(4).find(wanted).unwrap()
+}
+
+#[test]
+fn a_directory_leads_to_itself_and_its_parent_as_directories() {
+    let mut tree = Tree::new(stat(5));
+    put(&mut tree, NodeId::ROOT, b"d", stat(5), Kind::Directory(Entries::new()));
+    let image = composefs::write(&tree).unwrap();
+    let root = u64::from(u16::from_le_bytes([image[1024 + 14], image[1024 + 15]]));
+    let at = entry_at(&image, root, 2);
+    for (at, value) in [(at, root as u8 + 1), (at + 10, 1)] {
+        let mut other = image.clone();
+        other[at] = value;
+        let said = composefs::read(&other).unwrap_err().to_string();
+        assert!(said.contains("does not lead to itself and its parent"), "{at}: {said}");
+    }
 }
 
 #[test]

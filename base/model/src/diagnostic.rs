@@ -121,3 +121,17 @@ impl Diagnostic {
         self.position.map_or_else(|| file.to_owned(), |position| format!("{file}:{position}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_has_all_that_is_known_of_it() {
+        let place = Position { line: 2, column: 3 };
+        let found = Diagnostic::new(Severity::Note, "code", "message", "").in_file("a.yaml").at(place).in_field("mask");
+        let found = found.spanning(4, 6).quoting("it");
+        assert_eq!((found.file, found.position, found.field.as_str()), (Some("a.yaml".into()), Some(place), "mask"));
+        assert_eq!((found.span, found.text.as_str(), found.code), (Some((4, 6)), "it", "code"));
+    }
+}

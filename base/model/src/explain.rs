@@ -110,6 +110,7 @@ mod tests {
     fn every_kind_has_the_exit_code_of_the_contract() {
         let kinds = [Kind::Input, Kind::Usage, Kind::Refused, Kind::Outside, Kind::Differences, Kind::Bug];
         assert_eq!(kinds.map(Kind::code), [1, 2, 3, 4, 5, 70]);
+        assert_eq!(kinds.map(Kind::name), ["input", "usage", "refused", "outside", "differences", "bug"]);
     }
 
     #[test]

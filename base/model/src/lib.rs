@@ -19,6 +19,7 @@ pub mod observe;
 pub mod package;
 pub mod path;
 pub mod pattern;
+pub mod record;
 pub mod resolution;
 pub mod rules;
 pub mod secret;

@@ -48,12 +48,12 @@ pub struct Client {
 }
 
 /// A client that was used.
-pub(crate) struct Open {
+struct Open {
     inner: reqwest::Client,
     /// Its one thread moves the bytes of all connections.
-    pub(crate) runtime: Runtime,
+    runtime: Runtime,
     names: Names,
-    pub(crate) patience: Duration,
+    patience: Duration,
 }
 
 impl Client {
@@ -174,7 +174,7 @@ impl Open {
             status if status.is_redirection() => return Err(Error::Redirect(RedirectFault::Elsewhere)),
             found => return Err(status(found, header(&response, RETRY_AFTER.as_str()))),
         };
-        Response::new(self, response, start, limit).map(Some)
+        Response::new((&self.runtime, self.patience), response, start, limit).map(Some)
     }
 
     fn failure(&self, error: &reqwest::Error) -> Error {

@@ -5,13 +5,14 @@ use std::future::poll_fn;
 use std::io::{self, Read};
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use reqwest::header::CONTENT_LENGTH;
+use tokio::runtime::Runtime;
 use tokio::time::Sleep;
 
 use super::Error;
-use super::client::Open;
 use super::error::reason;
 
 /// A transfer that is slower than this for as long as the user's patience lasts, in bytes per second, is given
@@ -21,7 +22,10 @@ const DRIP: u64 = 1000;
 /// What a server sends. Reading it ends with an error that holds an [`Error`] ([`Error::of_read`]) when the connection fails, when
 /// too little comes, and when more comes than was to come.
 pub struct Response<'a> {
-    open: &'a Open,
+    /// What moves the bytes.
+    runtime: &'a Runtime,
+    /// How long a span is.
+    patience: Duration,
     inner: reqwest::Response,
     start: u64,
     limit: u64,
@@ -36,9 +40,14 @@ pub struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    pub(crate) fn new(open: &'a Open, inner: reqwest::Response, start: u64, limit: u64) -> Result<Self, Error> {
-        let (span, rest) = (span(open), Bytes::new());
-        let response = Self { open, inner, start, limit, end: start, rest, span, came: 0 };
+    pub(crate) fn new(
+        (runtime, patience): (&'a Runtime, Duration),
+        inner: reqwest::Response,
+        start: u64,
+        limit: u64,
+    ) -> Result<Self, Error> {
+        let (span, rest) = (span(runtime, patience), Bytes::new());
+        let response = Self { runtime, patience, inner, start, limit, end: start, rest, span, came: 0 };
         match response.total() {
             Some(found) if found > limit => Err(Error::TooLarge { limit, found }),
             _ => Ok(response),
@@ -68,19 +77,19 @@ impl<'a> Response<'a> {
     fn next(&mut self) -> Option<reqwest::Result<Option<Bytes>>> {
         let mut chunk = pin!(self.inner.chunk());
         let span = &mut self.span;
-        self.open.runtime.block_on(poll_fn(|context| match chunk.as_mut().poll(context) {
+        self.runtime.block_on(poll_fn(|context| match chunk.as_mut().poll(context) {
             Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
             Poll::Pending => span.as_mut().poll(context).map(|()| None),
         }))
     }
 
     fn check_span(&mut self) -> Result<(), Error> {
-        let patience = self.open.patience;
+        let patience = self.patience;
         if self.came < (DRIP * patience.as_secs()).max(1) {
             let message = format!("only {} bytes came in {} seconds", self.came, patience.as_secs());
             return Err(Error::Connection { message });
         }
-        (self.span, self.came) = (span(self.open), 0);
+        (self.span, self.came) = (span(self.runtime, patience), 0);
         Ok(())
     }
 
@@ -94,7 +103,7 @@ impl<'a> Response<'a> {
             let told = |error: reqwest::Error| match self.came {
                 // The time for the whole is over, too, for what comes all the time.
                 1.. if error.is_timeout() => "it comes too slowly".to_owned(),
-                _ => reason(&error, self.open.patience),
+                _ => reason(&error, self.patience),
             };
             let Some(bytes) = next.map_err(|error| Error::Connection { message: told(error) })? else {
                 return Ok(false);
@@ -130,7 +139,7 @@ pub(crate) fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn span(open: &Open) -> Pin<Box<Sleep>> {
-    let _runtime = open.runtime.enter();
-    Box::pin(tokio::time::sleep(open.patience))
+fn span(runtime: &Runtime, patience: Duration) -> Pin<Box<Sleep>> {
+    let _runtime = runtime.enter();
+    Box::pin(tokio::time::sleep(patience))
 }

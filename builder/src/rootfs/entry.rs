@@ -15,15 +15,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use host::Dir;
-use model::resolution::Variant;
-use model::{Arch, Digest, Epoch};
+use model::Digest;
+use model::record::{Closure, RootfsInputs};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, io_error};
 use crate::cache::Cache;
 
 /// The version of the entry's form and of what this program does to make one. It is part of every key.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// The name of an entry's record.
 const RECORD: &str = "record.json";
@@ -37,42 +37,20 @@ const SEAL: &str = "seal.json";
 /// The largest `record.json` that is read, in bytes.
 const RECORD_LIMIT: u64 = 64 << 20;
 
-/// Everything that can reach the bytes of a root file system. The key is the sha256 of its JSON, the fields in this
-/// order: what is added here counts in every key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Inputs {
-    /// The version of the entry's form.
-    pub format: u32,
-    /// The suite's code name.
-    pub suite: String,
-    /// Which packages are there without being asked for.
-    pub variant: Variant,
-    /// The architecture.
-    pub arch: Arch,
-    /// The one time of the build.
-    pub epoch: Epoch,
-    /// The versions of the host's programs, by name.
-    pub tools: BTreeMap<String, String>,
-    /// Version and sha256 of each package, by name and architecture.
-    pub packages: BTreeMap<String, String>,
-}
-
-impl Inputs {
-    /// The inputs by name, as people read them.
-    fn named(&self) -> BTreeMap<String, String> {
-        let Self { format, suite, variant, arch, epoch, tools, packages } = self;
-        let mut named = BTreeMap::from([
-            ("format".to_owned(), format.to_string()),
-            ("suite".to_owned(), suite.clone()),
-            ("variant".to_owned(), variant.to_string()),
-            ("arch".to_owned(), arch.to_string()),
-            ("epoch".to_owned(), epoch.to_string()),
-        ]);
-        named.extend(tools.iter().map(|(name, version)| (format!("tool {name}"), version.clone())));
-        named.extend(packages.iter().map(|(name, file)| (format!("package {name}"), file.clone())));
-        named
-    }
+/// The inputs by name, as people read them.
+fn named(inputs: &RootfsInputs) -> BTreeMap<String, String> {
+    let RootfsInputs { format, epoch, tools, closure } = inputs;
+    let Closure { suite, variant, arch, packages } = closure;
+    let mut named = BTreeMap::from([
+        ("format".to_owned(), format.to_string()),
+        ("suite".to_owned(), suite.clone()),
+        ("variant".to_owned(), variant.to_string()),
+        ("arch".to_owned(), arch.to_string()),
+        ("epoch".to_owned(), epoch.to_string()),
+    ]);
+    named.extend(tools.iter().map(|(name, version)| (format!("tool {name}"), version.clone())));
+    named.extend(packages.iter().map(|(name, file)| (format!("package {name}"), file.clone())));
+    named
 }
 
 /// What is recorded with a root file system.
@@ -80,7 +58,7 @@ impl Inputs {
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// Everything that can reach the bytes, by name.
-    pub inputs: Inputs,
+    pub inputs: RootfsInputs,
     /// The size of the tar in bytes.
     pub size: u64,
     /// The sha256 of the tar.
@@ -119,14 +97,6 @@ impl Seal {
     fn holds(&self, now: &Self) -> bool {
         Self { device: now.device, ..self.clone() } == *now
     }
-}
-
-/// The key of some inputs.
-///
-/// # Errors
-/// When they have no JSON form.
-pub fn key(inputs: &Inputs) -> Result<Digest, Error> {
-    Ok(Digest::of(&json(inputs)?))
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
@@ -176,7 +146,7 @@ fn verify(entry: &Dir, wanted: &Digest) -> Result<Record, String> {
     let told = |error: host::Error| error.to_string();
     let bytes = entry.read_own(RECORD, RECORD_LIMIT).map_err(told)?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|_| "its record cannot be read".to_owned())?;
-    if key(&record.inputs).map_err(|error| error.to_string())? != *wanted {
+    if record.inputs.key() != *wanted {
         return Err("its record is of other inputs".to_owned());
     }
     let archive = entry.own_file(ARCHIVE).map_err(told)?;
@@ -234,8 +204,8 @@ pub struct Change {
 
 /// The inputs that differ, by name.
 #[must_use]
-pub fn changes(before: &Inputs, now: &Inputs) -> Vec<Change> {
-    let (before, now) = (before.named(), now.named());
+pub fn changes(before: &RootfsInputs, now: &RootfsInputs) -> Vec<Change> {
+    let (before, now) = (named(before), named(now));
     let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
     names.sort();
     names.dedup();
@@ -254,15 +224,12 @@ mod tests {
 
     use super::*;
 
-    fn inputs() -> Inputs {
-        Inputs {
+    fn inputs() -> RootfsInputs {
+        RootfsInputs {
             format: FORMAT,
-            suite: "trixie".to_owned(),
-            variant: Variant::Minbase,
-            arch: "amd64".parse().unwrap(),
-            epoch: Epoch::from_seconds(1).unwrap(),
+            epoch: model::Epoch::from_seconds(1).unwrap(),
             tools: BTreeMap::from([("tar".to_owned(), "1".to_owned()), ("apt".to_owned(), "1".to_owned())]),
-            packages: BTreeMap::new(),
+            closure: Closure::of(&super::super::tests::resolution(&[])),
         }
     }
 
@@ -279,7 +246,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let cache = Cache::new(folder.path().join("cache"));
             let inputs = inputs();
-            let key = key(&inputs).unwrap();
+            let key = inputs.key();
             let place = place(&cache, &key);
             cache.directory(&place, 0o755).unwrap();
             let bytes = b"a tar";
@@ -381,7 +348,7 @@ mod tests {
     fn changes_name_what_differs() {
         let before = inputs();
         let tools = BTreeMap::from([("tar".to_owned(), "2".to_owned()), ("dpkg".to_owned(), "1".to_owned())]);
-        let now = Inputs { tools, ..inputs() };
+        let now = RootfsInputs { tools, ..inputs() };
         let seen: Vec<_> = changes(&before, &now).into_iter().map(|c| (c.name, c.before, c.now)).collect();
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
@@ -392,6 +359,6 @@ mod tests {
                 ("tool tar".to_owned(), some("1"), some("2"))
             ]
         );
-        assert_ne!(key(&before).unwrap(), key(&now).unwrap());
+        assert_ne!(before.key(), now.key());
     }
 }

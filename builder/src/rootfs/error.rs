@@ -29,6 +29,12 @@ pub enum Error {
         /// The oldest that will do.
         oldest: String,
     },
+    /// A program is there and does not say its version, on which the root file system may depend.
+    #[error("`{tool} --version` names no version")]
+    ToolVersion {
+        /// The program.
+        tool: &'static str,
+    },
     /// A program cannot be started.
     #[error("cannot start {program}")]
     Start {

@@ -29,6 +29,7 @@ impl Explain for Error {
             Self::Package { .. } => Explanation::new(Kind::Outside, self),
             Self::ToolMissing { .. }
             | Self::ToolTooOld { .. }
+            | Self::ToolVersion { .. }
             | Self::Start { .. }
             | Self::NoRights { .. }
             | Self::Deb(_)
@@ -53,6 +54,7 @@ impl Error {
         match self {
             Self::ToolMissing { .. } => "apt install mmdebstrap",
             Self::ToolTooOld { .. } => "use Debian 12 or later, or install a newer mmdebstrap from backports",
+            Self::ToolVersion { .. } => "run it by hand to see what is wrong with it, or install it anew",
             Self::NoRights { .. } => {
                 "run as root (in a container: with the capabilities SYS_ADMIN and NET_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
             }

@@ -26,7 +26,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use model::observe::{Observer, Task, Unit};
-use model::resolution::Resolved;
+use model::record::{Closure, RootfsInputs};
 use model::{Digest, Epoch};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ use crate::apt::Resolution;
 use crate::cache::{self, Cache};
 use host::process::{self, Flow};
 
-pub use entry::{Change, Inputs, Record, changes, key};
+pub use entry::{Change, Record, changes};
 pub use error::Error;
 pub use installed::{Named, check_packages};
 pub use log::Failure;
@@ -80,6 +80,8 @@ pub struct Explanation {
     pub changes: Vec<Change>,
     /// Whether the cache has any entry to compare with.
     pub compared: bool,
+    /// How many entries could not be read, and were not compared.
+    pub unreadable: usize,
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -88,20 +90,9 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Erro
 }
 
 /// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.
-fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Inputs {
-    let package = |resolved: &Resolved| {
-        let package = &resolved.package;
-        (format!("{}:{}", package.name, package.arch), format!("{} {}", package.version, resolved.sha256))
-    };
-    Inputs {
-        format: entry::FORMAT,
-        suite: plan::codename(resolution).to_owned(),
-        variant: resolution.variant,
-        arch: resolution.arch,
-        epoch,
-        tools: tools.iter().map(|tool| (tool.name.to_owned(), tool.version.clone())).collect(),
-        packages: resolution.packages.iter().map(package).collect(),
-    }
+fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> RootfsInputs {
+    let tools = tools.iter().map(|tool| (tool.name.to_owned(), tool.version.clone())).collect();
+    RootfsInputs { format: entry::FORMAT, epoch, tools, closure: Closure::of(resolution) }
 }
 
 /// Says whether [`build`] would take the root file system from the cache, and else what changed.
@@ -110,22 +101,27 @@ fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Input
 /// When the cache cannot be read.
 pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Result<Explanation, Error> {
     let inputs = inputs(resolution, options.epoch, &tools::versions()?);
-    let key = key(&inputs)?;
+    let key = inputs.key();
     let shelf = cache.rootfs()?;
     let cached = matches!(entry::open(cache, &key), entry::Found::Whole(_));
     if cached {
-        return Ok(Explanation { key, cached, changes: Vec::new(), compared: true });
+        return Ok(Explanation { key, cached, changes: Vec::new(), compared: true, unreadable: 0 });
     }
     // The entry with the fewest differences is most likely the one that this module used before; of
     // several, the one that was used last.
-    let nearest = fs::read_dir(&shelf)
-        .map_err(io_error("read", &shelf))?
-        .filter_map(Result::ok)
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .filter_map(|(used, path)| Some((changes(&entry::read_record(cache, &path)?.inputs, &inputs), used)))
-        .min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
+    let mut entries = Vec::new();
+    let mut unreadable = 0;
+    for entry in fs::read_dir(&shelf).map_err(io_error("read", &shelf))? {
+        let entry = entry.map_err(io_error("read", &shelf))?;
+        let used = entry.metadata().and_then(|found| found.modified());
+        match (used, entry::read_record(cache, &entry.path())) {
+            (Ok(used), Some(record)) => entries.push((changes(&record.inputs, &inputs), used)),
+            (Err(_), _) | (_, None) => unreadable += 1,
+        }
+    }
+    let nearest = entries.into_iter().min_by_key(|(changes, used)| (changes.len(), Reverse(*used)));
     let compared = nearest.is_some();
-    Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared })
+    Ok(Explanation { key, cached, changes: nearest.map_or(Vec::new(), |(changes, _)| changes), compared, unreadable })
 }
 
 /// The root file system of `resolution`, if the cache has it whole. No .deb is needed for that.
@@ -140,7 +136,7 @@ pub fn find(
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Option<Rootfs>, Error> {
-    let key = key(&inputs(resolution, options.epoch, &tools::versions()?))?;
+    let key = inputs(resolution, options.epoch, &tools::versions()?).key();
     let _in_use = cache.in_use(observer)?;
     let found = entry::open(cache, &key);
     let has = if matches!(found, entry::Found::Whole(_)) { "has" } else { "does not have" };
@@ -179,7 +175,7 @@ pub fn build(
 ) -> Result<Rootfs, Error> {
     let tools = tools::versions()?;
     let inputs = inputs(resolution, options.epoch, &tools);
-    let key = key(&inputs)?;
+    let key = inputs.key();
     let _in_use = cache.in_use(observer)?;
     let _lock = cache.lock(&format!("rootfs-{}", key.hex()), observer)?;
     cache.rootfs()?;
@@ -223,7 +219,7 @@ fn make(
     epoch: Epoch,
     rights: Rights,
     work: &Work,
-    inputs: Inputs,
+    inputs: RootfsInputs,
     observer: &dyn Observer,
 ) -> Result<Record, Error> {
     let packages = resolution.packages.len() as u64;

@@ -106,23 +106,10 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
         run = run.assign("--include", names.join(","));
     }
     let source = format!("deb [trusted=yes] copy://{} ./", percent_encoded(places.repository));
-    run = run.operand(codename(resolution)).operand(places.archive).operand(source);
+    run = run.operand(resolution.codename()).operand(places.archive).operand(source);
     // Nothing is read by a name that means something only where this program was started.
     let run = Invocation::isolated(HOSTNAME).runs(run).within(places.scratch);
     Ok(by(rights, run).variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch))
-}
-
-/// The suite as mmdebstrap and the local repository call it: the release's code name where it has
-/// one that is a plain word (mmdebstrap puts it into a pattern for apt).
-pub fn codename(resolution: &Resolution) -> &str {
-    let plain = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    [resolution.release.codename.as_str(), resolution.suite.as_str()]
-        .into_iter()
-        .find(|name| plain(name))
-        .unwrap_or("locked")
 }
 
 /// Every package by name, sorted.
@@ -235,7 +222,7 @@ mod tests {
         let path = Path::new("/a b'\"$/%ü");
         assert_eq!(shellwords(path).as_bytes(), b"/a\\ b\\'\\\"\\$/\\%\\\xc3\\\xbc");
         assert_eq!(percent_encoded(path), "/a%20b%27%22%24/%25%c3%bc");
-        assert_eq!(codename(&resolution(&[])), "trixie");
+        assert_eq!(resolution(&[]).codename(), "trixie");
         let named = |codename: &str, suite: &str| {
             changed(&[], |fields| {
                 fields.suite = suite.to_owned();
@@ -244,7 +231,7 @@ mod tests {
                 fields.release = ReleaseInfo::new(release).unwrap();
             })
         };
-        assert_eq!(codename(&named("a.b", "stable")), "stable");
-        assert_eq!(codename(&named("", "x/updates")), "locked");
+        assert_eq!(named("a.b", "stable").codename(), "stable");
+        assert_eq!(named("", "x/updates").codename(), "locked");
     }
 }

@@ -11,7 +11,6 @@ use model::{Digest, Epoch};
 use rayon::prelude::*;
 
 use super::deb::{self, Metadata};
-use super::plan::codename;
 use super::{Error, io_error};
 use crate::apt::{Resolution, Resolved};
 
@@ -100,7 +99,7 @@ fn stanza(resolved: &Resolved, metadata: &Metadata, name: &str) -> String {
 
 /// Without Suite and Codename mmdebstrap's search for essential packages finds none.
 fn release(resolution: &Resolution, epoch: Epoch, packages: &str) -> String {
-    let name = codename(resolution);
+    let name = resolution.codename();
     format!(
         "Suite: {name}\nCodename: {name}\nDate: {}\nArchitectures: {}\nComponents: main\nSHA256:\n {} {} Packages\n",
         date(epoch),

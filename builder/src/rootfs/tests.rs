@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+#![allow(clippy::disallowed_methods, reason = "a test writes what it reads")]
 
 use model::Explain;
 use model::package::{Package, PackageFields};
@@ -64,12 +65,9 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     let tools = |version: &str| vec![tools::Tool { name: "tar", version: version.to_owned() }];
     let epoch = |seconds| Epoch::from_seconds(seconds).unwrap();
     let base = resolution(&[("a1", "1", "amd64")]);
-    let of = |resolution: &Resolution| key(&inputs(resolution, epoch(1), &tools("1"))).unwrap();
-    let mut keys = vec![
-        of(&base),
-        key(&inputs(&base, epoch(2), &tools("1"))).unwrap(),
-        key(&inputs(&base, epoch(1), &tools("2"))).unwrap(),
-    ];
+    let of = |resolution: &Resolution| inputs(resolution, epoch(1), &tools("1")).key();
+    let mut keys =
+        vec![of(&base), inputs(&base, epoch(2), &tools("1")).key(), inputs(&base, epoch(1), &tools("2")).key()];
     let mut with = |packages: &[(&str, &str, &str)], change: &dyn Fn(&mut ResolutionFields)| {
         keys.push(of(&changed(packages, change)));
     };
@@ -111,4 +109,16 @@ fn being_no_root_is_no_way_to_build_as_root() {
         let error = choose(Mode::Root).unwrap_err();
         assert!(matches!(&error, Error::NoRights { tried: "root", .. }) && error.explain().hint.is_some());
     }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_counted_when_a_build_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().join("cache"));
+    let entry = cache.rootfs().unwrap().join(Digest::of(b"entry").hex());
+    cache.directory(&entry, 0o755).unwrap();
+    fs::write(entry.join("record.json"), "{}").unwrap();
+    let options = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: Mode::Auto, fresh: false };
+    let explained = explain(&resolution(&[]), &options, &cache).unwrap();
+    assert_eq!((explained.cached, explained.compared, explained.unreadable), (false, false, 1));
 }

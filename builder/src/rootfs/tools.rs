@@ -30,9 +30,14 @@ pub(super) struct Tool {
 ///
 /// They are read from the host's dpkg database, which takes milliseconds where starting mmdebstrap
 /// takes a fifth of a second. A tool that dpkg does not know is asked itself.
+///
+/// # Errors
+/// When dpkg's database is there and cannot be read, or a tool does not say its version: what is not known cannot be
+/// the same as before.
 pub(super) fn versions() -> Result<Vec<Tool>, Error> {
-    let status = Path::new(dpkg::BASE).join("status");
-    let mut packaged = packaged(&host::open::read(&status, STATUS_LIMIT).unwrap_or_default());
+    let status = host::open::read_if_there(&Path::new(dpkg::BASE).join("status"), STATUS_LIMIT).map_err(Error::File)?;
+    // A host without dpkg's database has no packages; its tools are asked.
+    let mut packaged = status.map_or_else(BTreeMap::new, |status| packaged(&status));
     let mut tools = Vec::new();
     for name in TOOLS {
         let version = match packaged.remove(name) {
@@ -86,10 +91,10 @@ fn ask(name: &'static str) -> Result<String, Error> {
     let invocation = Invocation::new(name).option("--version").variable("PATH", PATH).variable("LC_ALL", "C.UTF-8");
     match process::capture(&invocation) {
         Ok(captured) => {
-            let text = String::from_utf8_lossy(&captured.stdout).into_owned();
+            let text = String::from_utf8_lossy(&captured.stdout);
             let mut words = text.lines().next().unwrap_or_default().split(' ');
-            let version = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default();
-            Ok(version.to_owned())
+            let version = words.find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+            version.filter(|_| captured.status.success()).map(str::to_owned).ok_or(Error::ToolVersion { tool: name })
         }
         Err(process::Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(error.into()),
@@ -126,5 +131,11 @@ mod tests {
     #[test]
     fn a_tool_that_is_not_there_has_no_version() {
         assert_eq!(ask("no-such-program-here").unwrap(), "");
+    }
+
+    #[test]
+    fn a_tool_that_does_not_say_its_version_is_not_one_that_is_not_there() {
+        assert!(matches!(ask("false"), Err(Error::ToolVersion { tool: "false" })), "it fails");
+        assert!(matches!(ask("test"), Err(Error::ToolVersion { tool: "test" })), "it says nothing");
     }
 }

@@ -127,11 +127,15 @@ fn libraries_are_looked_for_where_the_loader_looks() {
         // Somebody loads it from its own place: the name is all there is.
         ("/usr/lib/z/libprivate.so", library()),
         ("/usr/bin/z", program(&["libprivate.so"], "")),
+        // Of another machine than the one for which the usual places are known.
+        ("/usr/lib/riscv64-linux-gnux/libc2.so", library()),
+        ("/usr/bin/c", program(&["libc2.so"], "")),
     ]);
     assert_eq!(check(&whole, &[], &[]), [""; 0]);
     for (gone, who, name) in [
         ("/opt/app/lib/liba.so", "/opt/app/bin/x", "liba.so"),
         ("/usr/lib/z/libprivate.so", "/usr/bin/z", "libprivate.so"),
+        ("/usr/lib/riscv64-linux-gnux/libc2.so", "/usr/bin/c", "libc2.so"),
     ] {
         assert_eq!(check(&whole, &[gone], &[]), [format!("{who} needs Library {name}: {gone}")]);
     }

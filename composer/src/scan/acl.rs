@@ -119,7 +119,7 @@ mod tests {
             "u::xwr,u:1:r,u:2:w,g::x,g:3:wr,m::rx,o::",
             "o::---\nm::r-x\ng:x:rw-:3\ng::--x\nu:y:-w-:2\nu:z:r--:1\nu::rwx",
             "# a comment\n\n user::rwx # of the owner\nuser:1:r--\nuser:2:-w-\ngroup::--x\ngroup:3:rw-\nmask::r-x\nother::---",
-            "user::rrrwwwxxx,user:1:r--,user:2:-w-,group::--x,group:3:rw-,mask::r-x,other::---",
+            "user::rrwwxx,user:1:r--,user:2:-w-,group::--x,group:3:rw-,mask::r-x,other::---",
         ] {
             assert_eq!(entries(text), all, "{text}");
         }

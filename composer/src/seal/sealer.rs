@@ -171,7 +171,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
 }
 
 /// Reads until `buffer` is full or the content ends; gives the number of bytes read.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match reader.read(&mut buffer[filled..]) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::Digest;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::{DOCUMENT_LIMIT, Descriptor};
 use crate::error::Error;
@@ -52,22 +52,113 @@ pub struct Index {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Both kinds at once. A document that could be read as either is neither: what one reader takes for a manifest and
-/// another for an index would be two artifacts of one digest (CVE-2021-41190).
-#[derive(Deserialize)]
+/// Both kinds at once, as JSON has them. A document that could be read as either is neither: what one reader takes for a
+/// manifest and another for an index would be two artifacts of one digest (CVE-2021-41190).
+#[derive(Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
+struct Json {
     schema_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     media_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     artifact_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     layers: Option<Vec<Descriptor>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     manifests: Option<Vec<Descriptor>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Descriptor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<BTreeMap<String, String>>,
     // Of the manifests before OCI.
+    #[serde(skip_serializing)]
     fs_layers: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
     history: Option<IgnoredAny>,
+}
+
+impl Manifest {
+    /// The manifest of an artifact, in canonical JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn new(
+        artifact_type: &str,
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+        annotations: BTreeMap<String, String>,
+    ) -> Result<Self, Error> {
+        let artifact_type = Some(artifact_type.to_owned());
+        let new = Self { raw: Vec::new(), artifact_type, config, layers, subject: None, annotations };
+        Ok(Self { raw: new.canonical()?, ..new })
+    }
+
+    /// Whether its bytes are as [`Manifest::new`] writes them, with nothing in them that is not known.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.canonical().is_ok_and(|bytes| bytes == self.raw)
+    }
+
+    fn canonical(&self) -> Result<Vec<u8>, Error> {
+        let json = Json {
+            config: Some(self.config.clone()),
+            layers: Some(self.layers.clone()),
+            ..Json::new(&self.artifact_type, &self.subject, &self.annotations)
+        };
+        json.canonical(media::IMAGE_MANIFEST)
+    }
+}
+
+impl Index {
+    /// An index over documents, in canonical JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn new(artifact_type: Option<&str>, manifests: Vec<Descriptor>) -> Result<Self, Error> {
+        let artifact_type = artifact_type.map(str::to_owned);
+        let new = Self { raw: Vec::new(), artifact_type, manifests, subject: None, annotations: BTreeMap::new() };
+        Ok(Self { raw: new.canonical()?, ..new })
+    }
+
+    /// Whether its bytes are as [`Index::new`] writes them, with nothing in them that is not known.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.canonical().is_ok_and(|bytes| bytes == self.raw)
+    }
+
+    fn canonical(&self) -> Result<Vec<u8>, Error> {
+        let manifests = Some(self.manifests.clone());
+        let json = Json { manifests, ..Json::new(&self.artifact_type, &self.subject, &self.annotations) };
+        json.canonical(media::IMAGE_INDEX)
+    }
+}
+
+impl Json {
+    fn new(
+        artifact_type: &Option<String>,
+        subject: &Option<Descriptor>,
+        annotations: &BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            schema_version: 2,
+            artifact_type: artifact_type.clone(),
+            subject: subject.clone(),
+            annotations: Some(annotations.clone()).filter(|annotations| !annotations.is_empty()),
+            ..Self::default()
+        }
+    }
+
+    fn canonical(self, media_type: &'static str) -> Result<Vec<u8>, Error> {
+        let json = Self { media_type: Some(media_type.to_owned()), ..self };
+        model::canonical::json(&json).map_err(|source| Error::Serialize { what: name(media_type), source })
+    }
+}
+
+/// What a document of this media type is called.
+fn name(media_type: &str) -> &'static str {
+    if media_type == media::IMAGE_INDEX { "image index" } else { "image manifest" }
 }
 
 impl Document {
@@ -77,37 +168,10 @@ impl Document {
     /// When the media type is not known or the document has another one, its version is not known, there are too many
     /// bytes, or they are no such document.
     pub fn parse(media_type: &str, raw: Vec<u8>, place: &Place) -> Result<Self, Error> {
-        let unexpected =
-            |found: &str, expected| Error::MediaType { place: place.clone(), found: found.to_owned(), expected };
-        let what = match media_type {
-            media::IMAGE_MANIFEST => "image manifest",
-            media::IMAGE_INDEX => "image index",
-            other => return Err(unexpected(other, "an image index or image manifest")),
-        };
-        let size = raw.len() as u64;
-        if size > DOCUMENT_LIMIT {
-            return Err(Error::TooLarge { place: place.clone(), size, limit: DOCUMENT_LIMIT });
-        }
-        let read: Raw =
-            serde_json::from_slice(&raw).map_err(|source| Error::Json { what, place: place.clone(), source })?;
-        if read.schema_version != 2 {
-            let found = read.schema_version.to_string();
-            return Err(Error::UnknownVersion { place: place.clone(), field: "schemaVersion", found, known: "2" });
-        }
-        if let Some(found) = read.media_type.as_deref().filter(|found| *found != media_type) {
-            return Err(unexpected(found, what));
-        }
-        let (artifact_type, subject) = (read.artifact_type, read.subject);
-        let annotations = read.annotations.unwrap_or_default();
-        let is_older = read.fs_layers.is_some() || read.history.is_some();
-        match (what, read.config, read.layers, read.manifests) {
-            ("image manifest", Some(config), Some(layers), None) if !is_older => {
-                Ok(Self::Manifest(Box::new(Manifest { raw, artifact_type, config, layers, subject, annotations })))
-            }
-            ("image index", None, None, Some(manifests)) if !is_older => {
-                Ok(Self::Index(Box::new(Index { raw, artifact_type, manifests, subject, annotations })))
-            }
-            _ => Err(Error::Ambiguous { place: place.clone(), what }),
+        match media_type {
+            media::IMAGE_MANIFEST => Ok(Self::Manifest(Box::new(Manifest::parse(raw, place)?))),
+            media::IMAGE_INDEX => Ok(Self::Index(Box::new(Index::parse(raw, place)?))),
+            other => Err(unexpected(place, other, "an image index or image manifest")),
         }
     }
 
@@ -157,4 +221,59 @@ impl Document {
     pub fn refers_to(&self, digest: &Digest) -> bool {
         self.subject().is_some_and(|subject| subject.digest == *digest)
     }
+}
+
+impl Manifest {
+    /// Parses an image manifest, as [`Document::parse`].
+    pub(crate) fn parse(raw: Vec<u8>, place: &Place) -> Result<Self, Error> {
+        let Json { artifact_type, config, layers, manifests, subject, annotations, .. } =
+            parse(&raw, media::IMAGE_MANIFEST, place)?;
+        match (config, layers, manifests) {
+            (Some(config), Some(layers), None) => {
+                let annotations = annotations.unwrap_or_default();
+                Ok(Self { raw, artifact_type, config, layers, subject, annotations })
+            }
+            _ => Err(Error::Ambiguous { place: place.clone(), what: name(media::IMAGE_MANIFEST) }),
+        }
+    }
+}
+
+impl Index {
+    /// Parses an image index, as [`Document::parse`].
+    pub(crate) fn parse(raw: Vec<u8>, place: &Place) -> Result<Self, Error> {
+        let Json { artifact_type, config, layers, manifests, subject, annotations, .. } =
+            parse(&raw, media::IMAGE_INDEX, place)?;
+        match (config, layers, manifests) {
+            (None, None, Some(manifests)) => {
+                let annotations = annotations.unwrap_or_default();
+                Ok(Self { raw, artifact_type, manifests, subject, annotations })
+            }
+            _ => Err(Error::Ambiguous { place: place.clone(), what: name(media::IMAGE_INDEX) }),
+        }
+    }
+}
+
+fn parse(raw: &[u8], media_type: &'static str, place: &Place) -> Result<Json, Error> {
+    let (what, size) = (name(media_type), raw.len() as u64);
+    if size > DOCUMENT_LIMIT {
+        return Err(Error::TooLarge { place: place.clone(), size, limit: DOCUMENT_LIMIT });
+    }
+    let json: Json =
+        serde_json::from_slice(raw).map_err(|source| Error::Json { what, place: place.clone(), source })?;
+    if json.schema_version != 2 {
+        let found = json.schema_version.to_string();
+        return Err(Error::UnknownVersion { place: place.clone(), field: "schemaVersion", found, known: "2" });
+    }
+    if let Some(found) = json.media_type.as_deref().filter(|found| *found != media_type) {
+        return Err(unexpected(place, found, media_type));
+    }
+    if json.fs_layers.is_some() || json.history.is_some() {
+        return Err(Error::Ambiguous { place: place.clone(), what });
+    }
+    Ok(json)
+}
+
+/// A media type that stands where only others may.
+pub(crate) fn unexpected(place: &Place, found: &str, expected: &'static str) -> Error {
+    Error::MediaType { place: place.clone(), found: found.to_owned(), expected }
 }

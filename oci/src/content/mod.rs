@@ -10,16 +10,18 @@ mod verified;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use model::Digest;
-use oci_spec::image::Platform;
-use serde::{Deserialize, Serialize};
+use model::{Arch, Digest};
+use oci_spec::image::{Os, Platform};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::Error;
-use crate::media;
+use crate::media::{self, annotation};
 use crate::place::Place;
 use crate::reference::Tag;
 
 pub use copy::{Copied, Options, copy};
+pub(crate) use document::unexpected;
 pub use document::{Document, Index, Manifest};
 pub use verified::Verified;
 
@@ -28,8 +30,8 @@ pub const DOCUMENT_LIMIT: u64 = 4 << 20;
 
 /// What some content is and which bytes it has (`descriptor.md` of the OCI image specification 1.1).
 ///
-/// Contents and addresses that a descriptor can carry by itself (`data`, `urls`) are not taken over: bytes come from
-/// the store, by their digest.
+/// Contents and addresses that a descriptor can carry by itself (`data`, `urls`) are not taken over, only whether there
+/// are any: bytes come from the store, by their digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -43,25 +45,83 @@ pub struct Descriptor {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// What else is said of it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "or_null")]
     pub annotations: BTreeMap<String, String>,
     /// The system it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// Whether it has contents of its own.
+    #[serde(default, skip_serializing)]
+    pub data: Present,
+    /// Whether it names addresses.
+    #[serde(default, skip_serializing)]
+    pub urls: Present,
+}
+
+/// Programs in Go write a map without entries as null.
+fn or_null<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Option::deserialize(input).map(Option::unwrap_or_default)
+}
+
+/// Whether a field is there, whatever it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Present(pub bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Option::<IgnoredAny>::deserialize(input).map(|found| Self(found.is_some()))
+    }
 }
 
 impl Descriptor {
     /// A descriptor of these bytes that says nothing else of them.
     #[must_use]
     pub fn of(media_type: &str, bytes: &[u8]) -> Self {
+        Self::blob(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// A descriptor of content whose digest is known, that says nothing else of it.
+    #[must_use]
+    pub fn blob(media_type: &str, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
+            digest,
+            size,
             artifact_type: None,
             annotations: BTreeMap::new(),
             platform: None,
+            data: Present(false),
+            urls: Present(false),
         }
+    }
+
+    /// The bare file name that it gives, where it gives one.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.annotations.get(annotation::TITLE).map(String::as_str)
+    }
+
+    /// The tag that a layout's `index.json` gives it.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.annotations.get(annotation::REF_NAME).map(String::as_str)
+    }
+
+    /// The architecture that it names, where that is one of Debian's.
+    #[must_use]
+    pub fn arch(&self) -> Option<Arch> {
+        let platform = self.platform.as_ref()?;
+        let (name, variant) = (platform.architecture().to_string(), platform.variant().as_deref());
+        Arch::all().find(|arch| arch.oci() == name && (variant.is_none() || arch.oci_variant() == variant))
+    }
+
+    /// The same for Linux on `arch`.
+    #[must_use]
+    pub fn on(self, arch: Arch) -> Self {
+        let mut platform = Platform::default();
+        platform.set_os(Os::Linux).set_architecture(arch.oci().into());
+        platform.set_variant(arch.oci_variant().map(str::to_owned));
+        Self { platform: Some(platform), ..self }
     }
 
     /// Whether it leads to a document that lists other content.

@@ -44,6 +44,14 @@ impl<R: Read> Verified<R> {
         Ok(bytes)
     }
 
+    /// Reads what is left, and says whether all of it was the content.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not what its descriptor says.
+    pub fn finish(mut self) -> Result<(), Error> {
+        io::copy(&mut self, &mut io::sink()).map(drop).map_err(|error| Error::read(error, &self.place))
+    }
+
     /// The end of the bytes: nothing follows, and they were those of the descriptor.
     fn check_end(&mut self) -> io::Result<()> {
         let (expected, size) = self.expected;

@@ -10,20 +10,11 @@ use host::{Dir, Links, Listing, Whose};
 use model::Digest;
 use serde_json::Value;
 
+use super::files::{BLOBS, DOCUMENTS_LIMIT, INDEX, LAYOUT};
+use super::store;
+use crate::content::DOCUMENT_LIMIT;
 use crate::error::Error;
 use crate::media;
-
-/// The list of what the layout holds.
-pub(super) const INDEX: &str = "index.json";
-/// The file that says that a directory is a layout.
-pub(super) const LAYOUT: &str = "oci-layout";
-/// The directory of the blobs.
-const BLOBS: &str = "blobs/sha256";
-
-/// The largest document that is read, in bytes.
-const DOCUMENT_LIMIT: u64 = 4 << 20;
-/// The most bytes of documents that are read.
-const DOCUMENTS_LIMIT: u64 = 64 << 20;
 
 /// The paths of every file and directory that belongs to the layout in `directory`; none when it is no layout.
 ///
@@ -131,6 +122,7 @@ impl Extent<'_> {
 
 /// What lies in `directory`; ours is what belongs to the layout.
 pub(super) fn list(directory: &Dir) -> Result<Listing, Error> {
+    host::scratch::remove_abandoned(directory, store::SCRATCH);
     let ours = paths(directory, &[])?;
     let whose = |path: &Path, _| if ours.contains(path) { Whose::Ours } else { Whose::Foreign };
     Ok(Listing::new(directory, &whose)?)

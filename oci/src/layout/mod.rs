@@ -1,53 +1,48 @@
 //! OCI image layouts (OCI image specification 1.1, `image-layout.md`): written whole or not at all,
 //! read as something hostile.
 
-mod blobs;
 mod extent;
+mod files;
 mod promise;
 mod read;
 mod store;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::Dir;
+use model::manifest::Kind;
 use model::{Arch, Digest};
 
-pub use blobs::{BlobReader, Blobs};
+use crate::content::{Descriptor, Index, Manifest};
+
 pub use extent::paths;
+pub use files::digest;
 pub use promise::Broken;
-pub use read::{digest, open, read};
+pub use read::{open, read};
 pub use store::Store;
 pub use write::write;
-
-/// The version of the layout's format that is written and read: `imageLayoutVersion`.
-const VERSION: &str = "1.0.0";
 
 /// Where a blob's bytes are.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// In memory.
     Bytes(Vec<u8>),
-    /// In a file, which is copied and hashed in one pass and never shared.
+    /// In a file.
     File {
         /// The directory that holds it.
         directory: Arc<Dir>,
         /// Its name there.
         name: String,
-    },
-    /// In a file on the layout's file system that nobody else has, which becomes the blob without another
-    /// reading.
-    Moved {
-        /// The directory that holds it.
-        directory: Arc<Dir>,
-        /// Its name there; it is gone afterwards, also when the layout could not be written.
-        name: String,
-        /// The sha256 of its bytes, computed while they were written.
+        /// The sha256 of its bytes.
         digest: Digest,
         /// Their number.
         size: u64,
+        /// Whether the file becomes the blob without another reading. Nobody else may have it, and it lies on the
+        /// layout's file system; it is gone afterwards, also when the layout could not be written. Else it is copied,
+        /// and never shared: a layout must not change when somebody writes to a file.
+        is_moved: bool,
     },
 }
 
@@ -65,6 +60,8 @@ pub struct Blob {
 /// The artifact of one architecture.
 #[derive(Debug, Clone)]
 pub struct Artifact {
+    /// What it was made from.
+    pub kind: Kind,
     /// The architecture.
     pub arch: Arch,
     /// The config blob: `manifest.json`.
@@ -88,62 +85,29 @@ pub struct Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// The image indexes that `index.json` lists.
-    pub indexes: Vec<Index>,
+    pub indexes: Vec<ListedIndex>,
     /// The image manifests that `index.json` lists.
-    pub manifests: Vec<Manifest>,
+    pub manifests: Vec<Listed>,
     /// Whether `index.json` is written as we write JSON, with nothing in it that is not known.
     pub is_canonical: bool,
 }
 
-/// An image index of a layout.
+/// An image index, and the descriptor in `index.json` that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Index {
-    /// The tag, where it has one.
-    pub tag: Option<String>,
-    /// The sha256 of its bytes.
-    pub digest: Digest,
-    /// Its own annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// The manifests it lists.
-    pub manifests: Vec<Manifest>,
-    /// Whether it is written as we write JSON, with nothing in it that is not known.
-    pub is_canonical: bool,
+pub struct ListedIndex {
+    /// The descriptor.
+    pub descriptor: Descriptor,
+    /// The index.
+    pub index: Index,
+    /// The manifests that it lists.
+    pub manifests: Vec<Listed>,
 }
 
-/// An image manifest of a layout.
+/// An image manifest, and the descriptor that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    /// The tag, where `index.json` gives it one.
-    pub tag: Option<String>,
-    /// The sha256 of its bytes.
-    pub digest: Digest,
-    /// The architecture that its descriptor names, where it names one that is known.
-    pub arch: Option<Arch>,
-    /// Its `artifactType`.
-    pub artifact_type: Option<String>,
-    /// Its own annotations.
-    pub annotations: BTreeMap<String, String>,
-    /// The annotations of the descriptor that led to it.
-    pub descriptor_annotations: BTreeMap<String, String>,
-    /// The config blob.
-    pub config: StoredBlob,
-    /// The layers.
-    pub layers: Vec<StoredBlob>,
-    /// Whether it is written as we write JSON, with nothing in it that is not known.
-    pub is_canonical: bool,
-}
-
-/// A blob of a layout, whose size was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBlob {
-    /// Its media type.
-    pub media_type: String,
-    /// Its bare file name, where its descriptor gives one.
-    pub title: Option<String>,
-    /// The sha256 of its bytes.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-    /// Where it lies.
-    pub path: PathBuf,
+pub struct Listed {
+    /// The descriptor.
+    pub descriptor: Descriptor,
+    /// The manifest.
+    pub manifest: Manifest,
 }

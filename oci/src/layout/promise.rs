@@ -4,23 +4,18 @@
 //! Whoever reads an index alone, as an ingest does, or pulls layers as files, as `oras` does, must see what
 //! the manifest holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use model::manifest::Kind;
 use model::{Arch, Digest};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
+use oci_spec::image::Os;
 
-use super::{Index, Manifest};
-use crate::media::{self, annotation};
+use super::{Layout, Listed, ListedIndex};
+use crate::content::{Descriptor, Manifest};
+use crate::media::{self, Parts, annotation};
 
 /// The beginning of the names of the platform's own annotations.
 const OWN: &str = "io.powernode.";
-
-/// Names that a pulled layer may not have, since something else of a module has it.
-const RESERVED: [&str; 6] = ["manifest.json", "composefs.digest", "build.json", "oci", "objects", "dry-run"];
-
-/// The layers that are known by their media type: it, and the one title that goes with it.
-const FIXED: [(&str, &str); 3] =
-    [(media::COMPOSEFS, "module.cfs"), (media::TAR, "module.tar"), (media::TAR_ZSTD, "module.tar.zst")];
 
 /// How the documents of a module contradict each other, or what they promise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,129 +122,140 @@ pub enum Broken {
     },
 }
 
-/// What a manifest of a module holds.
-pub(super) fn manifest(manifest: &ImageManifest) -> Result<(), Broken> {
-    if manifest.subject().is_some() {
+/// What a manifest of this kind holds.
+pub(super) fn manifest(kind: Kind, manifest: &Manifest) -> Result<(), Broken> {
+    let parts = media::parts(kind);
+    if manifest.subject.is_some() {
         return Err(Broken::Subject);
     }
-    let config = manifest.config();
-    if config.media_type().as_ref() != media::CONFIG || title(config).is_some_and(|title| title != "manifest.json") {
+    let (config, (name, media_type)) = (&manifest.config, parts.config);
+    if config.media_type != media_type || config.title().is_some_and(|title| title != name) {
         return Err(Broken::Config);
     }
     let mut titles = BTreeSet::new();
-    for layer in manifest.layers() {
-        embedded(layer)?;
-        let title = self::title(layer).unwrap_or_default();
-        if !is_plain(title) {
-            return Err(Broken::Title { title: title.to_owned() });
-        }
+    for descriptor in &manifest.layers {
+        layer(parts, descriptor)?;
+        let title = descriptor.title().unwrap_or_default();
         if !titles.insert(title) {
             return Err(Broken::TwoTitles { title: title.to_owned() });
         }
-        let media_type = layer.media_type().as_ref();
-        let by_title = media::of_file(title).is_none_or(|known| known == media_type);
-        let by_type = FIXED.iter().all(|(known, name)| *known != media_type || *name == title);
-        if FIXED.iter().any(|(known, _)| *known == media_type) {
-            bare(layer)?;
-        }
-        if !by_title || !by_type || RESERVED.contains(&title) || media_type == media::CONFIG {
-            return Err(Broken::Layer { title: title.to_owned(), media_type: media_type.to_owned() });
-        }
     }
     bare(config)?;
-    let count =
-        |types: &[&str]| manifest.layers().iter().filter(|layer| types.contains(&layer.media_type().as_ref())).count();
-    for (what, types) in [("the image", &[media::COMPOSEFS][..]), ("the archive", &[media::TAR, media::TAR_ZSTD])] {
-        match count(types) {
-            1 => {}
-            count => return Err(Broken::Count { what, count }),
+    let is_archive = |media_type: &str| parts.archives.iter().any(|(_, known)| *known == media_type);
+    let is_image = |media_type: &str| parts.image.1 == media_type;
+    let types = || manifest.layers.iter().map(|layer| layer.media_type.as_str());
+    for (what, count) in [
+        ("the image", types().filter(|it| is_image(it)).count()),
+        ("the archive", types().filter(|it| is_archive(it)).count()),
+    ] {
+        if count != 1 {
+            return Err(Broken::Count { what, count });
         }
     }
-    let mut types = manifest.layers().iter().map(|layer| layer.media_type().as_ref());
-    let is_ordered =
-        types.next().is_some_and(|first| first != media::COMPOSEFS && FIXED.iter().any(|(known, _)| *known == first))
-            && types.next() == Some(media::COMPOSEFS);
+    let mut types = types();
+    let is_ordered = types.next().is_some_and(is_archive) && types.next().is_some_and(is_image);
     if is_ordered { Ok(()) } else { Err(Broken::Order) }
+}
+
+/// What a layer is called, and what is said of it.
+fn layer(parts: &Parts, layer: &Descriptor) -> Result<(), Broken> {
+    embedded(layer)?;
+    let (title, media_type) = (layer.title().unwrap_or_default(), layer.media_type.as_str());
+    if !is_plain(title) {
+        return Err(Broken::Title { title: title.to_owned() });
+    }
+    let by_title = parts.media_type(title).is_none_or(|known| known == media_type);
+    let fixed = parts.fixed().find(|(_, known)| *known == media_type);
+    if fixed.is_some() {
+        bare(layer)?;
+    }
+    let by_type = fixed.is_none_or(|(name, _)| name == title);
+    if !by_title
+        || !by_type
+        || parts.reserved.contains(&title)
+        || title == parts.config.0
+        || media_type == parts.config.1
+    {
+        return Err(Broken::Layer { title: title.to_owned(), media_type: media_type.to_owned() });
+    }
+    Ok(())
 }
 
 /// What a descriptor says of the module's manifest that it leads to.
 ///
 /// `index.json` is rewritten by every tool that copies a layout, and some leave out the annotations, the type
 /// or the platform; what they say must be true. An index is bytes with a digest, and says all of it.
-pub(super) fn descriptor(descriptor: &Descriptor, manifest: &Manifest, is_in_index: bool) -> Result<(), Broken> {
-    let digest = manifest.digest;
+pub(super) fn descriptor(listed: &Listed, is_in_index: bool) -> Result<(), Broken> {
+    let (descriptor, own) = (&listed.descriptor, &listed.manifest.annotations);
+    let digest = descriptor.digest;
     embedded(descriptor)?;
-    artifact_type(descriptor.artifact_type().as_ref().map(AsRef::as_ref), is_in_index)?;
-    let said = || descriptor.annotations().iter().flatten().filter(|(name, _)| *name != annotation::REF_NAME);
-    if let Some((name, _)) = said().find(|(name, value)| manifest.annotations.get(*name) != Some(value)) {
+    artifact_type(descriptor.artifact_type.as_deref(), is_in_index)?;
+    let said = || descriptor.annotations.iter().filter(|(name, _)| *name != annotation::REF_NAME);
+    if let Some((name, _)) = said().find(|(name, value)| own.get(*name) != Some(value)) {
         return Err(Broken::Annotation { digest, name: name.clone() });
     }
     let is_said = |name: &String| said().any(|(said, _)| said == name);
     let is_told = is_in_index || said().next().is_some();
-    if let Some(name) = manifest.annotations.keys().find(|name| is_told && !is_said(name)) {
+    if let Some(name) = own.keys().find(|name| is_told && !is_said(name)) {
         return Err(Broken::MissingAnnotation { digest, name: name.clone() });
     }
-    let platform = descriptor.platform().as_ref();
-    let is_known = |os: &str| os == "linux" && manifest.arch.is_some();
-    match platform {
-        Some(platform) if is_known(&platform.os().to_string()) => Ok(()),
+    match &descriptor.platform {
+        Some(platform) if *platform.os() == Os::Linux && descriptor.arch().is_some() => Ok(()),
         None if !is_in_index => Ok(()),
         _ => Err(Broken::Platform { digest }),
     }
 }
 
 /// What an index over a module's architectures says.
-pub(super) fn index(document: &ImageIndex, from: &Descriptor, index: &Index) -> Result<(), Broken> {
-    let is_module = |manifest: &Manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT);
-    let own = document.artifact_type().as_ref().map(AsRef::as_ref);
-    if own != Some(media::ARTIFACT) && !index.manifests.iter().any(is_module) {
+pub(super) fn index(listed: &ListedIndex) -> Result<(), Broken> {
+    let ListedIndex { descriptor, index, manifests } = listed;
+    if index.artifact_type.as_deref().and_then(media::kind).is_none() && !listed.is_ours() {
         return Ok(());
     }
-    artifact_type(own, true)?;
-    artifact_type(from.artifact_type().as_ref().map(AsRef::as_ref), false)?;
-    embedded(from)?;
-    if document.subject().is_some() {
+    artifact_type(index.artifact_type.as_deref(), true)?;
+    artifact_type(descriptor.artifact_type.as_deref(), false)?;
+    embedded(descriptor)?;
+    if index.subject.is_some() {
         return Err(Broken::Subject);
     }
-    if let Some(other) = index.manifests.iter().find(|manifest| !is_module(manifest)) {
-        return Err(Broken::NoModule { digest: other.digest });
+    if let Some(other) = manifests.iter().find(|manifest| manifest.kind().is_none()) {
+        return Err(Broken::NoModule { digest: other.descriptor.digest });
     }
-    for (name, value) in from.annotations().iter().flatten() {
+    for (name, value) in &descriptor.annotations {
         if name.starts_with(OWN) && index.annotations.get(name) != Some(value) {
-            return Err(Broken::Annotation { digest: index.digest, name: name.clone() });
+            return Err(Broken::Annotation { digest: descriptor.digest, name: name.clone() });
         }
     }
     let mut seen = BTreeSet::new();
-    match index.manifests.iter().filter_map(|manifest| manifest.arch).find(|arch| !seen.insert(*arch)) {
+    match manifests.iter().filter_map(|manifest| manifest.descriptor.arch()).find(|arch| !seen.insert(*arch)) {
         Some(arch) => Err(Broken::TwiceInIndex { arch }),
         None => Ok(()),
     }
 }
 
 /// What the tags of a layout, and several descriptors of one manifest, say together.
-pub(super) fn together(indexes: &[Index], manifests: &[Manifest]) -> Result<(), Broken> {
-    let is_module = |manifest: &&Manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT);
-    let all = indexes.iter().flat_map(|index| &index.manifests).chain(manifests).filter(is_module);
-    let mut platforms: HashMap<Digest, Arch> = HashMap::new();
-    for manifest in all {
-        let Some(arch) = manifest.arch else { continue };
-        if *platforms.entry(manifest.digest).or_insert(arch) != arch {
-            return Err(Broken::TwoPlatforms { digest: manifest.digest });
+pub(super) fn together(layout: &Layout) -> Result<(), Broken> {
+    let ours = |listed: &&Listed| listed.kind().is_some();
+    let mut platforms: BTreeMap<Digest, Arch> = BTreeMap::new();
+    for Listed { descriptor, .. } in layout.documents().filter(ours) {
+        let Some(arch) = descriptor.arch() else { continue };
+        let digest = descriptor.digest;
+        if *platforms.entry(digest).or_insert(arch) != arch {
+            return Err(Broken::TwoPlatforms { digest });
         }
     }
-    let tagged: BTreeMap<&str, &Manifest> =
-        manifests.iter().filter(is_module).filter_map(|manifest| Some((manifest.tag.as_deref()?, manifest))).collect();
-    for index in indexes {
-        let Some(tag) = &index.tag else { continue };
+    let tagged: BTreeMap<&str, Digest> = (layout.manifests.iter().filter(ours))
+        .filter_map(|Listed { descriptor, .. }| Some((descriptor.tag()?, descriptor.digest)))
+        .collect();
+    // An index that lists no module says nothing of modules.
+    for index in layout.indexes.iter().filter(|index| index.is_ours()) {
+        let Some(tag) = index.descriptor.tag() else { continue };
         for arch in Arch::all() {
             let name = format!("{tag}-{arch}");
-            let Some(manifest) = tagged.get(name.as_str()) else { continue };
-            let listed = index.manifests.iter().filter(is_module).find(|listed| listed.arch == Some(arch));
-            // An index that lists no module says nothing of modules.
-            if index.manifests.iter().any(|listed| is_module(&listed))
-                && listed.is_none_or(|listed| listed.digest != manifest.digest)
-            {
-                return Err(Broken::Tag { tag: name, index: tag.clone() });
+            let Some(digest) = tagged.get(name.as_str()) else { continue };
+            let mut listed = index.manifests.iter().filter(ours).map(|listed| &listed.descriptor);
+            if listed.find(|listed| listed.arch() == Some(arch)).is_none_or(|listed| listed.digest != *digest) {
+                return Err(Broken::Tag { tag: name, index: tag.to_owned() });
             }
         }
     }
@@ -258,31 +264,24 @@ pub(super) fn together(indexes: &[Index], manifests: &[Manifest]) -> Result<(), 
 
 fn artifact_type(found: Option<&str>, is_needed: bool) -> Result<(), Broken> {
     match found {
-        Some(media::ARTIFACT) => Ok(()),
+        Some(found) if media::kind(found).is_some() => Ok(()),
         None if !is_needed => Ok(()),
         found => Err(Broken::ArtifactType { found: found.unwrap_or_default().to_owned() }),
     }
 }
 
 fn embedded(descriptor: &Descriptor) -> Result<(), Broken> {
-    match (descriptor.data(), descriptor.urls()) {
-        (None, None) => Ok(()),
-        _ => Err(Broken::Embedded),
-    }
+    if descriptor.data.0 || descriptor.urls.0 { Err(Broken::Embedded) } else { Ok(()) }
 }
 
 /// A file that is known has a title, and nothing else is said of it.
 fn bare(descriptor: &Descriptor) -> Result<(), Broken> {
     embedded(descriptor)?;
-    let is_more = descriptor.annotations().iter().flatten().any(|(name, _)| name != annotation::TITLE);
-    match is_more || descriptor.platform().is_some() || descriptor.artifact_type().is_some() {
-        true => Err(Broken::Said { title: title(descriptor).unwrap_or_default().to_owned() }),
+    let is_more = descriptor.annotations.keys().any(|name| name != annotation::TITLE);
+    match is_more || descriptor.platform.is_some() || descriptor.artifact_type.is_some() {
+        true => Err(Broken::Said { title: descriptor.title().unwrap_or_default().to_owned() }),
         false => Ok(()),
     }
-}
-
-fn title(descriptor: &Descriptor) -> Option<&str> {
-    descriptor.annotations().as_ref()?.get(annotation::TITLE).map(String::as_str)
 }
 
 /// Whether a pulled layer can lie under this name, and nowhere else.

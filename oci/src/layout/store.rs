@@ -1,6 +1,7 @@
 //! A layout as a store of content: whatever any tool wrote, read blob by blob, and more put beside it.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -8,20 +9,18 @@ use host::{Dir, Links, Scratch};
 use model::Digest;
 use serde_json::{Value, json};
 
-use super::extent::{INDEX, LAYOUT};
-use super::read::{open_blob, version};
-use super::{VERSION, read};
-use crate::content::{ContentStore, DOCUMENT_LIMIT, Descriptor, Document, Verified};
+use super::files::{self, BLOBS, DOCUMENTS_LIMIT, INDEX, LAYOUT, VERSION};
+use crate::content::{ContentStore, DOCUMENT_LIMIT, Descriptor, Document, Index, Verified};
 use crate::error::Error;
 use crate::media::annotation;
 use crate::place::Place;
 use crate::reference::Tag;
 
+/// How the names of directories begin in which content lies until all of it came.
+pub(super) const SCRATCH: &str = ".put.";
+
 /// The mode of every file.
 const MODE: u32 = 0o644;
-
-/// The most bytes of documents that are read in search of referrers.
-const SEARCH_LIMIT: u64 = 64 << 20;
 
 /// A layout as a store of content.
 ///
@@ -39,8 +38,8 @@ impl Store {
     /// # Errors
     /// When there is none, or its version is not known.
     pub fn open(directory: Dir) -> Result<Self, Error> {
-        version(&directory)?;
-        let blobs = directory.directory(read::BLOBS, Links::Refuse).map_err(read::misplaced)?;
+        files::version(&directory)?;
+        let blobs = directory.directory(BLOBS, Links::Refuse).map_err(files::misplaced)?;
         Ok(Self { directory, blobs })
     }
 
@@ -49,48 +48,79 @@ impl Store {
     /// # Errors
     /// When something is in it, or it cannot be written to.
     pub fn create(directory: Dir) -> Result<Self, Error> {
+        let store = Self::begin(directory)?;
+        store.write_index(&Index::new(None, Vec::new())?.raw)?;
+        Ok(store)
+    }
+
+    /// As [`Store::create`], but it is no layout before its index is written.
+    pub(super) fn begin(directory: Dir) -> Result<Self, Error> {
         if !directory.names()?.is_empty() {
             return Err(Error::NotALayout { path: directory.path().to_owned() });
         }
         let all_blobs = directory.create_directory("blobs", 0o755)?;
         let blobs = all_blobs.create_directory("sha256", 0o755)?;
         all_blobs.sync()?;
-        let store = Self { directory, blobs };
-        store.write_entries(&json!({ "schemaVersion": 2, "mediaType": crate::media::IMAGE_INDEX, "manifests": [] }))?;
-        store.directory.replace(LAYOUT, json!({ "imageLayoutVersion": VERSION }).to_string().as_bytes(), MODE)?;
-        Ok(store)
+        directory.replace(LAYOUT, json!({ "imageLayoutVersion": VERSION }).to_string().as_bytes(), MODE)?;
+        Ok(Self { directory, blobs })
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// Where the blob of this digest lies.
+    #[must_use]
+    pub fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs.join(digest.hex())
+    }
+
+    /// The file of a blob, whose size was looked at.
+    fn blob(&self, descriptor: &Descriptor) -> Result<File, Error> {
+        files::open(&self.blobs, &descriptor.digest.hex(), Some(descriptor.size))
+    }
+
+    /// Checks that the content is there, in the size that is said. Its bytes are not read.
+    pub(super) fn check_size(&self, descriptor: &Descriptor) -> Result<(), Error> {
+        self.blob(descriptor).map(drop)
+    }
+
+    /// Makes the file `name` in `directory` the blob, whose bytes are not read: whoever wrote them computed the digest.
+    pub(super) fn adopt(&self, descriptor: &Descriptor, directory: &Dir, name: &str) -> Result<(), Error> {
+        let path = directory.join(name);
+        let file = directory.file(name, Links::Refuse)?;
+        let found = file.metadata().map_err(Error::io("read", &path))?.len();
+        if found != descriptor.size {
+            return Err(Error::Changed { path, expected: descriptor.size, found });
+        }
+        rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(MODE))
+            .map_err(|errno| Error::io("change the mode of", &path)(errno.into()))?;
+        file.sync_all().map_err(Error::io("sync", &path))?;
+        directory.rename(name, &self.blobs, descriptor.digest.hex())?;
+        Ok(self.blobs.sync()?)
     }
 
     /// `index.json` as it is, and the descriptors in it.
     fn entries(&self) -> Result<(Value, Vec<Descriptor>), Error> {
-        let path = self.directory.join(INDEX);
-        let bytes = read::document(&self.directory, INDEX, &path, None)?;
-        let json = |source| Error::Json { what: "image index", place: (&path).into(), source };
+        let place = Place::from(self.directory.join(INDEX));
+        let bytes = files::document(&self.directory, INDEX)?;
+        let json = |source| Error::Json { what: "image index", place: place.clone(), source };
         let value: Value = serde_json::from_slice(&bytes).map_err(json)?;
         // The typed reading checks the version, and that there are descriptors of documents.
-        let index = Document::parse(crate::media::IMAGE_INDEX, bytes, &(&path).into())?;
-        Ok((value, index.children().into_iter().cloned().collect()))
+        Ok((value, Index::parse(bytes, &place)?.manifests))
     }
 
-    fn write_entries(&self, entries: &Value) -> Result<(), Error> {
-        let bytes = crate::json::canonical("index.json", entries)?;
+    /// Writes `index.json`.
+    pub(super) fn write_index(&self, bytes: &[u8]) -> Result<(), Error> {
         let size = bytes.len() as u64;
         if size > DOCUMENT_LIMIT {
             let place = self.directory.join(INDEX).into();
             return Err(Error::TooLarge { place, size, limit: DOCUMENT_LIMIT });
         }
-        Ok(self.directory.replace(INDEX, &bytes, MODE)?)
+        Ok(self.directory.replace(INDEX, bytes, MODE)?)
     }
 
     /// Puts an entry of `descriptor` into `index.json`, with a tag or without one. An entry that loses its tag stays, so
     /// that nothing becomes unreachable.
     fn list(&self, descriptor: &Descriptor, tag: Option<&Tag>) -> Result<(), Error> {
         let (mut value, listed) = self.entries()?;
-        let is_free = |entry: &Descriptor| tag.is_none_or(|tag| is_untagged(entry) || has_tag(entry, tag));
+        let is_free = |entry: &Descriptor| tag.is_none_or(|tag| entry.tag().is_none_or(|own| own == tag.as_str()));
         let at = listed.iter().position(|entry| entry.digest == descriptor.digest && is_free(entry));
         let entries = value.get_mut("manifests").and_then(Value::as_array_mut);
         let Some(entries) = entries.filter(|_| tag.is_some() || at.is_none()) else { return Ok(()) };
@@ -109,16 +139,13 @@ impl Store {
         if let (Some(tag), Some(entry)) = (tag, entries.get_mut(at)) {
             entry["annotations"][annotation::REF_NAME] = tag.as_str().into();
         }
-        self.write_entries(&value)
+        let bytes = model::canonical::json(&value).map_err(|source| Error::Serialize { what: "index.json", source })?;
+        self.write_index(&bytes)
     }
 }
 
 fn has_tag(entry: &Descriptor, tag: &Tag) -> bool {
-    entry.annotations.get(annotation::REF_NAME).is_some_and(|name| name == tag.as_str())
-}
-
-fn is_untagged(entry: &Descriptor) -> bool {
-    !entry.annotations.contains_key(annotation::REF_NAME)
+    entry.tag() == Some(tag.as_str())
 }
 
 impl ContentStore for Store {
@@ -127,17 +154,14 @@ impl ContentStore for Store {
     }
 
     fn stat(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let name = descriptor.digest.hex();
-        if self.blobs.kind(&name)?.is_none() {
+        if self.blobs.kind(descriptor.digest.hex())?.is_none() {
             return Ok(false);
         }
-        open_blob(&self.blobs, &name, &self.path(&descriptor.digest), Some(descriptor.size)).map(|_| true)
+        self.blob(descriptor).map(|_| true)
     }
 
     fn open(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn Read + '_>>, Error> {
-        let path = self.path(&descriptor.digest);
-        let file = open_blob(&self.blobs, &descriptor.digest.hex(), &path, Some(descriptor.size))?;
-        Ok(Verified::new(Box::new(file), descriptor, path.into()))
+        Ok(Verified::new(Box::new(self.blob(descriptor)?), descriptor, self.path(&descriptor.digest).into()))
     }
 
     fn put(&self, descriptor: &Descriptor, content: &mut dyn Read) -> Result<(), Error> {
@@ -145,7 +169,7 @@ impl ContentStore for Store {
         let path = self.path(&descriptor.digest);
         let mut content = Verified::new(content, descriptor, (&path).into());
         let mut document = None;
-        let scratch = Scratch::new(&self.directory, ".put.")?;
+        let scratch = Scratch::new(&self.directory, SCRATCH)?;
         let mut file = scratch.dir().create(&name, MODE)?;
         let failed = |error: io::Error| Error::read(error, &(&path).into());
         if descriptor.is_document() {
@@ -182,7 +206,7 @@ impl ContentStore for Store {
     fn tags(&self) -> Result<Vec<Tag>, Error> {
         let (_, entries) = self.entries()?;
         // Some tools write whole references there, which are no tags.
-        let names = entries.iter().filter_map(|entry| entry.annotations.get(annotation::REF_NAME)?.parse().ok());
+        let names = entries.iter().filter_map(|entry| entry.tag()?.parse().ok());
         Ok(names.collect::<BTreeSet<Tag>>().into_iter().collect())
     }
 
@@ -194,8 +218,8 @@ impl ContentStore for Store {
                 continue;
             }
             read = read.saturating_add(entry.size);
-            if read > SEARCH_LIMIT {
-                return Err(Error::TooManyDocuments { place: self.place(), limit: SEARCH_LIMIT });
+            if read > DOCUMENTS_LIMIT {
+                return Err(Error::TooManyDocuments { place: self.place(), limit: DOCUMENTS_LIMIT });
             }
             let document = self.document(entry)?;
             let descriptor = document.descriptor();

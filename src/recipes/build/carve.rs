@@ -16,7 +16,7 @@ use model::{Digest, Epoch, ImagePath};
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::record::{self, Stages};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::{BuildRequest, ModuleSource};
 use crate::recipes::build::root::Root;
 
 /// A root file system, and what is shipped of it.
@@ -54,26 +54,31 @@ pub(crate) struct Raw {
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
-pub(crate) fn carve(request: &Request, inputs: &Inputs, root: &Root, observer: &dyn Observer) -> Result<Carved, Error> {
+pub(crate) fn carve(
+    request: &BuildRequest,
+    inputs: &Inputs,
+    root: &Root,
+    observer: &dyn Observer,
+) -> Result<Carved, Error> {
     let _task = Task::start(observer, "compose", None, Unit::Items);
     let tree = scan::rootfs(&root.path, &Options::default())?;
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));
     let ownership = root.ownership(&tree)?;
-    carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, observer)
+    carve_tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)
 }
 
 /// The same for a tree that was read already.
 pub(crate) fn carve_tree(
     raw: Raw,
-    request: &Request,
+    module: &ModuleSource,
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Carved, Error> {
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::listing(&whole, epoch);
-    let overlay = request.overlay()?;
+    let overlay = module.overlay()?;
     let laid = overlay.lay_over(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 

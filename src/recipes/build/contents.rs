@@ -17,7 +17,7 @@ pub(crate) type Files = Vec<(NodeId, FileKey)>;
 
 /// What files of the host held when they were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Contents(BTreeMap<FileKey, VerityDigest>);
+pub(crate) struct Contents(BTreeMap<FileKey, Option<VerityDigest>>);
 
 /// The files of the host in `tree`.
 pub(crate) fn files(tree: &Tree<Source>) -> Files {
@@ -41,7 +41,7 @@ fn digest(tree: &Tree<Sealed>, id: NodeId) -> Option<VerityDigest> {
 impl Contents {
     /// What `files` held when they became `sealed`.
     pub(crate) fn of(files: Files, sealed: &Tree<Sealed>) -> Self {
-        Self(files.into_iter().filter_map(|(id, key)| Some((key, digest(sealed, id)?))).collect())
+        Self(files.into_iter().map(|(id, key)| (key, digest(sealed, id))).collect())
     }
 
     /// Those of `tree`'s files that were read before.
@@ -52,7 +52,9 @@ impl Contents {
 
     /// Fails when one of `files`, which became `sealed` now, held something else before.
     pub(crate) fn check(&self, files: &Files, sealed: &Tree<Sealed>) -> Result<(), Error> {
-        let other = |(id, key): &&(NodeId, FileKey)| digest(sealed, *id).as_ref() != self.0.get(key);
+        // What has no digest is nothing that was read, and so not the same.
+        let read = |key: &FileKey| self.0.get(key).copied().flatten();
+        let other = |(id, key): &&(NodeId, FileKey)| read(key).is_none_or(|before| digest(sealed, *id) != Some(before));
         let Some((other, _)) = files.iter().find(other) else { return Ok(()) };
         let path = sealed.walk().find(|(_, id, _)| id == other).map(|(path, ..)| path.to_string());
         Err(composer::Error::from(image::Error::ChangedMeanwhile { path: path.unwrap_or_default().into() }).into())
@@ -92,5 +94,20 @@ mod tests {
         let error = check(scan()).unwrap_err();
         assert!(error.causes.iter().any(|cause| cause.contains("/changes")), "{error:?}");
         assert_eq!(error.kind, crate::error::Kind::Outside);
+    }
+
+    #[test]
+    fn a_file_without_a_digest_is_not_the_one_that_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("page"), "GOOD".repeat(99)).unwrap();
+        let tree = scan::rootfs(folder.path(), &Options::default()).unwrap();
+        let host = files(&tree);
+        let sealed = seal::seal(tree, &[], None, &Silent).unwrap();
+        Contents::of(host.clone(), &sealed).check(&host, &sealed).unwrap();
+        // The node of another tree: a directory, where the file was.
+        let lost = vec![(NodeId::ROOT, host[0].1)];
+        assert!(Contents::of(lost.clone(), &sealed).check(&host, &sealed).is_err(), "not known before");
+        assert!(Contents::of(host.clone(), &sealed).check(&lost, &sealed).is_err(), "not known now");
+        assert!(Contents::default().check(&host, &sealed).is_err(), "never read");
     }
 }

@@ -9,7 +9,7 @@ use model::rules::{self, Lists, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings, Reported};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::{Checks, ModuleSource};
 use crate::settings;
 
 /// The manifest's name in a module's repository.
@@ -35,13 +35,13 @@ impl Inputs {
     ///
     /// # Errors
     /// When a file cannot be read, or with everything that is wrong in any of them.
-    pub(crate) fn read(request: &Request, found: &mut Findings) -> Result<Self, Error> {
+    pub(crate) fn read(module: &ModuleSource, checks: &Checks, found: &mut Findings) -> Result<Self, Error> {
         let mut findings = Findings::default();
-        check_directory(&request.module)?;
-        let own = read_manifest(&request.module, &mut findings)?;
+        check_directory(&module.directory)?;
+        let own = read_manifest(&module.directory, &mut findings)?;
         settings::check_module(&own.directory, &mut findings)?;
         let mut neighbours = Vec::new();
-        for path in &request.neighbours {
+        for path in &module.neighbours {
             let read = read_manifest(path, &mut findings)?;
             neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
         }
@@ -50,17 +50,17 @@ impl Inputs {
         let Some(manifest) = own.manifest.filter(|_| errors == 0) else {
             return Err(Error::input("the module cannot be built: its files hold errors").findings(findings));
         };
-        if request.strict && warnings > 0 {
+        if checks.strict && warnings > 0 {
             return Err(
                 Error::input("the module's files hold warnings, and --strict makes them errors").findings(findings)
             );
         }
-        request.check_overlay()?;
+        module.check_overlay()?;
         let rules = Rules::new(manifest.lists(&own.file), &lists(&neighbours));
         findings.conflicts = rules::conflicts(manifest.lists(&own.file), &lists(&neighbours));
         let conflicts = !findings.conflicts.is_empty();
         found.extend(findings);
-        if request.strict && conflicts {
+        if checks.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
         Ok(Self { manifest, file: own.file, rules, neighbours })

@@ -16,12 +16,14 @@ mod room;
 pub(crate) mod root;
 pub(crate) mod secrets;
 pub(crate) mod selection;
+pub(crate) mod several;
+pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
 pub(crate) mod unchanged;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use builder::scrub::Scrubbed;
 use model::observe::Observer;
@@ -33,10 +35,10 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
-use crate::recipes::build::outputs::{Destination, Outputs, Shipment};
+use crate::recipes::build::outputs::{Destination, Shipment, Written};
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 
 use crate::recipes::build::root::{Root, RootSummary};
 
@@ -87,103 +89,125 @@ pub(crate) struct OciSummary {
 }
 
 /// Builds what `request` asks for.
-pub(crate) fn produce(request: &Request, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
+pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
-        produce_from(Inputs::read(request, found)?, &destination, request, found, observer)
+        let inputs = Inputs::read(&request.module, &request.checks, found)?;
+        produce_from(&inputs, &destination, request, found, observer)
     })
 }
 
 /// The same from manifests that were read already. Findings go to `found`.
 pub(crate) fn produce_from(
-    inputs: Inputs,
+    inputs: &Inputs,
     destination: &Destination,
-    request: &Request,
+    request: &BuildRequest,
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
-    let root = root::obtain(request, &inputs, observer)?;
+    let Prepared { shipment, made } = prepare(inputs, request, found, observer)?;
+    let written = match unchanged::find(&shipment, request, observer) {
+        Some(written) => {
+            observer.note(UNCHANGED);
+            written
+        }
+        None => outputs::write(shipment, destination, request, observer)?,
+    };
+    Ok(made.produced(inputs, request, written))
+}
 
-    let carved = carve::carve(request, &inputs, &root, observer)?;
+const UNCHANGED: &str = "nothing changed: the results are what this build would write";
+
+/// What a build is about to write, with what its result says besides.
+struct Prepared<'a> {
+    shipment: Shipment<'a>,
+    made: Made,
+}
+
+/// What is known of a build before it writes.
+struct Made {
+    root: Root,
+    epoch: Epoch,
+    scrubbed: Vec<Scrubbed>,
+    packages: usize,
+}
+
+/// Does everything but writing. Findings go to `found`.
+fn prepare<'a>(
+    inputs: &'a Inputs,
+    request: &BuildRequest,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Prepared<'a>, Error> {
+    let root = root::obtain(request, inputs, observer)?;
+
+    let carved = carve::carve(request, inputs, &root, observer)?;
     // A build whose results may be there already is not refused for want of room.
-    let is_first = !request.output.join(record::FILE).exists();
+    let is_first = !request.outputs.directory.join(record::FILE).exists();
     if is_first {
         // Before the whole, whose files can be left out by other means.
         carved.overlay.files().map_or(Ok(()), room::overlay)?;
-        room::check(&carved.selected.tree, request)?;
+        room::check(&carved.selected.tree, &request.outputs, request.reuse.is_some())?;
     }
-    let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
+    let mut lints = lints::find(inputs, &carved, Known::Contents)?;
     if root.made.is_none() {
-        lints.extend(special::find(&inputs, &carved));
+        lints.extend(special::find(inputs, &carved));
     }
-    selection::report(&inputs, &carved.selected.report, lints, request, found)?;
+    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
 
     let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
-    let packages = ownership.packages();
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
-    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(request, &root, &stages) };
-    let recorded = record::Inputs::new(request, &inputs, known)?;
+    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
+    let packages = ownership.packages();
+    let made = Made { root, epoch, scrubbed, packages: packages.len() };
     let shipment = Shipment {
         manifest: &inputs.manifest,
         tree: selected.tree,
-        packages: &packages,
+        packages,
         overlay: overlay.contents,
-        inputs: recorded,
+        inputs: record::inputs(request, inputs, known)?,
         stages,
     };
-    let outputs = match unchanged::find(&shipment, request, observer) {
-        Some(outputs) => {
-            observer.note("nothing changed: the results are what this build would write");
-            outputs
-        }
-        None => {
-            room::check(&shipment.tree, request)?;
-            outputs::write(shipment, destination, request, observer)?
-        }
-    };
-    Ok(summary(request, inputs, root, outputs, packages.len(), epoch, scrubbed))
+    Ok(Prepared { shipment, made })
 }
 
 /// What the record says of the root file system.
-fn root_input(request: &Request, root: &Root, stages: &Stages) -> RootInput {
-    let (Some(made), Some(key)) = (&root.made, root.key) else {
+fn root_input(root: &Root, stages: &Stages) -> RootInput {
+    let Some(made) = &root.made else {
         return RootInput::Given { listing: stages.rootfs };
     };
     RootInput::Packages(Box::new(record::Packages {
-        key,
+        key: made.key,
         tools: made.record.inputs.tools.clone(),
-        components: request.packages().map(|packages| packages.settings.components.clone()).unwrap_or_default(),
+        components: made.components.clone(),
         resolution: made.resolution.clone(),
     }))
 }
 
-fn summary(
-    request: &Request,
-    inputs: Inputs,
-    root: Root,
-    outputs: Outputs,
-    packages: usize,
-    epoch: Epoch,
-    scrubbed: Vec<Scrubbed>,
-) -> Produced {
-    Produced {
-        name: inputs.manifest.name,
-        arch: request.arch,
-        output: request.output.clone(),
-        composefs_digest: outputs.composefs,
-        fingerprint: outputs.fingerprint,
-        epoch,
-        files: outputs.files,
-        content_size: outputs.content_size,
-        files_not_read: outputs.spared,
-        image_size: outputs.image_size,
-        packages,
-        rootfs: root.summary(),
-        scrubbed,
-        oci: outputs.oci.map(|written| OciSummary {
-            layout: request.output.join("oci"),
-            index_digest: written.index,
-            manifests: written.manifests,
-        }),
+impl Made {
+    /// The result of a build.
+    fn produced(self, inputs: &Inputs, request: &BuildRequest, written: Written) -> Produced {
+        Produced {
+            name: inputs.manifest.name.clone(),
+            arch: request.arch,
+            output: request.outputs.directory.clone(),
+            composefs_digest: written.composefs,
+            fingerprint: written.fingerprint,
+            epoch: self.epoch,
+            files: written.files,
+            content_size: written.content_size,
+            files_not_read: written.spared,
+            image_size: written.image_size,
+            packages: self.packages,
+            rootfs: self.root.summary(),
+            scrubbed: self.scrubbed,
+            oci: written.oci.map(|layout| OciSummary::of(&request.outputs.directory, layout)),
+        }
+    }
+}
+
+impl OciSummary {
+    fn of(output: &Path, written: oci::layout::Written) -> Self {
+        Self { layout: output.join("oci"), index_digest: written.index, manifests: written.manifests }
     }
 }

@@ -1,29 +1,31 @@
 //! From the shipped tree to the files of `dist/`: image, digests, `module.tar`, lists, OCI layout.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use composer::scan::Source;
 use composer::seal::{self, DigestCache};
-use host::{Links, Pinned};
-use image::archive::{self, Parts, Place, Plan, Spool, Targets};
+use host::{Dir, Links, Pinned};
+use image::archive::{self, Parts, Plan, Spool};
 use image::object::{ObjectSink, Objects};
 use image::store::Store;
 use image::tree::Tree;
 use image::{composefs, verity};
 use model::observe::{Observer, Task, Unit};
 use model::package::Package;
-use model::{Digest, Epoch, Manifest, VerityDigest};
-use oci::layout::{self, Artifact, Blob, Content, Written};
-use oci::media;
+use model::{Digest, Manifest, VerityDigest};
+use oci::layout::{self, Artifact};
 
 use crate::error::Error;
 use crate::recipes::build::contents::Contents;
 use crate::recipes::build::inputs;
 use crate::recipes::build::places;
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record;
 use crate::recipes::build::remembered;
-use crate::recipes::build::request::{Compression, Request};
+use crate::recipes::build::request::{BuildRequest, Outputs};
+use crate::recipes::build::room;
+use crate::recipes::build::sinks::{self, About};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::results::lists;
 
@@ -34,7 +36,7 @@ pub(crate) struct Shipment<'a> {
     /// What ships.
     pub(crate) tree: Tree<Source>,
     /// The packages of the root file system.
-    pub(crate) packages: &'a [Package],
+    pub(crate) packages: Vec<Package>,
     /// What the overlay's files held when they were read for its digest.
     pub(crate) overlay: Contents,
     /// Every input.
@@ -45,7 +47,7 @@ pub(crate) struct Shipment<'a> {
 
 /// What was written.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct Written {
     /// The fs-verity digest of `module.cfs`.
     pub(crate) composefs: VerityDigest,
     /// The size of `module.cfs` in bytes.
@@ -59,7 +61,7 @@ pub(crate) struct Outputs {
     /// How many files were not read, since an earlier build had read them.
     pub(crate) spared: usize,
     /// The OCI layout's digests, where one was asked for.
-    pub(crate) oci: Option<Written>,
+    pub(crate) oci: Option<layout::Written>,
 }
 
 /// Where a build writes. What the paths of the request lead to is decided when this value is made.
@@ -76,11 +78,22 @@ impl Destination {
     ///
     /// # Errors
     /// When it may not.
-    pub(crate) fn of(request: &Request) -> Result<Self, Error> {
-        inputs::check_directory(&request.module)?;
-        places::check(request)?;
-        let objects = request.objects.as_deref().map(Pinned::new).transpose()?;
-        Ok(Self { output: Output::new(&request.output)?, objects })
+    pub(crate) fn of(request: &BuildRequest) -> Result<Self, Error> {
+        Self::new(request, &request.outputs.directory)
+    }
+
+    /// The same in `directory`.
+    pub(crate) fn new(request: &BuildRequest, directory: &Path) -> Result<Self, Error> {
+        inputs::check_directory(&request.module.directory)?;
+        places::check(request, directory)?;
+        let objects = request.outputs.objects().map(Pinned::new).transpose()?;
+        Ok(Self { output: Output::new(directory)?, objects })
+    }
+
+    /// The object store, where one is wanted.
+    pub(crate) fn store(&self) -> Result<Option<Store>, Error> {
+        let open = |path: &Pinned| Ok(Store::create(path.create()?)?);
+        self.objects.as_ref().map(open).transpose()
     }
 }
 
@@ -94,60 +107,114 @@ impl From<Output> for Destination {
 pub(crate) fn write(
     shipment: Shipment<'_>,
     destination: &Destination,
-    request: &Request,
+    request: &BuildRequest,
     observer: &dyn Observer,
-) -> Result<Outputs, Error> {
+) -> Result<Written, Error> {
+    room::check(&shipment.tree, &request.outputs, request.reuse.is_some())?;
     let staging = Staging::new(&destination.output)?;
-    let digests = request.remembered.as_ref().and_then(|remembered| remembered.open(&request.output, observer));
+    let store = destination.store()?;
+    let mut module =
+        write_module(shipment, staging.directory(), (store.as_ref(), &request.outputs), request, observer)?;
+    if let Some(artifact) = module.artifact.take() {
+        let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
+        let layout = layout::write(staging.directory(), "oci", &request.outputs.artifact.tag, &[artifact])?;
+        module.written.oci = Some(layout);
+    }
+    let record = module.write_record(staging.directory())?;
+    staging.commit(record::FILE, observer)?;
+    Ok(module.remember(record, request, observer))
+}
+
+/// A module whose files are written, but not yet its layout and its record.
+pub(crate) struct Module {
+    /// What was written.
+    written: Written,
+    /// What a layout takes of it, where one is wanted.
+    pub(crate) artifact: Option<Artifact>,
+    archives: archive::Written,
+    inputs: record::Inputs,
+    stages: record::Stages,
+    digests: Option<DigestCache>,
+}
+
+/// Writes the files of a module to `directory`, its objects to `store`, and what else `outputs` ask for.
+pub(crate) fn write_module(
+    shipment: Shipment<'_>,
+    directory: &Arc<Dir>,
+    (store, outputs): (Option<&Store>, &Outputs),
+    request: &BuildRequest,
+    observer: &dyn Observer,
+) -> Result<Module, Error> {
+    let digests = request.reuse.as_ref().and_then(|reuse| reuse.open(&request.outputs.directory, observer));
     // The objects are written once: into the store, or into a spool when no store is wanted.
-    let spool = Spool::create(staging.directory())?;
-    let store = destination.objects.as_ref().map(open_store).transpose()?;
-    let (sink, objects): (&dyn ObjectSink, &dyn Objects) = match &store {
+    let spool = Spool::create(directory)?;
+    let (sink, objects): (&dyn ObjectSink, &dyn Objects) = match store {
         Some(store) => (store, store),
         None => (&spool, &spool),
     };
-
     let content_size = reachable_size(&shipment.tree);
     let again = shipment.overlay.again(&shipment.tree);
     let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), observer)?;
     shipment.overlay.check(&again, &sealed)?;
     let image = composefs::write(&sealed)?;
     let composefs = verity::digest(&image);
-    let fingerprint = shipment.inputs.fingerprint(&composefs);
+    let (inputs, stages) = (shipment.inputs, shipment.stages);
+    let about = About { manifest: shipment.manifest, epoch: inputs.epoch, fingerprint: inputs.fingerprint(&composefs) };
 
     let manifest = shipment.manifest.canonical_json();
     let files = lists::files(&sealed);
-    staging.write("manifest.json", &manifest)?;
-    staging.write("module.cfs", &image)?;
-    staging.write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
-    staging.write("file-list.txt", files.as_bytes())?;
-    staging.write("package-list.txt", lists::packages(shipment.packages).as_bytes())?;
+    let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
+    write("manifest.json", &manifest)?;
+    write("module.cfs", &image)?;
+    write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
+    write("file-list.txt", files.as_bytes())?;
+    write("package-list.txt", lists::packages(&shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
-    let plan = Plan::new(&parts, &sealed, objects, shipment.inputs.epoch);
+    let plan = Plan::new(&parts, &sealed, objects, inputs.epoch);
     let task = Task::start(observer, "write archives", None, Unit::Bytes);
-    let archives = while_syncing(store.as_ref(), || write_archives(&plan, &staging, request))?;
+    let archives = while_syncing(store, || outputs.write_archives(&plan, directory))?;
     spool.check_sources()?;
     drop(task);
-    let oci = request.emit_oci.then(|| {
-        let _task = Task::start(observer, "write the OCI layout", None, Unit::Bytes);
-        let annotations = annotations(shipment.manifest, request, &composefs, shipment.inputs.epoch, fingerprint);
-        write_layout(&staging, &archives, request, &manifest, annotations)
-    });
-    let oci = oci.transpose()?;
-    let record = write_record(&staging, &archives, shipment.inputs, shipment.stages)?;
-    staging.commit(record::FILE, observer)?;
-    if let Some(remembered) = &request.remembered {
-        remembered.know(&request.output, &record, observer);
-    }
-    let spared = digests.as_ref().map_or(0, DigestCache::spared);
-    remembered::save(digests, observer);
-    let (image_size, files) = (image.len() as u64, files.lines().count());
-    Ok(Outputs { composefs, image_size, fingerprint, files, content_size, spared, oci })
+    let artifact =
+        outputs.has_layout().then(|| sinks::artifact((request, outputs), directory, &archives, &parts, &about));
+    let written = Written {
+        composefs,
+        image_size: image.len() as u64,
+        fingerprint: about.fingerprint,
+        files: files.lines().count(),
+        content_size,
+        spared: digests.as_ref().map_or(0, DigestCache::spared),
+        oci: None,
+    };
+    Ok(Module { written, artifact, archives, inputs, stages, digests })
 }
 
-fn open_store(path: &Pinned) -> Result<Store, Error> {
-    Ok(Store::create(path.create()?)?)
+impl Module {
+    /// Records the build in `directory`, last: what was written by then is part of the record. Gives the record's sha256.
+    pub(crate) fn write_record(&self, directory: &Dir) -> Result<Digest, Error> {
+        let mut outputs = BTreeMap::new();
+        for name in record::OUTPUTS {
+            if directory.kind(name)?.is_some() {
+                let tar = self.archives.tar;
+                let known = (name == "module.tar").then_some((tar.sha256, tar.size));
+                let (sha256, size) = known.map_or_else(|| digest(directory, name), Ok)?;
+                outputs.insert(name.to_owned(), record::Output { sha256, size });
+            }
+        }
+        let record = record::to_json(self.inputs.clone(), self.stages.clone(), outputs)?;
+        directory.write(record::FILE, &record, 0o644)?;
+        Ok(Digest::of(&record))
+    }
+
+    /// Remembers what is in place now, for the next build.
+    pub(crate) fn remember(self, record: Digest, request: &BuildRequest, observer: &dyn Observer) -> Written {
+        if let Some(reuse) = &request.reuse {
+            reuse.know(&request.outputs.directory, &record, observer);
+        }
+        remembered::save(self.digests, observer);
+        self.written
+    }
 }
 
 /// Does `work` while the store's objects are made durable: what waits for the disk and what computes do
@@ -163,33 +230,11 @@ fn while_syncing<T>(store: Option<&Store>, work: impl FnOnce() -> Result<T, Erro
     })
 }
 
-/// Records the build, last: what was written by then is part of the record. Gives the record's sha256.
-fn write_record(
-    staging: &Staging<'_>,
-    archives: &archive::Written,
-    inputs: record::Inputs,
-    stages: record::Stages,
-) -> Result<Digest, Error> {
-    let mut outputs = BTreeMap::new();
-    for name in record::OUTPUTS {
-        if staging.directory().kind(name)?.is_some() {
-            let known = (name == MODULE_TAR).then_some((archives.tar.sha256, archives.tar.size));
-            let (sha256, size) = known.map_or_else(|| digest(staging, name), Ok)?;
-            outputs.insert(name.to_owned(), record::Output { sha256, size });
-        }
-    }
-    let record = Record::new(inputs, stages, outputs).to_json()?;
-    staging.write(record::FILE, &record)?;
-    Ok(Digest::of(&record))
+/// The sha256 and the size of a file that was written.
+pub(crate) fn digest(directory: &Dir, name: &str) -> Result<(Digest, u64), Error> {
+    let file = directory.file(name, Links::Refuse)?;
+    host::hash::sha256(file).map_err(|error| Error::io("read", &directory.join(name), &error))
 }
-
-fn digest(staging: &Staging<'_>, name: &str) -> Result<(Digest, u64), Error> {
-    let file = staging.directory().file(name, Links::Refuse)?;
-    host::hash::sha256(file).map_err(|error| Error::io("read", &staging.directory().join(name), &error))
-}
-
-const MODULE_TAR: &str = "module.tar";
-const LAYER: &str = ".layer";
 
 /// The bytes of the files that names lead to, each inode once.
 pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
@@ -204,74 +249,4 @@ pub(crate) fn reachable_size(tree: &Tree<Source>) -> u64 {
         }
     }
     size
-}
-
-/// Writes `module.tar`, and the layer where it is not that file.
-fn write_archives(plan: &Plan<'_>, staging: &Staging<'_>, request: &Request) -> Result<archive::Written, Error> {
-    let place = |name| Place { directory: staging.directory(), name };
-    let packed = request.emit_oci && matches!(request.compression, Compression::Zstd);
-    let plain = match (request.emit_tar, request.emit_oci && !packed) {
-        (true, _) => Some(place(MODULE_TAR)),
-        (false, true) => Some(place(LAYER)),
-        (false, false) => None,
-    };
-    let packed = packed.then_some((place(LAYER), archive::LEVEL));
-    Ok(archive::write(plan, Targets { tar: plain, packed })?)
-}
-
-fn write_layout(
-    staging: &Staging<'_>,
-    archives: &archive::Written,
-    request: &Request,
-    manifest: &[u8],
-    annotations: BTreeMap<String, String>,
-) -> Result<Written, Error> {
-    let blob = |media_type: &str, title: &str, content| Blob {
-        media_type: media_type.to_owned(),
-        title: Some(title.to_owned()),
-        content,
-    };
-    let directory = || Arc::clone(staging.directory());
-    let file = |name: &str| Content::File { directory: directory(), name: name.to_owned() };
-    let layer = |archive::Blob { sha256, size }| Content::Moved {
-        directory: directory(),
-        name: LAYER.to_owned(),
-        digest: sha256,
-        size,
-    };
-    let tar = match (archives.packed, request.emit_tar) {
-        (Some(packed), _) => blob(media::TAR_ZSTD, "module.tar.zst", layer(packed)),
-        (None, true) => blob(media::TAR, MODULE_TAR, file(MODULE_TAR)),
-        (None, false) => blob(media::TAR, MODULE_TAR, layer(archives.tar)),
-    };
-    let artifact = Artifact {
-        arch: request.arch,
-        config: blob(media::CONFIG, "manifest.json", Content::Bytes(manifest.to_vec())),
-        layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs"))],
-        annotations,
-    };
-    Ok(layout::write(staging.directory(), "oci", &request.tag, &[artifact])?)
-}
-
-fn annotations(
-    manifest: &Manifest,
-    request: &Request,
-    composefs: &VerityDigest,
-    epoch: Epoch,
-    fingerprint: Digest,
-) -> BTreeMap<String, String> {
-    use media::annotation as name;
-    let about = manifest.metadata();
-    let entries = [
-        (name::FSVERITY, Some(composefs.hex())),
-        (name::FINGERPRINT, Some(fingerprint.to_string())),
-        (name::MODULE_ID, request.module_id.clone()),
-        (name::BUILT_AT, Some(epoch.rfc3339())),
-        (name::ALLOWED_LINTS, Some(request.allowed_lints()).filter(|lints| !lints.is_empty())),
-        (name::CREATED, Some(epoch.rfc3339())),
-        (name::TITLE, Some(about.title.to_owned())),
-        (name::DESCRIPTION, about.description.map(str::to_owned)),
-        (name::LICENSES, about.license.map(str::to_owned)),
-    ];
-    entries.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

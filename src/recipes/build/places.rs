@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Error;
-use crate::recipes::build::request::{Request, RootOrigin};
+use crate::recipes::build::request::{BuildRequest, RootSource};
 
 /// How many links are followed to find what is not there yet; the kernel follows as many.
 const LINKS: u32 = 40;
@@ -70,22 +70,22 @@ fn resolve(path: &Path, links: u32) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Checks where a build writes.
+/// Checks where a build writes: to `directory`, and to what else `request` names.
 ///
 /// # Errors
 /// When it would overwrite what it reads, the directory that the user is in, or what it writes itself.
-pub(crate) fn check(request: &Request) -> Result<(), Error> {
-    let output = Place::new(format!("the output {}", request.output.display()), &request.output)?;
-    let module = Place::new("the module", &request.module)?;
+pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Error> {
+    let output = Place::new(format!("the output {}", directory.display()), directory)?;
+    let module = Place::new("the module", &request.module.directory)?;
     let here = Place::new("the current directory", Path::new("."))?;
     for holds in [&module, &here] {
         apart(holds, &output, "a build replaces its output directory: name one of its own with --output")?;
     }
     // Of a link that leads out it would be said where to, and not that it does.
-    request.check_overlay()?;
-    let overlay = Place::new("the module's rootfs/", &request.overlay_path())?;
+    request.module.check_overlay()?;
+    let overlay = Place::new("the module's rootfs/", &request.module.overlay_path())?;
     let mut inputs = vec![overlay];
-    if let RootOrigin::Given(path) = &request.origin {
+    if let RootSource::Given(path) = &request.root {
         let root = Place::new(format!("the root file system {}", path.display()), path)?;
         apart(&root, &output, "a build replaces its output directory: name another one with --output")?;
         inputs.push(root);
@@ -93,7 +93,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
     for input in &inputs {
         apart(&output, input, "results must not become part of the next build: name a directory elsewhere")?;
     }
-    if let Some(path) = &request.objects {
+    if let Some(path) = request.outputs.objects() {
         let objects = Place::new(format!("the object store {}", path.display()), path)?;
         apart(&objects, &output, "a build replaces its output directory: name a store elsewhere with --objects")?;
         apart(&output, &objects, "name a directory elsewhere with --output: the store is for objects alone")?;
@@ -102,7 +102,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
         }
     }
     let caches = request.packages().map(|packages| &packages.cache);
-    if let Some(cache) = caches.or(request.remembered.as_ref().map(|remembered| &remembered.cache)) {
+    if let Some(cache) = caches.or(request.reuse.as_ref().map(|remembered| &remembered.cache)) {
         // The user's own files in it must neither be moved nor be swept. Whether a cache can be used is seen where
         // it is.
         if let Err(error @ builder::cache::Error::NotACache { .. }) = cache.check_is_a_cache() {
@@ -111,7 +111,7 @@ pub(crate) fn check(request: &Request) -> Result<(), Error> {
         let cache = Place::new("the cache", cache.root())?;
         apart(&cache, &output, "a build replaces its output directory: name a cache elsewhere with --cache-dir")?;
         apart(&output, &cache, REMOVED)?;
-        if let Some(path) = &request.objects {
+        if let Some(path) = request.outputs.objects() {
             let objects = Place::new(format!("the object store {}", path.display()), path)?;
             apart(&objects, &cache, REMOVED)?;
             apart(&cache, &objects, "name a cache elsewhere with --cache-dir: the store is for objects alone")?;

@@ -101,8 +101,17 @@ fn line(record: &Digest) -> String {
 /// The name of the file for builds that write to `output`, which need not exist.
 fn name(output: &Path) -> Result<String, Error> {
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let parent: PathBuf = parent.canonicalize().map_err(|error| Error::io("read", parent, &error))?;
-    let path = parent.join(output.file_name().unwrap_or_default());
+    let path = match parent.canonicalize() {
+        Ok(parent) => parent,
+        // That of one architecture lies in a directory that the build makes.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let around = parent.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let around: PathBuf = around.canonicalize().map_err(|error| Error::io("read", parent, &error))?;
+            around.join(parent.file_name().unwrap_or_default())
+        }
+        Err(error) => return Err(Error::io("read", parent, &error)),
+    };
+    let path = path.join(output.file_name().unwrap_or_default());
     Ok(Digest::of(path.as_os_str().as_encoded_bytes()).hex())
 }
 

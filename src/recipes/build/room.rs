@@ -15,7 +15,7 @@ use model::observe::{Event, Observer, TaskId};
 use model::words::size;
 
 use crate::error::Error;
-use crate::recipes::build::request::{Compression, Request};
+use crate::recipes::build::request::Outputs;
 
 /// The most bytes of one file.
 const FILE_LIMIT: u64 = 256 << 30;
@@ -96,16 +96,17 @@ fn limits(tree: &Tree<Source>, hint: &str) -> Result<(), Error> {
 /// Checks what is shipped against the limits and against the room that there is for it.
 ///
 /// What is counted is certain to be written: files of one size count once, as they may be one object, and what
-/// a store may have already does not count. So nothing is refused that would fit.
+/// a store may have already does not count. So nothing is refused that would fit. Contents that are remembered wait where they
+/// lie, and take no room.
 ///
 /// # Errors
 /// When there is too much of it.
-pub(crate) fn check(shipped: &Tree<Source>, request: &Request) -> Result<(), Error> {
+pub(crate) fn check(shipped: &Tree<Source>, outputs: &Outputs, is_remembered: bool) -> Result<(), Error> {
     limits(shipped, "leave it out by `mask`, or make it smaller: a sparse file ships with all its zeros")?;
     let sizes = Sizes::of(shipped);
     let least = sizes.least();
     let mut needs: BTreeMap<u64, (u128, &Path, u64)> = BTreeMap::new();
-    for (place, times) in writes(request) {
+    for (place, times) in writes(outputs, is_remembered) {
         let room = room::at(place)?;
         if let Some(free) = room.bytes {
             needs.entry(room.device).or_insert((0, place, free)).0 += least * times;
@@ -127,13 +128,13 @@ pub(crate) fn check(shipped: &Tree<Source>, request: &Request) -> Result<(), Err
 }
 
 /// Where the contents are written to, and how often.
-fn writes(request: &Request) -> Vec<(&Path, u128)> {
-    let plain = request.emit_tar || (request.emit_oci && !matches!(request.compression, Compression::Zstd));
+fn writes(outputs: &Outputs, is_remembered: bool) -> Vec<(&Path, u128)> {
+    let plain = outputs.is_plain_written();
     // Contents wait in a store or, as they are, where they lie; else in a spool beside the archive.
-    let spooled = request.objects.is_none() && request.remembered.is_none();
-    let mut writes = vec![(request.output.as_path(), u128::from(plain) + u128::from(spooled))];
+    let spooled = outputs.objects().is_none() && !is_remembered;
+    let mut writes = vec![(outputs.directory.as_path(), u128::from(plain) + u128::from(spooled))];
     let is_new = |store: &&Path| std::fs::read_dir(store).map_or(true, |mut entries| entries.next().is_none());
-    writes.extend(request.objects.as_deref().filter(is_new).map(|store| (store, 1)));
+    writes.extend(outputs.objects().filter(is_new).map(|store| (store, 1)));
     writes
 }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::{Request, RootOrigin};
+use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::download;
 use crate::recipes::packages::listings;
 use crate::recipes::packages::lock;
@@ -32,8 +32,6 @@ pub(crate) struct Root {
     pub(crate) path: PathBuf,
     /// The epoch of its inputs; `None` for one that the user gave.
     pub(crate) epoch: Option<Epoch>,
-    /// Its key in the cache; `None` for one that the user gave.
-    pub(crate) key: Option<Digest>,
     /// Whether it was in the cache.
     pub(crate) reused: bool,
     /// Why it was made anew, where that was asked for.
@@ -51,6 +49,10 @@ pub(crate) struct Root {
 pub(crate) struct Made {
     /// The packages.
     pub(crate) resolution: Resolution,
+    /// The components that were searched for them.
+    pub(crate) components: Vec<String>,
+    /// Its key in the cache.
+    pub(crate) key: Digest,
     /// Its other inputs, its size and its sha256.
     pub(crate) record: Record,
 }
@@ -109,29 +111,28 @@ fn given(path: &Path) -> Result<PathBuf, Error> {
 }
 
 /// Gets the root file system that `request` asks for.
-pub(crate) fn obtain(request: &Request, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
-    match &request.origin {
-        RootOrigin::Given(path) => Ok(Root {
+pub(crate) fn obtain(request: &BuildRequest, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
+    match &request.root {
+        RootSource::Given(path) => Ok(Root {
             path: given(path)?,
             epoch: None,
-            key: None,
             reused: false,
             explanation: None,
             made: None,
             unpacked: None,
             _in_use: None,
         }),
-        RootOrigin::Packages(packages) => from_packages(request, packages, inputs, observer),
+        RootSource::Packages(packages) => from_packages(request, packages, inputs, observer),
     }
 }
 
 fn from_packages(
-    request: &Request,
+    request: &BuildRequest,
     packages: &Packages,
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Root, Error> {
-    let resolution = closure(request, packages, inputs, observer)?;
+    let resolution = closure(&request.module.directory, packages, inputs, observer)?;
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
@@ -151,14 +152,16 @@ fn from_packages(
             (built.map_err(|error| packages.failed(error))?, Some(debs))
         }
     };
-    let listings = is_extract.then(|| listings::obtain(&resolution, debs.as_deref(), request, packages, observer));
+    let listings = is_extract
+        .then(|| listings::obtain(&resolution, debs.as_deref(), request.is_wary_of(packages), packages, observer));
     let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
     if is_extract {
         warn_of_scripts(&built.record, observer);
     }
-    let (path, epoch, key) = (built.archive, Some(epoch), Some(built.key));
-    let made = Some(Made { resolution, record: built.record });
-    Ok(Root { path, epoch, key, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
+    let (path, epoch, key) = (built.archive, Some(epoch), built.key);
+    let components = packages.settings.components.clone();
+    let made = Some(Made { resolution, components, key, record: built.record });
+    Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
 }
 
 /// Says which inputs changed since the cached root file system was made.
@@ -166,6 +169,9 @@ fn explain(explanation: &Explanation, observer: &dyn Observer) {
     let note = |text: String| observer.note(&text);
     if explanation.cached {
         return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
+    }
+    if explanation.unreadable > 0 {
+        note(format!("cache: {} entries cannot be read, and are not compared", explanation.unreadable));
     }
     if !explanation.compared {
         return note("cache: there is no root file system to compare with".to_owned());
@@ -200,7 +206,7 @@ fn warn_of_scripts(record: &Record, observer: &dyn Observer) {
 
 /// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
 pub(crate) fn closure(
-    request: &Request,
+    module: &Path,
     packages: &Packages,
     inputs: &Inputs,
     observer: &dyn Observer,
@@ -208,7 +214,7 @@ pub(crate) fn closure(
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
-    if let Some(locked) = lock::resolution(&request.module, packages, &inputs.manifest)? {
+    if let Some(locked) = lock::resolution(module, packages, &inputs.manifest)? {
         return Ok(locked);
     }
     let settings = lock::pinned(&packages.settings, &inputs.manifest);

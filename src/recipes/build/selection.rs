@@ -6,10 +6,10 @@ use model::{Diagnostic, Severity};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::Checks;
 
 /// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
-/// what the request allows.
+/// what is allowed.
 ///
 /// # Errors
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
@@ -17,12 +17,12 @@ pub(crate) fn report(
     inputs: &Inputs,
     report: &Report,
     lints: Vec<Diagnostic>,
-    request: &Request,
+    checks: &Checks,
     found: &mut Findings,
 ) -> Result<(), Error> {
     let mut diagnostics = diagnostics(&inputs.rules, report, &inputs.manifest.name);
     diagnostics.extend(lints);
-    diagnostics.retain(|found| !request.allowed.contains(found.code));
+    diagnostics.retain(|found| !checks.allowed.contains(found.code));
     let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
     let findings = Findings { diagnostics, ..Findings::default() };
     if report.total.is_nothing() {
@@ -30,7 +30,7 @@ pub(crate) fn report(
             .hint("file_spec names what is shipped: `module-builder build --dry-run` lists what it takes")
             .findings(findings));
     }
-    if request.strict && warnings > 0 {
+    if checks.strict && warnings > 0 {
         return Err(Error::input("the module has warnings, and --strict makes them errors")
             .hint("mend what they name, or allow one by its code with --allow")
             .findings(findings));

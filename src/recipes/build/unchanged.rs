@@ -14,34 +14,35 @@ use host::{Dir, Links};
 use image::tree::Kind;
 use model::observe::Observer;
 use model::{Digest, VerityDigest};
-use oci::layout::{self, Written};
+use oci::layout::{self, Listed};
 
-use crate::recipes::build::outputs::{self, Outputs, Shipment};
-use crate::recipes::build::record::{self, Record, RootInput};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::outputs::{self, Shipment, Written};
+use crate::recipes::build::record::{self, BuildRecord, RootInput};
+use crate::recipes::build::request::BuildRequest;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
-pub(crate) fn find(shipment: &Shipment<'_>, request: &Request, observer: &dyn Observer) -> Option<Outputs> {
+pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &dyn Observer) -> Option<Written> {
     let Shipment { inputs, stages, .. } = shipment;
     // The files of a given root file system count by size and time in the record, which is not enough.
     let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
-    if is_wary || request.objects.is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
+    if is_wary || request.outputs.objects().is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
         return None;
     }
-    let remembered = request.remembered.as_ref().filter(|remembered| !remembered.paranoid)?;
-    let dist = Dir::open(&request.output).ok()?;
+    let remembered = request.reuse.as_ref().filter(|remembered| !remembered.paranoid)?;
+    let dist = Dir::open(&request.outputs.directory).ok()?;
     let bytes = dist.read(record::FILE, Links::Refuse, record::LIMIT).ok()?;
-    if !remembered.knows(&request.output, &Digest::of(&bytes), observer) {
+    if !remembered.knows(&request.outputs.directory, &Digest::of(&bytes), observer) {
         return None;
     }
-    let record = Record::parse(&bytes, &request.output.join(record::FILE)).ok()?;
+    let record = record::parse(&bytes, &request.outputs.directory.join(record::FILE)).ok()?;
     if record.inputs != *inputs || record.stages != *stages || !is_whole(&record, &dist, request)? {
         return None;
     }
     let text = |name: &str| String::from_utf8(intact(&record, &dist, name)?).ok();
     let composefs: VerityDigest = text("composefs.digest")?.trim().parse().ok()?;
-    let oci = if request.emit_oci { Some(written(&request.output.join("oci"))?) } else { None };
-    Some(Outputs {
+    let oci =
+        if request.outputs.has_layout() { Some(layout_of(&request.outputs.directory.join("oci"))?) } else { None };
+    Some(Written {
         composefs,
         image_size: record.outputs.get("module.cfs")?.size,
         fingerprint: inputs.fingerprint(&composefs),
@@ -57,10 +58,10 @@ const TEXT_LIMIT: u64 = 1 << 30;
 
 /// Whether the directory holds every output that is asked for, each with its digest, and nothing else; none
 /// where it cannot be read. The two lists that are read whole are checked when they are.
-fn is_whole(record: &Record, dist: &Dir, request: &Request) -> Option<bool> {
+fn is_whole(record: &BuildRecord, dist: &Dir, request: &BuildRequest) -> Option<bool> {
     let is_wanted = |name: &str| match name {
-        "module.tar" => request.emit_tar,
-        name => request.emit_oci || !name.starts_with("oci/"),
+        "module.tar" => request.outputs.has_tar(),
+        name => request.outputs.has_layout() || !name.starts_with("oci/"),
     };
     let wanted: Vec<&str> = record::OUTPUTS.into_iter().filter(|name| is_wanted(name)).collect();
     if !record.outputs.keys().eq(wanted.iter()) {
@@ -85,7 +86,7 @@ fn is_whole(record: &Record, dist: &Dir, request: &Request) -> Option<bool> {
 const TEXTS: [&str; 2] = ["composefs.digest", "file-list.txt"];
 
 /// The content of an output, if it has its digest.
-fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
+fn intact(record: &BuildRecord, dist: &Dir, name: &str) -> Option<Vec<u8>> {
     let output = record.outputs.get(name)?;
     let bytes = dist.read(name, Links::Refuse, output.size.min(TEXT_LIMIT)).ok()?;
     (Digest::of(&bytes) == output.sha256).then_some(bytes)
@@ -93,14 +94,15 @@ fn intact(record: &Record, dist: &Dir, name: &str) -> Option<Vec<u8>> {
 
 /// The digests of the layout, every blob of which is hashed by the reader; none where there is something that
 /// the layout does not list.
-fn written(directory: &Path) -> Option<Written> {
+pub(crate) fn layout_of(directory: &Path) -> Option<layout::Written> {
     let layout = layout::read(directory).ok()?;
     let [index] = layout.indexes.as_slice() else { return None };
-    let blobs = index.manifests.iter().flat_map(|manifest| {
-        let parts = std::iter::once(&manifest.config).chain(&manifest.layers);
-        parts.map(|blob| blob.digest).chain([manifest.digest])
-    });
-    let blobs: BTreeSet<OsString> = blobs.chain([index.digest]).map(|digest| digest.hex().into()).collect();
+    let blobs = index.manifests.iter().flat_map(|listed| listed.blobs().chain([&listed.descriptor]));
+    let blobs: BTreeSet<OsString> = blobs
+        .chain([&index.descriptor])
+        .map(|descriptor| descriptor.digest)
+        .map(|digest| digest.hex().into())
+        .collect();
     let oci = Dir::open(directory).ok()?;
     if oci.names().ok()? != ["blobs", "index.json", "oci-layout"]
         || oci.directory("blobs", Links::Refuse).ok()?.names().ok()? != ["sha256"]
@@ -108,6 +110,7 @@ fn written(directory: &Path) -> Option<Written> {
     {
         return None;
     }
-    let manifests = index.manifests.iter().map(|manifest| Some((manifest.arch?, manifest.digest)));
-    Some(Written { index: index.digest, manifests: manifests.collect::<Option<_>>()? })
+    let manifests =
+        index.manifests.iter().map(|Listed { descriptor, .. }| Some((descriptor.arch()?, descriptor.digest)));
+    Some(layout::Written { index: index.descriptor.digest, manifests: manifests.collect::<Option<_>>()? })
 }

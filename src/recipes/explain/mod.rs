@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::MANIFEST;
-use crate::recipes::build::record;
+use crate::recipes::build::record::{self, Several};
 use crate::recipes::results::opened;
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
@@ -50,8 +50,11 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
     }
     if path.join("module.cfs").is_file() || path.join("file-list.txt").is_file() {
         // `..` of a link is not the directory that the link stands in.
-        let parent = path.canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
-        return Ok(match parent.filter(|parent| parent.join(MANIFEST).is_file()) {
+        let full = path.canonicalize().unwrap_or_default();
+        // The results of one architecture lie in the directory with those of others.
+        let is_one_of_several = full.parent().map(|dist| Several::read(&dist.join(record::FILE))).transpose()?;
+        let parent = full.ancestors().nth(if is_one_of_several.flatten().is_some() { 2 } else { 1 });
+        return Ok(match parent.map(Path::to_owned).filter(|parent| parent.join(MANIFEST).is_file()) {
             // A dry run leaves lists and no record.
             Some(module) if path.join(record::FILE).exists() => Place::Built { module, dist: path.to_owned() },
             Some(module) => Place::Module(module),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::error::{Error, Reported};
 use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::root;
 use crate::recipes::results::opened;
 
@@ -150,9 +150,13 @@ pub(crate) struct Explained {
 }
 
 /// Explains `asked` by the module of `request`, built as far as the filter.
-pub(crate) fn path(asked: ImagePath, request: &Request, observer: &dyn Observer) -> Result<Reported<Explained>, Error> {
+pub(crate) fn path(
+    asked: ImagePath,
+    request: &BuildRequest,
+    observer: &dyn Observer,
+) -> Result<Reported<Explained>, Error> {
     Reported::collect(|found| {
-        let inputs = Inputs::read(request, found)?;
+        let inputs = Inputs::read(&request.module, &request.checks, found)?;
         let root = root::obtain(request, &inputs, observer)?;
         let carved = carve::carve(request, &inputs, &root, observer)?;
         Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))

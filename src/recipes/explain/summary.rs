@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::error::{Error, Reported};
 use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::root;
 
 /// One rule and what it did.
@@ -84,9 +84,9 @@ pub(crate) struct Summary {
 }
 
 /// Sums up the module of `request`.
-pub(crate) fn summary(request: &Request, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
+pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
     Reported::collect(|found| {
-        let inputs = Inputs::read(request, found)?;
+        let inputs = Inputs::read(&request.module, &request.checks, found)?;
         let root = root::obtain(request, &inputs, observer)?;
         let carved = carve::carve(request, &inputs, &root, observer)?;
         let report = &carved.selected.report;

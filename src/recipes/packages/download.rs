@@ -13,8 +13,7 @@ pub(crate) fn fetch(
     packages: &Packages,
     observer: &dyn Observer,
 ) -> Result<Vec<PathBuf>, apt::Error> {
-    let apt::Access { proxy, certificates, .. } = packages.settings.access.clone();
-    let (offline, jobs) = (packages.offline, packages.connections);
-    let options = FetchOptions { offline, jobs, proxy, certificates, ..FetchOptions::default() };
+    let apt::Access { offline, proxy, certificates } = packages.settings.access.clone();
+    let options = FetchOptions { offline, jobs: packages.connections, proxy, certificates, ..FetchOptions::default() };
     apt::fetch(resolution, &packages.cache, &options, observer)
 }

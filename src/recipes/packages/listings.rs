@@ -7,20 +7,19 @@ use builder::rootfs::listing::{self, Listing};
 use model::observe::Observer;
 
 use crate::error::Error;
-use crate::recipes::build::request::Request;
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 
 /// What each package of `resolution` lists, in its order. Packages whose listing the cache has are not read,
-/// unless `request` wants all to be. What is read and not among `fetched`, a .deb for each package, is fetched.
+/// unless nothing is to be taken from what is remembered (`is_wary`). What is read and not among `fetched`, a .deb for each package, is fetched.
 pub(crate) fn obtain(
     resolution: &Resolution,
     fetched: Option<&[PathBuf]>,
-    request: &Request,
+    is_wary: bool,
     packages: &Packages,
     observer: &dyn Observer,
 ) -> Result<Vec<Listing>, Error> {
-    let known = match is_wary(request, packages) {
+    let known = match is_wary {
         true => vec![None; resolution.packages.len()],
         false => listing::recall(resolution, &packages.cache, observer)?,
     };
@@ -37,9 +36,4 @@ pub(crate) fn obtain(
         read = listed.map_err(|error| packages.failed(error))?.into_iter();
     }
     Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())
-}
-
-/// Whether nothing is to be taken from what is remembered of packages.
-fn is_wary(request: &Request, packages: &Packages) -> bool {
-    packages.no_cache || request.remembered.as_ref().is_some_and(|remembered| remembered.paranoid)
 }

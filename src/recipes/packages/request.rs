@@ -26,8 +26,6 @@ pub(crate) struct Packages {
     pub(crate) connections: usize,
     /// Whether a lock must be there and fit.
     pub(crate) locked: bool,
-    /// Whether the network is off limits.
-    pub(crate) offline: bool,
     /// Whether to build the root file system again although the cache has it.
     pub(crate) no_cache: bool,
     /// Whether to say which inputs changed since the cached root file system was built.
@@ -69,7 +67,6 @@ impl Packages {
             cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
             connections: settings.connections(),
             locked: false,
-            offline: false,
             no_cache: false,
             explain_cache: false,
         })
@@ -91,7 +88,6 @@ impl Packages {
     /// The same, with or without the network.
     #[must_use]
     pub(crate) fn offline(mut self, offline: bool) -> Self {
-        self.offline = offline;
         self.settings.access.offline = offline;
         self
     }

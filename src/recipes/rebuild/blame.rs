@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::files::Pair;
 use crate::error::Error;
-use crate::recipes::build::record::{self, Record, RootInput};
+use crate::recipes::build::record::{self, BuildRecord, RootInput};
 use crate::recipes::results::opened;
 
 /// Where a difference comes from: a step of the pipeline, or what came after it.
@@ -53,9 +53,9 @@ impl Layer {
 /// What is known of two builds of one module.
 pub(super) struct Evidence<'a> {
     /// The record of the first build.
-    pub(super) old: &'a Record,
+    pub(super) old: &'a BuildRecord,
     /// The record of the second.
-    pub(super) new: &'a Record,
+    pub(super) new: &'a BuildRecord,
     /// Whether the first build's layout is compared, and not its whole dist directory.
     pub(super) is_layout: bool,
     /// The files of both.

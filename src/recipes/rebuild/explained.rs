@@ -11,9 +11,9 @@ use model::{Digest, Epoch};
 use super::{Target, Wanted, inputs, not_whole};
 use crate::environment::Environment;
 use crate::error::{Error, Reported};
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record;
 use crate::recipes::build::remembered::Remembered;
-use crate::recipes::build::request::{Request, RootOrigin};
+use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::opened;
 use crate::settings::Settings;
@@ -37,7 +37,7 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct AsBuilt {
     /// The request.
-    pub(crate) request: Request,
+    pub(crate) request: BuildRequest,
     _scratch: Scratch,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn as_built(
     let record_path = dist.join(record::FILE);
     let text = opened::read_text(&record_path)?;
     let text = text.ok_or_else(|| Error::input(format!("{} has no record of its build", dist.display())))?;
-    let record = Record::parse(&text, &record_path)?;
+    let record = record::parse(&text, &record_path)?;
     if staged::is_unfinished(&Dir::open(&dist)?) {
         return Err(not_whole(&dist));
     }
@@ -67,7 +67,7 @@ pub(crate) fn as_built(
     let target = Target { path: dist.clone(), is_layout: false, record, record_path, module };
     let repeat = inputs::Repeat { target: &target, wanted: &wanted, output: &dist, scratch: scratch.dir() };
     let mut request = repeat.request(settings, environment)?;
-    if let RootOrigin::Packages(packages) = &mut request.origin {
+    if let RootSource::Packages(packages) = &mut request.root {
         // The root file system that the build made explains as well as a new one.
         packages.no_cache = false;
         unless_known(packages, (&dist, &text), target.record.inputs.epoch, observer)?;
@@ -86,7 +86,7 @@ pub(crate) fn as_built(
             .hint("name the module itself to ask what its files ship now, or bring those of then back")),
     })?;
     if !neighbours.is_empty() {
-        request.neighbours = neighbours;
+        request.module.neighbours = neighbours;
     }
     Ok(AsBuilt { request, _scratch: scratch })
 }

@@ -60,13 +60,14 @@ fn roles(directory: &Path) -> Option<BTreeMap<PathBuf, String>> {
     let blob = |digest: &model::Digest| inside.join("blobs/sha256").join(digest.hex());
     let mut roles = BTreeMap::new();
     for index in &layout.indexes {
-        roles.insert(blob(&index.digest), format!("index of {}", index.tag.as_deref().unwrap_or_default()));
+        let descriptor = &index.descriptor;
+        roles.insert(blob(&descriptor.digest), format!("index of {}", descriptor.tag().unwrap_or_default()));
     }
-    for manifest in layout.manifests.iter().chain(layout.indexes.iter().flat_map(|index| &index.manifests)) {
-        let arch = manifest.arch.map_or_else(String::new, |arch| format!(" of {arch}"));
-        roles.insert(blob(&manifest.digest), format!("manifest{arch}"));
-        for part in manifest.layers.iter().chain([&manifest.config]) {
-            roles.insert(part.path.clone(), format!("{}{arch}", blob_name(part)));
+    for listed in layout.documents() {
+        let arch = listed.descriptor.arch().map_or_else(String::new, |arch| format!(" of {arch}"));
+        roles.insert(blob(&listed.descriptor.digest), format!("manifest{arch}"));
+        for part in listed.blobs() {
+            roles.insert(blob(&part.digest), format!("{}{arch}", blob_name(part)));
         }
     }
     Some(roles)

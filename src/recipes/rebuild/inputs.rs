@@ -14,7 +14,8 @@ use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
-use crate::recipes::build::request::{Compression, Request, RootOrigin};
+use crate::recipes::build::request::{ArtifactOptions, BuildRequest, Checks, ModuleSource, Outputs, RootSource};
+use crate::recipes::build::sinks::Sink;
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::compare::json;
@@ -34,35 +35,30 @@ pub(super) struct Repeat<'a> {
 
 impl Repeat<'_> {
     /// The request of the recorded build.
-    pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<Request, Error> {
+    pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<BuildRequest, Error> {
         let inputs = &self.target.record.inputs;
-        let origin = self.origin(settings, environment)?;
         let options = &inputs.options;
-        // The record was checked when it was read.
-        let compression = Compression::from_word(&options.compression).map_err(Error::bug)?;
-        Ok(Request {
-            module: self.target.module.clone(),
-            neighbours: self.neighbours()?,
-            output: self.output.to_owned(),
-            objects: None,
-            remembered: None,
-            emit_tar: options.emit_tar,
-            emit_oci: options.emit_oci,
-            compression,
+        let artifact = ArtifactOptions {
+            compression: options.compression,
             tag: options.tag.clone(),
             module_id: options.module_id.clone(),
-            strict: false,
-            allowed: options.allow.iter().cloned().collect(),
+        };
+        let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
+        Ok(BuildRequest {
+            module: ModuleSource { directory: self.target.module.clone(), neighbours: self.neighbours()? },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
-            origin,
+            root: self.root(settings, environment)?,
+            outputs: Outputs { directory: self.output.to_owned(), sinks: sinks.flatten().collect(), artifact },
+            checks: Checks { strict: false, allowed: options.allow.iter().cloned().collect() },
+            reuse: None,
         })
     }
 
-    fn origin(&self, settings: &Settings, environment: &Environment) -> Result<RootOrigin, Error> {
+    fn root(&self, settings: &Settings, environment: &Environment) -> Result<RootSource, Error> {
         let inputs = &self.target.record.inputs;
         let recorded = match (&inputs.rootfs, &self.wanted.rootfs) {
-            (RootInput::Given { .. }, Some(path)) => return Ok(RootOrigin::Given(path.clone())),
+            (RootInput::Given { .. }, Some(path)) => return Ok(RootSource::Given(path.clone())),
             (RootInput::Given { .. }, None) => {
                 return Err(Error::input("the build took a root file system that the user named, not packages")
                     .hint("name the same one by --rootfs PATH: paths of the host are not recorded"));
@@ -79,7 +75,7 @@ impl Repeat<'_> {
         packages.settings.variant = resolution.variant;
         packages.no_cache = true;
         packages.recorded = Some(resolution.clone());
-        Ok(RootOrigin::Packages(Box::new(packages)))
+        Ok(RootSource::Packages(Box::new(packages)))
     }
 
     /// The neighbours' manifests as files: they were recorded whole.
@@ -97,7 +93,7 @@ impl Repeat<'_> {
 /// is named. Findings go to `found`.
 pub(super) fn check(
     recorded: &record::Inputs,
-    request: &Request,
+    request: &BuildRequest,
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Inputs, Error> {
@@ -112,7 +108,7 @@ pub(super) fn check(
 }
 
 /// That the root file system which the user names is not the recorded one.
-pub(super) fn other_root(recorded: &record::Inputs, request: &Request) -> Result<Option<String>, Error> {
+pub(super) fn other_root(recorded: &record::Inputs, request: &BuildRequest) -> Result<Option<String>, Error> {
     match &recorded.rootfs {
         RootInput::Given { listing } => given(listing, recorded.epoch, request),
         RootInput::Packages(_) => Ok(None),
@@ -128,17 +124,17 @@ pub(super) fn other_tool(recorded: &record::Inputs) -> Option<String> {
 /// Reads the manifests and names what else is not as it was recorded, as far as it is known before the build.
 pub(super) fn changes(
     recorded: &record::Inputs,
-    request: &Request,
+    request: &BuildRequest,
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<(Inputs, Vec<String>), Error> {
     let mut changed = Vec::new();
-    let inputs = Inputs::read(request, found)?;
+    let inputs = Inputs::read(&request.module, &request.checks, found)?;
     let manifest = Digest::of(&inputs.manifest.canonical_json());
     if recorded.manifest != manifest {
         changed.push(difference("manifest.yaml", &recorded.manifest, &manifest));
     }
-    let overlay = OverlayRead::of(&request.overlay()?, recorded.epoch, observer)?.digest;
+    let overlay = OverlayRead::of(&request.module.overlay()?, recorded.epoch, observer)?.digest;
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }
@@ -153,14 +149,14 @@ pub(super) fn changes(
     Ok((inputs, changed))
 }
 
-fn given(listing: &Digest, epoch: Epoch, request: &Request) -> Result<Option<String>, Error> {
-    let RootOrigin::Given(path) = &request.origin else { return Ok(None) };
+fn given(listing: &Digest, epoch: Epoch, request: &BuildRequest) -> Result<Option<String>, Error> {
+    let RootSource::Given(path) = &request.root else { return Ok(None) };
     let now = record::listing(&scan::rootfs(path, &scan::Options::default())?, epoch);
     Ok((*listing != now).then(|| difference(&format!("the root file system {}", path.display()), listing, &now)))
 }
 
 /// The exact packages, from the cache or from where they were.
-fn fetch(request: &Request, observer: &dyn Observer) -> Result<(), Error> {
+fn fetch(request: &BuildRequest, observer: &dyn Observer) -> Result<(), Error> {
     let Some((packages, resolution)) = request.packages().and_then(|it| Some((it, it.recorded.as_ref()?))) else {
         return Ok(());
     };

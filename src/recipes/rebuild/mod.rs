@@ -19,7 +19,7 @@ use crate::recipes::build;
 use crate::recipes::build::inputs::MANIFEST;
 use crate::recipes::build::outputs::Destination;
 use crate::recipes::build::places::{self, Place};
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record::{self, BuildRecord, Several};
 use crate::recipes::build::staging::Output;
 use crate::recipes::results::opened;
 use crate::settings::Settings;
@@ -91,7 +91,7 @@ struct Target {
     /// Whether it is the layout, not the whole dist directory.
     is_layout: bool,
     /// The record beside it.
-    record: Record,
+    record: BuildRecord,
     /// Where the record lies.
     record_path: PathBuf,
     /// The module's repository.
@@ -137,9 +137,9 @@ fn build_and_compare(
         None => Output::within(scratch.dir(), "dist")?.into(),
     };
     let inputs = inputs::check(&target.record.inputs, &request, found, observer)?;
-    build::produce_from(inputs, &destination, &request, found, observer)?;
+    build::produce_from(&inputs, &destination, &request, found, observer)?;
     let _task = Task::start(observer, "compare", None, Unit::Items);
-    let again = Record::read(&built.join(record::FILE))?;
+    let again = record::read(&built.join(record::FILE))?;
     let again = again.ok_or_else(|| Error::bug("the second build has no record"))?;
     let programs = inputs::same(&target.record.inputs, &again.inputs)?;
     if !programs.is_empty() {
@@ -189,10 +189,13 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
         }
     };
     for place in &places {
-        let Some(record) = Record::read(place)? else { continue };
+        if let Some(several) = Several::read(place)? {
+            return Err(not_one(&several, &beside));
+        }
+        let Some(record) = record::read(place)? else { continue };
         let module = match &wanted.directory {
             Some(module) => module.clone(),
-            None => parent(&beside)?,
+            None => around(&beside)?,
         };
         if !module.join(MANIFEST).is_file() {
             return Err(Error::input(format!("{} holds no {MANIFEST} to build again from", module.display()))
@@ -201,6 +204,20 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
         return Ok(Target { path, is_layout, record, record_path: place.clone(), module });
     }
     Err(no_record(wanted, &places, is_layout))
+}
+
+/// The module around a dist directory. That of one architecture of several lies in the dist directory of all.
+fn around(dist: &Path) -> Result<PathBuf, Error> {
+    let around = parent(dist)?;
+    if Several::read(&around.join(record::FILE))?.is_some() { parent(&around) } else { Ok(around) }
+}
+
+/// Builds for several architectures are built again one by one.
+fn not_one(several: &Several, dist: &Path) -> Error {
+    let names: Vec<&str> = several.architectures().keys().map(|arch| arch.debian()).collect();
+    let first = dist.join(names.first().copied().unwrap_or_default());
+    Error::input(format!("{} holds the builds of several architectures: {}", dist.display(), names.join(", ")))
+        .hint(format!("build each again by itself, as in `module-builder rebuild {}`", first.display()))
 }
 
 /// A build that was replacing the files of `dist` was killed.
@@ -263,9 +280,9 @@ fn parent(path: &Path) -> Result<PathBuf, Error> {
     Ok(full.parent().map_or_else(|| full.clone(), Path::to_owned))
 }
 
-fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Error> {
+fn compare(target: &Target, second: &Path, again: &BuildRecord) -> Result<Rebuilt, Error> {
     let mut pairs = files::pairs(&target.path, second)?;
-    if target.record != *again && target.record == again.as_made_by(&target.record) {
+    if target.record != *again && target.record == record::as_made_by(again, &target.record)? {
         // The records name the programs; nothing else in them differs.
         pairs.retain(|pair| pair.name != record::FILE);
     }
@@ -298,7 +315,7 @@ fn compare(target: &Target, second: &Path, again: &Record) -> Result<Rebuilt, Er
 
 /// Whether two records differ in the root file system's digest alone: it had random keys or times, as
 /// those of an SSH server, and scrubbing took them, so that every step after it came out the same.
-fn was_scrubbed_away((before, after): (&Path, &Path), old: &Record, new: &Record) -> Result<bool, Error> {
+fn was_scrubbed_away((before, after): (&Path, &Path), old: &BuildRecord, new: &BuildRecord) -> Result<bool, Error> {
     let read = |path: &Path| {
         let failed = |_| Error::io("read", path, &std::io::ErrorKind::InvalidData.into());
         String::from_utf8(host::open::read(path, record::LIMIT)?).map_err(failed)

@@ -63,7 +63,7 @@ pub(crate) struct ImageSummary {
 /// Examines a `dist/` directory, an OCI layout, a `module.tar` or a `module.cfs`.
 pub(crate) fn examine(path: &Path) -> Result<Examined, Error> {
     let opened = opened::open(path)?;
-    let index_digests = opened.indexes.iter().map(|(tag, index)| (tag.clone(), index.digest)).collect();
+    let index_digests = opened.indexes.iter().map(|(tag, index)| (tag.clone(), index.descriptor.digest)).collect();
     Ok(Examined { kind: opened.form, modules: opened.modules.into_iter().map(module).collect(), index_digests })
 }
 
@@ -73,7 +73,7 @@ fn module(opened: opened::Module) -> Module {
         name: opened.name,
         arch: opened.arch.map(|arch| arch.to_string()),
         composefs_digest: opened.composefs,
-        manifest_digest: opened.oci.map(|manifest| manifest.digest),
+        manifest_digest: opened.oci.map(|listed| listed.descriptor.digest),
         blobs: opened.blobs,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::settings::parse::{Input, Syntax, Wrong};
-use crate::settings::setting::{Owner, Row};
+use crate::settings::rows::Row;
+use crate::settings::setting::Owner;
 use crate::ui::Progress;
 
 /// A value of a row other than its default, as a file has it and as `env` shows it in JSON; with its row, the
@@ -16,7 +17,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
         "overlay" => ("{ \"/a\" = { mode = \"0440\" } }", "[\"/a mode=0440\"]"),
-        "arch" => ("\"riscv64\"", "\"riscv64\""),
+        "arch" => ("\"riscv64\"", "[\"riscv64\"]"),
         "epoch" => ("1700000000", "1700000000"),
         "cache_dir" => ("\"/cache\"", "\"/cache\""),
         "jobs" => ("5", "5"),
@@ -37,7 +38,7 @@ fn parsed(flag: &str, value: &str) -> (Flags, Global) {
 }
 
 #[track_caller]
-fn is_shown(settings: &Settings, row: &dyn Row, shown: &str, origin: &str) {
+fn is_shown(settings: &Settings, row: &Row, shown: &str, origin: &str) {
     let entry = settings.entries().into_iter().find(|entry| entry.name == row.name()).unwrap();
     let json = serde_json::to_string(&entry.json()).unwrap();
     assert_eq!((entry.text().as_str(), entry.origin.to_string().as_str()), (shown, origin), "{}", row.name());
@@ -87,7 +88,7 @@ fn every_row_is_reached_by_each_way_that_it_declares_and_env_names_it() {
 }
 
 impl Settings {
-    fn is_named(&self, row: &dyn Row) -> bool {
+    fn is_named(&self, row: &Row) -> bool {
         !matches!(row.entry(self).origin, Origin::Default | Origin::Host(_))
     }
 }

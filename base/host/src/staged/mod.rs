@@ -104,7 +104,7 @@ impl Staged {
         witness: impl AsRef<OsStr>,
         mut list: impl FnMut(&Dir) -> Result<Listing, E>,
     ) -> Result<Option<PathBuf>, E> {
-        sync(&self.new)?;
+        make_durable(&self.new)?;
         let exchanged = match &self.within {
             Some(target) => Exchanged::Not(target.try_clone()?, list(target)?),
             None => self.exchange(&mut list)?,
@@ -285,7 +285,10 @@ fn remove_marks(directory: &Dir) {
 }
 
 /// Makes the files in `directory` durable, and the names of those below.
-fn sync(directory: &Dir) -> Result<(), Error> {
+///
+/// # Errors
+/// When the system refuses.
+pub fn make_durable(directory: &Dir) -> Result<(), Error> {
     for name in directory.names()? {
         match directory.kind(&name)? {
             Some(FileType::Directory) => directory.directory(&name, Links::Refuse)?.sync()?,

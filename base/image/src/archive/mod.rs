@@ -8,7 +8,7 @@
 //! byte of the archive comes from; [`write`] writes it, plain and compressed, from one reading.
 //! [`check`] reads an archive from outside, [`open`] one whose contents are wanted.
 
-mod fault;
+pub(crate) mod fault;
 mod frames;
 mod plan;
 mod read;

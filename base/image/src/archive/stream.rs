@@ -11,7 +11,6 @@ use zstd::zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_cont
 
 use super::fault::{FrameFault, Problem};
 use super::frames::{FRAME, SHARED};
-use super::read::problem;
 use crate::error::Error;
 
 /// What a zstd frame begins with, RFC 8878 section 3.1.1.
@@ -106,7 +105,7 @@ impl<'a> Stream<'a> {
         if rest.is_empty() {
             return Ok(false);
         }
-        let refuse = |fault| problem(self.path)(Problem::Frame { fault });
+        let refuse = |fault| Error::archive(self.path)(Problem::Frame { fault });
         let Some((magic, [descriptor, ..])) = rest.split_at_checked(ZSTD_MAGIC.len()) else {
             return Err(refuse(FrameFault::Foreign));
         };
@@ -123,11 +122,10 @@ impl<'a> Stream<'a> {
         let Some(packed) = &mut self.packed else { return Ok(false) };
         packed.total += size;
         packed.sizes.push(size);
-        // A frame holds SHARED bytes and more, or stands before one that does: that bounds their number.
-        if packed.sizes.len() as u64 > 2 * (packed.total / SHARED) + 4 {
+        if packed.sizes.len() as u64 > most_frames(packed.total) {
             return Err(refuse(FrameFault::Cut));
         }
-        let damaged = |_: io::Error| problem(self.path)(Problem::Frame { fault: FrameFault::Damaged });
+        let damaged = |_: io::Error| Error::archive(self.path)(Problem::Frame { fault: FrameFault::Damaged });
         let Some(frame) = find_frame_compressed_size(rest).ok().and_then(|length| rest.get(..length)) else {
             return Err(refuse(FrameFault::Damaged));
         };
@@ -168,5 +166,20 @@ fn read(input: &mut dyn Read, out: &mut [u8]) -> io::Result<usize> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return done,
         }
+    }
+}
+
+/// How many frames hold `total` bytes at most. One holds [`SHARED`] bytes and more, or stands before one that does.
+fn most_frames(total: u64) -> u64 {
+    2 * (total / SHARED) + 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_frames_is_bounded_by_what_they_hold() {
+        assert_eq!([0, SHARED - 1, SHARED, 3 * SHARED].map(most_frames), [4, 4, 6, 10]);
     }
 }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use host::Dir;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::error::Error;
 
@@ -123,17 +124,16 @@ impl Direct {
     fn flush(&mut self, mut file: &File) -> io::Result<()> {
         let mut left = &self.memory[self.start..self.start + self.filled];
         while !left.is_empty() {
-            match file.write(left) {
+            match rustix::io::retry_on_intr(|| rustix::io::write(file, left)) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => left = &left[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The file system wants another alignment, or a short write left us at an odd place.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(Errno::INVAL) => {
                     set_direct(file, false)?;
                     file.write_all(left)?;
                     break;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         self.filled = 0;

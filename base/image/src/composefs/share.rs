@@ -162,7 +162,7 @@ impl<'p> Shared<'p> {
         }));
         objects.sort_unstable();
         let digest = |(_, inode): &(u64, u32)| object(&self.plan.inodes[*inode as usize]);
-        for likely in objects.chunk_by_mut(|a, b| a.0 == b.0).filter(|likely| likely.len() > 1) {
+        for likely in objects.chunk_by_mut(|a, b| a.0 == b.0) {
             likely.sort_unstable_by_key(digest);
             for twins in likely.chunk_by(|a, b| digest(a) == digest(b)).filter(|twins| twins.len() > 1) {
                 let Some(digest) = digest(&twins[0]) else { continue };

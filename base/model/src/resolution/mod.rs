@@ -238,6 +238,18 @@ impl ResolutionFields {
         self.archives().map(|release| release.date).fold(self.release.date, Epoch::max)
     }
 
+    /// The suite as mmdebstrap and the local repository call it: the release's code name where it has
+    /// one that is a plain word (mmdebstrap puts it into a pattern for apt).
+    #[must_use]
+    pub fn codename(&self) -> &str {
+        let plain = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let names = [self.release.codename.as_str(), self.suite.as_str()];
+        names.into_iter().find(|name| plain(name)).unwrap_or("locked")
+    }
+
     /// All archives, that of the suite first.
     pub fn archives(&self) -> impl Iterator<Item = &ReleaseInfo> {
         std::iter::once(&self.release).chain(&self.more_releases)

@@ -329,6 +329,19 @@ fn only_a_directory_that_is_matched_with_its_slash_is_known_without_it() {
 }
 
 #[test]
+fn a_question_costs_what_is_looked_at_from_the_beginning_on() {
+    let text = format!("/{}", "a".repeat(250));
+    let glob = Glob::parse(text.as_bytes());
+    let automaton = Automaton::new([&glob], Role::Include, What::File);
+    let none = Automaton::new([], Role::Exclude, What::File);
+    let mut budget = 10_000;
+    let found = overlap(&automaton, &automaton, &none, &text.as_bytes()[1..250], &mut budget);
+    assert_eq!(found, Overlap::At(text.into_bytes()));
+    // Each byte of the stem costs a place of each pattern.
+    assert!(budget <= 10_000 - 2 * 249, "{budget}");
+}
+
+#[test]
 fn what_a_mask_takes_whole_is_not_looked_through() {
     let globs = ["/[ab]/**", "/[ab]/**", "/[ab]"].map(|text| Glob::parse(text.as_bytes()));
     let [first, second] = [0, 1].map(|at| Automaton::new([&globs[at]], Role::Include, What::File));

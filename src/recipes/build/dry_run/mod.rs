@@ -4,29 +4,31 @@
 //! scripts make are therefore not listed, and the output says so.
 
 use builder::ownership::Ownership;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use builder::apt::{Reason, Resolution};
 use builder::dpkg::Database;
 use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
 use composer::scan::Source;
+use host::{Dir, staged};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::Observer;
 use model::package::Package;
 use model::path::json::keys;
-use model::{Epoch, ImagePath};
+use model::{Arch, Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::carve::{self, Carved, Raw};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{inputs, places, record, root, selection, special};
 use crate::recipes::packages::listings;
-use crate::recipes::packages::request::Packages;
 use crate::recipes::results::lists;
 
 /// What a dry run found.
@@ -42,64 +44,66 @@ pub(crate) struct Listed {
 }
 
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
-pub(crate) fn run(request: &Request, packages: &Packages, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
-    Reported::collect(|found| list(request, packages, found, observer))
-}
-
-/// The same for a root file system that the user named, where nothing is unknown.
-pub(crate) fn run_given(request: &Request, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
+pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        inputs::check_directory(&request.module)?;
-        places::check(request)?;
-        let output = Output::of_dry_run(&request.output)?;
-        let inputs = Inputs::read(request, found)?;
-        let root = root::obtain(request, &inputs, observer)?;
-        let carved = carve::carve(request, &inputs, &root, observer)?;
-        let mut lints = lints::find(&inputs, &carved, Known::Contents)?;
-        lints.extend(special::find(&inputs, &carved));
-        selection::report(&inputs, &carved.selected.report, lints, request, found)?;
-        write(&output, &inputs, &carved, &carved.ownership.packages(), observer)
+        let (inputs, output) = begin(request, &request.outputs.directory, found)?;
+        let lists = list(request, &inputs, found, observer)?;
+        let staging = Staging::new(&output)?;
+        let listed = lists.write(staging.directory(), &inputs, output.path())?;
+        end(staging, request.packages().is_some(), observer)?;
+        Ok(listed)
     })
 }
 
-/// Writes the lists.
-fn write(
-    output: &Output,
-    inputs: &Inputs,
-    carved: &Carved,
-    packages: &[Package],
-    observer: &dyn Observer,
-) -> Result<Listed, Error> {
-    let files = lists::files(&carved.selected.tree);
-    let staging = Staging::new(output)?;
-    staging.write("manifest.json", &inputs.manifest.canonical_json())?;
-    staging.write("file-list.txt", files.as_bytes())?;
-    staging.write("package-list.txt", lists::packages(packages).as_bytes())?;
-    staging.commit("manifest.json", observer)?;
-    Ok(Listed { output: output.path().to_owned(), files: files.lines().count(), packages: packages.len() })
+/// What a dry run for several architectures found.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListedSeveral {
+    /// The directory with the lists of all.
+    #[serde(flatten, serialize_with = "keys::output")]
+    pub(crate) output: PathBuf,
+    /// What was found for each.
+    pub(crate) architectures: BTreeMap<Arch, Listed>,
 }
 
-fn list(
-    request: &Request,
-    packages: &Packages,
-    found: &mut Findings,
-    observer: &dyn Observer,
-) -> Result<Listed, Error> {
-    inputs::check_directory(&request.module)?;
-    places::check(request)?;
-    let output = Output::of_dry_run(&request.output)?;
-    let inputs = Inputs::read(request, found)?;
-    let resolution = root::closure(request, packages, &inputs, observer)?;
-    // Until they were read, `cache gc` shall not take the packages away.
-    let in_use = packages.cache.in_use(observer)?;
-    let listings = listings::obtain(&resolution, None, request, packages, observer)?;
-    drop(in_use);
-    let unpacked = unpack(&resolution, listings);
-    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+/// The same for several architectures: a directory for each, and `manifest.json` in common.
+pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
+    Reported::collect(|found| {
+        let (inputs, output) = begin(request.any()?, &request.outputs.directory, found)?;
+        let (mut all, mut findings) = (Vec::new(), Vec::new());
+        for request in &request.each {
+            let mut own = Findings::default();
+            let lists = list(request, &inputs, &mut own, observer).map_err(|error| error.about(request.arch))?;
+            findings.push((request.arch, own));
+            all.push((request.arch, lists));
+        }
+        several::merge(findings, found);
+        let staging = Staging::new(&output)?;
+        let mut architectures = BTreeMap::new();
+        for (arch, lists) in all {
+            let directory = staging.directory().create_directory(arch.debian(), 0o755)?;
+            architectures.insert(arch, lists.write(&directory, &inputs, &output.path().join(arch.debian()))?);
+            staged::make_durable(&directory)?;
+        }
+        staging.write("manifest.json", &inputs.manifest.canonical_json())?;
+        end(staging, true, observer)?;
+        Ok(ListedSeveral { output: output.path().to_owned(), architectures })
+    })
+}
 
-    let carved = carve((unpacked, epoch), request, &inputs, found, observer)?;
-    let packages: Vec<Package> = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
-    let listed = write(&output, &inputs, &carved, &packages, observer)?;
+/// Reads the manifests, and finds where the lists go.
+fn begin(request: &BuildRequest, directory: &Path, found: &mut Findings) -> Result<(Inputs, Output), Error> {
+    inputs::check_directory(&request.module.directory)?;
+    places::check(request, directory)?;
+    let output = Output::of_dry_run(directory)?;
+    Ok((Inputs::read(&request.module, &request.checks, found)?, output))
+}
+
+/// Puts the lists in their place, and says what those of packages are worth.
+fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Result<(), Error> {
+    staging.commit("manifest.json", observer)?;
+    if !of_packages {
+        return Ok(());
+    }
     observer.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
          not listed",
@@ -107,13 +111,67 @@ fn list(
     observer.note(
         "the packages' files are known by name only: what libraries, interpreters and programs they need, `build` finds",
     );
-    Ok(listed)
+    Ok(())
+}
+
+/// What is listed for one architecture.
+struct Lists {
+    files: String,
+    packages: Vec<Package>,
+}
+
+impl Lists {
+    /// Writes the lists to `directory`, which `path` leads to.
+    fn write(&self, directory: &Dir, inputs: &Inputs, path: &Path) -> Result<Listed, Error> {
+        let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
+        write("manifest.json", &inputs.manifest.canonical_json())?;
+        write("file-list.txt", self.files.as_bytes())?;
+        write("package-list.txt", lists::packages(&self.packages).as_bytes())?;
+        Ok(Listed { output: path.to_owned(), files: self.files.lines().count(), packages: self.packages.len() })
+    }
+}
+
+fn list(
+    request: &BuildRequest,
+    inputs: &Inputs,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Lists, Error> {
+    let packages = match &request.root {
+        RootSource::Packages(packages) => packages,
+        RootSource::Given(_) => return list_given(request, inputs, found, observer),
+    };
+    let resolution = root::closure(&request.module.directory, packages, inputs, observer)?;
+    // Until they were read, `cache gc` must not take the packages away.
+    let in_use = packages.cache.in_use(observer)?;
+    let listings = listings::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;
+    drop(in_use);
+    let unpacked = unpack(&resolution, listings);
+    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+    let carved = carve((unpacked, epoch), request, inputs, found, observer)?;
+    let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
+    Ok(Lists { files: lists::files(&carved.selected.tree), packages })
+}
+
+/// The same for a root file system that the user named, where nothing is unknown.
+fn list_given(
+    request: &BuildRequest,
+    inputs: &Inputs,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Lists, Error> {
+    let root = root::obtain(request, inputs, observer)?;
+    let carved = carve::carve(request, inputs, &root, observer)?;
+    let mut lints = lints::find(inputs, &carved, Known::Contents)?;
+    lints.extend(special::find(inputs, &carved));
+    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
+    Ok(Lists { files: lists::files(&carved.selected.tree), packages: carved.ownership.packages() })
 }
 
 /// What the packages would ship; what is to be said of it goes to `found`.
 fn carve(
     (unpacked, epoch): (Vec<Unpacked>, Epoch),
-    request: &Request,
+    request: &BuildRequest,
     inputs: &Inputs,
     found: &mut Findings,
     observer: &dyn Observer,
@@ -123,9 +181,9 @@ fn carve(
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::listing(&tree, epoch);
-    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, request, inputs, observer)?;
+    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)?;
     let lints = lints::find(inputs, &carved, Known::Names)?;
-    selection::report(inputs, &carved.selected.report, lints, request, found)?;
+    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
     Ok(carved)
 }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use builder::rootfs::deb::Control;
 use model::Arch;
+use model::record::Compression;
 
 use model::package::PackageFields;
 
 use super::*;
-use crate::recipes::build::request::{Compression, RootOrigin};
+use crate::recipes::build::request::{ArtifactOptions, Checks, ModuleSource, Outputs, RootSource};
+use crate::recipes::build::sinks::Sink;
 
 const MANIFEST: &str = "\
 schema_version: 1
@@ -56,22 +58,22 @@ fn link(target: &str) -> DebKind {
 
 /// What a dry run of the module says of it: the result and the findings.
 fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
-    let request = Request {
-        module: module.to_owned(),
-        neighbours: Vec::new(),
-        output: module.join("dist"),
-        objects: None,
-        remembered: None,
-        emit_tar: true,
-        emit_oci: true,
-        compression: Compression::Zstd,
-        tag: "latest".to_owned(),
-        module_id: None,
-        strict,
-        allowed: ["unit-not-enabled".to_owned()].into(),
+    let request = BuildRequest {
+        module: ModuleSource { directory: module.to_owned(), neighbours: Vec::new() },
         arch: Arch::Amd64,
         epoch: None,
-        origin: RootOrigin::Given("/nowhere".into()),
+        root: RootSource::Given("/nowhere".into()),
+        outputs: Outputs {
+            directory: module.join("dist"),
+            sinks: vec![Sink::Tar, Sink::Layout],
+            artifact: ArtifactOptions {
+                compression: Compression::Zstd,
+                tag: "latest".parse().unwrap(),
+                module_id: None,
+            },
+        },
+        checks: Checks { strict, allowed: ["unit-not-enabled".parse().unwrap()].into() },
+        reuse: None,
     };
     let debs = vec![
         deb("base", "Essential: yes", &[("/usr/bin/sh", DebKind::Regular)]),
@@ -89,7 +91,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
         ),
     ];
     let mut found = Findings::default();
-    let inputs = Inputs::read(&request, &mut found).unwrap();
+    let inputs = Inputs::read(&request.module, &request.checks, &mut found).unwrap();
     let listed = (debs, Epoch::from_seconds(1).unwrap());
     let carved = carve(listed, &request, &inputs, &mut found, &model::observe::Silent);
     found.extend(carved.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());

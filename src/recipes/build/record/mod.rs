@@ -3,172 +3,50 @@
 //! It lies in the dist directory and not in the OCI artifact: it names archives and their Release
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
-mod check;
-mod fingerprint;
-mod neighbours;
-mod rootfs;
+mod several;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use builder::apt::Resolution;
 use composer::scan::Source;
 use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::path::escape;
-use model::rules::Rules;
+use model::record::{FORMAT, LintCode, ReadError, RecordFields};
 use model::words::shortened;
-use model::{Arch, Digest, Epoch};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use model::{Digest, Epoch};
 
 use crate::error::Error;
-use crate::recipes::build::inputs;
-use crate::recipes::build::request::Request;
+use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::{inputs, lints};
 use crate::recipes::results::opened;
-pub(crate) use crate::recipes::results::whose::{OUTPUTS, RECORD as FILE, RECORD_LIMIT as LIMIT};
 
-/// The version of the form that is written and read.
-const FORMAT: u32 = 1;
+pub(crate) use several::{COMMON, Several};
+
+pub(crate) use model::record::{
+    BuildRecord, FILE, Inputs, LIMIT, OUTPUTS, Options, Output, Packages, RootInput, Stages, rules,
+};
 
 /// From how many bytes on a record takes memory that is asked for first.
 const LARGE: usize = 1 << 20;
 /// How many bytes of memory one byte of a record can take, at the worst.
 const MEMORY: usize = 40;
 
-/// A build's record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Record {
-    /// The version of this form.
-    pub(crate) format: u32,
-    /// Everything that the bytes depend on.
-    pub(crate) inputs: Inputs,
-    /// A digest after each step that makes no output of its own.
-    pub(crate) stages: Stages,
-    /// The files of the dist directory but this one, and the two of the layout; blobs are named by their
-    /// digests.
-    pub(crate) outputs: BTreeMap<String, Output>,
+/// The bytes of the record of a build.
+///
+/// # Errors
+/// When it would not be read again: a bug.
+pub(crate) fn to_json(inputs: Inputs, stages: Stages, outputs: BTreeMap<String, Output>) -> Result<Vec<u8>, Error> {
+    let bug = || Error::bug("cannot write the record of the build");
+    let record = BuildRecord::new(RecordFields { format: FORMAT, inputs, stages, outputs });
+    record.map_err(|fault| bug().because(&fault))?.to_json().map_err(|error| bug().because(&error))
 }
 
-/// Everything that the bytes of a build depend on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Inputs {
-    /// This program and its version.
-    pub(crate) tool: String,
-    /// The module's name.
-    pub(crate) name: String,
-    /// The architecture.
-    pub(crate) arch: Arch,
-    /// The one time of the build.
-    pub(crate) epoch: Epoch,
-    /// The sha256 of the canonical manifest.
-    pub(crate) manifest: Digest,
-    /// The digest over the overlay's names, contents and execute bits.
-    pub(crate) overlay: Digest,
-    /// The digest over every pattern in order.
-    pub(crate) rules: Digest,
-    /// The digest over the scrub rules.
-    pub(crate) scrub: Digest,
-    /// The neighbours' canonical manifests.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "neighbours::read")]
-    pub(crate) neighbours: Vec<Value>,
-    /// The root file system.
-    pub(crate) rootfs: RootInput,
-    /// The arguments that change bytes.
-    pub(crate) options: Options,
-}
-
-/// Where the root file system came from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "from", rename_all = "snake_case")]
-pub(crate) enum RootInput {
-    /// The user named it: a path of the host, which is not recorded.
-    Given {
-        /// The digest over names, sizes, modes, owners and times of everything in it.
-        listing: Digest,
-    },
-    /// Debian packages.
-    Packages(Box<Packages>),
-}
-
-/// The packages of a root file system.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Packages {
-    /// The key over everything that can reach the bytes of the root file system.
-    pub(crate) key: Digest,
-    /// The versions of the programs that made it.
-    pub(crate) tools: BTreeMap<String, String>,
-    /// The components that were searched.
-    pub(crate) components: Vec<String>,
-    /// Suite, variant, archives, and every package with version, architecture, path and sha256.
-    pub(crate) resolution: Resolution,
-}
-
-/// The arguments that change bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Options {
-    /// Whether `module.tar` was written.
-    pub(crate) emit_tar: bool,
-    /// Whether the OCI layout was written.
-    pub(crate) emit_oci: bool,
-    /// How the layer is compressed.
-    pub(crate) compression: String,
-    /// The tag in the layout.
-    pub(crate) tag: String,
-    /// The module's identifier on the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) module_id: Option<String>,
-    /// The lints that were allowed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) allow: Vec<String>,
-}
-
-/// A digest after each step between the inputs and the image. Contents count by size here; those of
-/// packages are held by the sha256 of the root file system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Stages {
-    /// The sha256 of the root file system's tar, or the listing of a given one.
-    pub(crate) rootfs: Digest,
-    /// The tree after scrubbing.
-    pub(crate) scrub: Digest,
-    /// The tree with the overlay, times clamped.
-    pub(crate) overlay: Digest,
-    /// What is shipped.
-    pub(crate) filter: Digest,
-}
-
-/// A file that was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Output {
-    /// The sha256 of its bytes.
-    pub(crate) sha256: Digest,
-    /// Its length in bytes.
-    pub(crate) size: u64,
-}
-
-impl Record {
-    /// A record of the form that is written now.
-    pub(crate) fn new(inputs: Inputs, stages: Stages, outputs: BTreeMap<String, Output>) -> Self {
-        Self { format: FORMAT, inputs, stages, outputs }
-    }
-
-    /// The bytes of the file.
-    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let failed = |error| Error::bug("cannot write the record of the build").because(&error);
-        let mut text = serde_json::to_vec_pretty(self).map_err(failed)?;
-        text.push(b'\n');
-        Ok(text)
-    }
-
-    /// This record as it were, had the programs of `other` made the root file system; unchanged where
-    /// these are the same.
-    pub(crate) fn as_made_by(&self, other: &Self) -> Self {
-        let mut record = self.clone();
+/// `record` as it were, had the programs of `other` made the root file system; unchanged where these are the same.
+///
+/// # Errors
+/// When that is no record: a bug.
+pub(crate) fn as_made_by(record: &BuildRecord, other: &BuildRecord) -> Result<BuildRecord, Error> {
+    let changed = record.changed(|record| {
         if let (RootInput::Packages(own), RootInput::Packages(theirs)) =
             (&mut record.inputs.rootfs, &other.inputs.rootfs)
             && own.tools != theirs.tools
@@ -177,51 +55,49 @@ impl Record {
             (own.tools, own.key) = (theirs.tools.clone(), theirs.key);
             record.stages.rootfs = other.stages.rootfs;
         }
-        record
-    }
+    });
+    changed.map_err(|fault| Error::bug("two records do not make one").because(&fault))
+}
 
-    /// Reads the record at `path`; none when there is no such file.
-    ///
-    /// # Errors
-    /// When it is damaged, or of a version that this program does not know.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let bytes = host::open::read_if_there(path, LIMIT).map_err(opened::misplaced)?;
-        bytes.map(|bytes| Self::parse(&bytes, path)).transpose()
-    }
+/// Reads the record at `path`; none when there is no such file.
+///
+/// # Errors
+/// When it is damaged, or of a version that this program does not know.
+pub(crate) fn read(path: &Path) -> Result<Option<BuildRecord>, Error> {
+    let bytes = host::open::read_if_there(path, LIMIT).map_err(opened::misplaced)?;
+    bytes.map(|bytes| parse(&bytes, path)).transpose()
+}
 
-    /// The record in `bytes`, which were read from `path`.
-    ///
-    /// # Errors
-    /// As [`Record::read`].
-    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        let damaged = |error: serde_json::Error| {
-            let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
-            refused.causes.push(shortened(&error.to_string()));
-            refused.hint("name the build.json that `build` left in its dist directory, unchanged")
-        };
-        if bytes.len() > LARGE {
-            host::memory::ask(bytes.len().saturating_mul(MEMORY)).map_err(|error| Error::io("read", path, &error))?;
-        }
-        let Version { format } = serde_json::from_slice(bytes).map_err(damaged)?;
-        if format != FORMAT {
-            return Err(Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
-                .hint("use the version of module-builder that wrote it"));
-        }
-        let record: Self = serde_json::from_slice(bytes).map_err(damaged)?;
-        record.check().map_err(impossible)?;
-        Ok(record)
+/// The record in `bytes`, which were read from `path`.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<BuildRecord, Error> {
+    if bytes.len() > LARGE {
+        host::memory::ask(bytes.len().saturating_mul(MEMORY)).map_err(|error| Error::io("read", path, &error))?;
+    }
+    let record = BuildRecord::parse(bytes).map_err(|error| match error {
+        ReadError::Format { found } => unknown_format(found, path),
+        ReadError::Damaged(error) => damaged(&error.to_string(), path),
+    })?;
+    let is_unknown = |code: &&LintCode| !lints::CODES.contains(&&***code);
+    match record.inputs.options.allow.iter().find(is_unknown) {
+        Some(code) => Err(damaged(&format!("there is no lint `{}` to allow", &**code), path)),
+        None => Ok(record),
     }
 }
 
-/// The refusal of a record for something that no build can have written.
-fn impossible(cause: String) -> Error {
-    let mut error = Error::refused("the record asks for a build that cannot be asked for");
-    error.causes.push(cause);
-    error.hint("the record was changed after the build: take it from where the build left it")
+/// The refusal of a record that is none.
+fn damaged(cause: &str, path: &Path) -> Error {
+    let mut refused = Error::refused(format!("{} is no record of a build", path.display()));
+    refused.causes.push(shortened(cause));
+    refused.hint("name the build.json that `build` left in its dist directory, unchanged")
+}
+
+/// The refusal of a record of another version.
+fn unknown_format(format: u32, path: &Path) -> Error {
+    Error::refused(format!("{} has the format {format}, and {FORMAT} is known", path.display()))
+        .hint("use the version of module-builder that wrote it")
 }
 
 /// This program's name and version.
@@ -239,55 +115,36 @@ pub(crate) struct Known {
     pub(crate) rootfs: RootInput,
 }
 
-impl Inputs {
-    /// What is known before the root file system is read.
-    ///
-    /// # Errors
-    /// When a neighbour's canonical form is no JSON.
-    pub(crate) fn new(request: &Request, inputs: &inputs::Inputs, known: Known) -> Result<Self, Error> {
-        let Known { overlay, epoch, rootfs } = known;
-        let value = |(manifest, file): &(model::Manifest, model::FileName)| {
-            serde_json::from_slice(&manifest.canonical_json())
-                .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
-        };
-        Ok(Self {
-            tool: tool(),
-            name: inputs.manifest.name.clone(),
-            arch: request.arch,
-            epoch,
-            manifest: Digest::of(&inputs.manifest.canonical_json()),
-            overlay,
-            rules: rules(&inputs.rules),
-            scrub: builder::scrub::version(),
-            neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,
-            rootfs,
-            options: Options::of(request),
-        })
-    }
-}
-
-impl Options {
-    fn of(request: &Request) -> Self {
-        Self {
-            emit_tar: request.emit_tar,
-            emit_oci: request.emit_oci,
-            compression: request.compression.word().to_owned(),
-            tag: request.tag.clone(),
-            module_id: request.module_id.clone(),
-            allow: request.allowed.iter().cloned().collect(),
-        }
-    }
-}
-
-/// The digest over every pattern in order, with its list and module, not where it was written.
-pub(crate) fn rules(rules: &Rules) -> Digest {
-    let mut text = String::new();
-    for (sign, list) in [('-', &rules.excludes), ('+', &rules.includes)] {
-        for rule in list {
-            text += &format!("{sign} {} {} {}\n", rule.origin.module, rule.origin.field.key(), rule.pattern);
-        }
-    }
-    Digest::of(text.as_bytes())
+/// Every input of the build of `request`.
+///
+/// # Errors
+/// When a neighbour's canonical form is no JSON.
+pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Known) -> Result<Inputs, Error> {
+    let Known { overlay, epoch, rootfs } = known;
+    let value = |(manifest, file): &(model::Manifest, model::FileName)| {
+        serde_json::from_slice(&manifest.canonical_json())
+            .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
+    };
+    Ok(Inputs {
+        tool: tool(),
+        name: inputs.manifest.name.clone(),
+        arch: request.arch,
+        epoch,
+        manifest: Digest::of(&inputs.manifest.canonical_json()),
+        overlay,
+        rules: rules(&inputs.rules),
+        scrub: builder::scrub::version(),
+        neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,
+        rootfs,
+        options: Options {
+            emit_tar: request.outputs.has_tar(),
+            emit_oci: request.outputs.has_layout(),
+            compression: request.outputs.artifact.compression,
+            tag: request.outputs.artifact.tag.clone(),
+            module_id: request.outputs.artifact.module_id.clone(),
+            allow: request.checks.allowed.iter().cloned().collect(),
+        },
+    })
 }
 
 /// The digest over everything of `tree` but contents, which count by size unless they are in memory.

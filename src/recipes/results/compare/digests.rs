@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use oci::layout;
+use oci::content::Manifest;
+use oci::layout::ListedIndex;
 use oci::media::annotation;
 use serde::Serialize;
 
@@ -62,9 +63,14 @@ pub(super) fn changes(compared: &Compared<'_>, files: &Files, manifest: &[ValueC
         }
     }
     if let (Some(old), Some(new)) = (&a.oci, &b.oci)
-        && old.digest != new.digest
+        && old.descriptor.digest != new.descriptor.digest
     {
-        changes.push(DigestChange::of("manifest digest", &old.digest, &new.digest, oci_reasons(old, new)));
+        changes.push(DigestChange::of(
+            "manifest digest",
+            &old.descriptor.digest,
+            &new.descriptor.digest,
+            oci_reasons(&old.manifest, &new.manifest),
+        ));
     }
     changes
 }
@@ -145,12 +151,12 @@ fn outer_reason(a: &Module, b: &Module) -> &'static str {
 }
 
 /// Why two OCI manifests differ.
-fn oci_reasons(old: &layout::Manifest, new: &layout::Manifest) -> Vec<String> {
+fn oci_reasons(old: &Manifest, new: &Manifest) -> Vec<String> {
     let mut because = Vec::new();
     if old.config.digest != new.config.digest {
         because.push("manifest.json differs".to_owned());
     }
-    let named = |manifest: &layout::Manifest| -> BTreeMap<String, (String, model::Digest)> {
+    let named = |manifest: &Manifest| -> BTreeMap<String, (String, model::Digest)> {
         let layers = manifest.layers.iter();
         layers.map(|layer| (blob_name(layer), (layer.media_type.clone(), layer.digest))).collect()
     };
@@ -204,7 +210,7 @@ pub(super) fn indexes(old: &Opened, new: &Opened) -> Vec<DigestChange> {
     tags.dedup();
     let change = |tag: &String| {
         let (a, b) = (old.indexes.get(tag), new.indexes.get(tag));
-        let digest = |index: &layout::Index| index.digest;
+        let digest = |listed: &ListedIndex| listed.descriptor.digest;
         if a.map(digest) == b.map(digest) {
             return None;
         }
@@ -215,8 +221,8 @@ pub(super) fn indexes(old: &Opened, new: &Opened) -> Vec<DigestChange> {
         };
         Some(DigestChange {
             what: format!("index digest of {tag}"),
-            before: a.map(|index| index.digest.to_string()),
-            after: b.map(|index| index.digest.to_string()),
+            before: a.map(|index| digest(index).to_string()),
+            after: b.map(|index| digest(index).to_string()),
             size_before: None,
             size_after: None,
             because,
@@ -225,14 +231,15 @@ pub(super) fn indexes(old: &Opened, new: &Opened) -> Vec<DigestChange> {
     tags.into_iter().filter_map(change).collect()
 }
 
-fn index_reasons(a: &layout::Index, b: &layout::Index) -> Vec<String> {
+fn index_reasons(a: &ListedIndex, b: &ListedIndex) -> Vec<String> {
     let mut because = Vec::new();
-    let mut archs: Vec<_> = a.manifests.iter().chain(&b.manifests).map(|manifest| manifest.arch).collect();
+    let mut archs: Vec<_> = a.manifests.iter().chain(&b.manifests).map(|listed| listed.descriptor.arch()).collect();
     archs.sort_unstable();
     archs.dedup();
     for arch in archs {
-        let digest = |index: &layout::Index| {
-            index.manifests.iter().find(|manifest| manifest.arch == arch).map(|manifest| manifest.digest)
+        let digest = |index: &ListedIndex| {
+            let mut listed = index.manifests.iter().map(|listed| &listed.descriptor);
+            listed.find(|descriptor| descriptor.arch() == arch).map(|descriptor| descriptor.digest)
         };
         let name = arch.map_or_else(|| "an unknown architecture".to_owned(), |arch| arch.to_string());
         match (digest(a), digest(b)) {
@@ -242,7 +249,7 @@ fn index_reasons(a: &layout::Index, b: &layout::Index) -> Vec<String> {
             _ => {}
         }
     }
-    let annotations = annotation_names(&a.annotations, &b.annotations);
+    let annotations = annotation_names(&a.index.annotations, &b.index.annotations);
     if !annotations.is_empty() {
         because.push(format!("annotations differ: {}", annotations.join(", ")));
     }

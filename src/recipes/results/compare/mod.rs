@@ -156,11 +156,11 @@ struct Compared<'a> {
 impl Compared<'_> {
     /// A file of both dist directories, where both sides are such.
     fn dist_file(&self, name: &str) -> Result<Option<Both>, Error> {
-        let read = |side: &Side| match side.form {
-            Form::Dist => opened::read_text(&side.path.join(name)),
-            _ => Ok(None),
+        let read = |module: &Module| match &module.dist {
+            Some(dist) => opened::read_text(&dist.join(name)),
+            None => Ok(None),
         };
-        Ok(read(self.sides.0)?.zip(read(self.sides.1)?))
+        Ok(read(self.a)?.zip(read(self.b)?))
     }
 }
 

@@ -11,13 +11,13 @@ use super::{
     misplaced,
 };
 use crate::error::Error;
-use crate::recipes::build::record::{self, Record};
+use crate::recipes::build::record::{self, Several};
 
 /// `sha256:`, 64 digits, a line break; more is damage.
 const DIGEST_LIMIT: u64 = 128;
 
 /// The image indexes of a layout by tag.
-type Indexes = BTreeMap<String, oci::layout::Index>;
+type Indexes = BTreeMap<String, oci::layout::ListedIndex>;
 
 /// A dist directory that is being read.
 struct Dist<'a> {
@@ -28,6 +28,46 @@ struct Dist<'a> {
 
 /// Opens the dist directory.
 pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
+    let (module, indexes) = one(directory)?;
+    Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+}
+
+/// The record of a build for several architectures, where that lies in the directory.
+pub(super) fn several(directory: &Dir) -> Result<Option<Several>, Error> {
+    let bytes = directory.read_if_there(record::FILE, Links::Refuse, record::LIMIT).map_err(misplaced)?;
+    bytes.map_or(Ok(None), |bytes| Several::parse(&bytes, &directory.join(record::FILE)))
+}
+
+/// Opens the dist directory of several architectures.
+pub(super) fn open_several(directory: &Dir, several: &Several) -> Result<Opened, Error> {
+    check_whole(directory)?;
+    let wrong =
+        |what: String| Error::refused(format!("{} {what}", directory.join(record::FILE).display())).hint(REBUILD);
+    let mut dist = Dist { directory, seen: BTreeMap::new() };
+    let manifest = dist.read("manifest.json", MANIFEST_LIMIT)?;
+    let mut modules = Vec::new();
+    for (arch, digest) in several.architectures() {
+        let name = arch.debian();
+        let below = directory.directory(name, Links::Refuse).map_err(|error| dist.incomplete(error))?;
+        let (mut module, _) = one(&below)?;
+        if module.files.get(record::FILE).is_none_or(|blob| blob.digest != *digest) {
+            return Err(wrong(format!("records another build for {name} than the one that is there")));
+        }
+        same_manifest(name, &manifest, &module)?;
+        module.arch = Some(*arch);
+        modules.push(module);
+    }
+    let indexes = dist.common_layout(&mut modules)?;
+    let found: Vec<(&str, &Blob)> = dist.seen.iter().map(|(name, blob)| (name.as_str(), blob)).collect();
+    let recorded = several.outputs.iter().map(|(name, output)| (name.as_str(), output.sha256, output.size));
+    if !found.into_iter().map(|(name, blob)| (name, blob.digest, blob.size)).eq(recorded) {
+        return Err(wrong("records other files in common than those that are there".to_owned()));
+    }
+    Ok(Opened { form: Form::Dist, modules, indexes })
+}
+
+/// The module of one architecture.
+fn one(directory: &Dir) -> Result<(Module, Indexes), Error> {
     check_whole(directory)?;
     let mut dist = Dist { directory, seen: BTreeMap::new() };
     let manifest = dist.read("manifest.json", MANIFEST_LIMIT)?;
@@ -55,7 +95,8 @@ pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
         };
         own.insert(name, blob);
     }
-    Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+    module.dist = Some(directory.path().to_owned());
+    Ok((module, indexes))
 }
 
 /// The record of a build is removed first and written last where files are replaced one by one.
@@ -111,8 +152,38 @@ impl Dist<'_> {
     }
 
     fn layout(&mut self, module: &mut Module) -> Result<Indexes, Error> {
+        let Some(opened) = self.opened_layout()? else { return Ok(BTreeMap::new()) };
+        let count = opened.modules.len();
+        let Ok([other]) = <[Module; 1]>::try_from(opened.modules) else {
+            return Err(
+                Error::refused(format!("oci/ holds {count} modules beside module.cfs, which is one")).hint(REBUILD)
+            );
+        };
+        join("oci/", module, other)?;
+        check_index(&opened.indexes, std::slice::from_ref(module))?;
+        Ok(opened.indexes)
+    }
+
+    /// The layout of several architectures, each of which lies in a directory of its own, too.
+    fn common_layout(&mut self, modules: &mut [Module]) -> Result<Indexes, Error> {
+        let Some(opened) = self.opened_layout()? else { return Ok(BTreeMap::new()) };
+        let mut others: BTreeMap<_, _> = opened.modules.into_iter().map(|other| (other.arch, other)).collect();
+        for module in modules.iter_mut() {
+            let other = others.remove(&module.arch);
+            let lacks = || Error::refused("oci/ lacks an architecture that lies beside it").hint(REBUILD);
+            join("oci/", module, other.ok_or_else(lacks)?)?;
+        }
+        if !others.is_empty() {
+            return Err(Error::refused("oci/ holds more modules than lie beside it").hint(REBUILD));
+        }
+        check_index(&opened.indexes, modules)?;
+        Ok(opened.indexes)
+    }
+
+    /// The layout, where there is one; its own two files are seen.
+    fn opened_layout(&mut self) -> Result<Option<Opened>, Error> {
         if !self.has("oci")? {
-            return Ok(BTreeMap::new());
+            return Ok(None);
         }
         let directory = self.directory.directory("oci", Links::Refuse).map_err(misplaced)?;
         for name in ["index.json", "oci-layout"] {
@@ -124,24 +195,7 @@ impl Dist<'_> {
             let what = directory.join("index.json");
             return Err(Error::refused(format!("{} is not written as a build writes it", what.display())).hint(REBUILD));
         }
-        let count = opened.modules.len();
-        let Ok([other]) = <[Module; 1]>::try_from(opened.modules) else {
-            return Err(
-                Error::refused(format!("oci/ holds {count} modules beside module.cfs, which is one")).hint(REBUILD)
-            );
-        };
-        same("oci/", "module.cfs", &other.composefs, &module.composefs)?;
-        same_manifest("oci/", other.manifest.as_deref().unwrap_or_default(), module)?;
-        let is_listed = |index: &oci::layout::Index| {
-            index.manifests.iter().map(|manifest| manifest.digest).eq(other.oci.iter().map(|manifest| manifest.digest))
-        };
-        if opened.indexes.len() != 1 || !opened.indexes.values().all(is_listed) {
-            return Err(Error::refused("oci/ has not the one index that a build writes").hint(REBUILD));
-        }
-        (module.arch, module.oci) = (other.arch, other.oci);
-        module.blobs.extend(other.blobs);
-        module.archives.extend(other.archives);
-        Ok(opened.indexes)
+        Ok(Some(opened))
     }
 
     /// What the build recorded of its outputs. Nobody vouches for the record: it is one more file that
@@ -152,7 +206,7 @@ impl Dist<'_> {
         }
         let bytes = self.read(record::FILE, record::LIMIT)?;
         let path = self.directory.join(record::FILE);
-        let record = Record::parse(&bytes, &path)?;
+        let record = record::parse(&bytes, &path)?;
         let wrong = |what: String| Err(Error::refused(format!("{} {what}", path.display())).hint(REBUILD));
         let expected = record::OUTPUTS.iter().filter(|name| self.seen.contains_key(**name));
         let expected: BTreeSet<&str> = expected.copied().collect();
@@ -174,7 +228,7 @@ impl Dist<'_> {
         if (options.emit_tar, options.emit_oci) != (self.has("module.tar")?, self.has("oci")?) {
             return wrong("records a build with other outputs than the ones that are there".to_owned());
         }
-        let is_of_another_tag = indexes.keys().any(|tag| *tag != options.tag);
+        let is_of_another_tag = indexes.keys().any(|tag| **tag != *options.tag);
         let is_of_another = is_of_another_tag
             || Some(&inputs.name) != module.name.as_ref()
             || module.arch.is_some_and(|arch| arch != inputs.arch)
@@ -185,6 +239,27 @@ impl Dist<'_> {
         }
         Ok(())
     }
+}
+
+/// Adds what a layout holds of the module to what lies beside it.
+fn join(what: &str, module: &mut Module, other: Module) -> Result<(), Error> {
+    same(what, "module.cfs", &other.composefs, &module.composefs)?;
+    same_manifest(what, other.manifest.as_deref().unwrap_or_default(), module)?;
+    (module.arch, module.oci) = (other.arch, other.oci);
+    module.blobs.extend(other.blobs);
+    module.archives.extend(other.archives);
+    Ok(())
+}
+
+/// A build writes one index, which lists each of its modules.
+fn check_index(indexes: &Indexes, modules: &[Module]) -> Result<(), Error> {
+    let digest = |listed: &oci::layout::Listed| listed.descriptor.digest;
+    let wanted = || modules.iter().filter_map(|module| module.oci.as_ref()).map(digest);
+    let is_whole = |index: &oci::layout::ListedIndex| index.manifests.iter().map(digest).eq(wanted());
+    if indexes.len() == 1 && indexes.values().all(is_whole) {
+        return Ok(());
+    }
+    Err(Error::refused("oci/ has not the one index that a build writes").hint(REBUILD))
 }
 
 fn same<T: PartialEq + std::fmt::Display>(what: &str, other: &str, found: &T, wanted: &T) -> Result<(), Error> {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use host::Dir;
 use image::archive::{self, IMAGE_LIMIT};
 use model::{Digest, Epoch, VerityDigest};
-use oci::layout::{self, Blobs, Layout, StoredBlob};
+use oci::content::{ContentStore as _, Descriptor};
+use oci::layout::{self, Layout, Listed, ListedIndex, Store};
 use oci::media::{self, annotation};
 
 use super::{Archived, Blob, Form, MANIFEST_LIMIT, Module, Opened, REBUILD, TEXT_LIMIT, checks, refused};
@@ -19,7 +20,7 @@ const MODULES_LIMIT: usize = 256;
 
 /// A layout whose blobs are being read.
 struct Reader {
-    blobs: Blobs,
+    store: Store,
     /// Blobs whose digests were checked.
     checked: BTreeSet<Digest>,
     /// The archives that were read: several manifests may share one.
@@ -43,37 +44,33 @@ pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
 
 /// Opens the layout, and tells whether its `index.json` is as a build writes it.
 pub(super) fn read(directory: &Dir) -> Result<(Opened, bool), Error> {
-    let (layout, blobs) = layout::open(directory)?;
-    let Layout { indexes, manifests, is_canonical } = layout;
-    let mut found: BTreeMap<Digest, layout::Manifest> = BTreeMap::new();
-    for index in &indexes {
-        found.extend(index.manifests.iter().map(|manifest| (manifest.digest, manifest.clone())));
+    let (layout, store) = layout::open(directory.try_clone()?)?;
+    let mut found: BTreeMap<Digest, Listed> = BTreeMap::new();
+    for manifest in layout.documents() {
+        found.entry(manifest.descriptor.digest).or_insert_with(|| manifest.clone());
     }
-    for manifest in manifests {
-        found.entry(manifest.digest).or_insert(manifest);
-    }
-    let mut reader = Reader { blobs, checked: BTreeSet::new(), archives: BTreeMap::new(), images: 0 };
+    let Layout { indexes, is_canonical, .. } = layout;
+    let mut reader = Reader { store, checked: BTreeSet::new(), archives: BTreeMap::new(), images: 0 };
     let mut modules = Vec::new();
     for manifest in found.into_values() {
-        if manifest.artifact_type.as_deref() == Some(media::ARTIFACT) {
+        if manifest.kind().is_some() {
             if modules.len() == MODULES_LIMIT {
                 return Err(Error::refused(format!("the layout holds more than {MODULES_LIMIT} modules")));
             }
             modules.push(reader.module(manifest)?);
         } else {
-            manifest.layers.iter().chain([&manifest.config]).try_for_each(|blob| reader.check(blob))?;
+            manifest.blobs().try_for_each(|blob| reader.check(blob))?;
         }
     }
     if modules.is_empty() {
         return Err(Error::input(format!("the layout {} holds no module", directory.path().display())));
     }
-    let is_ours = |index: &&layout::Index| {
-        index.manifests.iter().any(|manifest| manifest.artifact_type.as_deref() == Some(media::ARTIFACT))
-    };
-    if let Some(index) = indexes.iter().filter(is_ours).find(|index| !index.is_canonical) {
-        return Err(not_canonical("index", index.digest));
+    let is_other = |listed: &&ListedIndex| listed.is_ours() && !listed.index.is_canonical();
+    if let Some(index) = indexes.iter().find(is_other) {
+        return Err(not_canonical("index", index.descriptor.digest));
     }
-    let indexes = indexes.into_iter().map(|index| (index.tag.clone().unwrap_or_default(), index)).collect();
+    let indexes = indexes.into_iter().map(|listed| (listed.descriptor.tag().unwrap_or_default().to_owned(), listed));
+    let indexes = indexes.collect();
     Ok((Opened { form: Form::Layout, modules, indexes }, is_canonical))
 }
 
@@ -83,12 +80,17 @@ fn not_canonical(what: &str, digest: Digest) -> Error {
 
 impl Reader {
     /// Checks the blob's digest, once for each blob.
-    fn check(&mut self, blob: &StoredBlob) -> Result<(), Error> {
-        if self.checked.insert(blob.digest) { Ok(self.blobs.check(blob)?) } else { Ok(()) }
+    fn check(&mut self, blob: &Descriptor) -> Result<(), Error> {
+        if self.checked.insert(blob.digest) { Ok(self.store.open(blob)?.finish()?) } else { Ok(()) }
+    }
+
+    fn bytes(&self, blob: &Descriptor, limit: u64) -> Result<Vec<u8>, Error> {
+        Ok(self.store.open(blob)?.bytes(limit)?)
     }
 
     /// A module: its image, its archive and its config must be those of one build.
-    fn module(&mut self, manifest: layout::Manifest) -> Result<Module, Error> {
+    fn module(&mut self, listed: Listed) -> Result<Module, Error> {
+        let manifest = &listed.manifest;
         let find = |types: &[&str]| manifest.layers.iter().find(|layer| types.contains(&layer.media_type.as_str()));
         // The reader of layouts has seen that there is one of each.
         let image = find(&[media::COMPOSEFS]).ok_or_else(|| missing("composefs image"))?;
@@ -99,11 +101,11 @@ impl Reader {
         if self.images > IMAGES_LIMIT {
             return Err(Error::refused(format!("the images of the layout have more than {IMAGES_LIMIT} bytes")));
         }
-        let text = self.blobs.read(&manifest.config, MANIFEST_LIMIT)?;
-        let bytes = self.blobs.read(image, IMAGE_LIMIT)?;
+        let text = self.bytes(&manifest.config, MANIFEST_LIMIT)?;
+        let bytes = self.bytes(image, IMAGE_LIMIT)?;
         self.checked.extend([manifest.config.digest, image.digest]);
-        let name = checks::manifest(&text, &manifest.config.path)?;
-        let (tree, composefs) = checks::image(&bytes, claimed, &image.path)?;
+        let name = checks::manifest(&text, &self.store.path(&manifest.config.digest))?;
+        let (tree, composefs) = checks::image(&bytes, claimed, &self.store.path(&image.digest))?;
         drop(bytes);
         let held = self.archive(tar)?;
         let is_of_this_module = held.image == composefs && held.manifest == manifest.config.digest;
@@ -114,40 +116,41 @@ impl Reader {
             ))
             .hint(REBUILD));
         }
-        annotations(&manifest, &text, held.archived.epoch)?;
+        annotations(&listed, &text, held.archived.epoch)?;
         let mut module = Module::of(Some((name, text)), composefs, tree);
-        for blob in manifest.layers.iter().chain([&manifest.config]) {
-            if blob.title.as_deref() == Some("file-list.txt") {
-                checks::file_list(&self.blobs.read(blob, TEXT_LIMIT)?, &module.tree, &blob.path)?;
+        for blob in listed.blobs() {
+            if blob.title() == Some("file-list.txt") {
+                checks::file_list(&self.bytes(blob, TEXT_LIMIT)?, &module.tree, &self.store.path(&blob.digest))?;
             }
             self.check(blob)?;
             module.blobs.insert(blob_name(blob), Blob { digest: blob.digest, size: blob.size });
         }
-        if !manifest.is_canonical {
-            return Err(not_canonical("manifest", manifest.digest));
+        if !manifest.is_canonical() {
+            return Err(not_canonical("manifest", listed.descriptor.digest));
         }
         module.archives.push(held.archived);
-        module.arch = manifest.arch;
-        module.oci = Some(manifest);
+        module.arch = listed.descriptor.arch();
+        module.oci = Some(listed);
         Ok(module)
     }
 
     /// Reads an archive and hashes it in the same pass.
-    fn archive(&mut self, layer: &StoredBlob) -> Result<Held, Error> {
+    fn archive(&mut self, layer: &Descriptor) -> Result<Held, Error> {
         if let Some(held) = self.archives.get(&layer.digest) {
             return Ok(held.clone());
         }
-        let mut reader = self.blobs.reader(layer)?;
-        let read = archive::check(&mut reader, &layer.path);
+        let path = self.store.path(&layer.digest);
+        let mut reader = self.store.open(layer)?;
+        let read = archive::check(&mut reader, &path);
         // A blob that is not what its name says says nothing else that counts.
         reader.finish()?;
         self.checked.insert(layer.digest);
-        let read = read.map_err(|error| refused(error, &layer.path))?;
+        let read = read.map_err(|error| refused(error, &path))?;
         let blob = Blob { digest: layer.digest, size: layer.size };
         let held = Held {
             manifest: Digest::of(&read.manifest),
             image: read.image_digest,
-            archived: super::archived(&read, &layer.path, blob),
+            archived: super::archived(&read, &path, blob),
         };
         self.archives.insert(layer.digest, held.clone());
         Ok(held)
@@ -159,7 +162,7 @@ fn missing(what: &str) -> Error {
 }
 
 /// The annotations that repeat what the module's own files say.
-fn annotations(manifest: &layout::Manifest, text: &[u8], epoch: Epoch) -> Result<(), Error> {
+fn annotations(listed: &Listed, text: &[u8], epoch: Epoch) -> Result<(), Error> {
     let parsed = model::Manifest::parse(text).manifest;
     let about = parsed.as_ref().map(model::Manifest::metadata);
     let time = Some(epoch.rfc3339());
@@ -170,12 +173,12 @@ fn annotations(manifest: &layout::Manifest, text: &[u8], epoch: Epoch) -> Result
         (annotation::LICENSES, about.and_then(|about| about.license).map(str::to_owned)),
     ];
     for (name, value) in expected {
-        if let Some(found) = manifest.annotations.get(name)
+        if let Some(found) = listed.manifest.annotations.get(name)
             && value.as_ref() != Some(found)
         {
             return Err(Error::refused(format!(
                 "the annotation {name} of the manifest {} is not what the module itself says",
-                manifest.digest
+                listed.descriptor.digest
             ))
             .hint(REBUILD));
         }
@@ -184,6 +187,6 @@ fn annotations(manifest: &layout::Manifest, text: &[u8], epoch: Epoch) -> Result
 }
 
 /// What a blob of a layout is called: its title, or else its media type.
-pub(crate) fn blob_name(blob: &StoredBlob) -> String {
-    blob.title.clone().unwrap_or_else(|| blob.media_type.clone())
+pub(crate) fn blob_name(blob: &Descriptor) -> String {
+    blob.title().unwrap_or(&blob.media_type).to_owned()
 }

@@ -59,7 +59,7 @@ pub(crate) struct Opened {
     /// The modules in it: one, but for layouts of several architectures.
     pub(crate) modules: Vec<Module>,
     /// The image indexes of the layout by tag.
-    pub(crate) indexes: BTreeMap<String, layout::Index>,
+    pub(crate) indexes: BTreeMap<String, layout::ListedIndex>,
 }
 
 /// One module.
@@ -80,9 +80,11 @@ pub(crate) struct Module {
     /// The files of a dist directory that are no blobs of its layout.
     pub(crate) files: BTreeMap<String, Blob>,
     /// The OCI manifest, where there is a layout.
-    pub(crate) oci: Option<layout::Manifest>,
+    pub(crate) oci: Option<layout::Listed>,
     /// Archives that hold the contents, the one that is read fastest first.
     pub(crate) archives: Vec<Archived>,
+    /// The dist directory, where it lies in one.
+    pub(crate) dist: Option<PathBuf>,
 }
 
 /// An archive of a module.
@@ -132,6 +134,8 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         layouts::open(&directory)
     } else if has("module.cfs")? {
         dist::open(&directory)
+    } else if let Some(several) = dist::several(&directory)? {
+        dist::open_several(&directory, &several)
     } else if has("file-list.txt")? {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
@@ -253,6 +257,7 @@ impl Module {
             files: BTreeMap::new(),
             oci: None,
             archives: Vec::new(),
+            dist: None,
         }
     }
 

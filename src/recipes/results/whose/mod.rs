@@ -6,6 +6,8 @@
 //!   `oci/index.json` leads to, [`LATER`], and `dry-run/` with a dry run's [`LISTS`];
 //! - where there are [`LISTS`] and nothing else, and `manifest.json` is a module's manifest in the form that
 //!   a dry run writes: these three;
+//! - in the directories of the architectures that such a record lists, where they hold a record: the same;
+//! - where there are such directories with [`LISTS`], a module's `manifest.json` and nothing else: these;
 //! - where a replacing file by file did not come to its end (`host::staged::UNFINISHED`): all of these.
 //!
 //! A mounted file system's `lost+found` is nobody's and stays where it is.
@@ -13,30 +15,17 @@
 //! A record can come with the module's sources and list anything, so it chooses from fixed names only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use host::error::Kind;
 use host::{Dir, Links, Listing, Whose, staged};
-use model::{Digest, Manifest};
+use model::record::{FILE as RECORD, LIMIT as RECORD_LIMIT, OUTPUTS};
+use model::{Arch, Digest, Manifest};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
-
-/// The record of a build, which is written last: without it, results are not whole.
-pub(crate) const RECORD: &str = "build.json";
-
-/// The files whose digests are recorded, where they are written.
-pub(crate) const OUTPUTS: [&str; 8] = [
-    "composefs.digest",
-    "file-list.txt",
-    "manifest.json",
-    "module.cfs",
-    "module.tar",
-    LAYOUT_INDEX,
-    "oci/oci-layout",
-    "package-list.txt",
-];
 
 /// What other verbs put beside a build.
 const LATER: [&str; 6] = [
@@ -60,8 +49,6 @@ const LAYOUT_INDEX: &str = "oci/index.json";
 /// The only directories that can be ours.
 const DIRECTORIES: [&str; 4] = [LAYOUT, "oci/blobs", "oci/blobs/sha256", DRY_RUN];
 
-/// The largest record that is read, in bytes: that of some ten thousand packages has half of it.
-pub(crate) const RECORD_LIMIT: u64 = 16 << 20;
 /// The largest manifest that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 
@@ -75,7 +62,7 @@ const NAMED: usize = 5;
 pub(crate) fn list(directory: &Dir) -> Result<Listing, Error> {
     let ours = ours(directory)?;
     let whose = |path: &Path, kind| {
-        let is_directory = DIRECTORIES.iter().any(|name| Path::new(name) == path);
+        let is_directory = is_directory(path);
         if ours.contains(path) && is_directory == (kind == Kind::Directory) { Whose::Ours } else { Whose::Foreign }
     };
     let listing = Listing::new(directory, &whose)?;
@@ -83,6 +70,18 @@ pub(crate) fn list(directory: &Dir) -> Result<Listing, Error> {
         [] => Ok(listing),
         foreign => Err(holds_foreign(directory, foreign)),
     }
+}
+
+/// Whether what is ours at this path is a directory: one of [`DIRECTORIES`], that of an architecture, or one in the other.
+fn is_directory(path: &Path) -> bool {
+    let path: PathBuf = path.components().filter(|name| arch(name.as_os_str()).is_none()).collect();
+    path.as_os_str().is_empty() || DIRECTORIES.iter().any(|name| Path::new(name) == path)
+}
+
+/// The name of the directory of an architecture, where it is one.
+fn arch(name: &OsStr) -> Option<&str> {
+    let name = name.to_str()?;
+    Arch::all().any(|arch| arch.debian() == name).then_some(name)
 }
 
 fn holds_foreign(directory: &Dir, foreign: &[PathBuf]) -> Error {
@@ -106,17 +105,33 @@ fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
     let recorded = recorded(directory)?;
     let is_unfinished = staged::is_unfinished(directory);
     if recorded.is_none() && !is_unfinished {
-        let lists = if is_dry_run(directory)? { &LISTS[..] } else { &[] };
-        return Ok(lists.iter().map(PathBuf::from).collect());
+        return lists(directory);
     }
-    let is_listed = |name: &str| is_unfinished || recorded.as_ref().is_some_and(|listed| listed.contains_key(name));
+    let mut ours = of_build(directory, recorded.as_ref(), is_unfinished)?;
+    for arch in Arch::all().map(|arch| arch.debian()) {
+        let is_listed = recorded.as_ref().is_some_and(|recorded| recorded.architectures.contains(arch));
+        let Some(below) = below(directory, arch)?.filter(|_| is_listed || is_unfinished) else { continue };
+        let recorded = self::recorded(&below)?;
+        if recorded.is_some() || is_unfinished {
+            let paths = of_build(&below, recorded.as_ref(), is_unfinished)?;
+            ours.insert(PathBuf::from(arch));
+            ours.extend(paths.into_iter().map(|path| Path::new(arch).join(path)));
+        }
+    }
+    Ok(ours)
+}
+
+/// What a build wrote to the directory, but for the directories of architectures: what its record lists, or all that it can
+/// have written where it did not come to its end.
+fn of_build(directory: &Dir, recorded: Option<&Recorded>, is_unfinished: bool) -> Result<BTreeSet<PathBuf>, Error> {
+    let is_listed = |name: &str| is_unfinished || recorded.is_some_and(|recorded| recorded.outputs.contains_key(name));
     let is_file_here = |name: &&str| !name.starts_with("oci/") && is_listed(name);
     let mut ours: BTreeSet<PathBuf> = OUTPUTS.into_iter().filter(is_file_here).map(PathBuf::from).collect();
     ours.extend(LATER.into_iter().chain([RECORD]).map(PathBuf::from));
     if is_listed(LAYOUT_INDEX)
         && let Some(layout) = below(directory, LAYOUT)?
     {
-        let artifact = ["manifest.json", "module.cfs"].map(|name| recorded.as_ref()?.get(name).copied().flatten());
+        let artifact = ["manifest.json", "module.cfs"].map(|name| recorded?.outputs.get(name).copied().flatten());
         let known = artifact.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default();
         let paths = oci::layout::paths(&layout, &known)?;
         // Another directory of this name leads to nothing, but for one that a killed run had just emptied.
@@ -124,11 +139,36 @@ fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
         ours.extend((is_emptied || !paths.is_empty()).then(|| PathBuf::from(LAYOUT)));
         ours.extend(paths.into_iter().map(|path| Path::new(LAYOUT).join(path)));
     }
-    if let Some(lists) = below(directory, DRY_RUN)?
-        && (is_dry_run(&lists)? || is_unfinished && lists.names()?.is_empty())
-    {
-        ours.insert(PathBuf::from(DRY_RUN));
-        ours.extend(LISTS.map(|name| Path::new(DRY_RUN).join(name)));
+    if let Some(below) = below(directory, DRY_RUN)? {
+        let lists = lists(&below)?;
+        let is_emptied = is_unfinished && below.names()?.is_empty();
+        ours.extend((is_emptied || !lists.is_empty()).then(|| PathBuf::from(DRY_RUN)));
+        ours.extend(lists.into_iter().map(|path| Path::new(DRY_RUN).join(path)));
+    }
+    Ok(ours)
+}
+
+/// What a dry run wrote to the directory: the lists of one architecture or, with `manifest.json`, a directory of such for
+/// each of several. Nothing where something else lies there, too.
+fn lists(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
+    if is_dry_run(directory)? {
+        return Ok(LISTS.map(PathBuf::from).into());
+    }
+    let mut ours = BTreeSet::new();
+    for name in directory.names()? {
+        let lists = match arch(&name) {
+            Some(arch) => below(directory, arch)?.filter(|below| is_dry_run(below).unwrap_or(false)),
+            None if name == "manifest.json" && is_manifest(directory)? => {
+                ours.insert(PathBuf::from(name));
+                continue;
+            }
+            None => None,
+        };
+        if lists.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        ours.extend(LISTS.map(|list| Path::new(&name).join(list)));
+        ours.insert(name.into());
     }
     Ok(ours)
 }
@@ -151,8 +191,13 @@ fn read(directory: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Erro
     }
 }
 
-/// The outputs that a record lists, with their sha256 where it tells it.
-type Recorded = BTreeMap<String, Option<Digest>>;
+/// What a record lists.
+struct Recorded {
+    /// The outputs, with their sha256 where it tells it.
+    outputs: BTreeMap<String, Option<Digest>>,
+    /// The names of the directories with the builds of several architectures.
+    architectures: BTreeSet<&'static str>,
+}
 
 /// What the record in `directory` lists; none when there is no record.
 fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
@@ -168,19 +213,22 @@ fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
     #[derive(Deserialize)]
     struct Inputs {
         tool: String,
+        #[serde(default)]
+        architectures: BTreeMap<Arch, IgnoredAny>,
     }
     let Some(bytes) = read(directory, RECORD, RECORD_LIMIT)? else { return Ok(None) };
     let Ok(record) = serde_json::from_slice::<Record>(&bytes) else { return Ok(None) };
     let is_ours = record.inputs.tool.starts_with(concat!(env!("CARGO_PKG_NAME"), " "));
-    Ok(is_ours.then_some(record.outputs.0))
+    let architectures = record.inputs.architectures.keys().map(|arch| arch.debian()).collect();
+    Ok(is_ours.then_some(Recorded { outputs: record.outputs.0, architectures }))
 }
 
 /// The outputs of a record whose names are those of a build's. Other names, however many, are not kept.
-struct Outputs(Recorded);
+struct Outputs(BTreeMap<String, Option<Digest>>);
 
 impl<'de> Deserialize<'de> for Outputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Self(Recorded::new()))
+        deserializer.deserialize_map(Self(BTreeMap::new()))
     }
 }
 
@@ -219,6 +267,11 @@ fn is_dry_run(directory: &Dir) -> Result<bool, Error> {
     if !is_alone || !there.all(|kind| matches!(kind, Ok(Some(_)))) {
         return Ok(false);
     }
+    is_manifest(directory)
+}
+
+/// Whether `manifest.json` is a module's manifest in the form that a run writes.
+fn is_manifest(directory: &Dir) -> Result<bool, Error> {
     let Some(bytes) = read(directory, "manifest.json", MANIFEST_LIMIT)? else { return Ok(false) };
     Ok(Manifest::parse(&bytes).manifest.is_some_and(|manifest| manifest.canonical_json() == bytes))
 }

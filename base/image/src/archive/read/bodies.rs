@@ -5,7 +5,7 @@ use std::path::Path;
 use model::VerityDigest;
 use rayon::prelude::*;
 
-use super::{CHUNK, Problem, Reader, problem};
+use super::{CHUNK, Problem, Reader};
 use crate::error::Error;
 use crate::verity::{self, Hasher};
 
@@ -57,5 +57,5 @@ fn compare(path: &Path, expected: &VerityDigest, found: VerityDigest) -> Result<
     if found == *expected {
         return Ok(());
     }
-    Err(problem(path)(Problem::ObjectDigest { expected: *expected, found }))
+    Err(Error::archive(path)(Problem::ObjectDigest { expected: *expected, found }))
 }

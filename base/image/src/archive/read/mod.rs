@@ -103,11 +103,6 @@ pub fn open(mut file: File, path: &Path, scratch: &Path) -> Result<Opened, Error
     Ok(Opened { archive, file: Arc::new(copy.unwrap_or(file)), path: path.to_owned() })
 }
 
-pub(super) fn problem(path: &Path) -> impl Fn(Problem) -> Error {
-    let path = path.to_owned();
-    move |problem| Error::Archive { path: path.clone(), problem }
-}
-
 /// Where the bytes of the archive go to while they are read.
 struct Sink<'a> {
     file: &'a mut File,
@@ -148,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&self, fault: Problem) -> Error {
-        problem(self.path)(fault)
+        Error::archive(self.path)(fault)
     }
 
     fn offset(&self) -> u64 {
@@ -173,7 +168,7 @@ impl<'a> Reader<'a> {
         let mut block = [0; HEADER];
         self.fill(&mut block)?;
         let found = tar::Header::from_byte_slice(&block);
-        let refuse = |fault| problem(self.path)(fault);
+        let refuse = Error::archive(self.path);
         self.named(name, &block)?;
         let is_damaged = |field| refuse(Problem::Header { name: name.to_owned(), field });
         let said = found.entry_size().map_err(|_| is_damaged("size"))?;

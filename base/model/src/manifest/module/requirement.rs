@@ -114,12 +114,6 @@ impl Constraint {
         Ok(Self { text: text.to_owned(), requirement })
     }
 
-    /// The constraint as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// Whether `version`, a full semantic version, meets the constraint; no version that cannot be
     /// parsed does.
     #[must_use]

@@ -3,14 +3,14 @@
 
 use std::fmt;
 
-use model::Manifest;
-use model::words::shortened;
 use serde::Deserializer;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::check::MANY;
+use crate::manifest::Manifest;
+use crate::words::shortened;
 
 /// Reads the neighbours.
 ///
@@ -39,8 +39,9 @@ impl<'de> Visitor<'de> for Neighbours {
             let parsed = Manifest::parse(text.as_bytes());
             if parsed.manifest.is_none() {
                 let number = neighbours.len();
-                let message = parsed.diagnostics.first().map(|found| shortened(&found.message)).unwrap_or_default();
-                return Err(A::Error::custom(format_args!("the neighbour {number} is no valid manifest: {message}")));
+                let first = parsed.diagnostics.first().map(|found| format!(": {}", shortened(&found.message)));
+                let why = first.as_deref().unwrap_or_default();
+                return Err(A::Error::custom(format_args!("the neighbour {number} is no valid manifest{why}")));
             }
             neighbours.push(serde_json::from_str(&text).map_err(A::Error::custom)?);
         }

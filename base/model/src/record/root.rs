@@ -4,13 +4,26 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use model::Digest;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Packages, RootInput};
+use super::Packages;
+use crate::Digest;
+
+/// Where the root file system came from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum RootInput {
+    /// The user named it: a path of the host, which is not recorded.
+    Given {
+        /// The digest over names, sizes, modes, owners and times of everything in it.
+        listing: Digest,
+    },
+    /// Debian packages.
+    Packages(Box<Packages>),
+}
 
 /// The key of the tag.
 const TAG: &str = "from";

@@ -1,0 +1,153 @@
+//! The digests over parts of a record: the fingerprint of a build, and the key of its root file system in the cache.
+//!
+//! Everything that is recorded is named here, without `..`, so that a new input cannot be added without a decision
+//! where it counts.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Inputs, Options, Packages, RootInput};
+use crate::package::PackageFields;
+use crate::resolution::{Resolution, ResolutionFields, ResolvedFields, Variant};
+use crate::rules::Rules;
+use crate::{Arch, Digest, Epoch, VerityDigest};
+
+/// Lines of a name and a value with its length, so that two lists never give one text.
+struct Lines(String);
+
+impl Lines {
+    fn new(kind: &str) -> Self {
+        Self(format!("{kind}\n"))
+    }
+
+    fn add(&mut self, name: &str, value: impl Display) {
+        let value = value.to_string();
+        self.0 += &format!("{name} {}:{value}\n", value.len());
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}
+
+impl Inputs {
+    /// The fingerprint: the digest over all inputs that the image and the archive depend on. The platform compares it to
+    /// see whether a module has to be built again. A root file system that the user gave has no name of its own: what was
+    /// shipped from it, which `composefs` measures, stands in for it.
+    #[must_use]
+    pub fn fingerprint(&self, composefs: &VerityDigest) -> Digest {
+        // Not counted: the name stands in the manifest, and of the neighbours only those patterns that `rules` counts
+        // reach the bytes.
+        let Self { tool, name: _, arch, epoch, manifest, overlay, rules, scrub, neighbours: _, rootfs, options } = self;
+        // Not counted: which outputs are written, and what only the layout says of them.
+        let Options { emit_tar: _, emit_oci: _, compression, tag: _, module_id: _, allow } = options;
+        let mut lines = Lines::new("fingerprint 2");
+        lines.add("tool", tool);
+        lines.add("arch", arch);
+        lines.add("epoch", epoch);
+        lines.add("manifest", manifest);
+        lines.add("overlay", overlay);
+        lines.add("rules", rules);
+        lines.add("scrub", scrub);
+        lines.add("compression", compression);
+        allow.iter().for_each(|code| lines.add("allow", &**code));
+        match rootfs {
+            RootInput::Given { listing: _ } => lines.add("given", composefs),
+            RootInput::Packages(packages) => {
+                // Not counted: the programs of the host, on which a module does not depend (decision 9), the key, of
+                // which they are a part, and where the packages were looked for.
+                let Packages { key: _, tools: _, components: _, resolution } = &**packages;
+                Closure::of(resolution).count(&mut lines);
+            }
+        }
+        lines.digest()
+    }
+}
+
+/// Everything that can reach the bytes of a root file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootfsInputs {
+    /// The version of what the program does to make one.
+    pub format: u32,
+    /// The one time of the build.
+    pub epoch: Epoch,
+    /// The versions of the host's programs, by name.
+    pub tools: BTreeMap<String, String>,
+    /// The packages.
+    pub closure: Closure,
+}
+
+impl RootfsInputs {
+    /// The root file system's key in the cache.
+    #[must_use]
+    pub fn key(&self) -> Digest {
+        let Self { format, epoch, tools, closure } = self;
+        let mut lines = Lines::new("root file system");
+        lines.add("format", format);
+        lines.add("epoch", epoch);
+        for (name, version) in tools {
+            lines.add("tool", name);
+            lines.add("version", version);
+        }
+        closure.count(&mut lines);
+        lines.digest()
+    }
+}
+
+/// What of a resolution reaches the bytes of a root file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closure {
+    /// The suite's code name.
+    pub suite: String,
+    /// Which packages are there without being asked for.
+    pub variant: Variant,
+    /// The architecture.
+    pub arch: Arch,
+    /// Version and sha256 of each package, by name and architecture.
+    pub packages: BTreeMap<String, String>,
+}
+
+impl Closure {
+    /// That part of `resolution`.
+    #[must_use]
+    pub fn of(resolution: &Resolution) -> Self {
+        // Suite and archives count by the code name alone. Not counted: what was asked for, and from where and when it
+        // came. The packages' digests say what it is.
+        let ResolutionFields { arch, suite: _, variant, requests: _, release: _, more_releases: _, packages } =
+            &**resolution;
+        let package = |resolved: &ResolvedFields| {
+            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _ } = resolved;
+            let PackageFields { name, arch, version, source: _, source_version: _ } = &**package;
+            (format!("{name}:{arch}"), format!("{version} {sha256}"))
+        };
+        let packages = packages.iter().map(|resolved| package(resolved)).collect();
+        Self { suite: resolution.codename().to_owned(), variant: *variant, arch: *arch, packages }
+    }
+
+    fn count(&self, lines: &mut Lines) {
+        let Self { suite, variant, arch, packages } = self;
+        lines.add("suite", suite);
+        lines.add("variant", variant);
+        lines.add("closure", arch);
+        for (name, file) in packages {
+            lines.add("package", name);
+            lines.add("file", file);
+        }
+    }
+}
+
+/// The digest over every pattern in order, with its list and module, not where it was written.
+#[must_use]
+pub fn rules(rules: &Rules) -> Digest {
+    let mut text = String::new();
+    for (sign, list) in [('-', &rules.excludes), ('+', &rules.includes)] {
+        for rule in list {
+            text += &format!("{sign} {} {} {}\n", rule.origin.module, rule.origin.field.key(), rule.pattern);
+        }
+    }
+    Digest::of(text.as_bytes())
+}

@@ -1,0 +1,108 @@
+//! The words among a build's options. Each is checked where it gets its type.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::is_showable;
+
+/// How the OCI layer that holds `module.tar` is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// zstd, the same bytes for any number of threads.
+    #[default]
+    Zstd,
+    /// No compression.
+    None,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zstd => "zstd",
+            Self::None => "none",
+        })
+    }
+}
+
+impl FromStr for Compression {
+    type Err = ParseWordError;
+
+    fn from_str(text: &str) -> Result<Self, ParseWordError> {
+        let found = [Self::Zstd, Self::None].into_iter().find(|compression| compression.to_string() == text);
+        found.ok_or(ParseWordError("a compression is zstd or none"))
+    }
+}
+
+/// Why a text is not the word that it should be: what such a word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseWordError(&'static str);
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident: $is:expr, $otherwise:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = ParseWordError;
+
+            fn try_from(text: String) -> Result<Self, ParseWordError> {
+                let is: fn(&str) -> bool = $is;
+                if is(&text) { Ok(Self(text)) } else { Err(ParseWordError($otherwise)) }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseWordError;
+
+            fn from_str(text: &str) -> Result<Self, ParseWordError> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+word! {
+    /// A tag as the OCI distribution specification defines it, short enough for `-ARCH`.
+    Tag: |text| {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let begins = text.bytes().next().is_some_and(is_word);
+        begins && text.len() <= 118 && text.bytes().all(|byte| is_word(byte) || b".-".contains(&byte))
+    },
+    "a tag is at most 118 letters, digits, `_`, `.` and `-`, and starts with none of the last two"
+}
+
+word! {
+    /// The module's identifier on the platform, which stands in an annotation and in the record.
+    ModuleId: |text| !text.is_empty() && is_showable(text),
+    "an identifier is one line of 1 to 256 bytes, without control characters"
+}
+
+word! {
+    /// The code of a finding, such as `needs-library`.
+    LintCode: |text| {
+        (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    },
+    "the code of a lint is at most 64 small letters and `-`"
+}

@@ -1,0 +1,222 @@
+//! One build for several architectures: what lies where, what strangers read, and what happens when one of them fails.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+use testkit::{peer, run, stdout};
+
+use crate::archive::{Deb, World, debs, finished};
+
+const BOTH: [&str; 4] = ["build", "-C", "module", "--arch=amd64,arm64"];
+
+/// A world whose `tool` is there for two architectures, with other bytes for each.
+fn world() -> World {
+    World::new(&both("1"))
+}
+
+fn both(version: &'static str) -> Vec<Deb> {
+    let mut packages = debs(version);
+    packages.push(Deb { arch: "arm64", size: 150_000, ..debs(version).swap_remove(0) });
+    packages
+}
+
+fn build(world: &World, more: &[&str]) -> Value {
+    finished(&world.command().args(BOTH).arg("--format=json").args(more).output().unwrap()).unwrap()
+}
+
+/// Every file below the output but blobs, by its name.
+fn names(world: &World) -> Vec<String> {
+    let root = world.path("module/dist");
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    let all = world.dist().into_iter().map(|(path, _)| name(&root.join(path)));
+    all.filter(|name| !name.starts_with("oci/blobs/")).collect()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn each_architecture_is_what_a_build_for_it_alone_would_be() {
+    let world = world();
+    let built = build(&world, &[]);
+    assert_snapshot!("files", names(&world).join("\n"));
+    assert_eq!(built["architectures"].as_array().unwrap().len(), 2);
+    for (number, arch) in ["amd64", "arm64"].into_iter().enumerate() {
+        let alone = finished(
+            &world
+                .command()
+                .args(["build", "-C", "module", "--output=alone", "--format=json", "--arch", arch])
+                .output()
+                .unwrap(),
+        )
+        .unwrap();
+        assert_eq!(alone["oci"]["manifests"][arch], built["oci"]["manifests"][arch]);
+        assert_eq!(alone["composefs_digest"], built["architectures"][number]["composefs_digest"]);
+        for name in ["module.cfs", "module.tar", "file-list.txt", "package-list.txt", "composefs.digest"] {
+            let read = |dist: &str| fs::read(world.path("module").join(dist).join(name)).unwrap();
+            assert!(read("alone") == read(&format!("dist/{arch}")), "{name}");
+        }
+        assert!(world.tell(&["rebuild", &format!("module/dist/{arch}")]).starts_with("exit code: 0"));
+    }
+    let told = world.tell(&["inspect", "module/dist"]);
+    assert!(told.contains("small (amd64)\n") && told.contains("small (arm64)\n"), "{told}");
+    assert_snapshot!("rebuild", world.tell(&["rebuild", "module/dist"]));
+    assert_snapshot!("explain", world.tell(&["explain", "/usr/share/small/tool", "module/dist/arm64"]));
+    assert_snapshot!(
+        "explain_both",
+        world.tell(&["explain", "-q", "--arch=amd64,arm64", "/usr/share/small/tool", "module"])
+    );
+    assert!(world.tell(&["diff", "module/dist", "module/dist/oci"]).starts_with("exit code: 0"));
+    assert!(world.tell(&["diff", "module/dist", "module/alone"]).starts_with("exit code: 5"));
+}
+
+#[test]
+fn strangers_find_every_architecture_by_the_index() {
+    let world = world();
+    let built = build(&world, &["--tag=v1"]);
+    let layout = world.path("module/dist/oci");
+    let raw = stdout(peer("skopeo").args(["inspect", "--raw", &format!("oci:{}:v1", layout.display())]));
+    let index: Value = serde_json::from_str(&raw).unwrap();
+    for (manifest, arch) in index["manifests"].as_array().unwrap().iter().zip(["amd64", "arm64"]) {
+        assert_eq!(
+            (&manifest["platform"]["architecture"], &manifest["platform"]["os"]),
+            (&arch.into(), &"linux".into())
+        );
+        assert_eq!(manifest["digest"], built["oci"]["manifests"][arch]);
+        let pulled = world.path(arch);
+        let reference = format!("{}:v1-{arch}", layout.display());
+        run(peer("oras").args(["pull", "--oci-layout", &reference, "-o"]).arg(&pulled));
+        let own = fs::read(world.path("module/dist").join(arch).join("module.cfs")).unwrap();
+        assert!(fs::read(pulled.join("module.cfs")).unwrap() == own);
+    }
+}
+
+#[test]
+fn one_and_several_take_each_others_place_and_nothing_changed_is_seen() {
+    let world = world();
+    build(&world, &[]);
+    let before = world.dist();
+    let again = world.tell(&BOTH);
+    assert!(again.contains("nothing changed"), "{again}");
+    assert!(world.dist() == before);
+    fs::write(world.path("module/dist/arm64/file-list.txt"), "").unwrap();
+    assert!(!world.tell(&BOTH).contains("nothing changed"));
+    assert!(world.dist() == before);
+    world.build(&[]).unwrap();
+    assert!(!world.path("module/dist/arm64").exists() && world.path("module/dist/module.cfs").exists());
+    build(&world, &[]);
+    assert!(world.dist() == before);
+    // A dry run takes the place of nothing but another.
+    assert_snapshot!("dry_run", world.tell(&[&BOTH[..], &["--dry-run"]].concat()));
+    build(&world, &[]);
+    assert!(world.dist() == before);
+    fs::remove_dir_all(world.path("module/dist")).unwrap();
+    world.tell(&[&BOTH[..], &["--dry-run"]].concat());
+    assert_snapshot!("dry_run_files", names(&world).join("\n"));
+    build(&world, &[]);
+    assert!(world.dist() == before);
+}
+
+#[test]
+fn what_is_not_a_builds_stays_and_is_named() {
+    let world = world();
+    build(&world, &[]);
+    for name in ["arm64/notes", "riscv64/notes", "arm64/arm64/build.json"] {
+        let path = world.path("module/dist").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        for verb in [&BOTH[..], &["build", "-C", "module", "--arch=amd64"]] {
+            let told = world.tell(verb);
+            assert!(told.starts_with("exit code: 1") && told.contains("that no build wrote"), "{told}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        fs::remove_file(&path).unwrap();
+        if name != "arm64/notes" {
+            fs::remove_dir(path.parent().unwrap()).unwrap();
+        }
+    }
+    build(&world, &[]);
+}
+
+#[test]
+fn damage_of_one_architecture_is_found() {
+    let world = world();
+    build(&world, &[]);
+    let dist = world.path("module/dist");
+    let copy = |from: &str, to: &str| fs::copy(dist.join(from), dist.join(to)).unwrap();
+    let told = || world.tell(&["inspect", "module/dist"]);
+    assert!(told().starts_with("exit code: 0"));
+    // A whole build of another time, in the place of one.
+    let record = fs::read(dist.join("arm64/build.json")).unwrap();
+    fs::write(dist.join("arm64/build.json"), String::from_utf8(record.clone()).unwrap().replace("latest", "other"))
+        .unwrap();
+    assert!(told().contains("records another build for arm64"), "{}", told());
+    fs::write(dist.join("arm64/build.json"), record).unwrap();
+    for name in ["module.cfs", "composefs.digest", "module.tar"] {
+        let path = dist.join("arm64").join(name);
+        let own = fs::read(&path).unwrap();
+        copy(&format!("amd64/{name}"), &format!("arm64/{name}"));
+        assert!(told().starts_with("exit code: 3"), "{name}: {}", told());
+        fs::write(&path, own).unwrap();
+    }
+    let top = fs::read_to_string(dist.join("build.json")).unwrap();
+    for (from, to) in
+        [("\"format\": 1", "\"format\": 9"), ("\"tool\"", "\"more\": 1, \"tool\""), ("\"arm64\"", "\"armhf\"")]
+    {
+        assert!(top.contains(from));
+        fs::write(dist.join("build.json"), top.replace(from, to)).unwrap();
+        assert!(told().starts_with("exit code: 3"), "{to}: {}", told());
+    }
+    fs::write(dist.join("build.json"), &top).unwrap();
+    fs::write(dist.join("manifest.json"), "{}").unwrap();
+    assert!(told().starts_with("exit code: 3"), "{}", told());
+    assert_eq!(json(&dist.join("build.json"))["inputs"]["architectures"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn one_architecture_that_fails_is_named_and_leaves_what_was_there() {
+    let world = world();
+    build(&world, &[]);
+    let before = world.dist();
+    world.publish(&debs("2"), "");
+    assert_snapshot!("missing", world.tell(&BOTH));
+    assert!(world.dist() == before);
+    assert_snapshot!("rootfs", world.tell(&[&BOTH[..], &["--rootfs", "/nowhere"]].concat()));
+    assert_snapshot!("unknown", world.tell(&["build", "-C", "module", "--arch=amd64,vax"]));
+    // The same twice is one.
+    let twice = finished(
+        &world
+            .command()
+            .args(["build", "-C", "module", "--arch=amd64,amd64", "--format=json", "--output=one"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(twice.unwrap()["arch"], "amd64");
+}
+
+#[test]
+fn a_build_that_is_killed_leaves_the_old_results_or_the_new() {
+    let world = world();
+    build(&world, &[]);
+    let old = world.dist();
+    world.publish(&both("2"), "");
+    build(&world, &["--output=other"]);
+    for wait in [0, 20, 60, 120, 200, 300, 400] {
+        let mut child = world.command().args(BOTH).stderr(std::process::Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let told = world.tell(&["inspect", "module/dist"]);
+        assert!(told.starts_with("exit code: 0"), "after {wait} ms: {told}");
+    }
+    build(&world, &[]);
+    assert!(world.dist() != old);
+    let left =
+        fs::read_dir(world.path("module")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.starts_with(".dist")).count(), 0);
+}
