@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         Err(error) => return failed(&error, &ui),
     };
     for warning in &settings.warnings {
-        ui.warning(&warning.message, &warning.cure);
+        ui.warning(&warning.message, &warning.hint);
     }
     let context = Context { ui, settings, environment, command: Cli::command };
     match use_threads(context.settings.jobs.value).and_then(|()| command.run(&context)) {

@@ -37,7 +37,7 @@ impl Environment {
         self.current_dir.join(path)
     }
 
-    /// Where large files without a name may lie for a while.
+    /// Where large files without a name may be for a while.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
     }

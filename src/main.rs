@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
     std::panic::set_hook(Box::new(|info| ui::bug(&info.to_string())));
     let code = std::panic::catch_unwind(|| cli::run(&arguments, environment()));
-    // The hook above has told the user already.
+    // The hook above has reported it already.
     ExitCode::from(code.unwrap_or_else(|_panic| error::Kind::Bug.code()))
 }
 

@@ -192,7 +192,7 @@ fn env_shows_every_value_and_where_it_came_from() {
         ["env", "-C", "m", "--mirror", "http://mirror.example.org/debian", "--arch", "arm64", "--jobs", "2"];
     let mut command = world.command();
     command.args(arguments).env("MODULE_BUILDER_COLOR", "never").env("SOURCE_DATE_EPOCH", "1700000000");
-    // The table's width must not depend on where the test's directory lies.
+    // The table's width must not depend on where the test's directory is.
     command.env("XDG_CACHE_HOME", "/cache");
     insta::assert_snapshot!("env", world.finish(&mut command));
     insta::assert_snapshot!("env_json", world.finish(command.args(["--format", "json"])));

@@ -1,4 +1,4 @@
-//! What the verbs say to wrong input: what happened, where, and how to mend it.
+//! What the verbs say to wrong input: what happened, where, and how to fix it.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
@@ -122,7 +122,7 @@ fn a_program_that_asks_for_json_gets_it_for_every_error() {
             let json: serde_json::Value = serde_json::from_str(&err).unwrap_or_else(|error| panic!("{error}: {err}"));
             assert_eq!(json["error"]["exit_code"], code);
             assert!(json["error"]["message"].as_str().unwrap().contains(message), "{json}");
-            assert!(!json["error"]["hint"].as_str().unwrap_or_default().is_empty(), "{arguments:?} has a cure: {json}");
+            assert!(!json["error"]["hint"].as_str().unwrap_or_default().is_empty(), "{arguments:?} has a hint: {json}");
         }
     }
     let (code, out, _) = small.run(&["--format", "json", "--help"]);

@@ -55,7 +55,7 @@ fn the_template_module_comes_out_again_and_lost_packages_are_named() {
     let output = module_builder(&["rebuild", dist, "--offline", "--cache-dir", empty.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1), "{}", told(&output));
     let told = told(&output);
-    assert!(told.contains("recorded packages are not to be had any more") && told.contains("nginx"), "{told}");
+    assert!(told.contains("recorded packages are no longer available") && told.contains("nginx"), "{told}");
 }
 
 /// A first build by a tool that writes the image differently, and one by a tool that also makes another

@@ -34,8 +34,8 @@ fn build(small: &Small, more: &[&str]) -> (u64, Value) {
 #[test]
 fn what_did_not_change_is_not_read_and_the_result_is_the_same() {
     let small = aged();
-    let (spared, digest) = build(&small, &[]);
-    assert_eq!(spared, 0);
+    let (not_read, digest) = build(&small, &[]);
+    assert_eq!(not_read, 0);
     let files = |small: &Small| {
         ["module.tar", "module.cfs", "oci/index.json", "build.json"]
             .map(|name| fs::read(small.path("m/dist").join(name)).unwrap())
@@ -46,13 +46,13 @@ fn what_did_not_change_is_not_read_and_the_result_is_the_same() {
     assert_eq!(build(&small, &["--paranoid"]), (0, digest.clone()));
     assert!(files(&small) == first);
 
-    // Only the kernel's own time tells that this file changed.
+    // Only the kernel's own time says that this file changed.
     let path = small.path("root/etc/second");
     let time = path.metadata().unwrap().modified().unwrap();
     small.edit("root/etc/second", |text| text.replacen("second", "SECOND", 1));
     fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
-    let (spared, changed) = build(&small, &[]);
-    assert_eq!(spared, 2);
+    let (not_read, changed) = build(&small, &[]);
+    assert_eq!(not_read, 2);
     assert_ne!(changed, digest);
     assert_eq!(build(&small, &["--paranoid"]), (0, changed));
 }
@@ -64,9 +64,9 @@ fn a_store_is_filled_again_where_it_lost_something_and_checked_on_demand() {
     let (_, digest) = build(&small, &arguments);
     assert_eq!(build(&small, &arguments), (3, digest.clone()));
     let objects = || {
-        let shelves = fs::read_dir(small.path("store")).unwrap().map(|entry| entry.unwrap().path());
+        let subdirs = fs::read_dir(small.path("store")).unwrap().map(|entry| entry.unwrap().path());
         let mut objects: Vec<_> =
-            shelves.flat_map(|shelf| fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().path())).collect();
+            subdirs.flat_map(|subdir| fs::read_dir(subdir).unwrap().map(|entry| entry.unwrap().path())).collect();
         objects.sort();
         objects
     };
@@ -75,7 +75,7 @@ fn a_store_is_filled_again_where_it_lost_something_and_checked_on_demand() {
     fs::remove_file(&all[0]).unwrap();
     assert_eq!(build(&small, &arguments), (2, digest.clone()));
     assert_eq!(objects(), all);
-    // Other bytes of the same length: the times tell that somebody wrote to the object.
+    // Other bytes of the same length: the times show that someone wrote to the object.
     let good = fs::read(&all[1]).unwrap();
     fs::write(&all[1], vec![b'x'; good.len()]).unwrap();
     assert_eq!(build(&small, &arguments), (2, digest.clone()));

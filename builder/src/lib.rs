@@ -3,7 +3,7 @@
 //! [`apt`] resolves requests to an exact closure of packages, locks it, and fetches the .debs into a
 //! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
 //! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, and [`ownership`] says by it which package
-//! brought which path of a tree. [`scrub`] finds and takes out of a tree what must not be shipped; [`initramfs`]
+//! installed which path of a tree. [`scrub`] finds and takes out of a tree what must not be shipped; [`initramfs`]
 //! looks where a copy of that may be. Every text of Debian's tools is read by [`deb822`], every
 //! relation between packages by [`relation`].
 

@@ -1,4 +1,4 @@
-//! Which package brought which path of a tree.
+//! Which package installed which path of a tree.
 //!
 //! dpkg names files by unmerged paths (`/lib/systemd/...`); the tree has them where the base's links
 //! lead (`/usr/lib/systemd/...`). This is where the two meet.
@@ -18,7 +18,7 @@ use crate::dpkg::{self, Alternative, Database, Diversion, Installed};
 /// The largest file of dpkg's database that is read: the status file of all of Debian has 90 MB.
 const DATABASE_FILE_LIMIT: u64 = 256 << 20;
 
-/// Why it cannot be said who brought what.
+/// Why it cannot be said which package installed what.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the database cannot be read.
@@ -45,13 +45,13 @@ impl Explain for Error {
 #[derive(Debug)]
 pub struct Ownership {
     database: Database,
-    /// Real path to the index of the first package that brought it.
+    /// Real path to the index of the first package that installed it.
     owners: BTreeMap<ImagePath, usize>,
-    /// The real paths that every system has; none when the database does not tell what that is.
+    /// The real paths that every system has; none when the database does not say what that is.
     base: BTreeSet<ImagePath>,
 }
 
-/// That a package brought a path.
+/// That a package installed a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claim {
     /// The package.
@@ -117,7 +117,7 @@ impl Ownership {
         self.database.present().next().is_some()
     }
 
-    /// Whether the database tells what every system has.
+    /// Whether the database says what every system has.
     #[must_use]
     pub fn knows_base(&self) -> bool {
         !self.base.is_empty()
@@ -129,20 +129,20 @@ impl Ownership {
         self.base.contains(path)
     }
 
-    /// The first package by name that brought the real path `path`.
+    /// The first package by name that installed the real path `path`.
     #[must_use]
     pub fn owner(&self, path: &ImagePath) -> Option<&Package> {
         self.owners.get(path).map(|index| &self.database.packages[*index].package)
     }
 
-    /// Every package that brought the real path `path`, by name.
+    /// Every package that installed the real path `path`, by name.
     #[must_use]
     pub fn claims<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Vec<Claim> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
         let mut claims = Vec::new();
         for installed in self.database.present() {
             for named in &installed.files {
-                // Only a file of the same name can lie there, unless it was diverted.
+                // Only a file of the same name can be there, unless it was diverted.
                 let at = place(&self.database, installed, named);
                 if at.file_name() != path.file_name() || resolver.resolve(at) != *path {
                     continue;
@@ -159,7 +159,7 @@ impl Ownership {
         claims
     }
 
-    /// Where the file that would lie at the real path `path` was moved to, and for whom.
+    /// Where the file that would be at the real path `path` was moved to, and for whom.
     #[must_use]
     pub fn diversion<C>(&self, tree: &Tree<C>, path: &ImagePath) -> Option<&Diversion> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
@@ -180,7 +180,7 @@ impl Ownership {
         self.database.present().map(|installed| installed.package.clone()).collect()
     }
 
-    /// Whether a package brought what lies at the real path `path`.
+    /// Whether a package installed what is at the real path `path`.
     #[must_use]
     pub fn is_owned(&self, path: &ImagePath) -> bool {
         self.owners.contains_key(path)
@@ -261,7 +261,7 @@ fn is_requested(installed: &Installed, requested: &[PackageRequest]) -> bool {
     })
 }
 
-/// Where a package's file really lies: elsewhere when another package diverted it.
+/// Where a package's file really is: elsewhere when another package diverted it.
 fn place<'a>(database: &'a Database, installed: &Installed, path: &'a ImagePath) -> &'a ImagePath {
     let by_another = |diversion: &&Diversion| diversion.by.as_ref() != Some(&installed.package.name);
     database.diversions_of(path).find(by_another).map_or(path, |diversion| &diversion.to)
@@ -311,7 +311,7 @@ mod tests {
         ImagePath::new(text).unwrap()
     }
 
-    /// A merged-/usr tree with dpkg's database: `tool` names `/bin/tool`, which lies at `/usr/bin/tool`.
+    /// A merged-/usr tree with dpkg's database: `tool` names `/bin/tool`, which is at `/usr/bin/tool`.
     fn tree(status: &str) -> Tree<Vec<u8>> {
         let stat = || Stat::root_owned(0o755, Mtime::default());
         let mut tree = Tree::new(stat());

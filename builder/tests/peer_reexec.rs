@@ -14,7 +14,7 @@ use host::process::{self, Captured, Invocation};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_build-rootfs");
 
-/// Runs what `invocation` says by way of a program that was replaced after it was opened.
+/// Runs what `invocation` says through a program that was replaced after it was opened.
 fn run(invocation: Invocation) -> Captured {
     static OPENED: Once = Once::new();
     OPENED.call_once(|| {
@@ -100,7 +100,7 @@ fn a_directory_is_removed_and_what_its_links_lead_to_is_not() {
     assert!(!run(Invocation::removing(&path("gone"))).status.success(), "what is not there cannot be removed");
 }
 
-/// A shell starts a program by way of `script`; then it is killed, and the program must end.
+/// A shell starts a program through `script`; then it is killed, and the program must end.
 fn ends_with_its_parent(script: &str) {
     let folder = tempfile::tempdir().unwrap();
     let started = folder.path().join("started");

@@ -24,7 +24,7 @@ use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
 use builder::cache::Cache;
 use builder::dpkg::Database;
 use builder::ownership::Ownership;
-use builder::rootfs::{self, Error, Failure, Mode, Options, Rootfs, deb, listing};
+use builder::rootfs::{self, Error, Failure, IsolationMode, Options, Rootfs, deb, deb_contents};
 use builder::scrub;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::{Collected, Event, Silent};
@@ -35,7 +35,7 @@ use testkit::{run, stdout};
 
 const EPOCH: i64 = 1_750_000_000;
 
-fn options(mode: Mode) -> Options {
+fn options(mode: IsolationMode) -> Options {
     Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false }
 }
 
@@ -242,7 +242,7 @@ fn write_order(folder: &Path, resolution: &Resolution, debs: &[PathBuf]) -> Path
 }
 
 fn build(resolution: &Resolution, debs: &[PathBuf], cache: &Cache) -> Result<Rootfs, Error> {
-    rootfs::build(resolution, debs, &options(Mode::Root), cache, &Silent)
+    rootfs::build(resolution, debs, &options(IsolationMode::Root), cache, &Silent)
 }
 
 /// By root in one place, by a user in another with umask 077, other times: the tars differ in what
@@ -258,7 +258,7 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
 
     let odd = cache_at(folder.path().join("a cache with ü & 'odd' letters"));
     let seen = Collected::default();
-    let by_root = rootfs::build(&resolution, &debs, &options(Mode::Root), &odd, &seen).unwrap();
+    let by_root = rootfs::build(&resolution, &debs, &options(IsolationMode::Root), &odd, &seen).unwrap();
     assert!(!by_root.reused);
     let events = seen.events();
     let is_item = |wanted: &str| events.iter().any(|event| matches!(event, Event::Item { name, .. } if name == wanted));
@@ -329,9 +329,9 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     let start = Instant::now();
     let again = build(&resolution, &debs, &odd).unwrap();
     assert!(again.reused && again.record == by_root.record && start.elapsed() < Duration::from_secs(1));
-    let explained = rootfs::explain(&resolution, &options(Mode::Root), &odd).unwrap();
+    let explained = rootfs::explain(&resolution, &options(IsolationMode::Root), &odd).unwrap();
     assert!(explained.cached && explained.changes.is_empty());
-    let other = Options { epoch: Epoch::from_seconds(1).unwrap(), ..options(Mode::Auto) };
+    let other = Options { epoch: Epoch::from_seconds(1).unwrap(), ..options(IsolationMode::Auto) };
     let changes = rootfs::explain(&resolution, &other, &odd).unwrap().changes;
     assert_eq!(changes.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["epoch"]);
 }
@@ -342,8 +342,9 @@ fn debs_are_read_as_dpkg_reads_them() {
     assert!(debs.len() > 50, "only {} packages", debs.len());
     let folder = tempfile::tempdir().unwrap();
     let cache = cache_at(folder.path().join("cache"));
-    let first = listing::read(&resolution, &debs, &cache, &Silent).unwrap();
-    let kept: Vec<_> = listing::recall(&resolution, &cache, &Silent).unwrap().into_iter().map(Option::unwrap).collect();
+    let first = deb_contents::read(&resolution, &debs, &cache, &Silent).unwrap();
+    let kept: Vec<_> =
+        deb_contents::read_cached(&resolution, &cache, &Silent).unwrap().into_iter().map(Option::unwrap).collect();
     assert_eq!(kept, first);
     for ((resolved, path), listing) in resolution.packages.iter().zip(&debs).zip(kept) {
         let listed = stdout(Command::new("dpkg-deb").arg("-c").arg(path).env("LC_ALL", "C.UTF-8").env("TZ", "UTC"));

@@ -77,7 +77,7 @@ pub enum Error {
         fault: crate::scan::ArchiveFault,
     },
     /// A file of the module's overlay cannot be laid over the tree.
-    #[error("cannot lay {} over the tree", file.display())]
+    #[error("cannot put {} into the tree", file.display())]
     Overlay {
         /// The file of the overlay, on the host.
         file: PathBuf,
@@ -122,8 +122,8 @@ impl Explain for Error {
 /// The worst of the patterns that take too much work, at its place.
 fn too_costly(rule: &Rule, path: &str, patterns: usize) -> Diagnostic {
     let message = format!("of the {patterns} patterns of its list this one takes the most work, seen at {path}");
-    let cure = "write names out where a pattern has many `*`: each further one multiplies what is compared";
-    Diagnostic::new(Severity::Error, "pattern-too-costly", message, cure)
+    let hint = "write names out where a pattern has many `*`: each further one multiplies what is compared";
+    Diagnostic::new(Severity::Error, "pattern-too-costly", message, hint)
         .in_file(rule.origin.file.clone())
         .at(rule.origin.position)
         .in_field(rule.origin.field.key())

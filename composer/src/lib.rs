@@ -1,7 +1,7 @@
 //! A root file system and rules become an image.
 //!
 //! [`scan`] is the only reader of the root file system and gives an [`image::Tree`]; [`filter`] keeps
-//! what the rules ship; [`seal`] reads every file once and gives each its digests, from which [`image`]
+//! what the rules ship; [`hashing`] reads every file once and gives each its digests, from which [`image`]
 //! makes all that a build writes. One tree feeds every output: nothing computes a digest by a second road.
 
 // Product code is linted where the crate is built without its tests, which read what they wrote themselves.
@@ -9,9 +9,9 @@
 
 pub mod error;
 pub mod filter;
+pub mod hashing;
 pub mod needs;
 pub mod overlay;
 pub mod scan;
-pub mod seal;
 
 pub use error::Error;

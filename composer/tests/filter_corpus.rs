@@ -1,4 +1,4 @@
-//! Replays every case in which the filter and rsync ever differed, or that somebody wanted to keep.
+//! Replays every case in which the filter and rsync ever differed, or that someone wanted to keep.
 //! The expected lists are rsync's own; `peer_filter.rs` checks them against the binary.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]

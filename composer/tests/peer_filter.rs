@@ -114,7 +114,7 @@ fn passes_a_link(case: &Case, text: &str) -> bool {
     })
 }
 
-/// An include of a bare directory as rsync has to be told it.
+/// An include of a bare directory as rsync needs it.
 fn extended(case: &Case, text: &str) -> String {
     let (literal, whole) = literal_part(text);
     let directory = |entry: &Entry| matches!(entry, Entry::Directory(path) if path.as_slice() == &literal[1..]);

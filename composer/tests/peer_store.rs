@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use composer::hashing::{Hashed, hash_files};
 use composer::scan::{self, Options};
-use composer::seal::{Sealed, seal};
 use image::archive::{self, Parts, Plan, Spool, Targets};
 use image::store::Store;
 use image::{Tree, composefs, verity};
@@ -68,7 +68,7 @@ fn listing(root: &Path) -> BTreeMap<PathBuf, (u32, u64, Vec<u8>)> {
 
 struct World {
     root: tempfile::TempDir,
-    sealed: Tree<Sealed>,
+    hashed: Tree<Hashed>,
     spool: Spool,
     image: Vec<u8>,
 }
@@ -83,10 +83,10 @@ fn world() -> World {
     let directory = host::Dir::open(root.path()).unwrap();
     let store = Store::create(directory.directory_or_new("store", 0o755).unwrap()).unwrap();
     let spool = Spool::create(&directory).unwrap();
-    let sealed = seal(tree, &[&store, &spool], None, &Silent).unwrap();
+    let hashed = hash_files(tree, &[&store, &spool], None, &Silent).unwrap();
     store.sync().unwrap();
-    let image = composefs::write(&sealed).unwrap();
-    World { root, sealed, spool, image }
+    let image = composefs::write(&hashed).unwrap();
+    World { root, hashed, spool, image }
 }
 
 impl World {
@@ -96,7 +96,7 @@ impl World {
 
     fn plan<'a>(&'a self, digest: &'a VerityDigest) -> Plan<'a> {
         let parts = Parts { manifest: b"{}", image: &self.image, image_digest: digest };
-        Plan::new(&parts, &self.sealed, &self.spool, Epoch::from_seconds(1_700_000_000).unwrap())
+        Plan::new(&parts, &self.hashed, &self.spool, Epoch::from_seconds(1_700_000_000).unwrap())
     }
 
     /// Writes `module.tar` and `module.tar.zst`.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 const BLOCK: usize = 512;
 
-/// A directory of this process. Nobody removes it in the end, since libFuzzer leaves a process without
+/// A directory of this process. No one removes it in the end, since libFuzzer leaves a process without
 /// ado: `cargo xtask fuzz` names a directory for it that goes.
 static SCRATCH: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a directory can be made"));
 

@@ -4,8 +4,8 @@
 
 #![no_main]
 
-use builder::rootfs::deb::{Control, Listing, contents, listing, metadata};
-use builder::rootfs::listing::{decode, encode};
+use builder::rootfs::deb::{Control, DebContents, contents, listing, metadata};
+use builder::rootfs::deb_contents::{decode, encode};
 use libfuzzer_sys::fuzz_target;
 use model::Digest;
 
@@ -20,7 +20,7 @@ fn check(bytes: &[u8]) {
         assert_eq!(Control::parse(&text).expect("our own text reads"), metadata.control);
     }
     let (Ok(both), Ok(entries)) = (both, entries) else { return };
-    assert_eq!(both, Listing { metadata, entries });
+    assert_eq!(both, DebContents { metadata, entries });
     let kept = encode(&both, &deb).expect("no text has 4 GiB");
     assert_eq!(decode(&kept, &deb), Some(both));
 }

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use composer::seal::{DigestCache, Known};
+use composer::hashing::{DigestCache, Known};
 use image::identity::Identity;
 use image::tree::Mtime;
 use libfuzzer_sys::fuzz_target;
@@ -17,16 +17,16 @@ fn identity(number: u64) -> Identity {
 fn check(bytes: &[u8]) {
     let path = fuzz::file("digests", bytes);
     let cache = DigestCache::open(&path).expect("the directory is there");
-    let before: Vec<Option<Known>> = (0..8).map(|number| cache.recall(&identity(number))).collect();
+    let before: Vec<Option<Known>> = (0..8).map(|number| cache.get(&identity(number))).collect();
     let known = Known { sha256: Digest::new([1; 32]), verity: VerityDigest::new([2; 32]) };
     cache.remember_own(&identity(8), &known);
     cache.save().expect("the directory is there");
     let again = DigestCache::open(&path).expect("the directory is there");
     for (number, before) in (0..8).zip(before) {
         // An entry that is there twice with two values is as good as either of them.
-        assert_eq!(again.recall(&identity(number)).is_some(), before.is_some());
+        assert_eq!(again.get(&identity(number)).is_some(), before.is_some());
     }
-    assert!(again.recall(&identity(8)).is_some());
+    assert!(again.get(&identity(8)).is_some());
 }
 
 fuzz_target!(|bytes: &[u8]| {

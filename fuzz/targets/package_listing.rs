@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use builder::rootfs::listing::{decode, encode};
+use builder::rootfs::deb_contents::{decode, encode};
 use libfuzzer_sys::fuzz_target;
 use model::Digest;
 

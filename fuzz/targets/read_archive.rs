@@ -1,6 +1,6 @@
 //! A `module.tar`, plain or compressed: it is read or refused, what is read is the one archive of its
-//! manifest, image and time, and every object of it can be found. Sums and digests are mended, too, so that
-//! what lies behind them is reached.
+//! manifest, image and time, and every object of it can be found. Sums and digests are fixed, too, so that
+//! what is behind them is reached.
 
 #![no_main]
 

@@ -39,7 +39,7 @@ pub struct Parts {
     pub image: (&'static str, &'static str),
     /// What may come after these.
     pub others: [(&'static str, &'static str); 4],
-    /// Names that no layer may have, since something else has them where the files lie together.
+    /// Names that no layer may have, since something else has them where the files are together.
     pub reserved: [&'static str; 5],
 }
 
@@ -113,7 +113,7 @@ pub mod annotation {
     pub const DESCRIPTION: &str = "org.opencontainers.image.description";
     /// The licence, an SPDX expression.
     pub const LICENSES: &str = "org.opencontainers.image.licenses";
-    /// Where the source lies.
+    /// Where the source is.
     pub const SOURCE: &str = "org.opencontainers.image.source";
     /// The commit of the source.
     pub const REVISION: &str = "org.opencontainers.image.revision";

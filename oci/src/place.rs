@@ -1,11 +1,11 @@
-//! Where content lies, for messages.
+//! Where content is, for messages.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::reference::Reference;
 
-/// Where content lies, for messages.
+/// Where content is, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A file or directory of the host.

@@ -129,7 +129,7 @@ fn skopeo_reads_every_tag_as_it_is() {
 }
 
 /// Without `--raw` skopeo reads the config as that of a container, which an artifact has not. That
-/// is skopeo's decision about every artifact; this test tells us when it changes.
+/// is skopeo's decision about every artifact; this test shows when it changes.
 #[test]
 fn skopeo_says_that_a_module_is_no_container() {
     let world = world();

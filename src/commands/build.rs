@@ -11,7 +11,7 @@ use model::record::{Compression, LintCode, ModuleId, Tag};
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
-use crate::recipes::build::remembered::Remembered;
+use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::request::{self, ArtifactOptions, BuildRequest, Checks, ModuleSource, Outputs, RootSource};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::sinks::Sink;
@@ -186,7 +186,7 @@ impl BuildArgs {
             epoch: context.settings.epoch.value,
             root,
             checks: Checks { strict: self.strict, allowed: self.allowed.iter().cloned().collect() },
-            reuse: context.settings.cache_dir.value.as_deref().map(|cache| Remembered {
+            reuse: context.settings.cache_dir.value.as_deref().map(|cache| DigestCacheHandle {
                 cache: Cache::new(context.environment.absolute(cache)),
                 paranoid: self.paranoid,
             }),

@@ -129,7 +129,7 @@ fn comma(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(", {text}") }
 }
 
-/// `1.2 kB -> 1.3 kB`; none when there is nothing to tell.
+/// `1.2 kB -> 1.3 kB`; none when there is nothing to show.
 fn sizes(before: Option<u64>, after: Option<u64>) -> Option<String> {
     match (before, after) {
         (Some(before), Some(after)) if before == after => None,

@@ -14,7 +14,7 @@ use crate::commands::build::BuildArgs;
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::explain::{self, Bringer, Explained, Found, Place, RuleLine, Summary, Why};
+use crate::recipes::explain::{self, Explained, FileOrigin, Found, Place, RuleLine, Summary, Why};
 use crate::recipes::rebuild::{self, AsBuilt};
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
@@ -148,19 +148,19 @@ fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     match (asked, place.request()) {
         (Some(asked), Ok(request)) => {
             let explained = context.ui.reported(explain::path(asked, request, &context.ui)?);
-            context.ui.result(&tell(&explained), &explained)
+            context.ui.result(&format_explanation(&explained), &explained)
         }
         (Some(asked), Err(dist)) => {
             let explained = explain::in_image(asked, dist)?;
             context.ui.note(&format!(
-                "no manifest.yaml beside {}: only what the image holds can be told, not why",
+                "no manifest.yaml beside {}: only what the image holds is known, not why",
                 dist.display()
             ));
-            context.ui.result(&tell(&explained), &explained)
+            context.ui.result(&format_explanation(&explained), &explained)
         }
         (None, Ok(request)) => {
             let summary = context.ui.reported(explain::summary(request, &context.ui)?);
-            context.ui.result(&sum_up(&summary), &summary)
+            context.ui.result(&format_summary(&summary), &summary)
         }
         (None, Err(dist)) => Err(Error::input(format!("there is no manifest.yaml beside {}", dist.display()))
             .hint("a summary needs the module's rules: name its repository")),
@@ -176,28 +176,28 @@ fn path_of(text: &OsString) -> Result<ImagePath, Error> {
 /// The most packages that are named for one path: all of them share `/usr/share`.
 const MAX_PACKAGES: usize = 5;
 
-fn tell(told: &Explained) -> String {
-    let state = if told.shipped { "is shipped" } else { "is not shipped" };
-    let mut text = format!("{} {state}\n", clean(&told.path.to_string()));
-    if told.asked != told.path {
-        line(&mut text, "asked as", &format!("{}, which passes through a link", told.asked));
+fn format_explanation(explained: &Explained) -> String {
+    let state = if explained.shipped { "is shipped" } else { "is not shipped" };
+    let mut text = format!("{} {state}\n", clean(&explained.path.to_string()));
+    if explained.asked != explained.path {
+        line(&mut text, "asked as", &format!("{}, which passes through a link", explained.asked));
     }
-    line(&mut text, "because", &because(&told.why));
-    if let Why::Missing { near } | Why::NotInImage { near } = &told.why {
+    line(&mut text, "because", &format_reason(&explained.why));
+    if let Why::Missing { near } | Why::NotInImage { near } = &explained.why {
         for near in near {
             line(&mut text, "near", near);
         }
     }
-    if let Some(found) = &told.found {
-        line(&mut text, "what", &what(found));
+    if let Some(found) = &explained.found {
+        line(&mut text, "what", &format_found(found));
     }
-    for claim in told.packages.iter().take(MAX_PACKAGES) {
+    for claim in explained.packages.iter().take(MAX_PACKAGES) {
         let package = &claim.package;
         let mut value = format!("{} {} ({})", package.name, package.version, package.arch);
         if claim.conffile {
             value.push_str(", a configuration file");
         }
-        if claim.named != told.path {
+        if claim.named != explained.path {
             let _ = write!(value, ", as {}", claim.named);
         }
         if let Some(by) = &claim.diverted_by {
@@ -205,34 +205,34 @@ fn tell(told: &Explained) -> String {
         }
         line(&mut text, "package", &value);
     }
-    if told.packages.len() > MAX_PACKAGES {
-        line(&mut text, "package", &format!("and {} more", told.packages.len() - MAX_PACKAGES));
+    if explained.packages.len() > MAX_PACKAGES {
+        line(&mut text, "package", &format!("and {} more", explained.packages.len() - MAX_PACKAGES));
     }
-    if let Some(moved) = &told.moved {
+    if let Some(moved) = &explained.moved {
         let by = moved.by.as_deref().unwrap_or("the administrator");
         line(&mut text, "diversion", &format!("{by} moved the file of others to {}", moved.to));
     }
-    if let Some(name) = &told.alternative {
+    if let Some(name) = &explained.alternative {
         line(&mut text, "alternative", &format!("a link of the group {name} of update-alternatives"));
-    } else if told.made_by_a_maintainer_script {
+    } else if explained.made_by_a_maintainer_script {
         line(&mut text, "package", "none: made by a maintainer script");
     }
-    if let Some(laid) = &told.overlay {
+    if let Some(laid) = &explained.overlay {
         let file = laid.file.as_ref().map_or_else(|| "rootfs/".to_owned(), |file| file.display().to_string());
         let verb = if laid.replaces { "replaced" } else { "added" };
         line(&mut text, "overlay", &format!("{verb} by {file}"));
     }
-    if let Some(scrub) = &told.scrub {
-        let verb = if told.found.is_some() { "rewritten" } else { "left out" };
+    if let Some(scrub) = &explained.scrub {
+        let verb = if explained.found.is_some() { "rewritten" } else { "left out" };
         line(&mut text, "scrub", &format!("{verb} by the rule {}: {}", scrub.rule, scrub.because));
     }
     text
 }
 
-fn because(why: &Why) -> String {
+fn format_reason(why: &Why) -> String {
     match why {
         Why::Named { rule } => format!("{} names it", pattern(rule)),
-        Why::Owned => "there is no file_spec, and the module's own packages or overlay brought it".to_owned(),
+        Why::Owned => "there is no file_spec, and the module's own packages or overlay provided it".to_owned(),
         Why::Parent { files: 0 } => "it is a directory, and nothing below it is shipped".to_owned(),
         Why::Parent { files: 1 } => "one file below it is shipped".to_owned(),
         Why::Parent { files } => format!("{files} files below it are shipped"),
@@ -262,7 +262,7 @@ fn pattern(rule: &Rule) -> String {
     format!("{} `{}` ({place})", origin.field.key(), rule.pattern)
 }
 
-fn what(found: &Found) -> String {
+fn format_found(found: &Found) -> String {
     let mut text = found.kind.to_owned();
     if let Some(bytes) = found.size {
         let _ = write!(text, ", {}", size(bytes));
@@ -279,7 +279,7 @@ fn line(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {:<13}{}", format!("{name}:"), clean(value));
 }
 
-fn sum_up(summary: &Summary) -> String {
+fn format_summary(summary: &Summary) -> String {
     let total = &summary.total;
     let mut text = format!(
         "{} ships {} files and {} directories, {}\n",
@@ -293,7 +293,7 @@ fn sum_up(summary: &Summary) -> String {
         rule_line(&mut text, rule);
     }
     if !summary.owned.is_nothing() {
-        amount(&mut text, &summary.owned, "no file_spec: what the module's own packages and overlay brought");
+        amount(&mut text, &summary.owned, "no file_spec: what the module's own packages and overlay provided");
     }
     let excludes: Vec<&RuleLine> = summary.rules.iter().filter(|rule| rule.list == List::Exclude).collect();
     if !excludes.is_empty() {
@@ -302,10 +302,10 @@ fn sum_up(summary: &Summary) -> String {
     }
     text.push_str("\nshipped by origin\n");
     for brought in &summary.brought {
-        let name = match &brought.bringer {
-            Bringer::Package { name, version, arch } => format!("{name} {version} ({arch})"),
-            Bringer::Overlay => "the overlay rootfs/".to_owned(),
-            Bringer::MaintainerScript => "made by maintainer scripts".to_owned(),
+        let name = match &brought.origin {
+            FileOrigin::Package { name, version, arch } => format!("{name} {version} ({arch})"),
+            FileOrigin::Overlay => "the overlay rootfs/".to_owned(),
+            FileOrigin::MaintainerScript => "made by maintainer scripts".to_owned(),
         };
         amount(&mut text, &Amount { files: brought.files, directories: 0, bytes: brought.bytes }, &name);
     }

@@ -191,7 +191,7 @@ impl Written {
 impl Drop for Written {
     fn drop(&mut self) {
         for (directory, name) in &self.0 {
-            // The error that led here is the one to tell.
+            // The error that led here is the one to report.
             let _ = directory.remove_file(name);
         }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
-use crate::recipes::results::examine::{self, Examined};
+use crate::recipes::results::inspect::{self, Inspection};
 use crate::settings::Flags;
 use crate::ui::{clean, size};
 
@@ -40,13 +40,13 @@ impl Verb for InspectArgs {
 /// Shows what the path holds.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
-    let examined = examine::examine(&args.path)?;
-    context.ui.result(&describe(&examined), &examined)
+    let inspection = inspect::inspect(&args.path)?;
+    context.ui.result(&describe(&inspection), &inspection)
 }
 
-fn describe(examined: &Examined) -> String {
+fn describe(inspection: &Inspection) -> String {
     let mut text = String::new();
-    for module in &examined.modules {
+    for module in &inspection.modules {
         let name = module.name.as_deref().unwrap_or("an image alone");
         let title = module.arch.as_ref().map_or_else(|| name.to_owned(), |arch| format!("{name} ({arch})"));
         let _ = writeln!(text, "{}", clean(&title));
@@ -54,7 +54,7 @@ fn describe(examined: &Examined) -> String {
         if let Some(digest) = &module.manifest_digest {
             line(&mut text, "manifest digest", &format!("{digest}  sha256 of the OCI manifest"));
         }
-        for (tag, digest) in &examined.index_digests {
+        for (tag, digest) in &inspection.index_digests {
             line(&mut text, "index digest", &format!("{digest}  sha256 of the OCI index, tag {}", clean(tag)));
         }
         for (name, blob) in &module.blobs {

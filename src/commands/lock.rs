@@ -184,7 +184,7 @@ impl<'a> Task<'a> {
         };
         let mut settings = file::pinned(&settings, &manifest);
         let named = known.mirrors.is_named();
-        // Where nobody names mirrors, a change in one package shall not become one in every URI.
+        // Where no one names mirrors, a change in one package must not become one in every URI.
         if let Some(old) = old.filter(|old| !named && old.inputs.snapshot.is_none()) {
             settings.mirrors.clone_from(&old.inputs.mirrors);
         }

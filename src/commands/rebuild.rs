@@ -81,7 +81,7 @@ fn run(args: RebuildArgs, context: &Context) -> Result<(), Error> {
         return Ok(());
     }
     if !rebuilt.kept && rebuilt.differences.iter().any(|difference| difference.layer != Layer::AfterTheBuild) {
-        ui.note("`rebuild --keep DIR` leaves the second build, and `diff` tells by path what differs from it");
+        ui.note("`rebuild --keep DIR` leaves the second build, and `diff` says by path what differs from it");
     }
     Err(Error::shown(Kind::Differences))
 }

@@ -49,8 +49,8 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
     }
 }
 
-fn whole(name: &FileName, code: &'static str, message: &str, cure: &str) -> Diagnostic {
-    Diagnostic::new(Severity::Error, code, message, cure).in_file(name.clone())
+fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {
+    Diagnostic::new(Severity::Error, code, message, hint).in_file(name.clone())
 }
 
 /// What the value is, without its place.
@@ -118,15 +118,15 @@ impl File<'_> {
     ) -> Result<(), Box<Diagnostic>> {
         let known = ROWS.iter().filter_map(|row| Some((*row, row.owner()?)));
         let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
-            let cure = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
+            let hint = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "remove it; `module-builder env` lists every setting".to_owned(),
             };
             let message = format!("unknown setting `{}`", name.get_ref());
-            return Err(Box::new(self.wrong("unknown-setting", name.get_ref(), name.span(), message, cure)));
+            return Err(Box::new(self.wrong("unknown-setting", name.get_ref(), name.span(), message, hint)));
         };
         let misplaced =
-            |message, cure| Err(Box::new(self.wrong("misplaced-setting", row.name(), name.span(), message, cure)));
+            |message, hint| Err(Box::new(self.wrong("misplaced-setting", row.name(), name.span(), message, hint)));
         match (owner, self.is_module) {
             (Owner::Module, false) => misplaced(
                 format!("`{}` changes the bytes of modules and is not taken from here", row.name()),
@@ -159,23 +159,23 @@ impl File<'_> {
                 self.wrong("wrong-type", name, value.span(), message, String::new())
             }
             Wrong::Empty => {
-                let cure = "name at least one, or remove the key".to_owned();
-                self.wrong("bad-value", name, value.span(), format!("`{name}` is empty"), cure)
+                let hint = "name at least one, or remove the key".to_owned();
+                self.wrong("bad-value", name, value.span(), format!("`{name}` is empty"), hint)
             }
-            Wrong::Number(cure) => {
+            Wrong::Number(hint) => {
                 let number = found.as_integer().map_or_else(String::new, ToString::to_string);
-                self.wrong("bad-value", name, value.span(), format!("`{name}` cannot be {number}"), cure)
+                self.wrong("bad-value", name, value.span(), format!("`{name}` cannot be {number}"), hint)
             }
-            Wrong::Word(number, cure) if found.is_table() => {
+            Wrong::Word(number, hint) if found.is_table() => {
                 let entry = found.as_table().and_then(|table| ordered(table).into_iter().nth(number));
                 let (key, span) = entry.map_or((name, value.span()), |(key, _)| (&**key.get_ref(), key.span()));
-                self.wrong("bad-value", name, span, format!("the rule of `{key}` is wrong"), cure)
+                self.wrong("bad-value", name, span, format!("the rule of `{key}` is wrong"), hint)
             }
-            Wrong::Word(number, cure) => {
+            Wrong::Word(number, hint) => {
                 let word = found.as_array().and_then(|items| items.get(number)).unwrap_or(value);
                 let text = word.get_ref().as_str().unwrap_or_default();
                 let message = format!("`{name}` cannot be `{}`", redact(text));
-                self.wrong("bad-value", name, word.span(), message, cure)
+                self.wrong("bad-value", name, word.span(), message, hint)
             }
         }
     }
@@ -193,13 +193,13 @@ impl File<'_> {
             return Ok(());
         }
         let message = format!("`{}` leads out of the module", row.name());
-        let cure = "put the file itself into the module, or give the absolute path of a file of the host".to_owned();
-        Err(Box::new(self.wrong("bad-value", row.name(), span, message, cure)))
+        let hint = "put the file itself into the module, or give the absolute path of a file of the host".to_owned();
+        Err(Box::new(self.wrong("bad-value", row.name(), span, message, hint)))
     }
 
-    fn wrong(&self, code: &'static str, field: &str, span: Range<usize>, message: String, cure: String) -> Diagnostic {
+    fn wrong(&self, code: &'static str, field: &str, span: Range<usize>, message: String, hint: String) -> Diagnostic {
         let text = self.text.get(span.clone()).unwrap_or_default();
-        Diagnostic::new(Severity::Error, code, message, cure)
+        Diagnostic::new(Severity::Error, code, message, hint)
             .in_file(self.name.clone())
             .at(self.position(span.start))
             .spanning(span.start, span.end)

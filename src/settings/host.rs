@@ -1,4 +1,4 @@
-//! Values that nobody named: what the environment and the host give.
+//! Values that no one named: what the environment and the host give.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(super) fn named_arch(machine: &str) -> Option<Arch> {
     match machine {
         "x86" => Some(Arch::I386),
         "arm" => Some(Arch::Armhf),
-        // Rust does not tell the two byte orders apart by this name; the compiler does.
+        // Rust does not distinguish the two byte orders by this name; the compiler does.
         "powerpc64" if cfg!(target_endian = "little") => Some(Arch::Ppc64el),
         other => other.parse().ok(),
     }

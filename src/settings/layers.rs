@@ -17,7 +17,7 @@ use crate::error::{Error, Findings};
 
 /// The name of the module's own settings file.
 pub(super) const BUILDER_TOML: &str = "builder.toml";
-const CURE: &str = "mend or remove this settings file";
+const HINT: &str = "fix or remove this settings file";
 const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
 
 /// What the files and the environment say, not yet merged.
@@ -32,7 +32,7 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Reads every layer below the flags, the weakest first. What is wrong is kept, and told by
+    /// Reads every layer below the flags, the weakest first. What is wrong is kept, and reported by
     /// [`Settings::new`].
     pub(crate) fn read(module: Option<&Path>, environment: &Environment) -> Self {
         let mut layers = Self { module: module.map(Path::to_owned), ..Self::default() };
@@ -62,7 +62,7 @@ impl Layers {
             if let Some(near) = near(rest, known()).filter(|near| *near != rest) {
                 self.warnings.push(Warning {
                     message: format!("the environment variable {name} is no setting"),
-                    cure: format!("did you mean {PREFIX}{near}?"),
+                    hint: format!("did you mean {PREFIX}{near}?"),
                 });
             }
         }
@@ -72,7 +72,7 @@ impl Layers {
         if !is_module && let Err(error) = check_own(path) {
             self.warnings.push(Warning {
                 message: format!("the settings in {} are not taken: {error}", path.display()),
-                cure: "a settings file is its user's or root's, and nobody else may write to it or its directories"
+                hint: "a settings file belongs to its user or root, and no one else may write to it or its directories"
                     .to_owned(),
             });
             return;
@@ -84,8 +84,8 @@ impl Layers {
                 let failure = || match &failed {
                     // Not the file's fault.
                     host::Error::Io { source, .. } if host::explain::limit(source).is_some() => Error::from(&failed),
-                    host::Error::Io { source, .. } => Error::io("read", path, source).hint(CURE),
-                    host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&failed).hint(CURE),
+                    host::Error::Io { source, .. } => Error::io("read", path, source).hint(HINT),
+                    host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&failed).hint(HINT),
                     host::Error::Place { .. } => Error::from(&failed),
                 };
                 self.failure = self.failure.take().or_else(|| Some(failure()));
@@ -94,7 +94,7 @@ impl Layers {
     }
 }
 
-/// Checks that a settings file, if there is one, is nobody's but the user's or root's: it decides where the
+/// Checks that a settings file, if there is one, belongs to the user or root alone: it decides where the
 /// cache is, and what is wrong in it is shown.
 fn check_own(path: &Path) -> Result<(), host::Error> {
     match host::owner::check_way(path) {

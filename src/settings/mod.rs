@@ -85,7 +85,7 @@ impl Settings {
         })
     }
 
-    /// How many downloads at once: `jobs`, where somebody gives it. Else more than there may be processors, since
+    /// How many downloads at once: `jobs`, where someone gives it. Else more than there may be processors, since
     /// downloads wait for the network.
     pub(crate) fn connections(&self) -> usize {
         let is_given = !matches!(self.jobs.origin, Origin::Default | Origin::Host(_));

@@ -50,7 +50,7 @@ impl<T> Value<T> {
         Self { value, origin }
     }
 
-    /// Whether somebody said so, and it was not built in or found out about the host.
+    /// Whether someone said so, and it was not built in or found out about the host.
     pub(crate) fn is_named(&self) -> bool {
         !matches!(self.origin, Origin::Default | Origin::Host(_))
     }
@@ -60,5 +60,5 @@ impl<T> Value<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Warning {
     pub(crate) message: String,
-    pub(crate) cure: String,
+    pub(crate) hint: String,
 }

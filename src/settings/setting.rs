@@ -41,7 +41,7 @@ pub(super) enum Reach<T> {
     Module(Syntax<T>),
     /// It changes speed and place only: the user's and the machine's files, the variable and the flag, never
     /// the module's files. What comes with the sources could bring a cache with contents of its own, or lead
-    /// every download through somebody else's machine.
+    /// every download through another's machine.
     User(Syntax<T>),
     /// It belongs to one run and stands in no file: the flag, and a variable that other programs know too.
     Run(Option<Foreign<T>>),
@@ -72,7 +72,7 @@ pub(super) struct Setting<T: 'static, Slots: 'static, Settings: 'static> {
     pub(super) group: Group,
     pub(super) reach: Reach<T>,
     pub(super) flag: Option<Flag<T>>,
-    /// What holds where nobody says otherwise.
+    /// What holds where no one says otherwise.
     pub(super) default: fn(&Environment) -> Value<T>,
     /// Its place among the values that are given.
     pub(super) slot: fn(&mut Slots) -> &mut Option<Value<T>>,

@@ -1,8 +1,8 @@
-//! What `-v` and `--log-file` show: what the libraries tell of their work, by the events and spans of `tracing`.
+//! What `-v` and `--log-file` show: what the libraries report of their work, by the events and spans of `tracing`.
 //!
-//! Libraries tell and do not know who listens. This module alone listens, and to this product's own crates alone: what
-//! other libraries would tell, such as the headers of a request, is not for anybody's eyes. Passwords and tokens are taken
-//! out here, of every line, whoever told it ([`net::url::redact`]).
+//! Libraries report and do not know who listens. This module alone listens, and to this product's own crates alone: what
+//! other libraries would report, such as the headers of a request, is not for anyone's eyes. Passwords and tokens are taken
+//! out here, of every line, whoever reported it ([`net::url::redact`]).
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
@@ -28,10 +28,10 @@ use crate::error::Error;
 /// The crates that are listened to, by their names in code.
 const OWN: [&str; 9] = ["attest", "builder", "composer", "host", "image", "model", "module_builder", "net", "oci"];
 
-/// What people are shown anyway, which the file shall have, too.
+/// What people are shown anyway, and what the file must have, too.
 const SHOWN: &str = "module_builder::ui";
 
-/// Starts to listen, for the rest of the process. Where nobody wants to know, nothing is done for it.
+/// Starts to listen, for the rest of the process. Where no one wants to know, nothing is done for it.
 pub(super) fn listen(
     screen: &Arc<Screen>,
     verbosity: u8,
@@ -59,7 +59,7 @@ pub(super) fn shown(event: &Event) {
         Event::Begin { task, name, .. } => tracing::info!("task {} begins: {name}", task.number()),
         Event::Done { task } => tracing::info!("task {} is over", task.number()),
         Event::Note { text, .. } => tracing::info!("{text}"),
-        Event::Warning { message, cure, .. } => tracing::warn!("{message}: {cure}"),
+        Event::Warning { message, hint, .. } => tracing::warn!("{message}: {hint}"),
         Event::Progress { .. } | Event::Item { .. } => {}
     }
 }
@@ -75,7 +75,7 @@ struct Lines {
     now: fn() -> SystemTime,
 }
 
-/// What a span told of itself, and when it began.
+/// What a span reported of itself, and when it began.
 struct Begun {
     text: Text,
     began: Instant,
@@ -90,7 +90,7 @@ impl Lines {
         let text = super::clean(&net::url::redact(text));
         let target = metadata.target().split("::").next().unwrap_or_default().replace('_', "-");
         if *metadata.level() <= self.on_screen && !metadata.target().starts_with(SHOWN) {
-            self.screen.print(|state| state.told(*metadata.level(), &target, &text));
+            self.screen.print(|state| state.log_line(*metadata.level(), &target, &text));
         }
         let Some(file) = &self.file else { return };
         let line = format!("{} {:5} {target}: {text}\n", time((self.now)()), metadata.level());

@@ -109,7 +109,7 @@ impl Ui {
         Self { screen, out: Mutex::new(out), numbers: Numbers::default() }
     }
 
-    /// Shows from here on what the libraries tell of their work: on standard error as much as `verbosity` says, and all
+    /// Shows from here on what the libraries report of their work: on standard error as much as `verbosity` says, and all
     /// of it at the end of `file`, with the time of day.
     ///
     /// # Errors
@@ -159,9 +159,9 @@ impl Ui {
     }
 
     /// Warns of something that does not stop the work.
-    pub(crate) fn warning(&self, message: &str, cure: &str) {
+    pub(crate) fn warning(&self, message: &str, hint: &str) {
         let observer: &dyn Observer = self;
-        observer.warning(message, cure);
+        observer.warning(message, hint);
     }
 
     /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts.
@@ -224,7 +224,7 @@ impl Ui {
     /// `arguments`.
     pub(crate) fn clap(&self, error: &clap::Error, arguments: &[std::ffi::OsString]) -> Result<(), Error> {
         let text = error.render();
-        // A colour that stands in an argument could not be told from one that clap gives.
+        // A colour that stands in an argument could not be distinguished from one that clap gives.
         let is_plain = |text: &std::ffi::OsString| !text.to_string_lossy().chars().any(text::is_dangerous);
         let color = self.screen.options.color && arguments.iter().all(is_plain);
         let text = if color { text.ansi().to_string() } else { text.to_string() };
@@ -246,7 +246,7 @@ impl Ui {
 }
 
 impl Screen {
-    /// Writes whole lines to standard error. There is nobody left to tell when that fails.
+    /// Writes whole lines to standard error. When that fails, there is no place left to report it.
     fn say(&self, text: &str) {
         lock(&self.progress).suspend();
         self.line(text);
@@ -269,10 +269,10 @@ impl Screen {
         let Some(line) = take(&mut state) else { return };
         let text = match line {
             progress::Line::Plain(text) => text,
-            progress::Line::Warning { message, cure } => {
+            progress::Line::Warning { message, hint } => {
                 let mut text = format!("{} {message}", self.paint("warning:", "1;33"));
-                if !cure.is_empty() {
-                    text.push_str(&format!("\n  {} {cure}", self.paint("help:", "1;36")));
+                if !hint.is_empty() {
+                    text.push_str(&format!("\n  {} {hint}", self.paint("help:", "1;36")));
                 }
                 text
             }

@@ -25,8 +25,8 @@ const MOST_ROWS: usize = 10;
 pub(super) enum Line {
     /// As it is.
     Plain(String),
-    /// With a severity in front and the cure below.
-    Warning { message: String, cure: String },
+    /// With a severity in front and the hint below.
+    Warning { message: String, hint: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ struct Running {
     item: String,
     began: Instant,
     /// When a line about it was last printed.
-    told: Instant,
+    shown: Instant,
     bar: Option<ProgressBar>,
 }
 
@@ -91,7 +91,7 @@ impl State {
         match event {
             Event::Begin { task, parent, name, total, unit } => {
                 let (name, item) = (clean(&name), String::new());
-                let running = Running { parent, name, total, unit, done: 0, item, began: now, told: now, bar: None };
+                let running = Running { parent, name, total, unit, done: 0, item, began: now, shown: now, bar: None };
                 self.begin(task, running)
             }
             Event::Progress { task, done } => {
@@ -115,20 +115,20 @@ impl State {
                 _ if self.quiet => None,
                 _ => Some(Line::Plain(clean(&text))),
             },
-            Event::Warning { task, message, cure } => match self.mode {
-                Mode::Json => json_line(&self.json(task, "warning", json!({ "message": message, "cure": cure }))),
-                _ => Some(Line::Warning { message: clean(&message), cure: clean(&cure) }),
+            Event::Warning { task, message, hint } => match self.mode {
+                Mode::Json => json_line(&self.json(task, "warning", json!({ "message": message, "hint": hint }))),
+                _ => Some(Line::Warning { message: clean(&message), hint: clean(&hint) }),
             },
             Event::Done { task } => self.end(task, now),
         }
     }
 
-    /// The line for what a library tells of its work.
-    pub(super) fn told(&self, level: Level, target: &str, text: &str) -> Option<Line> {
+    /// The line for what a library reports of its work.
+    pub(super) fn log_line(&self, level: Level, target: &str, text: &str) -> Option<Line> {
         match self.mode {
             Mode::Json => {
-                let told = json!({ "level": level.as_str().to_ascii_lowercase(), "target": target, "message": text });
-                json_line(&self.json(None, "log", told))
+                let record = json!({ "level": level.as_str().to_ascii_lowercase(), "target": target, "message": text });
+                json_line(&self.json(None, "log", record))
             }
             Mode::Bars | Mode::Plain | Mode::Silent => Some(Line::Plain(format!("{target}: {text}"))),
         }
@@ -167,10 +167,10 @@ impl State {
             Mode::Bars | Mode::Silent => return None,
         };
         let task = self.tasks.get_mut(&id)?;
-        if now.saturating_duration_since(task.told) < interval {
+        if now.saturating_duration_since(task.shown) < interval {
             return None;
         }
-        task.told = now;
+        task.shown = now;
         let task = self.tasks.get(&id)?;
         match self.mode {
             Mode::Json => json_line(&self.json(Some(id), "progress", task.json(now))),

@@ -17,7 +17,7 @@ const WIDTH: usize = 400;
 const LONGEST_LINE: usize = 300;
 
 /// Renders `diagnostic` without a trailing line break: severity, code, message, place, the source
-/// line with the offending text marked, and the cure.
+/// line with the offending text marked, and the hint.
 pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool) -> String {
     let mut head = MietteDiagnostic::new(headline(diagnostic)).with_severity(match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
@@ -48,8 +48,8 @@ pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool
         }
     }
     let mut out: String = out.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
-    if !diagnostic.cure.is_empty() {
-        let _ = write!(out, "\n  help: {}", clean(&diagnostic.cure));
+    if !diagnostic.hint.is_empty() {
+        let _ = write!(out, "\n  help: {}", clean(&diagnostic.hint));
     }
     out
 }
@@ -96,7 +96,7 @@ impl SourceCode for Window {
     }
 }
 
-/// The lines around an offending text as they may be shown, and where it lies in them. A file with
+/// The lines around an offending text as they may be shown, and where it is in them. A file with
 /// thousands of findings is not shown as a whole for each.
 struct Shown {
     text: String,
@@ -106,8 +106,8 @@ struct Shown {
 }
 
 impl Shown {
-    /// Replaces what a terminal would act upon, byte by byte of the source, and moves `span` along.
-    /// None when the line is too long to be of use, or the span lies outside. `line` is the number of the line
+    /// Replaces what a terminal would act on, byte by byte of the source, and moves `span` along.
+    /// None when the line is too long to be of use, or the span is outside. `line` is the number of the line
     /// in which it begins, where it is known.
     fn new(source: &[u8], (start, end): (usize, usize), line: Option<usize>) -> Option<Self> {
         if start > source.len() || end > source.len() || start > end {
@@ -161,8 +161,8 @@ pub(super) fn conflict(conflict: &Conflict) -> String {
         let _ = write!(out, "\n  --> {}{place}", clean(&origin.file));
         let _ = write!(out, "\n    | {}: {field}: {pattern}", clean(&origin.module));
     }
-    if !conflict.cure.is_empty() {
-        let _ = write!(out, "\n  help: {}", clean(&conflict.cure));
+    if !conflict.hint.is_empty() {
+        let _ = write!(out, "\n  help: {}", clean(&conflict.hint));
     }
     out.push('\n');
     out

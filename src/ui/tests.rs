@@ -81,7 +81,7 @@ fn json_progress_is_one_object_a_line() {
     let names: Vec<&str> = whole.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(names, ["stage", "done", "warning", "note"]);
     assert_eq!(whole[1]["done"], 4 << 20);
-    assert_eq!(whole[2]["cure"], "mend it");
+    assert_eq!(whole[2]["hint"], "mend it");
     let number = |event: &serde_json::Value, key: &str| event[key].as_u64();
     assert_eq!([0, 1, 2].map(|at| number(whole[at], "id")), [Some(1), Some(1), None]);
     let parts: Vec<_> = events.iter().filter(|event| number(event, "parent") == Some(1)).collect();

@@ -1,7 +1,7 @@
 //! What may reach a terminal.
 //!
 //! Text from outside (file names, package names, a child's log, an argument) may hold what a terminal
-//! acts upon: control characters of both sets, marks that turn the direction of writing, and
+//! acts on: control characters of both sets, marks that turn the direction of writing, and
 //! characters that are not seen. Here they are escaped, in text and in JSON, whose values stay the same.
 
 pub(super) use model::words::acts as is_dangerous;
@@ -24,7 +24,7 @@ pub(super) fn clean_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
-/// The last gate before a stream: `text` with nothing in it that a terminal acts upon but line breaks,
+/// The last gate before a stream: `text` with nothing in it that a terminal acts on but line breaks,
 /// tabs and, where `color` says that this program wrote them, colours.
 pub(super) fn gate(text: &str, color: bool) -> String {
     if !text.chars().any(|c| is_dangerous(c) && c != '\n' && c != '\t') {
@@ -62,7 +62,7 @@ fn push(out: &mut String, c: char) {
     }
 }
 
-/// `value` as JSON on several lines or in one, with nothing in it that a terminal acts upon.
+/// `value` as JSON on several lines or in one, with nothing in it that a terminal acts on.
 pub(super) fn json(value: &impl Serialize, pretty: bool) -> serde_json::Result<String> {
     let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) }?;
     // What is left of control characters stands in strings but for the line breaks between values:
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// What a terminal acts upon, or does not show.
+    /// What a terminal acts on, or does not show.
     const HOSTILE: &str =
         "\0\x07\x08\x1b[31m\x7f\u{85}\u{9b}31m\u{61c}\u{200e}\u{202e}\u{2066}\u{2028}\u{feff}\u{e0041}";
 

@@ -89,7 +89,7 @@ fn a_sparse_file_is_refused_before_it_is_read() {
         (4u64 << 40, 1, "/etc/sparse has 4.0 TiB, and a file of a module has at most 256.0 GiB"),
         (u64::MAX >> 1, 1, "and a file of a module has at most 256.0 GiB"),
     ] {
-        for (place, cure) in
+        for (place, hint) in
             [("m/rootfs/etc/sparse", "take it out of rootfs/"), ("root/etc/sparse", "leave it out by `mask`")]
         {
             let small = Small::new();
@@ -102,7 +102,7 @@ fn a_sparse_file_is_refused_before_it_is_read() {
             let (found, out, err) = in_time(&small, &BUILD, Duration::from_secs(20));
             assert_eq!((found, out.as_str()), (code, ""), "{err}");
             assert!(err.contains(message), "{err}");
-            assert!(err.contains(&format!("help: {cure}, or make it smaller: a sparse file ships with")), "{err}");
+            assert!(err.contains(&format!("help: {hint}, or make it smaller: a sparse file ships with")), "{err}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::small::Small;
 
-/// Runs `script` in a mount namespace of its own, with the program as `$MB`; none where nobody may mount.
+/// Runs `script` in a mount namespace of its own, with the program as `$MB`; none where no one may mount.
 fn mounted(small: &Small, script: &str) -> Option<Output> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -40,7 +40,7 @@ fn a_file_system_that_counts_no_blocks_is_written_to() {
     }
 }
 
-/// A mount point whose surroundings nobody may write to.
+/// A mount point whose surroundings no one may write to.
 const MOUNT_POINT: &str = "mkdir -p out m/dist; mount --bind m m; mount -o remount,bind,ro m; mount --bind out m/dist; \
                            build() { $MB build -q -C m --rootfs root \"$@\" > /dev/null; };";
 

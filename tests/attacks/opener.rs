@@ -1,4 +1,4 @@
-//! 3. What comes with a module's repository leads to nothing outside of it, hangs nobody and fills no memory.
+//! 3. What comes with a module's repository leads to nothing outside of it, hangs no one and fills no memory.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -92,8 +92,8 @@ fn an_overlay_that_is_a_link_ships_nothing_of_the_host() {
         ("nowhere", "m/rootfs is a symbolic link to nothing"),
         ("rootfs", "m/rootfs is, or is reached by, a symbolic link"),
         ("own/file", "m/rootfs is a file, not a directory"),
-        (".", "m/rootfs leads to the directory itself that it lies in"),
-        ("own/..", "m/rootfs leads to the directory itself that it lies in"),
+        (".", "m/rootfs leads to the directory itself that it is in"),
+        ("own/..", "m/rootfs leads to the directory itself that it is in"),
     ] {
         small.link("m/rootfs", target);
         for verb in [BUILD, "explain /etc/conf m --rootfs root --arch amd64"] {
@@ -102,7 +102,7 @@ fn an_overlay_that_is_a_link_ships_nothing_of_the_host() {
         assert!(!small.path("m/dist").exists(), "{target}");
     }
     small.link("m/rootfs", "/etc");
-    // Before anybody is asked for packages.
+    // Before anyone is asked for packages.
     small.edit("m/manifest.yaml", |text| text + "package_spec: [hello]\n");
     small.write("m/builder.toml", "mirrors = [\"http://127.0.0.1:9/debian\"]\n");
     refused(&small, "build -C m --arch amd64", "m/rootfs leads out of its directory");
@@ -337,7 +337,7 @@ fn the_modules_keyring_stays_in_the_module() {
     verbs.iter().for_each(|verb| refused(&small, verb, "m/key.gpg is a named pipe, not a regular file"));
     named(".");
     refused(&small, "lock -C m", "is a directory, not a regular file");
-    // What the text names for all to see may lie elsewhere, but is read as a file only.
+    // What the text names for all to see may be elsewhere, but is read as a file only.
     named("/dev/zero");
     refused(&small, "lock -C m", "/dev/zero is a device, not a regular file");
     huge(&small, "m/big.gpg");

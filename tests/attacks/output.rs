@@ -1,4 +1,4 @@
-//! What is printed: JSON for every path, nothing that a terminal acts upon, and answers from what was built.
+//! What is printed: JSON for every path, nothing that a terminal acts on, and answers from what was built.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::small::Small;
 
-/// A name that is no UTF-8, and holds what a terminal acts upon.
+/// A name that is no UTF-8, and holds what a terminal acts on.
 const ODD: &[u8] = b"d\xff\x1b]0;x\x07\xc2\x9b\xe2\x80\xaee";
 
 fn odd() -> &'static OsStr {
@@ -28,7 +28,7 @@ fn words<'a>(text: &'a str, more: &[&'a OsStr]) -> Vec<&'a OsStr> {
     text.split(' ').map(OsStr::new).chain(more.iter().copied()).collect()
 }
 
-/// Fails if a terminal would act upon `bytes`.
+/// Fails if a terminal would act on `bytes`.
 fn assert_clean(what: &str, bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|_| panic!("{what} is no UTF-8"));
     let acts = |c: char| {

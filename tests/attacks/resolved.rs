@@ -1,7 +1,7 @@
 //! 1. What was resolved is checked where it gets its type.
 //!
-//! A record of a build and a lock may come from anybody. Each test takes one that is read, changes one thing in
-//! it, and expects that it is refused before anybody is asked for anything.
+//! A record of a build and a lock may come from anyone. Each test takes one that is read, changes one thing in
+//! it, and expects that it is refused before anyone is asked for anything.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::small::Small;
 
-/// A module that was built, and an archive on loopback that tells whether anybody asked it for something.
+/// A module that was built, and an archive on loopback that says whether anyone asked it for something.
 struct World {
     small: Small,
     archive: TcpListener,
@@ -32,7 +32,7 @@ impl World {
         format!("http://{}/debian", self.archive.local_addr().unwrap())
     }
 
-    /// Whether somebody asked the archive for something since the last time.
+    /// Whether someone asked the archive for something since the last time.
     fn was_asked(&self) -> bool {
         let mut asked = false;
         while self.archive.accept().is_ok() {
@@ -83,7 +83,7 @@ impl World {
         (output.status.code().unwrap_or(-1), said)
     }
 
-    /// Fails unless the record after `change` is refused, and nobody was asked for anything.
+    /// Fails unless the record after `change` is refused, and no one was asked for anything.
     #[track_caller]
     fn refused(&self, what: &str, change: impl FnOnce(&mut Value)) {
         let (code, said) = self.rebuild(change);
@@ -543,7 +543,7 @@ fn toml_string(text: &str) -> String {
     format!("\"{escaped}\"")
 }
 
-/// What a signed archive says is still somebody else's. Needs gpg, apt and mmdebstrap, as the tests of faults do.
+/// What a signed archive says is still someone else's. Needs gpg, apt and mmdebstrap, as the tests of faults do.
 #[cfg(feature = "peer-tests")]
 mod mirror {
     use std::fs;

@@ -139,7 +139,7 @@ mod packages {
         testkit::run(Command::new("cp").arg("-a").arg(from).arg(to));
     }
 
-    /// The one entry of a shelf of the cache.
+    /// The one entry of a subdirectory of the cache.
     fn only(folder: &Path) -> PathBuf {
         let mut entries = fs::read_dir(folder).unwrap();
         let only = entries.next().unwrap().unwrap().path();
@@ -271,7 +271,7 @@ mod packages {
         outputs.retain(|name, _| name == "module.cfs");
         write(&shorter);
         fs::write(dist.join("module.tar"), "garbage").unwrap();
-        // Of what such a record does not list nobody knows that a build wrote it.
+        // Of what such a record does not list no one knows that a build wrote it.
         let output = frozen(&world, &cache, &[]);
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         assert!(stderr(&output).contains("holds files that no build wrote"), "{}", stderr(&output));
@@ -281,7 +281,7 @@ mod packages {
         let output = frozen(&world, &cache, &[]);
         assert!(finished(&output).is_ok() && stderr(&output).contains("nothing changed"), "{}", stderr(&output));
 
-        // Somebody else's honest results are only theirs.
+        // Someone else's honest results are only theirs.
         let other = world.path("other");
         copy(&cache, &other);
         let output = frozen(&world, &other, &[]);
@@ -348,7 +348,7 @@ mod packages {
             damage();
             let output = frozen(&world, &cache, &[]);
             if how.ends_with("a link") {
-                // No build writes links, so this one is somebody's own.
+                // No build writes links, so this one is someone's own.
                 assert_eq!(output.status.code(), Some(1), "{how}: {}", stderr(&output));
                 copy_over(&world.path("honest"), &dist);
                 continue;
@@ -418,7 +418,7 @@ mod packages {
     }
 
     #[test]
-    fn a_cache_of_others_is_refused_with_a_cure() {
+    fn a_cache_of_others_is_refused_with_a_hint() {
         let (world, _) = built();
         let cache = world.path("cache");
         let refused = |words: &str| {

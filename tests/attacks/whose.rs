@@ -49,7 +49,7 @@ fn names(path: &Path) -> Vec<String> {
     names
 }
 
-/// Runs `work` while somebody who owns the directories around does `act` again and again.
+/// Runs `work` while someone who owns the directories around does `act` again and again.
 fn while_somebody(act: impl Fn() + Sync, work: impl FnOnce()) {
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -68,7 +68,7 @@ fn while_somebody(act: impl Fn() + Sync, work: impl FnOnce()) {
     });
 }
 
-/// A module that takes a while to seal, and a directory whose content nobody may change.
+/// A module that takes a while to seal, and a directory whose content no one may change.
 fn raced() -> Small {
     let small = Small::new();
     small.write("victim/preload", "original\n");
@@ -207,10 +207,10 @@ fn a_link_that_the_sources_bring_is_not_written_through() {
     small.link("man/module-builder.1", "../victim/file");
     assert_eq!(small.run(&["man", "--output", "man"]).0, 0);
     assert!(fs::symlink_metadata(small.path("man/module-builder.1")).unwrap().is_file(), "the link is gone");
-    // A shelf of a store.
-    for shelf in 0..256 {
+    // A subdirectory of a store.
+    for subdir in 0..256 {
         fs::create_dir_all(small.path("store")).unwrap();
-        small.link(&format!("store/{shelf:02x}"), "../victim");
+        small.link(&format!("store/{subdir:02x}"), "../victim");
     }
     let (code, err) = build(&small, &["--objects", "store"]);
     assert!(code == 1 && err.contains("symbolic link"), "{code}: {err}");
@@ -453,7 +453,7 @@ fn lists_of_a_dry_run_beside_a_build_are_no_part_of_it() {
     assert!(code == 1 && err.contains("dist/dry-run"), "{err}");
 }
 
-/// A module whose directory nobody may write, with a `dist` that its owner may: as for a mount point in a
+/// A module whose directory no one may write, with a `dist` that its owner may: as for a mount point in a
 /// container. The run is nobody's where this one is root's, whom rights do not hinder.
 struct Within(Small);
 

@@ -94,7 +94,7 @@ fn a_required_module_excuses_nothing_that_the_author_put_in_and_left_out() {
     // Of the overlay, which file_spec does not take.
     world.module("rootfs/srv/own", "own\n");
     world.link("/opt/own", "/srv/own");
-    // Of zlib1g, which httpd depends on, and of nobody.
+    // Of zlib1g, which httpd depends on, and of no one.
     world.edit(LIBRARIES, "");
     world.program("/opt/other", &["libz.so.1", "libnowhere.so.1"]);
     let unseen = |code| found(&world, code);
@@ -132,7 +132,7 @@ fn the_manifest_of_a_required_module_shows_what_it_ships() {
     assert_eq!(
         found(&world, "dangling-link"),
         [
-            "warning: /usr/bin/vi is not shipped, and /usr/bin/editor leads to it by way of /etc/alternatives/editor",
+            "warning: /usr/bin/vi is not shipped, and /usr/bin/editor leads to it through /etc/alternatives/editor",
             "warning: /usr/bin/vi is not shipped, and /etc/alternatives/editor leads to it",
         ]
     );
@@ -201,7 +201,7 @@ fn a_link_by_way_of_another_is_told_as_it_is() {
 }
 
 #[test]
-fn the_cure_is_a_pattern_that_ships_what_is_missing() {
+fn the_hint_is_a_pattern_that_ships_what_is_missing() {
     let mut world = World::new();
     world.edit("  - /usr/bin/editor\n", "  - /usr/bin/editor\n  - /etc/alternatives/editor\n  - /usr/bin/vi\n");
     world.link("/etc/httpd/empty", "/srv/empty");

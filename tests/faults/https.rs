@@ -50,7 +50,7 @@ impl Secure {
         finished(&self.command(trusted).args(["fetch", "-C", "module", "--format=json"]).output().unwrap())
     }
 
-    /// What came from the archive and lies in the cache.
+    /// What came from the archive and is in the cache.
     fn kept(&self) -> Vec<String> {
         let found =
             Command::new("find").arg(self.world.path("cache")).args(["-type", "f", "-size", "+0"]).output().unwrap();

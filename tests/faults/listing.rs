@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use builder::rootfs::listing::{decode, encode};
+use builder::rootfs::deb_contents::{decode, encode};
 use model::Digest;
 
 use crate::archive::{Failed, World};
@@ -28,7 +28,7 @@ fn listed(world: &World, more: &[&str]) -> Result<Vec<(PathBuf, Digest)>, Failed
     Ok(world.dist())
 }
 
-/// A version of the form that nobody knows yet.
+/// A version of the form that no one knows yet.
 fn newer(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     bytes.truncate(bytes.len() - 32);

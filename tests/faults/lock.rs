@@ -185,7 +185,7 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
 #[test]
 fn apt_ends_with_the_run_that_started_it() {
     let world = World::new(&debs("1"));
-    // The system takes the connection, and nobody ever answers.
+    // The system takes the connection, and no one ever answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mirror = format!("http://{}/debian", silent.local_addr().unwrap());
     let mut command = world.command();
@@ -266,7 +266,7 @@ fn a_lock_that_was_spoilt_says_how_and_what_to_do() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_used_is_told_with_a_cure() {
+fn a_cache_that_cannot_be_used_is_told_with_a_hint() {
     let world = World::new(&debs("1"));
     run(world.command().args(LOCK));
     fs::remove_dir_all(world.path("cache")).unwrap();

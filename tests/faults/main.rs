@@ -35,8 +35,8 @@ fn locked() -> World {
 
 /// The cached .debs.
 fn cached(world: &World) -> Vec<PathBuf> {
-    let shelves = fs::read_dir(world.path("cache/debs/sha256")).unwrap();
-    let files = shelves.flat_map(|shelf| fs::read_dir(shelf.unwrap().path()).unwrap());
+    let subdirs = fs::read_dir(world.path("cache/debs/sha256")).unwrap();
+    let files = subdirs.flat_map(|subdir| fs::read_dir(subdir.unwrap().path()).unwrap());
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     files

@@ -1,4 +1,4 @@
-//! The setting `proxy`: apt and the downloads both go through it, by http and by https, and nobody
+//! The setting `proxy`: apt and the downloads both go through it, by http and by https, and no one
 //! gets to see its password.
 
 use std::fs;

@@ -12,7 +12,7 @@ use testkit::run;
 
 use crate::archive::World;
 
-/// A host name that nobody can look up but [`Proxy`].
+/// A host name that no one can look up but [`Proxy`].
 pub const HIDDEN: &str = "mirror.example.invalid";
 
 /// The user and password of [`Proxy`], as they stand in an address.

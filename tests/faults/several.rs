@@ -1,4 +1,4 @@
-//! One build for several architectures: what lies where, what strangers read, and what happens when one of them fails.
+//! One build for several architectures: what is where, what strangers read, and what happens when one of them fails.
 
 use std::fs;
 use std::path::Path;

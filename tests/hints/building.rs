@@ -74,7 +74,7 @@ fn roots() -> Vec<String> {
         E::Start { .. } => E::Start { program: name(), source: io::ErrorKind::NotFound.into() },
         E::Argument(_) => E::Argument(host::process::Error::Argument { program: name(), argument: name() }),
         E::NoName { .. } => E::NoName { text: name() },
-        E::NoRights { .. } => E::NoRights { tried: "unshare", what: name() },
+        E::NoPrivilege { .. } => E::NoPrivilege { tried: "unshare", what: name() },
         E::Failed { .. } => E::Failed { failure: Failure::NoSpace, log: Vec::new() },
         E::NotAsLocked { .. } => not_as_locked(Vec::new()),
         E::Count { .. } => E::Count { packages: 1, debs: 2 },

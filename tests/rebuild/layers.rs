@@ -1,7 +1,7 @@
 //! Differences that `rebuild` must blame on the right step, by the right bytes.
 //!
 //! A build by another tool, of which one step works differently, is made up: the results of a build
-//! from other inputs are put in the place of the first build's, with a record that tells the true
+//! from other inputs are put in the place of the first build's, with a record that says the true
 //! inputs, the true digests of the steps before, and the other build's from there on. Where the step is
 //! one that only writes, its output is written differently, and everything that holds it with it.
 
@@ -163,7 +163,7 @@ fn paths(directory: &Path) -> BTreeMap<String, PathBuf> {
     found
 }
 
-/// Whether the bytes that are told are those that a plain comparison finds.
+/// Whether the bytes that are reported are those that a plain comparison finds.
 fn bytes_are_right(difference: &Value, before: &Path, after: &Path) {
     let (a, b) = (fs::read(before).unwrap(), fs::read(after).unwrap());
     let at = |index: &usize| a.get(*index) != b.get(*index);
@@ -211,7 +211,7 @@ fn a_root_file_system_that_came_out_differently_is_blamed() {
 
 #[test]
 fn scrubbing_that_came_out_differently_is_blamed() {
-    // A tool that lets the host's key through: here it comes by the overlay, which nobody scrubs.
+    // A tool that lets the host's key through: here it comes by the overlay, which no one scrubs.
     let small = built_differently("scrub", |other| other.write("m/rootfs/etc/ssh/ssh_host_rsa_key", "a key\n"));
     assert_eq!(check(&small, DIST, &[("*", "scrub")]), and_the_list());
     let text = small.show(&["rebuild", DIST, "--rootfs", "root"]);
@@ -314,7 +314,7 @@ fn a_layout_that_is_written_differently_is_blamed() {
         "  oci/manifest of amd64 (1.2 KiB -> 1.1 KiB): the layout came out differently (layout)",
     ];
     assert_eq!(files, expected);
-    assert!(err.ends_with("and `diff` tells by path what differs from it\n"), "{err}");
+    assert!(err.ends_with("and `diff` says by path what differs from it\n"), "{err}");
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn what_a_root_file_system_gave_differently_is_told_from_later_steps() {
 }
 
 #[test]
-fn what_cannot_be_repeated_is_refused_with_a_cure() {
+fn what_cannot_be_repeated_is_refused_with_a_hint() {
     let small = built();
     let (code, _, err) = small.run(&["rebuild", "m/dist"]);
     assert!(code == 1 && err.contains("--rootfs PATH"), "{err}");
@@ -206,7 +206,7 @@ fn a_layout_without_its_record_says_where_it_was_looked_for_and_how_to_name_it()
     let (code, _, err) = small.run(&more(&["--record", "record"]));
     assert!(code == 1 && err.contains("holds no manifest.yaml to build again from"), "{err}");
     assert!(err.contains("name the module's repository by -C DIR"), "{err}");
-    assert_eq!(small.run(&more(&["-C", "m", "--record", "record"])).0, 0, "the cure works");
+    assert_eq!(small.run(&more(&["-C", "m", "--record", "record"])).0, 0, "the hint works");
     fs::rename(small.path("record"), small.path("m/dist/build.json")).unwrap();
     assert_eq!(small.run(&more(&["-C", "m"])).0, 0, "and so does the other one");
 }

@@ -23,7 +23,7 @@ pub(crate) fn run() -> Outcome {
     show(&binary, &module.join("dist"))
 }
 
-/// Compiles the release binary and gives back where it lies.
+/// Compiles the release binary and gives back where it is.
 pub(crate) fn build_binary() -> Outcome<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command::run(Command::new(cargo).args(["build", "--release", "--package", "module-builder"]).current_dir(top()))?;

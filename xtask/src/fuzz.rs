@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::command::{Outcome, cache, is_installed, read, run, target, top};
 
-/// How long each target runs where nobody says it.
+/// How long each target runs where no one says it.
 const SECONDS: u32 = 60;
 
 /// What every target gets: a hang is anything over ten seconds, and no reader may need 2 GiB. Inputs of

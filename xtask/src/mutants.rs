@@ -216,7 +216,7 @@ fn report(text: &str, drawn: &[String]) -> Outcome {
     if caught + missed + timeout + unviable < drawn.len() {
         return Err(format!("only {} of {} mutants were tried", caught + missed + timeout + unviable, drawn.len()));
     }
-    // A mutant that hangs is one that somebody would notice.
+    // A mutant that hangs is one that someone would notice.
     let (noticed, viable) = (caught + timeout, caught + missed + timeout);
     println!("{noticed} of {viable} viable mutants were caught");
     if noticed * 100 >= viable * WANTED {

@@ -22,7 +22,7 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
         "warnings",
     ]))?;
     licences::check()?;
-    // The fuzz targets run on nightly alone, but every toolchain can tell whether they still fit.
+    // The fuzz targets run on nightly alone, but every toolchain can say whether they still fit.
     let targets = top().join("fuzz/Cargo.toml");
     command::run(cargo().args(["fmt", "--check", "--manifest-path"]).arg(&targets))?;
     let mut fuzz = cargo();

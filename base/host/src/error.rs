@@ -37,8 +37,8 @@ pub enum Fault {
     /// A link or `..` leads out of the directory that it must stay in.
     #[error("leads out of its directory")]
     Outside,
-    /// A link leads to the directory itself that it lies in.
-    #[error("leads to the directory itself that it lies in")]
+    /// A link leads to the directory itself that it is in.
+    #[error("leads to the directory itself that it is in")]
     Around,
     /// It is a link to what is not there.
     #[error("is a symbolic link to nothing")]
@@ -55,17 +55,17 @@ pub enum Fault {
         /// The most bytes that are read.
         limit: u64,
     },
-    /// It was made by this run, and is not what was made: somebody else put something in its place.
-    #[error("was replaced by somebody else while this run used it")]
+    /// It was made by this run, and is not what was made: someone else put something in its place.
+    #[error("was replaced by another process while this run used it")]
     Replaced,
-    /// It is neither the caller's nor root's, so that somebody else may have written it.
-    #[error("belongs to another user (id {uid}), and what others wrote is not believed")]
+    /// It is neither the caller's nor root's, so that someone else may have written it.
+    #[error("belongs to another user (id {uid}), and what others wrote is not trusted")]
     Foreign {
         /// Whose it is.
         uid: u32,
     },
     /// It is the caller's or root's, but others may write to it.
-    #[error("may be written to by others (mode {mode:04o}), and what others wrote is not believed")]
+    #[error("may be written to by others (mode {mode:04o}), and what others wrote is not trusted")]
     Writable {
         /// Its permissions.
         mode: u32,

@@ -30,14 +30,14 @@ impl Fault {
     fn hint(self) -> &'static str {
         match self {
             Self::Link | Self::Outside => "put the file or directory itself there: a link could lead to anything",
-            Self::Around => "put a directory of its own there, or a link to one: all that lies here would be meant",
-            Self::Dangling => "mend the link, or remove it",
+            Self::Around => "put a directory of its own there, or a link to one: all that is here would be meant",
+            Self::Dangling => "fix the link, or remove it",
             Self::NotAFile(_) => "put a regular file there, or name another one",
             Self::NotADirectory(_) => "name a directory",
             Self::TooLarge { .. } => "name another file: no file of this kind is as large",
-            Self::Replaced => "let nobody else write into this directory while a build runs",
+            Self::Replaced => "let no other process write into this directory while a build runs",
             Self::Foreign { .. } => "let it belong to the user who runs this, or remove it",
-            Self::Writable { .. } => "let nobody else write to it: `chmod go-w`",
+            Self::Writable { .. } => "let no other user write to it: `chmod go-w`",
             Self::Name => "name a file or directory by its name",
         }
     }
@@ -53,7 +53,7 @@ impl Explain for process::Error {
 }
 
 /// What it means that the system refused to `action` what is at `path`. A path that leads nowhere is the user's to
-/// mend; whatever else the system says is the machine's, also what it may say one day.
+/// fix; whatever else the system says is the machine's, also what it may say one day.
 pub fn io<'a>(action: &str, path: &Path, source: &'a io::Error) -> Explanation<'a> {
     let is_loop = Errno::from_io_error(source) == Some(Errno::LOOP);
     let (kind, hint) = match source.kind() {

@@ -1,11 +1,11 @@
 //! The machine that this program runs on: its files, directories, locks and child processes.
 //!
-//! Every other crate touches the host by way of this one, so that what is true of one file is true of all:
+//! Every other crate touches the host through this one, so that what is true of one file is true of all:
 //! what comes from outside is opened below a directory's descriptor ([`dir::Dir`]) or by a name that the user
 //! gave ([`open`]), is never a pipe, a socket or a device, and is never larger than its reader expects; what
 //! is written appears whole ([`dir::Dir::replace`], [`staged::Staged`]) and by descriptors, so that whoever owns
 //! a directory cannot lead another user's run elsewhere; and a directory is removed only if it carries the mark of the
-//! run that made it ([`scratch::Scratch`]). What a run believes because an earlier one wrote it is an own file ([`owner`]), and nobody
+//! run that made it ([`scratch::Scratch`]). What a run trusts because an earlier one wrote it is an own file ([`owner`]), and no one
 //! waits in silence ([`lock`], [`patience`]).
 //!
 //! No domain words here: a file is a file, whether it is a manifest or a lock.

@@ -1,4 +1,4 @@
-//! What lies in a directory, and whose it is.
+//! What is in a directory, and whose it is.
 //!
 //! A directory that is replaced is never removed whole: what a listing knew as ours goes, file by file and
 //! only while it is the very same file, and whatever else is there stays.
@@ -18,16 +18,16 @@ use crate::unfinished;
 pub enum Whose {
     /// A run wrote it: it may go.
     Ours,
-    /// It is somebody's, and stays.
+    /// It is someone's, and stays.
     Foreign,
 }
 
 /// Device and inode.
 type Identity = (u64, u64);
 
-/// What lies in a directory. What runs need themselves meanwhile, marked directories and the mark of a
+/// What is in a directory. What runs need themselves meanwhile, marked directories and the mark of a
 /// replacing that is under way, is in no listing, nor is [`LOST_AND_FOUND`] of a file system that is mounted
-/// there: it is neither in anybody's way nor anybody's to take away.
+/// there: it is neither in anyone's way nor anyone's to take away.
 #[derive(Debug, Default)]
 pub struct Listing {
     files: Vec<(PathBuf, Identity)>,
@@ -50,7 +50,7 @@ impl Listing {
 
     fn add(&mut self, directory: &Dir, below: &Path, judge: &dyn Fn(&Path, Kind) -> Whose) -> Result<(), Error> {
         for name in directory.names()? {
-            // What is gone meanwhile is nobody's.
+            // What is gone meanwhile belongs to no one.
             let Some(stat) = directory.stat(&name)? else { continue };
             let (path, identity) = (below.join(&name), (stat.st_dev, stat.st_ino));
             let kind = FileType::from_raw_mode(stat.st_mode);
@@ -90,7 +90,7 @@ impl Listing {
         self.remove_where(directory, |_| true);
     }
 
-    /// As [`Listing::remove`], but only what lies in the directory `name`, and not that itself.
+    /// As [`Listing::remove`], but only what is in the directory `name`, and not that itself.
     pub(crate) fn remove_below(&self, directory: &Dir, name: &OsStr) {
         self.remove_where(directory, |path| path.starts_with(name) && path != Path::new(name));
     }
@@ -104,7 +104,7 @@ impl Listing {
         }
     }
 
-    /// What is ours of the directory itself, none of what lies below, and is still there.
+    /// What is ours of the directory itself, none of what is below, and is still there.
     pub(crate) fn names_still_in<'a>(&'a self, directory: &'a Dir) -> impl Iterator<Item = &'a OsStr> {
         let is_still = |path: &Path, identity: &Identity| {
             let found = directory.stat(path).ok().flatten();

@@ -1,6 +1,6 @@
 //! Advisory locks (`flock`) between processes and threads.
 //!
-//! Whoever can open a file can hold a lock on it, so a lock's file is private. Nobody waits in silence: after a
+//! Whoever can open a file can hold a lock on it, so a lock's file is private. No one waits in silence: after a
 //! moment a line says what is waited for, and for whom.
 
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::open;
 use crate::patience::{self, Moments};
 
-/// When a wait is told.
+/// When a wait is reported.
 const MOMENTS: Moments = Moments { first: Duration::from_secs(1), again: Duration::from_secs(60) };
 
 /// The most of `/proc/locks` that is read.
@@ -28,7 +28,7 @@ const LOCKS_LIMIT: u64 = 16 << 20;
 pub enum Hold {
     /// With others that share it.
     Shared,
-    /// With nobody.
+    /// With no other.
     Alone,
 }
 
@@ -42,11 +42,11 @@ pub struct LockFile {
 /// A lock that is held until this is dropped, or the process dies.
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
-pub struct Lock {
+pub struct LockGuard {
     file: File,
 }
 
-impl Lock {
+impl LockGuard {
     /// The locked file.
     #[must_use]
     pub fn file(&self) -> &File {
@@ -64,41 +64,41 @@ impl LockFile {
     /// for its owner alone, also where an earlier version made it for all.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file, or is somebody else's.
+    /// When it cannot be opened, is no regular file, or is someone else's.
     pub fn open(directory: &Dir, name: impl AsRef<OsStr>) -> Result<Self, Error> {
         let path = directory.join(name.as_ref());
         Ok(Self { file: directory.writable_own(name, OFlags::RDWR)?, path })
     }
 
-    /// Holds the lock, unless somebody else does: then `None`, at once.
+    /// Holds the lock, unless someone else does: then `None`, at once.
     ///
     /// # Errors
     /// When the file system has no locks.
-    pub fn try_hold(self, hold: Hold) -> Result<Option<Lock>, Error> {
+    pub fn try_hold(self, hold: Hold) -> Result<Option<LockGuard>, Error> {
         match self.attempt(hold) {
-            Ok(()) => Ok(Some(Lock { file: self.file })),
+            Ok(()) => Ok(Some(LockGuard { file: self.file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", &self.path)(error)),
         }
     }
 
-    /// Holds the lock, and waits until nobody else does. A wait of more than a moment is told to `observer`.
+    /// Holds the lock, and waits until no one else does. A wait of more than a moment is reported to `observer`.
     ///
     /// # Errors
     /// When the file system has no locks.
-    pub fn hold(self, hold: Hold, observer: &dyn Observer) -> Result<Lock, Error> {
+    pub fn hold(self, hold: Hold, observer: &dyn Observer) -> Result<LockGuard, Error> {
         match self.attempt(hold) {
-            Ok(()) => return Ok(Lock { file: self.file }),
+            Ok(()) => return Ok(LockGuard { file: self.file }),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
         }
-        let tell = |_| observer.note(&self.waiting());
-        let held = patience::telling(MOMENTS, &tell, || match hold {
+        let report = |_| observer.note(&self.waiting());
+        let held = patience::reporting(MOMENTS, &report, || match hold {
             Hold::Shared => self.file.lock_shared(),
             Hold::Alone => self.file.lock(),
         });
         held.map_err(Error::io("lock", &self.path))?;
-        Ok(Lock { file: self.file })
+        Ok(LockGuard { file: self.file })
     }
 
     fn attempt(&self, hold: Hold) -> Result<(), TryLockError> {
@@ -108,7 +108,7 @@ impl LockFile {
         }
     }
 
-    /// What is waited for, and for whom, where the system tells.
+    /// What is waited for, and for whom, where the system says.
     fn waiting(&self) -> String {
         let mut text = format!("waiting for the lock {}", self.path.display());
         let locks = open::proc("/proc/locks", LOCKS_LIMIT).unwrap_or_default();

@@ -1,12 +1,12 @@
 //! Whether there is memory left, asked before it is needed.
 //!
 //! An allocation that fails ends a program at once, in the middle of whatever it does. So what grows with
-//! its input asks now and then whether there is still some to be had, while it can still say that there is none.
+//! its input asks now and then whether some is still available, while it can still say that there is none.
 
 use std::hint::black_box;
 use std::io;
 
-/// What shall be left beside what is asked for, in bytes. More than a C library takes for a block to be kept
+/// What must be left beside what is asked for, in bytes. More than a C library takes for a block to be kept
 /// for the next one: asking changes nothing.
 const RESERVE: usize = 33 << 20;
 
@@ -16,7 +16,7 @@ pub const STEP: usize = 4096;
 /// Asks for `bytes` and a reserve, and gives them back.
 ///
 /// # Errors
-/// [`io::ErrorKind::OutOfMemory`], when they are not to be had.
+/// [`io::ErrorKind::OutOfMemory`], when they are not available.
 pub fn ask(bytes: usize) -> io::Result<()> {
     let mut probe: Vec<u8> = Vec::new();
     let answer = probe.try_reserve_exact(bytes.saturating_add(RESERVE));

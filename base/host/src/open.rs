@@ -55,7 +55,7 @@ pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> 
 }
 
 /// The first `limit` bytes of a file that the kernel makes up.
-#[allow(clippy::disallowed_methods, reason = "a fixed name below /proc is no place of anybody's")]
+#[allow(clippy::disallowed_methods, reason = "a fixed name below /proc is no user's place")]
 pub(crate) fn proc(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
@@ -80,7 +80,7 @@ pub(crate) fn read_all(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, E
         return Err(Error::place(path, Fault::TooLarge { limit }));
     }
     let mut bytes = Vec::new();
-    // One byte more tells a file that is larger: half of it would be another one.
+    // One byte more shows a file that is larger: half of it would be another one.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.len() as u64 > limit {
         return Err(Error::place(path, Fault::TooLarge { limit }));

@@ -1,6 +1,6 @@
 //! Whose a file is, and who else may write to it.
 //!
-//! What a program believes because it wrote it itself must be something that nobody else can have written. So
+//! What a program trusts because it wrote it itself must be something that no one else can have written. So
 //! an own file belongs to the caller or to root, no other user may write to it, and the same holds of every
 //! directory on the way down to it, none of which is a link.
 
@@ -18,9 +18,9 @@ use crate::error::{Error, Fault};
 use crate::open::{check_regular, read_all};
 
 /// Checks that an open file or directory, which messages call `path`, is the caller's or root's, and that
-/// nobody else may write to it.
+/// no one else may write to it.
 ///
-/// An access control list shows in the group's bits: they are the most that it gives to anybody.
+/// An access control list shows in the group's bits: they are the most that it gives to anyone.
 ///
 /// # Errors
 /// When it is not.
@@ -36,13 +36,13 @@ pub fn check(file: impl AsFd, path: &Path) -> Result<(), Error> {
 /// How many links are followed on a way; the kernel follows as many.
 const LINKS: usize = 40;
 
-/// Checks that nobody but root and the caller can decide where `path` leads: every directory on the way to it,
+/// Checks that no one but root and the caller can decide where `path` leads: every directory on the way to it,
 /// and its own, is root's or the caller's, and others may write to none of them, unless its sticky bit keeps
 /// them from what is not theirs. Links are followed, and are root's or the caller's, too. What is not there
 /// yet is left: whoever makes it makes it there.
 ///
 /// # Errors
-/// When somebody else can, naming the directory or link; or when one cannot be looked at.
+/// When someone else can, naming the directory or link; or when one cannot be looked at.
 pub fn check_way(path: &Path) -> Result<(), Error> {
     let path = std::path::absolute(path).map_err(Error::io("find", path))?;
     let mut ahead: Vec<_> = names_of(&path);
@@ -98,7 +98,7 @@ fn check_step(path: &Path) -> Result<Step, Error> {
         return Ok(Step::Link(std::path::PathBuf::from(OsStr::from_bytes(target.as_bytes()))));
     }
     let mode = stat.st_mode & 0o7777;
-    // A user's private group, which many systems make, has the user's number and nobody else in it.
+    // A user's private group, which many systems make, has the user's number and no one else in it.
     let others = if stat.st_gid == stat.st_uid { 0o002 } else { 0o022 };
     if mode & others != 0 && mode & 0o1000 == 0 {
         return Err(Error::place(path, Fault::Writable { mode }));
@@ -120,7 +120,7 @@ impl Dir {
     /// Opens the own directory at `path` below this one. This one is checked, and each on the way.
     ///
     /// # Errors
-    /// When there is none, it is a link, somebody else's, or others may write to it; or one on the way.
+    /// When there is none, it is a link, someone else's, or others may write to it; or one on the way.
     pub fn own_directory(&self, path: impl AsRef<Path>) -> Result<Self, Error> {
         self.walk(path.as_ref(), None)
     }
@@ -177,7 +177,7 @@ impl Dir {
     }
 
     /// Opens the own regular file `name` for writing by `flags`, and makes it if it is missing. It is for its owner
-    /// alone, also where somebody made it for all.
+    /// alone, also where someone made it for all.
     pub(crate) fn writable_own(&self, name: impl AsRef<OsStr>, flags: OFlags) -> Result<File, Error> {
         let name = name.as_ref();
         let path = self.join(name);
@@ -198,7 +198,7 @@ impl Dir {
     /// alone, and a link is not followed.
     ///
     /// # Errors
-    /// When it cannot be opened, is no regular file, or is somebody else's.
+    /// When it cannot be opened, is no regular file, or is someone else's.
     pub fn append_own(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         self.writable_own(name, OFlags::WRONLY | OFlags::APPEND)
     }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// When a wait is told.
+/// When a wait is reported.
 #[derive(Debug, Clone, Copy)]
 pub struct Moments {
     /// For the first time.
@@ -13,9 +13,9 @@ pub struct Moments {
     pub again: Duration,
 }
 
-/// Does `work`, and calls `tell` from another thread each time that it is to be told that the work still goes on.
-/// What `tell` is given is how long the work has taken.
-pub fn telling<T>(moments: Moments, tell: &(dyn Fn(Duration) + Sync), work: impl FnOnce() -> T) -> T {
+/// Does `work`, and calls `report` from another thread each time that it is to be reported that the work still goes on.
+/// What `report` is given is how long the work has taken.
+pub fn reporting<T>(moments: Moments, report: &(dyn Fn(Duration) + Sync), work: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         // Made in here, so that it is dropped before the thread is waited for, should the work panic.
         let (_working, end) = mpsc::channel::<()>();
@@ -23,7 +23,7 @@ pub fn telling<T>(moments: Moments, tell: &(dyn Fn(Duration) + Sync), work: impl
             let (mut waited, mut next) = (Duration::ZERO, moments.first);
             while end.recv_timeout(next) == Err(RecvTimeoutError::Timeout) {
                 waited += next;
-                tell(waited);
+                report(waited);
                 next = waited.max(moments.again);
             }
         });
@@ -42,14 +42,14 @@ mod tests {
 
     #[test]
     fn long_work_is_told_and_short_work_is_not() {
-        let told = AtomicU32::new(0);
+        let reported = AtomicU32::new(0);
         let count = |_| {
-            told.fetch_add(1, Ordering::Relaxed);
+            reported.fetch_add(1, Ordering::Relaxed);
         };
-        assert_eq!(telling(NEVER, &count, || 7), 7);
-        assert_eq!(told.load(Ordering::Relaxed), 0);
-        telling(SOON, &count, || {
-            while told.load(Ordering::Relaxed) < 3 {
+        assert_eq!(reporting(NEVER, &count, || 7), 7);
+        assert_eq!(reported.load(Ordering::Relaxed), 0);
+        reporting(SOON, &count, || {
+            while reported.load(Ordering::Relaxed) < 3 {
                 thread::sleep(Duration::from_millis(1));
             }
         });
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn work_that_panics_waits_for_nobody() {
-        let outcome = std::panic::catch_unwind(|| telling(NEVER, &|_| {}, || panic!("work")));
+        let outcome = std::panic::catch_unwind(|| reporting(NEVER, &|_| {}, || panic!("work")));
         assert!(outcome.is_err());
     }
 }

@@ -26,7 +26,7 @@ pub fn at(path: &Path) -> Result<Room, Error> {
         stat.map_err(|source| Error::Io { action: "measure the room at", path: there.clone(), source: source.into() })?;
     let found = there.metadata().map_err(|source| Error::Io { action: "read", path: there, source })?;
     // One that has no blocks at all, such as ramfs, a tmpfs without a limit or many that programs make, is not
-    // full: it does not tell. What is kept for the superuser is there to keep the machine alive, not for results.
+    // full: it does not say. What is kept for the superuser is there to keep the machine alive, not for results.
     let bytes = (stat.f_blocks != 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize));
     Ok(Room { device: found.dev(), bytes })
 }

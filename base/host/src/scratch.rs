@@ -3,7 +3,7 @@
 //!
 //! A name is no proof of who made a directory, so each holds a file, [`MARK`], that no user has reason to
 //! make; a directory without it is never touched. A run holds a lock on each of its own as long as it
-//! lives, and the kernel gives the lock back when it does not: a marked directory that nobody has locked is
+//! lives, and the kernel gives the lock back when it does not: a marked directory that no one has locked is
 //! abandoned.
 
 use std::ffi::{OsStr, OsString};
@@ -47,7 +47,7 @@ impl Scratch {
                 Ok(Some(scratch)) => return Ok(scratch),
                 Ok(None) => {}
                 Err(error) if error.is_not_found() => {}
-                // Somebody put something else in its place before it was open.
+                // Someone put something else in its place before it was open.
                 Err(Error::Place { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -108,7 +108,7 @@ fn lock(directory: &Dir) -> Result<(), Errno> {
 }
 
 /// Removes the directories in `parent` that killed runs left, whose names begin with `prefix`. What cannot
-/// be removed, because it is another user's, stays: it is in nobody's way.
+/// be removed, because it is another user's, stays: it is in no one's way.
 pub fn remove_abandoned(parent: &Dir, prefix: &str) {
     for name in parent.names().unwrap_or_default() {
         if !name.as_bytes().starts_with(prefix.as_bytes()) {
@@ -146,7 +146,7 @@ pub fn is_marked(name: &OsStr, directory: &Dir) -> bool {
     text.is_ok_and(|text| text == MARK_TEXT || has_form(name) && MARK_TEXT.starts_with(&text))
 }
 
-/// Gives a directory that is there already the mark, in one step, by way of `room` on the same file system.
+/// Gives a directory that is there already the mark, in one step, through `room` on the same file system.
 pub(crate) fn mark(directory: &Dir, room: &Dir) -> Result<(), Error> {
     const READY: &str = "mark";
     room.write(READY, MARK_TEXT, 0o600)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use model::VerityDigest;
 use model::explain::{Explain, Explanation, Kind};
 
-use crate::archive::fault::Problem;
+use crate::archive::error::Problem;
 use crate::composefs::ImageError;
 use crate::tree::TreeError;
 

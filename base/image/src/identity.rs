@@ -1,4 +1,4 @@
-//! What tells a content from another without reading it.
+//! What distinguishes a content from another without reading it.
 
 use std::fs::File;
 
@@ -7,8 +7,8 @@ use rustix::fs::{FileType, Stat};
 use crate::tree::Mtime;
 
 /// A part of a file of the host as the kernel describes it. While two of these are equal, the content
-/// is the same, unless somebody wrote within the same tick of the file system's clock or set the
-/// machine's clock back: times of both kinds count, and nobody can set the time of the last change.
+/// is the same, unless someone wrote within the same tick of the file system's clock or set the
+/// machine's clock back: times of both kinds count, and no one can set the time of the last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     /// The device of the file system.

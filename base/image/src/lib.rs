@@ -35,7 +35,7 @@ pub fn use_threads(jobs: usize) -> std::io::Result<()> {
         code.map_or_else(|| std::io::Error::other(error.to_string()), std::io::Error::from_raw_os_error)
     })?;
     if is_scarce {
-        // Whatever a thread takes with its first allocation is taken before anybody asks what is left.
+        // Whatever a thread takes with its first allocation is taken before anyone asks what is left.
         rayon::broadcast(|_| drop(std::hint::black_box(vec![0u8; 1 << 10])));
     }
     Ok(())

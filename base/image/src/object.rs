@@ -1,4 +1,4 @@
-//! Objects: contents that lie outside of an image, each under the fs-verity digest by which the image knows it.
+//! Objects: contents that are outside of an image, each under the fs-verity digest by which the image knows it.
 
 use std::fmt;
 use std::fs::File;
@@ -20,7 +20,7 @@ pub struct Extent {
 
 /// Gives the objects that an archive is made of.
 pub trait Objects: Sync {
-    /// Where the object of this name and size lies.
+    /// Where the object of this name and size is.
     ///
     /// # Errors
     /// When it is not there, or has another size.

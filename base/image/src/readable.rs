@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::error::Error;
 
-/// The content of a regular file that can be read, from wherever it lies. Bytes in memory are one, too.
+/// The content of a regular file that can be read, from wherever it is. Bytes in memory are one, too.
 pub trait Readable: From<Vec<u8>> {
     /// The size in bytes.
     fn size(&self) -> u64;

@@ -176,7 +176,7 @@ fn damaged_images_never_panic() {
                         let length = (random.below(64) as usize).min(bytes.len() - from.max(at));
                         bytes.copy_within(from..from + length, at);
                     }
-                    // Inodes and names lie near the start.
+                    // Inodes and names are near the start.
                     _ => bytes[at.min(1152 + at % 4096)] ^= 1 << random.below(8),
                 }
             }

@@ -94,8 +94,8 @@ fn each_field_that_is_wrong_is_named() {
         (1028, &[1], "the superblock checksum is 0x1"),
         (1032, &[7], "the set of compatible features is 0x7"),
         (1036, &[13], "the block size and extension is 0xd"),
-        (1038, &[0, 0], "an inode lies in a header"),
-        (1038, &[0xff, 0xff], "an inode lies beyond the end"),
+        (1038, &[0, 0], "an inode is in a header"),
+        (1038, &[0xff, 0xff], "an inode is beyond the end"),
         (1040, &[0], "the number of inodes is not that of the superblock"),
         (1056, &[0xff, 0xc9, 0x9a, 0x3b], ""),
         (1056, &[0x00, 0xca, 0x9a, 0x3b], "a time has too many nanoseconds"),
@@ -192,7 +192,7 @@ fn directories_nest_as_deep_as_a_path_can_be() {
     assert_eq!(most, Some(2047));
 }
 
-/// Where the only directory entry `name` of the image lies: 12 bytes of `struct erofs_dirent`.
+/// Where the only directory entry `name` of the image is: 12 bytes of `struct erofs_dirent`.
 fn entry_at(image: &[u8], inode: u64, kind: u8) -> usize {
     let wanted = |at: &usize| image[*at..*at + 8] == inode.to_le_bytes() && image[*at + 10] == kind;
     (1152..image.len() - 12).step_by(4).find(wanted).unwrap()

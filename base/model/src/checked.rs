@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What must hold of a value before anybody may use it.
+/// What must hold of a value before anyone may use it.
 pub trait Rules {
     /// What is wrong with a value, for a message.
     type Fault: std::error::Error;

@@ -1,4 +1,4 @@
-//! What is wrong with a text, where, and how to mend it.
+//! What is wrong with a text, where, and how to fix it.
 
 use std::fmt;
 
@@ -46,14 +46,14 @@ impl fmt::Display for Severity {
 
 /// One finding about a text from outside.
 ///
-/// `message` says what is wrong in one line without a full stop, `cure` what to do about it.
+/// `message` says what is wrong in one line without a full stop, `hint` what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
     /// A stable name of the kind of finding in kebab-case, such as `unknown-key`.
     pub code: &'static str,
-    /// The file as the user named it; `None` until somebody who knows the name fills it in.
+    /// The file as the user named it; `None` until someone who knows the name fills it in.
     #[serde(flatten, serialize_with = "keys::file")]
     pub file: Option<FileName>,
     /// Where it begins; `None` where the whole file is meant.
@@ -70,18 +70,18 @@ pub struct Diagnostic {
     pub text: String,
     /// What is wrong.
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub cure: String,
+    pub hint: String,
 }
 
 impl Diagnostic {
     /// A finding about a whole text, whose name is not known yet; the methods below say more about its place.
     #[must_use]
-    pub fn new(severity: Severity, code: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        let (message, cure) = (message.into(), cure.into());
+    pub fn new(severity: Severity, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let (message, hint) = (message.into(), hint.into());
         let (field, text) = (String::new(), String::new());
-        Self { severity, code, file: None, position: None, span: None, field, text, message, cure }
+        Self { severity, code, file: None, position: None, span: None, field, text, message, hint }
     }
 
     /// The same finding in a file.

@@ -23,7 +23,7 @@ pub struct ParseEpochError {
 const LAST: i64 = 253_402_300_799;
 
 impl Epoch {
-    /// Checks that `seconds` lies between 1970 and 9999.
+    /// Checks that `seconds` is between 1970 and 9999.
     ///
     /// # Errors
     /// When it does not.

@@ -1,6 +1,6 @@
 //! How long work reports its progress without printing anything.
 //!
-//! Work is told of as tasks. A [`Task`] has a number of its own and perhaps a parent, so that what goes on side by
+//! Work is reported as tasks. A [`Task`] has a number of its own and perhaps a parent, so that what goes on side by
 //! side can be shown side by side, and it is done when the value is dropped, so that no error leaves one open.
 
 use std::borrow::Cow;
@@ -82,8 +82,8 @@ pub enum Event {
         task: Option<TaskId>,
         /// What was noticed.
         message: String,
-        /// How to mend it; may be empty.
-        cure: String,
+        /// How to fix it; may be empty.
+        hint: String,
     },
     /// The task is over, also where it failed.
     Done {
@@ -107,9 +107,9 @@ impl dyn Observer + '_ {
         self.event(Event::Note { task: None, text: text.to_owned() });
     }
 
-    /// Warns of something that does not stop the work. `cure` may be empty.
-    pub fn warning(&self, message: &str, cure: &str) {
-        self.event(Event::Warning { task: None, message: message.to_owned(), cure: cure.to_owned() });
+    /// Warns of something that does not stop the work. `hint` may be empty.
+    pub fn warning(&self, message: &str, hint: &str) {
+        self.event(Event::Warning { task: None, message: message.to_owned(), hint: hint.to_owned() });
     }
 }
 
@@ -149,8 +149,8 @@ impl<'a> Task<'a> {
         self.observer.event(Event::Progress { task: self.id, done: self.count(count) });
     }
 
-    /// Counts `count` more without telling anybody, and gives how much is done: for what is counted too often to be
-    /// told each time.
+    /// Counts `count` more without a report, and gives how much is done: for what is counted too often to be
+    /// reported each time.
     pub fn count(&self, count: u64) -> u64 {
         self.done.fetch_add(count, Ordering::Relaxed).saturating_add(count)
     }
@@ -171,9 +171,9 @@ impl<'a> Task<'a> {
         self.observer.event(Event::Note { task: Some(self.id), text: text.to_owned() });
     }
 
-    /// Warns of something about the task that does not stop the work. `cure` may be empty.
-    pub fn warning(&self, message: &str, cure: &str) {
-        self.observer.event(Event::Warning { task: Some(self.id), message: message.to_owned(), cure: cure.to_owned() });
+    /// Warns of something about the task that does not stop the work. `hint` may be empty.
+    pub fn warning(&self, message: &str, hint: &str) {
+        self.observer.event(Event::Warning { task: Some(self.id), message: message.to_owned(), hint: hint.to_owned() });
     }
 
     /// Who listens.
@@ -201,7 +201,7 @@ impl Observer for Silent {
     }
 }
 
-/// Keeps what it is told, for whoever looks at it later.
+/// Keeps what is reported to it, for whoever looks at it later.
 #[derive(Debug, Default)]
 pub struct Collected {
     numbers: Numbers,
@@ -215,7 +215,7 @@ impl Collected {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What notes and warnings say, without tasks, progress and cures.
+    /// What notes and warnings say, without tasks, progress and hints.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
         let text = |event| match event {

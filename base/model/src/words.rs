@@ -1,16 +1,16 @@
 //! Texts from outside in messages: how much of them, and which can be shown at all.
 
-/// The longest text of one line that is recorded as somebody's own words, in bytes.
+/// The longest text of one line that is recorded as someone's own words, in bytes.
 pub const LINE_LIMIT: usize = 256;
 
-/// Whether `text` has one line, is short, and holds nothing that acts upon a terminal or changes the order in
+/// Whether `text` has one line, is short, and holds nothing that acts on a terminal or changes the order in
 /// which a reader sees it.
 #[must_use]
 pub fn is_showable(text: &str) -> bool {
     text.len() <= LINE_LIMIT && !text.chars().any(acts)
 }
 
-/// Whether a terminal would act upon `c`, show what follows it in another order, or show nothing at all.
+/// Whether a terminal would act on `c`, show what follows it in another order, or show nothing at all.
 ///
 /// The two joiners U+200C and U+200D are left: words of several languages are written with them.
 #[must_use]

@@ -20,9 +20,9 @@ const GARDEN: Format = Format {
 };
 
 fn retired(field: &str, key: &str) -> Option<Retired> {
-    let cure = "write it as `kind`".to_owned();
+    let hint = "write it as `kind`".to_owned();
     (field.starts_with("trees[") && key == "sort")
-        .then(|| Retired { message: "`sort` is called `kind`".to_owned(), cure })
+        .then(|| Retired { message: "`sort` is called `kind`".to_owned(), hint })
 }
 
 static KEYS: Table = Table {
@@ -86,11 +86,11 @@ fn check(bytes: &[u8]) -> Read<Garden> {
     let is_error = |found: &Diagnostic| found.severity == Severity::Error;
     assert_eq!(found.value.is_none(), found.diagnostics.iter().any(is_error), "{:?}", found.diagnostics);
     for found in &found.diagnostics {
-        let words = format!("{} {}", found.message, found.cure).to_lowercase();
+        let words = format!("{} {}", found.message, found.hint).to_lowercase();
         for word in ["module ", "manifest", "pattern", "package", "service"] {
             assert!(!words.replace("module-builder", "").contains(word), "{found:?}");
         }
-        assert!(!found.message.is_empty() && !found.cure.is_empty() && !found.message.contains('\n'), "{found:?}");
+        assert!(!found.message.is_empty() && !found.hint.is_empty() && !found.message.contains('\n'), "{found:?}");
         assert!(found.text.chars().count() <= 80 && !found.text.contains(char::is_control), "{found:?}");
         assert!(found.span.is_none_or(|(start, end)| start <= end && end <= bytes.len()), "{found:?}");
     }
@@ -118,7 +118,7 @@ fn every_error_of_a_file_comes_out_of_one_run() {
     let mut out = String::new();
     for found in check(text.as_bytes()).diagnostics {
         writeln!(out, "{} {} [{}] {}", found.place(), found.severity, found.code, found.field).unwrap();
-        writeln!(out, "    {} / {} / {}", found.text, found.message, found.cure).unwrap();
+        writeln!(out, "    {} / {} / {}", found.text, found.message, found.hint).unwrap();
     }
     insta::assert_snapshot!(out);
 }
@@ -150,11 +150,11 @@ fn files_that_are_no_document_say_so_in_its_words() {
     let long = [b"# ".to_vec(), vec![b'x'; MAX_BYTES]].concat();
     let first = |bytes: &[u8]| {
         let found = check(bytes).diagnostics.remove(0);
-        (found.code, found.message, found.cure)
+        (found.code, found.message, found.hint)
     };
-    let wanted = |code, message: &str, cure: &str| (code, message.to_owned(), cure.to_owned());
-    let cure = "write a garden; it begins with `schema_version: 1` and `trees: ...`";
-    assert_eq!(first(b"# nothing\n"), wanted("empty-file", "the file holds no garden", cure));
+    let wanted = |code, message: &str, hint: &str| (code, message.to_owned(), hint.to_owned());
+    let hint = "write a garden; it begins with `schema_version: 1` and `trees: ...`";
+    assert_eq!(first(b"# nothing\n"), wanted("empty-file", "the file holds no garden", hint));
     let message = "the file has 1048578 bytes, more than the 1048576 of a garden";
     assert_eq!(first(&long), wanted("file-too-large", message, "write a file for each field"));
     let many = format!("notes: {{a: [{}]}}", "1,".repeat(100_001));
@@ -194,7 +194,7 @@ fn a_huge_scalar_is_taken_whole_and_shown_in_part() {
     let text = format!("schema_version: 1\ntrees: [{{kind: {huge}}}]\n");
     let found = check(text.as_bytes()).diagnostics;
     assert_eq!((found[0].code, found[0].text.len()), ("unknown-value", 80));
-    assert!(found[0].message.len() < 200 && found[0].cure.len() < 200);
+    assert!(found[0].message.len() < 200 && found[0].hint.len() < 200);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn render(diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();
     for found in diagnostics {
         writeln!(out, "{} {} [{}] {}", found.place(), found.severity, found.code, found.field).unwrap();
-        writeln!(out, "    text: {}\n    what: {}\n    cure: {}", found.text, found.message, found.cure).unwrap();
+        writeln!(out, "    text: {}\n    what: {}\n    hint: {}", found.text, found.message, found.hint).unwrap();
     }
     out
 }
@@ -33,7 +33,7 @@ fn check(bytes: &[u8]) -> Parsed {
     let errors = parsed.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     assert_eq!(parsed.manifest.is_some(), errors == 0);
     for found in &parsed.diagnostics {
-        assert!(!found.message.is_empty() && !found.cure.is_empty(), "{found:?}");
+        assert!(!found.message.is_empty() && !found.hint.is_empty(), "{found:?}");
         assert!(!found.message.contains('\n') && !found.message.ends_with('.'), "{found:?}");
         assert!(found.text.chars().count() <= 80 && !found.text.contains(char::is_control), "{found:?}");
         if let Some((start, end)) = found.span {

@@ -111,7 +111,7 @@ fn profiles_are_files_of_the_repository_and_a_privileged_module_has_none() {
     }
     let hint = |name: &str| {
         let text = format!("schema_version: 1\nname: x\nsecurity: {{capabilities: [{name}]}}");
-        findings(text.as_bytes()).remove(0).cure
+        findings(text.as_bytes()).remove(0).hint
     };
     for name in ["chown", "cap_chown", "CHOWN"] {
         assert_eq!(hint(name), "did you mean `CAP_CHOWN`?");

@@ -22,7 +22,7 @@ const SLOWEST: u64 = 16 << 10;
 /// How servers are reached.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What servers are told about this program.
+    /// What servers learn about this program.
     pub user_agent: String,
     /// The proxy for http and https.
     pub proxy: Option<Proxy>,
@@ -41,7 +41,7 @@ pub struct Options {
 pub struct Client {
     options: Options,
     /// The user's certificate authorities, where some are named.
-    authorities: OnceLock<Result<Vec<Certificate>, Unusable>>,
+    ca_bundle: OnceLock<Result<Vec<Certificate>, Unusable>>,
     /// Made by the first request: reading the certificate store takes longer than a look into a
     /// cache that has everything.
     open: OnceLock<Result<Open, Error>>,
@@ -60,7 +60,7 @@ impl Client {
     /// A client that has not connected to anything yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, authorities: OnceLock::new(), open: OnceLock::new() }
+        Self { options, ca_bundle: OnceLock::new(), open: OnceLock::new() }
     }
 
     /// A request for what is at `url`, which has `limit` bytes at most, counted from its beginning also where only a part of it is
@@ -69,9 +69,9 @@ impl Client {
         Get { client: self, url: Url::parse(url).map_err(|_| Error::Url), limit, offset: 0 }
     }
 
-    fn authorities(&self) -> Result<Option<&[Certificate]>, Unusable> {
+    fn ca_bundle(&self) -> Result<Option<&[Certificate]>, Unusable> {
         let Some(path) = &self.options.ca_bundle else { return Ok(None) };
-        match self.authorities.get_or_init(|| ca_bundle::read(path)) {
+        match self.ca_bundle.get_or_init(|| ca_bundle::read(path)) {
             Ok(certificates) => Ok(Some(certificates)),
             Err(error) => Err(error.clone()),
         }
@@ -86,7 +86,7 @@ impl Client {
         let names = Names::new();
         let without = || self.builder(&names).tls_certs_only([]).build();
         // Without any certificate authority nothing can be had by https, but all by http.
-        let inner = match self.authorities() {
+        let inner = match self.ca_bundle() {
             Ok(None) => self.builder(&names).build().or_else(|_| without()),
             Ok(Some(certificates)) => self.builder(&names).tls_certs_only(certificates.to_vec()).build(),
             Err(_) => without(),
@@ -137,7 +137,7 @@ impl<'a> Get<'a> {
     pub fn send(self) -> Result<Response<'a>, Error> {
         let url = self.url?;
         match url.scheme() {
-            "https" => drop(self.client.authorities()?),
+            "https" => drop(self.client.ca_bundle()?),
             "http" => {}
             _ => return Err(Error::Url),
         }

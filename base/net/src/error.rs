@@ -93,7 +93,7 @@ impl Error {
         error.get_ref()?.downcast_ref()
     }
 
-    /// What became of a request that brought no answer.
+    /// What became of a request that got no answer.
     pub(crate) fn of_request(error: &reqwest::Error, patience: Duration) -> Self {
         if error.is_builder() {
             return Self::Url;

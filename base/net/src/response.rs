@@ -100,12 +100,12 @@ impl<'a> Response<'a> {
                 self.check_span()?;
                 continue;
             };
-            let told = |error: reqwest::Error| match self.came {
+            let text = |error: reqwest::Error| match self.came {
                 // The time for the whole is over, too, for what comes all the time.
                 1.. if error.is_timeout() => "it comes too slowly".to_owned(),
                 _ => reason(&error, self.patience),
             };
-            let Some(bytes) = next.map_err(|error| Error::Connection { message: told(error) })? else {
+            let Some(bytes) = next.map_err(|error| Error::Connection { message: text(error) })? else {
                 return Ok(false);
             };
             let count = bytes.len() as u64;

@@ -7,7 +7,7 @@ const MASK: &str = "***";
 /// names by which credentials are sent ([`NAMES`]).
 ///
 /// A password that holds a `/` makes no valid address; such a text is what a user gave by mistake,
-/// and it is told from an address with an `@` in its path by what should be the port.
+/// and it is distinguished from an address with an `@` in its path by what should be the port.
 #[must_use]
 pub fn redact(text: &str) -> String {
     let text = without_credentials(text);

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use host::lock::{self, Hold, Lock};
+use host::lock::{self, Hold, LockGuard};
 use model::Digest;
 use model::observe::Observer;
 use net::Client;
@@ -21,13 +21,13 @@ use super::transfer::{Failure, Wanted, check_size};
 /// It is renamed to its final name as it is. Another process that waited for the lock then holds
 /// the finished file; it sees by the name that this is no part file any more.
 pub(super) struct Part {
-    file: Lock,
+    file: LockGuard,
     path: PathBuf,
 }
 
 impl Part {
     /// Opens or makes the part file and waits for its lock. `None`: the name was taken away
-    /// meanwhile, which means that somebody else finished it (or cleaned up): look again.
+    /// meanwhile, which means that someone else finished it (or cleaned up): look again.
     pub(super) fn open(path: &Path, observer: &dyn Observer) -> Result<Option<Self>, FetchFault> {
         use std::os::unix::fs::MetadataExt;
         let file = lock::open(path).and_then(|file| file.hold(Hold::Alone, observer));
@@ -51,7 +51,7 @@ impl Part {
         let resumed = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         let outcome = self.attempt(client, wanted, progress);
         if resumed > 0 && matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. }))) {
-            // The fault may lie in what an earlier run left: once more, from the beginning.
+            // The fault may be in what an earlier run left: once more, from the beginning.
             self.restart()?;
             self.attempt(client, wanted, progress)?;
         } else {

@@ -94,7 +94,7 @@ impl Index {
         names
     }
 
-    /// The package whose file lies at `path` in the archive `source`.
+    /// The package whose file is at `path` in the archive `source`.
     pub(super) fn at(&self, source: usize, path: &str) -> Option<&Record> {
         self.by_path.get(&(source, path.to_owned())).map(|number| &self.records[*number])
     }

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use host::{Dir, Links};
 use model::Digest;
 
+use super::bounded_read;
 use super::openpgp::{self, Fingerprint};
-use super::small;
 use super::{Error, Settings};
 
 /// Where Debian's keyring package puts the keys of its archives, on Debian 13 and before.
 const KNOWN: [&str; 2] =
     ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
-/// Where a keyring lies, and how far the way to it may lead.
+/// Where a keyring is, and how far the way to it may lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyringFile {
     /// Where a user or the machine says; links are followed.
@@ -40,8 +40,8 @@ impl KeyringFile {
 
     fn read(&self) -> Result<Vec<u8>, host::Error> {
         match self {
-            Self::At(path) => host::open::read(path, small::LIMIT),
-            Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, small::LIMIT),
+            Self::At(path) => host::open::read(path, bounded_read::LIMIT),
+            Self::Below { directory, path } => Dir::open(directory)?.read(path, Links::Below, bounded_read::LIMIT),
         }
     }
 }
@@ -76,7 +76,7 @@ impl Keyring {
         Digest::of(&self.bytes)
     }
 
-    /// Whether it is in the text form, which apt tells by the file's name.
+    /// Whether it is in the text form, which apt says by the file's name.
     pub(super) fn is_armoured(&self) -> bool {
         self.bytes.starts_with(b"-----BEGIN")
     }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_keyring_is_named_with_a_cure() {
+    fn what_is_no_keyring_is_named_with_a_hint() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key.gpg");
         fs::write(&path, "no keyring").unwrap();

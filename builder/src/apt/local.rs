@@ -10,7 +10,7 @@ use host::Dir;
 use model::archive;
 
 use super::settings::Source;
-use super::{Error, small};
+use super::{Error, bounded_read};
 
 /// The largest index that is read, as in [`super::index`].
 const INDEX_LIMIT: u64 = 1 << 30;
@@ -25,7 +25,7 @@ pub(super) fn check(sources: &[Source], arch: model::Arch) -> Result<(), Error> 
         let Some(base) = archive::local_path(&source.uri) else { continue };
         let suite = base.join("dists").join(&source.suite);
         for name in ["InRelease", "Release", "Release.gpg"] {
-            check_file(&suite.join(name), small::LIMIT)?;
+            check_file(&suite.join(name), bounded_read::LIMIT)?;
         }
         for component in &source.components {
             for arch in [arch.debian(), "all"] {

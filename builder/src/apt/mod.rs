@@ -10,6 +10,7 @@
 //! Nothing here reads the clock or the environment, and only apt looks at the network besides
 //! [`fetch`].
 
+mod bounded_read;
 mod dependencies;
 mod download;
 mod error;
@@ -26,7 +27,6 @@ mod openpgp;
 mod pins;
 mod release;
 mod settings;
-mod small;
 mod solve;
 mod state;
 mod together;

@@ -1,4 +1,4 @@
-//! Versions that a solve shall keep: how a lock is changed in one place without moving in others.
+//! Versions that a solve must keep: how a lock is changed in one place without moving in others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::index::{Index, Record};
 use super::{Error, dependencies};
 use crate::relation;
 
-/// A version that a solve shall keep for one package, if the package is installed at all.
+/// A version that a solve must keep for one package, if the package is installed at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pin {
     /// The package's name.
@@ -53,8 +53,8 @@ impl Pin {
 
 /// What stands in for each pin whose version the archives no longer have: a record without a path,
 /// whose dependencies are not known.
-pub(super) fn ghosts(pins: &[Pin], index: &Index) -> Vec<Record> {
-    let ghost = |pin: &Pin| {
+pub(super) fn missing_pins(pins: &[Pin], index: &Index) -> Vec<Record> {
+    let missing_pin = |pin: &Pin| {
         let (name, wanted) = (|| pin.name.clone(), || pin.wanted().to_owned());
         let arch = String::new();
         let fields = PackageFields { name: name(), arch, version: wanted(), source: name(), source_version: wanted() };
@@ -71,20 +71,20 @@ pub(super) fn ghosts(pins: &[Pin], index: &Index) -> Vec<Record> {
             provides: String::new(),
         })
     };
-    pins.iter().filter(|pin| pin.find(index).is_none()).filter_map(ghost).collect()
+    pins.iter().filter(|pin| pin.find(index).is_none()).filter_map(missing_pin).collect()
 }
 
-/// The records that `pins` mean, by name; `ghosts` are theirs.
-pub(super) fn find<'a>(pins: &[Pin], index: &'a Index, ghosts: &'a [Record]) -> BTreeMap<&'a str, &'a Record> {
+/// The records that `pins` mean, by name; `missing_pins` are theirs.
+pub(super) fn find<'a>(pins: &[Pin], index: &'a Index, missing_pins: &'a [Record]) -> BTreeMap<&'a str, &'a Record> {
     let found = pins.iter().filter_map(|pin| pin.find(index));
-    found.chain(ghosts).map(|record| (record.package.name.as_str(), record)).collect()
+    found.chain(missing_pins).map(|record| (record.package.name.as_str(), record)).collect()
 }
 
-/// Takes the ghosts that nobody needs away from `pinned`.
+/// Takes the missing pins that no one needs away from `pinned`.
 ///
 /// # Errors
 /// [`Error::Gone`] with the others.
-pub(super) fn lay(pinned: &mut BTreeMap<&str, &Record>, newest: &[&Record], index: &Index) -> Result<(), Error> {
+pub(super) fn check(pinned: &mut BTreeMap<&str, &Record>, newest: &[&Record], index: &Index) -> Result<(), Error> {
     let needed: BTreeSet<&str> = newest.iter().map(|record| record.package.name.as_str()).collect();
     let gone = pinned.values().filter(|record| record.path.is_empty() && needed.contains(record.package.name.as_str()));
     let gone: Vec<Gone> = gone
@@ -105,7 +105,7 @@ pub(super) fn lay(pinned: &mut BTreeMap<&str, &Record>, newest: &[&Record], inde
 /// A pinned package moves when it needs a free one in a version that this one no longer has, or
 /// when a free one needs it in a version that the pin does not have. apt looks at one candidate for
 /// each package only, so that it would not find this by itself.
-pub(super) fn release<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[&'a Record]) {
+pub(super) fn unpin<'a>(pinned: &mut BTreeMap<&'a str, &'a Record>, newest: &[&'a Record]) {
     let newest: BTreeMap<&str, &Record> = newest.iter().map(|record| (record.package.name.as_str(), *record)).collect();
     loop {
         let mut candidates = newest.clone();
@@ -185,10 +185,10 @@ mod tests {
             newest.insert(&record.package.name, record);
         }
         let newest: Vec<&Record> = newest.into_values().collect();
-        let ghosts = ghosts(pins, index);
-        let mut pinned = find(pins, index, &ghosts);
-        release(&mut pinned, &newest);
-        lay(&mut pinned, &newest, index)?;
+        let missing_pins = missing_pins(pins, index);
+        let mut pinned = find(pins, index, &missing_pins);
+        unpin(&mut pinned, &newest);
+        check(&mut pinned, &newest, index)?;
         Ok(pinned.keys().map(|name| (*name).to_owned()).collect())
     }
 
@@ -207,7 +207,7 @@ mod tests {
             "plugin 2 app (= 2)",
         ]);
         let pins = [pin("lib", "1"), pin("base", "1"), pin("other", "1"), pin("plugin", "1")];
-        // `app` is free: it needs lib 2, and plugin 1 needs app 1. Nobody needs a newer base or other.
+        // `app` is free: it needs lib 2, and plugin 1 needs app 1. No one needs a newer base or other.
         assert_eq!(kept(&index, &pins).unwrap(), ["base", "other"]);
         let all = [pin("app", "1"), pin("lib", "1"), pin("base", "1"), pin("other", "1"), pin("plugin", "1")];
         assert_eq!(kept(&index, &all).unwrap().len(), 5, "nothing is free, so nothing moves");
@@ -217,7 +217,7 @@ mod tests {
     fn a_version_that_left_the_archive_is_named_unless_it_moves_anyway_or_is_not_needed() {
         let (_guard, index) = index(&["app 2 common (= 2)", "common 2", "lib 2"]);
         let pins = [pin("common", "1"), pin("none", "3")];
-        assert_eq!(kept(&index, &pins).unwrap(), [""; 0], "app needs common 2, and nobody needs `none`");
+        assert_eq!(kept(&index, &pins).unwrap(), [""; 0], "app needs common 2, and no one needs `none`");
         let Err(Error::Gone { gone }) = kept(&index, &[pin("common", "1"), pin("lib", "1")]) else { panic!() };
         let lines: Vec<_> = gone.iter().map(ToString::to_string).collect();
         assert_eq!(lines, ["lib 1 (the archive has 2)"]);

@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Release, Fault> {
     })
 }
 
-/// What lies inside the frame: it begins after the first empty line, and ends where the signature begins.
+/// What is inside the frame: it begins after the first empty line, and ends where the signature begins.
 fn signed(text: &str) -> &str {
     if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
         return text;

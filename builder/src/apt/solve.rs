@@ -63,7 +63,7 @@ pub(super) fn resolve_keeping(
     let mut missing: Vec<Missing> =
         requests.iter().filter_map(|request| check(request, &index, &releases, settings)).collect();
     if !missing.is_empty() {
-        // The lock of this state is let go first: nobody waits for one state while holding another.
+        // The lock of this state is let go first: no one waits for one state while holding another.
         let source = state.sources().first().cloned();
         drop(state);
         if let Some((source, release)) = source.zip(releases.first()) {
@@ -73,10 +73,10 @@ pub(super) fn resolve_keeping(
     }
     let mut closure = plan(&state, &index, &requests, settings, &BTreeMap::new())?;
     if !pins.is_empty() {
-        let ghosts = pins::ghosts(pins, &index);
-        let mut pinned = pins::find(pins, &index, &ghosts);
-        pins::release(&mut pinned, &closure);
-        pins::lay(&mut pinned, &closure, &index)?;
+        let missing_pins = pins::missing_pins(pins, &index);
+        let mut pinned = pins::find(pins, &index, &missing_pins);
+        pins::unpin(&mut pinned, &closure);
+        pins::check(&mut pinned, &closure, &index)?;
         closure = plan(&state, &index, &requests, settings, &pinned)?;
     }
     let packages = explain(&closure, &requests, settings, state.sources())?;

@@ -18,15 +18,15 @@ use model::observe::Observer;
 use model::resolution::ReleaseFields;
 use model::{Arch, Digest};
 
+use super::bounded_read::read_small;
 use super::keyring::Keyring;
 use super::settings::{Access, Source};
-use super::small::read_small;
 use super::{Error, ReleaseInfo, Settings, failure, local, release};
-use crate::cache::{self, Cache, Lock};
+use crate::cache::{self, Cache, LockGuard};
 use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
 
-/// When it is told that apt still waits.
+/// When it is reported that apt still waits.
 const MOMENTS: Moments = Moments { first: Duration::from_secs(10), again: Duration::from_secs(20) };
 
 /// An isolated apt state, locked for this process while the value lives.
@@ -36,7 +36,7 @@ pub(super) struct State {
     sources: Vec<Source>,
     arch: Arch,
     access: Access,
-    _lock: Lock,
+    _lock: LockGuard,
 }
 
 /// A Packages index in the state.
@@ -115,7 +115,7 @@ impl State {
             .variable("HOME", &self.directory)
             .variable("TMPDIR", self.directory.join("tmp"))
             .variable("APT_CONFIG", self.directory.join("apt.conf"));
-        // It may hold a password, which shall lie in no file and in no argument list.
+        // It may hold a password, which must be in no file and in no argument list.
         let apt = match &self.access.proxy {
             Some(proxy) => apt.variable("http_proxy", proxy).variable("https_proxy", proxy),
             None => apt,
@@ -149,12 +149,12 @@ impl State {
         } else {
             self.forget()?;
         }
-        let tell = |waited: Duration| {
+        let report = |waited: Duration| {
             let hosts: BTreeSet<&str> = self.sources.iter().map(|source| host_of(&source.uri)).collect();
             let hosts = hosts.into_iter().collect::<Vec<_>>().join(", ");
             observer.note(&format!("still waiting for {hosts} after {} seconds", waited.as_secs()));
         };
-        let outcome = patience::telling(MOMENTS, &tell, || self.apt_get(|apt| apt.option("-q").operand("update")))?;
+        let outcome = patience::reporting(MOMENTS, &report, || self.apt_get(|apt| apt.option("-q").operand("update")))?;
         let log = [outcome.stdout.as_slice(), outcome.stderr.as_slice()].concat();
         let good = outcome.status.success();
         // apt that ends by itself, even in an error, leaves either all old lists or all new ones.
@@ -267,8 +267,8 @@ fn own_state(cache: &Cache, key: &Digest, observer: &dyn Observer) -> Result<Pat
     match cache.apt_state(key) {
         Err(cache::Error::Host(error @ host::Error::Place { .. })) if cache.discard_apt_state(key)? => {
             let message = format!("package lists in the cache are not used: {error}");
-            let cure = "nothing needs to be done: they are fetched again";
-            observer.warning(&message, cure);
+            let hint = "nothing needs to be done: they are fetched again";
+            observer.warning(&message, hint);
             Ok(cache.apt_state(key)?)
         }
         state => Ok(state?),
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_what_apt_shall_know() {
+    fn the_configuration_is_what_apt_must_know() {
         let text = configuration(Path::new("/state"), &settings()).unwrap();
         insta::assert_snapshot!(String::from_utf8(text).unwrap());
     }

@@ -70,7 +70,7 @@ pub fn resolve_together(
         }
         level(&differing, &mut pins, &mut levelled);
         before = differing;
-        // What follows shall see the same lists.
+        // What follows must see the same lists.
         offline = true;
     }
     Err(Error::Disagree { packages: before })
@@ -93,7 +93,7 @@ fn each(
             Ok(resolution) => resolutions.push(resolution),
             Err(Error::Missing { missing: more }) => merge(&mut missing, more),
             Err(error) if missing.is_empty() => return Err(error),
-            // What is missing is told first.
+            // What is missing is reported first.
             Err(_) => continue,
         }
         asked.push(*arch);

@@ -21,7 +21,7 @@ pub struct FetchOptions {
     /// How long connecting may take, how long a server may send nothing, and the time in which it must send
     /// a thousand bytes a second.
     pub patience: Duration,
-    /// What HTTP servers are told about this program.
+    /// What HTTP servers learn about this program.
     pub user_agent: String,
     /// An HTTP proxy for http and https, such as `http://proxy.example.org:3128`.
     pub proxy: Option<String>,
@@ -82,7 +82,7 @@ impl From<net::Error> for Failure {
         }
         Self::Final(match error {
             E::Url => FetchFault::Scheme,
-            E::CaBundle(_) => FetchFault::Authorities { message: error.to_string() },
+            E::CaBundle(_) => FetchFault::CaBundle { message: error.to_string() },
             E::Certificate { message } => FetchFault::Certificate { message },
             E::Redirect(fault) => FetchFault::Redirect { message: fault.to_string() },
             E::Status { status, .. } => FetchFault::Status(status),

@@ -6,7 +6,7 @@
 //! rootfs/<64 hex>/              root file systems by their keys
 //! digests/<64 hex>              what is known of files that were read, by who reads them
 //! listings/<64 hex>             what .debs list, by their sha256
-//! records/<64 hex>              the sha256 of the record that a build wrote, by where it lies
+//! records/<64 hex>              the sha256 of the record that a build wrote, by where it is
 //! tmp/                          temporary names, on the same file system as all of the above
 //! locks/<name>.lock             advisory locks (flock); empty files, for their owner alone
 //! place                         which directory this cache was made in
@@ -35,17 +35,17 @@ use std::sync::{Arc, OnceLock};
 use host::lock::{Hold, LockFile};
 use host::{Dir, Fault, owner};
 use model::Digest;
-use model::explain::{Explain, Explanation, Kind as Blame};
+use model::explain::{Explain, Explanation, Kind as ErrorKind};
 use model::observe::Observer;
 
-pub use host::lock::Lock;
+pub use host::lock::LockGuard;
 pub use sweep::{GcOptions, GcReport, Kind, Removed, Usage};
 
 /// The cache directory. Making this value touches no file.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
-    /// Set when it is known that nobody else decides where `root` leads: programs are given paths.
+    /// Set when it is known that no one else decides where `root` leads: programs are given paths.
     is_checked: Arc<OnceLock<()>>,
 }
 
@@ -82,9 +82,9 @@ impl Explain for Error {
         const WRITABLE: &str = "make the directory writable, or name another one with --cache-dir";
         let hint = match self {
             Self::Busy { .. } => {
-                return Explanation::new(Blame::Outside, self).hint("run the command again when no build runs");
+                return Explanation::new(ErrorKind::Outside, self).hint("run the command again when no build runs");
             }
-            Self::LockName { .. } => return Explanation::new(Blame::Bug, self),
+            Self::LockName { .. } => return Explanation::new(ErrorKind::Bug, self),
             Self::Host(host::Error::Io { source, .. }) => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => NO_SPACE,
                 _ => host::explain::limit(source).unwrap_or(WRITABLE),
@@ -99,7 +99,7 @@ impl Explain for Error {
                  be removed at any time"
             }
         };
-        Explanation::under("the cache cannot be used", Blame::Outside, self).hint(hint)
+        Explanation::under("the cache cannot be used", ErrorKind::Outside, self).hint(hint)
     }
 }
 
@@ -111,7 +111,7 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error 
     move |source| failed(source).into()
 }
 
-/// Whether `error` says that an entry is not ours, which can be mended by making it again.
+/// Whether `error` says that an entry is not ours, which can be fixed by making it again.
 #[must_use]
 pub fn is_not_ours(error: &host::Error) -> bool {
     use Fault as F;
@@ -131,7 +131,7 @@ impl Cache {
         Self { root, is_checked: Arc::default() }
     }
 
-    /// Checks once that nobody else can put another directory in the cache's place.
+    /// Checks once that no one else can put another directory in the cache's place.
     fn check_way(&self) -> Result<(), host::Error> {
         if self.is_checked.get().is_none() {
             owner::check_way(&self.root)?;
@@ -180,14 +180,14 @@ impl Cache {
         Dir::open(&self.root)?.own_directory(path.strip_prefix(&self.root).unwrap_or(path))
     }
 
-    /// Where the .deb with this sha256 lies, if it is there. Makes nothing.
+    /// Where the .deb with this sha256 is, if it is there. Makes nothing.
     #[must_use]
     pub fn deb_path(&self, sha256: &Digest) -> PathBuf {
         let hex = sha256.hex();
         self.root.join("debs/sha256").join(&hex[..2]).join(format!("{hex}.deb"))
     }
 
-    /// The directory of the .debs, made if need be; anybody may read it.
+    /// The directory of the .debs, made if need be; anyone may read it.
     ///
     /// # Errors
     /// When it cannot be made, or is not ours.
@@ -208,7 +208,7 @@ impl Cache {
     /// of all states is.
     pub(crate) fn discard_apt_state(&self, key: &Digest) -> Result<bool, Error> {
         match self.dir()?.own_directory("apt") {
-            Ok(shelf) => Ok(shelf.remove_tree(key.hex()).map(|()| true)?),
+            Ok(subdir) => Ok(subdir.remove_tree(key.hex()).map(|()| true)?),
             Err(_) => Ok(false),
         }
     }
@@ -240,13 +240,13 @@ impl Cache {
         self.directory(&self.root.join("records"), 0o700)
     }
 
-    /// Where it lies what the .deb with this sha256 lists, if it is there. Makes nothing.
+    /// Where the list of what the .deb with this sha256 holds is, if it is there. Makes nothing.
     #[must_use]
     pub fn listing_path(&self, sha256: &Digest) -> PathBuf {
         self.root.join("listings").join(sha256.hex())
     }
 
-    /// The directory of what .debs list, made if need be; anybody may read it. Each file in it is one
+    /// The directory of what .debs list, made if need be; anyone may read it. Each file in it is one
     /// entry for [`Cache::gc`].
     ///
     /// # Errors
@@ -265,28 +265,28 @@ impl Cache {
     }
 
     /// Makes `path`, below the cache's directory, with exactly `mode`, whatever the umask, and parents that
-    /// anybody may enter. What is there already must be ours, all the way down.
+    /// anyone may enter. What is there already must be ours, all the way down.
     pub(crate) fn directory(&self, path: &Path, mode: u32) -> Result<PathBuf, Error> {
         let below = path.strip_prefix(&self.root).unwrap_or(path);
         self.dir()?.make_own_directory(below, mode)?;
         Ok(path.to_owned())
     }
 
-    /// Waits until nobody else holds the lock `name`, and holds it. A long wait is told to `observer`.
+    /// Waits until no one else holds the lock `name`, and holds it. A long wait is reported to `observer`.
     ///
     /// `name` is a single file name of letters, digits, `-`, `_` and `.`.
     ///
     /// # Errors
     /// When the lock's file cannot be made or locked, or is not ours.
-    pub fn lock(&self, name: &str, observer: &dyn Observer) -> Result<Lock, Error> {
+    pub fn lock(&self, name: &str, observer: &dyn Observer) -> Result<LockGuard, Error> {
         Ok(self.lock_file(name)?.hold(Hold::Alone, observer)?)
     }
 
-    /// As [`Cache::lock`], but gives `None` at once when somebody else holds it.
+    /// As [`Cache::lock`], but gives `None` at once when someone else holds it.
     ///
     /// # Errors
     /// As [`Cache::lock`].
-    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, Error> {
+    pub fn try_lock(&self, name: &str) -> Result<Option<LockGuard>, Error> {
         Ok(self.lock_file(name)?.try_hold(Hold::Alone)?)
     }
 
@@ -294,12 +294,12 @@ impl Cache {
     /// Any number of processes and threads may hold one.
     ///
     /// The first use in a directory that is not the one where the cache was made puts aside what is not
-    /// hashed each time it is used, and tells `observer` of it.
+    /// hashed each time it is used, and reports it to `observer`.
     ///
     /// # Errors
     /// As [`Cache::lock`], when what is to be put aside cannot be, and [`Error::NotACache`] before anything is
     /// made in a directory that holds other things.
-    pub fn in_use(&self, observer: &dyn Observer) -> Result<Lock, Error> {
+    pub fn in_use(&self, observer: &dyn Observer) -> Result<LockGuard, Error> {
         self.check_is_a_cache()?;
         let lock = self.lock_file("use")?.hold(Hold::Shared, observer)?;
         place::settle(self, observer)?;
@@ -319,7 +319,7 @@ impl Cache {
 /// Marks an entry of the cache as used now, so that [`Cache::gc`] keeps it.
 ///
 /// # Errors
-/// When the file's times cannot be set, for example because it belongs to somebody else.
+/// When the file's times cannot be set, for example because it belongs to someone else.
 pub fn touch(path: &Path) -> io::Result<()> {
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };

@@ -1,4 +1,4 @@
-//! The names of what lies in the cache.
+//! The names of what is in the cache.
 
 use std::path::Path;
 

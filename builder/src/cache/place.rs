@@ -1,7 +1,7 @@
-//! Whether a cache lies where it was made.
+//! Whether a cache is where it was made.
 //!
-//! Most entries are believed because this user's runs wrote them, not because of a digest from elsewhere. Whose
-//! a file is does not tell that: what was checked out or unpacked belongs to whoever did it. But nobody can
+//! Most entries are trusted because this user's runs wrote them, not because of a digest from elsewhere. Whose
+//! a file is does not say that: what was checked out or unpacked belongs to whoever did it. But no one can
 //! foresee which inode a directory will have, and when it will be made, so the cache notes both, and counts
 //! only where they hold.
 
@@ -24,7 +24,7 @@ const LIMIT: u64 = 256;
 /// What is not hashed each time it is used.
 const BELIEVED: [&str; 5] = ["apt", "digests", "listings", "records", "rootfs"];
 
-/// Puts aside what another directory's runs wrote, if anything is, and notes that the cache lies here.
+/// Puts aside what another directory's runs wrote, if anything is, and notes that the cache is here.
 pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
     let dir = cache.dir()?;
     let here = here(&dir)?;
@@ -41,13 +41,13 @@ pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error
             "the cache {} was not made there, or by an earlier version: all but its packages is made again",
             cache.root.display()
         );
-        let cure = "nothing needs to be done; what was put aside goes with `cache gc` when it was not used for 30 days";
-        observer.warning(&message, cure);
+        let hint = "nothing needs to be done; what was put aside goes with `cache gc` when it was not used for 30 days";
+        observer.warning(&message, hint);
     }
     Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)
 }
 
-/// What nobody can foresee of a directory: its inode and, where the file system has it, when it was made.
+/// What no one can foresee of a directory: its inode and, where the file system has it, when it was made.
 fn here(dir: &Dir) -> Result<String, Error> {
     let wanted = StatxFlags::INO | StatxFlags::BTIME;
     let found = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, wanted);
@@ -79,18 +79,18 @@ fn is_here(dir: &Dir, here: &str) -> bool {
     dir.read_own(FILE, LIMIT).is_ok_and(|text| text == here.as_bytes())
 }
 
-/// Moves every entry that is believed without a hash to the temporary names; whether there was any.
+/// Moves every entry that is trusted without a hash to the temporary names; whether there was any.
 fn put_aside(dir: &Dir) -> Result<bool, Error> {
     let mut moved = false;
-    for shelf in BELIEVED {
-        let from = match dir.own_directory(shelf) {
+    for subdir in BELIEVED {
+        let from = match dir.own_directory(subdir) {
             Ok(from) => from,
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error.into()),
         };
         for name in from.names()?.iter().filter(|name| names::is_entry(Path::new(name))) {
             let to = dir.make_own_directory("tmp", 0o700)?;
-            let mut new = PathBuf::from(format!("{shelf}-{}", name.display()));
+            let mut new = PathBuf::from(format!("{subdir}-{}", name.display()));
             // What was put aside once has the name already.
             while to.stat(&new)?.is_some() {
                 new.as_mut_os_string().push("x");

@@ -147,12 +147,12 @@ impl Cache {
         Ok(usage.into())
     }
 
-    /// What has the form of an entry: whatever else lies in these directories is somebody's own.
+    /// What has the form of an entry: whatever else is in these directories is someone's own.
     fn entries(&self) -> Result<Vec<(Kind, PathBuf)>, Error> {
         let mut entries = Vec::new();
-        for shelf in self.children("debs/sha256")? {
-            let Ok(below) = shelf.strip_prefix(&self.root) else { continue };
-            if !is_hex(&name(&shelf), 2) {
+        for subdir in self.children("debs/sha256")? {
+            let Ok(below) = subdir.strip_prefix(&self.root) else { continue };
+            if !is_hex(&name(&subdir), 2) {
                 continue;
             }
             for path in self.children(below)? {
@@ -164,16 +164,16 @@ impl Cache {
                 }
             }
         }
-        let shelves = [
+        let subdirs = [
             (Kind::Apt, "apt"),
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),
             (Kind::Listings, "listings"),
             (Kind::Records, "records"),
         ];
-        for (kind, shelf) in shelves {
+        for (kind, subdir) in subdirs {
             let of_form = |path: &PathBuf| is_hex(&name(path), 64);
-            entries.extend(self.children(shelf)?.into_iter().filter(of_form).map(|path| (kind, path)));
+            entries.extend(self.children(subdir)?.into_iter().filter(of_form).map(|path| (kind, path)));
         }
         entries.extend(self.temporaries()?.into_iter().map(|path| (Kind::Temporary, path)));
         Ok(entries)
@@ -184,30 +184,30 @@ impl Cache {
         // Other programs make temporary names of the same form: they count only where nothing else can be.
         let is_marked = Dir::open(&self.root).is_ok_and(|root| tag::is_own(&root));
         let mut found = Vec::new();
-        for shelf in ["tmp", "digests", "records"] {
+        for subdir in ["tmp", "digests", "records"] {
             let is_temporary = |path: &PathBuf| {
                 let name = name(path);
                 let is_file = || fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
-                shelf == "tmp" && is_aside(&name) || is_marked && is_temporary_name(&name) && is_file()
+                subdir == "tmp" && is_aside(&name) || is_marked && is_temporary_name(&name) && is_file()
             };
-            found.extend(self.children(shelf)?.into_iter().filter(is_temporary));
+            found.extend(self.children(subdir)?.into_iter().filter(is_temporary));
         }
         Ok(found)
     }
 
-    /// What lies in the own directory `shelf`; nothing where there is none. A link is none: what it leads to
+    /// What is in the own directory `subdir`; nothing where there is none. A link is none: what it leads to
     /// is not ours to count and to remove.
-    fn children(&self, shelf: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
-        let shelf = self.root.join(shelf);
-        match self.own_directory(&shelf) {
-            Ok(directory) => Ok(directory.names()?.iter().map(|name| shelf.join(name)).collect()),
+    fn children(&self, subdir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+        let subdir = self.root.join(subdir);
+        match self.own_directory(&subdir) {
+            Ok(directory) => Ok(directory.names()?.iter().map(|name| subdir.join(name)).collect()),
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Fails for a directory that has no mark of this program's but something that no cache has: a slip of the
-    /// pen in `--cache-dir` shall cost nobody a directory `tmp`. What is not there yet is none of these. Writes
+    /// pen in `--cache-dir` must not cost anyone a directory `tmp`. What is not there yet is none of these. Writes
     /// nothing.
     ///
     /// # Errors
@@ -227,12 +227,12 @@ impl Cache {
     }
 
     fn remove(&self, path: &Path) -> Result<(), Error> {
-        let (Some(shelf), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-        Ok(self.own_directory(shelf)?.remove_tree(name)?)
+        let (Some(subdir), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+        Ok(self.own_directory(subdir)?.remove_tree(name)?)
     }
 }
 
-/// What lies in a cache's directory.
+/// What is in a cache's directory.
 const NAMES: [&str; 9] = [tag::NAME, "apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
 
 /// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
@@ -252,10 +252,10 @@ fn name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
 }
 
-/// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its shelf,
+/// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its subdirectory,
 /// its key, and an `x` for each that had the name already.
 fn is_aside(name: &str) -> bool {
-    let key = name.split_once('-').filter(|(shelf, _)| NAMES.contains(shelf)).map(|(_, key)| key);
+    let key = name.split_once('-').filter(|(subdir, _)| NAMES.contains(subdir)).map(|(_, key)| key);
     key.is_some_and(|key| is_hex(key.trim_end_matches('x'), 64))
 }
 

@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "CACHEDIR.TAG";
 /// How the file begins, from the specification.
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 
-/// What tells this program's caches from others'.
+/// What distinguishes this program's caches from others'.
 const OWNER: &str = "# The cache of module-builder. Everything in it can be made again.";
 
 /// The most bytes of the file that are read.

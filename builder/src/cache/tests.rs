@@ -106,8 +106,8 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     drop(cache.in_use(&told).unwrap());
     let key = Digest::of(b"key");
     let fill = |cache: &Cache| {
-        for shelf in [cache.rootfs(), cache.listings(), cache.digests(), cache.records()] {
-            fs::write(shelf.unwrap().join(key.hex()), "what a run wrote").unwrap();
+        for subdir in [cache.rootfs(), cache.listings(), cache.digests(), cache.records()] {
+            fs::write(subdir.unwrap().join(key.hex()), "what a run wrote").unwrap();
         }
         fs::write(cache.apt_state(&key).unwrap().join("status"), "").unwrap();
         let deb = cache.deb_path(&key);
@@ -152,7 +152,7 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     set(&cache.root().join("debs"), 0o777);
     assert!(matches!(cache.debs(), Err(Error::Host(host::Error::Place { .. }))));
     set(&cache.root().join("debs"), 0o755);
-    // A link in a cache leads gc to nobody's files.
+    // A link in a cache leads gc to no one's files.
     let home = cache.root().parent().unwrap().join("home");
     fs::create_dir(&home).unwrap();
     fs::write(home.join("thesis"), "years of work").unwrap();

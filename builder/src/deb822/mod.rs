@@ -178,7 +178,7 @@ impl<R: BufRead> Reader<R> {
         let start = text.len();
         text.push(b'\n');
         self.line += 1;
-        // One byte more tells a paragraph that is too large.
+        // One byte more shows a paragraph that is too large.
         let room = PARAGRAPH_LIMIT.saturating_sub(start) + 1;
         let read = self.input.by_ref().take(room as u64).read_until(b'\n', text);
         let count = text.len() - start - 1;

@@ -1,7 +1,7 @@
 //! dpkg's database, read out of a root file system: which packages are there and which owns what.
 //!
 //! Pure over bytes: the caller gives a function that reads a file of the tree. Paths are those that
-//! the packages used: on a merged-/usr system a package may own `/lib/x` though the file lies at
+//! the packages used: on a merged-/usr system a package may own `/lib/x` though the file is at
 //! `/usr/lib/x`; the caller resolves both sides. Sources of the formats: `deb-control(5)`,
 //! `dpkg-divert(1)`, `update-alternatives(1)`, `dpkg-statoverride(1)`.
 
@@ -18,7 +18,7 @@ use crate::rootfs::deb::{DebEntry, Metadata};
 pub use parse::parse_status;
 use parse::{installed, parse_alternative, parse_diversions, parse_overrides, paths};
 
-/// Where the database lies.
+/// Where the database is.
 pub(crate) const BASE: &str = "/var/lib/dpkg";
 
 /// How far dpkg came with a package: the third word of its `Status` field.
@@ -64,7 +64,7 @@ pub struct Installed {
     pub depends: Vec<Vec<String>>,
     /// The virtual packages that it stands for.
     pub provides: Vec<String>,
-    /// The paths that it brought, as it named them, sorted.
+    /// The paths that it installed, as it named them, sorted.
     pub files: Vec<ImagePath>,
     /// Its configuration files, sorted.
     pub conffiles: Vec<ImagePath>,
@@ -75,7 +75,7 @@ pub struct Installed {
 pub struct Diversion {
     /// Where the file would lie.
     pub from: ImagePath,
-    /// Where it lies instead.
+    /// Where it is instead.
     pub to: ImagePath,
     /// The package that asked for it; `None` for the administrator.
     pub by: Option<String>,
@@ -107,12 +107,12 @@ pub struct Override {
     pub mode: u16,
 }
 
-/// Who brought a path.
+/// Which package installed a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// The package.
     pub package: &'a Package,
-    /// Where the package's file lies instead, when it was diverted.
+    /// Where the package's file is instead, when it was diverted.
     pub diverted_to: Option<&'a ImagePath>,
     /// Whether the package treats the path as configuration.
     pub conffile: bool,
@@ -156,7 +156,7 @@ pub struct Database {
     pub alternatives: Vec<Alternative>,
     /// Every override, sorted by path.
     pub overrides: Vec<Override>,
-    /// Path to the indices of the packages that brought it; directories have many.
+    /// Path to the indices of the packages that installed it; directories have many.
     owners: BTreeMap<ImagePath, Vec<usize>>,
 }
 
@@ -274,7 +274,7 @@ impl Database {
         base
     }
 
-    /// Who brought what lies at `path`: for a path that was diverted away, the package that it was
+    /// Which package installed what is at `path`: for a path that was diverted away, the package that it was
     /// diverted for; for the place it was diverted to, the package whose file it is. For a path of
     /// several packages (a directory, or the same file of two architectures) the first by name.
     #[must_use]
@@ -288,7 +288,7 @@ impl Database {
         self.diversions[first..].iter().take_while(move |diversion| diversion.from == *path)
     }
 
-    /// Everybody who brought what lies at `path`; see [`Database::owner`].
+    /// Everyone which package installed what is at `path`; see [`Database::owner`].
     #[must_use]
     pub fn owners(&self, path: &ImagePath) -> Vec<Owner<'_>> {
         let by_index =

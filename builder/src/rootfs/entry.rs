@@ -93,7 +93,7 @@ impl Seal {
     }
 
     /// Whether the archive is the same. Some file systems have another device number each time they are
-    /// mounted; the rest tells enough.
+    /// mounted; the rest says enough.
     fn holds(&self, now: &Self) -> bool {
         Self { device: now.device, ..self.clone() } == *now
     }
@@ -106,12 +106,12 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Where an entry lies.
+/// Where an entry is.
 pub(super) fn place(cache: &Cache, key: &Digest) -> PathBuf {
     cache.root().join("rootfs").join(key.hex())
 }
 
-/// Where an entry's tar lies.
+/// Where an entry's tar is.
 pub(super) fn archive(entry: &Path) -> PathBuf {
     entry.join(ARCHIVE)
 }
@@ -143,18 +143,18 @@ pub(super) fn open(cache: &Cache, wanted: &Digest) -> Found {
 }
 
 fn verify(entry: &Dir, wanted: &Digest) -> Result<Record, String> {
-    let told = |error: host::Error| error.to_string();
-    let bytes = entry.read_own(RECORD, RECORD_LIMIT).map_err(told)?;
+    let text = |error: host::Error| error.to_string();
+    let bytes = entry.read_own(RECORD, RECORD_LIMIT).map_err(text)?;
     let record: Record = serde_json::from_slice(&bytes).map_err(|_| "its record cannot be read".to_owned())?;
     if record.inputs.key() != *wanted {
         return Err("its record is of other inputs".to_owned());
     }
-    let archive = entry.own_file(ARCHIVE).map_err(told)?;
+    let archive = entry.own_file(ARCHIVE).map_err(text)?;
     let now = Seal::of(&archive, &bytes).map_err(|error| error.to_string())?;
     if now.size != record.size {
         return Err("its archive has another size".to_owned());
     }
-    let sealed = entry.read_own(SEAL, 4096).map_err(told)?;
+    let sealed = entry.read_own(SEAL, 4096).map_err(text)?;
     let sealed: Seal = serde_json::from_slice(&sealed).map_err(|_| "its seal cannot be read".to_owned())?;
     match sealed.holds(&now) {
         true => Ok(record),
@@ -164,7 +164,7 @@ fn verify(entry: &Dir, wanted: &Digest) -> Result<Record, String> {
 }
 
 /// Records what the file system says of a tar that was just made.
-pub(super) fn seal(entry: &Path) -> Result<(), Error> {
+pub(super) fn write_seal(entry: &Path) -> Result<(), Error> {
     let directory = Dir::open(entry)?;
     let bytes = directory.read_own(RECORD, RECORD_LIMIT)?;
     let archive = archive(entry);
@@ -187,8 +187,8 @@ pub(super) fn read_record(cache: &Cache, entry: &Path) -> Option<Record> {
 
 /// Takes away what is at an entry's place, be it a directory, a file or a link.
 pub(super) fn remove(cache: &Cache, key: &Digest) -> Result<(), Error> {
-    let shelf = cache.rootfs()?;
-    Ok(Dir::open(&shelf)?.remove_tree(key.hex())?)
+    let rootfs_dir = cache.rootfs()?;
+    Ok(Dir::open(&rootfs_dir)?.remove_tree(key.hex())?)
 }
 
 /// An input that differs between two root file systems.
@@ -253,7 +253,7 @@ mod tests {
             fs::write(archive(&place), bytes).unwrap();
             let record = Record { inputs, size: 5, sha256: Digest::of(bytes), maintainer_scripts: BTreeMap::new() };
             write_record(&place, &record).unwrap();
-            seal(&place).unwrap();
+            write_seal(&place).unwrap();
             Self { _folder: folder, cache, key, place }
         }
 
@@ -272,7 +272,7 @@ mod tests {
     fn a_changed_archive_is_never_used() {
         let world = World::new();
         assert_eq!(world.damage(), None);
-        // The same size and the same modification time: the change time still tells.
+        // The same size and the same modification time: the change time still shows it.
         let path = archive(&world.place);
         let mtime = fs::metadata(&path).unwrap().modified().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// The namespaces of a build cannot be made.
     #[error("a build in the mode {tried} is not possible here: {what}")]
-    NoRights {
+    NoPrivilege {
         /// The mode that was tried: `root` or `unshare`.
         tried: &'static str,
         /// What the system said.
@@ -133,7 +133,7 @@ impl From<process::Error> for Error {
 }
 
 impl From<host::Error> for Error {
-    /// What is opened without a word of its own lies in the cache.
+    /// What is opened without a word of its own is in the cache.
     fn from(error: host::Error) -> Self {
         Self::Cache(error.into())
     }

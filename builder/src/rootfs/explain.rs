@@ -31,7 +31,7 @@ impl Explain for Error {
             | Self::ToolTooOld { .. }
             | Self::ToolVersion { .. }
             | Self::Start { .. }
-            | Self::NoRights { .. }
+            | Self::NoPrivilege { .. }
             | Self::Deb(_)
             | Self::Dpkg(_) => Explanation::under(CANNOT, Kind::Outside, self),
         };
@@ -55,7 +55,7 @@ impl Error {
             Self::ToolMissing { .. } => "apt install mmdebstrap",
             Self::ToolTooOld { .. } => "use Debian 12 or later, or install a newer mmdebstrap from backports",
             Self::ToolVersion { .. } => "run it by hand to see what is wrong with it, or install it anew",
-            Self::NoRights { .. } => {
+            Self::NoPrivilege { .. } => {
                 "run as root (in a container: with the capabilities SYS_ADMIN and NET_ADMIN), or give the user subordinate ids: `apt install uidmap` and `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`"
             }
             Self::Failed { failure, .. } => failure.hint(),

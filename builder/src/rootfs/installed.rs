@@ -36,7 +36,7 @@ pub(super) fn check(archive: &Path, resolution: &Resolution) -> Result<(u64, Dig
 }
 
 /// The packages of a root file system, as dpkg's database in it has them, must be those of `resolution`. It
-/// costs nothing where the database was read anyway, and tells a root file system of other packages however it
+/// costs nothing where the database was read anyway, and distinguishes a root file system of other packages however it
 /// came into the cache.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use host::process::Tail;
 /// How many last lines of a log an error carries.
 const TAIL: usize = 40;
 
-/// What went wrong, as far as the log tells.
+/// What went wrong, as far as the log says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// A package's maintainer script failed.
@@ -26,7 +26,7 @@ pub enum Failure {
         /// What dpkg says about it, such as `trying to overwrite '/x', which is also in package y 1`.
         what: String,
     },
-    /// The epoch of the build lies in the future.
+    /// The epoch of the build is in the future.
     #[error("the build's epoch is later than this machine's clock, and apt takes nothing from the future")]
     LateEpoch,
     /// The disk is full.
@@ -117,7 +117,7 @@ impl<'a> Log<'a> {
     pub(super) fn line(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         let text = text.trim();
-        // apt tells dozens of long commands of dpkg's before it fails; they would hide why.
+        // apt repeats dozens of long commands of dpkg's before it fails; they would hide why.
         if !text.starts_with("/usr/bin/dpkg ") {
             self.tail.push(line);
         }
@@ -136,7 +136,7 @@ impl<'a> Log<'a> {
         self.judge(text);
     }
 
-    /// Keeps the first failure that the log tells of: later lines are about its consequences.
+    /// Keeps the first failure that the log reports: later lines are about its consequences.
     fn judge(&mut self, text: &str) {
         let recognised = self.recognise(text);
         if let Some(package) = self.script.take()
@@ -273,8 +273,8 @@ mod tests {
         let emulation =
             failure(&["E: arm64 can neither be executed natively nor via qemu user emulation with binfmt_misc"]);
         assert_eq!(emulation, Failure::NoEmulation { arch: "arm64".into() });
-        let rights = failure(&["unshare: unshare failed: Operation not permitted"]);
-        assert!(matches!(rights, Failure::NoPrivileges { .. }) && !rights.hint().is_empty());
+        let privileges = failure(&["unshare: unshare failed: Operation not permitted"]);
+        assert!(matches!(privileges, Failure::NoPrivileges { .. }) && !privileges.hint().is_empty());
         let loopback = "cannot bring up the loopback interface: Operation not permitted (os error 1)";
         assert_eq!(failure(&[loopback]), Failure::NoPrivileges { what: loopback.into() });
         let lock = failure(&["E: Unable to locate package demo", "E: mmdebstrap failed to run"]);

@@ -5,16 +5,16 @@
 //! the tar in the cache under a key of everything that can reach its bytes (`entry`).
 
 pub mod deb;
+pub mod deb_contents;
 mod entry;
 mod error;
 mod explain;
 mod hashing;
 mod installed;
-pub mod listing;
 mod log;
 pub mod plan;
+mod privilege;
 mod repository;
-mod rights;
 mod tools;
 mod work;
 
@@ -38,9 +38,9 @@ pub use entry::{Change, Record, changes};
 pub use error::Error;
 pub use installed::{Named, check_packages};
 pub use log::Failure;
-use plan::{Places, Rights};
-pub use rights::Mode;
-use rights::choose;
+use plan::{Places, Privilege};
+pub use privilege::IsolationMode;
+use privilege::choose;
 use work::Work;
 
 /// How to build.
@@ -48,8 +48,8 @@ use work::Work;
 pub struct Options {
     /// The one time of the build: no file is newer.
     pub epoch: Epoch,
-    /// By whose rights.
-    pub mode: Mode,
+    /// By whose privilege.
+    pub mode: IsolationMode,
     /// Make the root file system although the cache has it. When the bytes are the same, the entry
     /// stays; when they are not, there is a warning and the new one takes its place.
     pub fresh: bool,
@@ -89,7 +89,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Erro
     move |source| Error::File(failed(source))
 }
 
-/// Everything that can reach the bytes of the tar. By whose rights it is built is not among them.
+/// Everything that can reach the bytes of the tar. By whose privilege it is built is not among them.
 fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> RootfsInputs {
     let tools = tools.iter().map(|tool| (tool.name.to_owned(), tool.version.clone())).collect();
     RootfsInputs { format: entry::FORMAT, epoch, tools, closure: Closure::of(resolution) }
@@ -102,7 +102,7 @@ fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> Rootf
 pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Result<Explanation, Error> {
     let inputs = inputs(resolution, options.epoch, &tools::versions()?);
     let key = inputs.key();
-    let shelf = cache.rootfs()?;
+    let rootfs_dir = cache.rootfs()?;
     let cached = matches!(entry::open(cache, &key), entry::Found::Whole(_));
     if cached {
         return Ok(Explanation { key, cached, changes: Vec::new(), compared: true, unreadable: 0 });
@@ -111,8 +111,8 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
     // several, the one that was used last.
     let mut entries = Vec::new();
     let mut unreadable = 0;
-    for entry in fs::read_dir(&shelf).map_err(io_error("read", &shelf))? {
-        let entry = entry.map_err(io_error("read", &shelf))?;
+    for entry in fs::read_dir(&rootfs_dir).map_err(io_error("read", &rootfs_dir))? {
+        let entry = entry.map_err(io_error("read", &rootfs_dir))?;
         let used = entry.metadata().and_then(|found| found.modified());
         match (used, entry::read_record(cache, &entry.path())) {
             (Ok(used), Some(record)) => entries.push((changes(&record.inputs, &inputs), used)),
@@ -126,7 +126,7 @@ pub fn explain(resolution: &Resolution, options: &Options, cache: &Cache) -> Res
 
 /// The root file system of `resolution`, if the cache has it whole. No .deb is needed for that.
 ///
-/// A damaged entry counts as none; [`build`] tells of it and replaces it.
+/// A damaged entry counts as none; [`build`] reports it and replaces it.
 ///
 /// # Errors
 /// When the cache cannot be used.
@@ -192,9 +192,9 @@ pub fn build(
         entry::Found::Absent => {}
     }
     tools::check(&tools)?;
-    let rights = choose(options.mode)?;
-    let work = Work::new(cache, &key, rights)?;
-    let record = make(resolution, debs, options.epoch, rights, &work, inputs, observer)?;
+    let privilege = choose(options.mode)?;
+    let work = Work::new(cache, &key, privilege)?;
+    let record = make(resolution, debs, options.epoch, privilege, &work, inputs, observer)?;
     if before == Some(record.sha256) {
         let _ = cache::touch(&place);
         observer.note("the root file system came out as it is in the cache");
@@ -202,13 +202,13 @@ pub fn build(
     }
     if before.is_some() {
         let message = "the root file system came out differently than it is in the cache, which now has the new one";
-        let cure = "a package writes something into it that is not an input, such as the time: compare the two outputs";
-        observer.warning(message, cure);
+        let hint = "a package writes something into it that is not an input, such as the time: compare the two outputs";
+        observer.warning(message, hint);
         entry::remove(cache, &key)?;
     }
     fs::rename(work.entry(), &place).map_err(io_error("put into place", &place))?;
     // A rename keeps the file but changes its change time on some file systems.
-    entry::seal(&place)?;
+    entry::write_seal(&place)?;
     Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record })
 }
 
@@ -217,7 +217,7 @@ fn make(
     resolution: &Resolution,
     debs: &[PathBuf],
     epoch: Epoch,
-    rights: Rights,
+    privilege: Privilege,
     work: &Work,
     inputs: RootfsInputs,
     observer: &dyn Observer,
@@ -236,10 +236,10 @@ fn make(
     let archive = entry::archive(&work.entry());
     let places =
         Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, rights, places)?, resolution, work, &task)?;
+    run(&plan::plan(resolution, epoch, privilege, places)?, resolution, work, &task)?;
     let (size, sha256) = installed::check(&archive, resolution)?;
     let file = host::open::file(&archive)?;
-    // Whatever the umask is: what others may write to would not be believed.
+    // Whatever the umask is: what others may write to would not be trusted.
     file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(io_error("set the mode of", &archive))?;
     file.sync_all().map_err(io_error("write", &archive))?;
     let mut maintainer_scripts = BTreeMap::new();
@@ -250,7 +250,7 @@ fn make(
     }
     let record = Record { inputs, size, sha256, maintainer_scripts };
     entry::write_record(&work.entry(), &record)?;
-    entry::seal(&work.entry())?;
+    entry::write_seal(&work.entry())?;
     Ok(record)
 }
 

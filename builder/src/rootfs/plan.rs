@@ -6,7 +6,7 @@
 //! builder. There is no shell and no shell hook; the hooks are mmdebstrap's own `upload`.
 //!
 //! As root the namespaces are root's. As a user, they stand in a user namespace in which the user is root and the
-//! user's subordinate ids are everybody else. `unshare` makes that one: the kernel has the map of more ids than one's own
+//! user's subordinate ids are everyone else. `unshare` makes that one: the kernel has the map of more ids than one's own
 //! written by the setuid programs newuidmap and newgidmap only, which `unshare` runs. mmdebstrap runs in its mode `root`
 //! either way: its own mode `unshare` would keep the host's network.
 
@@ -30,9 +30,9 @@ pub(super) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// How many names one `--include` holds: a single argument may have 128 KiB at most.
 const NAMES_PER_INCLUDE: usize = 200;
 
-/// By whose rights a build runs.
+/// By whose privilege a build runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rights {
+pub enum Privilege {
     /// By those of root.
     Root,
     /// By those of a user, in a user namespace.
@@ -52,12 +52,12 @@ pub struct Places<'a> {
     pub archive: &'a Path,
 }
 
-/// `what` in a build's environment and by its rights.
+/// `what` in a build's environment and by its privilege.
 #[must_use]
-pub(super) fn by(rights: Rights, what: Invocation) -> Invocation {
-    let what = match rights {
-        Rights::Root => what,
-        Rights::User => {
+pub(super) fn by(privilege: Privilege, what: Invocation) -> Invocation {
+    let what = match privilege {
+        Privilege::Root => what,
+        Privilege::User => {
             let unshare = Invocation::new("unshare").options(["--user", "--map-auto", "--map-root-user"]);
             unshare.option("--setuid").operand("0").option("--setgid").operand("0").option("--").runs(what)
         }
@@ -74,8 +74,8 @@ pub(super) fn by(rights: Rights, what: Invocation) -> Invocation {
 ///
 /// # Errors
 /// [`Error::NoName`] for what is no package's name: mmdebstrap splits the list of names into arguments of
-/// apt-get, outside of any root file system, and nobody after this looks at them.
-pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Places<'_>) -> Result<Invocation, Error> {
+/// apt-get, outside of any root file system, and no one after this looks at them.
+pub fn plan(resolution: &Resolution, epoch: Epoch, run_as: Privilege, places: Places<'_>) -> Result<Invocation, Error> {
     let variant = match resolution.variant {
         Variant::Extract => Variant::Extract,
         Variant::Custom => Variant::Custom,
@@ -109,7 +109,7 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, rights: Rights, places: Place
     run = run.operand(resolution.codename()).operand(places.archive).operand(source);
     // Nothing is read by a name that means something only where this program was started.
     let run = Invocation::isolated(HOSTNAME).runs(run).within(places.scratch);
-    Ok(by(rights, run).variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch))
+    Ok(by(run_as, run).variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch))
 }
 
 /// Every package by name, sorted.
@@ -160,13 +160,13 @@ mod tests {
     use super::super::tests::{changed, resolution};
     use super::*;
 
-    fn shown(arch: Arch, variant: Variant, rights: Rights) -> String {
+    fn shown(arch: Arch, variant: Variant, privilege: Privilege) -> String {
         let packages = [("base-files", "13", arch.debian()), ("demo", "1:2-3", "all")];
         let resolution = changed(&packages, |fields| (fields.arch, fields.variant) = (arch, variant));
         let invocation = plan(
             &resolution,
             Epoch::from_seconds(1_700_000_000).unwrap(),
-            rights,
+            privilege,
             Places {
                 repository: Path::new("/cache dir/repository"),
                 scratch: Path::new("/cache dir/scratch"),
@@ -187,15 +187,15 @@ mod tests {
 
     #[test]
     fn a_build_by_root() {
-        insta::assert_snapshot!(shown(Arch::Amd64, Variant::Minbase, Rights::Root));
+        insta::assert_snapshot!(shown(Arch::Amd64, Variant::Minbase, Privilege::Root));
     }
 
     #[test]
     fn every_mode_variant_and_architecture_differs_only_where_it_should() {
-        let lines = |arch, variant, rights| -> Vec<String> {
-            shown(arch, variant, rights).lines().map(str::to_owned).collect()
+        let lines = |arch, variant, privilege| -> Vec<String> {
+            shown(arch, variant, privilege).lines().map(str::to_owned).collect()
         };
-        let base = lines(Arch::Amd64, Variant::Minbase, Rights::Root);
+        let base = lines(Arch::Amd64, Variant::Minbase, Privilege::Root);
         let added =
             |other: Vec<String>| -> Vec<String> { other.into_iter().filter(|line| !base.contains(line)).collect() };
         for variant in Variant::ALL {
@@ -207,13 +207,13 @@ mod tests {
                 Variant::Custom => &["  --variant=custom"],
                 _ => &[],
             };
-            assert_eq!(added(lines(Arch::Amd64, variant, Rights::Root)), wanted, "{variant}");
+            assert_eq!(added(lines(Arch::Amd64, variant, Privilege::Root)), wanted, "{variant}");
         }
-        let user = added(lines(Arch::Amd64, Variant::Minbase, Rights::User));
+        let user = added(lines(Arch::Amd64, Variant::Minbase, Privilege::User));
         let unshare = ["unshare", "--user", "--map-auto", "--map-root-user", "--setuid", "0", "--setgid", "0", "--"];
         assert_eq!(user, unshare.map(|word| format!("  {word}")));
         for arch in Arch::all().filter(|arch| *arch != Arch::Amd64) {
-            assert_eq!(added(lines(arch, Variant::Minbase, Rights::Root)), [format!("  --architectures={arch}")]);
+            assert_eq!(added(lines(arch, Variant::Minbase, Privilege::Root)), [format!("  --architectures={arch}")]);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::apt::{Resolution, Resolved};
 /// Makes the repository in `directory`, which must exist and be empty: one file per package and the
 /// indices `Packages` and `Release`. Gives back what each package says about itself, in order.
 ///
-/// Each is hashed by the same reading that tells what it says about itself. The files are hard links to those
+/// Each is hashed by the same reading that finds what it says about itself. The files are hard links to those
 /// in the cache where that is possible, else copies; apt checks each against the sha256 of the lock once more
 /// when it takes it, in every variant.
 ///
@@ -83,7 +83,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(|_| ()))
 }
 
-/// A stanza of `Packages`: the control file, and where the package lies and what it must hash to.
+/// A stanza of `Packages`: the control file, and where the package is and what it must hash to.
 fn stanza(resolved: &Resolved, metadata: &Metadata, name: &str) -> String {
     let mut out = String::new();
     for (field, value) in metadata.control.fields() {

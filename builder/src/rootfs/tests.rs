@@ -100,14 +100,14 @@ fn release(fields: &ResolutionFields, change: impl FnOnce(&mut ReleaseFields)) -
 fn being_no_root_is_no_way_to_build_as_root() {
     if rustix::process::geteuid().is_root() {
         // The tests' own `main` does not know what is done ahead of a program: it is not started again.
-        let error = choose(Mode::Root).unwrap_err();
+        let error = choose(IsolationMode::Root).unwrap_err();
         assert!(
             matches!(&error, Error::Start { source, .. } if source.kind() == io::ErrorKind::Unsupported),
             "{error:?}"
         );
     } else {
-        let error = choose(Mode::Root).unwrap_err();
-        assert!(matches!(&error, Error::NoRights { tried: "root", .. }) && error.explain().hint.is_some());
+        let error = choose(IsolationMode::Root).unwrap_err();
+        assert!(matches!(&error, Error::NoPrivilege { tried: "root", .. }) && error.explain().hint.is_some());
     }
 }
 
@@ -118,7 +118,7 @@ fn an_entry_that_cannot_be_read_is_counted_when_a_build_is_explained() {
     let entry = cache.rootfs().unwrap().join(Digest::of(b"entry").hex());
     cache.directory(&entry, 0o755).unwrap();
     fs::write(entry.join("record.json"), "{}").unwrap();
-    let options = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: Mode::Auto, fresh: false };
+    let options = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: IsolationMode::Auto, fresh: false };
     let explained = explain(&resolution(&[]), &options, &cache).unwrap();
     assert_eq!((explained.cached, explained.compared, explained.unreadable), (false, false, 1));
 }

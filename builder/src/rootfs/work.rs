@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use model::Digest;
 
-use super::plan::{self, Rights};
+use super::plan::{self, Privilege};
 use super::{Error, io_error};
 use crate::cache::Cache;
 use host::process::{self, Invocation};
@@ -17,15 +17,15 @@ use host::process::{self, Invocation};
 /// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.
 pub(super) struct Work {
     pub(super) path: PathBuf,
-    rights: Rights,
+    privilege: Privilege,
 }
 
 impl Work {
-    pub(super) fn new(cache: &Cache, key: &Digest, rights: Rights) -> Result<Self, Error> {
+    pub(super) fn new(cache: &Cache, key: &Digest, privilege: Privilege) -> Result<Self, Error> {
         // The lock on the key makes the name ours alone.
         let path = cache.temporary()?.join(format!("rootfs-{}", key.hex()));
         let path = std::path::absolute(&path).map_err(io_error("find", &path))?;
-        let work = Self { path, rights };
+        let work = Self { path, privilege };
         work.remove();
         fs::DirBuilder::new().mode(0o755).create(&work.path).map_err(io_error("make", &work.path))?;
         work.directory("entry")?;
@@ -48,9 +48,9 @@ impl Work {
             return;
         }
         // In a user namespace the files of a killed build belong to the user's subordinate ids.
-        if self.rights == Rights::User {
+        if self.privilege == Privilege::User {
             // If it stays, `create` says so with the path.
-            let _ = process::capture(&plan::by(Rights::User, Invocation::removing(&self.path)));
+            let _ = process::capture(&plan::by(Privilege::User, Invocation::removing(&self.path)));
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn all<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<
     Ok(found)
 }
 
-/// The first rule that matches the file. A file that no package brought was made by a maintainer script or by the
+/// The first rule that matches the file. A file that no package installed was made by a maintainer script or by the
 /// build.
 pub(super) fn rule_for(path: &ImagePath, look: Look<'_>, owned: bool) -> Option<&'static Rule> {
     let mut rules = RULES.iter().filter(|rule| rule.test.holds(look, owned));

@@ -1,6 +1,6 @@
 //! What a root file system holds that must not be shipped, or not as it is.
 //!
-//! Everything here is unique to one host or one build (keys, identifiers, seeds), tells of the
+//! Everything here is unique to one host or one build (keys, identifiers, seeds), describes the
 //! build itself (logs, caches, locks), or embeds a time. [`find`] says which file of a tree which rule matches,
 //! [`apply`] does what the rules say. A secret that a maintainer script made is never dropped silently: such
 //! rules are marked [`Rule::secret`], and what they took is named.
@@ -111,11 +111,11 @@ pub fn apply<C: Readable>(
     Ok(scrubbed)
 }
 
-/// Files that nobody but their owner and group may read on every Debian, and that hold no secret of a
+/// Files that no one but their owner and group may read on every Debian, and that hold no secret of a
 /// fresh installation: passwords are locked.
 const KNOWN_CLOSED: [&str; 2] = ["/etc/shadow", "/etc/gshadow"];
 
-/// Whether a regular file that no rule takes may hold a secret that no rule knows: no package brought
+/// Whether a regular file that no rule takes may hold a secret that no rule knows: no package installed
 /// it, it has content, and whoever made it closed it to others. `mode` has the permission bits.
 #[must_use]
 pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> bool {

@@ -27,7 +27,7 @@ pub struct Rule {
     pub paths: &'static [&'static str],
     /// What is done.
     pub action: Action,
-    /// Whether such a file is a secret or an identity, which the user must be told of by its path.
+    /// Whether such a file is a secret or an identity, which the user must learn of by its path.
     pub secret: bool,
     pub(super) copies: Copies,
     pub(super) test: Test,
@@ -75,16 +75,16 @@ pub(super) enum Test {
     File,
     /// Anything at such a path.
     Any,
-    /// A regular file that no package brought, or such a link, but for one into `/run`: that holds nothing of
+    /// A regular file that no package installed, or such a link, but for one into `/run`: that holds nothing of
     /// the build's host.
     Unowned,
     /// A symbolic link to a name that ends so.
     LinkTo(&'static [u8]),
-    /// A regular file that no package brought and that holds a private key.
+    /// A regular file that no package installed and that holds a private key.
     PrivateKey,
     /// A Python byte-code file that embeds its source's time.
     TimedByteCode,
-    /// A regular file that no package brought and that is a key store in Java's own form.
+    /// A regular file that no package installed and that is a key store in Java's own form.
     JavaKeyStore,
 }
 

@@ -82,7 +82,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     secret(
         "private-keys",
-        "a private key that no package brought was made on the building host by a maintainer script",
+        "a private key that no package installed was made on the building host by a maintainer script",
         &["/**"],
         Test::PrivateKey,
     ),
@@ -215,7 +215,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         "package-logs",
-        "logs of the installation tell when it was",
+        "logs of the installation say when it was",
         &[
             "/var/log/apt/**",
             "/var/log/dpkg.log*",

@@ -50,7 +50,7 @@ fn dates(body: &[u8]) -> Result<Vec<usize>, Fault> {
         return Err(damaged("its version is not known"));
     }
     let count = reader.number()?;
-    // The count is not believed before that many entries were there.
+    // The count is not trusted before that many entries were there.
     let mut dates = Vec::new();
     for _ in 0..count {
         if reader.number()? != TRUSTED {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use builder::apt::Resolution;
 use builder::cache::Cache;
-use builder::rootfs::{self, Mode, Options};
+use builder::rootfs::{self, IsolationMode, Options};
 use model::Epoch;
 use model::observe::Silent;
 
@@ -34,7 +34,7 @@ fn main() {
     let (cache, order, mode) = (next(), next(), next());
     let (resolution, debs): (Resolution, Vec<PathBuf>) =
         serde_json::from_slice(&std::fs::read(order).unwrap()).unwrap();
-    let mode = if mode == "root" { Mode::Root } else { Mode::Unshare };
+    let mode = if mode == "root" { IsolationMode::Root } else { IsolationMode::Unshare };
     let options = Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false };
     let rootfs = rootfs::build(&resolution, &debs, &options, &Cache::new(cache.into()), &Silent).unwrap();
     println!("archive {}", rootfs.archive.display());

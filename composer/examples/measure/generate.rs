@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use composer::seal::Sealed;
+use composer::hashing::Hashed;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Digest, VerityDigest};
 
@@ -135,8 +135,8 @@ pub(crate) fn patterns(count: u64, path: &Path) -> Outcome {
     Ok(())
 }
 
-/// A tree of 180,000 entries whose files are sealed already.
-pub(crate) fn sealed() -> Outcome<Tree<Sealed>> {
+/// A tree of 180,000 entries whose files are hashed already.
+pub(crate) fn hashed() -> Outcome<Tree<Hashed>> {
     let stat = || Stat::root_owned(0o755, Mtime { seconds: 1_700_000_000, nanoseconds: 0 });
     let mut tree = Tree::new(stat());
     let mut directories = Vec::new();
@@ -160,7 +160,7 @@ pub(crate) fn sealed() -> Outcome<Tree<Sealed>> {
         let kind = if number < FILES {
             let name = Digest::of(&number.to_le_bytes());
             let verity = VerityDigest::new(*name.as_bytes());
-            Kind::Regular(Sealed { size: 65 + random.size(), sha256: name, verity, inline: None })
+            Kind::Regular(Hashed { size: 65 + random.size(), sha256: name, verity, inline: None })
         } else {
             Kind::Symlink(Box::from(format!("file-{number}.so").as_bytes()))
         };

@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use composer::filter::Filter;
+use composer::hashing::{self, Hashed};
 use composer::scan::{self, Options, Source};
-use composer::seal::{self, Sealed};
 use image::archive::{self, Parts, Plan, Targets};
 use image::store::Store;
 use image::tree::Tree;
@@ -101,13 +101,13 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     fs::create_dir_all(out)?;
     let directory = host::Dir::open(out)?;
     let store = Store::create(directory.directory_or_new("objects", 0o755)?)?;
-    let sealed = timed("seal", || Ok(seal::seal(tree, &[&store], None, &Silent)?))?;
-    let image = timed("image", || Ok(composefs::write(&sealed)?))?;
+    let hashed = timed("seal", || Ok(hashing::hash_files(tree, &[&store], None, &Silent)?))?;
+    let image = timed("image", || Ok(composefs::write(&hashed)?))?;
     let digest = verity::digest(&image);
     fs::write(out.join("module.cfs"), &image)?;
-    fs::write(out.join("sha256"), sums(&sealed))?;
+    fs::write(out.join("sha256"), sums(&hashed))?;
     let manifest = fs::read(manifest)?;
-    let plan = Plan::new(&Parts { manifest: &manifest, image: &image, image_digest: &digest }, &sealed, &store, epoch);
+    let plan = Plan::new(&Parts { manifest: &manifest, image: &image, image_digest: &digest }, &hashed, &store, epoch);
     let place = |name| archive::Place { directory: &directory, name };
     let targets =
         Targets { tar: Some(place("module.tar")), packed: zstd.then_some((place("module.tar.zst"), archive::LEVEL)) };
@@ -121,7 +121,7 @@ fn build(root: &Path, manifest: &Path, out: &Path, zstd: bool) -> Outcome {
     Ok(())
 }
 
-fn sums(tree: &Tree<Sealed>) -> Vec<u8> {
+fn sums(tree: &Tree<Hashed>) -> Vec<u8> {
     let mut text = Vec::new();
     for (path, _, node) in tree.walk() {
         if let image::tree::Kind::Regular(file) = &node.kind {
@@ -133,14 +133,14 @@ fn sums(tree: &Tree<Sealed>) -> Vec<u8> {
 
 fn digest(root: &Path) -> Outcome {
     let tree = scanned(root)?;
-    let measured = timed("seal", || Ok(seal::measure(tree, &Silent)?))?;
+    let measured = timed("seal", || Ok(hashing::measure(tree, &Silent)?))?;
     let image = timed("image", || Ok(composefs::write(&measured)?))?;
     println!("digest {}", verity::digest(&image));
     Ok(())
 }
 
 fn write_image(runs: usize) -> Outcome {
-    let tree = generate::sealed()?;
+    let tree = generate::hashed()?;
     println!("names {}", tree.walk().count());
     for _ in 0..runs {
         let image = timed("image", || Ok(composefs::write(&tree)?))?;

@@ -50,7 +50,7 @@ pub(super) enum Fault {
         /// The path at which it was used up, without its first slash.
         path: Vec<u8>,
     },
-    /// What cannot be: the automaton is told never to give up, but its interface could.
+    /// What cannot be: the automaton is configured never to give up, but its interface could.
     GaveUp(Error),
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Automaton {
     /// The patterns that begin with a fixed name, and those that may begin anywhere.
     ///
     /// In one automaton, each state of the second kind would be there once for every directory that the
-    /// first kind tells apart: thousands of times. Apart, they are as many as the sum.
+    /// first kind distinguishes: thousands of times. Apart, they are as many as the sum.
     parts: [Part; 2],
     globs: Vec<Glob>,
 }
@@ -321,7 +321,7 @@ impl PartRunner<'_> {
     }
 
     /// Counts what was looked at to make `state`, after which there was more than `before`. A place takes
-    /// at least one byte of a state; that is as near as the automaton can tell.
+    /// at least one byte of a state; that is as near as the automaton can say.
     fn account(&mut self, (memory, age): (usize, usize), state: LazyStateID) {
         let States { cache, empty, sizes } = &mut *self.states;
         let memory = if cache.clear_count() == age {

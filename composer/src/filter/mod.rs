@@ -132,7 +132,7 @@ impl Filter {
     }
 
     /// Ships `owned` as well: the files and directories, under their real paths, that the module's
-    /// own packages and overlay brought. They stand in for a `file_spec`, so they count only when no
+    /// own packages and overlay provided. They stand in for a `file_spec`, so they count only when no
     /// include comes from one; excludes go before them.
     #[must_use]
     pub fn with_owned(mut self, owned: BTreeSet<ImagePath>) -> Self {

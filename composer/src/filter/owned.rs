@@ -1,4 +1,4 @@
-//! Paths that are shipped because the module's own packages or overlay brought them.
+//! Paths that are shipped because the module's own packages or overlay provided them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

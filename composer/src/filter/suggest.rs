@@ -1,7 +1,7 @@
 //! What may have been meant by a pattern that matches nothing.
 //!
 //! Everything is bounded: the number of rules that get advice, the names that are compared, and one
-//! walk over the tree for names that lie elsewhere.
+//! walk over the tree for names that are elsewhere.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ const MAX_RULES: usize = 50;
 const MAX_NAMES: usize = 4096;
 /// The most work of one question whether a pattern takes anything.
 const WORK: u64 = super::automaton::WORK / 200;
-/// How many components of one pattern may be mended at once.
+/// How many components of one pattern may be fixed at once.
 const MAX_EDITS: usize = 2;
 
 /// Puts suggestions into `report` for the includes and the own masks that match nothing.
@@ -77,7 +77,7 @@ impl<C> Advice<'_, C> {
         }
         let components: Vec<&str> = text.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
         if components.first().is_some_and(|first| literal(first, wild).is_some()) {
-            self.mend(NodeId::ROOT, String::new(), &components, wild, MAX_EDITS);
+            self.fix(NodeId::ROOT, String::new(), &components, wild, MAX_EDITS);
             for (from, to) in [("/", "/usr/"), ("/usr/", "/"), ("/usr/local/", "/usr/"), ("/usr/", "/usr/local/")] {
                 if let Some(rest) = bare.strip_prefix(from) {
                     self.try_pattern(format!("{to}{rest}"));
@@ -107,7 +107,7 @@ impl<C> Advice<'_, C> {
 
     /// Goes down `components` from `at`, whose pattern text is `done`, and puts near names in the
     /// place of those that do not exist.
-    fn mend(&mut self, at: NodeId, done: String, components: &[&str], wild: bool, edits: usize) {
+    fn fix(&mut self, at: NodeId, done: String, components: &[&str], wild: bool, edits: usize) {
         let Some((component, rest)) = components.split_first() else {
             return self.push(done);
         };
@@ -120,7 +120,7 @@ impl<C> Advice<'_, C> {
             let path = format!("{done}/{component}");
             // A link to a directory is a directory here.
             let target = ImagePath::new(&path).ok().filter(|_| !wild).and_then(|path| self.tree.resolve(&path));
-            return self.mend(target.unwrap_or(*child), path, rest, wild, edits);
+            return self.fix(target.unwrap_or(*child), path, rest, wild, edits);
         }
         if edits == 0 {
             return;
@@ -132,7 +132,7 @@ impl<C> Advice<'_, C> {
         near.sort_by_key(|(distance, name, _)| (*distance, *name));
         for (_, name, id) in near.into_iter().take(MAX_SUGGESTIONS) {
             let name = if wild || is_wild(name) { quote(name) } else { name.to_owned() };
-            self.mend(id, format!("{done}/{name}"), rest, wild, edits - 1);
+            self.fix(id, format!("{done}/{name}"), rest, wild, edits - 1);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an ELF file asks the dynamic loader for.
 //!
 //! Source of the format: the System V gABI, chapters 4 and 5, and `elf(5)`. Nothing that the file
-//! says of itself is believed: every table is read through bounds, and what does not add up is taken as
+//! says of itself is trusted: every table is read through bounds, and what does not add up is taken as
 //! a file that needs nothing. It is read by ranges, a few kilobytes in all.
 
 use crate::error::Error;
@@ -79,7 +79,7 @@ pub(crate) fn machine(head: &[u8]) -> Option<Machine> {
         _ => return None,
     };
     let mut machine = Machine { wide, big_endian, number: 0 };
-    // Object files (1) and core dumps (4) are not loaded by anybody.
+    // Object files (1) and core dumps (4) are not loaded by anyone.
     if !matches!(machine.half(head, 16)?, 2 | 3) {
         return None;
     }
@@ -145,7 +145,7 @@ fn read_dynamic(file: &Positioned, table: &[u8], segments: &[Segment], elf: &mut
     Ok(())
 }
 
-/// Where the byte at the virtual `address` lies in the file.
+/// Where the byte at the virtual `address` is in the file.
 fn place(segments: &[Segment], address: u64) -> Option<u64> {
     let holds = |segment: &&Segment| {
         segment.kind == PT_LOAD && address.checked_sub(segment.address).is_some_and(|below| below < segment.size)

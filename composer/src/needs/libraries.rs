@@ -19,7 +19,7 @@ const DEFAULTS: [&str; 4] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
 pub(super) struct Libraries<'a> {
     world: World<'a>,
     directories: Vec<Vec<u8>>,
-    /// Files and links that are named as libraries are, wherever they lie.
+    /// Files and links that are named as libraries are, wherever they are.
     by_name: HashMap<Vec<u8>, Vec<ImagePath>>,
     machines: BTreeMap<NodeId, Option<Machine>>,
 }

@@ -1,7 +1,7 @@
 //! What the shipped files need of others: libraries, interpreters, programs, link targets.
 //!
 //! Pure analysis over two trees, the whole one and what is shipped of it. A need is met when the
-//! file is shipped, or somebody else brings it ([`World::elsewhere`]). Contents come from packages
+//! file is shipped, or someone else brings it ([`World::provided`]). Contents come from packages
 //! and overlays and are hostile: they are read by bounded ranges, and what cannot be understood
 //! needs nothing.
 
@@ -95,7 +95,7 @@ pub fn unmet(world: World<'_>) -> Result<Vec<Unmet>, Error> {
 }
 
 /// Whether the program that the command line `line` starts will be there, and its name. None where
-/// only a shell could tell which program that is.
+/// only a shell could say which program that is.
 #[must_use]
 pub fn command(world: World<'_>, line: &str) -> Option<(String, Reach)> {
     let program = text::command(line.as_bytes())?;

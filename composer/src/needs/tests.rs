@@ -48,20 +48,20 @@ fn library() -> Kind<Source> {
     file(build(true, false, "", &[], ""))
 }
 
-/// `whole`, and of it what does not lie below a path of `dropped`.
-fn check(whole: &[(&str, Kind<Source>)], dropped: &[&str], elsewhere: &[&str]) -> Vec<String> {
-    with_world(whole, dropped, elsewhere, |world| unmet(world).unwrap().iter().map(show).collect())
+/// `whole`, and of it what is not below a path of `dropped`.
+fn check(whole: &[(&str, Kind<Source>)], dropped: &[&str], provided: &[&str]) -> Vec<String> {
+    with_world(whole, dropped, provided, |world| unmet(world).unwrap().iter().map(show).collect())
 }
 
 fn with_world<T>(
     whole: &[(&str, Kind<Source>)],
     dropped: &[&str],
-    elsewhere: &[&str],
+    provided: &[&str],
     then: impl FnOnce(World<'_>) -> T,
 ) -> T {
     let shipped: Vec<_> = whole.iter().filter(|(path, _)| !dropped.contains(path)).cloned().collect();
-    let elsewhere = |path: &ImagePath| elsewhere.iter().any(|other| path.as_bytes() == other.as_bytes());
-    then(World { whole: &tree(whole), shipped: &tree(&shipped), elsewhere: &elsewhere })
+    let provided = |path: &ImagePath| provided.iter().any(|other| path.as_bytes() == other.as_bytes());
+    then(World { whole: &tree(whole), shipped: &tree(&shipped), provided: &provided })
 }
 
 fn show(unmet: &Unmet) -> String {
@@ -124,7 +124,7 @@ fn libraries_are_looked_for_where_the_loader_looks() {
         ("/etc/ld.so.conf.d/y.conf", file("# x\n/opt/y\n")),
         ("/opt/y/libb.so", library()),
         ("/usr/bin/y", program(&["libb.so", "/opt/y/libb.so"], "")),
-        // Somebody loads it from its own place: the name is all there is.
+        // Someone loads it from its own place: the name is all there is.
         ("/usr/lib/z/libprivate.so", library()),
         ("/usr/bin/z", program(&["libprivate.so"], "")),
         // Of another machine than the one for which the usual places are known.
@@ -187,7 +187,7 @@ fn a_script_that_nobody_may_run_needs_no_interpreter() {
     let mut whole = tree(&[("/usr/lib/x.py", file("#!/usr/bin/python3\n"))]);
     let id = whole.lookup(&ImagePath::new("/usr/lib/x.py").unwrap()).unwrap();
     whole.node_mut(id).stat.mode = 0o644;
-    assert_eq!(unmet(World { whole: &whole, shipped: &whole, elsewhere: &|_| false }).unwrap(), []);
+    assert_eq!(unmet(World { whole: &whole, shipped: &whole, provided: &|_| false }).unwrap(), []);
 }
 
 #[test]
@@ -234,9 +234,9 @@ fn a_unit_is_enabled_by_a_link_that_will_be_there() {
         ("/usr/lib/systemd/system/z.service", unit()),
         (wants, link("/usr/lib/systemd/system/x.service")),
     ];
-    let idle = |dropped: &[&str], elsewhere: &[&str]| -> Vec<(String, Option<String>)> {
+    let idle = |dropped: &[&str], provided: &[&str]| -> Vec<(String, Option<String>)> {
         let show = |idle: &Idle| (idle.unit.to_string(), idle.link.as_ref().map(ToString::to_string));
-        with_world(&whole, dropped, elsewhere, |world| idle_units(world).unwrap().iter().map(show).collect())
+        with_world(&whole, dropped, provided, |world| idle_units(world).unwrap().iter().map(show).collect())
     };
     let z = || ("/usr/lib/systemd/system/z.service".to_owned(), None);
     let x = || ("/usr/lib/systemd/system/x.service".to_owned(), Some(wants.to_owned()));

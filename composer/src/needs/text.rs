@@ -23,7 +23,7 @@ pub(super) struct Unit {
     pub(super) wanted_by: Vec<Vec<u8>>,
 }
 
-/// The interpreter of a script that begins with `head`, and the program that `env` shall find, as
+/// The interpreter of a script that begins with `head`, and the program that `env` is to find, as
 /// `execve(2)` and `env(1)` read them.
 pub(super) fn shebang(head: &[u8]) -> Vec<Program> {
     let Some(line) = head.strip_prefix(b"#!") else { return Vec::new() };
@@ -43,7 +43,7 @@ fn hard(name: &[u8]) -> Program {
 }
 
 /// The program of a command line that a shell or a service manager would run; none where only a
-/// shell could tell.
+/// shell could say.
 pub(super) fn command(line: &[u8]) -> Option<Program> {
     let words = words(line);
     let assignment = |word: &Vec<u8>| {

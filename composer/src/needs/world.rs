@@ -19,8 +19,8 @@ pub struct World<'a> {
     pub whole: &'a Tree<Source>,
     /// What is shipped of it.
     pub shipped: &'a Tree<Source>,
-    /// Whether somebody else brings a real path to the node: the base system, or a neighbour.
-    pub elsewhere: &'a dyn Fn(&ImagePath) -> bool,
+    /// Whether someone else brings a real path to the node: the base system, or a neighbour.
+    pub provided: &'a dyn Fn(&ImagePath) -> bool,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -56,11 +56,11 @@ impl World<'_> {
     pub(super) fn reach(&self, from: Option<&ImagePath>, path: &[u8]) -> Reach {
         match way(self.whole, from, path) {
             Way::RunTime => Reach::Met,
-            Way::Missing(Some(path)) if (self.elsewhere)(&path) => Reach::Met,
+            Way::Missing(Some(path)) if (self.provided)(&path) => Reach::Met,
             Way::Missing(_) => Reach::Absent,
             Way::Leads(mut steps, end, _) => {
                 steps.push(end);
-                steps.retain(|step| self.shipped.lookup(step).is_none() && !(self.elsewhere)(step));
+                steps.retain(|step| self.shipped.lookup(step).is_none() && !(self.provided)(step));
                 steps.dedup();
                 if steps.is_empty() { Reach::Met } else { Reach::Dropped(steps) }
             }
@@ -87,7 +87,7 @@ impl World<'_> {
 
     /// Whether the real path will be there.
     pub(super) fn has(&self, path: &ImagePath) -> bool {
-        self.shipped.lookup(path).is_some() || (self.elsewhere)(path)
+        self.shipped.lookup(path).is_some() || (self.provided)(path)
     }
 }
 

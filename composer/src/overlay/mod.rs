@@ -42,7 +42,7 @@ pub struct OverlayReport {
 const LABEL: &[u8] = b"security.selinux";
 /// The bits of a mode that an ordinary umask may take away, or leave.
 const OTHERS_WRITE: u16 = 0o022;
-/// Set-user-id, set-group-id and sticky: nobody has them by accident.
+/// Set-user-id, set-group-id and sticky: no one has them by accident.
 const SPECIAL: u16 = 0o7000;
 
 /// Why a file of an overlay cannot be laid over the tree.
@@ -60,7 +60,7 @@ pub enum OverlayFault {
         /// Where, inside the image.
         at: ImagePath,
     },
-    /// Two files of the overlay come to lie at one path, one of them through a symbolic link.
+    /// Two files of the overlay end up at one path, one of them through a symbolic link.
     #[error("another file of the overlay is already at {at}")]
     Twice {
         /// Where, inside the image.
@@ -144,12 +144,12 @@ impl Overlay {
     /// # Errors
     /// When the overlay holds a special file, or would put a file in a directory's place or the other way
     /// round. The tree is then partly changed.
-    pub fn lay_over(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
+    pub fn apply(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
         let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
         let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
         let report = OverlayReport::default();
         let mut layer = Layer { tree, mtime, overlay: self, laid: BTreeSet::new(), seen: Vec::new(), report };
-        // Parents come first, so that links and directories of the overlay itself lead where they shall.
+        // Parents come first, so that links and directories of the overlay itself lead where they should.
         for (path, _, node) in files.walk().skip(1) {
             layer.lay(&path, node)?;
         }
@@ -179,7 +179,7 @@ struct Layer<'a> {
     mtime: Mtime,
     overlay: &'a Overlay,
     laid: BTreeSet<ImagePath>,
-    /// Every path of the overlay where it lies in the tree, in the order of the walk.
+    /// Every path of the overlay where it is in the tree, in the order of the walk.
     seen: Vec<ImagePath>,
     report: OverlayReport,
 }
@@ -264,7 +264,7 @@ impl Layer<'_> {
         before: Option<NodeId>,
         mode: u16,
     ) -> Result<(), Error> {
-        // A link to a directory stays a link: what lies below is laid through it.
+        // A link to a directory stays a link: what is below is laid through it.
         let leads_to = self.tree.resolve(at);
         if leads_to.is_some_and(|id| self.tree.node(id).is_directory()) {
             return Ok(());
@@ -289,7 +289,7 @@ impl Layer<'_> {
         if before.is_some_and(|id| self.tree.node(id).is_directory()) {
             return Err(self.fault(path, OverlayFault::OverDirectory { at: at.clone() }));
         }
-        // Walked in order, a path comes twice only by way of a link.
+        // Walked in order, a path comes twice only through a link.
         if !self.laid.insert(at.clone()) {
             return Err(self.fault(path, OverlayFault::Twice { at: at.clone() }));
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 fn overlay(tree: &mut Tree<Source>, directory: &Path, epoch: Epoch) -> Result<OverlayReport, Error> {
     let (module, name) = Dir::parent_of(directory)?;
-    Overlay::scan(&module, name.to_str().unwrap())?.lay_over(tree, epoch)
+    Overlay::scan(&module, name.to_str().unwrap())?.apply(tree, epoch)
 }
 
 const OLD: Mtime = Mtime { seconds: 5, nanoseconds: 6 };
@@ -164,7 +164,7 @@ fn a_rule_gives_owner_and_mode_and_the_last_one_counts() {
     let (module, name) = Dir::parent_of(host.path()).unwrap();
     let laid = Overlay::scan(&module, name.to_str().unwrap()).unwrap().with_rules(rules);
     let mut tree = tree();
-    let report = laid.lay_over(&mut tree, epoch()).unwrap();
+    let report = laid.apply(&mut tree, epoch()).unwrap();
     let stat = |path| {
         let stat = &node(&tree, path).stat;
         (stat.mode, stat.uid, stat.gid)
@@ -260,7 +260,7 @@ fn a_link_in_an_overlay_is_laid_as_a_link_and_one_that_comes_later_leads_nowhere
     fs::rename(root.join("srv/deep"), root.join("srv/away")).unwrap();
     symlink("/etc", root.join("srv/deep")).unwrap();
     let mut tree = tree();
-    scanned.lay_over(&mut tree, epoch()).unwrap();
+    scanned.apply(&mut tree, epoch()).unwrap();
     assert!(matches!(&node(&tree, "/out").kind, Kind::Symlink(target) if &**target == b"/etc"));
     let Kind::Regular(source) = &node(&tree, "/srv/deep/passwd").kind else { panic!("it was a file") };
     assert!(matches!(source.read(1 << 20), Err(image::Error::ChangedMeanwhile { .. })));

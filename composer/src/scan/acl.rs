@@ -6,7 +6,7 @@
 
 use super::ArchiveFault;
 
-/// For entries that name nobody.
+/// For entries that name no one.
 const NOBODY: u32 = u32::MAX;
 
 /// The attribute's value. None for an access list that says no more than the mode does, which the

@@ -1,11 +1,11 @@
 //! A root file system becomes a tree: the only reader of a root file system.
 //!
-//! Contents are not read: each regular file of the tree is a [`Source`] that says where its bytes lie.
+//! Contents are not read: each regular file of the tree is a [`Source`] that says where its bytes are.
 
 mod acl;
 mod archive;
 mod directory;
-mod fault;
+mod error;
 mod header;
 mod pax;
 mod source;
@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use archive::archive;
 pub use directory::{below, directory};
-pub use fault::ArchiveFault;
+pub use error::ArchiveFault;
 pub use source::{ArchiveFile, Content, FileKey, HostFile, Positioned, Source};
 
 use image::tree::Tree;

@@ -27,7 +27,7 @@ pub struct ArchiveFile {
 }
 
 impl ArchiveFile {
-    /// Takes an open archive and the path that errors shall name.
+    /// Takes an open archive and the path that errors must name.
     ///
     /// # Errors
     /// [`Error::NotARootfs`] when it is no regular file.
@@ -54,7 +54,7 @@ impl ArchiveFile {
         self.seen.file_size
     }
 
-    /// Fails when somebody has written to the file since it was opened.
+    /// Fails when someone has written to the file since it was opened.
     pub(super) fn check(&self) -> Result<(), image::Error> {
         if self.is_as_seen() { Ok(()) } else { Err(image::Error::ChangedMeanwhile { path: self.path.clone() }) }
     }
@@ -63,7 +63,7 @@ impl ArchiveFile {
         let Ok(stat) = rustix::fs::fstat(&self.file) else { return false };
         let Some(now) = Identity::of(&stat, 0, 0) else { return false };
         // A cache entry that another build replaces loses its name, which is a change of the inode and
-        // none of the content: this process holds it open, and nobody else comes to it any more.
+        // none of the content: this process holds it open, and no one else comes to it any more.
         let changed = if stat.st_nlink == 0 { self.seen.changed } else { now.changed };
         Identity { changed, ..now } == self.seen
     }
@@ -91,7 +91,7 @@ impl Folder {
     }
 }
 
-/// What tells a file from every other, and from itself after a change of content or attributes: whoever
+/// What distinguishes a file from every other, and from itself after a change of content or attributes: whoever
 /// sets the time of writing back changes the time of the last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
@@ -106,7 +106,7 @@ impl Seen {
     }
 }
 
-/// What tells a file of the host from every other one that is there at the same time.
+/// What distinguishes a file of the host from every other one that is there at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileKey {
     device: u64,
@@ -245,7 +245,7 @@ impl Source {
         }
     }
 
-    /// What tells the file of the host that holds the content from every other one; none for other sources.
+    /// What distinguishes the file of the host that holds the content from every other one; none for other sources.
     #[must_use]
     pub fn file_key(&self) -> Option<FileKey> {
         match self {
@@ -305,7 +305,7 @@ impl Source {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         let mut reader = self.open()?;
-        // One byte more than expected tells a file that has grown.
+        // One byte more than expected shows a file that has grown.
         let read = reader.by_ref().take(size.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|source| host::Error::io("read", Path::new(&self.name()))(source))?;
         reader.check()?;

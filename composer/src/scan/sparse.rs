@@ -12,7 +12,7 @@ const BLOCK: u64 = 512;
 /// The most pieces of one file. Each takes a number or two in the archive.
 const MAX_PIECES: usize = 1 << 20;
 
-/// A piece of data: where it lies in the file, and in the archive.
+/// A piece of data: where it is in the file, and in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) start: u64,
@@ -115,7 +115,7 @@ impl InData {
     }
 }
 
-/// The pieces of data for `pairs`, whose data lies at `offset` of the archive and has `stored` bytes.
+/// The pieces of data for `pairs`, whose data is at `offset` of the archive and has `stored` bytes.
 pub(super) fn pieces(pairs: &[(u64, u64)], size: u64, offset: u64, stored: u64) -> Result<Vec<Piece>, ArchiveFault> {
     let mut pieces = Vec::new();
     let (mut end, mut used) = (0_u64, 0_u64);

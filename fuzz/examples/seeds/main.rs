@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use composer::scan::Source;
-use composer::seal::{DigestCache, Known, seal};
+use composer::hashing::{DigestCache, Known, hash_files};
 use image::archive::{Parts, Plan, Spool, Targets};
 use image::identity::Identity;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
@@ -54,16 +54,16 @@ impl Seeds<'_> {
         let work = tempfile::tempdir()?;
         let directory = host::Dir::open(work.path())?;
         let spool = Spool::create(&directory)?;
-        let sealed = seal(tree()?, &[&spool], None, &Silent)?;
-        let image = image::composefs::write(&sealed)?;
+        let hashed = hash_files(tree()?, &[&spool], None, &Silent)?;
+        let image = image::composefs::write(&hashed)?;
         self.put("read_image", "kinds", &image)?;
-        let bare = seal(Tree::<Source>::new(stat()), &[], None, &Silent)?;
+        let bare = hash_files(Tree::<Source>::new(stat()), &[], None, &Silent)?;
         self.put("read_image", "empty", &image::composefs::write(&bare)?)?;
         self.put("read_archive", "image", &image)?;
         let digest = image::verity::digest(&image);
         let parts = Parts { manifest: b"{\"name\":\"x\"}", image: &image, image_digest: &digest };
         let path = work.path().join("module.tar");
-        let plan = Plan::new(&parts, &sealed, &spool, Epoch::from_seconds(1_700_000_000)?);
+        let plan = Plan::new(&parts, &hashed, &spool, Epoch::from_seconds(1_700_000_000)?);
         let tar = image::archive::Place { directory: &directory, name: "module.tar" };
         image::archive::write(&plan, Targets { tar: Some(tar), packed: None })?;
         let plain = fs::read(&path)?;
@@ -114,7 +114,7 @@ impl Seeds<'_> {
         let bytes = tars::deb(("", &tars::control()?), ("", &tars::ustar()?));
         fs::write(file.path(), &bytes)?;
         let listing = builder::rootfs::deb::listing(file.path(), &Digest::of(&bytes))?;
-        let kept = builder::rootfs::listing::encode(&listing, &Digest::new([7; 32])).ok_or("it is too long")?;
+        let kept = builder::rootfs::deb_contents::encode(&listing, &Digest::new([7; 32])).ok_or("it is too long")?;
         self.put("package_listing", "whole", &kept)?;
         self.put("package_listing", "body", &kept[44..kept.len() - 32])
     }

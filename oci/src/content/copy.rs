@@ -12,7 +12,7 @@ use crate::error::Error;
 pub struct Options {
     /// Whether what refers to the root, or to anything below it, comes along.
     pub referrers: bool,
-    /// How many documents lie one below the other.
+    /// How many documents are one below the other.
     pub depth: usize,
     /// How many documents and blobs there are.
     pub count: usize,
@@ -60,7 +60,7 @@ struct Copy<'a> {
     from: &'a dyn ContentStore,
     to: &'a dyn ContentStore,
     options: &'a Options,
-    /// What was visited, as a document or as a blob. No graph of true digests has a circle but by way of referrers,
+    /// What was visited, as a document or as a blob. No graph of true digests has a circle but through referrers,
     /// which come back to their subject.
     seen: BTreeSet<(Digest, bool)>,
     listed: u64,

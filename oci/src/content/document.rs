@@ -162,7 +162,7 @@ fn name(media_type: &str) -> &'static str {
 }
 
 impl Document {
-    /// Parses the bytes of a document of this media type; `place` is where they lie.
+    /// Parses the bytes of a document of this media type; `place` is where they are.
     ///
     /// # Errors
     /// When the media type is not known or the document has another one, its version is not known, there are too many

@@ -12,7 +12,7 @@ use crate::place::Place;
 /// A reader that gives what its descriptor says, or an error.
 ///
 /// It never gives more bytes than the descriptor says. Whoever reads it to its end without an error has read the
-/// content; what came out before is to be believed only then.
+/// content; what came out before is to be trusted only then.
 #[derive(Debug)]
 pub struct Verified<R> {
     input: R,
@@ -23,7 +23,7 @@ pub struct Verified<R> {
 }
 
 impl<R: Read> Verified<R> {
-    /// Checks what will be read from `input`, which lies at `place`.
+    /// Checks what will be read from `input`, which is at `place`.
     pub fn new(input: R, descriptor: &Descriptor, place: Place) -> Self {
         let expected = (descriptor.digest, descriptor.size);
         Self { input, hash: Sha256::new(), left: descriptor.size, expected, place }
@@ -38,7 +38,7 @@ impl<R: Read> Verified<R> {
         if size > limit {
             return Err(Error::TooLarge { place: self.place, size, limit });
         }
-        // The size is only what somebody says: memory is taken as bytes come.
+        // The size is only what someone says: memory is taken as bytes come.
         let mut bytes = Vec::new();
         self.read_to_end(&mut bytes).map_err(|error| Error::read(error, &self.place))?;
         Ok(bytes)

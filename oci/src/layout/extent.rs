@@ -1,7 +1,7 @@
-//! What belongs to a layout that lies somewhere: the files that its `index.json` leads to.
+//! What belongs to a layout that is somewhere: the files that its `index.json` leads to.
 //!
 //! It is asked before a layout is replaced, so nothing is trusted and nothing need be right: what cannot be
-//! read leads to nothing, and what nothing leads to is somebody else's.
+//! read leads to nothing, and what nothing leads to is someone else's.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::media;
 /// The paths of every file and directory that belongs to the layout in `directory`; none when it is no layout.
 ///
 /// `known` are blobs of the one artifact that was written there, as a record elsewhere names them. Where the
-/// layout's own documents were damaged, the manifest that lists all of these still tells what belongs to it.
+/// layout's own documents were damaged, the manifest that lists all of these still says what belongs to it.
 ///
 /// # Errors
 /// When a file cannot be read that is there.
@@ -120,7 +120,7 @@ impl Extent<'_> {
     }
 }
 
-/// What lies in `directory`; ours is what belongs to the layout.
+/// What is in `directory`; ours is what belongs to the layout.
 pub(super) fn list(directory: &Dir) -> Result<Listing, Error> {
     host::scratch::remove_abandoned(directory, store::SCRATCH);
     let ours = paths(directory, &[])?;

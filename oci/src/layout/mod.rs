@@ -39,9 +39,9 @@ pub enum Content {
         digest: Digest,
         /// Their number.
         size: u64,
-        /// Whether the file becomes the blob without another reading. Nobody else may have it, and it lies on the
+        /// Whether the file becomes the blob without another reading. No one else may have it, and it is on the
         /// layout's file system; it is gone afterwards, also when the layout could not be written. Else it is copied,
-        /// and never shared: a layout must not change when somebody writes to a file.
+        /// and never shared: a layout must not change when someone writes to a file.
         is_moved: bool,
     },
 }

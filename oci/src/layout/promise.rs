@@ -284,7 +284,7 @@ fn bare(descriptor: &Descriptor) -> Result<(), Broken> {
     }
 }
 
-/// Whether a pulled layer can lie under this name, and nowhere else.
+/// Whether a pulled layer can be under this name, and nowhere else.
 fn is_plain(title: &str) -> bool {
     !title.is_empty()
         && title.len() <= 255

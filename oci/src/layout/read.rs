@@ -1,4 +1,4 @@
-//! Reading a layout that anybody may have made.
+//! Reading a layout that anyone may have made.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -103,7 +103,7 @@ impl Reader<'_> {
         Ok(listed)
     }
 
-    /// The bytes of a document, and where they lie.
+    /// The bytes of a document, and where they are.
     fn document(&mut self, descriptor: &Descriptor) -> Result<(Place, Vec<u8>), Error> {
         self.listed = self.listed.saturating_add(descriptor.size);
         if self.listed > DOCUMENTS_LIMIT {

@@ -16,7 +16,7 @@ use crate::media::annotation;
 use crate::place::Place;
 use crate::reference::Tag;
 
-/// How the names of directories begin in which content lies until all of it came.
+/// How the names of directories begin in which content is until all of it came.
 pub(super) const SCRATCH: &str = ".put.";
 
 /// The mode of every file.
@@ -65,7 +65,7 @@ impl Store {
         Ok(Self { directory, blobs })
     }
 
-    /// Where the blob of this digest lies.
+    /// Where the blob of this digest is.
     #[must_use]
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs.join(digest.hex())

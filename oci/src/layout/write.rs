@@ -50,12 +50,12 @@ pub fn write(parent: &Dir, name: impl AsRef<OsStr>, tag: &str, artifacts: &[Arti
     let descriptor = put_document(&store, media::IMAGE_INDEX, artifact_type, &index.raw)?;
     tagged.insert(0, with_tag(&descriptor, &tag));
     store.write_index(&Index::new(None, tagged)?.raw)?;
-    // What somebody put there while the names were exchanged is kept beside it: nothing else to say of it.
+    // What someone put there while the names were exchanged is kept beside it: nothing else to say of it.
     staged.commit(INDEX, |old| list_alone(old, parent, name))?;
     Ok(Written { index: descriptor.digest, manifests: written })
 }
 
-/// Only a layout or an empty directory is replaced: nobody's other files are removed.
+/// Only a layout or an empty directory is replaced: no other file is removed.
 fn check_replaceable(parent: &Dir, name: &OsStr) -> Result<(), Error> {
     match parent.kind(name)? {
         None => Ok(()),

@@ -5,10 +5,10 @@ use image::tree::{Kind, Node};
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::Error;
-use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::select::Selected;
 use crate::recipes::build::{secrets, special};
-use crate::recipes::results::named;
+use crate::recipes::results::path_list;
 
 /// A file that its owner alone may read.
 pub(crate) const CLOSED: &str = "overlay-closed";
@@ -16,7 +16,7 @@ pub(crate) const CLOSED: &str = "overlay-closed";
 pub(crate) const LEFT: &str = "overlay-not-shipped";
 /// Extended attributes, which are not kept.
 pub(crate) const ATTRIBUTES: &str = "overlay-attributes";
-/// A rule of `[overlay]` without a file, or with an owner that nobody knows.
+/// A rule of `[overlay]` without a file, or with an owner that no one knows.
 pub(crate) const RULE: &str = "overlay-rule";
 /// Write permission of others, which is the umask's.
 pub(crate) const WRITABLE: &str = "overlay-writable";
@@ -31,9 +31,9 @@ const HEAD: u64 = 64 << 10;
 ///
 /// # Errors
 /// When one of them cannot be read.
-pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, Error> {
-    let files = Files::of(carved)?;
-    let laid = &carved.laid;
+pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
+    let files = Files::of(selected)?;
+    let laid = &selected.laid;
     let warn =
         |code, paths: &[ImagePath], is: &str, hint: &str| finding(inputs, Severity::Warning, code, paths, is, hint);
     let mut found = vec![
@@ -71,7 +71,7 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Result<Vec<Diagnostic>, 
         ),
     ];
     found.extend(laid.attributes.iter().map(|(path, names)| Some(attributes(inputs, path, names))));
-    found.extend(rules(inputs, carved).into_iter().map(Some));
+    found.extend(rules(inputs, selected).into_iter().map(Some));
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -85,15 +85,15 @@ struct Files {
 }
 
 impl Files {
-    fn of(carved: &Carved) -> Result<Self, Error> {
+    fn of(selected: &Selected) -> Result<Self, Error> {
         let mut files = Self::default();
-        for path in carved.laid.added.iter().chain(&carved.laid.replaced) {
-            let Some(node) = carved.whole.lookup(path).map(|id| carved.whole.node(id)) else { continue };
-            if carved.selected.tree.lookup(path).is_some() {
-                files.shipped(path, node, carved)?;
+        for path in selected.laid.added.iter().chain(&selected.laid.replaced) {
+            let Some(node) = selected.whole.lookup(path).map(|id| selected.whole.node(id)) else { continue };
+            if selected.selection.tree.lookup(path).is_some() {
+                files.shipped(path, node, selected)?;
             } else if !node.is_directory()
-                && carved.laid.added.binary_search(path).is_ok()
-                && matches!(carved.filter.verdict(path, false), Verdict::NotNamed)
+                && selected.laid.added.binary_search(path).is_ok()
+                && matches!(selected.filter.verdict(path, false), Verdict::NotNamed)
             {
                 files.left.push(path.clone());
             }
@@ -101,9 +101,14 @@ impl Files {
         Ok(files)
     }
 
-    fn shipped(&mut self, path: &ImagePath, node: &Node<composer::scan::Source>, carved: &Carved) -> Result<(), Error> {
+    fn shipped(
+        &mut self,
+        path: &ImagePath,
+        node: &Node<composer::scan::Source>,
+        selected: &Selected,
+    ) -> Result<(), Error> {
         let Kind::Regular(source) = &node.kind else { return Ok(()) };
-        let is_ruled = carved.laid.ruled.binary_search(path).is_ok();
+        let is_ruled = selected.laid.ruled.binary_search(path).is_ok();
         if is_private_key(source)? {
             self.keys.push(path.clone());
         } else if node.stat.mode & 0o077 == 0 && !is_ruled {
@@ -141,7 +146,7 @@ fn finding(
     if paths.is_empty() {
         return None;
     }
-    let message = format!("{} {is}", named::some(paths, MAX_NAMED));
+    let message = format!("{} {is}", path_list::some(paths, MAX_NAMED));
     Some(Diagnostic::new(severity, code, message, hint).in_file(inputs.file.clone()))
 }
 
@@ -152,14 +157,14 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
     Diagnostic::new(Severity::Warning, ATTRIBUTES, message, hint).in_file(inputs.file.clone())
 }
 
-fn rules(inputs: &Inputs, carved: &Carved) -> Vec<Diagnostic> {
+fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let warning =
         |message, hint: &str| Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(inputs.file.clone());
-    let idle = carved.laid.idle.iter().map(|pattern| {
+    let idle = selected.laid.idle.iter().map(|pattern| {
         let message = format!("the rule of `{pattern}` under [overlay] takes no file of the overlay");
         warning(message, "name a file below rootfs/ as it lies in the image, or remove the rule")
     });
-    let unknown = carved.laid.unknown.iter().map(|(pattern, name)| {
+    let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
         let message =
             format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
         warning(

@@ -1,12 +1,12 @@
 //! That a file which is read for the fingerprint and again for what ships held the same both times.
 //!
-//! Its identity does not tell that by itself: who has a file mapped into memory changes it without a trace in
+//! Its identity does not say that by itself: who has a file mapped into memory changes it without a trace in
 //! its times, until the system writes the page back.
 
 use std::collections::BTreeMap;
 
+use composer::hashing::Hashed;
 use composer::scan::{FileKey, Source};
-use composer::seal::Sealed;
 use image::tree::{Kind, NodeId, Tree};
 use model::VerityDigest;
 
@@ -31,17 +31,17 @@ fn key(kind: &Kind<Source>) -> Option<FileKey> {
     }
 }
 
-fn digest(tree: &Tree<Sealed>, id: NodeId) -> Option<VerityDigest> {
+fn digest(tree: &Tree<Hashed>, id: NodeId) -> Option<VerityDigest> {
     match &tree.node(id).kind {
-        Kind::Regular(sealed) => Some(sealed.verity),
+        Kind::Regular(hashed) => Some(hashed.verity),
         _ => None,
     }
 }
 
 impl Contents {
-    /// What `files` held when they became `sealed`.
-    pub(crate) fn of(files: Files, sealed: &Tree<Sealed>) -> Self {
-        Self(files.into_iter().map(|(id, key)| (key, digest(sealed, id))).collect())
+    /// What `files` held when they became `hashed`.
+    pub(crate) fn of(files: Files, hashed: &Tree<Hashed>) -> Self {
+        Self(files.into_iter().map(|(id, key)| (key, digest(hashed, id))).collect())
     }
 
     /// Those of `tree`'s files that were read before.
@@ -50,13 +50,13 @@ impl Contents {
         tree.walk().filter_map(|(_, id, node)| Some((id, known(&node.kind)?))).collect()
     }
 
-    /// Fails when one of `files`, which became `sealed` now, held something else before.
-    pub(crate) fn check(&self, files: &Files, sealed: &Tree<Sealed>) -> Result<(), Error> {
+    /// Fails when one of `files`, which became `hashed` now, held something else before.
+    pub(crate) fn check(&self, files: &Files, hashed: &Tree<Hashed>) -> Result<(), Error> {
         // What has no digest is nothing that was read, and so not the same.
         let read = |key: &FileKey| self.0.get(key).copied().flatten();
-        let other = |(id, key): &&(NodeId, FileKey)| read(key).is_none_or(|before| digest(sealed, *id) != Some(before));
+        let other = |(id, key): &&(NodeId, FileKey)| read(key).is_none_or(|before| digest(hashed, *id) != Some(before));
         let Some((other, _)) = files.iter().find(other) else { return Ok(()) };
-        let path = sealed.walk().find(|(_, id, _)| id == other).map(|(path, ..)| path.to_string());
+        let path = hashed.walk().find(|(_, id, _)| id == other).map(|(path, ..)| path.to_string());
         Err(composer::Error::from(image::Error::ChangedMeanwhile { path: path.unwrap_or_default().into() }).into())
     }
 }
@@ -66,8 +66,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
     #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 
+    use composer::hashing;
     use composer::scan::{self, Options};
-    use composer::seal;
     use model::observe::Silent;
 
     use super::*;
@@ -79,7 +79,7 @@ mod tests {
             std::fs::write(folder.path().join(name), "GOOD".repeat(99)).unwrap();
         }
         let scan = || scan::rootfs(folder.path(), &Options::default()).unwrap();
-        let read = |tree| seal::seal(tree, &[], None, &Silent).unwrap();
+        let read = |tree| hashing::hash_files(tree, &[], None, &Silent).unwrap();
         let tree = scan();
         let host = files(&tree);
         let contents = Contents::of(host, &read(tree));
@@ -102,12 +102,12 @@ mod tests {
         std::fs::write(folder.path().join("page"), "GOOD".repeat(99)).unwrap();
         let tree = scan::rootfs(folder.path(), &Options::default()).unwrap();
         let host = files(&tree);
-        let sealed = seal::seal(tree, &[], None, &Silent).unwrap();
-        Contents::of(host.clone(), &sealed).check(&host, &sealed).unwrap();
+        let hashed = hashing::hash_files(tree, &[], None, &Silent).unwrap();
+        Contents::of(host.clone(), &hashed).check(&host, &hashed).unwrap();
         // The node of another tree: a directory, where the file was.
         let lost = vec![(NodeId::ROOT, host[0].1)];
-        assert!(Contents::of(lost.clone(), &sealed).check(&host, &sealed).is_err(), "not known before");
-        assert!(Contents::of(host.clone(), &sealed).check(&lost, &sealed).is_err(), "not known now");
-        assert!(Contents::default().check(&host, &sealed).is_err(), "never read");
+        assert!(Contents::of(lost.clone(), &hashed).check(&host, &hashed).is_err(), "not known before");
+        assert!(Contents::of(host.clone(), &hashed).check(&lost, &hashed).is_err(), "not known now");
+        assert!(Contents::default().check(&host, &hashed).is_err(), "never read");
     }
 }

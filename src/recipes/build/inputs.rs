@@ -111,8 +111,8 @@ pub(crate) fn manifest(directory: &Path, done: &str) -> Result<Reported<(Manifes
 /// Reads and parses the manifest at `path`, a file or a directory that holds `manifest.yaml`, and
 /// adds what was found, with the file's text, to `findings`.
 ///
-/// A `manifest.yaml` may be a link only to what lies in its own directory: findings show lines of the
-/// file, and a repository shall not choose which file of the host they show. A file of another name is
+/// A `manifest.yaml` may be a link only to what is in its own directory: findings show lines of the
+/// file, and a repository must not choose which file of the host they show. A file of another name is
 /// the user's to choose.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What shipped files need and nobody brings, as findings for the author.
+//! What shipped files need and no one brings, as findings for the author.
 //!
 //! Who brings what: the module itself, the base that every node has (a minbase of the same suite),
 //! the neighbours that the user names, and the modules that the manifest requires, which cannot be
@@ -13,10 +13,10 @@ use model::rules::Rules;
 use model::{Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
-use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::select::Selected;
 use crate::recipes::build::{authored, secrets, special};
-use crate::recipes::results::named;
+use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
@@ -63,51 +63,51 @@ pub(crate) enum Known {
 ///
 /// # Errors
 /// When a file of the root file system cannot be read.
-pub(crate) fn find(inputs: &Inputs, carved: &Carved, known: Known) -> Result<Vec<Diagnostic>, Error> {
-    let neighbours = neighbours(inputs, carved)?;
-    let elsewhere = |path: &ImagePath| {
-        let is_directory = carved.whole.lookup(path).is_some_and(|id| carved.whole.node(id).is_directory());
+pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result<Vec<Diagnostic>, Error> {
+    let neighbours = neighbours(inputs, selected)?;
+    let provided = |path: &ImagePath| {
+        let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
-        carved.ownership.is_base(path) || neighbours.iter().any(ships)
+        selected.ownership.is_base(path) || neighbours.iter().any(ships)
     };
-    let world = World { whole: &carved.whole, shipped: &carved.selected.tree, elsewhere: &elsewhere };
-    let room = Room { inputs, carved, known, own: own(inputs, carved) };
+    let world = World { whole: &selected.whole, shipped: &selected.selection.tree, provided: &provided };
+    let context = LintContext { inputs, selected, known, own: own(inputs, selected) };
     let mut unmet = needs::unmet(world)?;
     // Which machine a library is for stands in its contents.
     unmet.retain(|unmet| known == Known::Contents || unmet.need != Need::Library);
-    let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|lack| room.diagnostic(lack, None)).collect();
+    let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|gap| context.diagnostic(gap, None)).collect();
     for (field, command) in inputs.manifest.command_entries() {
         if let Some((name, reach)) = needs::command(world, &command.value)
             && let Some(missing) = missing(reach)
         {
-            let lack = Lack { need: Need::Command, name, missing, by: Vec::new(), soft: false };
-            found.push(room.diagnostic(&lack, Some((field, command.position))));
+            let gap = MissingDependency { need: Need::Command, name, missing, by: Vec::new(), soft: false };
+            found.push(context.diagnostic(&gap, Some((field, command.position))));
         }
     }
     let idle = needs::idle_units(world)?;
-    found.extend(idle.iter().filter(|idle| !room.is_service(idle)).map(|idle| room.idle(idle)));
-    found.extend(authored::find(inputs, carved)?);
+    found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
+    found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
-        found.extend(secrets::find(inputs, carved));
+        found.extend(secrets::find(inputs, selected));
     }
     Ok(found)
 }
 
-/// What the author brought into the root file system: the files of the packages that `package_spec`
-/// names, and the overlay's. Nobody asks when there is no required module that might bring them too.
-fn own(inputs: &Inputs, carved: &Carved) -> BTreeSet<ImagePath> {
+/// What the author put into the root file system: the files of the packages that `package_spec`
+/// names, and the overlay's. No one asks when there is no required module that might bring them too.
+fn own(inputs: &Inputs, selected: &Selected) -> BTreeSet<ImagePath> {
     if inputs.manifest.dependencies.requires.is_empty() {
         return BTreeSet::new();
     }
-    let mut own = carved.ownership.of_requested(&carved.whole, &inputs.manifest.requests());
-    own.extend(carved.laid.added.iter().chain(&carved.laid.replaced).cloned());
+    let mut own = selected.ownership.of_requested(&selected.whole, &inputs.manifest.requests());
+    own.extend(selected.laid.added.iter().chain(&selected.laid.replaced).cloned());
     own
 }
 
 /// What each neighbour ships, as far as it would take it from the same root file system.
-fn neighbours(inputs: &Inputs, carved: &Carved) -> Result<Vec<Filter>, Error> {
+fn neighbours(inputs: &Inputs, selected: &Selected) -> Result<Vec<Filter>, Error> {
     let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
-        Filter::new(&Rules::new(manifest.lists(file), &[]), &carved.whole).map_err(Error::from)
+        Filter::new(&Rules::new(manifest.lists(file), &[]), &selected.whole).map_err(Error::from)
     };
     inputs.neighbours.iter().map(filter).collect()
 }
@@ -121,7 +121,7 @@ fn missing(reach: Reach) -> Option<Vec<ImagePath>> {
 }
 
 /// One thing that is missing, and all who need it.
-struct Lack {
+struct MissingDependency {
     need: Need,
     name: String,
     missing: Vec<ImagePath>,
@@ -129,80 +129,80 @@ struct Lack {
     soft: bool,
 }
 
-fn grouped(unmet: Vec<Unmet>) -> Vec<Lack> {
-    let mut groups: BTreeMap<(Need, Vec<ImagePath>, String), Lack> = BTreeMap::new();
+fn grouped(unmet: Vec<Unmet>) -> Vec<MissingDependency> {
+    let mut groups: BTreeMap<(Need, Vec<ImagePath>, String), MissingDependency> = BTreeMap::new();
     for Unmet { need, name, by, soft, missing } in unmet {
         // A link that leads nowhere leads nowhere from its own place.
         let name_of_group = if need == Need::Target && missing.is_empty() { by.to_string() } else { name.clone() };
         let group = groups.entry((need, missing.clone(), name_of_group));
-        let lack = group.or_insert_with(|| Lack { need, name, missing, by: Vec::new(), soft: true });
-        lack.soft &= soft;
-        if !lack.by.contains(&by) {
-            lack.by.push(by);
+        let gap = group.or_insert_with(|| MissingDependency { need, name, missing, by: Vec::new(), soft: true });
+        gap.soft &= soft;
+        if !gap.by.contains(&by) {
+            gap.by.push(by);
         }
     }
     groups.into_values().collect()
 }
 
-struct Room<'a> {
+struct LintContext<'a> {
     inputs: &'a Inputs,
-    carved: &'a Carved,
+    selected: &'a Selected,
     known: Known,
     /// See [`own`].
     own: BTreeSet<ImagePath>,
 }
 
-impl Room<'_> {
-    fn diagnostic(&self, lack: &Lack, place: Option<(String, Position)>) -> Diagnostic {
-        let code = match lack.need {
+impl LintContext<'_> {
+    fn diagnostic(&self, gap: &MissingDependency, place: Option<(String, Position)>) -> Diagnostic {
+        let code = match gap.need {
             Need::Library => LIBRARY,
             Need::Interpreter => INTERPRETER,
             Need::Command => COMMAND,
             Need::Target => LINK,
         };
-        let state = if lack.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
+        let state = if gap.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
         let (field, position) = place.map_or((None, None), |(field, position)| (Some(field), Some(position)));
-        let who = field.clone().unwrap_or_else(|| list(&lack.by));
-        let verb = match (lack.need, lack.by.len() > 1) {
+        let who = field.clone().unwrap_or_else(|| list(&gap.by));
+        let verb = match (gap.need, gap.by.len() > 1) {
             (Need::Target, false) => "leads to it",
             (Need::Target, true) => "lead to it",
             (_, false) => "needs it",
             (_, true) => "need it",
         };
-        let message = match (self.is_shipped(lack), lack.missing.is_empty()) {
+        let message = match (self.is_shipped(gap), gap.missing.is_empty()) {
             // The name is there, and leads to what is not.
-            (true, false) => format!("{} {state}, and {who} {verb} by way of {}", list(&lack.missing), lack.name),
-            (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", lack.name),
-            (false, _) => format!("{} {state}, and {who} {verb}", lack.name),
+            (true, false) => format!("{} {state}, and {who} {verb} through {}", list(&gap.missing), gap.name),
+            (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", gap.name),
+            (false, _) => format!("{} {state}, and {who} {verb}", gap.name),
         };
-        let found = Diagnostic::new(self.severity(lack), code, message, self.cure(lack));
+        let found = Diagnostic::new(self.severity(gap), code, message, self.hint(gap));
         found.in_file(self.inputs.file.clone()).at(position).in_field(field.unwrap_or_default())
     }
 
     /// Whether what is needed is a path that is shipped, whatever it leads to.
-    fn is_shipped(&self, lack: &Lack) -> bool {
-        let shipped = &self.carved.selected.tree;
-        let directory = lack.by.first().filter(|_| lack.need == Need::Target).and_then(ImagePath::parent);
-        let path = match (lack.name.strip_prefix('/'), directory) {
-            (Some(_), _) => ImagePath::new(&lack.name),
-            (None, Some(directory)) => ImagePath::new(format!("{directory}/{}", lack.name)),
+    fn is_shipped(&self, gap: &MissingDependency) -> bool {
+        let shipped = &self.selected.selection.tree;
+        let directory = gap.by.first().filter(|_| gap.need == Need::Target).and_then(ImagePath::parent);
+        let path = match (gap.name.strip_prefix('/'), directory) {
+            (Some(_), _) => ImagePath::new(&gap.name),
+            (None, Some(directory)) => ImagePath::new(format!("{directory}/{}", gap.name)),
             (None, None) => return false,
         };
         path.is_ok_and(|path| shipped.lookup(&shipped.resolve_parent(&path)).is_some())
     }
 
-    fn severity(&self, lack: &Lack) -> Severity {
-        let is_dropped = !lack.missing.is_empty();
+    fn severity(&self, gap: &MissingDependency) -> Severity {
+        let is_dropped = !gap.missing.is_empty();
         let is_own = |path: &ImagePath| {
-            [&self.carved.laid.added, &self.carved.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
+            [&self.selected.laid.added, &self.selected.laid.replaced].iter().any(|all| all.binary_search(path).is_ok())
         };
         // Debian ships links that lead somewhere only when another package is there.
-        let is_debians_link = lack.need == Need::Target && !is_dropped && !lack.by.iter().any(is_own);
+        let is_debians_link = gap.need == Need::Target && !is_dropped && !gap.by.iter().any(is_own);
         let is_unknown = match is_dropped {
-            true => !self.carved.ownership.knows_base(),
+            true => !self.selected.ownership.knows_base(),
             false => self.known == Known::Names,
         };
-        if lack.soft || is_debians_link || is_unknown || self.may_be_required(lack) {
+        if gap.soft || is_debians_link || is_unknown || self.may_be_required(gap) {
             Severity::Note
         } else {
             Severity::Warning
@@ -211,30 +211,30 @@ impl Room<'_> {
 
     /// Whether a module that the manifest requires may bring it. Such a module cannot be seen from here,
     /// but what the author put into this one and then left out, another one has no reason to bring.
-    fn may_be_required(&self, lack: &Lack) -> bool {
-        !self.inputs.manifest.dependencies.requires.is_empty() && !lack.missing.iter().any(|path| self.is_own(path))
+    fn may_be_required(&self, gap: &MissingDependency) -> bool {
+        !self.inputs.manifest.dependencies.requires.is_empty() && !gap.missing.iter().any(|path| self.is_own(path))
     }
 
-    /// Whether the author brought what lies at `path`, or it is a link to such a file that no package
+    /// Whether the author put what is at `path`, or it is a link to such a file that no package
     /// lists: a maintainer script made it, as those of alternatives.
     fn is_own(&self, path: &ImagePath) -> bool {
         if self.own.contains(path) {
             return true;
         }
-        let whole = &self.carved.whole;
+        let whole = &self.selected.whole;
         let Some(Kind::Symlink(target)) = whole.lookup(path).map(|id| &whole.node(id).kind) else { return false };
         let target = ImagePath::new(&**target).ok().map(|target| whole.resolve_parent(&target));
-        !self.carved.ownership.is_owned(path) && target.is_some_and(|target| self.own.contains(&target))
+        !self.selected.ownership.is_owned(path) && target.is_some_and(|target| self.own.contains(&target))
     }
 
-    fn cure(&self, lack: &Lack) -> String {
+    fn hint(&self, gap: &MissingDependency) -> String {
         let requires = &self.inputs.manifest.dependencies.requires;
-        if self.may_be_required(lack) {
+        if self.may_be_required(gap) {
             let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
             return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
         }
-        let Some(first) = lack.missing.first() else {
-            return match lack.need {
+        let Some(first) = gap.missing.first() else {
+            return match gap.need {
                 Need::Target => "correct the link, or add what it leads to",
                 _ => {
                     "add the package that brings it to package_spec, or name the module that does in \
@@ -246,7 +246,7 @@ impl Room<'_> {
         if let Some(exclude) = self.exclude_of(first) {
             return exclude;
         }
-        let patterns: Vec<String> = lack.missing.iter().map(|path| format!("`{}`", self.pattern(path))).collect();
+        let patterns: Vec<String> = gap.missing.iter().map(|path| format!("`{}`", self.pattern(path))).collect();
         let patterns = patterns.join(" and ");
         // A file_spec would take the place of the packages' own files.
         let field = if self.inputs.manifest.file_spec.is_empty() { "protected_spec" } else { "file_spec" };
@@ -258,7 +258,7 @@ impl Room<'_> {
 
     /// What to do about the rule that keeps `path` out, if there is one.
     fn exclude_of(&self, path: &ImagePath) -> Option<String> {
-        let Verdict::Excluded { rule, .. } = self.carved.filter.verdict(path, self.is_directory(path)) else {
+        let Verdict::Excluded { rule, .. } = self.selected.filter.verdict(path, self.is_directory(path)) else {
             return None;
         };
         let rule = self.inputs.rules.excludes.get(rule)?;
@@ -274,7 +274,7 @@ impl Room<'_> {
         let is_wild = text.contains(['*', '?', '[']);
         let escape = |c: char| if is_wild && "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
         let pattern: String = text.chars().map(escape).collect();
-        let node = self.carved.whole.lookup(path).map(|id| self.carved.whole.node(id));
+        let node = self.selected.whole.lookup(path).map(|id| self.selected.whole.node(id));
         match node.and_then(Node::entries).map(Entries::is_empty) {
             None => pattern,
             Some(true) => pattern + "/",
@@ -283,7 +283,7 @@ impl Room<'_> {
     }
 
     fn is_directory(&self, path: &ImagePath) -> bool {
-        self.carved.whole.lookup(path).is_some_and(|id| self.carved.whole.node(id).is_directory())
+        self.selected.whole.lookup(path).is_some_and(|id| self.selected.whole.node(id).is_directory())
     }
 
     /// Whether the node starts what the unit would start: `services` has one of its name.
@@ -295,7 +295,7 @@ impl Room<'_> {
 
     fn idle(&self, idle: &Idle) -> Diagnostic {
         let name = idle.unit.file_name().map(String::from_utf8_lossy).unwrap_or_default();
-        let cure = match &idle.link {
+        let hint = match &idle.link {
             Some(link) => format!("add `{}` to file_spec, unless `services` starts it", self.pattern(link)),
             None => {
                 let target = idle.wanted_by.first().map(String::as_str).unwrap_or_default();
@@ -303,10 +303,10 @@ impl Room<'_> {
             }
         };
         let message = format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", "));
-        Diagnostic::new(Severity::Note, UNIT, message, cure).in_file(self.inputs.file.clone())
+        Diagnostic::new(Severity::Note, UNIT, message, hint).in_file(self.inputs.file.clone())
     }
 }
 
 fn list(paths: &[ImagePath]) -> String {
-    named::some(paths, MAX_NAMED)
+    path_list::some(paths, MAX_NAMED)
 }

@@ -1,7 +1,6 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
 pub(crate) mod authored;
-pub(crate) mod carve;
 pub(crate) mod contents;
 pub(crate) mod dry_run;
 pub(crate) mod inputs;
@@ -15,6 +14,7 @@ pub(crate) mod request;
 mod room;
 pub(crate) mod root;
 pub(crate) mod secrets;
+pub(crate) mod select;
 pub(crate) mod selection;
 pub(crate) mod several;
 pub(crate) mod sinks;
@@ -32,13 +32,13 @@ use model::{Arch, Digest, Epoch, VerityDigest};
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
-use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
 use crate::recipes::build::outputs::{Destination, Shipment, Written};
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::select::Selected;
 
 use crate::recipes::build::root::{Root, RootSummary};
 
@@ -141,28 +141,28 @@ fn prepare<'a>(
 ) -> Result<Prepared<'a>, Error> {
     let root = root::obtain(request, inputs, observer)?;
 
-    let carved = carve::carve(request, inputs, &root, observer)?;
+    let selected = select::root(request, inputs, &root, observer)?;
     // A build whose results may be there already is not refused for want of room.
     let is_first = !request.outputs.directory.join(record::FILE).exists();
     if is_first {
         // Before the whole, whose files can be left out by other means.
-        carved.overlay.files().map_or(Ok(()), room::overlay)?;
-        room::check(&carved.selected.tree, &request.outputs, request.reuse.is_some())?;
+        selected.overlay.files().map_or(Ok(()), room::overlay)?;
+        room::check(&selected.selection.tree, &request.outputs, request.reuse.is_some())?;
     }
-    let mut lints = lints::find(inputs, &carved, Known::Contents)?;
+    let mut lints = lints::find(inputs, &selected, Known::Contents)?;
     if root.made.is_none() {
-        lints.extend(special::find(inputs, &carved));
+        lints.extend(special::find(inputs, &selected));
     }
-    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
+    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
 
-    let Carved { epoch, ownership, scrubbed, overlay, selected, stages, .. } = carved;
+    let Selected { epoch, ownership, scrubbed, overlay, selection, stages, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
     let packages = ownership.packages();
     let made = Made { root, epoch, scrubbed, packages: packages.len() };
     let shipment = Shipment {
         manifest: &inputs.manifest,
-        tree: selected.tree,
+        tree: selection.tree,
         packages,
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
@@ -196,7 +196,7 @@ impl Made {
             epoch: self.epoch,
             files: written.files,
             content_size: written.content_size,
-            files_not_read: written.spared,
+            files_not_read: written.cache_hits,
             image_size: written.image_size,
             packages: self.packages,
             rootfs: self.root.summary(),

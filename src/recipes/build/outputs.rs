@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use composer::hashing::{self, DigestCache};
 use composer::scan::Source;
-use composer::seal::{self, DigestCache};
 use host::{Dir, Links, Pinned};
 use image::archive::{self, Parts, Plan, Spool};
 use image::object::{ObjectSink, Objects};
@@ -27,7 +27,7 @@ use crate::recipes::build::request::{BuildRequest, Outputs};
 use crate::recipes::build::room;
 use crate::recipes::build::sinks::{self, About};
 use crate::recipes::build::staging::{Output, Staging};
-use crate::recipes::results::lists;
+use crate::recipes::results::file_lists;
 
 /// Everything that the outputs are made from.
 pub(crate) struct Shipment<'a> {
@@ -59,7 +59,7 @@ pub(crate) struct Written {
     /// The bytes of all shipped files, each inode once.
     pub(crate) content_size: u64,
     /// How many files were not read, since an earlier build had read them.
-    pub(crate) spared: usize,
+    pub(crate) cache_hits: usize,
     /// The OCI layout's digests, where one was asked for.
     pub(crate) oci: Option<layout::Written>,
 }
@@ -154,24 +154,24 @@ pub(crate) fn write_module(
     };
     let content_size = reachable_size(&shipment.tree);
     let again = shipment.overlay.again(&shipment.tree);
-    let sealed = seal::seal(shipment.tree, &[sink], digests.as_ref(), observer)?;
-    shipment.overlay.check(&again, &sealed)?;
-    let image = composefs::write(&sealed)?;
+    let hashed = hashing::hash_files(shipment.tree, &[sink], digests.as_ref(), observer)?;
+    shipment.overlay.check(&again, &hashed)?;
+    let image = composefs::write(&hashed)?;
     let composefs = verity::digest(&image);
     let (inputs, stages) = (shipment.inputs, shipment.stages);
     let about = About { manifest: shipment.manifest, epoch: inputs.epoch, fingerprint: inputs.fingerprint(&composefs) };
 
     let manifest = shipment.manifest.canonical_json();
-    let files = lists::files(&sealed);
+    let files = file_lists::files(&hashed);
     let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
     write("manifest.json", &manifest)?;
     write("module.cfs", &image)?;
     write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
     write("file-list.txt", files.as_bytes())?;
-    write("package-list.txt", lists::packages(&shipment.packages).as_bytes())?;
+    write("package-list.txt", file_lists::packages(&shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
-    let plan = Plan::new(&parts, &sealed, objects, inputs.epoch);
+    let plan = Plan::new(&parts, &hashed, objects, inputs.epoch);
     let task = Task::start(observer, "write archives", None, Unit::Bytes);
     let archives = while_syncing(store, || outputs.write_archives(&plan, directory))?;
     spool.check_sources()?;
@@ -184,7 +184,7 @@ pub(crate) fn write_module(
         fingerprint: about.fingerprint,
         files: files.lines().count(),
         content_size,
-        spared: digests.as_ref().map_or(0, DigestCache::spared),
+        cache_hits: digests.as_ref().map_or(0, DigestCache::hits),
         oci: None,
     };
     Ok(Module { written, artifact, archives, inputs, stages, digests })

@@ -1,7 +1,7 @@
 //! The overlay as it is read for its digest, whether all of it ships or not.
 
+use composer::hashing;
 use composer::overlay::Overlay;
-use composer::seal;
 use image::composefs;
 use image::tree::{Mtime, Stat, Tree};
 use model::observe::Observer;
@@ -22,24 +22,24 @@ pub(crate) struct OverlayRead {
 
 impl OverlayRead {
     /// Reads `files` as they would be shipped. They are those that the build lays over its tree: one that is another
-    /// by the time it is sealed ends the build.
+    /// by the time it is hashed ends the build.
     ///
     /// # Errors
     /// When the overlay cannot be read, changed since it was scanned, or holds more than any module.
     pub(crate) fn of(files: &Overlay, epoch: Epoch, observer: &dyn Observer) -> Result<Self, Error> {
         let root = Stat::root_owned(0o755, Mtime { seconds: epoch.seconds(), nanoseconds: 0 });
         let mut tree = Tree::new(root);
-        files.lay_over(&mut tree, epoch)?;
+        files.apply(&mut tree, epoch)?;
         room::overlay(&tree)?;
         let reading = Reading::new(&tree, observer);
         let host = contents::files(&tree);
-        let sealed = seal::seal(tree, &[], None, &reading)?;
-        let mut described = composefs::dump(&sealed)?;
+        let hashed = hashing::hash_files(tree, &[], None, &reading)?;
+        let mut described = composefs::dump(&hashed)?;
         // An owner's name has a number in the whole tree only.
         for rule in files.rules() {
             described.extend_from_slice(format!("rule {rule}\n").as_bytes());
         }
-        Ok(Self { digest: Digest::of(&described), contents: Contents::of(host, &sealed) })
+        Ok(Self { digest: Digest::of(&described), contents: Contents::of(host, &hashed) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether what a build writes lies in the way of what it reads, or of itself.
+//! Whether what a build writes is in the way of what it reads, or of itself.
 //!
 //! Looked at before any work, and by where the paths lead: through links, `..`, mounts, and for what is not
 //! there yet.
@@ -126,7 +126,7 @@ const REMOVED: &str = "what is in the cache may be removed at any time: name a d
 /// given root file system may use as well.
 ///
 /// # Errors
-/// When one of the two lies in the other.
+/// When one of the two is in the other.
 pub(crate) fn check_kept(keep: &Path, cache: &Path) -> Result<(), Error> {
     let keep = Place::new(format!("--keep {}", keep.display()), keep)?;
     let cache = Place::new("the cache", cache)?;
@@ -134,12 +134,12 @@ pub(crate) fn check_kept(keep: &Path, cache: &Path) -> Result<(), Error> {
     apart(&cache, &keep, "a build replaces its output directory: name a directory that is not there yet")
 }
 
-fn apart(inner: &Place, outer: &Place, cure: &str) -> Result<(), Error> {
+fn apart(inner: &Place, outer: &Place, hint: &str) -> Result<(), Error> {
     if !inner.is_within(outer) {
         return Ok(());
     }
-    let is = if outer.is_within(inner) { "is" } else { "lies in" };
-    Err(Error::usage(format!("{} {is} {}", inner.what, outer.what)).hint(cure))
+    let is = if outer.is_within(inner) { "is" } else { "is in" };
+    Err(Error::usage(format!("{} {is} {}", inner.what, outer.what)).hint(hint))
 }
 
 #[cfg(test)]

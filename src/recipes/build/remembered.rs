@@ -1,14 +1,14 @@
 //! What earlier builds of this user read and wrote: the digests of files, and the records of results.
 //!
-//! Results lie where their module's files lie, and whoever writes the one can write the other. So the sha256
-//! of the record that a build left is kept in the cache, by the place where the results lie, and no other
-//! record is believed.
+//! Results are where their module's files are, and whoever writes the one can write the other. So the sha256
+//! of the record that a build left is kept in the cache, by the place where the results are, and no other
+//! record is trusted.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use builder::cache::{Cache, is_not_ours};
-use composer::seal::DigestCache;
+use composer::hashing::DigestCache;
 use host::Dir;
 use model::Digest;
 use model::observe::Observer;
@@ -17,14 +17,14 @@ use crate::error::Error;
 
 /// Where digests are remembered, and whether to rely on them.
 #[derive(Debug)]
-pub(crate) struct Remembered {
+pub(crate) struct DigestCacheHandle {
     /// The cache that has them.
     pub(crate) cache: Cache,
     /// Whether to read every file all the same.
     pub(crate) paranoid: bool,
 }
 
-impl Remembered {
+impl DigestCacheHandle {
     /// What is known for builds that write to `output`. A cache that cannot be used costs time and
     /// nothing else, so the build goes on without.
     pub(crate) fn open(&self, output: &Path, observer: &dyn Observer) -> Option<DigestCache> {
@@ -42,12 +42,12 @@ impl Remembered {
         drop(self.cache.in_use(observer)?);
         let path = self.cache.digests()?.join(name(output)?);
         self.warn_of(&path, observer);
-        let open = if self.paranoid { DigestCache::forgetful } else { DigestCache::open };
+        let open = if self.paranoid { DigestCache::write_only } else { DigestCache::open };
         Ok(open(&path)?)
     }
 }
 
-impl Remembered {
+impl DigestCacheHandle {
     /// Says that an entry is not used, if that is because it is not ours.
     fn warn_of(&self, path: &Path, observer: &dyn Observer) {
         match self.cache.file(path) {
@@ -103,7 +103,7 @@ fn name(output: &Path) -> Result<String, Error> {
     let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let path = match parent.canonicalize() {
         Ok(parent) => parent,
-        // That of one architecture lies in a directory that the build makes.
+        // That of one architecture is in a directory that the build makes.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let around = parent.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let around: PathBuf = around.canonicalize().map_err(|error| Error::io("read", parent, &error))?;

@@ -11,7 +11,7 @@ use model::{Arch, Epoch};
 
 use crate::error::Error;
 use crate::recipes::build::lints;
-use crate::recipes::build::remembered::Remembered;
+use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::packages::request::Packages;
 
@@ -34,7 +34,7 @@ pub(crate) struct BuildRequest {
     /// What the user makes of findings.
     pub(crate) checks: Checks,
     /// Where digests are remembered from build to build; without, every file is read.
-    pub(crate) reuse: Option<Remembered>,
+    pub(crate) reuse: Option<DigestCacheHandle>,
 }
 
 /// The files of a module, and those of its neighbours that count.

@@ -21,7 +21,7 @@ use crate::recipes::build::request::Outputs;
 const FILE_LIMIT: u64 = 256 << 30;
 /// The most bytes of all files together: no larger archive is unpacked.
 const TOTAL_LIMIT: u64 = 1 << 40;
-/// From how many bytes on it is told how far the overlay was read.
+/// From how many bytes on it is reported how far the overlay was read.
 const WORTH_TELLING: u64 = 64 << 20;
 
 /// The files of a tree by size.
@@ -85,7 +85,7 @@ fn limits(tree: &Tree<Source>, hint: &str) -> Result<(), Error> {
         );
     }
     if sizes.total > u128::from(TOTAL_LIMIT) {
-        let (total, limit) = (tell(sizes.total), size(TOTAL_LIMIT));
+        let (total, limit) = (text(sizes.total), size(TOTAL_LIMIT));
         let mut error = Error::input(format!("the files have {total} together, and a module has at most {limit}"));
         error.causes.push(sizes.name_largest());
         return Err(error.hint(hint));
@@ -118,7 +118,7 @@ pub(crate) fn check(shipped: &Tree<Source>, outputs: &Outputs, is_remembered: bo
             let mut error = Error::outside(format!(
                 "there is no room for the module in {}: it takes {} at least, and {} are free",
                 place.display(),
-                tell(needed),
+                text(needed),
                 size(free)
             ));
             error.causes.push(sizes.name_largest());
@@ -130,7 +130,7 @@ pub(crate) fn check(shipped: &Tree<Source>, outputs: &Outputs, is_remembered: bo
 /// Where the contents are written to, and how often.
 fn writes(outputs: &Outputs, is_remembered: bool) -> Vec<(&Path, u128)> {
     let plain = outputs.is_plain_written();
-    // Contents wait in a store or, as they are, where they lie; else in a spool beside the archive.
+    // Contents wait in a store or, as they are, where they are; else in a spool beside the archive.
     let spooled = outputs.objects().is_none() && !is_remembered;
     let mut writes = vec![(outputs.directory.as_path(), u128::from(plain) + u128::from(spooled))];
     let is_new = |store: &&Path| std::fs::read_dir(store).map_or(true, |mut entries| entries.next().is_none());
@@ -138,11 +138,11 @@ fn writes(outputs: &Outputs, is_remembered: bool) -> Vec<(&Path, u128)> {
     writes
 }
 
-fn tell(bytes: u128) -> String {
+fn text(bytes: u128) -> String {
     size(u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
-/// Tells how far the overlay was read, where that takes long enough to be told.
+/// Reports how far the overlay was read, where that takes long enough to be reported.
 pub(crate) struct Reading<'a> {
     observer: &'a dyn Observer,
     is_told: bool,

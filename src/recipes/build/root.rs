@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use builder::apt::{self, Resolution, Variant};
-use builder::cache::Lock;
+use builder::cache::LockGuard;
 use builder::dpkg::Database;
-use builder::rootfs::deb::Listing;
-use builder::rootfs::{self, Explanation, Mode, Options, Record};
+use builder::rootfs::deb::DebContents;
+use builder::rootfs::{self, Explanation, IsolationMode, Options, Record};
 use composer::scan::Source;
 use image::tree::Tree;
 use model::observe::Observer;
@@ -19,8 +19,8 @@ use serde::Serialize;
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::packages::deb_contents;
 use crate::recipes::packages::download;
-use crate::recipes::packages::listings;
 use crate::recipes::packages::lock;
 use crate::recipes::packages::request::Packages;
 use crate::settings;
@@ -41,7 +41,7 @@ pub(crate) struct Root {
     /// The packages' own file lists, where no dpkg ran that would have written a database.
     unpacked: Option<Database>,
     /// Keeps `cache gc` from taking the tar away before it was read.
-    _in_use: Option<Lock>,
+    _in_use: Option<LockGuard>,
 }
 
 /// What a root file system was made from.
@@ -71,7 +71,7 @@ pub(crate) struct RootSummary {
 }
 
 impl Root {
-    /// Which package brought which path of `tree`, which was read from this root file system. Where it was made
+    /// Which package installed which path of `tree`, which was read from this root file system. Where it was made
     /// from packages, these are the ones, from a cache, too.
     pub(crate) fn ownership(&self, tree: &Tree<Source>) -> Result<Ownership, Error> {
         match &self.unpacked {
@@ -135,7 +135,7 @@ fn from_packages(
     let resolution = closure(&request.module.directory, packages, inputs, observer)?;
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let options = Options { epoch, mode: Mode::Auto, fresh: packages.no_cache };
+    let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache };
     let explanation =
         packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
     if let Some(explanation) = &explanation {
@@ -153,7 +153,7 @@ fn from_packages(
         }
     };
     let listings = is_extract
-        .then(|| listings::obtain(&resolution, debs.as_deref(), request.is_wary_of(packages), packages, observer));
+        .then(|| deb_contents::obtain(&resolution, debs.as_deref(), request.is_wary_of(packages), packages, observer));
     let unpacked = listings.transpose()?.map(|listings| unpacked(&resolution, listings));
     if is_extract {
         warn_of_scripts(&built.record, observer);
@@ -249,13 +249,13 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
     let plural = if missing.len() == 1 { "package is" } else { "packages are" };
     let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
     let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
-    Error::input(format!("{} {plural} not to be had from {} ({archs})", missing.len(), settings.suite))
+    Error::input(format!("{} {plural} not available from {} ({archs})", missing.len(), settings.suite))
         .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
         .findings(findings)
 }
 
 /// dpkg's database, as it would be after unpacking.
-fn unpacked(resolution: &Resolution, listings: Vec<Listing>) -> Database {
+fn unpacked(resolution: &Resolution, listings: Vec<DebContents>) -> Database {
     let named = resolution.packages.iter().zip(listings);
     let unpacked = named.map(|(resolved, listing)| (resolved.package.clone(), listing.metadata, listing.entries));
     Database::from_packages(unpacked.collect())

@@ -4,9 +4,9 @@ use builder::scrub;
 use image::tree::Kind;
 use model::{Diagnostic, ImagePath, Severity};
 
-use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::results::named;
+use crate::recipes::build::select::Selected;
+use crate::recipes::results::path_list;
 
 /// The finding's code.
 pub(crate) const CODE: &str = "possible-secret";
@@ -15,19 +15,19 @@ pub(crate) const CODE: &str = "possible-secret";
 const MAX_NAMED: usize = 50;
 
 /// Shipped files that a maintainer script made and closed to others, as it does with keys, cookies and
-/// passwords; none where nobody knows which files packages brought.
-pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
-    if carved.ownership.packages().is_empty() {
+/// passwords; none where no one knows which files packages installed.
+pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
+    if selected.ownership.packages().is_empty() {
         return None;
     }
     let authors = |path: &ImagePath| {
-        [&carved.laid.added, &carved.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
+        [&selected.laid.added, &selected.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
     };
     let may_be_secret = |path: &ImagePath, mode, size| {
-        scrub::may_be_secret(path, carved.ownership.is_owned(path), mode, size) && !authors(path)
+        scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !authors(path)
     };
     let mut paths = Vec::new();
-    for (path, _, node) in carved.selected.tree.walk() {
+    for (path, _, node) in selected.selection.tree.walk() {
         if let Kind::Regular(source) = &node.kind
             && may_be_secret(&path, node.stat.mode, source.size())
         {
@@ -38,8 +38,8 @@ pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Option<Diagnostic> {
     let (verb, whom) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
     let message = format!(
         "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
-        named::some(&paths, MAX_NAMED)
+        path_list::some(&paths, MAX_NAMED)
     );
-    let cure = format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
-    Some(Diagnostic::new(Severity::Warning, CODE, message, cure).in_file(inputs.file.clone()))
+    let hint = format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
+    Some(Diagnostic::new(Severity::Warning, CODE, message, hint).in_file(inputs.file.clone()))
 }

@@ -32,7 +32,7 @@ pub(crate) fn report(
     }
     if checks.strict && warnings > 0 {
         return Err(Error::input("the module has warnings, and --strict makes them errors")
-            .hint("mend what they name, or allow one by its code with --allow")
+            .hint("fix what they name, or allow one by its code with --allow")
             .findings(findings));
     }
     found.extend(findings);
@@ -62,8 +62,8 @@ fn diagnostics(rules: &Rules, report: &Report, own: &str) -> Vec<Diagnostic> {
     found
 }
 
-fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String, cure: String) -> Diagnostic {
-    Diagnostic::new(severity, code, message, cure)
+fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String, hint: String) -> Diagnostic {
+    Diagnostic::new(severity, code, message, hint)
         .in_file(rule.origin.file.clone())
         .at(rule.origin.position)
         .in_field(rule.origin.field.key())
@@ -71,25 +71,25 @@ fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String,
 }
 
 fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {
-    let cure = if suggestions.is_empty() {
+    let hint = if suggestions.is_empty() {
         "nothing in the root file system has such a name: check the package that should bring it".to_owned()
     } else {
         let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
         format!("did you mean {}?", list.join(" or "))
     };
-    finding(rule, Severity::Warning, "pattern-takes-nothing", "the pattern takes nothing".to_owned(), cure)
+    finding(rule, Severity::Warning, "pattern-takes-nothing", "the pattern takes nothing".to_owned(), hint)
 }
 
 fn shadowed(rule: &Rule, by: &Rule) -> Diagnostic {
     let place = by.origin.position.map_or_else(String::new, |position| format!(" at {}:{position}", by.origin.file));
     let message =
         format!("the pattern decides nothing: `{}` in {}{place} goes before it", by.pattern, by.origin.field.key());
-    let cure = "remove it, or narrow the pattern that goes before it".to_owned();
-    finding(rule, Severity::Note, "pattern-shadowed", message, cure)
+    let hint = "remove it, or narrow the pattern that goes before it".to_owned();
+    finding(rule, Severity::Note, "pattern-shadowed", message, hint)
 }
 
 fn explain(rules: &Rules, note: &Note, own: &str) -> Option<Diagnostic> {
-    let (at, code, message, cure) = match note {
+    let (at, code, message, hint) = match note {
         Note::BareDirectory { rule, directory } => (
             *rule,
             "bare-directory",
@@ -110,5 +110,5 @@ fn explain(rules: &Rules, note: &Note, own: &str) -> Option<Diagnostic> {
         ),
     };
     let rule = rule(rules, at).filter(|rule| rule.origin.module == own)?;
-    Some(finding(rule, Severity::Note, code, message, cure))
+    Some(finding(rule, Severity::Note, code, message, hint))
 }

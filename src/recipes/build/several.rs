@@ -183,7 +183,7 @@ fn common(top: &Dir) -> Result<BTreeMap<String, Output>, Error> {
     Ok(outputs)
 }
 
-/// The results that lie there, where they are exactly what would be written.
+/// The results that are there, where they are exactly what would be written.
 fn unchanged(shipments: &[Shipment<'_>], request: &SeveralRequest, observer: &dyn Observer) -> Option<All> {
     let directory = &request.outputs.directory;
     let reuse = request.each.iter().find_map(|request| request.reuse.as_ref()).filter(|reuse| !reuse.paranoid)?;
@@ -210,7 +210,7 @@ fn unchanged(shipments: &[Shipment<'_>], request: &SeveralRequest, observer: &dy
     Some((written, layout))
 }
 
-/// Whether nothing but the results lies in the directory.
+/// Whether nothing but the results is in the directory.
 fn is_alone(dist: &Dir, request: &SeveralRequest) -> Option<bool> {
     let mut names: Vec<&str> = request.each.iter().map(|request| request.arch.debian()).collect();
     names.extend([record::FILE, "manifest.json"]);

@@ -108,7 +108,7 @@ impl Outputs {
     }
 }
 
-/// What the annotations of an artifact tell.
+/// What the annotations of an artifact say.
 pub(crate) struct About<'a> {
     /// The manifest.
     pub(crate) manifest: &'a Manifest,

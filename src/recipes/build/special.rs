@@ -1,15 +1,15 @@
 //! What a root file system that the user named may hold and packages do not: devices, and programs that
 //! run with another user's rights.
 //!
-//! Such a root file system may come from anybody, and its modes ship as they are. From packages both are
+//! Such a root file system may come from anyone, and its modes ship as they are. From packages both are
 //! Debian's decision, so that nothing is asked there.
 
 use image::tree::{Kind, Node};
 use model::{Diagnostic, ImagePath, Severity};
 
-use crate::recipes::build::carve::Carved;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::results::named;
+use crate::recipes::build::select::Selected;
+use crate::recipes::results::path_list;
 
 /// The code of the finding about devices.
 pub(crate) const DEVICE: &str = "device-node";
@@ -24,33 +24,33 @@ const SET_ID: u16 = 0o6000;
 const CAPABILITY: &[u8] = b"security.capability";
 
 /// The shipped devices and the shipped programs with rights of their own.
-pub(crate) fn find(inputs: &Inputs, carved: &Carved) -> Vec<Diagnostic> {
+pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let (mut devices, mut packaged, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let laid = [&carved.laid.added, &carved.laid.replaced];
+    let laid = [&selected.laid.added, &selected.laid.replaced];
     let is_laid = |path: &ImagePath| laid.iter().any(|paths| paths.binary_search(path).is_ok());
-    for (path, _, node) in carved.selected.tree.walk() {
+    for (path, _, node) in selected.selection.tree.walk() {
         match node.kind {
             Kind::CharDevice(_) | Kind::BlockDevice(_) => devices.push(path),
             // `authored` asks about the overlay's.
-            Kind::Regular(_) if has_rights(node) && !is_laid(&path) => match carved.ownership.is_owned(&path) {
+            Kind::Regular(_) if has_rights(node) && !is_laid(&path) => match selected.ownership.is_owned(&path) {
                 true => packaged.push(path),
                 false => others.push(path),
             },
             _ => {}
         }
     }
-    let finding = |severity, code, paths: &[ImagePath], (one, many): (&str, &str), cure: &str| {
+    let finding = |severity, code, paths: &[ImagePath], (one, many): (&str, &str), hint: &str| {
         let first = paths.first()?;
         let is = if paths.len() == 1 { one } else { many };
-        let message = format!("{} {is}", named::some(paths, MAX_NAMED));
-        let cure = format!("leave out what is not meant, by `{first}` in mask{cure}");
-        Some(Diagnostic::new(severity, code, message, cure).in_file(inputs.file.clone()))
+        let message = format!("{} {is}", path_list::some(paths, MAX_NAMED));
+        let hint = format!("leave out what is not meant, by `{first}` in mask{hint}");
+        Some(Diagnostic::new(severity, code, message, hint).in_file(inputs.file.clone()))
     };
     let rights = (
         "runs with rights of its own (set-user-id, set-group-id or capabilities)",
         "run with rights of their own (set-user-id, set-group-id or capabilities)",
     );
-    let no_package = ", or pass it by --allow special-rights: no package brought it";
+    let no_package = ", or pass it by --allow special-rights: no package installed it";
     [
         finding(
             Severity::Warning,

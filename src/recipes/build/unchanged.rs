@@ -1,8 +1,8 @@
 //! Outputs of an earlier build that are what this one would write.
 //!
 //! The record beside them says what they were made from, but it vouches for nothing: it came with them. It is
-//! believed if this user's cache knows its sha256, which a build notes when its results are in place
-//! ([`Remembered`](crate::recipes::build::remembered::Remembered)). Then what it says must be what this build has,
+//! trusted if this user's cache knows its sha256, which a build notes when its results are in place
+//! ([`DigestCacheHandle`](crate::recipes::build::remembered::DigestCacheHandle)). Then what it says must be what this build has,
 //! every output that is asked for must be there with its digest, and nothing else. Anything in doubt means
 //! that the outputs are written.
 
@@ -24,8 +24,8 @@ use crate::recipes::build::request::BuildRequest;
 pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &dyn Observer) -> Option<Written> {
     let Shipment { inputs, stages, .. } = shipment;
     // The files of a given root file system count by size and time in the record, which is not enough.
-    let is_wary = request.packages().is_none_or(|packages| packages.no_cache);
-    if is_wary || request.outputs.objects().is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
+    let bypass_cache = request.packages().is_none_or(|packages| packages.no_cache);
+    if bypass_cache || request.outputs.objects().is_some() || matches!(inputs.rootfs, RootInput::Given { .. }) {
         return None;
     }
     let remembered = request.reuse.as_ref().filter(|remembered| !remembered.paranoid)?;
@@ -48,7 +48,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
         fingerprint: inputs.fingerprint(&composefs),
         files: text("file-list.txt")?.lines().count(),
         content_size: outputs::reachable_size(&shipment.tree),
-        spared: shipment.tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count(),
+        cache_hits: shipment.tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count(),
         oci,
     })
 }

@@ -1,7 +1,7 @@
 //! Why a path is in or out of a module, and what each rule and package brings.
 //!
 //! The answers come from the same tree, filter and ownership that a build uses
-//! ([`carve`](crate::recipes::build::carve)).
+//! ([`select`](crate::recipes::build::select)).
 
 mod path;
 mod summary;
@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::recipes::build::inputs::MANIFEST;
 use crate::recipes::build::record::{self, Several};
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
-pub(crate) use summary::{Bringer, RuleLine, Summary, summary};
+pub(crate) use summary::{FileOrigin, RuleLine, Summary, summary};
 
 /// Where an explanation starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) enum Place {
 /// # Errors
 /// When `path` is neither.
 pub(crate) fn place(path: &Path) -> Result<Place, Error> {
-    let is_file = opened::look(path)?.is_file();
+    let is_file = artifact::stat(path)?.is_file();
     if is_file && path.file_name().is_some_and(|name| name == MANIFEST) {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         return Ok(Place::Module(parent.unwrap_or(Path::new(".")).to_owned()));
@@ -51,7 +51,7 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
     if path.join("module.cfs").is_file() || path.join("file-list.txt").is_file() {
         // `..` of a link is not the directory that the link stands in.
         let full = path.canonicalize().unwrap_or_default();
-        // The results of one architecture lie in the directory with those of others.
+        // The results of one architecture are in the directory with those of others.
         let is_one_of_several = full.parent().map(|dist| Several::read(&dist.join(record::FILE))).transpose()?;
         let parent = full.ancestors().nth(if is_one_of_several.flatten().is_some() { 2 } else { 1 });
         return Ok(match parent.map(Path::to_owned).filter(|parent| parent.join(MANIFEST).is_file()) {

@@ -1,4 +1,4 @@
-//! All that can be told about one path.
+//! All that is known about one path.
 
 use builder::ownership::Claim;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use model::rules::{Rule, Rules};
 use serde::Serialize;
 
 use crate::error::{Error, Reported};
-use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::root;
-use crate::recipes::results::opened;
+use crate::recipes::build::select::{self, Selected};
+use crate::recipes::results::artifact;
 
 /// Why a path is in or out.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub(crate) enum Why {
     },
 }
 
-/// What lies at a path.
+/// What is at a path.
 #[derive(Debug, Serialize)]
 pub(crate) struct Found {
     /// `regular file`, `directory`, `symbolic link`...
@@ -87,7 +87,7 @@ pub(crate) struct Found {
 /// A file of the module's overlay.
 #[derive(Debug, Serialize)]
 pub(crate) struct Laid {
-    /// The file on the host, where it lies at the path as it is written.
+    /// The file on the host, where it is at the path as it is written.
     #[serde(flatten, serialize_with = "keys::file")]
     pub(crate) file: Option<PathBuf>,
     /// Whether it took the place of a file of the root file system.
@@ -106,7 +106,7 @@ pub(crate) struct ScrubRule {
 /// A file that was moved out of the way.
 #[derive(Debug, Serialize)]
 pub(crate) struct Moved {
-    /// Where it lies instead.
+    /// Where it is instead.
     #[serde(flatten, serialize_with = "keys::to")]
     pub(crate) to: ImagePath,
     /// The package that asked for it; none for the administrator.
@@ -114,7 +114,7 @@ pub(crate) struct Moved {
     pub(crate) by: Option<String>,
 }
 
-/// All that can be told about one path.
+/// All that is known about one path.
 #[derive(Debug, Serialize)]
 pub(crate) struct Explained {
     /// The path as it was asked for.
@@ -128,12 +128,12 @@ pub(crate) struct Explained {
     /// Why, or why not.
     #[serde(flatten)]
     pub(crate) why: Why,
-    /// What lies there.
+    /// What is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) found: Option<Found>,
-    /// The packages that brought it.
+    /// The packages that installed it.
     pub(crate) packages: Vec<Claim>,
-    /// Whether it is there although no package and no overlay brought it.
+    /// Whether it is there although no package and no overlay provided it.
     pub(crate) made_by_a_maintainer_script: bool,
     /// The alternatives group that the link belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,15 +158,15 @@ pub(crate) fn path(
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
         let root = root::obtain(request, &inputs, observer)?;
-        let carved = carve::carve(request, &inputs, &root, observer)?;
-        Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &carved, carved.overlay.path()))
+        let selected = select::root(request, &inputs, &root, observer)?;
+        Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &selected, selected.overlay.path()))
     })
 }
 
-/// Tells of `asked` what the image in the build's results at `results` tells.
+/// Says of `asked` what the image in the build's results at `results` says.
 pub(crate) fn in_image(asked: ImagePath, results: &Path) -> Result<Explained, Error> {
-    let opened::Opened { mut modules, .. } = opened::open(results)?;
-    let (Some(opened::Module { tree, .. }), true) = (modules.pop(), modules.is_empty()) else {
+    let artifact::Artifact { mut modules, .. } = artifact::open(results)?;
+    let (Some(artifact::Module { tree, .. }), true) = (modules.pop(), modules.is_empty()) else {
         return Err(Error::input(format!("{} holds modules of several architectures", results.display()))
             .hint("name the module.tar or the dist directory of one"));
     };
@@ -196,21 +196,21 @@ fn bare(asked: ImagePath, path: ImagePath, shipped: bool, why: Why) -> Explained
     }
 }
 
-fn explain(asked: ImagePath, own: &str, rules: &Rules, carved: &Carved, overlay: &Path) -> Explained {
-    let (whole, ownership) = (&carved.whole, &carved.ownership);
+fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, overlay: &Path) -> Explained {
+    let (whole, ownership) = (&selected.whole, &selected.ownership);
     let path = whole.resolve_parent(&asked);
     let found = found(whole, &path, Source::size);
-    let scrubbed = carved.scrubbed.iter().find(|scrubbed| scrubbed.paths.contains(&path));
-    let overlay = laid(carved, &path, overlay);
+    let scrubbed = selected.scrubbed.iter().find(|scrubbed| scrubbed.paths.contains(&path));
+    let overlay = laid(selected, &path, overlay);
     let packages = ownership.claims(whole, &path);
     let alternative = ownership.alternative(whole, &path).map(|group| group.name.clone());
     let moved = ownership.diversion(whole, &path).map(|one| Moved { to: one.to.clone(), by: one.by.clone() });
     let why = match &found {
         None if scrubbed.is_some() => Why::Scrubbed,
         None => Why::Missing { near: filter::near(whole, &path) },
-        Some(found) => why(own, rules, carved, &path, found.kind == DIRECTORY),
+        Some(found) => why(own, rules, selected, &path, found.kind == DIRECTORY),
     };
-    let shipped = carved.selected.tree.lookup(&path).is_some();
+    let shipped = selected.selection.tree.lookup(&path).is_some();
     let is_unclaimed = packages.is_empty() && overlay.is_none() && found.is_some() && !path.is_root();
     Explained {
         made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),
@@ -224,14 +224,14 @@ fn explain(asked: ImagePath, own: &str, rules: &Rules, carved: &Carved, overlay:
     }
 }
 
-fn why(own: &str, rules: &Rules, carved: &Carved, path: &ImagePath, is_directory: bool) -> Why {
+fn why(own: &str, rules: &Rules, selected: &Selected, path: &ImagePath, is_directory: bool) -> Why {
     let parent = || Why::Parent {
-        files: match carved.selected.tree.lookup(path) {
-            Some(_) => files_below(&carved.selected.tree, path),
+        files: match selected.selection.tree.lookup(path) {
+            Some(_) => files_below(&selected.selection.tree, path),
             None => 0,
         },
     };
-    match carved.filter.verdict(path, is_directory) {
+    match selected.filter.verdict(path, is_directory) {
         Verdict::Excluded { rule, at } => match rules.excludes.get(rule).cloned() {
             Some(rule) => {
                 let neighbour = Some(rule.origin.module.clone()).filter(|module| module != own);
@@ -245,7 +245,7 @@ fn why(own: &str, rules: &Rules, carved: &Carved, path: &ImagePath, is_directory
         Verdict::Included(By::Owned) => Why::Owned,
         Verdict::Included(By::Parent) => parent(),
         // A directory above something that is shipped by a pattern such as `/**/x`.
-        Verdict::NotNamed if carved.selected.tree.lookup(path).is_some() => parent(),
+        Verdict::NotNamed if selected.selection.tree.lookup(path).is_some() => parent(),
         Verdict::NotNamed => Why::NotNamed,
     }
 }
@@ -276,10 +276,10 @@ fn found<C>(tree: &Tree<C>, path: &ImagePath, size: impl Fn(&C) -> u64) -> Optio
     Some(Found { kind, size, mode: format!("{:04o}", stat.mode), uid: stat.uid, gid: stat.gid, target })
 }
 
-fn laid(carved: &Carved, path: &ImagePath, overlay: &Path) -> Option<Laid> {
+fn laid(selected: &Selected, path: &ImagePath, overlay: &Path) -> Option<Laid> {
     use std::os::unix::ffi::OsStrExt;
-    let replaces = carved.laid.replaced.binary_search(path).is_ok();
-    if !replaces && carved.laid.added.binary_search(path).is_err() {
+    let replaces = selected.laid.replaced.binary_search(path).is_ok();
+    if !replaces && selected.laid.added.binary_search(path).is_err() {
         return None;
     }
     let file = overlay.join(std::ffi::OsStr::from_bytes(path.relative()));

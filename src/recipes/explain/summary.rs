@@ -11,10 +11,10 @@ use model::rules::{Rule, Rules};
 use serde::Serialize;
 
 use crate::error::{Error, Reported};
-use crate::recipes::build::carve::{self, Carved};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::root;
+use crate::recipes::build::select::{self, Selected};
 
 /// One rule and what it did.
 #[derive(Debug, Serialize)]
@@ -38,7 +38,7 @@ pub(crate) struct RuleLine {
 /// Where shipped files came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
-pub(crate) enum Bringer {
+pub(crate) enum FileOrigin {
     /// A package.
     Package {
         /// Its name.
@@ -50,16 +50,16 @@ pub(crate) enum Bringer {
     },
     /// The module's overlay.
     Overlay,
-    /// Nobody lists them: a maintainer script made them.
+    /// No one lists them: a maintainer script made them.
     MaintainerScript,
 }
 
-/// What one bringer brought.
+/// What one origin gives.
 #[derive(Debug, Serialize)]
-pub(crate) struct BringerLine {
+pub(crate) struct OriginLine {
     /// Who.
     #[serde(flatten)]
-    pub(crate) bringer: Bringer,
+    pub(crate) origin: FileOrigin,
     /// Names of anything but directories.
     pub(crate) files: u64,
     /// Bytes, each inode once.
@@ -78,7 +78,7 @@ pub(crate) struct Summary {
     /// Includes, then excludes, in the order in which they count.
     pub(crate) rules: Vec<RuleLine>,
     /// Packages, overlay and maintainer scripts, the most bytes first.
-    pub(crate) brought: Vec<BringerLine>,
+    pub(crate) brought: Vec<OriginLine>,
     /// What was scrubbed from the root file system, by rule.
     pub(crate) scrubbed: Vec<Scrubbed>,
 }
@@ -88,16 +88,16 @@ pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
         let root = root::obtain(request, &inputs, observer)?;
-        let carved = carve::carve(request, &inputs, &root, observer)?;
-        let report = &carved.selected.report;
+        let selected = select::root(request, &inputs, &root, observer)?;
+        let report = &selected.selection.report;
         let rules = (0..inputs.rules.includes.len()).map(RuleRef::include);
         let rules = rules.chain((0..inputs.rules.excludes.len()).map(RuleRef::exclude));
         Ok(Summary {
             total: report.total,
             owned: report.owned,
             rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
-            brought: brought(&carved),
-            scrubbed: carved.scrubbed,
+            brought: by_origin(&selected),
+            scrubbed: selected.scrubbed,
             name: inputs.manifest.name,
         })
     })
@@ -108,32 +108,32 @@ fn line(rules: &Rules, report: &filter::Report, at: RuleRef) -> Option<RuleLine>
         List::Include => rules.includes.get(at.index).cloned(),
         List::Exclude => rules.excludes.get(at.index).cloned(),
     };
-    let told = report.rule(at)?;
+    let report = report.rule(at)?;
     Some(RuleLine {
         list: at.list,
         rule: rule(&at)?,
-        amount: told.amount,
-        matched: told.matched,
-        shadowed_by: told.shadowed_by.iter().filter_map(rule).collect(),
-        suggestions: told.suggestions.clone(),
+        amount: report.amount,
+        matched: report.matched,
+        shadowed_by: report.shadowed_by.iter().filter_map(rule).collect(),
+        suggestions: report.suggestions.clone(),
     })
 }
 
-fn brought(carved: &Carved) -> Vec<BringerLine> {
-    let laid: BTreeSet<&ImagePath> = carved.laid.added.iter().chain(&carved.laid.replaced).collect();
-    let mut seen = vec![false; carved.selected.tree.node_count()];
-    let mut lines: BTreeMap<Bringer, (u64, u64)> = BTreeMap::new();
-    for (path, id, node) in carved.selected.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
-        let bringer = match carved.ownership.owner(&path) {
-            _ if laid.contains(&path) => Bringer::Overlay,
-            Some(package) => Bringer::Package {
+fn by_origin(selected: &Selected) -> Vec<OriginLine> {
+    let laid: BTreeSet<&ImagePath> = selected.laid.added.iter().chain(&selected.laid.replaced).collect();
+    let mut seen = vec![false; selected.selection.tree.node_count()];
+    let mut lines: BTreeMap<FileOrigin, (u64, u64)> = BTreeMap::new();
+    for (path, id, node) in selected.selection.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
+        let origin = match selected.ownership.owner(&path) {
+            _ if laid.contains(&path) => FileOrigin::Overlay,
+            Some(package) => FileOrigin::Package {
                 name: package.name.clone(),
                 version: package.version.clone(),
                 arch: package.arch.clone(),
             },
-            None => Bringer::MaintainerScript,
+            None => FileOrigin::MaintainerScript,
         };
-        let (files, bytes) = lines.entry(bringer).or_default();
+        let (files, bytes) = lines.entry(origin).or_default();
         *files += 1;
         if let Kind::Regular(source) = &node.kind
             && !std::mem::replace(&mut seen[id.index()], true)
@@ -141,8 +141,8 @@ fn brought(carved: &Carved) -> Vec<BringerLine> {
             *bytes = bytes.saturating_add(source.size());
         }
     }
-    let line = |(bringer, (files, bytes))| BringerLine { bringer, files, bytes };
-    let mut lines: Vec<BringerLine> = lines.into_iter().map(line).collect();
-    lines.sort_by(|a, b| (b.bytes, b.files, &a.bringer).cmp(&(a.bytes, a.files, &b.bringer)));
+    let line = |(origin, (files, bytes))| OriginLine { origin, files, bytes };
+    let mut lines: Vec<OriginLine> = lines.into_iter().map(line).collect();
+    lines.sort_by(|a, b| (b.bytes, b.files, &a.origin).cmp(&(a.bytes, a.files, &b.origin)));
     lines
 }

@@ -1,4 +1,4 @@
-//! `module.lock` in the service of the recipes: reading it, and telling whether it fits.
+//! `module.lock` in the service of the recipes: reading it, and saying whether it fits.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::settings;
 /// The lock's name, beside the manifest.
 pub(crate) const FILE: &str = "module.lock";
 
-/// Where the lock of `module` lies.
+/// Where the lock of `module` is.
 pub(crate) fn path(module: &Path) -> PathBuf {
     settings::join(module, FILE)
 }

@@ -1,6 +1,6 @@
 //! From the names of packages to their files: the lock, the downloads, and what the packages list.
 
+pub(crate) mod deb_contents;
 pub(crate) mod download;
-pub(crate) mod listings;
 pub(crate) mod lock;
 pub(crate) mod request;

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// How many places of a file are told.
+/// How many places of a file are reported.
 const RANGES: usize = 4;
-/// How many bytes of a place are told.
+/// How many bytes of a place are reported.
 const SHOWN: usize = 16;
 /// Differences with fewer equal bytes between them are one place.
 const GAP: u64 = 8;
@@ -82,7 +82,7 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 struct Places {
     differing: u64,
     places: Vec<Place>,
-    /// The end of the last place, told or not.
+    /// The end of the last place, reported or not.
     end: u64,
 }
 
@@ -103,13 +103,13 @@ impl Places {
             if !is_near && self.places.len() < RANGES {
                 self.places.push(Place { offset, end: offset + 1, before: Vec::new(), after: Vec::new() });
             } else if !is_near {
-                // One more than is told closes the last one that is.
+                // One more than is reported closes the last one that is.
                 return;
             }
         }
-        let told = self.places.len();
+        let shown = self.places.len();
         let Some(place) = self.places.last_mut() else { return };
-        if differs && (told < RANGES || offset <= place.end + GAP) {
+        if differs && (shown < RANGES || offset <= place.end + GAP) {
             place.end = offset + 1;
         }
         if offset < place.offset + SHOWN as u64 {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use builder::apt::Variant;
-use builder::rootfs::{self, Mode, Options};
+use builder::rootfs::{self, IsolationMode, Options};
 use host::{Dir, Scratch, staged};
 use model::observe::Observer;
 use model::{Digest, Epoch};
@@ -12,10 +12,10 @@ use super::{Target, Wanted, inputs, not_whole};
 use crate::environment::Environment;
 use crate::error::{Error, Reported};
 use crate::recipes::build::record;
-use crate::recipes::build::remembered::Remembered;
+use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::request::Packages;
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 use crate::settings::Settings;
 
 /// A build that is to be explained, as the user named it.
@@ -27,13 +27,13 @@ pub(crate) struct Asked {
     pub(crate) dist: PathBuf,
     /// The root file system, where the build took a given one.
     pub(crate) rootfs: Option<PathBuf>,
-    /// The neighbours, where others than the build's shall count.
+    /// The neighbours, where others than the build's must count.
     pub(crate) neighbours: Vec<PathBuf>,
     /// Whether the network is off limits.
     pub(crate) offline: bool,
 }
 
-/// What a build was asked to do, and the place where the neighbours' manifests lie meanwhile.
+/// What a build was asked to do, and the place where the neighbours' manifests are meanwhile.
 #[derive(Debug)]
 pub(crate) struct AsBuilt {
     /// The request.
@@ -55,7 +55,7 @@ pub(crate) fn as_built(
 ) -> Result<AsBuilt, Error> {
     let Asked { module, dist, rootfs, neighbours, offline } = asked;
     let record_path = dist.join(record::FILE);
-    let text = opened::read_text(&record_path)?;
+    let text = artifact::read_text(&record_path)?;
     let text = text.ok_or_else(|| Error::input(format!("{} has no record of its build", dist.display())))?;
     let record = record::parse(&text, &record_path)?;
     if staged::is_unfinished(&Dir::open(&dist)?) {
@@ -65,8 +65,8 @@ pub(crate) fn as_built(
     let wanted =
         Wanted { path: dist.clone(), directory: Some(module.clone()), record: None, rootfs, keep: None, offline };
     let target = Target { path: dist.clone(), is_layout: false, record, record_path, module };
-    let repeat = inputs::Repeat { target: &target, wanted: &wanted, output: &dist, scratch: scratch.dir() };
-    let mut request = repeat.request(settings, environment)?;
+    let request = inputs::RebuildRequest { target: &target, wanted: &wanted, output: &dist, scratch: scratch.dir() };
+    let mut request = request.request(settings, environment)?;
     if let RootSource::Packages(packages) = &mut request.root {
         // The root file system that the build made explains as well as a new one.
         packages.no_cache = false;
@@ -91,7 +91,7 @@ pub(crate) fn as_built(
     Ok(AsBuilt { request, _scratch: scratch })
 }
 
-/// Lets no script of a package run because of a record that anybody may have written: where neither this
+/// Lets no script of a package run because of a record that anyone may have written: where neither this
 /// user's cache knows the record nor has the root file system, the packages are unpacked and no more.
 fn unless_known(
     packages: &mut Packages,
@@ -100,11 +100,11 @@ fn unless_known(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let Some(resolution) = &packages.recorded else { return Ok(()) };
-    let remembered = Remembered { cache: packages.cache.clone(), paranoid: false };
+    let remembered = DigestCacheHandle { cache: packages.cache.clone(), paranoid: false };
     if resolution.variant == Variant::Extract || remembered.knows(dist, &Digest::of(record), observer) {
         return Ok(());
     }
-    let options = Options { epoch, mode: Mode::Auto, fresh: false };
+    let options = Options { epoch, mode: IsolationMode::Auto, fresh: false };
     if rootfs::find(resolution, &options, &packages.cache, observer)?.is_some() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use model::path::escape;
 use oci::layout;
 
 use crate::error::Error;
-use crate::recipes::results::opened::blob_name;
+use crate::recipes::results::artifact::blob_name;
 use crate::recipes::results::whose;
 
 /// A file of both sides, or of one.

@@ -22,18 +22,18 @@ use crate::recipes::results::compare::json;
 use crate::settings::Settings;
 
 /// Everything that the request of the second build is made from.
-pub(super) struct Repeat<'a> {
+pub(super) struct RebuildRequest<'a> {
     /// What the first build left.
     pub(super) target: &'a Target,
     /// What the user asked for.
     pub(super) wanted: &'a Wanted,
     /// Where the second build goes.
     pub(super) output: &'a Path,
-    /// Where the neighbours' manifests can lie meanwhile.
+    /// Where the neighbours' manifests can be meanwhile.
     pub(super) scratch: &'a Dir,
 }
 
-impl Repeat<'_> {
+impl RebuildRequest<'_> {
     /// The request of the recorded build.
     pub(super) fn request(&self, settings: &Settings, environment: &Environment) -> Result<BuildRequest, Error> {
         let inputs = &self.target.record.inputs;
@@ -151,7 +151,7 @@ pub(super) fn changes(
 
 fn given(listing: &Digest, epoch: Epoch, request: &BuildRequest) -> Result<Option<String>, Error> {
     let RootSource::Given(path) = &request.root else { return Ok(None) };
-    let now = record::listing(&scan::rootfs(path, &scan::Options::default())?, epoch);
+    let now = record::tree_digest(&scan::rootfs(path, &scan::Options::default())?, epoch);
     Ok((*listing != now).then(|| difference(&format!("the root file system {}", path.display()), listing, &now)))
 }
 
@@ -165,17 +165,17 @@ fn fetch(request: &BuildRequest, observer: &dyn Observer) -> Result<(), Error> {
             apt::Error::Fetch { failures } => failures.iter().map(|failure| failure.package.clone()).collect(),
             _ => return error.into(),
         };
-        let missing = Error::input(format!("recorded packages are not to be had any more: {}", names.join(", ")))
+        let missing = Error::input(format!("recorded packages are no longer available: {}", names.join(", ")))
             .because(&error)
             .hint("a snapshot archive keeps packages; so does the cache of the machine that built them");
-        let told = Error::from(error);
+        let error = Error::from(error);
         // Other bytes than were recorded are not the same as none.
-        if told.kind == Kind::Refused { told } else { missing }
+        if error.kind == Kind::Refused { error } else { missing }
     })
 }
 
 /// Checks the inputs that only the second build knows, and gives the programs that made the root
-/// file system if they are others: such a build may still come out the same, and mostly shall.
+/// file system if they are others: such a build may still come out the same, and usually does.
 pub(super) fn same(old: &record::Inputs, new: &record::Inputs) -> Result<Vec<String>, Error> {
     if old == new {
         return Ok(Vec::new());

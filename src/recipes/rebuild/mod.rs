@@ -1,6 +1,6 @@
 //! Building again from the recorded inputs, and comparing byte for byte.
 
-mod blame;
+mod attribution;
 mod bytes;
 mod explained;
 mod files;
@@ -21,13 +21,13 @@ use crate::recipes::build::outputs::Destination;
 use crate::recipes::build::places::{self, Place};
 use crate::recipes::build::record::{self, BuildRecord, Several};
 use crate::recipes::build::staging::Output;
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 use crate::settings::Settings;
 use host::{Dir, Scratch, owner, staged};
 
-use blame::Evidence;
+use attribution::{Attribution, Evidence};
 
-pub(crate) use blame::Layer;
+pub(crate) use attribution::Layer;
 pub(crate) use bytes::Bytes;
 pub(crate) use explained::{AsBuilt, Asked, as_built};
 
@@ -38,7 +38,7 @@ pub(crate) struct Wanted {
     pub(crate) path: PathBuf,
     /// The module's repository, where it does not hold the dist directory.
     pub(crate) directory: Option<PathBuf>,
-    /// The record, where it does not lie in the dist directory.
+    /// The record, where it is not in the dist directory.
     pub(crate) record: Option<PathBuf>,
     /// The root file system, where the build took a given one.
     pub(crate) rootfs: Option<PathBuf>,
@@ -92,16 +92,16 @@ struct Target {
     is_layout: bool,
     /// The record beside it.
     record: BuildRecord,
-    /// Where the record lies.
+    /// Where the record is.
     record_path: PathBuf,
     /// The module's repository.
     module: PathBuf,
 }
 
-/// Builds again what lies at the path, and compares.
+/// Builds again what is at the path, and compares.
 ///
 /// # Errors
-/// When there is no record, an input is not to be had any more as it was recorded, or the build fails.
+/// When there is no record, an input is no longer available as it was recorded, or the build fails.
 pub(crate) fn rebuild(
     wanted: &Wanted,
     settings: &Settings,
@@ -119,7 +119,7 @@ fn build_and_compare(
     observer: &dyn Observer,
 ) -> Result<Rebuilt, Error> {
     let target = find(wanted)?;
-    // Beside the first build: what is as large as a build should lie where builds lie.
+    // Beside the first build: what is as large as a build should be where builds are.
     let scratch = scratch(&parent(&target.path)?, environment)?;
     let built = match &wanted.keep {
         Some(directory) => {
@@ -130,8 +130,8 @@ fn build_and_compare(
         }
         None => scratch.path().join("dist"),
     };
-    let repeat = inputs::Repeat { target: &target, wanted, output: &built, scratch: scratch.dir() };
-    let request = repeat.request(settings, environment)?;
+    let request = inputs::RebuildRequest { target: &target, wanted, output: &built, scratch: scratch.dir() };
+    let request = request.request(settings, environment)?;
     let destination = match &wanted.keep {
         Some(_) => Destination::of(&request)?,
         None => Output::within(scratch.dir(), "dist")?.into(),
@@ -153,7 +153,7 @@ fn build_and_compare(
 const OTHERS: &str =
     "should a difference follow, build again where the same versions are installed, to see whether it is theirs";
 
-/// A directory for the second build, or elsewhere where nothing may be written beside the first, or somebody
+/// A directory for the second build, or elsewhere where nothing may be written beside the first, or someone
 /// else could put another result in its place before it is compared.
 fn scratch(beside: &Path, environment: &Environment) -> Result<Scratch, Error> {
     const PREFIX: &str = ".rebuild-";
@@ -171,7 +171,7 @@ fn scratch(beside: &Path, environment: &Environment) -> Result<Scratch, Error> {
 
 fn find(wanted: &Wanted) -> Result<Target, Error> {
     let path = wanted.path.clone();
-    if !opened::look(&path)?.is_dir() {
+    if !artifact::stat(&path)?.is_dir() {
         return Err(Error::input(format!("{} is no directory", path.display()))
             .hint("name a dist directory, or the OCI layout of one"));
     }
@@ -206,7 +206,7 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
     Err(no_record(wanted, &places, is_layout))
 }
 
-/// The module around a dist directory. That of one architecture of several lies in the dist directory of all.
+/// The module around a dist directory. That of one architecture of several is in the dist directory of all.
 fn around(dist: &Path) -> Result<PathBuf, Error> {
     let around = parent(dist)?;
     if Several::read(&around.join(record::FILE))?.is_some() { parent(&around) } else { Ok(around) }
@@ -237,10 +237,10 @@ fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
         }
         (Some(_), _) => "name the build.json that `build` left in its dist directory",
         (None, true) => {
-            "for a layout that lies elsewhere than it was built, name the module by -C DIR to take its \
+            "for a layout that was moved from where it was built, name the module by -C DIR to take its \
              dist/build.json, or name the record itself by --record FILE"
         }
-        (None, false) => "`build` leaves it in the dist directory; name it by --record FILE if it lies elsewhere",
+        (None, false) => "`build` leaves it in the dist directory; name it by --record FILE if it is elsewhere",
     };
     error.hint(hint)
 }
@@ -282,19 +282,19 @@ fn parent(path: &Path) -> Result<PathBuf, Error> {
 
 fn compare(target: &Target, second: &Path, again: &BuildRecord) -> Result<Rebuilt, Error> {
     let mut pairs = files::pairs(&target.path, second)?;
-    if target.record != *again && target.record == record::as_made_by(again, &target.record)? {
+    if target.record != *again && target.record == record::with_tools_of(again, &target.record)? {
         // The records name the programs; nothing else in them differs.
         pairs.retain(|pair| pair.name != record::FILE);
     }
-    let blame =
-        blame::Blame::new(Evidence { old: &target.record, new: again, is_layout: target.is_layout, pairs: &pairs })?;
+    let attribution =
+        Attribution::new(Evidence { old: &target.record, new: again, is_layout: target.is_layout, pairs: &pairs })?;
     let mut differences = Vec::new();
     for pair in &pairs {
         let size = |path: &Path| fs::metadata(path).map(|stat| stat.len()).map_err(|e| Error::io("read", path, &e));
         let bytes = match (&pair.before, &pair.after) {
             (Some(before), Some(after)) => match bytes::compare(before, after)? {
                 None => continue,
-                Some(_) if pair.name == record::FILE && was_scrubbed_away((before, after), &target.record, again)? => {
+                Some(_) if pair.name == record::FILE && only_root_differs((before, after), &target.record, again)? => {
                     continue;
                 }
                 bytes => bytes,
@@ -302,7 +302,7 @@ fn compare(target: &Target, second: &Path, again: &BuildRecord) -> Result<Rebuil
             _ => None,
         };
         differences.push(Difference {
-            layer: blame.layer(pair)?,
+            layer: attribution.layer(pair)?,
             file: pair.file.clone(),
             size_before: pair.before.as_deref().map(size).transpose()?,
             size_after: pair.after.as_deref().map(size).transpose()?,
@@ -315,7 +315,7 @@ fn compare(target: &Target, second: &Path, again: &BuildRecord) -> Result<Rebuil
 
 /// Whether two records differ in the root file system's digest alone: it had random keys or times, as
 /// those of an SSH server, and scrubbing took them, so that every step after it came out the same.
-fn was_scrubbed_away((before, after): (&Path, &Path), old: &BuildRecord, new: &BuildRecord) -> Result<bool, Error> {
+fn only_root_differs((before, after): (&Path, &Path), old: &BuildRecord, new: &BuildRecord) -> Result<bool, Error> {
     let read = |path: &Path| {
         let failed = |_| Error::io("read", path, &std::io::ErrorKind::InvalidData.into());
         String::from_utf8(host::open::read(path, record::LIMIT)?).map_err(failed)

@@ -1,8 +1,8 @@
 //! What a build left: found, opened, checked, described and compared.
 
+pub(crate) mod artifact;
 pub(crate) mod compare;
-pub(crate) mod examine;
-pub(crate) mod lists;
-pub(crate) mod named;
-pub(crate) mod opened;
+pub(crate) mod file_lists;
+pub(crate) mod inspect;
+pub(crate) mod path_list;
 pub(crate) mod whose;

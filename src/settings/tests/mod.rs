@@ -103,8 +103,8 @@ fn a_module_names_no_cache_no_proxy_and_nothing_else_that_is_the_users() {
     let places: Vec<_> = (1..=5).map(|line| ("misplaced-setting", format!("{line}:1"))).collect();
     assert_eq!(World::new("", mine).codes(), places);
     let error = World::new("", mine).settings(&[], &Flags::default()).unwrap_err();
-    let cures = error.findings.diagnostics.iter().map(|found| found.cure.as_str()).collect::<Vec<_>>().join("\n");
-    insta::assert_snapshot!(cures);
+    let hints = error.findings.diagnostics.iter().map(|found| found.hint.as_str()).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(hints);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_misspelt_variable_is_warned_of_and_a_strange_one_is_not() {
     let variables = [("MODULE_BUILDER_JOB", "4"), ("MODULE_BUILDER_PEERS", "/p"), ("MODULE_BUILDER_SEED", "1")];
     let warnings = World::new("", "").settings(&variables, &Flags::default()).unwrap().warnings;
     assert_eq!(warnings.len(), 1);
-    assert_eq!(warnings[0].cure, "did you mean MODULE_BUILDER_JOBS?");
+    assert_eq!(warnings[0].hint, "did you mean MODULE_BUILDER_JOBS?");
 }
 
 #[test]

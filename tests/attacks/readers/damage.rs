@@ -53,7 +53,7 @@ fn what_is_cut_off_emptied_or_changed_is_refused() {
         }
         fs::write(&path, [&good[..], b"\0"].concat()).unwrap();
         is_refused(&small, &path, looked_at, "with a byte more");
-        // Of a file alone nothing tells whether another value of a file's owner, or of the manifest, was meant.
+        // Nothing in a file alone says whether another value of a file's owner, or of the manifest, was meant.
         let is_alone = ["alone.cfs", "alone.tar"].contains(&looked_at);
         for _ in 0..if is_alone { 0 } else { 6 } {
             let at = usize::try_from(random.below(good.len() as u64)).unwrap();
@@ -71,7 +71,7 @@ fn what_is_cut_off_emptied_or_changed_is_refused() {
 #[test]
 fn what_the_system_does_not_read_is_the_outside_world() {
     let small = built();
-    // Nothing lies at the first address of a process.
+    // Nothing is at the first address of a process.
     for name in ["x", "x.tar", "x.tar.zst", "x.cfs"] {
         std::os::unix::fs::symlink("/proc/self/mem", small.path(name)).unwrap();
         let (code, text) = run(&small, &["inspect", name]);

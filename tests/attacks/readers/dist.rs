@@ -20,7 +20,7 @@ const FILES: [&str; 7] = [
     "build.json",
 ];
 
-/// Refused, whatever the record says: the files have to tell by themselves.
+/// Refused, whatever the record says: the files have to show it by themselves.
 fn refused_anyway(small: &Small, why: &str) {
     refused(small, "m/dist", "");
     record_again(&small.path("m/dist"));

@@ -42,7 +42,7 @@ fn limited(small: &Small, limits: &str, arguments: &[&str]) -> (i32, String) {
     ends(command.arg("-c").arg(script).arg(cargo_bin("module-builder")).args(arguments), small)
 }
 
-/// Every verb that reads results must refuse what lies at `path`, and say why.
+/// Every verb that reads results must refuse what is at `path`, and say why.
 fn refused(small: &Small, path: &str, why: &str) {
     for arguments in [&["inspect", path][..], &["diff", path, "m/dist/module.cfs"]] {
         let (code, text) = run(small, arguments);
@@ -158,7 +158,7 @@ impl Forgery {
     }
 }
 
-/// Records the outputs of the build in `dist` as they are now: the files have to tell by themselves.
+/// Records the outputs of the build in `dist` as they are now: the files have to show it by themselves.
 fn record_again(dist: &Path) {
     let path = dist.join("build.json");
     let mut record = read_json(&path);

@@ -156,7 +156,7 @@ impl Turns {
     }
 
     /// Waits for the disk, so that no side pays for the other's writes, and reads the input, since a
-    /// kernel may take the page cache away while nobody uses it.
+    /// kernel may take the page cache away while no one uses it.
     fn settle(&self, input: &Path) -> Outcome {
         timed(Command::new("sync").arg("-f").arg(&self.bench.work))?;
         warm(input)

@@ -37,7 +37,7 @@ pub(super) fn serve(shape: Shape, files: HashMap<String, Vec<u8>>) -> Outcome<So
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let line = Arc::clone(&line);
-            // A client that hangs up ends its thread; what it lost, it tells itself.
+            // A client that hangs up ends its thread; what it lost, it says itself.
             thread::spawn(move || line.answer(stream));
         }
     });

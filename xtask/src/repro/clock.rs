@@ -2,8 +2,8 @@
 //!
 //! Debian's datefudge is a library that answers programs which ask for the time. The product clears
 //! the environment of what it starts, so the library comes in by another way: in the build's own
-//! mount namespace a script lies over `/usr/bin/mmdebstrap`, which preloads the library and starts
-//! the real one. The library lies over `/home`, outside and, from the first hook on, inside the tree:
+//! mount namespace a script is mounted over `/usr/bin/mmdebstrap`, which preloads the library and starts
+//! the real one. The library is mounted over `/home`, outside and, from the first hook on, inside the tree:
 //! that directory is there before the first program runs in the tree, no package writes to it, and a
 //! mount leaves no trace.
 
@@ -46,7 +46,7 @@ impl Clock {
     }
 }
 
-/// datefudge's library lies in the folder of the host's architecture.
+/// datefudge's library is in the folder of the host's architecture.
 fn library() -> Outcome<PathBuf> {
     let folders = fs::read_dir("/usr/lib").map_err(|error| format!("cannot read /usr/lib: {error}"))?;
     let mut folders = folders.filter_map(Result::ok).map(|entry| entry.path().join("datefudge"));

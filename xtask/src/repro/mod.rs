@@ -204,7 +204,7 @@ impl World {
     fn of_user(binary: &Path, account: &Account) -> Outcome<Self> {
         let folder = account.home.join("a folder with blanks/and ünusual letters");
         clean(&folder)?;
-        // The user must be able to read the program wherever the checkout lies.
+        // The user must be able to read the program wherever the checkout is.
         let copy = folder.join("module-builder");
         fs::copy(binary, &copy).map_err(|error| format!("cannot copy the program: {error}"))?;
         let clock = Some(Clock::new(&folder)?);

@@ -1,4 +1,4 @@
-//! A directory by its descriptor, and what lies in it.
+//! A directory by its descriptor, and what is in it.
 //!
 //! A path that is opened twice can lead to two places, and whoever owns a directory on the way decides
 //! which. A descriptor stays the same directory whatever is renamed around it, so a run opens a directory
@@ -25,7 +25,7 @@ pub enum Links {
     /// None.
     Refuse,
     /// Those that stay below the directory. A kernel without `openat2` (before 5.6, or behind a filter of
-    /// system calls) cannot tell safely: there none is followed.
+    /// system calls) cannot do so safely: there none is followed.
     Below,
 }
 
@@ -179,7 +179,7 @@ impl Dir {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         for _ in 0..RACES {
             match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), links.resolve()) {
-                // Something was renamed meanwhile, so that the kernel cannot tell.
+                // Something was renamed meanwhile, so that the kernel cannot say.
                 Err(Errno::AGAIN) => {}
                 Err(Errno::NOSYS | Errno::PERM) => return self.step_by_step(path, flags),
                 resolved => return resolved,
@@ -239,7 +239,7 @@ impl Dir {
     /// What is at `path`, without following a link at its end; none when there is nothing.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn stat(&self, path: impl AsRef<Path>) -> Result<Option<Stat>, Error> {
         let path = path.as_ref();
         match rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW) {
@@ -252,7 +252,7 @@ impl Dir {
     /// The kind of file that `name` is; none when there is nothing.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn kind(&self, name: impl AsRef<Path>) -> Result<Option<FileType>, Error> {
         Ok(self.stat(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
     }
@@ -260,12 +260,12 @@ impl Dir {
     /// Whether this process may make and remove names in it, and give it another parent.
     ///
     /// # Errors
-    /// When the system does not tell, or nobody may, as on a file system that is read-only.
+    /// When the system does not report it, or no one may, as on a file system that is read-only.
     pub fn is_writable(&self) -> Result<bool, Error> {
         match rustix::fs::accessat(&self.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
             Ok(()) => Ok(true),
             Err(Errno::ACCESS) => Ok(false),
-            // A kernel before 5.8 tells only of the real user, which is the effective one of most runs.
+            // A kernel before 5.8 reports only the real user, which is the effective one of most runs.
             Err(Errno::NOSYS | Errno::INVAL) => Ok(true),
             Err(errno) => Err(Error::io("write to", &self.path)(errno)),
         }
@@ -274,15 +274,15 @@ impl Dir {
     /// The id of the user whose it is.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn owner(&self) -> Result<u32, Error> {
         Ok(rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?.st_uid)
     }
 
-    /// Device and inode: what tells this directory from every other one.
+    /// Device and inode: what distinguishes this directory from every other one.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn identity(&self) -> Result<(u64, u64), Error> {
         let stat = rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?;
         Ok((stat.st_dev, stat.st_ino))
@@ -351,11 +351,11 @@ impl Dir {
     /// can neither be given away nor taken.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn is_mount_point(&self, name: impl AsRef<OsStr>) -> Result<bool, Error> {
         let name = self.checked(name.as_ref())?;
         match self.is_mounted(name, AtFlags::SYMLINK_NOFOLLOW) {
-            // A kernel before 5.8 tells of other file systems only.
+            // A kernel before 5.8 reports other file systems only.
             Ok(None) | Err(Errno::NOSYS | Errno::PERM) => {
                 Ok(self.stat(name)?.is_some_and(|stat| self.identity().is_ok_and(|(device, _)| device != stat.st_dev)))
             }
@@ -368,7 +368,7 @@ impl Dir {
     /// Whether the directory itself is a mount point.
     ///
     /// # Errors
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn is_itself_mounted(&self) -> Result<bool, Error> {
         match self.is_mounted(OsStr::new(""), AtFlags::EMPTY_PATH) {
             Ok(None) | Err(Errno::NOSYS | Errno::PERM) => {
@@ -412,7 +412,7 @@ impl Dir {
             .map_err(Error::io("write", &self.join(name)))
             .and_then(|()| self.rename(&temporary, self, name));
         if written.is_err() {
-            // What cannot be removed has a name that nobody takes for the file.
+            // What cannot be removed has a name that no one takes for the file.
             let _ = self.remove_file(&temporary);
         }
         written?;
@@ -445,7 +445,7 @@ impl Dir {
     /// Makes the directory `name`, which must not be there, with exactly `mode`, and opens it.
     ///
     /// # Errors
-    /// When something is there, it cannot be made, or somebody replaced it before it was opened.
+    /// When something is there, it cannot be made, or someone replaced it before it was opened.
     pub fn create_directory(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Self, Error> {
         let name = self.checked(name.as_ref())?;
         let path = self.join(name);
@@ -465,7 +465,7 @@ impl Dir {
     /// Gives the directory itself exactly `mode`.
     ///
     /// # Errors
-    /// When it is somebody else's.
+    /// When it is someone else's.
     pub fn set_mode(&self, mode: u32) -> Result<(), Error> {
         rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(Error::io("set the mode of", &self.path))
     }
@@ -486,7 +486,7 @@ impl Dir {
     pub fn rename_to_new(&self, name: impl AsRef<OsStr>, to: &Self, to_name: impl AsRef<OsStr>) -> Result<(), Error> {
         let (name, to_name) = (self.checked(name.as_ref())?, to.checked(to_name.as_ref())?);
         match rustix::fs::renameat_with(&self.fd, name, &to.fd, to_name, RenameFlags::NOREPLACE) {
-            // A file system that knows no flags; between the question and the answer somebody may come.
+            // A file system that knows no flags; between the question and the answer someone may come.
             Err(Errno::INVAL | Errno::NOSYS) => match to.stat(to_name)? {
                 None => self.rename(name, to, to_name),
                 Some(_) => Err(Error::io("put into place", &to.join(to_name))(Errno::EXIST)),
@@ -530,7 +530,7 @@ impl Dir {
     /// Removes `name` and everything below it. No link is followed and no other file system entered.
     ///
     /// # Errors
-    /// When the system refuses, or directories lie in each other deeper than any run makes them; what was
+    /// When the system refuses, or directories are nested deeper than any run makes them; what was
     /// removed by then is gone.
     pub fn remove_tree(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
         self.remove_tree_of(name.as_ref(), DEPTH)
@@ -584,7 +584,7 @@ fn open_no_link(at: &OwnedFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Er
     if kind == FileType::Symlink { Err(Errno::LOOP) } else { Ok(opened) }
 }
 
-/// `prefix`, `name`, and digits that nobody can foresee.
+/// `prefix`, `name`, and digits that no one can foresee.
 pub(crate) fn temporary_name(prefix: &str, name: &OsStr) -> OsString {
     let mut random = [0_u8; 8];
     // Without randomness the name is taken or it is not: whoever makes it fails if it is.

@@ -2,7 +2,7 @@
 //!
 //! Every child gets an argument list (never a shell), an environment that the caller wrote in full,
 //! nothing on its standard input, and a process group of its own, so that the child and what it started can be
-//! ended together. An [`Invocation`] tells options from operands, and nothing is started when an operand
+//! ended together. An [`Invocation`] distinguishes options from operands, and nothing is started when an operand
 //! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
@@ -71,7 +71,7 @@ pub enum Error {
 enum Argument {
     /// A program: the first of all, or one that the program before it runs.
     Program(OsString),
-    /// Something that begins with `-` by our own hand; what is behind its `=` may be anybody's.
+    /// Something that begins with `-` by our own hand; what is behind its `=` may be anyone's.
     Option(OsString),
     /// Anything else: the value of the option before it, or what the program works on.
     Operand(OsString),
@@ -220,7 +220,7 @@ impl Invocation {
     }
 
     /// Says what is run, and gives the span of the run, which says how it ended and how long it took.
-    fn told(&self) -> tracing::Span {
+    fn span(&self) -> tracing::Span {
         let words: Vec<String> = self.argv().map(|word| model::path::escape(word.as_bytes())).collect();
         tracing::info!("run {}", words.join(" "));
         tracing::info_span!("ran", program = self.program(), status = tracing::field::Empty)
@@ -278,7 +278,7 @@ impl Drop for Group {
 /// found, not permitted), or its outputs cannot be read. A program that fails is no error: look at the status.
 pub fn capture(invocation: &Invocation) -> Result<Captured, Error> {
     let command = invocation.command()?;
-    let span = invocation.told();
+    let span = invocation.span();
     let captured = run_captured(command).map_err(invocation.failed())?;
     span.record("status", tracing::field::display(captured.status));
     Ok(captured)
@@ -338,7 +338,7 @@ pub fn stream(
     line: &mut dyn FnMut(&[u8]) -> Flow,
 ) -> Result<ExitStatus, Error> {
     let command = invocation.command()?;
-    let span = invocation.told();
+    let span = invocation.span();
     let status = run_streamed(command, stdout, line).map_err(invocation.failed())?;
     span.record("status", tracing::field::display(status));
     Ok(status)

@@ -25,8 +25,8 @@ pub(super) fn enter() -> Result<(), Failed> {
 }
 
 /// Makes the fresh namespaces, of which this is the first process, what a program expects: its own processes
-/// in /proc, a host name, an empty /dev/shm where the host has one (the host's shared memory lies in a file
-/// system, from which the namespace keeps nobody), and a loopback that is up.
+/// in /proc, a host name, an empty /dev/shm where the host has one (the host's shared memory is in a file
+/// system, from which the namespace keeps no one), and a loopback that is up.
 pub(super) fn furnish(host_name: &[u8]) -> Result<(), Failed> {
     let plain = MountFlags::NOSUID | MountFlags::NODEV;
     mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None).map_err(failed("mount /proc"))?;

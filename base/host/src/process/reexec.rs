@@ -6,7 +6,7 @@
 //! has one thread only, and becomes the other program.
 //!
 //! The executable is held open from the start on and comes to the child as its standard input, which is how it
-//! gets past whatever runs in between: what lies at this program's path by now is not run.
+//! gets past whatever runs in between: what is at this program's path by now is not run.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -63,7 +63,7 @@ pub fn enter(arguments: &[OsString]) -> Option<Ended> {
         Some((ISOLATED_FIRST, _)) => first(rest),
         Some((REMOVING, parent)) => attach(parent).and_then(|()| remove(rest)),
         _ => {
-            // Without /proc nothing can be started by way of this program, and each attempt says so.
+            // Without /proc nothing can be started through this program, and each attempt says so.
             let _ = register(Path::new("/proc/self/exe"));
             return None;
         }
@@ -102,7 +102,7 @@ impl Invocation {
     }
 
     /// As [`attached`](Self::attached), in fresh namespaces: no network but a loopback that is up, no other
-    /// processes, no shared memory, mounts that nobody else sees, and the host name `host_name`. What is still
+    /// processes, no shared memory, mounts that no one else sees, and the host name `host_name`. What is still
     /// running there when the program ends is killed. To run nothing is to try whether it can be done.
     #[must_use]
     pub fn isolated(host_name: &'static str) -> Self {

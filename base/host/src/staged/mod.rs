@@ -7,11 +7,11 @@
 //! ```
 //!
 //! The two names are exchanged in one step. The old directory is then emptied of what was known as ours and
-//! goes with the scratch directory; whatever came there meanwhile is kept, and told of. No mark ever ships,
+//! goes with the scratch directory; whatever came there meanwhile is kept, and reported. No mark ever ships,
 //! and a killed run leaves nothing that the next one does not know.
 //!
 //! A mount point cannot be exchanged, nor can a directory that an overlay has from below, and a parent that may
-//! not be written has no room for a scratch directory. There it lies inside of the directory, and the files are exchanged one by one: the *witness*,
+//! not be written has no room for a scratch directory. There it is inside of the directory, and the files are exchanged one by one: the *witness*,
 //! without which the directory is not taken for whole, is removed first and written last, and the file
 //! [`UNFINISHED`] is there meanwhile.
 
@@ -36,7 +36,7 @@ const OLD: &str = "old";
 /// What is next, where two names in them cannot be.
 const NEXT: &str = "next";
 
-/// How often the old directory is looked at again when somebody changes it meanwhile.
+/// How often the old directory is looked at again when someone changes it meanwhile.
 const RACES: usize = 16;
 
 /// A directory in the making. Dropped before [`Staged::commit`], it removes itself.
@@ -84,7 +84,7 @@ impl Staged {
         Ok(Self { scratch, new, parent: parent.try_clone()?, name: name.to_owned(), within })
     }
 
-    /// The directory in the making. Nobody else can enter it.
+    /// The directory in the making. No one else can enter it.
     #[must_use]
     pub fn dir(&self) -> &Dir {
         &self.new
@@ -168,7 +168,7 @@ impl Staged {
             moved => moved?,
         }
         if let Err(error) = room.rename_to_new(NEW, &self.parent, &self.name) {
-            // If this fails, too, then somebody else has put a directory there.
+            // If this fails, too, then someone else has put a directory there.
             let _ = room.rename_to_new(OLD, &self.parent, &self.name);
             return Err(error);
         }

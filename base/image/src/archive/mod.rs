@@ -8,7 +8,7 @@
 //! byte of the archive comes from; [`write`] writes it, plain and compressed, from one reading.
 //! [`check`] reads an archive from outside, [`open`] one whose contents are wanted.
 
-pub(crate) mod fault;
+pub(crate) mod error;
 mod frames;
 mod plan;
 mod read;
@@ -21,7 +21,7 @@ use model::VerityDigest;
 
 use crate::error::Error;
 
-pub use fault::{FrameFault, Problem};
+pub use error::{FrameFault, Problem};
 pub use plan::{Parts, Plan};
 pub use read::{Archive, IMAGE_LIMIT, Member, Opened, check, open};
 pub use spool::Spool;

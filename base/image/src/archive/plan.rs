@@ -96,7 +96,7 @@ impl<'a> Plan<'a> {
         header(&name, entry.size, self.epoch)
     }
 
-    /// Fills `buffer`, which begins as zeros, with the part of `entry` that lies from `offset` on.
+    /// Fills `buffer`, which begins as zeros, with the part of `entry` that is from `offset` on.
     fn fill(&self, entry: &Entry<'_>, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
         let end = offset + buffer.len() as u64;
         if offset < entry.offset + BLOCK {

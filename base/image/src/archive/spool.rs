@@ -23,7 +23,7 @@ use crate::object::{Extent, LargeObject, ObjectSink, Objects, Origin};
 pub struct Spool {
     file: Arc<File>,
     directory: PathBuf,
-    /// The first offset that nobody has reserved.
+    /// The first offset that no one has reserved.
     end: AtomicU64,
     objects: Mutex<HashMap<VerityDigest, Place>>,
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::tree::Mtime;
 
-    /// A content that lies in no file, and may be another one by now.
+    /// A content that is in no file, and may be another one by now.
     #[derive(Debug, Clone)]
     struct Far(Option<Identity>);
 

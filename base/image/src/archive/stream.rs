@@ -1,4 +1,4 @@
-//! The bytes of an archive in their order, as they lie or out of zstd frames, without a copy on disk.
+//! The bytes of an archive in their order, as they are or out of zstd frames, without a copy on disk.
 //!
 //! Frames are taken only as [`super::write`] makes them: each with its content size and a checksum, no
 //! dictionary, nothing between or behind them. So no frame unpacks to more than [`FRAME`] bytes, and every
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zstd::zstd_safe::{compress_bound, find_frame_compressed_size, get_frame_content_size};
 
-use super::fault::{FrameFault, Problem};
+use super::error::{FrameFault, Problem};
 use super::frames::{FRAME, SHARED};
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ const OTHERS: u8 = 0b1_1011;
 pub(super) struct Stream<'a> {
     input: &'a mut dyn Read,
     path: &'a Path,
-    /// What was read from the file and is not used yet lies from `used` on.
+    /// What was read from the file and is not used yet is from `used` on.
     ahead: Vec<u8>,
     used: usize,
     packed: Option<Packed>,

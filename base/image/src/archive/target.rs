@@ -1,6 +1,6 @@
 //! A file that is appended to, and goes away when it could not be finished.
 //!
-//! A large file is written past the page cache where the file system allows it. Nobody reads it soon,
+//! A large file is written past the page cache where the file system allows it. No one reads it soon,
 //! and the memory that it would take for a moment costs more than the writing: on a virtual machine whose
 //! host hands out memory page by page, several times as much.
 

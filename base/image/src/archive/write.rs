@@ -107,7 +107,7 @@ fn run(job: Job<'_>, output: &mut Output<'_>) -> Result<(), Error> {
             let Ok(frame) = line.frames.recv() else { break };
             let frame = frame?;
             output.take(&frame)?;
-            // The thread may have ended; then nobody wants the memory.
+            // The thread may have ended; then no one wants the memory.
             let _ = line.used.send(frame);
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Job<'_> {
             let mut frame = used.try_recv().unwrap_or_default();
             let done = self.frame(range, &mut frame, compressor.as_mut());
             let failed = done.is_err();
-            // Nobody listens any more when another thread has failed.
+            // No one listens any more when another thread has failed.
             if give.send(done.map(|()| frame)).is_err() || failed {
                 return;
             }

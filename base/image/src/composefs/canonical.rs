@@ -1,4 +1,4 @@
-//! An image has one form: whoever reads one that is to be believed asks for it.
+//! An image has one form: whoever reads one that is to be trusted asks for it.
 
 use super::raw::damaged;
 use super::{Entry, INLINE_LIMIT, read};

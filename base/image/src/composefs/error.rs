@@ -15,14 +15,14 @@ pub enum ImageError {
         /// The name.
         name: String,
     },
-    /// A directory has two names, or lies inside itself.
-    #[error("the directory {path} has a second name, or lies inside itself")]
+    /// A directory has two names, or is inside itself.
+    #[error("the directory {path} has a second name, or is inside itself")]
     DirectoryLink {
         /// One of its names.
         path: String,
     },
     /// Directories nest deeper than any path can reach.
-    #[error("{path} lies more than {limit} directories deep")]
+    #[error("{path} is more than {limit} directories deep")]
     Depth {
         /// The start of the directory's path.
         path: String,

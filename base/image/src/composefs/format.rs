@@ -83,7 +83,7 @@ pub(super) const S_IFCHR: u16 = 0o020_000;
 /// A named pipe.
 pub(super) const S_IFIFO: u16 = 0o010_000;
 
-/// The start of the names by which overlayfs itself is told things.
+/// The start of the names by which overlayfs itself is configured.
 pub(super) const OVERLAY: &[u8] = b"trusted.overlay.";
 /// The start of the names that overlayfs shows with one `overlay.` less.
 pub(super) const ESCAPED: &[u8] = b"trusted.overlay.overlay.";
@@ -91,7 +91,7 @@ pub(super) const ESCAPED: &[u8] = b"trusted.overlay.overlay.";
 pub(super) const METACOPY: &[u8] = b"trusted.overlay.metacopy";
 /// The path of an object.
 pub(super) const REDIRECT: &[u8] = b"trusted.overlay.redirect";
-/// The root hides what lies under it.
+/// The root hides what is under it.
 pub(super) const OPAQUE: &[u8] = b"trusted.overlay.opaque";
 /// The marks of a file that stands for a whiteout; their values are empty.
 pub(super) const WHITEOUT_MARKS: [&[u8]; 2] = [b"trusted.overlay.overlay.whiteout", b"user.overlay.whiteout"];
@@ -122,7 +122,7 @@ pub(super) fn split_name(name: &[u8]) -> (u8, &[u8]) {
     PREFIXES.iter().find_map(|(prefix, index)| Some((*index, name.strip_prefix(*prefix)?))).unwrap_or((0, name))
 }
 
-/// Joins what [`split_name`] split. None for a number that nobody writes.
+/// Joins what [`split_name`] split. None for a number that no one writes.
 pub(super) fn join_name(index: u8, rest: &[u8]) -> Option<Box<[u8]>> {
     let prefix = match index {
         0 => &b""[..],
@@ -166,7 +166,7 @@ pub(super) fn chunk_count(size: u64) -> u64 {
 /// The bit of an attribute's name in an inode's filter.
 ///
 /// The kernel need not look for a name whose bit is set. The hash is XXH32 of the name without its
-/// prefix, with a seed that tells the prefixes apart.
+/// prefix, with a seed that separates the prefixes.
 pub(super) fn filter_bit(name: &[u8]) -> u32 {
     let (index, rest) = split_name(name);
     1 << (xxh32(rest, 0x25bb_e08f + u32::from(index)) & 31)

@@ -1,4 +1,4 @@
-//! Where everything in an image lies.
+//! Where everything in an image is.
 //!
 //! An image is: the composefs header, the EROFS superblock, the inodes with their attributes and
 //! tails, the shared attributes, and whole blocks of directories, long contents and long targets.
@@ -12,7 +12,7 @@ use super::plan::{Body, Inode, Name, Plan};
 use super::share::{Attribute, Shared};
 use crate::tree::Mtime;
 
-/// Where an inode lies.
+/// Where an inode is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// The byte where it starts.
@@ -47,7 +47,7 @@ impl Place {
     }
 }
 
-/// Where everything lies.
+/// Where everything is.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) places: Vec<Place>,
@@ -64,7 +64,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Lays out `plan`, of whose attributes those that are `shared` lie in a table.
+    /// Lays out `plan`, of whose attributes those that are `shared` are in a table.
     pub(super) fn of(plan: &Plan<'_>, shared: &Shared<'_>) -> Result<Self, ImageError> {
         let earliest = plan.inodes.iter().map(|inode| inode.stat.mtime).min().unwrap_or_default();
         let mut places = Vec::with_capacity(plan.inodes.len());
@@ -114,7 +114,7 @@ fn dirent_size(name: &Name<'_>) -> u64 {
 }
 
 /// How many whole blocks and how many bytes of a tail a body wants, before it is known where the
-/// inode lies.
+/// inode is.
 fn wanted(plan: &Plan<'_>, inode: &Inode<'_>) -> (u64, u64) {
     let halved = |blocks: u64, rest: u64| if rest > BLOCK / 2 { (blocks + 1, 0) } else { (blocks, rest) };
     match &inode.body {
@@ -134,7 +134,7 @@ fn wanted(plan: &Plan<'_>, inode: &Inode<'_>) -> (u64, u64) {
 }
 
 /// Places an inode with `xattr_size` bytes of attributes at `position` or a little later, so that its
-/// tail lies within one block.
+/// tail is within one block.
 fn place(
     plan: &Plan<'_>,
     inode: &Inode<'_>,
@@ -152,7 +152,7 @@ fn place(
     let to_next_block = align(position, BLOCK) - position;
     let mut padding = 0;
     if matches!(inode.body, Body::Target(_)) {
-        // A link's inode and target lie in one block together. A target that cannot has its own.
+        // A link's inode and target are in one block together. A target that cannot has its own.
         let total = before_tail + tail;
         if position / BLOCK != (position + total - 1) / BLOCK {
             padding = to_next_block;

@@ -31,7 +31,7 @@ pub use write::write;
 
 /// What an image says about a regular file's content.
 ///
-/// A file is empty, or its bytes lie in the image, or the image holds the fs-verity digest by which
+/// A file is empty, or its bytes are in the image, or the image holds the fs-verity digest by which
 /// the object store knows it.
 pub trait Stored {
     /// The size of the content in bytes.
@@ -49,7 +49,7 @@ pub trait Stored {
 pub const INLINE_LIMIT: u64 = 64;
 
 /// Whether a file that begins with `head` (four bytes or more) is meant to be a composefs image. Only
-/// [`read`] tells whether it is one.
+/// [`read`] says whether it is one.
 #[must_use]
 pub fn is_image(head: &[u8]) -> bool {
     head.starts_with(&format::COMPOSEFS_MAGIC.to_le_bytes())

@@ -111,7 +111,7 @@ impl Header {
     }
 }
 
-/// An inode as it lies in the image.
+/// An inode as it is in the image.
 pub(super) struct Raw<'b> {
     pub(super) offset: u64,
     pub(super) mode: u16,
@@ -128,7 +128,7 @@ pub(super) struct Raw<'b> {
     pub(super) end: u64,
 }
 
-/// A directory entry as it lies in the image.
+/// A directory entry as it is in the image.
 pub(super) struct RawName<'b> {
     pub(super) name: &'b [u8],
     pub(super) inode: u64,
@@ -138,10 +138,10 @@ pub(super) struct RawName<'b> {
 impl<'b> Raw<'b> {
     /// The inode of this number. Those in the short form have the time `earliest`.
     pub(super) fn parse(bytes: &'b [u8], number: u64, earliest: Mtime) -> Checked<Self> {
-        let beyond = "an inode lies beyond the end";
+        let beyond = "an inode is beyond the end";
         let offset = number.checked_mul(SLOT).ok_or_else(|| damaged(beyond, number))?;
         if offset < FIRST_INODE {
-            return Err(damaged("an inode lies in a header", offset));
+            return Err(damaged("an inode is in a header", offset));
         }
         let format = u16_at(part(bytes, offset, 2, beyond)?, 0);
         let compact = format & 1 == 0;
@@ -153,7 +153,7 @@ impl<'b> Raw<'b> {
         }
         let count = u64::from(u16_at(fixed, 2));
         let xattr_size = if count == 0 { 0 } else { XATTR_HEADER + (count - 1) * 4 };
-        let xattrs = part(bytes, offset + size, xattr_size, "attributes lie beyond the end")?;
+        let xattrs = part(bytes, offset + size, xattr_size, "attributes are beyond the end")?;
         let end = offset + size + xattr_size;
         let mode = u16_at(fixed, 4);
         if compact {

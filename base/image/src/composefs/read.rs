@@ -80,7 +80,7 @@ pub fn read(bytes: &[u8]) -> Result<Tree<Entry>, Error> {
     let header = Header::parse(bytes)?;
     let slots = usize::try_from(bytes.len() as u64 / SLOT + 1).unwrap_or(usize::MAX);
     let mut nodes = Vec::new();
-    // The size comes from outside; a vector that cannot be had would end the process.
+    // The size comes from outside; a vector that cannot be allocated would end the process.
     nodes.try_reserve_exact(slots).map_err(|_| ImageError::Memory { size: bytes.len() as u64 })?;
     nodes.resize(slots, None);
     let reader = Reader {
@@ -153,7 +153,7 @@ impl<'b> Reader<'b> {
         self.finish(tree)
     }
 
-    /// Checks what only the whole tells.
+    /// Checks what only the whole says.
     fn finish(self, tree: Tree<Entry>) -> Checked<Tree<Entry>> {
         if self.links.iter().any(|(said, counted)| said != counted) {
             return Err(damaged("an inode has another number of names than it says", FIRST_INODE));
@@ -175,7 +175,7 @@ impl<'b> Reader<'b> {
 
     fn remember(&mut self, inode: u64, node: NodeId) -> Checked<()> {
         let slot = usize::try_from(inode).ok().and_then(|index| self.nodes.get_mut(index));
-        *slot.ok_or_else(|| damaged("an inode lies beyond the end", inode))? = Some(node);
+        *slot.ok_or_else(|| damaged("an inode is beyond the end", inode))? = Some(node);
         Ok(())
     }
 
@@ -191,7 +191,7 @@ impl<'b> Reader<'b> {
         Ok(raw)
     }
 
-    /// Owner, mode, time and attributes, the latter as they lie.
+    /// Owner, mode, time and attributes, the latter as they are.
     fn stat(&mut self, raw: &Raw<'b>) -> Checked<Stat> {
         let xattrs = self.xattrs(raw)?;
         self.has_acl |= ACLS.iter().any(|name| xattrs.contains_key(*name));
@@ -206,7 +206,7 @@ impl<'b> Reader<'b> {
             return Err(damaged("a reserved byte of the attributes is not zero", offset));
         }
         let Some((references, mut own)) = rest.split_at_checked(usize::from(header[4]) * 4) else {
-            return Err(damaged("references to shared attributes lie beyond the inode", offset));
+            return Err(damaged("references to shared attributes are beyond the inode", offset));
         };
         let mut insert = |entry: &[u8]| -> Checked<u64> {
             let (name, value, size) = attribute(entry, offset)?;
@@ -222,7 +222,7 @@ impl<'b> Reader<'b> {
         for reference in references.as_chunks().0 {
             let at = self.header.shared + u64::from(u32::from_le_bytes(*reference)) * 4;
             let left = (self.bytes.len() as u64).saturating_sub(at);
-            let entry = part(self.bytes, at, left, "a shared attribute lies beyond the end")?;
+            let entry = part(self.bytes, at, left, "a shared attribute is beyond the end")?;
             let size = insert(entry)?;
             let budget = self.shared_budget.checked_sub(size);
             self.shared_budget = budget.ok_or_else(|| damaged("shared attributes are used too often", at))?;
@@ -237,11 +237,11 @@ impl<'b> Reader<'b> {
     /// The whole blocks and the tail of an inode's data.
     fn data(&mut self, raw: &Raw<'b>) -> Checked<(&'b [u8], &'b [u8])> {
         let tail_size = if raw.layout == LAYOUT_INLINE { raw.size % BLOCK } else { 0 };
-        let tail = part(self.bytes, raw.end, tail_size, "a tail lies beyond the end")?;
+        let tail = part(self.bytes, raw.end, tail_size, "a tail is beyond the end")?;
         let size = raw.size - tail_size;
         let blocks = match size {
             0 => &[][..],
-            _ => part(self.bytes, u64::from(raw.data) * BLOCK, size, "a block lies beyond the end")?,
+            _ => part(self.bytes, u64::from(raw.data) * BLOCK, size, "a block is beyond the end")?,
         };
         self.spend(raw.size, raw.offset)?;
         Ok((blocks, tail))
@@ -392,7 +392,7 @@ impl<'b> Reader<'b> {
             return Err(damaged("the chunks do not fit the file's size", raw.offset));
         }
         let pointers = chunk_count(size).min(CHUNKS_LIMIT) * 4;
-        let chunks = part(self.bytes, raw.end, pointers, "chunks lie beyond the end")?;
+        let chunks = part(self.bytes, raw.end, pointers, "chunks are beyond the end")?;
         self.spend(pointers, raw.offset)?;
         if chunks.iter().any(|byte| *byte != 0xff) {
             return Err(damaged("a chunk is not empty", raw.offset));

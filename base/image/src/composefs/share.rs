@@ -154,7 +154,7 @@ impl<'p> Shared<'p> {
 
     /// Puts the attributes of each object that several inodes have into the table.
     fn find_objects(&mut self) {
-        // Digests are equal if their first bytes are, unless somebody took the trouble.
+        // Digests are equal if their first bytes are, unless someone took the trouble.
         let mut objects: Vec<(u64, u32)> = Vec::new();
         objects.extend((0..).zip(&self.plan.inodes).filter_map(|(index, inode)| {
             let digest = object(inode)?.as_bytes();

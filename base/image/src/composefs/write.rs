@@ -271,7 +271,7 @@ impl<'p> Emitter<'p> {
         let mut name_offset = names.len() as u64 * DIRENT_SIZE;
         for name in names {
             self.out.u64(self.layout.places[name.inode as usize].number());
-            // Below 4096: it lies within the block.
+            // Below 4096: it is within the block.
             self.out.u16(low16(name_offset));
             self.out.bytes(&[dirent_type(self.plan.inodes[name.inode as usize].mode), 0]);
             name_offset += name.name.len() as u64;

@@ -149,7 +149,7 @@ pub struct Facts {
     /// The size of a regular file in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The fs-verity digest of a regular file, whether it is an object or lies in the image.
+    /// The fs-verity digest of a regular file, whether it is an object or is in the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<VerityDigest>,
     /// A symbolic link's target.
@@ -315,7 +315,7 @@ fn same_content(old: &impl Stored, new: &impl Stored) -> bool {
     old.size() == new.size() && digest(old) == digest(new)
 }
 
-/// The fs-verity digest of a file's content, wherever the content lies.
+/// The fs-verity digest of a file's content, wherever the content is.
 #[must_use]
 pub fn digest(content: &impl Stored) -> VerityDigest {
     content.verity().copied().unwrap_or_else(|| verity::digest(content.inline().unwrap_or_default()))

@@ -11,8 +11,8 @@
 //! memory, [`digest_of_file`] reads a file; both use all threads of the current rayon pool when that
 //! pays.
 
-mod both;
-mod lanes;
+mod dual_digest;
+mod multi_buffer;
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,7 @@ use model::VerityDigest;
 use rayon::prelude::*;
 use sha2::block_api::compress256;
 
-pub use both::Both;
+pub use dual_digest::DualDigest;
 
 /// The eight words that sha256 carries from block to block.
 type State = [u32; 8];
@@ -60,7 +60,7 @@ const fn padding(length: usize) -> [u8; 64] {
     block
 }
 
-/// The sha256 of a message of whole 64-byte blocks, read where it lies.
+/// The sha256 of a message of whole 64-byte blocks, read where it is.
 fn sha256(message: &[[u8; 64]], padding: [u8; 64]) -> [u8; HASH] {
     let mut state = SHA256_START;
     compress256(&mut state, message);
@@ -94,15 +94,15 @@ const WORTH_MANY: usize = 11;
 fn each_block_hash(bytes: &[u8], mut take: impl FnMut([u8; HASH])) {
     let (mut blocks, rest): (&[[u8; BLOCK]], _) = bytes.as_chunks();
     while blocks.len() >= WORTH_MANY {
-        let (group, behind) = blocks.split_at(blocks.len().min(lanes::MANY));
+        let (group, behind) = blocks.split_at(blocks.len().min(multi_buffer::MANY));
         let lane = |index: usize| &group[index.min(group.len() - 1)];
-        let Some(hashes) = lanes::many(std::array::from_fn(lane)) else { break };
+        let Some(hashes) = multi_buffer::many(std::array::from_fn(lane)) else { break };
         hashes.into_iter().take(group.len()).for_each(&mut take);
         blocks = behind;
     }
     let (pairs, single): (&[[[u8; BLOCK]; 2]], _) = blocks.as_chunks();
     for [first, second] in pairs {
-        lanes::pair(first, second).into_iter().for_each(&mut take);
+        multi_buffer::pair(first, second).into_iter().for_each(&mut take);
     }
     for block in single {
         take(block_hash(block));

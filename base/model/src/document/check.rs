@@ -51,8 +51,8 @@ impl<'t> Check<'t> {
     }
 
     /// Reports that the value at `at` is wrong.
-    pub fn error(&mut self, at: &Cursor<'_>, code: &'static str, message: impl Into<String>, cure: impl Into<String>) {
-        self.error_at(at.node.place, at.field(), code, message, cure);
+    pub fn error(&mut self, at: &Cursor<'_>, code: &'static str, message: impl Into<String>, hint: impl Into<String>) {
+        self.error_at(at.node.place, at.field(), code, message, hint);
     }
 
     /// Reports that something of the field `field` is wrong that is not the field's value, such as its key.
@@ -62,14 +62,14 @@ impl<'t> Check<'t> {
         field: &str,
         code: &'static str,
         message: impl Into<String>,
-        cure: impl Into<String>,
+        hint: impl Into<String>,
     ) {
-        self.report(place, field, Diagnostic::new(Severity::Error, code, message, cure));
+        self.report(place, field, Diagnostic::new(Severity::Error, code, message, hint));
     }
 
     /// Reports that the value at `at` is hardly the one that was meant.
-    pub fn warn(&mut self, at: &Cursor<'_>, code: &'static str, message: impl Into<String>, cure: impl Into<String>) {
-        self.report(at.node.place, at.field(), Diagnostic::new(Severity::Warning, code, message, cure));
+    pub fn warn(&mut self, at: &Cursor<'_>, code: &'static str, message: impl Into<String>, hint: impl Into<String>) {
+        self.report(at.node.place, at.field(), Diagnostic::new(Severity::Warning, code, message, hint));
     }
 
     fn report(&mut self, place: Place, field: &str, found: Diagnostic) {
@@ -92,7 +92,7 @@ impl<'t> Check<'t> {
             self.diagnostics.push(whole_file(
                 "too-many-findings",
                 format!("the file has more than {MAX_FINDINGS} findings, the rest is not listed"),
-                "mend those that are listed and run again",
+                "fix those that are listed and run again",
             ));
         }
     }
@@ -109,14 +109,14 @@ impl<'t> Check<'t> {
     }
 
     /// Reports a value of the wrong kind, and nothing at all where the value is broken already.
-    pub fn wrong_type(&mut self, at: &Cursor<'_>, wanted: &str, cure: impl Into<String>) {
+    pub fn wrong_type(&mut self, at: &Cursor<'_>, wanted: &str, hint: impl Into<String>) {
         match &at.node.value {
             Value::Scalar(Scalar::Broken) => {}
             Value::Scalar(Scalar::Null) => {
                 let message = format!("expected {wanted}, found nothing (null)");
                 self.error(at, "null-value", message, "give it a value, or remove the key");
             }
-            _ => self.error(at, "wrong-type", format!("expected {wanted}, found {}", at.node.kind()), cure),
+            _ => self.error(at, "wrong-type", format!("expected {wanted}, found {}", at.node.kind()), hint),
         }
     }
 
@@ -139,21 +139,21 @@ impl<'t> Check<'t> {
             return; // Reported once for the whole tree.
         }
         if let Some(retired) = (self.format.retired)(parent, &key.text) {
-            self.error_at(key.place, &field, "retired-key", retired.message, retired.cure);
+            self.error_at(key.place, &field, "retired-key", retired.message, retired.hint);
             return;
         }
-        let cure = match text::nearest(&key.text, known) {
+        let hint = match text::nearest(&key.text, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("remove it; the keys here are {}", text::list(known)),
         };
         let message = format!("unknown key `{}`", text::excerpt(&key.text));
-        self.error_at(key.place, &field, "unknown-key", message, cure);
+        self.error_at(key.place, &field, "unknown-key", message, hint);
     }
 
-    /// The keys and values of a mapping that may have any keys; `cure` is for what is no mapping.
-    pub fn mapping<'n>(&mut self, at: &Cursor<'n>, cure: &str) -> Option<Vec<(&'n Key, Cursor<'n>)>> {
+    /// The keys and values of a mapping that may have any keys; `hint` is for what is no mapping.
+    pub fn mapping<'n>(&mut self, at: &Cursor<'n>, hint: &str) -> Option<Vec<(&'n Key, Cursor<'n>)>> {
         if !at.is_mapping() {
-            self.wrong_type(at, "a mapping", cure);
+            self.wrong_type(at, "a mapping", hint);
             return None;
         }
         Some(at.entries().collect())
@@ -164,11 +164,11 @@ impl<'t> Check<'t> {
         if matches!(at.node.value, Value::List(_)) {
             return at.items().collect();
         }
-        let cure = match &at.node.value {
+        let hint = match &at.node.value {
             Value::Scalar(_) => "put `- ` before the value, on a line of its own below the key".to_owned(),
             _ => format!("write one `- ` line for each of the {of}"),
         };
-        self.wrong_type(at, &format!("a list of {of}"), cure);
+        self.wrong_type(at, &format!("a list of {of}"), hint);
         Vec::new()
     }
 }
@@ -189,16 +189,16 @@ impl<'n> Object<'n> {
         if found.is_none() {
             let place = self.at.node.place;
             let place = Place { span: (place.span.0, place.span.0), ..place };
-            let cure = self.table.field(key).and_then(|field| field.required);
-            debug_assert!(cure.is_some(), "the parser requires `{key}`, and the table does not");
+            let hint = self.table.field(key).and_then(|field| field.required);
+            debug_assert!(hint.is_some(), "the parser requires `{key}`, and the table does not");
             let message = format!("the key `{key}` is missing");
-            check.error_at(place, &join(self.at.field(), key), "missing-key", message, cure.unwrap_or_default());
+            check.error_at(place, &join(self.at.field(), key), "missing-key", message, hint.unwrap_or_default());
         }
         found
     }
 }
 
 /// A finding about the whole file.
-pub(super) fn whole_file(code: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(Severity::Error, code, message, cure)
+pub(super) fn whole_file(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Severity::Error, code, message, hint)
 }

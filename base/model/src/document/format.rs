@@ -22,7 +22,7 @@ pub struct Retired {
     /// That it is no longer a key, and what it was.
     pub message: String,
     /// Where it belongs now.
-    pub cure: String,
+    pub hint: String,
 }
 
 impl Format {

@@ -48,8 +48,8 @@ fn scalar(check: &mut Check<'_>, at: &Cursor<'_>, scalar: &Scalar) -> Option<Jso
             number.ok().map(Json::Number)
         }
         Scalar::Beyond => {
-            let cure = "put it in quotes, or write a finite number of at most 64 bits";
-            check.error(at, "out-of-range", "the number cannot be written in JSON", cure);
+            let hint = "put it in quotes, or write a finite number of at most 64 bits";
+            check.error(at, "out-of-range", "the number cannot be written in JSON", hint);
             None
         }
         Scalar::Broken => None,

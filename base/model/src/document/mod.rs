@@ -23,7 +23,7 @@
 //! assert_eq!(read(b"flavour: green\n", &POT, pot).value.as_deref(), Some("green"));
 //! let found = read(b"flavor: green\n", &POT, pot).diagnostics;
 //! assert_eq!(found.iter().map(|found| found.code).collect::<Vec<_>>(), ["unknown-key", "missing-key"]);
-//! assert_eq!(found[0].cure, "did you mean `flavour`?");
+//! assert_eq!(found[0].hint, "did you mean `flavour`?");
 //! ```
 
 mod check;

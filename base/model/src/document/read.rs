@@ -39,8 +39,8 @@ pub fn read<T: Serialize>(
     let value = root.and_then(|root| walk(&mut check, &root));
     let mut diagnostics = check.into_diagnostics();
     if value.is_none() && diagnostics.is_empty() {
-        let cure = format!("write a {}; it begins with {}", format.noun, format.begins);
-        diagnostics.push(whole_file("empty-file", format!("the file holds no {}", format.noun), cure));
+        let hint = format!("write a {}; it begins with {}", format.noun, format.begins);
+        diagnostics.push(whole_file("empty-file", format!("the file holds no {}", format.noun), hint));
     }
     // Findings without a place are about the rest of the file, and come last.
     diagnostics.sort_by_key(|found| (found.position.is_none(), found.position, found.severity));

@@ -29,8 +29,8 @@ pub(super) fn decode<'t>(bytes: &'t [u8], format: &Format) -> Result<(&'t str, u
     if let Some(at) = text.bytes().position(|b| b < 0x20 && !b"\t\n\r".contains(&b)) {
         let message = format!("the file holds the control character U+{:04X}", bytes[at]);
         let escape = "in double quotes such a character is an escape like `\\x07`";
-        let cure = format!("write the {} as plain text; {escape}", format.noun);
-        return Err(Box::new(at_byte("control-character", bytes, at, message, &cure)));
+        let hint = format!("write the {} as plain text; {escape}", format.noun);
+        return Err(Box::new(at_byte("control-character", bytes, at, message, &hint)));
     }
     Ok((text.get(offset..).unwrap_or_default(), offset))
 }
@@ -41,7 +41,7 @@ fn undecodable(bytes: &[u8], at: usize) -> Diagnostic {
 }
 
 /// A finding at a byte of a file that no parser has seen. `bytes` is UTF-8 up to there.
-fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, cure: &str) -> Diagnostic {
+fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, hint: &str) -> Diagnostic {
     let before = String::from_utf8_lossy(&bytes[..at]);
     let before = before.strip_prefix('\u{feff}').unwrap_or(&before);
     let (mut line, mut column, mut last) = (1, 1, '\0');
@@ -53,7 +53,7 @@ fn at_byte(code: &'static str, bytes: &[u8], at: usize, message: String, cure: &
         }
         last = c;
     }
-    let found = whole_file(code, message, cure).at(Position { line, column }).spanning(at, at + 1);
+    let found = whole_file(code, message, hint).at(Position { line, column }).spanning(at, at + 1);
     found.quoting(crate::path::escape(&bytes[at..=at]))
 }
 
@@ -69,10 +69,10 @@ pub(super) fn read(check: &mut Check<'_>, text: &str) -> Option<Rc<Node>> {
 }
 
 fn report(check: &mut Check<'_>, fault: Fault) {
-    let (code, place, message, cure) = match fault {
+    let (code, place, message, hint) = match fault {
         Fault::Syntax { place, is_tab, message } => {
-            let cure = syntax_cure(&check.excerpt(place), is_tab);
-            ("syntax", place, format!("this is not YAML: {message}"), cure.to_owned())
+            let hint = syntax_hint(&check.excerpt(place), is_tab);
+            ("syntax", place, format!("this is not YAML: {message}"), hint.to_owned())
         }
         Fault::TooDeep { place } => (
             "too-deep",
@@ -123,10 +123,10 @@ fn report(check: &mut Check<'_>, fault: Fault) {
             "write a short, plain key".to_owned(),
         ),
     };
-    check.error_at(place, "", code, message, cure);
+    check.error_at(place, "", code, message, hint);
 }
 
-fn syntax_cure(line: &str, is_tab: bool) -> &'static str {
+fn syntax_hint(line: &str, is_tab: bool) -> &'static str {
     if is_tab || line.starts_with('\t') {
         "indent with blanks; YAML allows no tabs there"
     } else if line.starts_with(['@', '`', '%']) {

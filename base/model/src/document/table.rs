@@ -1,4 +1,4 @@
-//! Tables of keys: what the parser knows of a mapping, and what an editor is told about it.
+//! Tables of keys: what the parser knows of a mapping, and what an editor learns about it.
 
 use serde_json::{Map, Value, json};
 
@@ -129,11 +129,11 @@ impl Field {
         Self::new(key, table.description, Shape::Mapping(table))
     }
 
-    /// The same key, which must be there; `cure` is what to do where it is not.
+    /// The same key, which must be there; `hint` is what to do where it is not.
     #[must_use]
-    pub const fn required(self, cure: &'static str) -> Self {
+    pub const fn required(self, hint: &'static str) -> Self {
         let Self { key, description, shape, required: _ } = self;
-        Self { key, description, shape, required: Some(cure) }
+        Self { key, description, shape, required: Some(hint) }
     }
 }
 

@@ -12,11 +12,11 @@ impl Check<'_> {
     /// Any string without control characters but line breaks and tabs.
     pub fn string(&mut self, at: &Cursor<'_>) -> Option<Entry<String>> {
         let Value::Scalar(Scalar::String(value)) = &at.node.value else {
-            let cure = match &at.node.value {
+            let hint = match &at.node.value {
                 Value::Scalar(_) => format!("put it in quotes: \"{}\"", self.written(at)),
                 _ => "write a single value".to_owned(),
             };
-            self.wrong_type(at, "a string", cure);
+            self.wrong_type(at, "a string", hint);
             return None;
         };
         if let Some(c) = value.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
@@ -52,7 +52,7 @@ impl Check<'_> {
         if let Value::Scalar(Scalar::Boolean(value)) = at.node.value {
             return Some(value);
         }
-        let cure = match &at.node.value {
+        let hint = match &at.node.value {
             Value::Scalar(Scalar::String(text)) => match text.to_ascii_lowercase().as_str() {
                 "yes" | "on" | "y" | "true" => {
                     "write `true` without quotes; YAML 1.2 reads every other word as a string"
@@ -64,7 +64,7 @@ impl Check<'_> {
             },
             _ => "write `true` or `false`",
         };
-        self.wrong_type(at, "a boolean", cure);
+        self.wrong_type(at, "a boolean", hint);
         None
     }
 
@@ -96,8 +96,8 @@ impl Check<'_> {
         match &at.node.value {
             Value::Scalar(Scalar::Integer(1)) => Some(1),
             Value::Scalar(Scalar::Integer(_)) => {
-                let cure = "write `schema_version: 1`, or use a newer module-builder";
-                self.error(at, "unknown-version", "this version of the format is not known", cure);
+                let hint = "write `schema_version: 1`, or use a newer module-builder";
+                self.error(at, "unknown-version", "this version of the format is not known", hint);
                 None
             }
             _ => {
@@ -117,11 +117,11 @@ impl Check<'_> {
         if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| word == text) {
             return Some(*value);
         }
-        let cure = match text::nearest(text, &words) {
+        let hint = match text::nearest(text, &words) {
             Some(near) => format!("did you mean `{near}`? The choices are {}", text::list(&words)),
             None => format!("write one of {}", text::list(&words)),
         };
-        self.error(at, "unknown-value", format!("`{}` is no choice here", text::excerpt(text)), cure);
+        self.error(at, "unknown-value", format!("`{}` is no choice here", text::excerpt(text)), hint);
         None
     }
 }

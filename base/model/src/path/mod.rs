@@ -115,7 +115,7 @@ impl ImagePath {
         Self::new(bytes)
     }
 
-    /// Whether this path is `ancestor` or lies below it.
+    /// Whether this path is `ancestor` or is below it.
     #[must_use]
     pub fn starts_with(&self, ancestor: &Self) -> bool {
         ancestor.is_root()

@@ -180,7 +180,7 @@ impl BuildRecord {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Never, as far as anybody knows: every part of a record has a form in JSON.
+    /// Never, as far as anyone knows: every part of a record has a form in JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');

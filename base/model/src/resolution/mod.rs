@@ -2,10 +2,10 @@
 //!
 //! A resolution ends in argument lists of apt and mmdebstrap, in URLs, in sources and indices of archives, in
 //! file names and in messages. It comes from a lock, from a build's record or from apt's answer about an
-//! archive, and each of these may be somebody else's. So a [`Resolution`] is checked where it gets its type,
+//! archive, and each of these may be someone else's. So a [`Resolution`] is checked where it gets its type,
 //! by one rule, wherever it came from; what is not checked has no such type, and nothing takes it.
 
-mod fault;
+mod error;
 mod reason;
 mod variant;
 
@@ -17,7 +17,7 @@ use crate::package::{Package, PackageFault, PackageFields, PackageRequest};
 use crate::words::{beginning, is_showable};
 use crate::{Arch, Digest, Epoch};
 
-pub use fault::Fault;
+pub use error::Fault;
 pub use reason::{ParseReasonError, Reason};
 pub use variant::{ParseVariantError, Variant};
 
@@ -166,7 +166,7 @@ impl Rules for ReleaseFields {
 }
 
 impl ReleaseFields {
-    /// The same without what the Release file says of its archive and nobody can use: then the archive has no
+    /// The same without what the Release file says of its archive and no one can use: then the archive has no
     /// such name, as if the field were not there.
     #[must_use]
     pub fn without_odd_names(mut self) -> Self {

@@ -27,8 +27,8 @@ pub struct Conflict {
     pub example: Option<String>,
     /// What happens to such a path.
     pub message: String,
-    /// How to mend it.
-    pub cure: String,
+    /// How to fix it.
+    pub hint: String,
 }
 
 /// What happens to a path that two lists name. The order of the table is the order of the report.
@@ -169,7 +169,7 @@ impl Search {
                 )
             },
         );
-        let cure = format!(
+        let hint = format!(
             "narrow one of the two patterns, or put the path into the `mask` of {}",
             if pair.neighbour_mask {
                 "the module that does not own it"
@@ -180,7 +180,7 @@ impl Search {
         let last = self.found.len() + 1 == MAX_CONFLICTS;
         let rest = if last { "; this is the last of the conflicts that are listed" } else { "" };
         let message = format!("{path}: {}{rest}", pair.consequence);
-        self.found.push(Conflict { own: own.clone(), neighbour: neighbour.clone(), example, message, cure });
+        self.found.push(Conflict { own: own.clone(), neighbour: neighbour.clone(), example, message, hint });
         if last { Err(Ended) } else { Ok(()) }
     }
 
@@ -192,8 +192,8 @@ impl Search {
              and the pairs that follow were not compared",
             own.pattern, neighbour.pattern, neighbour.origin.module
         );
-        let cure = "put the wildcards further back in the patterns, or fewer patterns into the lists".to_owned();
-        self.found.push(Conflict { own, neighbour, example: None, message, cure });
+        let hint = "put the wildcards further back in the patterns, or fewer patterns into the lists".to_owned();
+        self.found.push(Conflict { own, neighbour, example: None, message, hint });
         Err(Ended)
     }
 }

@@ -302,7 +302,7 @@ fn path(stem: &[u8], states: &[(Rc<State>, usize, u8)]) -> Vec<u8> {
     [b"/", stem, &bytes].concat()
 }
 
-/// One byte of each class that a state cannot tell apart and both patterns go over, letters first so
+/// One byte of each class that a state cannot distinguish and both patterns go over, letters first so
 /// that an example can be read; and how much was looked at.
 fn choices(automata: [&Automaton<'_>; 3], state: &State) -> (Vec<u8>, usize) {
     let both = automata[0].bytes(&state.places[0]).intersection(automata[1].bytes(&state.places[1]));

@@ -273,17 +273,17 @@ fn a_conflict_says_what_happens_to_the_path_and_whose_mask_settles_it() {
     let message = |lists: &str| {
         let found = conflicts(own.lists(&"a.yaml".into()), &[manifest("other", lists).lists(&"b.yaml".into())]);
         assert_eq!(found.len(), 1);
-        (found[0].message.clone(), found[0].cure.clone())
+        (found[0].message.clone(), found[0].hint.clone())
     };
-    let (message_of_both, cure) = message("file_spec: ['/*b']");
+    let (message_of_both, hint) = message("file_spec: ['/*b']");
     assert_eq!(
         message_of_both,
         "`/ab` is taken by `/a*` and by `/*b` of other: both modules own it, and the one that is mounted higher hides the other's"
     );
-    assert!(cure.ends_with("the `mask` of the module that does not own it"), "{cure}");
-    let (message_of_one, cure) = message("protected_spec: ['/*b']");
+    assert!(hint.ends_with("the `mask` of the module that does not own it"), "{hint}");
+    let (message_of_one, hint) = message("protected_spec: ['/*b']");
     assert!(message_of_one.ends_with("so that this module does not ship it"), "{message_of_one}");
-    assert!(cure.ends_with("the `mask` of this module if the neighbour owns it"), "{cure}");
+    assert!(hint.ends_with("the `mask` of this module if the neighbour owns it"), "{hint}");
 }
 
 #[test]

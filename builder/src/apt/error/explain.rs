@@ -47,7 +47,7 @@ impl Error {
             | Self::AptMissing
             | Self::Network { .. }
             | Self::Certificate { .. }
-            | Self::Authorities(_)
+            | Self::CaBundle(_)
             | Self::Denied { .. }
             | Self::DiskFull { .. }
             | Self::Permission { .. }
@@ -76,7 +76,7 @@ impl Error {
                 "check the network, the mirror's name and the setting `proxy`; `--offline` uses what is cached"
             }
             Self::Certificate { .. } => fetch::CERTIFICATE,
-            Self::Authorities(_) => fetch::AUTHORITIES,
+            Self::CaBundle(_) => fetch::CA_BUNDLE,
             Self::Denied { .. } => fetch::DENIED,
             Self::SuiteMissing { .. } => "check the suite, the components, the architecture and the mirror's URI",
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use model::Digest;
 
-/// One package that could not be brought into the cache.
+/// One package that could not be put into the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchFailure {
     /// The package's name.
@@ -34,7 +34,7 @@ pub enum FetchFault {
         /// The size that the server announced or sent, in bytes.
         found: u64,
     },
-    /// A file of this machine is not the one that is locked. How it differs is not told.
+    /// A file of this machine is not the one that is locked. How it differs is not shown.
     OtherFile,
     /// Where a file of this machine should be, there is something else.
     NoFile {
@@ -59,7 +59,7 @@ pub enum FetchFault {
         message: String,
     },
     /// The file of certificate authorities cannot be used.
-    Authorities {
+    CaBundle {
         /// The file, and what is wrong with it.
         message: String,
     },
@@ -101,7 +101,7 @@ impl fmt::Display for FetchFailure {
             FetchFault::Certificate { message } => write!(f, "the server's certificate is refused: {message}"),
             FetchFault::Offline => f.write_str("offline, and the cache does not hold it"),
             FetchFault::Scheme => f.write_str("only http, https, file and copy can be fetched"),
-            FetchFault::Io { message, .. } | FetchFault::NoFile { message } | FetchFault::Authorities { message } => {
+            FetchFault::Io { message, .. } | FetchFault::NoFile { message } | FetchFault::CaBundle { message } => {
                 f.write_str(message)
             }
         }
@@ -113,7 +113,7 @@ pub(super) const CERTIFICATE: &str = "check the mirror's host name and this mach
      (`update-ca-certificates`), or in the file that SSL_CERT_FILE names";
 
 /// What to do when the authorities that the user names cannot be read.
-pub(super) const AUTHORITIES: &str =
+pub(super) const CA_BUNDLE: &str =
     "name a file of certificates in PEM by SSL_CERT_FILE, or unset it: then the host's store counts";
 
 /// What to do when a server or a proxy wants to know who asks.
@@ -127,7 +127,7 @@ pub(super) fn hint(failures: &[FetchFailure]) -> &'static str {
             "the archive moved on since the lock was written: run `lock --update`, or pin a snapshot"
         }
         Some(FetchFault::Status(401 | 403 | 407)) => DENIED,
-        Some(FetchFault::Authorities { .. }) => AUTHORITIES,
+        Some(FetchFault::CaBundle { .. }) => CA_BUNDLE,
         Some(FetchFault::Certificate { .. }) => CERTIFICATE,
         Some(
             FetchFault::WrongDigest { .. }

@@ -20,7 +20,7 @@ pub struct Missing {
     pub versions: Vec<String>,
     /// The architecture asked for, where it is not the one that is built.
     pub foreign: Option<String>,
-    /// The architectures for which it cannot be had.
+    /// The architectures for which it cannot be obtained.
     pub archs: Vec<Arch>,
     /// Those of the same call for which it can.
     pub elsewhere: Vec<Arch>,

@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// The file of certificate authorities cannot be used.
     #[error(transparent)]
-    Authorities(#[from] net::ca_bundle::Unusable),
+    CaBundle(#[from] net::ca_bundle::Unusable),
     /// The archive or the proxy wants a name and a password, or other ones.
     #[error("the package archive or the proxy refuses access\n{log}")]
     Denied {
@@ -156,7 +156,7 @@ pub enum Error {
         message: String,
     },
     /// Requests that the archive cannot serve: all of them.
-    #[error("{} of the requested packages cannot be had:{}", missing.len(), lines(missing))]
+    #[error("{} of the requested packages cannot be obtained:{}", missing.len(), lines(missing))]
     Missing {
         /// One for each request that fails.
         missing: Vec<Missing>,
@@ -169,7 +169,7 @@ pub enum Error {
         /// apt's explanation.
         explanation: String,
     },
-    /// Locked versions that shall stay, and that the archives no longer have: all of them.
+    /// Locked versions that must stay, and that the archives no longer have: all of them.
     #[error("{} of the locked versions left the archive:{}", gone.len(), lines(gone))]
     Gone {
         /// One for each package.
@@ -202,7 +202,7 @@ pub enum Error {
     /// What the archive offers is signed and all the same nothing that can be named to a program.
     #[error("the archive offers what cannot be used")]
     Odd(#[source] model::resolution::Fault),
-    /// Packages could not be brought into the cache: all of those that were tried.
+    /// Packages could not be put into the cache: all of those that were tried.
     #[error("{} could not be fetched:{}", packages(failures.len()), first(failures))]
     Fetch {
         /// One for each package.
@@ -260,7 +260,7 @@ impl fmt::Display for Gone {
 pub struct Disagreement {
     /// The package.
     pub name: String,
-    /// The newest source version to be had, by architecture.
+    /// The newest source version that is available, by architecture.
     pub versions: Vec<(model::Arch, String)>,
 }
 

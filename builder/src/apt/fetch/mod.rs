@@ -33,7 +33,7 @@ pub fn fetch(
     observer: &dyn Observer,
 ) -> Result<Vec<PathBuf>, Error> {
     let _use = cache.in_use(observer)?;
-    let shelf = cache.debs()?;
+    let debs_dir = cache.debs()?;
     let client = client(options)?;
     let total = resolution.packages.iter().map(|package| package.size).sum();
     let task = Task::start(observer, "fetch packages", Some(total), Unit::Bytes);
@@ -42,12 +42,12 @@ pub fn fetch(
         options,
         task: &task,
         client,
-        shelf,
+        debs_dir,
         queue: queue(&resolution.packages),
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         failures: Mutex::new(Vec::new()),
-        told: Mutex::default(),
+        reported: Mutex::default(),
     };
     let jobs = options.jobs.clamp(1, 64).min(resolution.packages.len());
     thread::scope(|scope| {
@@ -94,7 +94,7 @@ struct Run<'a> {
     options: &'a FetchOptions,
     task: &'a Task<'a>,
     client: Client,
-    shelf: PathBuf,
+    debs_dir: PathBuf,
     /// The packages by their places in the resolution, in the order in which they are begun.
     queue: Vec<usize>,
     next: AtomicUsize,
@@ -102,7 +102,7 @@ struct Run<'a> {
     stop: AtomicBool,
     failures: Mutex<Vec<(usize, FetchFailure)>>,
     /// What was said of further attempts.
-    told: Mutex<BTreeSet<String>>,
+    reported: Mutex<BTreeSet<String>>,
 }
 
 impl Run<'_> {
@@ -130,27 +130,27 @@ impl Run<'_> {
             }
             Found::NotOurs(what) => {
                 let message = format!("the cached file of {} is not used: {what}", package.package.name);
-                let cure = if self.options.offline { "run once without `--offline`" } else { "it is fetched again" };
-                self.task.warning(&message, cure);
+                let hint = if self.options.offline { "run once without `--offline`" } else { "it is fetched again" };
+                self.task.warning(&message, hint);
             }
             Found::Damaged => {
-                let cure = if self.options.offline { "run once without `--offline`" } else { "" };
+                let hint = if self.options.offline { "run once without `--offline`" } else { "" };
                 let name = &package.package.name;
                 let message = format!("the cached file of {name} is damaged; it is not used");
-                self.task.warning(&message, cure);
+                self.task.warning(&message, hint);
             }
             Found::Nothing => {}
         }
         if self.options.offline {
             return Err(FetchFault::Offline);
         }
-        let shelf = target.parent().unwrap_or(&self.shelf);
-        let made = self.cache.directory(shelf, 0o755);
+        let debs_dir = target.parent().unwrap_or(&self.debs_dir);
+        let made = self.cache.directory(debs_dir, 0o755);
         made.map_err(|error| FetchFault::Io { message: error.to_string(), full: false })?;
         let path = target.with_extension("part");
         loop {
             let part = Part::open(&path, self.task.observer())?;
-            // Somebody may have finished it while this process waited for the lock.
+            // Someone may have finished it while this process waited for the lock.
             if look(self.cache, &target, package)? == Found::Good {
                 drop(part);
                 self.task.advance(package.size);
@@ -180,7 +180,7 @@ impl Run<'_> {
                     return Ok(());
                 }
                 // A record or a lock from elsewhere may name any directory of this machine. What is in a file
-                // there is nobody's business but its owner's.
+                // there is its owner's business alone.
                 Err(Failure::Final(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. }))
                     if wanted.is_local() =>
                 {
@@ -192,7 +192,7 @@ impl Run<'_> {
             let retry = Retry { retries: self.options.retries, backoff: self.options.backoff };
             let wait = retry.wait(attempts, retry_after).filter(|_| !self.stop.load(Ordering::Relaxed));
             let Some(wait) = wait else { return Err(FetchFault::Network { message, attempts }) };
-            // Who waits as long as the server asks for is told how long that is.
+            // When the server asks for a wait, its length is shown.
             let moment = match retry_after.map_or(0, |_| wait.as_secs()) {
                 0 => String::new(),
                 1 => " in 1 second".to_owned(),
@@ -218,7 +218,7 @@ impl Run<'_> {
         let host = net::url::host(url);
         let line = format!("{host}: {message}; trying again{moment} ({attempts} of {})", self.options.retries);
         tracing::debug!("{line}: {}", net::url::place(url));
-        if self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
+        if self.reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
             self.task.note(&line);
         }
     }
@@ -229,7 +229,7 @@ fn is_common(fault: &FetchFault) -> bool {
     use FetchFault as F;
     matches!(
         fault,
-        F::Network { .. } | F::Io { .. } | F::Certificate { .. } | F::Authorities { .. } | F::Status(401 | 407)
+        F::Network { .. } | F::Io { .. } | F::Certificate { .. } | F::CaBundle { .. } | F::Status(401 | 407)
     )
 }
 
@@ -238,7 +238,7 @@ fn is_common(fault: &FetchFault) -> bool {
 enum Found {
     Good,
     Nothing,
-    /// Somebody else may have written it, or it is no file.
+    /// Someone else may have written it, or it is no file.
     NotOurs(String),
     /// Other bytes than its name says. They are never used; a download replaces them by a rename,
     /// so that no process can take away what another has just made good.

@@ -113,7 +113,7 @@ fn a_certificate_store_that_is_a_pipe_is_not_waited_for() {
     let resolution = fixtures::from(&format!("https://{}/debian", server.address), &["beta"]);
     let found = faults(fetch(&resolution, &cache, &options, &Silent));
     assert!(
-        matches!(&found[..], [FetchFault::Authorities { message }] if message.contains("it is a named pipe")),
+        matches!(&found[..], [FetchFault::CaBundle { message }] if message.contains("it is a named pipe")),
         "{found:?}"
     );
 }
@@ -444,7 +444,7 @@ fn a_mirror_that_is_silent_or_drips_is_given_up_and_told() {
     const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
     const LONG: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 99000\r\n\r\n";
     for (head, bytes, pause, wanted) in [
-        // Not a byte, and for longer than anybody waits.
+        // Not a byte, and for longer than anyone waits.
         (&b""[..], &b"H"[..], 1500, "nothing came in 1 seconds"),
         (b"", SHORT, 300, "nothing came in 1 seconds"),
         (SHORT, b"a", 1500, "nothing came in 1 seconds"),
@@ -500,7 +500,7 @@ fn a_cached_file_that_others_may_have_written_is_fetched_again() {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
     }
     if rustix::process::geteuid().is_root() {
-        // A hard link to somebody else's file is somebody else's.
+        // A hard link to someone else's file is someone else's.
         let theirs = cache.root().join("theirs");
         fs::write(&theirs, "alpha").unwrap();
         std::os::unix::fs::chown(&theirs, Some(65534), None).unwrap();

@@ -119,7 +119,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
 }
 
 /// The archives that the inputs name. They are checked as those of a manifest's settings are: what
-/// stands in a lock is fetched from, and may come from anybody.
+/// stands in a lock is fetched from, and may come from anyone.
 fn sources(inputs: &Inputs) -> Result<Vec<Source>, crate::apt::Error> {
     let settings = Settings::new(inputs.suite.clone(), inputs.mirrors.clone(), Arch::Amd64);
     // With a snapshot, its archive is the only mirror.

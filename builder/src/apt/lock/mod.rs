@@ -160,7 +160,7 @@ impl Lock {
     }
 }
 
-/// Reads the lock file `name` of `module`. It may be a link to what lies in the module.
+/// Reads the lock file `name` of `module`. It may be a link to what is in the module.
 ///
 /// # Errors
 /// When it cannot be read, is too large, has another format version, or breaks the format: unknown

@@ -37,7 +37,7 @@ mod tag {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Checks the form of a text that shall be a fingerprint.
+    /// Checks the form of a text that should be a fingerprint.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let upper = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
@@ -200,7 +200,7 @@ fn number(rest: &mut &[u8], width: usize) -> Result<usize, KeyringFault> {
     Ok(take(rest, width)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
 }
 
-/// The hash of a byte that tells the version, the key packet's length and its body.
+/// The hash of a byte that says the version, the key packet's length and its body.
 fn fingerprint(body: &[u8]) -> Result<Fingerprint, KeyringFault> {
     // Version, four bytes of time, algorithm, and at least some of the key itself.
     let (version, long) = match body {

@@ -106,7 +106,7 @@ pub(super) fn metadata(package: &mut Package<impl Read>) -> Result<Metadata, Rea
 fn read_text(content: &mut dyn Read) -> Result<String, Reason> {
     let mut bytes = Vec::new();
     content.read_to_end(&mut bytes)?;
-    // Control files are UTF-8 by policy; a stray byte of an old changelog name hurts nobody.
+    // Control files are UTF-8 by policy; a stray byte of an old changelog name hurts no one.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

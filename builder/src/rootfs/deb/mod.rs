@@ -2,7 +2,7 @@
 //!
 //! Source of the format: `deb(5)`: an `ar` archive (`members`) with the members `debian-binary`,
 //! `control.tar[.EXT]` (`control`) and `data.tar[.EXT]` (`entries`) in this order. Contents are read as a
-//! stream; nothing a file claims about itself is believed before it was checked, and every size has
+//! stream; nothing a file claims about itself is trusted before it was checked, and every size has
 //! a limit.
 
 mod control;
@@ -105,9 +105,9 @@ pub enum Reason {
     },
 }
 
-/// Everything that a package tells without its files' contents.
+/// Everything that a package says without its files' contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct DebContents {
     /// What it says about itself.
     pub metadata: Metadata,
     /// Its files in their order.
@@ -147,7 +147,7 @@ pub fn metadata(path: &Path) -> Result<Metadata, Error> {
 ///
 /// # Errors
 /// When the file is no sound package, or another one.
-pub fn listing(path: &Path, sha256: &Digest) -> Result<Listing, Error> {
+pub fn listing(path: &Path, sha256: &Digest) -> Result<DebContents, Error> {
     hashed(path, sha256, |file| read(file))
 }
 
@@ -170,10 +170,10 @@ fn hashed<T>(
     taken.map_err(|reason| Error { path: path.to_owned(), reason })
 }
 
-fn read(input: impl Read) -> Result<Listing, Reason> {
+fn read(input: impl Read) -> Result<DebContents, Reason> {
     let mut package = members::Package::new(input)?;
     let metadata = control::metadata(&mut package)?;
-    Ok(Listing { metadata, entries: entries::contents(&mut package)? })
+    Ok(DebContents { metadata, entries: entries::contents(&mut package)? })
 }
 
 fn at<T>(path: &Path, read: impl FnOnce(BufReader<File>) -> Result<T, Reason>) -> Result<T, Error> {

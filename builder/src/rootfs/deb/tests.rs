@@ -118,7 +118,7 @@ fn every_compression_gives_the_same_package() {
         let seen: Vec<_> = files.iter().map(|f| (f.path.to_string(), f.size)).collect();
         assert_eq!(seen, [("/etc/demo.conf".into(), 4), (LONG[1..].into(), 1), ("/usr/bin/demo".into(), 0)]);
         assert_eq!(files[2].kind, DebKind::Symlink(Box::from(&b"../lib/demo"[..])));
-        assert_eq!(read(&bytes[..]).unwrap(), Listing { metadata, entries: files });
+        assert_eq!(read(&bytes[..]).unwrap(), DebContents { metadata, entries: files });
     }
 }
 
@@ -130,7 +130,7 @@ fn a_listing_is_of_the_bytes_that_were_asked_for() {
     deb.files = vec![("./etc/demo.conf", b"a=1\n")];
     for suffix in ["", ".gz", ".xz", ".zst"] {
         deb.suffix = suffix;
-        // What follows the last archive tells nothing, but it is a part of the file.
+        // What follows the last archive says nothing, but it is a part of the file.
         for more in [&b""[..], &[7; 100_000]] {
             let bytes = [&deb.bytes(), more].concat();
             std::fs::write(&path, &bytes).unwrap();
@@ -194,7 +194,9 @@ fn no_mutation_makes_the_reader_panic() {
             let (metadata, entries) = (read_metadata(&bytes), read_contents(&bytes));
             // One reading of both finds what two find.
             match read(&bytes[..]) {
-                Ok(listing) => assert_eq!(listing, Listing { metadata: metadata.unwrap(), entries: entries.unwrap() }),
+                Ok(listing) => {
+                    assert_eq!(listing, DebContents { metadata: metadata.unwrap(), entries: entries.unwrap() })
+                }
                 Err(_) => assert!(metadata.is_err() || entries.is_err()),
             }
         }

@@ -13,7 +13,7 @@ fn nearest_names_come_first_and_far_ones_not_at_all() {
     assert_eq!(near("/srv/r"), [""; 0]);
     assert_eq!(near("/srv/unique"), ["/other/unique"]);
     assert_eq!(near("/srx/nginx.conf"), ["/srv/nginx.conf"]);
-    // Two components are mended, three are not.
+    // Two components are fixed, three are not.
     let tree = self::tree(&["/aaa/bbb/ccc/ddd"]);
     assert_eq!(crate::filter::near(&tree, &path("/aax/bbx/ccc/ddd")), ["/aaa/bbb/ccc/ddd"]);
     assert_eq!(crate::filter::near(&tree, &path("/aax/bbx/ccx/ddq")), [""; 0]);

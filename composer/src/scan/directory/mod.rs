@@ -39,7 +39,7 @@ pub fn directory(path: &Path, options: &Options) -> Result<Tree<Source>, Error> 
 
 /// As [`directory`], for one that is open. Everything below it is reached from its descriptor, now and when
 /// contents are read: whoever puts a link into the place of a directory makes the scan fail, and leads
-/// nobody out.
+/// no one out.
 ///
 /// # Errors
 /// As there.
@@ -232,7 +232,7 @@ impl<'a> Looker<'a> {
     ///
     /// By path, because the kernel gives them by descriptor for files only that may be opened. A path
     /// through `/proc/self/fd` begins at the descriptor, but takes longer: it is asked only where there
-    /// is something to be had, so that nobody gets a capability from elsewhere by moving a directory.
+    /// is something to gain, so that no one gets a capability from elsewhere by moving a directory.
     fn xattrs(&mut self, name: &CStr) -> Result<Xattrs, Errno> {
         let mut found = Xattrs::new();
         if self.filter.keeps_none() {

@@ -56,7 +56,7 @@ fn many_directories_give_one_tree_whatever_the_number_of_threads() {
     let host = tempfile::tempdir().unwrap();
     let host = host.path();
     (0..7).for_each(|number| fs::create_dir(host.join(format!("d{number}"))).unwrap());
-    // More than two batches on one level, and inodes whose names lie in different batches and levels.
+    // More than two batches on one level, and inodes whose names are in different batches and levels.
     for number in 0..2 * BATCH + 10 {
         let below = host.join(format!("d{}/e{number}", number % 7));
         fs::create_dir(&below).unwrap();

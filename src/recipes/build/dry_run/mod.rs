@@ -1,4 +1,4 @@
-//! What a build would ship, told from the packages' own file lists.
+//! What a build would ship, reported from the packages' own file lists.
 //!
 //! Nothing is installed, no maintainer script runs and no root rights are needed; files that such
 //! scripts make are therefore not listed, and the output says so.
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use builder::apt::{Reason, Resolution};
 use builder::dpkg::Database;
-use builder::rootfs::deb::{DebEntry, DebKind, Listing, Metadata};
+use builder::rootfs::deb::{DebContents, DebEntry, DebKind, Metadata};
 use composer::scan::Source;
 use host::{Dir, staged};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
@@ -21,15 +21,15 @@ use model::{Arch, Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
-use crate::recipes::build::carve::{self, Carved, Raw};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
 use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{inputs, places, record, root, selection, special};
-use crate::recipes::packages::listings;
-use crate::recipes::results::lists;
+use crate::recipes::packages::deb_contents;
+use crate::recipes::results::file_lists;
 
 /// What a dry run found.
 #[derive(Debug, Serialize)]
@@ -126,7 +126,7 @@ impl Lists {
         let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
         write("manifest.json", &inputs.manifest.canonical_json())?;
         write("file-list.txt", self.files.as_bytes())?;
-        write("package-list.txt", lists::packages(&self.packages).as_bytes())?;
+        write("package-list.txt", file_lists::packages(&self.packages).as_bytes())?;
         Ok(Listed { output: path.to_owned(), files: self.files.lines().count(), packages: self.packages.len() })
     }
 }
@@ -144,13 +144,13 @@ fn list(
     let resolution = root::closure(&request.module.directory, packages, inputs, observer)?;
     // Until they were read, `cache gc` must not take the packages away.
     let in_use = packages.cache.in_use(observer)?;
-    let listings = listings::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;
+    let listings = deb_contents::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let carved = carve((unpacked, epoch), request, inputs, found, observer)?;
+    let selected = select((unpacked, epoch), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
-    Ok(Lists { files: lists::files(&carved.selected.tree), packages })
+    Ok(Lists { files: file_lists::files(&selected.selection.tree), packages })
 }
 
 /// The same for a root file system that the user named, where nothing is unknown.
@@ -161,30 +161,30 @@ fn list_given(
     observer: &dyn Observer,
 ) -> Result<Lists, Error> {
     let root = root::obtain(request, inputs, observer)?;
-    let carved = carve::carve(request, inputs, &root, observer)?;
-    let mut lints = lints::find(inputs, &carved, Known::Contents)?;
-    lints.extend(special::find(inputs, &carved));
-    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
-    Ok(Lists { files: lists::files(&carved.selected.tree), packages: carved.ownership.packages() })
+    let selected = select::root(request, inputs, &root, observer)?;
+    let mut lints = lints::find(inputs, &selected, Known::Contents)?;
+    lints.extend(special::find(inputs, &selected));
+    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    Ok(Lists { files: file_lists::files(&selected.selection.tree), packages: selected.ownership.packages() })
 }
 
 /// What the packages would ship; what is to be said of it goes to `found`.
-fn carve(
+fn select(
     (unpacked, epoch): (Vec<Unpacked>, Epoch),
     request: &BuildRequest,
     inputs: &Inputs,
     found: &mut Findings,
     observer: &dyn Observer,
-) -> Result<Carved, Error> {
+) -> Result<Selected, Error> {
     let tree = lay_out(&unpacked)?;
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
-    let digest = record::listing(&tree, epoch);
-    let carved = carve::carve_tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)?;
-    let lints = lints::find(inputs, &carved, Known::Names)?;
-    selection::report(inputs, &carved.selected.report, lints, &request.checks, found)?;
-    Ok(carved)
+    let digest = record::tree_digest(&tree, epoch);
+    let selected = select::tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)?;
+    let lints = lints::find(inputs, &selected, Known::Names)?;
+    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    Ok(selected)
 }
 
 /// A package's own account of itself.
@@ -195,10 +195,10 @@ struct Unpacked {
     entries: Vec<DebEntry>,
 }
 
-fn unpack(resolution: &Resolution, listings: Vec<Listing>) -> Vec<Unpacked> {
+fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> {
     let named = resolution.packages.iter().zip(listings);
     let mut unpacked: Vec<Unpacked> = named
-        .map(|(resolved, Listing { metadata, entries })| Unpacked {
+        .map(|(resolved, DebContents { metadata, entries })| Unpacked {
             package: resolved.package.clone(),
             is_base: matches!(resolved.reason, Reason::Base(_)),
             metadata,
@@ -232,12 +232,12 @@ fn lay_out(unpacked: &[Unpacked]) -> Result<Tree<Source>, Error> {
         }
     }
     for entry in all() {
-        lay(&mut tree, entry)?;
+        place(&mut tree, entry)?;
     }
     Ok(tree)
 }
 
-fn lay(tree: &mut Tree<Source>, entry: &DebEntry) -> Result<(), Error> {
+fn place(tree: &mut Tree<Source>, entry: &DebEntry) -> Result<(), Error> {
     let at = tree.resolve_parent(&entry.path);
     if at.is_root() {
         return Ok(());

@@ -93,11 +93,11 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     let mut found = Findings::default();
     let inputs = Inputs::read(&request.module, &request.checks, &mut found).unwrap();
     let listed = (debs, Epoch::from_seconds(1).unwrap());
-    let carved = carve(listed, &request, &inputs, &mut found, &model::observe::Silent);
-    found.extend(carved.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
+    let selected = select(listed, &request, &inputs, &mut found, &model::observe::Silent);
+    found.extend(selected.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
     let line = |d: &model::Diagnostic| format!("{:?}[{}]: {}", d.severity, d.code, d.message);
     let findings: Vec<String> = found.diagnostics.iter().map(line).collect();
-    (carved.map(|carved| lists::files(&carved.selected.tree)), findings.join("\n"))
+    (selected.map(|selected| file_lists::files(&selected.selection.tree)), findings.join("\n"))
 }
 
 #[test]

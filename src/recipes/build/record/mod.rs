@@ -1,6 +1,6 @@
 //! `build.json`: what a build was made from, every input with its digest, and what it made.
 //!
-//! It lies in the dist directory and not in the OCI artifact: it names archives and their Release
+//! It is in the dist directory and not in the OCI artifact: it names archives and their Release
 //! files, and the same module can come from other ones (docs/decisions/0004-build-record.md).
 
 mod several;
@@ -18,7 +18,7 @@ use model::{Digest, Epoch};
 use crate::error::Error;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::{inputs, lints};
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 
 pub(crate) use several::{COMMON, Several};
 
@@ -45,7 +45,7 @@ pub(crate) fn to_json(inputs: Inputs, stages: Stages, outputs: BTreeMap<String, 
 ///
 /// # Errors
 /// When that is no record: a bug.
-pub(crate) fn as_made_by(record: &BuildRecord, other: &BuildRecord) -> Result<BuildRecord, Error> {
+pub(crate) fn with_tools_of(record: &BuildRecord, other: &BuildRecord) -> Result<BuildRecord, Error> {
     let changed = record.changed(|record| {
         if let (RootInput::Packages(own), RootInput::Packages(theirs)) =
             (&mut record.inputs.rootfs, &other.inputs.rootfs)
@@ -64,7 +64,7 @@ pub(crate) fn as_made_by(record: &BuildRecord, other: &BuildRecord) -> Result<Bu
 /// # Errors
 /// When it is damaged, or of a version that this program does not know.
 pub(crate) fn read(path: &Path) -> Result<Option<BuildRecord>, Error> {
-    let bytes = host::open::read_if_there(path, LIMIT).map_err(opened::misplaced)?;
+    let bytes = host::open::read_if_there(path, LIMIT).map_err(artifact::misplaced)?;
     bytes.map(|bytes| parse(&bytes, path)).transpose()
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Kno
 
 /// The digest over everything of `tree` but contents, which count by size unless they are in memory.
 /// Times after `epoch` count as `epoch`, as in the image.
-pub(crate) fn listing(tree: &Tree<Source>, epoch: Epoch) -> Digest {
+pub(crate) fn tree_digest(tree: &Tree<Source>, epoch: Epoch) -> Digest {
     let latest = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
     let mut text = String::new();
     let mut numbers: BTreeMap<NodeId, usize> = BTreeMap::new();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, LIMIT, Output, damaged, tool, unknown_format};
 use crate::error::Error;
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 
 /// The files in common whose digests are recorded, where they are written.
 pub(crate) const COMMON: [&str; 3] = ["manifest.json", "oci/index.json", "oci/oci-layout"];
@@ -55,7 +55,7 @@ impl Several {
     /// # Errors
     /// As [`Several::parse`].
     pub(crate) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let bytes = host::open::read_if_there(path, LIMIT).map_err(opened::misplaced)?;
+        let bytes = host::open::read_if_there(path, LIMIT).map_err(artifact::misplaced)?;
         bytes.map_or(Ok(None), |bytes| Self::parse(&bytes, path))
     }
 

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::recipes::results::whose;
 
 /// The directory that results go to, and the object store. Where their paths lead is decided when this value
-/// is made, so that nobody leads the run elsewhere while it works.
+/// is made, so that no one leads the run elsewhere while it works.
 #[derive(Debug)]
 pub(crate) struct Output {
     parent: Pinned,

@@ -64,7 +64,7 @@ fn a_dry_run_never_takes_the_place_of_a_build() {
     assert_eq!((dry_run(), dry_run()), (target.clone(), target.clone()));
     put(&target, "one").unwrap();
     assert_eq!(fs::read_dir(&target).unwrap().count(), 2);
-    // A file of the user's in the build's directory is in nobody's way there.
+    // A file of the user's in the build's directory is in no one's way there.
     fs::write(target.join("notes"), "").unwrap();
     assert_eq!((dry_run(), dry_run()), (target.join("dry-run"), target.join("dry-run")));
     assert_eq!(fs::read_to_string(target.join("file-list.txt")).unwrap(), "one");

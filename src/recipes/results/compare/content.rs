@@ -10,7 +10,7 @@ use model::ImagePath;
 use similar::TextDiff;
 
 use crate::error::Error;
-use crate::recipes::results::opened::Module;
+use crate::recipes::results::artifact::Module;
 
 /// The largest file that is shown, in bytes.
 const LIMIT: u64 = 64 << 10;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Compared, Files, ValueChange};
 use crate::recipes::build::record;
-use crate::recipes::results::opened::{Archived, Blob, Form, Module, Opened, blob_name};
+use crate::recipes::results::artifact::{Archived, Artifact, Blob, Form, Module, blob_name};
 
 /// A digest, or a file with its sha256, that differs.
 #[derive(Debug, Serialize)]
@@ -200,7 +200,7 @@ fn annotation_names(old: &BTreeMap<String, String>, new: &BTreeMap<String, Strin
 }
 
 /// The image indexes that differ, by tag.
-pub(super) fn indexes(old: &Opened, new: &Opened) -> Vec<DigestChange> {
+pub(super) fn indexes(old: &Artifact, new: &Artifact) -> Vec<DigestChange> {
     if old.indexes.is_empty() || new.indexes.is_empty() {
         // A form without a layout says nothing of indexes.
         return Vec::new();

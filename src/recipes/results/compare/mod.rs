@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::recipes::build::record;
-use crate::recipes::results::examine::summarise;
-use crate::recipes::results::opened::{self, Form, Module, Opened};
+use crate::recipes::results::artifact::{self, Artifact, Form, Module};
+use crate::recipes::results::inspect::summarise;
 
 pub(crate) use digests::DigestChange;
 pub(crate) use json::ValueChange;
@@ -117,13 +117,13 @@ pub(crate) struct FileDifference {
     pub(crate) diff: Option<String>,
 }
 
-/// Compares what lies at two paths.
+/// Compares what is at two paths.
 ///
 /// # Errors
 /// When one of them cannot be read, or its files contradict each other.
 pub(crate) fn compare(before: &Path, after: &Path, options: &Options) -> Result<Comparison, Error> {
-    let (old, new) = (opened::open(before)?, opened::open(after)?);
-    let side = |path: &Path, opened: &Opened| Side { path: path.to_owned(), form: opened.form };
+    let (old, new) = (artifact::open(before)?, artifact::open(after)?);
+    let side = |path: &Path, opened: &Artifact| Side { path: path.to_owned(), form: opened.form };
     let sides = (side(before, &old), side(after, &new));
     let mut modules = Vec::new();
     let (pairs, unpaired) = pairs(&old.modules, &new.modules);
@@ -157,7 +157,7 @@ impl Compared<'_> {
     /// A file of both dist directories, where both sides are such.
     fn dist_file(&self, name: &str) -> Result<Option<Both>, Error> {
         let read = |module: &Module| match &module.dist {
-            Some(dist) => opened::read_text(&dist.join(name)),
+            Some(dist) => artifact::read_text(&dist.join(name)),
             None => Ok(None),
         };
         Ok(read(self.a)?.zip(read(self.b)?))

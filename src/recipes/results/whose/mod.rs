@@ -10,7 +10,7 @@
 //! - where there are such directories with [`LISTS`], a module's `manifest.json` and nothing else: these;
 //! - where a replacing file by file did not come to its end (`host::staged::UNFINISHED`): all of these.
 //!
-//! A mounted file system's `lost+found` is nobody's and stays where it is.
+//! A mounted file system's `lost+found` belongs to no one and stays where it is.
 //!
 //! A record can come with the module's sources and list anything, so it chooses from fixed names only.
 
@@ -55,10 +55,10 @@ const MANIFEST_LIMIT: u64 = 4 << 20;
 /// How many foreign files an error names.
 const NAMED: usize = 5;
 
-/// What lies in the output directory `directory`, all of it ours.
+/// What is in the output directory `directory`, all of it ours.
 ///
 /// # Errors
-/// When something is somebody else's, or cannot be read.
+/// When something is someone else's, or cannot be read.
 pub(crate) fn list(directory: &Dir) -> Result<Listing, Error> {
     let ours = ours(directory)?;
     let whose = |path: &Path, kind| {
@@ -149,7 +149,7 @@ fn of_build(directory: &Dir, recorded: Option<&Recorded>, is_unfinished: bool) -
 }
 
 /// What a dry run wrote to the directory: the lists of one architecture or, with `manifest.json`, a directory of such for
-/// each of several. Nothing where something else lies there, too.
+/// each of several. Nothing where something else is there, too.
 fn lists(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {
     if is_dry_run(directory)? {
         return Ok(LISTS.map(PathBuf::from).into());
@@ -193,7 +193,7 @@ fn read(directory: &Dir, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Erro
 
 /// What a record lists.
 struct Recorded {
-    /// The outputs, with their sha256 where it tells it.
+    /// The outputs, with their sha256 where it says it.
     outputs: BTreeMap<String, Option<Digest>>,
     /// The names of the directories with the builds of several architectures.
     architectures: BTreeSet<&'static str>,
@@ -201,7 +201,7 @@ struct Recorded {
 
 /// What the record in `directory` lists; none when there is no record.
 fn recorded(directory: &Dir) -> Result<Option<Recorded>, Error> {
-    // As little of the form as tells a record from another `build.json`: a record of another version is
+    // As little of the form as distinguishes a record from another `build.json`: a record of another version is
     // a build's, too.
     #[derive(Deserialize)]
     struct Record {

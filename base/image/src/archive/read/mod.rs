@@ -1,4 +1,4 @@
-//! Reading a `module.tar` that anybody may have made.
+//! Reading a `module.tar` that anyone may have made.
 //!
 //! The archive of a module is canonical: manifest, image and time decide every byte of it. So the reader
 //! goes through it once, from the front, knows what must come next, and refuses the first byte that is
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use model::{Epoch, VerityDigest};
 
-use super::fault::{FrameFault, Problem, field};
+use super::error::{FrameFault, Problem, field};
 use super::frames::cuts;
 use super::plan::{directories, header, object_name};
 use super::stream::Stream;

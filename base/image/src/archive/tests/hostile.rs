@@ -1,4 +1,4 @@
-//! Archives that somebody made to do harm.
+//! Archives that someone made to do harm.
 
 use super::*;
 

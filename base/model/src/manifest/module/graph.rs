@@ -42,8 +42,8 @@ impl<'n> Graph<'n> {
             if let Some(first) = index.get(service.name.as_str()) {
                 let line = self.services[*first].at.position().line;
                 let message = format!("the service name `{}` is taken by the service in line {line}", service.name);
-                let cure = "give each service a name of its own";
-                check.error(&service.at, "duplicate-service", message, cure);
+                let hint = "give each service a name of its own";
+                check.error(&service.at, "duplicate-service", message, hint);
             } else {
                 index.insert(&service.name, number);
             }
@@ -65,8 +65,8 @@ impl<'n> Graph<'n> {
                 };
                 if edge.needs_health && !self.services[to].has_health {
                     let message = format!("`{}` has no health check that could be waited for", edge.to);
-                    let cure = format!("give `{}` a `health`, or use `kind: start_before`", edge.to);
-                    check.warn(&edge.at, "no-health", message, cure);
+                    let hint = format!("give `{}` a `health`, or use `kind: start_before`", edge.to);
+                    check.warn(&edge.at, "no-health", message, hint);
                 }
                 known.push((to, number));
             }
@@ -80,12 +80,12 @@ impl<'n> Graph<'n> {
             return;
         }
         let shown = excerpt(&edge.to);
-        let cure = match nearest(&edge.to, names) {
+        let hint = match nearest(&edge.to, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "declare the service in this manifest, or remove the dependency".to_owned(),
         };
         let message = format!("no service `{shown}` is declared here");
-        check.error(&edge.at, "unknown-service", message, cure);
+        check.error(&edge.at, "unknown-service", message, hint);
     }
 
     /// Walks depth first with a stack of its own; an edge back onto the path closes a cycle.
@@ -135,7 +135,7 @@ impl<'n> Graph<'n> {
         }
         chain.push(&self.services[to].name);
         let message = format!("the services wait for each other: {}", chain.join(" -> "));
-        let cure = "remove one of these dependencies";
-        check.error(&edge.at, "service-cycle", message, cure);
+        let hint = "remove one of these dependencies";
+        check.error(&edge.at, "service-cycle", message, hint);
     }
 }

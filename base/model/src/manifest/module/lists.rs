@@ -35,8 +35,8 @@ pub(super) fn patterns<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> Vec<Writte
                 patterns.push((pattern, item));
             }
             Err(error) => {
-                let cure = pattern_cure(error, &written.value);
-                check.error(&item, "invalid-pattern", error.to_string(), cure);
+                let hint = pattern_hint(error, &written.value);
+                check.error(&item, "invalid-pattern", error.to_string(), hint);
             }
         }
     }
@@ -46,16 +46,16 @@ pub(super) fn patterns<'n>(check: &mut Check<'_>, at: &Cursor<'n>) -> Vec<Writte
 /// Reports `file_spec: {include: [...], mask: [...]}`, and whatever is wrong with the patterns in it.
 fn nested_list(check: &mut Check<'_>, at: &Cursor<'_>) {
     let field = at.field();
-    let cure = format!(
+    let hint = format!(
         "write `{field}` as a flat list: put what stands under `include` there, and what stands under `mask` into the top-level `mask`"
     );
-    check.error(at, "retired-form", format!("`{field}` is a mapping, as in older manifests"), cure);
+    check.error(at, "retired-form", format!("`{field}` is a mapping, as in older manifests"), hint);
     for (_, at) in at.entries().filter(|(key, _)| NESTED.contains(&key.text.as_str())) {
         patterns(check, &at);
     }
 }
 
-fn pattern_cure(error: PatternError, text: &str) -> String {
+fn pattern_hint(error: PatternError, text: &str) -> String {
     match error {
         PatternError::Empty => "remove the entry".to_owned(),
         PatternError::RulePrefix => {
@@ -82,8 +82,8 @@ fn unusual(check: &mut Check<'_>, item: &Cursor<'_>, pattern: &Pattern) {
     let pattern = pattern.as_str();
     if pattern.contains('{') && pattern.contains('}') {
         let message = "braces are not special in a pattern";
-        let cure = "write one pattern for each alternative";
-        check.warn(item, "braces-in-pattern", message, cure);
+        let hint = "write one pattern for each alternative";
+        check.warn(item, "braces-in-pattern", message, hint);
     }
     if pattern.split('/').any(|component| component == ".") || pattern.contains("//") {
         let message = "the pattern holds an empty or `.` component and matches nothing";
@@ -111,15 +111,15 @@ pub(super) fn packages(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<Pack
                 packages.push(Entry { value: request, position: written.position });
             }
             Err(error) => {
-                let cure = package_cure(&error, &written.value);
-                check.error(&item, "invalid-package", error.to_string(), cure);
+                let hint = package_hint(&error, &written.value);
+                check.error(&item, "invalid-package", error.to_string(), hint);
             }
         }
     }
     packages
 }
 
-fn package_cure(error: &ParsePackageError, text: &str) -> String {
+fn package_hint(error: &ParsePackageError, text: &str) -> String {
     let lower = text.trim().to_lowercase();
     match error {
         ParsePackageError::Name { .. } if PackageRequest::parse(&lower).is_ok() => format!("did you mean `{lower}`?"),
@@ -143,7 +143,7 @@ pub(super) fn contradictions(check: &mut Check<'_>, mask: &[Written<'_>], field:
         let Some(mask) = masked.get(pattern) else { continue };
         let shown = excerpt(pattern.as_str());
         let message = format!("`{shown}` stands in `mask` too (line {}), so that nothing is shipped", mask.line);
-        let cure = format!("remove it from `mask` or from `{field}`");
-        check.warn(at, "contradiction", message, cure);
+        let hint = format!("remove it from `mask` or from `{field}`");
+        check.warn(at, "contradiction", message, hint);
     }
 }

@@ -92,8 +92,8 @@ fn compare_lists(check: &mut Check<'_>, mask: &[Written<'_>], files: &[Written<'
     let kept: std::collections::HashSet<&Pattern> = protected.iter().map(|(pattern, _)| pattern).collect();
     for (pattern, at) in files.iter().filter(|(pattern, _)| kept.contains(pattern)) {
         let message = format!("`{}` stands in `protected_spec` too", excerpt(pattern.as_str()));
-        let cure = "remove it from `file_spec`; what is protected is shipped";
-        check.warn(at, "redundant-pattern", message, cure);
+        let hint = "remove it from `file_spec`; what is protected is shipped";
+        check.warn(at, "redundant-pattern", message, hint);
     }
 }
 
@@ -103,12 +103,12 @@ fn name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
         return Some(entry.value);
     }
     let kebab = entry.value.trim().to_lowercase().replace(['_', ' ', '.'], "-");
-    let cure = if is_module_name(&kebab) {
+    let hint = if is_module_name(&kebab) {
         format!("did you mean `{kebab}`?")
     } else {
         "use a-z, 0-9 and `-`, a letter first, no `-` at the end, at most 64 characters".to_owned()
     };
-    check.error(at, "invalid-name", "this is no module name", cure);
+    check.error(at, "invalid-name", "this is no module name", hint);
     None
 }
 
@@ -127,12 +127,12 @@ fn license(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     let entry = check.string(at)?;
     // The list parser of `spdx` is strict in this mode: identifiers as SPDX writes them, no `/`.
     if entry.value.len() > 1024 || spdx::Expression::parse(&entry.value).is_err() {
-        let cure = match spdx::imprecise_license_id(&entry.value).filter(|(_, used)| *used == entry.value.len()) {
+        let hint = match spdx::imprecise_license_id(&entry.value).filter(|(_, used)| *used == entry.value.len()) {
             Some((id, _)) => format!("did you mean `{}`?", id.name),
             None => "write identifiers from the SPDX licence list, such as `MIT OR Apache-2.0`, or `LicenseRef-NAME`"
                 .to_owned(),
         };
-        check.warn(at, "license-not-spdx", "the licence is no SPDX expression", cure);
+        check.warn(at, "license-not-spdx", "the licence is no SPDX expression", hint);
     }
     Some(entry.value)
 }
@@ -156,8 +156,8 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
                 found.requires.push(Entry { value, position: entry.position });
             }
             Err(error) => {
-                let cure = requirement_cure(&error, &entry.value);
-                check.error(&item, "invalid-requirement", error.to_string(), cure);
+                let hint = requirement_hint(&error, &entry.value);
+                check.error(&item, "invalid-requirement", error.to_string(), hint);
             }
         }
     }
@@ -171,15 +171,15 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
             }
             Err(_) => {
                 let message = format!("`{}` is no capability tag", excerpt(&entry.value));
-                let cure = "write a tag such as `http-server` or `http.port:80`, without `capability:`";
-                check.error(&item, "invalid-capability", message, cure);
+                let hint = "write a tag such as `http-server` or `http.port:80`, without `capability:`";
+                check.error(&item, "invalid-capability", message, hint);
             }
         }
     }
     found
 }
 
-fn requirement_cure(error: &ParseRequirementError, written: &str) -> String {
+fn requirement_hint(error: &ParseRequirementError, written: &str) -> String {
     let shown = excerpt(written);
     match error {
         ParseRequirementError::Tag { .. } => "write a tag such as `capability:http-server`".to_owned(),
@@ -229,8 +229,8 @@ fn digest(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Digest> {
     let entry = check.string(at)?;
     let digest = entry.value.parse().ok();
     if digest.is_none() {
-        let cure = "write `sha256:` and 64 lowercase hexadecimal digits, or null";
-        check.error(at, "invalid-digest", "this is no sha256 digest", cure);
+        let hint = "write `sha256:` and 64 lowercase hexadecimal digits, or null";
+        check.error(at, "invalid-digest", "this is no sha256 digest", hint);
     }
     digest
 }
@@ -241,8 +241,8 @@ fn snapshot(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
         return Some(entry);
     }
     let message = "this is no date and time of a snapshot";
-    let cure = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null";
-    check.error(at, "invalid-date", message, cure);
+    let hint = "write a date that exists as `YYYYMMDDTHHMMSSZ`, such as `20260131T000000Z`, or null";
+    check.error(at, "invalid-date", message, hint);
     None
 }
 

@@ -8,14 +8,14 @@ const STACK: [&str; 7] =
 /// What to say about a key that older texts show at `field`, the path of the mapping that holds it.
 pub(super) fn key(field: &str, key: &str) -> Option<Retired> {
     let top = matches!(field, "" | "identity");
-    let retired = |what: &str, cure: String| Some(Retired { message: format!("`{key}` {what}"), cure });
+    let retired = |what: &str, hint: String| Some(Retired { message: format!("`{key}` {what}"), hint });
     if top && STACK.contains(&key) {
-        let cure = format!("move `{key}` to this module's entry in `stack.yaml`");
-        return retired("is no longer part of a manifest", cure);
+        let hint = format!("move `{key}` to this module's entry in `stack.yaml`");
+        return retired("is no longer part of a manifest", hint);
     }
     if (top || matches!(field, "security" | "build")) && is_trust(key) {
-        let cure = "move it to the trust policy of the stack; a module cannot say whom to trust".to_owned();
-        return retired("is trust policy, which is no longer part of a manifest", cure);
+        let hint = "move it to the trust policy of the stack; a module cannot say whom to trust".to_owned();
+        return retired("is trust policy, which is no longer part of a manifest", hint);
     }
     match (field, key) {
         ("", "identity") => retired(

@@ -25,8 +25,8 @@ pub(super) fn security(check: &mut Check<'_>, at: &Cursor<'_>) -> Security {
             .any(|profile| profile.is_some());
     if let (Some(true), true, Some(at)) = (security.privileged, confines, object.get("privileged")) {
         let message = "a privileged module has every capability and no profile, whatever else stands here";
-        let cure = "remove `privileged`, or remove the capabilities and profiles";
-        check.warn(&at, "privileged", message, cure);
+        let hint = "remove `privileged`, or remove the capabilities and profiles";
+        check.warn(&at, "privileged", message, hint);
     }
     security
 }
@@ -45,15 +45,15 @@ pub(super) fn capabilities(check: &mut Check<'_>, at: &Cursor<'_>, strict: bool)
         }
         let upper = entry.value.trim().to_uppercase();
         let wanted = if upper.starts_with("CAP_") { upper } else { format!("CAP_{upper}") };
-        let cure = match nearest(&wanted, &CAPABILITIES) {
+        let hint = match nearest(&wanted, &CAPABILITIES) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write a name from capabilities(7), such as `CAP_NET_BIND_SERVICE`".to_owned(),
         };
         let message = format!("Linux knows no capability `{}`", excerpt(&entry.value));
         if strict {
-            check.error(&item, "unknown-capability", message, cure);
+            check.error(&item, "unknown-capability", message, hint);
         } else {
-            check.warn(&item, "unknown-capability", message, cure);
+            check.warn(&item, "unknown-capability", message, hint);
             capabilities.push(entry);
         }
     }
@@ -77,8 +77,8 @@ fn profile(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>> {
         None
     };
     let Some(problem) = problem else { return Some(entry) };
-    let cure = "write a path inside the module's repository, such as `security/profile.json`";
-    check.error(at, "invalid-path", problem, cure);
+    let hint = "write a path inside the module's repository, such as `security/profile.json`";
+    check.error(at, "invalid-path", problem, hint);
     None
 }
 
@@ -92,8 +92,8 @@ fn egress(check: &mut Check<'_>, at: &Cursor<'_>) -> Vec<Entry<String>> {
                 seen.note(check, &item, entry.value.clone());
                 allowed.push(entry);
             }
-            Some((problem, cure)) => {
-                check.error(&item, "invalid-egress", problem, cure);
+            Some((problem, hint)) => {
+                check.error(&item, "invalid-egress", problem, hint);
             }
         }
     }

@@ -79,8 +79,8 @@ fn service_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Entry<String>>
     if is_service_name(&entry.value) {
         return Some(entry);
     }
-    let cure = "use a-z, 0-9 and `-`, a letter or digit first, at most 63 characters";
-    check.error(at, "invalid-name", "this is no service name", cure);
+    let hint = "use a-z, 0-9 and `-`, a letter or digit first, at most 63 characters";
+    check.error(at, "invalid-name", "this is no service name", hint);
     None
 }
 
@@ -154,8 +154,8 @@ fn health(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Health> {
     let object = check.object(at, &keys::HEALTH)?;
     if object.get("endpoint").is_none() {
         let message = "the health check has no endpoint";
-        let cure = "say what is asked, such as `endpoint: http://127.0.0.1:80/`";
-        check.warn(at, "no-endpoint", message, cure);
+        let hint = "say what is asked, such as `endpoint: http://127.0.0.1:80/`";
+        check.warn(at, "no-endpoint", message, hint);
     }
     let endpoint = object.get("endpoint").and_then(|at| check.line(&at));
     let method = object.get("method").and_then(|at| check.choice(&at));

@@ -9,7 +9,7 @@ use oci::content::{ContentStore as _, Descriptor};
 use oci::layout::{self, Layout, Listed, ListedIndex, Store};
 use oci::media::{self, annotation};
 
-use super::{Archived, Blob, Form, MANIFEST_LIMIT, Module, Opened, REBUILD, TEXT_LIMIT, checks, refused};
+use super::{Archived, Artifact, Blob, Form, MANIFEST_LIMIT, Module, REBUILD, TEXT_LIMIT, checks, refused};
 use crate::error::Error;
 
 /// The most bytes of images that are read in one layout: all of them are in memory together.
@@ -38,12 +38,12 @@ struct Held {
 }
 
 /// Opens the layout.
-pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
+pub(super) fn open(directory: &Dir) -> Result<Artifact, Error> {
     Ok(read(directory)?.0)
 }
 
-/// Opens the layout, and tells whether its `index.json` is as a build writes it.
-pub(super) fn read(directory: &Dir) -> Result<(Opened, bool), Error> {
+/// Opens the layout, and says whether its `index.json` is as a build writes it.
+pub(super) fn read(directory: &Dir) -> Result<(Artifact, bool), Error> {
     let (layout, store) = layout::open(directory.try_clone()?)?;
     let mut found: BTreeMap<Digest, Listed> = BTreeMap::new();
     for manifest in layout.documents() {
@@ -71,7 +71,7 @@ pub(super) fn read(directory: &Dir) -> Result<(Opened, bool), Error> {
     }
     let indexes = indexes.into_iter().map(|listed| (listed.descriptor.tag().unwrap_or_default().to_owned(), listed));
     let indexes = indexes.collect();
-    Ok((Opened { form: Form::Layout, modules, indexes }, is_canonical))
+    Ok((Artifact { form: Form::Layout, modules, indexes }, is_canonical))
 }
 
 fn not_canonical(what: &str, digest: Digest) -> Error {

@@ -9,15 +9,15 @@ use model::{Digest, VerityDigest};
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::recipes::results::opened::{self, Blob, Form};
+use crate::recipes::results::artifact::{self, Blob, Form};
 
 /// What was found.
 #[derive(Debug, Serialize)]
-pub(crate) struct Examined {
+pub(crate) struct Inspection {
     /// In which form.
     pub(crate) kind: Form,
     /// The modules in it: one, but for layouts of several architectures.
-    pub(crate) modules: Vec<Module>,
+    pub(crate) modules: Vec<InspectedModule>,
     /// The image indexes of the layout by tag.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) index_digests: BTreeMap<String, Digest>,
@@ -25,11 +25,11 @@ pub(crate) struct Examined {
 
 /// One module.
 #[derive(Debug, Serialize)]
-pub(crate) struct Module {
-    /// Its name; an image alone does not tell it.
+pub(crate) struct InspectedModule {
+    /// Its name; an image alone does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
-    /// Its architecture, where the results tell it.
+    /// Its architecture, where the results say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arch: Option<String>,
     /// The fs-verity digest of `module.cfs`, computed now.
@@ -61,14 +61,14 @@ pub(crate) struct ImageSummary {
 }
 
 /// Examines a `dist/` directory, an OCI layout, a `module.tar` or a `module.cfs`.
-pub(crate) fn examine(path: &Path) -> Result<Examined, Error> {
-    let opened = opened::open(path)?;
+pub(crate) fn inspect(path: &Path) -> Result<Inspection, Error> {
+    let opened = artifact::open(path)?;
     let index_digests = opened.indexes.iter().map(|(tag, index)| (tag.clone(), index.descriptor.digest)).collect();
-    Ok(Examined { kind: opened.form, modules: opened.modules.into_iter().map(module).collect(), index_digests })
+    Ok(Inspection { kind: opened.form, modules: opened.modules.into_iter().map(module).collect(), index_digests })
 }
 
-fn module(opened: opened::Module) -> Module {
-    Module {
+fn module(opened: artifact::Module) -> InspectedModule {
+    InspectedModule {
         image: summarise(&opened.tree),
         name: opened.name,
         arch: opened.arch.map(|arch| arch.to_string()),

@@ -7,7 +7,7 @@ use image::archive::IMAGE_LIMIT;
 use model::Epoch;
 
 use super::{
-    Archived, Blob, Form, MANIFEST_LIMIT, Module, Opened, REBUILD, TEXT_LIMIT, blob, check_archive, checks, layouts,
+    Archived, Artifact, Blob, Form, MANIFEST_LIMIT, Module, REBUILD, TEXT_LIMIT, blob, check_archive, checks, layouts,
     misplaced,
 };
 use crate::error::Error;
@@ -27,19 +27,19 @@ struct Dist<'a> {
 }
 
 /// Opens the dist directory.
-pub(super) fn open(directory: &Dir) -> Result<Opened, Error> {
+pub(super) fn open(directory: &Dir) -> Result<Artifact, Error> {
     let (module, indexes) = one(directory)?;
-    Ok(Opened { form: Form::Dist, modules: vec![module], indexes })
+    Ok(Artifact { form: Form::Dist, modules: vec![module], indexes })
 }
 
-/// The record of a build for several architectures, where that lies in the directory.
+/// The record of a build for several architectures, where that is in the directory.
 pub(super) fn several(directory: &Dir) -> Result<Option<Several>, Error> {
     let bytes = directory.read_if_there(record::FILE, Links::Refuse, record::LIMIT).map_err(misplaced)?;
     bytes.map_or(Ok(None), |bytes| Several::parse(&bytes, &directory.join(record::FILE)))
 }
 
 /// Opens the dist directory of several architectures.
-pub(super) fn open_several(directory: &Dir, several: &Several) -> Result<Opened, Error> {
+pub(super) fn open_several(directory: &Dir, several: &Several) -> Result<Artifact, Error> {
     check_whole(directory)?;
     let wrong =
         |what: String| Error::refused(format!("{} {what}", directory.join(record::FILE).display())).hint(REBUILD);
@@ -63,7 +63,7 @@ pub(super) fn open_several(directory: &Dir, several: &Several) -> Result<Opened,
     if !found.into_iter().map(|(name, blob)| (name, blob.digest, blob.size)).eq(recorded) {
         return Err(wrong("records other files in common than those that are there".to_owned()));
     }
-    Ok(Opened { form: Form::Dist, modules, indexes })
+    Ok(Artifact { form: Form::Dist, modules, indexes })
 }
 
 /// The module of one architecture.
@@ -164,7 +164,7 @@ impl Dist<'_> {
         Ok(opened.indexes)
     }
 
-    /// The layout of several architectures, each of which lies in a directory of its own, too.
+    /// The layout of several architectures, each of which is in a directory of its own, too.
     fn common_layout(&mut self, modules: &mut [Module]) -> Result<Indexes, Error> {
         let Some(opened) = self.opened_layout()? else { return Ok(BTreeMap::new()) };
         let mut others: BTreeMap<_, _> = opened.modules.into_iter().map(|other| (other.arch, other)).collect();
@@ -198,7 +198,7 @@ impl Dist<'_> {
         Ok(Some(opened))
     }
 
-    /// What the build recorded of its outputs. Nobody vouches for the record: it is one more file that
+    /// What the build recorded of its outputs. No one vouches for the record: it is one more file that
     /// must fit the others.
     fn record(&mut self, module: &Module, indexes: &Indexes, epoch: Option<Epoch>) -> Result<(), Error> {
         if !self.has(record::FILE)? {
@@ -241,7 +241,7 @@ impl Dist<'_> {
     }
 }
 
-/// Adds what a layout holds of the module to what lies beside it.
+/// Adds what a layout holds of the module to what is beside it.
 fn join(what: &str, module: &mut Module, other: Module) -> Result<(), Error> {
     same(what, "module.cfs", &other.composefs, &module.composefs)?;
     same_manifest(what, other.manifest.as_deref().unwrap_or_default(), module)?;

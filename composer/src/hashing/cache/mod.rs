@@ -60,7 +60,7 @@ pub struct DigestCache {
     /// What changed at this time or later is too new to be remembered.
     recent: Mtime,
     /// How many contents were not read.
-    spared: AtomicUsize,
+    hits: AtomicUsize,
 }
 
 impl DigestCache {
@@ -71,14 +71,14 @@ impl DigestCache {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let known = host::owner::file(path).ok().and_then(|file| read(file).ok()).and_then(checked).unwrap_or_default();
         let used = (0..known.len() / ENTRY).map(|_| AtomicBool::new(false)).collect();
-        Ok(Self { known, used, ..Self::forgetful(path)? })
+        Ok(Self { known, used, ..Self::write_only(path)? })
     }
 
     /// Like [`DigestCache::open`], but remembers nothing of earlier builds: everything will be read.
     ///
     /// # Errors
     /// As there.
-    pub fn forgetful(path: &Path) -> Result<Self, Error> {
+    pub fn write_only(path: &Path) -> Result<Self, Error> {
         let recent = now(directory_of(path))?;
         let recent = Mtime { seconds: recent.seconds - MARGIN, ..recent };
         Ok(Self {
@@ -87,13 +87,13 @@ impl DigestCache {
             used: Vec::new(),
             new: Mutex::default(),
             recent,
-            spared: AtomicUsize::new(0),
+            hits: AtomicUsize::new(0),
         })
     }
 
     /// The digests of the content with this identity, where they are known.
     #[must_use]
-    pub fn recall(&self, identity: &Identity) -> Option<Known> {
+    pub fn get(&self, identity: &Identity) -> Option<Known> {
         let key = key_of(identity);
         let (entries, _): (&[[u8; ENTRY]], _) = self.known.as_chunks();
         let index = entries.binary_search_by(|entry| entry[..KEY].cmp(&key)).ok()?;
@@ -110,7 +110,7 @@ impl DigestCache {
         }
     }
 
-    /// Remembers the digests of a file that this program wrote, and that nobody else writes to.
+    /// Remembers the digests of a file that this program wrote, and that no one else writes to.
     pub fn remember_own(&self, identity: &Identity, known: &Known) {
         let mut entry = [0; ENTRY];
         entry[..KEY].copy_from_slice(&key_of(identity));
@@ -120,14 +120,14 @@ impl DigestCache {
     }
 
     /// Counts a content that was not read.
-    pub(super) fn spare(&self) {
-        self.spared.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many contents were not read, since their digests were known.
     #[must_use]
-    pub fn spared(&self) -> usize {
-        self.spared.load(Ordering::Relaxed)
+    pub fn hits(&self) -> usize {
+        self.hits.load(Ordering::Relaxed)
     }
 
     /// Writes what this build used and added; the rest is forgotten.

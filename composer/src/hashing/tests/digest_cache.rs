@@ -49,14 +49,14 @@ impl World {
         scan::directory(&self.root.path().join("tree"), &Options::default()).unwrap()
     }
 
-    /// Seals with the cache; gives the tree and the objects that were read.
-    fn build(&self) -> (Tree<Sealed>, usize) {
+    /// Hashes with the cache; gives the tree and the objects that were read.
+    fn build(&self) -> (Tree<Hashed>, usize) {
         let (sink, cache) = (Adopting::default(), DigestCache::open(&self.cache_file()).unwrap());
-        let sealed = seal(self.scanned(), &[&sink], Some(&cache), &Silent).unwrap();
-        let (read, spared) = (sink.0.objects.into_inner().unwrap().len(), cache.spared());
-        assert_eq!(read + spared, 5, "each object is either read or spared");
+        let hashed = hash_files(self.scanned(), &[&sink], Some(&cache), &Silent).unwrap();
+        let (read, hits) = (sink.0.objects.into_inner().unwrap().len(), cache.hits());
+        assert_eq!(read + hits, 5, "each object is either read or taken from the cache");
         cache.save().unwrap();
-        (sealed, read)
+        (hashed, read)
     }
 
     /// Waits until nothing of the tree is too new to be remembered.
@@ -98,7 +98,7 @@ fn a_second_build_reads_only_what_changed_and_gives_the_same() {
     World::age();
     assert_eq!(world.build(), (first.clone(), 5));
     assert_eq!(world.build(), (first.clone(), 0));
-    // The same size and the same time of writing: the time of the change tells.
+    // The same size and the same time of writing: the time of the change shows it.
     let mut changed = fs::read(world.file("f4")).unwrap();
     changed[7] ^= 1;
     let time = world.file("f4").metadata().unwrap().modified().unwrap();
@@ -107,12 +107,12 @@ fn a_second_build_reads_only_what_changed_and_gives_the_same() {
     let (second, read) = world.build();
     assert_eq!(read, 1);
     assert_ne!(second, first);
-    let plain = seal(world.scanned(), &[], None, &Silent).unwrap();
+    let plain = hash_files(world.scanned(), &[], None, &Silent).unwrap();
     assert_eq!(second, plain, "what is remembered is what reading gives");
     // Everything anew, on demand.
-    let cache = DigestCache::forgetful(&world.cache_file()).unwrap();
+    let cache = DigestCache::write_only(&world.cache_file()).unwrap();
     let sink = Adopting::default();
-    assert_eq!(seal(world.scanned(), &[&sink], Some(&cache), &Silent).unwrap(), plain);
+    assert_eq!(hash_files(world.scanned(), &[&sink], Some(&cache), &Silent).unwrap(), plain);
     assert_eq!(sink.0.objects.into_inner().unwrap().len(), 5);
 }
 
@@ -124,29 +124,29 @@ fn a_store_that_lost_an_object_gets_it_again_and_a_spool_takes_it_from_the_sourc
     let build = || {
         let root = host::Pinned::new(&path).unwrap().create().unwrap();
         let (store, cache) = (Store::create(root).unwrap(), DigestCache::open(&world.cache_file()).unwrap());
-        let sealed = seal(world.scanned(), &[&store], Some(&cache), &Silent).unwrap();
+        let hashed = hash_files(world.scanned(), &[&store], Some(&cache), &Silent).unwrap();
         cache.save().unwrap();
-        sealed
+        hashed
     };
-    let sealed = build();
-    let (_, _, node) = sealed.walk().find(|(path, ..)| path.to_string() == "/f4").unwrap();
+    let hashed = build();
+    let (_, _, node) = hashed.walk().find(|(path, ..)| path.to_string() == "/f4").unwrap();
     let Kind::Regular(file) = &node.kind else { panic!("f4 is a file") };
     let object = path.join(file.verity.object_path());
     let content = fs::read(world.file("f4")).unwrap();
     fs::remove_file(&object).unwrap();
-    assert_eq!(build(), sealed);
+    assert_eq!(build(), hashed);
     assert!(fs::read(&object).unwrap() == content);
     fs::write(&object, vec![0; content.len()]).unwrap();
-    assert_eq!(build(), sealed);
+    assert_eq!(build(), hashed);
     assert!(fs::read(&object).unwrap() == content, "written to by somebody, which its times tell");
     let inode = |path: &PathBuf| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
     let before = inode(&object);
-    assert_eq!(build(), sealed);
+    assert_eq!(build(), hashed);
     assert_eq!(inode(&object), before, "a known object stays");
 
     let spool = Spool::create(&host::Dir::open(world.root.path()).unwrap()).unwrap();
     let cache = DigestCache::open(&world.cache_file()).unwrap();
-    assert_eq!(seal(world.scanned(), &[&spool], Some(&cache), &Silent).unwrap(), sealed);
+    assert_eq!(hash_files(world.scanned(), &[&spool], Some(&cache), &Silent).unwrap(), hashed);
     let extent = spool.locate(&file.verity, file.size).unwrap();
     let mut found = vec![0; usize::try_from(file.size).unwrap()];
     std::os::unix::fs::FileExt::read_exact_at(&*extent.file, &mut found, extent.offset).unwrap();
@@ -167,9 +167,10 @@ fn members_of_an_archive_are_remembered_too() {
     World::age();
     let build = || {
         let (sink, cache) = (Adopting::default(), DigestCache::open(&world.cache_file()).unwrap());
-        let sealed = seal(scan::archive(&tar, &Options::default()).unwrap(), &[&sink], Some(&cache), &Silent).unwrap();
+        let hashed =
+            hash_files(scan::archive(&tar, &Options::default()).unwrap(), &[&sink], Some(&cache), &Silent).unwrap();
         cache.save().unwrap();
-        (sealed, sink.0.objects.into_inner().unwrap().len())
+        (hashed, sink.0.objects.into_inner().unwrap().len())
     };
     let (first, read) = build();
     assert_eq!(read, 5);

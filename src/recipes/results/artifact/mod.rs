@@ -1,4 +1,4 @@
-//! A build's results as they lie on disk, opened and checked: nothing that a file says of itself is
+//! A build's results as they are on disk, opened and checked: nothing that a file says of itself is
 //! taken without having been recomputed, and every file is read once.
 
 mod checks;
@@ -34,7 +34,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const REBUILD: &str = "they were damaged or changed after the build: fetch or build them again";
 
-/// In which form results lie there.
+/// In which form results are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) enum Form {
     /// The directory that `build` writes.
@@ -53,7 +53,7 @@ pub(crate) enum Form {
 
 /// What was found at a path.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct Artifact {
     /// Its form.
     pub(crate) form: Form,
     /// The modules in it: one, but for layouts of several architectures.
@@ -65,9 +65,9 @@ pub(crate) struct Opened {
 /// One module.
 #[derive(Debug)]
 pub(crate) struct Module {
-    /// Its name; an image alone does not tell it.
+    /// Its name; an image alone does not say it.
     pub(crate) name: Option<String>,
-    /// Its architecture, where the results tell it.
+    /// Its architecture, where the results say it.
     pub(crate) arch: Option<Arch>,
     /// `manifest.json`; an image alone has none.
     pub(crate) manifest: Option<Vec<u8>>,
@@ -83,14 +83,14 @@ pub(crate) struct Module {
     pub(crate) oci: Option<layout::Listed>,
     /// Archives that hold the contents, the one that is read fastest first.
     pub(crate) archives: Vec<Archived>,
-    /// The dist directory, where it lies in one.
+    /// The dist directory, where it is in one.
     pub(crate) dist: Option<PathBuf>,
 }
 
 /// An archive of a module.
 #[derive(Debug, Clone)]
 pub(crate) struct Archived {
-    /// Where it lies.
+    /// Where it is.
     pub(crate) path: PathBuf,
     /// Whether it is compressed.
     pub(crate) is_compressed: bool,
@@ -113,18 +113,18 @@ pub(crate) struct Blob {
 ///
 /// # Errors
 /// When there is none of these, or its files contradict each other.
-pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
-    let found = look(path)?;
+pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
+    let found = stat(path)?;
     if found.is_file() {
         let file = host::open::file(path)?;
         return match form_of(&file, path)? {
             Some(Form::Image) => image_alone(path),
             Some(_) => tar(file, path),
-            None => Err(neither(path)),
+            None => Err(unrecognised(path)),
         };
     }
     if !found.is_dir() {
-        return Err(neither(path));
+        return Err(unrecognised(path));
     }
     let directory = Dir::open(path)?;
     // Without the right to read it, everything in it would seem to be missing.
@@ -140,11 +140,11 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
     } else {
-        Err(neither(path))
+        Err(unrecognised(path))
     }
 }
 
-fn neither(path: &Path) -> Error {
+fn unrecognised(path: &Path) -> Error {
     let dist = path.join("dist");
     let hint = match dist.join("module.cfs").is_file() {
         true => format!("the module's results are in {}", dist.display()),
@@ -157,11 +157,11 @@ fn neither(path: &Path) -> Error {
     .hint(hint)
 }
 
-/// What lies at a path that the user named.
+/// What is at a path that the user named.
 ///
 /// # Errors
 /// When there is nothing, or one may not look.
-pub(crate) fn look(path: &Path) -> Result<fs::Metadata, Error> {
+pub(crate) fn stat(path: &Path) -> Result<fs::Metadata, Error> {
     fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound if path.is_symlink() => {
             Error::input(format!("{} is a link that leads nowhere", path.display())).hint("name another path")
@@ -174,9 +174,9 @@ pub(crate) fn look(path: &Path) -> Result<fs::Metadata, Error> {
 }
 
 /// Whether a file begins as an image or as an archive does, or did before it was damaged: whoever has a
-/// damaged file is told so, and not that it is something else.
+/// damaged file is reported so, and not that it is something else.
 fn form_of(file: &File, path: &Path) -> Result<Option<Form>, Error> {
-    /// Where the superblock of EROFS lies, and what it begins with.
+    /// Where the superblock of EROFS is, and what it begins with.
     const EROFS: (usize, [u8; 4]) = (1024, [0xe2, 0xe1, 0xf5, 0xe0]);
     let mut head = [0; 2048];
     let mut length = 0;
@@ -203,8 +203,8 @@ fn form_of(file: &File, path: &Path) -> Result<Option<Form>, Error> {
     })
 }
 
-fn one(form: Form, module: Module) -> Opened {
-    Opened { form, modules: vec![module], indexes: BTreeMap::new() }
+fn one(form: Form, module: Module) -> Artifact {
+    Artifact { form, modules: vec![module], indexes: BTreeMap::new() }
 }
 
 /// What the image at `path` holds, however it is written.
@@ -216,14 +216,14 @@ pub(crate) fn image(path: &Path) -> Result<Tree<Entry>, Error> {
     composefs::read(&bytes).map_err(|error| refused(error, path))
 }
 
-fn image_alone(path: &Path) -> Result<Opened, Error> {
+fn image_alone(path: &Path) -> Result<Artifact, Error> {
     let bytes = host::open::read(path, archive::IMAGE_LIMIT).map_err(misplaced)?;
     let tree = composefs::read_canonical(&bytes).map_err(|error| refused(error, path))?;
     let blobs = BTreeMap::from([("module.cfs".to_owned(), blob(&bytes))]);
     Ok(one(Form::Image, Module { blobs, ..Module::of(None, verity::digest(&bytes), tree) }))
 }
 
-fn tar(file: File, path: &Path) -> Result<Opened, Error> {
+fn tar(file: File, path: &Path) -> Result<Artifact, Error> {
     let (archive, archived) = check_archive(file, path)?;
     let name = checks::manifest(&archive.manifest, path)?;
     let module = Module::of(Some((name, archive.manifest)), archive.image_digest, archive.tree);

@@ -3,24 +3,24 @@
 use model::{Digest, VerityDigest};
 use sha2::block_api::compress256;
 
-use super::{Hasher, SHA256_START, State, hash_of, lanes};
+use super::{Hasher, SHA256_START, State, hash_of, multi_buffer};
 
 /// Computes both digests of a stream, on one thread and in constant memory.
 ///
 /// Takes about as long as one of them: see the numbers in `docs/performance.md`.
 #[derive(Clone, Debug)]
-pub struct Both {
+pub struct DualDigest {
     plain: State,
     verity: Hasher,
 }
 
-impl Default for Both {
+impl Default for DualDigest {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Both {
+impl DualDigest {
     /// Digests of nothing.
     #[must_use]
     pub fn new() -> Self {
@@ -31,7 +31,7 @@ impl Both {
     pub fn update(&mut self, bytes: &[u8]) {
         let Self { plain, verity } = self;
         verity.update_by(bytes, &mut |verity, block| {
-            let hash = lanes::both(plain, block);
+            let hash = multi_buffer::both(plain, block);
             verity.push(hash);
         });
     }
@@ -66,11 +66,11 @@ mod tests {
         let sizes = [0, 1, 55, 56, 63, 64, 65, 119, 120, 4095, 4096, 4097, 8192, 8192 + 56, 70_000, 600_000];
         for size in sizes {
             let bytes = random.bytes(size);
-            let mut whole = Both::new();
+            let mut whole = DualDigest::new();
             whole.update(&bytes);
             let wanted = (Digest::of(&bytes), verity::digest(&bytes));
             assert_eq!(whole.finish(), wanted, "{size}");
-            let mut pieces = Both::new();
+            let mut pieces = DualDigest::new();
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 let cut = 1 + usize::try_from(random.below(9000)).unwrap();

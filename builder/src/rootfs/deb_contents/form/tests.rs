@@ -44,12 +44,12 @@ fn entry(random: &mut Random) -> DebEntry {
     }
 }
 
-fn listing(random: &mut Random) -> Listing {
+fn listing(random: &mut Random) -> DebContents {
     let control = Control::parse("Package: demo\nDepends: a, b\nDescription: ü\n more\n .\n").unwrap();
     let scripts = SCRIPTS.iter().filter(|_| random.one_in(2)).map(|name| (*name).to_owned()).collect();
     let conffiles = (0..random.below(4)).map(|_| path(random)).collect();
     let entries = (0..random.below(20)).map(|_| entry(random)).collect();
-    Listing { metadata: Metadata { control, maintainer_scripts: scripts, conffiles }, entries }
+    DebContents { metadata: Metadata { control, maintainer_scripts: scripts, conffiles }, entries }
 }
 
 fn deb() -> Digest {
@@ -125,7 +125,7 @@ fn pieces() -> [Vec<u8>; 3] {
         mtime: 1,
     };
     let metadata = Metadata { control, ..Metadata::default() };
-    let bytes = encode(&Listing { metadata, entries: vec![entry] }, &deb()).unwrap();
+    let bytes = encode(&DebContents { metadata, entries: vec![entry] }, &deb()).unwrap();
     // Magic, version and .deb; the control file's text; the scripts.
     let (head, rest) = bytes[..bytes.len() - SUM].split_at(44 + 4 + "Package: demo\n".len() + 1);
     let (conffiles, entry) = rest.split_at(4);

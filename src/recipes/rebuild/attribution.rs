@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::files::Pair;
 use crate::error::Error;
 use crate::recipes::build::record::{self, BuildRecord, RootInput};
-use crate::recipes::results::opened;
+use crate::recipes::results::artifact;
 
 /// Where a difference comes from: a step of the pipeline, or what came after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,7 +35,7 @@ pub(crate) enum Layer {
 }
 
 impl Layer {
-    /// What people are told.
+    /// The text for people.
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Rootfs => "the root file system came out differently (packages/rootfs)",
@@ -63,13 +63,13 @@ pub(super) struct Evidence<'a> {
 }
 
 /// Who is to blame for a difference between two builds.
-pub(super) struct Blame<'a> {
+pub(super) struct Attribution<'a> {
     evidence: Evidence<'a>,
     /// The first step whose outcome differs; none when the two builds recorded the same.
     first: Option<Layer>,
 }
 
-impl<'a> Blame<'a> {
+impl<'a> Attribution<'a> {
     pub(super) fn new(evidence: Evidence<'a>) -> Result<Self, Error> {
         let first = evidence.first()?;
         Ok(Self { evidence, first })
@@ -128,7 +128,7 @@ impl Evidence<'_> {
         let (old, new) = (&self.old.outputs, &self.new.outputs);
         let names = old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name));
         let outputs = names.map(|name| home(name)).min();
-        // Of the compressed layer there is no digest in the record: the blobs themselves tell.
+        // Of the compressed layer there is no digest in the record: the blobs themselves show it.
         let has_other_layer =
             || self.pairs.iter().any(|pair| home(&pair.name) == Layer::Tar && self.is_other_blob(pair));
         Ok(match outputs {
@@ -154,7 +154,7 @@ impl Evidence<'_> {
         for pair in self.pairs.iter().filter(is_image) {
             if let (Some(before), Some(after)) = (&pair.before, &pair.after)
                 && !self.is_damaged(pair)?
-                && diff::compare(&opened::image(before)?, &opened::image(after)?).is_empty()
+                && diff::compare(&artifact::image(before)?, &artifact::image(after)?).is_empty()
             {
                 return Ok(Layer::Image);
             }

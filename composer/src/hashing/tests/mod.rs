@@ -8,7 +8,7 @@ use image::object::LargeObject;
 use image::tree::{Mtime, Node, Stat};
 use model::observe::{Collected, Event, Silent};
 
-use super::sealer::{CHUNK, HUGE};
+use super::file_hasher::{CHUNK, HUGE};
 use super::*;
 
 /// Fails by turns as a read does that a signal interrupts, and gives a byte.
@@ -28,7 +28,7 @@ impl std::io::Read for Interrupted {
 #[test]
 fn a_read_that_is_interrupted_is_done_again() {
     let mut buffer = [0; 3];
-    assert_eq!(super::sealer::fill(&mut Interrupted(false), &mut buffer).unwrap(), 3);
+    assert_eq!(super::file_hasher::fill(&mut Interrupted(false), &mut buffer).unwrap(), 3);
     assert_eq!(buffer, [7; 3]);
 }
 
@@ -101,18 +101,18 @@ fn every_size_is_sealed_alike_by_any_number_of_threads() {
     let sources: Vec<Source> = contents.iter().map(|content| bytes(content)).collect();
     let results = [1, 2, 7].map(|threads| {
         let sink = Memory::default();
-        let sealed = with_threads(threads, || seal(tree(&sources), &[&sink], None, &Silent).unwrap());
+        let hashed = with_threads(threads, || hash_files(tree(&sources), &[&sink], None, &Silent).unwrap());
         let objects = sink.objects.into_inner().unwrap();
         assert_eq!(objects.len(), sizes.iter().filter(|size| **size > 64).count());
-        (sealed, objects)
+        (hashed, objects)
     });
     assert_eq!(results[0], results[1]);
     assert_eq!(results[0], results[2]);
     for ((path, _, node), content) in results[0].0.walk().skip(1).zip(order(&contents)) {
-        let Kind::Regular(sealed) = &node.kind else { panic!("{path} is a file") };
-        assert_eq!(*sealed, Sealed::of(content), "{path}");
-        assert_eq!(sealed.inline.as_deref(), (content.len() <= 64).then_some(&content[..]));
-        assert_eq!(sealed.verity().is_some(), content.len() > 64);
+        let Kind::Regular(hashed) = &node.kind else { panic!("{path} is a file") };
+        assert_eq!(*hashed, Hashed::of(content), "{path}");
+        assert_eq!(hashed.inline.as_deref(), (content.len() <= 64).then_some(&content[..]));
+        assert_eq!(hashed.verity().is_some(), content.len() > 64);
     }
 }
 
@@ -128,9 +128,9 @@ fn a_huge_file_has_the_digests_of_its_content() {
     let size = usize::try_from(HUGE).unwrap() + 12_345;
     let content: Vec<u8> = (0..size).map(|i| (i / 7 % 251) as u8).collect();
     let sink = Memory::default();
-    let sealed = seal(tree(&[bytes(&content)]), &[&sink], None, &Silent).unwrap();
-    let (_, _, node) = sealed.walk().nth(1).unwrap();
-    assert_eq!(node.kind, Kind::Regular(Sealed::of(&content)));
+    let hashed = hash_files(tree(&[bytes(&content)]), &[&sink], None, &Silent).unwrap();
+    let (_, _, node) = hashed.walk().nth(1).unwrap();
+    assert_eq!(node.kind, Kind::Regular(Hashed::of(&content)));
     assert_eq!(sink.objects.into_inner().unwrap().into_values().next(), Some((content, 1)));
 }
 
@@ -141,7 +141,7 @@ fn equal_contents_and_hard_links_reach_a_sink_once() {
     let linked = tree.lookup(&ImagePath::new("/f0").unwrap()).unwrap();
     tree.link(NodeId::ROOT, b"again", linked).unwrap();
     let sink = Memory::default();
-    seal(tree, &[&sink], None, &Silent).unwrap();
+    hash_files(tree, &[&sink], None, &Silent).unwrap();
     let counts: Vec<usize> = sink.objects.into_inner().unwrap().into_values().map(|(_, count)| count).collect();
     assert_eq!(counts, [1]);
 }
@@ -153,7 +153,7 @@ fn what_no_name_leads_to_is_not_read() {
     drop(file);
     let mut tree = tree(&[gone]);
     tree.unlink(NodeId::ROOT, b"f0");
-    assert!(seal(tree, &[], None, &Silent).is_ok());
+    assert!(hash_files(tree, &[], None, &Silent).is_ok());
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_file_that_grew_or_shrank_is_an_error() {
             let Source::File { file: host, .. } = Source::of_file(file.path()) else { panic!("it is a file") };
             let source = Source::File { file: host, size: claimed };
             let sink = Memory::default();
-            let error = seal(tree(&[source]), &[&sink], None, &Silent).unwrap_err();
+            let error = hash_files(tree(&[source]), &[&sink], None, &Silent).unwrap_err();
             assert!(
                 matches!(&error, Error::ChangedWhileRead { path, expected, found }
                     if path.to_string() == "/f0" && *expected == claimed && *found != claimed),
@@ -200,7 +200,7 @@ fn a_file_that_is_another_one_than_was_scanned_is_an_error_though_its_size_is_th
             // Longer than a file system's clock stands still.
             std::thread::sleep(std::time::Duration::from_millis(20));
             change();
-            let error = seal(tree, &[], None, &Silent).unwrap_err();
+            let error = hash_files(tree, &[], None, &Silent).unwrap_err();
             assert!(
                 matches!(&error, Error::Image(image::Error::ChangedMeanwhile { .. })),
                 "{size} {number}: {error:?}"
@@ -212,7 +212,7 @@ fn a_file_that_is_another_one_than_was_scanned_is_an_error_though_its_size_is_th
 #[test]
 fn progress_ends_at_the_total() {
     let log = Collected::default();
-    seal(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], None, &log).unwrap();
+    hash_files(tree(&[bytes(&vec![0; 2 * CHUNK]), bytes(&vec![0; 2 * CHUNK])]), &[], None, &log).unwrap();
     let events = log.events();
     let wanted = 4 << 20;
     let Some(&Event::Begin { task, total, .. }) = events.first() else { panic!("{events:?}") };
@@ -227,14 +227,14 @@ fn measuring_gives_the_digests_that_sealing_gives() {
     let sources: Vec<Source> =
         [0, 64, 65, 5000, CHUNK, 2 * CHUNK + 1].iter().map(|size| bytes(&random.bytes(*size))).collect();
     let measured = measure(tree(&sources), &Silent).unwrap();
-    let sealed = seal(tree(&sources), &[], None, &Silent).unwrap();
-    for ((path, _, measured), (_, _, sealed)) in measured.walk().zip(sealed.walk()).skip(1) {
-        let (Kind::Regular(measured), Kind::Regular(sealed)) = (&measured.kind, &sealed.kind) else {
+    let hashed = hash_files(tree(&sources), &[], None, &Silent).unwrap();
+    for ((path, _, measured), (_, _, hashed)) in measured.walk().zip(hashed.walk()).skip(1) {
+        let (Kind::Regular(measured), Kind::Regular(hashed)) = (&measured.kind, &hashed.kind) else {
             panic!("{path} is a file")
         };
-        assert_eq!((measured.size, measured.verity, &measured.inline), (sealed.size, sealed.verity, &sealed.inline));
+        assert_eq!((measured.size, measured.verity, &measured.inline), (hashed.size, hashed.verity, &hashed.inline));
     }
-    assert_eq!(image::composefs::write(&measured).unwrap(), image::composefs::write(&sealed).unwrap());
+    assert_eq!(image::composefs::write(&measured).unwrap(), image::composefs::write(&hashed).unwrap());
 }
 
-mod remembered;
+mod digest_cache;

@@ -14,11 +14,11 @@
 
 use model::{Digest, ImagePath};
 
-use crate::rootfs::deb::{Control, DebEntry, DebKind, Listing, Metadata, SCRIPTS};
+use crate::rootfs::deb::{Control, DebContents, DebEntry, DebKind, Metadata, SCRIPTS};
 
 const MAGIC: [u8; 8] = *b"mblisted";
 
-/// The version of this form, and of what is read out of a .deb: whoever changes what a [`Listing`] holds
+/// The version of this form, and of what is read out of a .deb: whoever changes what a [`DebContents`] holds
 /// for the same .deb raises it.
 const VERSION: u32 = 1;
 
@@ -27,7 +27,7 @@ const SUM: usize = 32;
 /// The bytes that stand for what the .deb with the sha256 `deb` lists; none where a text is longer than the
 /// form can say.
 #[must_use]
-pub fn encode(listing: &Listing, deb: &Digest) -> Option<Vec<u8>> {
+pub fn encode(listing: &DebContents, deb: &Digest) -> Option<Vec<u8>> {
     let Metadata { control, maintainer_scripts, conffiles } = &listing.metadata;
     let mut out = MAGIC.to_vec();
     out.extend(VERSION.to_be_bytes());
@@ -84,7 +84,7 @@ fn text(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
 /// The listing that [`encode`] made `bytes` of for the .deb with the sha256 `deb`; none when they are damaged,
 /// of another .deb or of another version.
 #[must_use]
-pub fn decode(bytes: &[u8], deb: &Digest) -> Option<Listing> {
+pub fn decode(bytes: &[u8], deb: &Digest) -> Option<DebContents> {
     let (body, sum) = bytes.split_last_chunk::<SUM>()?;
     let mut body = Reader { rest: body };
     let is_known = body.array()? == MAGIC && body.u32()? == VERSION && body.array()? == *deb.as_bytes();
@@ -104,7 +104,7 @@ pub fn decode(bytes: &[u8], deb: &Digest) -> Option<Listing> {
     while !body.rest.is_empty() {
         entries.push(body.entry()?);
     }
-    Some(Listing { metadata: Metadata { control, maintainer_scripts, conffiles }, entries })
+    Some(DebContents { metadata: Metadata { control, maintainer_scripts, conffiles }, entries })
 }
 
 /// Reads from the front; every answer is none when there is too little left, or something else.

@@ -23,7 +23,7 @@ pub enum ArchiveFault {
     /// A pax record is malformed, or stands in a global header where it makes no sense.
     #[error("a pax record is malformed or misplaced")]
     BadRecord,
-    /// An access control list is malformed, or names somebody without a number.
+    /// An access control list is malformed, or names someone without a number.
     #[error("an access control list is malformed or holds names without numbers")]
     BadAcl,
     /// Two extended headers of one sort describe the same member.

@@ -115,7 +115,7 @@ pub enum FrameFault {
     /// Something stands where a frame should begin.
     #[error("something other than a zstd frame stands between or behind its frames")]
     Foreign,
-    /// A frame tells no content size or has no checksum, or it needs a dictionary.
+    /// A frame has no content size or no checksum, or it needs a dictionary.
     #[error("a zstd frame of it has no content size or no checksum, or needs a dictionary")]
     Header,
     /// The frames are not cut where the entries are.
@@ -126,7 +126,7 @@ pub enum FrameFault {
     Damaged,
 }
 
-/// The field of a ustar header (POSIX.1-2017, pax, "ustar Interchange Format") that the byte `at` lies in.
+/// The field of a ustar header (POSIX.1-2017, pax, "ustar Interchange Format") that the byte `at` is in.
 pub(super) fn field(at: usize) -> &'static str {
     const FIELDS: [(usize, &str); 15] = [
         (100, "name"),

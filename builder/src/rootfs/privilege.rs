@@ -1,14 +1,14 @@
-//! By whose rights a build runs: chosen, and tried before anything is made.
+//! By whose privilege a build runs: chosen, and tried before anything is made.
 
 use std::path::Path;
 
 use super::Error;
-use super::plan::{self, Rights};
+use super::plan::{self, Privilege};
 use host::process::{self, Invocation};
 
-/// By whose rights to build.
+/// By whose privilege to build.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum IsolationMode {
     /// Root's where the process is root's, else a user namespace.
     #[default]
     Auto,
@@ -25,24 +25,24 @@ const NEEDED: u64 = 1000;
 /// The largest map of ids that is read, in bytes. The kernel takes 340 lines of 33 bytes.
 const MAP_LIMIT: u64 = 1 << 16;
 
-/// By whose rights to build. What is chosen is tried first, so that a refusal is told apart from a
+/// By whose privilege to build. What is chosen is tried first, so that a refusal is distinguished from a
 /// failure of the build itself.
-pub(super) fn choose(mode: Mode) -> Result<Rights, Error> {
+pub(super) fn choose(mode: IsolationMode) -> Result<Privilege, Error> {
     let root = rustix::process::geteuid().is_root();
-    let (name, rights) = match mode {
-        Mode::Root if !root => {
-            return Err(Error::NoRights { tried: "root", what: "the process is not root's".to_owned() });
+    let (name, privilege) = match mode {
+        IsolationMode::Root if !root => {
+            return Err(Error::NoPrivilege { tried: "root", what: "the process is not root's".to_owned() });
         }
-        Mode::Auto if !root => ("unshare", Rights::User),
-        Mode::Auto | Mode::Root => ("root", Rights::Root),
-        Mode::Unshare => ("unshare", Rights::User),
+        IsolationMode::Auto if !root => ("unshare", Privilege::User),
+        IsolationMode::Auto | IsolationMode::Root => ("root", Privilege::Root),
+        IsolationMode::Unshare => ("unshare", Privilege::User),
     };
-    let refused = if rights == Rights::Root { lacking() } else { None };
-    let refused = refused.map_or_else(|| probe(rights), |what| Ok(Some(what)))?;
-    refused.map_or(Ok(rights), |what| Err(Error::NoRights { tried: name, what }))
+    let refused = if privilege == Privilege::Root { lacking() } else { None };
+    let refused = refused.map_or_else(|| probe(privilege), |what| Ok(Some(what)))?;
+    refused.map_or(Ok(privilege), |what| Err(Error::NoPrivilege { tried: name, what }))
 }
 
-/// What root lacks in a user namespace that somebody else made, such as that of `unshare --map-root-user`.
+/// What root lacks in a user namespace that someone else made, such as that of `unshare --map-root-user`.
 fn lacking() -> Option<String> {
     for (map, kind) in [("/proc/self/uid_map", "user"), ("/proc/self/gid_map", "group")] {
         let count = mapped(&String::from_utf8(host::open::read(Path::new(map), MAP_LIMIT).ok()?).ok()?);
@@ -70,8 +70,8 @@ fn mapped(map: &str) -> u64 {
 }
 
 /// Tries to make the namespaces; gives what was said when it cannot be done.
-fn probe(rights: Rights) -> Result<Option<String>, Error> {
-    let captured = process::capture(&plan::by(rights, Invocation::isolated(plan::HOSTNAME)))?;
+fn probe(privilege: Privilege) -> Result<Option<String>, Error> {
+    let captured = process::capture(&plan::by(privilege, Invocation::isolated(plan::HOSTNAME)))?;
     if captured.status.success() {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! From a root file system to what a module ships of it, with everything that was found on the way.
 //!
-//! `build` makes outputs of it, `explain` tells of it, `build --dry-run` lists it: all see the same steps.
+//! `build` makes outputs of it, `explain` describes it, `build --dry-run` lists it: all see the same steps.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ use crate::recipes::build::request::{BuildRequest, ModuleSource};
 use crate::recipes::build::root::Root;
 
 /// A root file system, and what is shipped of it.
-pub(crate) struct Carved {
+pub(crate) struct Selected {
     /// The whole tree, scrubbed, with the overlay.
     pub(crate) whole: Tree<Source>,
     /// The one time of the build.
     pub(crate) epoch: Epoch,
-    /// Which package brought what.
+    /// Which package installed what.
     pub(crate) ownership: Ownership,
     /// What is not shipped as it was, by rule.
     pub(crate) scrubbed: Vec<Scrubbed>,
@@ -36,7 +36,7 @@ pub(crate) struct Carved {
     /// The rules, for this tree.
     pub(crate) filter: Filter,
     /// What is shipped.
-    pub(crate) selected: Selection<Source>,
+    pub(crate) selection: Selection<Source>,
     /// A digest after each step.
     pub(crate) stages: Stages,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Carved {
 pub(crate) struct Raw {
     /// Everything in it.
     pub(crate) tree: Tree<Source>,
-    /// Which package brought what.
+    /// Which package installed what.
     pub(crate) ownership: Ownership,
     /// The one time of the build.
     pub(crate) epoch: Epoch,
@@ -54,45 +54,45 @@ pub(crate) struct Raw {
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
-pub(crate) fn carve(
+pub(crate) fn root(
     request: &BuildRequest,
     inputs: &Inputs,
     root: &Root,
     observer: &dyn Observer,
-) -> Result<Carved, Error> {
+) -> Result<Selected, Error> {
     let _task = Task::start(observer, "compose", None, Unit::Items);
     let tree = scan::rootfs(&root.path, &Options::default())?;
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
-    let digest = root.sha256().unwrap_or_else(|| record::listing(&tree, epoch));
+    let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
-    carve_tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)
+    self::tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)
 }
 
 /// The same for a tree that was read already.
-pub(crate) fn carve_tree(
+pub(crate) fn tree(
     raw: Raw,
     module: &ModuleSource,
     inputs: &Inputs,
     observer: &dyn Observer,
-) -> Result<Carved, Error> {
+) -> Result<Selected, Error> {
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
-    let scrub = record::listing(&whole, epoch);
+    let scrub = record::tree_digest(&whole, epoch);
     let overlay = module.overlay()?;
-    let laid = overlay.lay_over(&mut whole, epoch)?;
+    let laid = overlay.apply(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
     let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest.requests());
     owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
-    let selected = filter.apply(&whole)?;
+    let selection = filter.apply(&whole)?;
     let stages = Stages {
         rootfs: digest,
         scrub,
-        overlay: record::listing(&whole, epoch),
-        filter: record::listing(&selected.tree, epoch),
+        overlay: record::tree_digest(&whole, epoch),
+        filter: record::tree_digest(&selection.tree, epoch),
     };
-    Ok(Carved { whole, epoch, ownership, scrubbed, overlay, laid, filter, selected, stages })
+    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, filter, selection, stages })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.
@@ -102,6 +102,6 @@ fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
     Epoch::from_seconds(seconds).map_err(|error| {
         Error::input("the root file system holds a file from after the year 9999")
             .because(&error)
-            .hint("set SOURCE_DATE_EPOCH to the time that the build shall have")
+            .hint("set SOURCE_DATE_EPOCH to the time that the build must have")
     })
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use image::composefs::{INLINE_LIMIT, Stored};
-use image::verity::{Both, Hasher};
+use image::verity::{DualDigest, Hasher};
 use model::VerityDigest;
 
-use super::{Known, Measured, Sealed};
+use super::{Hashed, Known, Measured};
 
 /// The digests of a content that comes in pieces.
 pub(super) trait Digests: Default + Send {
@@ -37,23 +37,23 @@ pub(super) trait Digests: Default + Send {
     }
 }
 
-impl Digests for Both {
-    type File = Sealed;
+impl Digests for DualDigest {
+    type File = Hashed;
 
     fn update(&mut self, bytes: &[u8]) {
         Self::update(self, bytes);
     }
 
-    fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Sealed, VerityDigest) {
+    fn end(self, size: u64, inline: Option<Arc<[u8]>>) -> (Hashed, VerityDigest) {
         let (sha256, verity) = self.finish();
-        (Sealed { size, sha256, verity, inline }, verity)
+        (Hashed { size, sha256, verity, inline }, verity)
     }
 
-    fn known(size: u64, known: &Known) -> Option<Sealed> {
-        Some(Sealed { size, sha256: known.sha256, verity: known.verity, inline: None })
+    fn known(size: u64, known: &Known) -> Option<Hashed> {
+        Some(Hashed { size, sha256: known.sha256, verity: known.verity, inline: None })
     }
 
-    fn to_remember(file: &Sealed) -> Option<Known> {
+    fn to_remember(file: &Hashed) -> Option<Known> {
         Some(Known { sha256: file.sha256, verity: file.verity })
     }
 }

@@ -28,7 +28,7 @@ pub(super) const HUGE: u64 = 64 << 20;
 const REPORT: u64 = 1 << 20;
 
 /// Reads files, each once.
-pub(super) struct Sealer<'a, D> {
+pub(super) struct FileHasher<'a, D> {
     sinks: &'a [&'a dyn ObjectSink],
     cache: Option<&'a DigestCache>,
     task: &'a Task<'a>,
@@ -37,7 +37,7 @@ pub(super) struct Sealer<'a, D> {
     digests: PhantomData<fn() -> D>,
 }
 
-impl<'a, D: Digests> Sealer<'a, D> {
+impl<'a, D: Digests> FileHasher<'a, D> {
     pub(super) fn new(sinks: &'a [&'a dyn ObjectSink], cache: Option<&'a DigestCache>, task: &'a Task<'a>) -> Self {
         Self { sinks, cache, task, given: Mutex::default(), digests: PhantomData }
     }
@@ -49,7 +49,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
         }
     }
 
-    /// Seals a file that is not huge; `buffer` is kept from file to file.
+    /// Hashes a file that is not huge; `buffer` is kept from file to file.
     pub(super) fn file(&self, job: &Job<'_>, buffer: &mut Vec<u8>) -> Result<D::File, Error> {
         self.remembered(job, || {
             // Made by the first file that is read: where nothing is read, nothing is needed.
@@ -61,7 +61,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
         })
     }
 
-    /// Seals a file with all threads.
+    /// Hashes a file with all threads.
     pub(super) fn huge(&self, job: &Job<'_>) -> Result<D::File, Error> {
         self.remembered(job, || self.overlapped(job))
     }
@@ -73,12 +73,12 @@ impl<'a, D: Digests> Sealer<'a, D> {
         let Some((cache, identity)) = cache.and_then(|cache| Some((cache, job.source.identity()?))) else {
             return read();
         };
-        if let Some(known) = cache.recall(&identity)
+        if let Some(known) = cache.get(&identity)
             && let Some(file) = D::known(identity.size, &known)
             && self.is_adopted(&known.verity, (job.source, &identity), cache)?
         {
             self.progress(identity.size);
-            cache.spare();
+            cache.count_hit();
             return Ok(file);
         }
         let file = read()?;
@@ -100,8 +100,8 @@ impl<'a, D: Digests> Sealer<'a, D> {
         cache: &DigestCache,
     ) -> Result<bool, Error> {
         for sink in self.sinks {
-            // An object that somebody has written to since is none that the cache knows.
-            let is_kept = |object| cache.recall(&object).is_some_and(|known| known.verity == *digest);
+            // An object that someone has written to since is none that the cache knows.
+            let is_kept = |object| cache.get(&object).is_some_and(|known| known.verity == *digest);
             if !sink.adopt(digest, origin, identity) && !sink.kept(digest, identity.size)?.is_some_and(is_kept) {
                 return Ok(false);
             }
@@ -127,10 +127,10 @@ impl<'a, D: Digests> Sealer<'a, D> {
         }
         reader.check()?;
         let content = &buffer[..size];
-        let sealed = D::of(content);
+        let hashed = D::of(content);
         self.progress(size as u64);
         let new = |digest| self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-        if let Some(digest) = sealed.verity()
+        if let Some(digest) = hashed.verity()
             && !self.sinks.is_empty()
             && new(*digest)
         {
@@ -138,7 +138,7 @@ impl<'a, D: Digests> Sealer<'a, D> {
                 sink.small(digest, content)?;
             }
         }
-        Ok(sealed)
+        Ok(hashed)
     }
 
     fn streamed(&self, job: &Job<'_>, buffer: &mut [u8]) -> Result<D::File, Error> {
@@ -196,7 +196,7 @@ struct Stream<'a, D> {
 }
 
 struct Input<'a, D> {
-    sealer: &'a Sealer<'a, D>,
+    hasher: &'a FileHasher<'a, D>,
     job: &'a Job<'a>,
     reader: Content<'a>,
     found: u64,
@@ -212,16 +212,16 @@ impl<D: Digests> Input<'_, D> {
         if self.found > expected || (count == 0 && self.found != expected) {
             return Err(self.job.changed(self.found));
         }
-        self.sealer.progress(count as u64);
+        self.hasher.progress(count as u64);
         Ok(count)
     }
 }
 
 impl<'a, D: Digests> Stream<'a, D> {
-    fn open(sealer: &'a Sealer<'a, D>, job: &'a Job<'a>) -> Result<Self, Error> {
+    fn open(hasher: &'a FileHasher<'a, D>, job: &'a Job<'a>) -> Result<Self, Error> {
         let size = job.source.size();
-        let objects = sealer.sinks.iter().map(|sink| sink.large(size)).collect::<Result<_, _>>()?;
-        let input = Input { sealer, job, reader: job.source.open()?, found: 0 };
+        let objects = hasher.sinks.iter().map(|sink| sink.large(size)).collect::<Result<_, _>>()?;
+        let input = Input { hasher, job, reader: job.source.open()?, found: 0 };
         Ok(Self { input, digests: D::default(), objects })
     }
 

@@ -23,7 +23,7 @@ use super::{Error, io_error};
 use crate::apt::{Resolution, Resolved};
 use crate::cache::{self, Cache};
 
-pub use deb::Listing;
+pub use deb::DebContents;
 pub use form::{decode, encode};
 
 /// The largest file that is read or written, in bytes: some 300,000 names. What a package lists beyond
@@ -34,23 +34,23 @@ const LIMIT: u64 = 32 << 20;
 ///
 /// # Errors
 /// When the cache cannot be used.
-pub fn recall(
+pub fn read_cached(
     resolution: &Resolution,
     cache: &Cache,
     observer: &dyn Observer,
-) -> Result<Vec<Option<Listing>>, cache::Error> {
+) -> Result<Vec<Option<DebContents>>, cache::Error> {
     let _in_use = cache.in_use(observer)?;
-    let shelf = match cache.own_directory(&cache.root().join("listings")) {
-        Ok(shelf) => shelf,
+    let cache_dir = match cache.own_directory(&cache.root().join("listings")) {
+        Ok(cache_dir) => cache_dir,
         Err(error) if error.is_not_found() => return Ok(vec![None; resolution.packages.len()]),
         Err(error) => return Err(error.into()),
     };
-    let found: Vec<_> = resolution.packages.par_iter().map(|resolved| find(&shelf, resolved)).collect();
+    let found: Vec<_> = resolution.packages.par_iter().map(|resolved| find(&cache_dir, resolved)).collect();
     let mut refused = found.iter().filter_map(|found| found.as_ref().err());
     if let Some(first) = refused.next() {
         let message = format!("{} of the cache's file lists of packages are not used: {first}", refused.count() + 1);
-        let cure = "nothing needs to be done: the packages are read again";
-        observer.warning(&message, cure);
+        let hint = "nothing needs to be done: the packages are read again";
+        observer.warning(&message, hint);
     }
     let found: Vec<_> = found.into_iter().map(|found| found.ok().flatten()).collect();
     tracing::debug!("the cache has the file lists of {} of {} packages", found.iter().flatten().count(), found.len());
@@ -58,9 +58,9 @@ pub fn recall(
 }
 
 /// What the cache has of a package; an error where there is something that is not ours.
-fn find(shelf: &Dir, resolved: &Resolved) -> Result<Option<Listing>, host::Error> {
-    let path = shelf.join(resolved.sha256.hex());
-    let bytes = match bytes(shelf, resolved) {
+fn find(cache_dir: &Dir, resolved: &Resolved) -> Result<Option<DebContents>, host::Error> {
+    let path = cache_dir.join(resolved.sha256.hex());
+    let bytes = match bytes(cache_dir, resolved) {
         Err(error) if cache::is_not_ours(&error) => return Err(error),
         // Whatever else is wrong only means that the package is read again.
         bytes => bytes.ok(),
@@ -75,8 +75,8 @@ fn find(shelf: &Dir, resolved: &Resolved) -> Result<Option<Listing>, host::Error
     Ok(Some(listing))
 }
 
-fn bytes(shelf: &Dir, resolved: &Resolved) -> Result<Vec<u8>, host::Error> {
-    shelf.read_own(resolved.sha256.hex(), LIMIT)
+fn bytes(cache_dir: &Dir, resolved: &Resolved) -> Result<Vec<u8>, host::Error> {
+    cache_dir.read_own(resolved.sha256.hex(), LIMIT)
 }
 
 /// Reads what each package of `resolution` lists from `debs`, one for each and in the same order, and keeps
@@ -90,7 +90,7 @@ pub fn read(
     debs: &[PathBuf],
     cache: &Cache,
     observer: &dyn Observer,
-) -> Result<Vec<Listing>, Error> {
+) -> Result<Vec<DebContents>, Error> {
     let packages = &resolution.packages;
     if debs.len() != packages.len() {
         return Err(Error::Count { packages: packages.len(), debs: debs.len() });
@@ -126,22 +126,22 @@ pub fn read(
 
 /// Writes what `resolved` lists into the cache, whole or not at all.
 #[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
-fn keep(listing: &Listing, resolved: &Resolved, cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
+fn keep(listing: &DebContents, resolved: &Resolved, cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
     let Some(new) = encode(listing, &resolved.sha256).filter(|bytes| bytes.len() as u64 <= LIMIT) else {
         return Ok(());
     };
     let path = cache.listing_path(&resolved.sha256);
     let failed = || io_error("write", &path);
-    let shelf = Dir::open(&cache.listings()?)?;
-    let before = bytes(&shelf, resolved).ok();
+    let cache_dir = Dir::open(&cache.listings()?)?;
+    let before = bytes(&cache_dir, resolved).ok();
     if before.as_ref() == Some(&new) {
         return cache::touch(&path).or(Ok(()));
     }
     if before.is_some_and(|bytes| decode(&bytes, &resolved.sha256).is_some()) {
         let name = &resolved.package.name;
         let message = format!("what the cache had of the files of {name} was whole and not what its package holds");
-        let cure = "it was replaced; build again with `--no-cache` what was made with this cache before";
-        observer.warning(&message, cure);
+        let hint = "it was replaced; build again with `--no-cache` what was made with this cache before";
+        observer.warning(&message, hint);
     }
     let directory = cache.temporary()?;
     let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(failed())?;

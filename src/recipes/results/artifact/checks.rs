@@ -9,7 +9,7 @@ use model::VerityDigest;
 
 use super::{REBUILD, refused};
 use crate::error::Error;
-use crate::recipes::results::lists;
+use crate::recipes::results::file_lists;
 
 /// The module's name by its `manifest.json`, which must be the one way to write what it says.
 pub(super) fn manifest(bytes: &[u8], path: &Path) -> Result<String, Error> {
@@ -48,7 +48,7 @@ pub(super) fn digest_file(bytes: &[u8], path: &Path) -> Result<VerityDigest, Err
 
 /// `file-list.txt` must list what the image holds.
 pub(super) fn file_list(bytes: &[u8], tree: &Tree<Entry>, path: &Path) -> Result<(), Error> {
-    let expected = lists::files(tree);
+    let expected = file_lists::files(tree);
     if expected.as_bytes() == bytes {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use builder::apt::Resolution;
-use builder::rootfs::listing::{self, Listing};
+use builder::rootfs::deb_contents::{self, DebContents};
 use model::observe::Observer;
 
 use crate::error::Error;
@@ -11,17 +11,17 @@ use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 
 /// What each package of `resolution` lists, in its order. Packages whose listing the cache has are not read,
-/// unless nothing is to be taken from what is remembered (`is_wary`). What is read and not among `fetched`, a .deb for each package, is fetched.
+/// unless nothing is to be taken from what is remembered (`bypass_cache`). What is read and not among `fetched`, a .deb for each package, is fetched.
 pub(crate) fn obtain(
     resolution: &Resolution,
     fetched: Option<&[PathBuf]>,
-    is_wary: bool,
+    bypass_cache: bool,
     packages: &Packages,
     observer: &dyn Observer,
-) -> Result<Vec<Listing>, Error> {
-    let known = match is_wary {
+) -> Result<Vec<DebContents>, Error> {
+    let known = match bypass_cache {
         true => vec![None; resolution.packages.len()],
-        false => listing::recall(resolution, &packages.cache, observer)?,
+        false => deb_contents::read_cached(resolution, &packages.cache, observer)?,
     };
     let is_missing = |index: &usize| known.get(*index).is_some_and(Option::is_none);
     let missing: Vec<usize> = (0..known.len()).filter(is_missing).collect();
@@ -32,7 +32,7 @@ pub(crate) fn obtain(
             Some(debs) => missing.iter().filter_map(|index| debs.get(*index)).cloned().collect(),
             None => download::fetch(&chosen, packages, observer)?,
         };
-        let listed = listing::read(&chosen, &debs, &packages.cache, observer);
+        let listed = deb_contents::read(&chosen, &debs, &packages.cache, observer);
         read = listed.map_err(|error| packages.failed(error))?.into_iter();
     }
     Ok(known.into_iter().filter_map(|known| known.or_else(|| read.next())).collect())

@@ -1,13 +1,13 @@
 //! Each shipped file is read once, and everything that needs its bytes takes them from that read.
 //!
-//! Sealing turns a tree of sources into a tree of digests. From one buffer come the sha256 (for the
+//! Hashing turns a tree of sources into a tree of digests. From one buffer come the sha256 (for the
 //! SBOM), the fs-verity digest (for the image and the object's name) and the bytes that go to the
 //! [`ObjectSink`]s: the object store and the spool of `module.tar`. A file whose digests a
 //! [`DigestCache`] remembers is not read at all, where the sinks can do without its bytes.
 
 mod cache;
 mod digests;
-mod sealer;
+mod file_hasher;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use image::composefs::INLINE_LIMIT;
 use image::composefs::Stored;
 use image::object::ObjectSink;
 use image::tree::{Entries, Kind, NodeId, Tree};
-use image::verity::{Both, Hasher};
+use image::verity::{DualDigest, Hasher};
 use model::observe::{Observer, Task, Unit};
 use model::{Digest, ImagePath, VerityDigest};
 use rayon::prelude::*;
@@ -25,13 +25,13 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::scan::Source;
 use digests::Digests;
-use sealer::Sealer;
+use file_hasher::FileHasher;
 
 pub use cache::{DigestCache, Known};
 
 /// What is known of a regular file after its one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct Hashed {
     /// The content's length in bytes.
     pub size: u64,
     /// The plain sha256 of the content.
@@ -42,15 +42,15 @@ pub struct Sealed {
     pub inline: Option<Arc<[u8]>>,
 }
 
-impl Sealed {
-    /// Seals content that is in memory.
+impl Hashed {
+    /// Hashes content that is in memory.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        Both::of(content)
+        DualDigest::of(content)
     }
 }
 
-impl Stored for Sealed {
+impl Stored for Hashed {
     fn size(&self) -> u64 {
         self.size
     }
@@ -98,16 +98,16 @@ impl Stored for Measured {
 ///
 /// # Errors
 /// When a file cannot be read, has changed since the scan, or a sink refuses it.
-pub fn seal(
+pub fn hash_files(
     tree: Tree<Source>,
     sinks: &[&dyn ObjectSink],
     cache: Option<&DigestCache>,
     observer: &dyn Observer,
-) -> Result<Tree<Sealed>, Error> {
-    read_all::<Both>(tree, sinks, cache, observer)
+) -> Result<Tree<Hashed>, Error> {
+    read_all::<DualDigest>(tree, sinks, cache, observer)
 }
 
-/// Like [`seal`], for an image alone: no sha256 is computed and no content kept.
+/// Like [`hash_files`], for an image alone: no sha256 is computed and no content kept.
 ///
 /// # Errors
 /// When a file cannot be read or has changed since the scan.
@@ -124,24 +124,24 @@ fn read_all<D: Digests>(
     let jobs = jobs(&tree);
     let total = jobs.iter().fold(0u64, |total, job| total.saturating_add(job.source.size()));
     let task = Task::start(observer, "seal files", Some(total), Unit::Bytes);
-    let sealer = Sealer::<D>::new(sinks, cache, &task);
+    let hasher = FileHasher::<D>::new(sinks, cache, &task);
     let (huge, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(Job::is_huge);
-    let sealed: Vec<OnceLock<D::File>> = (0..tree.node_count()).map(|_| OnceLock::new()).collect();
+    let hashed: Vec<OnceLock<D::File>> = (0..tree.node_count()).map(|_| OnceLock::new()).collect();
     // A thread that waits inside a huge file may take up another file, so huge files come one after
     // the other and apart from the rest: this keeps the memory bounded.
     // No file has two jobs, so each place is filled once.
-    let keep = |job: &Job<'_>, file: D::File| drop(sealed[job.id.index()].set(file));
+    let keep = |job: &Job<'_>, file: D::File| drop(hashed[job.id.index()].set(file));
     for job in &huge {
-        keep(job, sealer.huge(job)?);
+        keep(job, hasher.huge(job)?);
     }
     others
         .par_iter()
-        .try_for_each_init(Vec::new, |buffer, job| sealer.file(job, buffer).map(|file| keep(job, file)))?;
+        .try_for_each_init(Vec::new, |buffer, job| hasher.file(job, buffer).map(|file| keep(job, file)))?;
     drop((huge, others));
     drop(task);
     let unreachable = D::of(&[]);
-    let mut sealed = sealed;
-    tree.try_map(|id, _| Ok(sealed[id.index()].take().unwrap_or_else(|| unreachable.clone())))
+    let mut hashed = hashed;
+    tree.try_map(|id, _| Ok(hashed[id.index()].take().unwrap_or_else(|| unreachable.clone())))
 }
 
 /// A file to be read.
@@ -174,7 +174,7 @@ fn jobs(tree: &Tree<Source>) -> Vec<Job<'_>> {
 impl Job<'_> {
     /// Whether the file has all threads for itself.
     fn is_huge(&self) -> bool {
-        self.source.size() >= sealer::HUGE
+        self.source.size() >= file_hasher::HUGE
     }
 
     /// The file's first path, which only an error asks for.

@@ -37,12 +37,12 @@ fn what_was_remembered_is_recalled_and_nothing_else() {
     write(&path);
     let cache = DigestCache::open(&path).unwrap();
     for number in 0..100 {
-        assert_eq!(cache.recall(&identity(number)), Some(known(number)), "{number}");
+        assert_eq!(cache.get(&identity(number)), Some(known(number)), "{number}");
         let other = Identity { offset: 1, ..identity(number) };
-        assert_eq!(cache.recall(&other), None);
+        assert_eq!(cache.get(&other), None);
     }
-    assert_eq!(cache.recall(&identity(100)), None);
-    assert_eq!(DigestCache::forgetful(&path).unwrap().recall(&identity(1)), None);
+    assert_eq!(cache.get(&identity(100)), None);
+    assert_eq!(DigestCache::write_only(&path).unwrap().get(&identity(1)), None);
 }
 
 #[test]
@@ -51,11 +51,11 @@ fn what_a_build_did_not_use_is_forgotten() {
     let path = root.path().join("digests");
     write(&path);
     let cache = DigestCache::open(&path).unwrap();
-    cache.recall(&identity(5)).unwrap();
+    cache.get(&identity(5)).unwrap();
     cache.save().unwrap();
     let cache = DigestCache::open(&path).unwrap();
-    assert_eq!(cache.recall(&identity(5)), Some(known(5)));
-    assert_eq!(cache.recall(&identity(6)), None);
+    assert_eq!(cache.get(&identity(5)), Some(known(5)));
+    assert_eq!(cache.get(&identity(6)), None);
     assert_eq!(fs::read(&path).unwrap().len(), HEADER + ENTRY + SUM);
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "no temporary file stays");
 }
@@ -85,7 +85,7 @@ fn a_damaged_file_is_as_good_as_none() {
     let recalls = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
         let cache = DigestCache::open(&path).unwrap();
-        (0..100).filter(|number| cache.recall(&identity(*number)).is_some()).count()
+        (0..100).filter(|number| cache.get(&identity(*number)).is_some()).count()
     };
     assert_eq!(recalls(&good), 100);
     for _ in 0..300 {
