@@ -109,7 +109,7 @@ fn a_program_that_asks_for_json_gets_it_for_every_error() {
         (&["validate", "--stric"], 2, "unexpected argument '--stric' found"),
         (&["biuld"], 2, "unrecognized subcommand 'biuld'"),
         (&["build", "--arch", "vax"], 2, "invalid value 'vax' for '--arch <ARCH>'"),
-        (&["build", "--dry-run", "--rootfs", "x"], 2, "cannot be used with"),
+        (&["build", "--dry-run", "--objects", "x"], 2, "cannot be used with"),
         (&["diff", "m/dist"], 2, "the following required arguments were not provided: <B>"),
         (&["cache"], 2, "requires a subcommand but one was not provided"),
         (&["rebuild", "loop"], 1, "cannot read loop"),

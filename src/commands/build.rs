@@ -37,6 +37,9 @@ pub(crate) struct BuildArgs {
     /// The module's repository, which holds manifest.yaml
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    /// The same, as `validate` takes it
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    pub(crate) named: Option<PathBuf>,
 
     /// Where the results go; a relative path starts from the module's repository, unlike that of --objects
     #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
@@ -74,7 +77,7 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
     /// Take this root file system, a directory or a tar, instead of running mmdebstrap
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["dry_run", "locked", "frozen"],
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["locked", "frozen"],
           help_heading = "Packages")]
     pub(crate) rootfs: Option<PathBuf>,
     /// Refuse to build without a module.lock that fits
@@ -171,7 +174,7 @@ impl BuildArgs {
         });
         Ok(BuildRequest {
             outputs: Outputs {
-                directory: settings::join(&self.directory, &self.output),
+                directory: settings::join(&self.module(), &self.output),
                 sinks: emitted.chain(self.objects.clone().map(Sink::Objects)).collect(),
                 artifact: ArtifactOptions {
                     compression: self.compression,
@@ -179,7 +182,7 @@ impl BuildArgs {
                     module_id: self.module_id.clone(),
                 },
             },
-            module: ModuleSource { directory: self.directory.clone(), neighbours: self.neighbours.clone() },
+            module: ModuleSource { directory: self.module(), neighbours: self.neighbours.clone() },
             arch,
             epoch: context.settings.epoch.value,
             root,
@@ -189,6 +192,10 @@ impl BuildArgs {
                 paranoid: self.paranoid,
             }),
         })
+    }
+
+    fn module(&self) -> PathBuf {
+        self.named.as_ref().unwrap_or(&self.directory).clone()
     }
 
     fn override_packages(&self, packages: Packages) -> Packages {
@@ -204,7 +211,7 @@ impl BuildArgs {
 
 impl Verb for BuildArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::At(self.directory.clone()), self.settings.clone())
+        (Module::At(self.module()), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

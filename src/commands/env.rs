@@ -17,6 +17,9 @@ pub(crate) struct EnvArgs {
     /// The module's repository, whose builder.toml counts
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    /// The same, as `validate` takes it
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    named: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
 }
@@ -48,7 +51,7 @@ Examples:
 
 impl Verb for EnvArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::At(self.directory.clone()), self.settings.clone())
+        (Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

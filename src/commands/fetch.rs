@@ -23,6 +23,9 @@ pub(crate) struct FetchArgs {
     /// The module's repository, which holds manifest.yaml and module.lock
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    /// The same, as `validate` takes it
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    named: Option<PathBuf>,
     /// The architectures to fetch for [default: all of the lock]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,
@@ -74,12 +77,13 @@ impl Closure {
 impl Verb for FetchArgs {
     fn settings(&self) -> (Module, Flags) {
         (
-            Module::At(self.directory.clone()),
+            Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()),
             Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..Flags::default() },
         )
     }
 
-    fn run(self, context: &Context) -> Result<(), Error> {
+    fn run(mut self, context: &Context) -> Result<(), Error> {
+        self.directory = self.named.take().unwrap_or(self.directory);
         run(self, context)
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct LockArgs {
     /// The module's repository, which holds manifest.yaml
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
+    /// The same, as `validate` takes it
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    named: Option<PathBuf>,
     /// The architectures to lock together [default: those of the lock, else this machine's]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,
@@ -115,12 +118,13 @@ struct Task<'a> {
 impl Verb for LockArgs {
     fn settings(&self) -> (Module, Flags) {
         (
-            Module::At(self.directory.clone()),
+            Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()),
             Flags { mirrors: self.mirrors.clone(), cache_dir: self.cache_dir.clone(), ..Flags::default() },
         )
     }
 
-    fn run(self, context: &Context) -> Result<(), Error> {
+    fn run(mut self, context: &Context) -> Result<(), Error> {
+        self.directory = self.named.take().unwrap_or(self.directory);
         run(self, context)
     }
 }

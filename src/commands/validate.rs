@@ -22,6 +22,9 @@ pub(crate) struct ValidateArgs {
     /// A manifest, or a module's repository
     #[arg(value_name = "MANIFEST|DIR", default_value = ".")]
     path: PathBuf,
+    /// The module's repository, as the other verbs take it
+    #[arg(short = 'C', long = "directory", value_name = "DIR", conflicts_with = "path")]
+    directory: Option<PathBuf>,
     /// A neighbour on the same node to look for conflicts with; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR")]
     neighbours: Vec<PathBuf>,
@@ -63,7 +66,7 @@ impl Verb for ValidateArgs {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let mut findings = Findings::default();
-    let own = read_manifest(&args.path, &mut findings)?;
+    let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
     settings::check_module(&own.directory, &mut findings)?;
     let mut neighbours = Vec::new();
     for path in &args.neighbours {

@@ -53,32 +53,39 @@ fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diag
     Diagnostic::new(Severity::Error, code, message, hint).in_file(name.clone())
 }
 
-/// What the value is, without its place.
-fn input<'a>(value: &'a DeValue<'_>) -> Input<'a> {
-    match value {
+/// What the value is.
+fn input<'a>(value: &'a Spanned<DeValue<'_>>) -> Input<'a> {
+    match value.get_ref() {
         DeValue::String(text) => Input::Text(text),
         DeValue::Integer(number) => Input::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()),
         DeValue::Array(items) => {
             let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            let tables = || items.iter().map(table).collect::<Option<Vec<_>>>();
+            let tables = || {
+                items
+                    .iter()
+                    .map(|item| Some(table(item.get_ref().as_table()?, item.span())))
+                    .collect::<Option<Vec<_>>>()
+            };
             words.map(Input::List).or_else(|| tables().map(Input::Tables)).unwrap_or(Input::Other)
         }
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => Input::Other,
+        DeValue::Table(entries) => Input::Table(table(entries, value.span())),
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Input::Other,
     }
 }
 
-/// A table of a list, its keys from top to bottom; none where the item is another value.
-fn table<'a>(item: &'a Spanned<DeValue<'_>>) -> Option<Table<'a>> {
-    let DeValue::Table(table) = item.get_ref() else { return None };
-    let entry = |(name, value): (&'a Spanned<std::borrow::Cow<'_, str>>, &'a Spanned<DeValue<'_>>)| Entry {
-        name: name.get_ref(),
-        name_span: name.span(),
-        value: input(value.get_ref()),
-        span: value.span(),
-    };
-    let mut entries: Vec<Entry<'a>> = table.iter().map(entry).collect();
+/// A table, its keys from top to bottom: the parser gives them by name.
+fn table<'a>(table: &'a DeTable<'_>, span: Range<usize>) -> Table<'a> {
+    let mut entries: Vec<Entry<'a>> = table
+        .iter()
+        .map(|(name, value)| Entry {
+            name: name.get_ref(),
+            name_span: name.span(),
+            value: input(value),
+            span: value.span(),
+        })
+        .collect();
     entries.sort_by_key(|entry| entry.name_span.start);
-    Some(Table { span: item.span(), entries })
+    Table { span, entries }
 }
 
 /// Every path that a value gives, with its place.
@@ -89,7 +96,7 @@ fn places<'a>(row: &Row, input: &Input<'a>, span: Range<usize>) -> Vec<(&'a str,
             let entries = tables.iter().flat_map(|table| &table.entries).filter(|entry| entry.name == key);
             let place = |entry: &Entry<'a>| match entry.value {
                 Input::Text(text) => Some((text, entry.span.clone())),
-                Input::List(_) | Input::Tables(_) | Input::Number(_) | Input::Other => None,
+                Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => None,
             };
             entries.filter_map(place).collect()
         }
@@ -156,7 +163,7 @@ impl File<'_> {
     }
 
     fn value(&self, row: &Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Vec<Diagnostic>> {
-        let input = input(value.get_ref());
+        let input = input(value);
         let mut outside = Vec::new();
         for (text, span) in places(row, &input, value.span()) {
             if self.is_module && Path::new(text).is_relative() {

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use composer::overlay::Rule;
 use host::{Dir, Links};
 
 use super::host::directory;
@@ -113,6 +114,20 @@ pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(),
     findings.diagnostics.append(&mut layers.findings.diagnostics);
     findings.sources.append(&mut layers.findings.sources);
     layers.failure.map_or(Ok(()), Err)
+}
+
+/// What the `builder.toml` in `module` says of owners and modes in the overlay.
+///
+/// # Errors
+/// When the file cannot be read, or holds an error.
+pub(crate) fn overlay_rules(module: &Path) -> Result<Vec<Rule>, Error> {
+    let mut layers = Layers::default();
+    layers.read_file(&join(module, BUILDER_TOML), true);
+    layers.failure.map_or(Ok(()), Err)?;
+    if !layers.findings.diagnostics.is_empty() {
+        return Err(Error::input("the settings are wrong").findings(layers.findings));
+    }
+    Ok(layers.slots.overlay())
 }
 
 /// The file's bytes, one more than the limit at most; none when there is no such file.

@@ -12,6 +12,7 @@ mod host;
 mod layers;
 mod list;
 mod origin;
+mod overlay;
 mod parse;
 mod repository;
 mod rows;
@@ -30,7 +31,7 @@ use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::HostApt;
-pub(crate) use layers::{Layers, check_module};
+pub(crate) use layers::{Layers, check_module, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
 pub(crate) use parse::MOST_JOBS;

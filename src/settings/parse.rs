@@ -28,6 +28,8 @@ pub(super) enum Syntax<T> {
         /// What they make, or everything that is wrong.
         make: fn(&[Table<'_>], &Path) -> Result<T, Vec<Part>>,
     },
+    /// A table, which has any keys: what it makes, or everything that is wrong.
+    Table(fn(&Table<'_>) -> Result<T, Vec<Part>>),
     /// A number from 1 to `most`.
     Number {
         /// The highest number.
@@ -43,13 +45,14 @@ pub(super) enum Input<'a> {
     Text(&'a str),
     List(Vec<&'a str>),
     Tables(Vec<Table<'a>>),
+    Table(Table<'a>),
     /// A number; none when it is no u64.
     Number(Option<u64>),
     /// What no setting is.
     Other,
 }
 
-/// A table of a list, with its place in the file.
+/// A table, with its place in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Table<'a> {
     pub(super) span: Range<usize>,
@@ -112,12 +115,16 @@ impl<T> Syntax<T> {
                 Some(number) if (1..=*most).contains(number) => Ok(make(*number)),
                 Some(_) | None => Err(Wrong::Number(format!("give {}", self.wanted()))),
             },
-            (Self::Word(_) | Self::Path(_), Input::List(_) | Input::Tables(_) | Input::Number(_) | Input::Other)
-            | (Self::Words(..), Input::Text(_) | Input::Tables(_) | Input::Number(_) | Input::Other)
-            | (Self::Tables { .. }, Input::Text(_) | Input::List(_) | Input::Number(_) | Input::Other)
-            | (Self::Number { .. }, Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Other) => {
-                Err(Wrong::Type(self.wanted()))
-            }
+            (Self::Table(make), Input::Table(table)) => make(table).map_err(Wrong::Parts),
+            (
+                Self::Word(_)
+                | Self::Words(..)
+                | Self::Path(_)
+                | Self::Tables { .. }
+                | Self::Table(_)
+                | Self::Number { .. },
+                _,
+            ) => Err(Wrong::Type(self.wanted())),
         }
     }
 
@@ -131,7 +138,7 @@ impl<T> Syntax<T> {
             Self::Words(..) => Input::List(text.split(',').collect()),
             Self::Number { .. } => Input::Number(text.parse().ok()),
             // No variable gives tables.
-            Self::Tables { .. } => Input::Other,
+            Self::Tables { .. } | Self::Table(_) => Input::Other,
         };
         self.input(&input, base).map_err(|wrong| match wrong {
             Wrong::Type(wanted) => format!("give {wanted}"),
@@ -146,6 +153,7 @@ impl<T> Syntax<T> {
             Self::Word(_) | Self::Path(_) => "a string".to_owned(),
             Self::Words(..) => "a list of strings".to_owned(),
             Self::Tables { .. } => "a list of tables".to_owned(),
+            Self::Table(_) => "a table".to_owned(),
             Self::Number { most, .. } => format!("a whole number from 1 to {most}"),
         }
     }
@@ -155,7 +163,7 @@ impl<T> Syntax<T> {
         match self {
             Self::Path(_) => Some(Place::Value),
             Self::Tables { path, .. } => Some(Place::Key(path)),
-            Self::Word(_) | Self::Words(..) | Self::Number { .. } => None,
+            Self::Word(_) | Self::Words(..) | Self::Table(_) | Self::Number { .. } => None,
         }
     }
 }

@@ -147,7 +147,7 @@ impl<'a> Reading<'a> {
         let (span, value) = (entry.span.clone(), entry.value.clone());
         match value {
             Input::Text(text) => self.parsed(key, span, text, parse),
-            Input::List(_) | Input::Tables(_) | Input::Number(_) | Input::Other => {
+            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), "");
                 None
             }
@@ -171,7 +171,7 @@ impl<'a> Reading<'a> {
             Input::List(words) => {
                 words.into_iter().filter_map(|word| self.parsed(key, span.clone(), word, &parse)).collect()
             }
-            Input::Text(_) | Input::Tables(_) | Input::Number(_) | Input::Other => {
+            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a list of strings as `{key}`"), "");
                 Vec::new()
             }

@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use composer::overlay::Rule;
 use model::{Arch, Epoch, Secret};
 
 use super::host::{self, HostApt};
 use super::origin::{Origin, Value, Warning};
+use super::overlay;
 use super::parse::{self, MOST_JOBS, Syntax};
 use super::repository::{self, Repository};
 use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
@@ -57,6 +59,11 @@ macro_rules! settings {
         pub(super) static ROWS: &[&Row] = &[$(&table::$name),+];
 
         impl Slots {
+            /// What the module says of owners and modes in its overlay.
+            pub(super) fn overlay(&mut self) -> Vec<Rule> {
+                self.overlay.take().map(|given| given.value).unwrap_or_default()
+            }
+
             /// The settings, with the defaults where nothing was given.
             ///
             /// # Errors
@@ -128,6 +135,13 @@ settings! {
         reach: Reach::Module(Syntax::Word(|text| parse::url(text).map(|()| Some(text.to_owned())))),
         flag: None,
         default: |_| built_in(None),
+    }
+    /// Owners and modes in the overlay, by pattern
+    overlay: Vec<Rule> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Table(overlay::rules)),
+        flag: None,
+        default: |_| built_in(Vec::new()),
     }
     /// The architectures, else this machine's
     arch: Vec<Arch> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use composer::overlay::Rule;
 use model::path::json::keys;
 use model::{Arch, Epoch, Secret};
 use serde::Serialize;
@@ -30,6 +31,12 @@ as_json!(String, usize, Vec<String>, Vec<Repository>, Option<String>, Vec<Arch>,
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {
         self.clone().map_or(Shown::Value(serde_json::Value::Null), Shown::Path)
+    }
+}
+
+impl Show for Vec<Rule> {
+    fn show(&self) -> Shown {
+        json(&self.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 }
 

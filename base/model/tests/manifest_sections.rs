@@ -50,6 +50,21 @@ fn names_and_numbers_of_services_end_where_they_are_said_to_end() {
 }
 
 #[test]
+fn an_empty_command_of_init_is_as_good_as_none() {
+    for (key, others) in [("start", "stop: /b"), ("stop", "restart: /b"), ("restart", "start: /b")] {
+        let without = json(&format!("init: {{{others}}}"));
+        for empty in ["\"\"", "' '", "\"\\n\""] {
+            assert_eq!(codes(&format!("init: {{{key}: {empty}, {others}}}")), Vec::<&str>::new(), "{key} {empty}");
+            assert_eq!(json(&format!("init: {{{key}: {empty}, {others}}}")), without, "{key} {empty}");
+        }
+    }
+    assert_eq!(json("init: {start: ''}"), json("init: {}"));
+    assert_eq!(codes("init: {start: 1}"), vec!["wrong-type"]);
+    let schema = model::manifest::Kind::default().json_schema();
+    assert_eq!(schema["properties"]["init"]["properties"]["start"]["pattern"], serde_json::Value::Null);
+}
+
+#[test]
 fn a_dependency_that_waits_for_health_needs_a_health_check() {
     let of = |kind: &str, health: &str| {
         codes(&format!(

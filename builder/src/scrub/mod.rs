@@ -27,7 +27,7 @@ use pattern::matches;
 use rules::RULES;
 
 pub use error::{Error, Fault};
-pub use rule::{Action, Rule};
+pub use rule::{Action, Rule, holds_private_key};
 
 /// The largest file that is rewritten. `/etc/shadow` has a few hundred bytes, Java's trust store 170 KiB.
 const REWRITE_LIMIT: u64 = 4 << 20;

@@ -75,7 +75,8 @@ pub(super) enum Test {
     File,
     /// Anything at such a path.
     Any,
-    /// A regular file that no package installed.
+    /// A regular file that no package installed, or such a link, but for one into `/run`: that holds nothing of
+    /// the build's host.
     Unowned,
     /// A symbolic link to a name that ends so.
     LinkTo(&'static [u8]),
@@ -92,7 +93,8 @@ impl Test {
         match (self, look) {
             (Self::Any, _) => true,
             (Self::File, look) => look != Look::Directory,
-            (Self::Unowned, Look::Regular(_) | Look::Symlink(_)) => !owned,
+            (Self::Unowned, Look::Regular(_)) => !owned,
+            (Self::Unowned, Look::Symlink(target)) => !owned && !leads_into_run(target),
             (Self::LinkTo(end), Look::Symlink(target)) => target.ends_with(end),
             (Self::PrivateKey, Look::Regular(head)) => !owned && holds_private_key(head),
             (Self::TimedByteCode, Look::Regular(head)) => embeds_time(head),
@@ -102,12 +104,27 @@ impl Test {
     }
 }
 
-/// RFC 7468 labels: `PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`, and the older `RSA PRIVATE KEY`, `OPENSSH
-/// PRIVATE KEY`, `PGP PRIVATE KEY BLOCK` and so on, at the beginning of a line.
-fn holds_private_key(head: &[u8]) -> bool {
-    head.split(|b| matches!(b, b'\n' | b'\r')).any(|line| {
+/// Whether a link leads into `/run`, which every machine makes anew when it starts.
+fn leads_into_run(target: &[u8]) -> bool {
+    let mut rest = target;
+    while let Some(after) = rest.strip_prefix(b"../") {
+        rest = after;
+    }
+    let from_root = rest.strip_prefix(b"/").or_else(|| (rest.len() < target.len()).then_some(rest));
+    let below = from_root.map(|path| path.strip_prefix(b"var/").unwrap_or(path));
+    below.is_some_and(|path| path.starts_with(b"run/")) && !target.ends_with(b"/..")
+}
+
+/// Whether the beginning of a file shows that it holds a private key: RFC 7468 labels (`PRIVATE KEY`, `ENCRYPTED
+/// PRIVATE KEY`, and the older `RSA PRIVATE KEY`, `OPENSSH PRIVATE KEY`, `PGP PRIVATE KEY BLOCK` and so on) at the
+/// beginning of a line, or what age and PuTTY write.
+#[must_use]
+pub fn holds_private_key(head: &[u8]) -> bool {
+    head.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii).any(|line| {
         let label = line.strip_prefix(b"-----BEGIN ").and_then(|rest| rest.strip_suffix(b"-----"));
         label.is_some_and(|label| label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK")
+            || line.starts_with(b"AGE-SECRET-KEY-1")
+            || line.starts_with(b"PuTTY-User-Key-File-")
     })
 }
 

@@ -182,7 +182,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "resolv-conf",
         "the name servers are those of the machine that runs the module",
-        &["/etc/resolv.conf"],
+        // The second is what systemd-resolved keeps of the build's own file.
+        &["/etc/resolv.conf", "/etc/.resolv.conf.systemd-resolved.bak"],
         Test::Unowned,
         Action::Drop,
     ),

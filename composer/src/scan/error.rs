@@ -46,8 +46,8 @@ pub enum ArchiveFault {
     /// A symbolic link without a target.
     #[error("a symbolic link has no target")]
     NoTarget,
-    /// A sparse file, whose content would have to be put together.
-    #[error("sparse files are not supported")]
+    /// The map of a sparse file is malformed, does not fit its data, or is of a form that is not known.
+    #[error("the map of a sparse file is malformed, or of an unknown form")]
     Sparse,
     /// A type of member that is not known.
     #[error("unknown type of member {:?}", char::from(*byte))]

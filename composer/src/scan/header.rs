@@ -6,6 +6,7 @@ use tar::{EntryType, Header};
 
 use super::acl;
 use super::pax::Records;
+use super::sparse::Sparse;
 use super::{ArchiveFault, Options};
 
 /// The longest path of a member, as `PATH_MAX` of Linux.
@@ -31,6 +32,8 @@ pub(super) struct Member {
     pub(super) stat: Stat,
     /// Bytes of content that follow the header.
     pub(super) size: u64,
+    /// Where the content has zeros that the archive leaves out.
+    pub(super) sparse: Option<Sparse>,
 }
 
 impl Member {
@@ -42,7 +45,7 @@ impl Member {
         global: &Records,
         options: &Options,
     ) -> Result<Self, ArchiveFault> {
-        local.refuse_sparse()?;
+        local.refuse_unknown_sparse()?;
         let old = header.as_old();
         let raw_name = name(header, long_name, local);
         let path = member_path(&raw_name)?;
@@ -51,7 +54,18 @@ impl Member {
             None => long_link.unwrap_or_else(|| until_nul(&old.linkname).to_vec()),
         };
         let kind = member_kind(header, &raw_name, link)?;
-        let size = local.decimal("size")?.map_or_else(|| size(header), Ok)?;
+        let sparse = match header.entry_type() {
+            EntryType::GNUSparse => Some(Sparse::old(header.as_bytes())?),
+            _ => Sparse::pax(local)?,
+        };
+        if sparse.is_some() && !matches!(kind, MemberKind::Regular) {
+            return Err(ArchiveFault::Sparse);
+        }
+        let size = match &kind {
+            // Nothing follows a link, whatever its header says: some archivers repeat the file's size.
+            MemberKind::HardLink(_) => local.decimal("size")?.unwrap_or(0),
+            _ => local.decimal("size")?.map_or_else(|| size(header), Ok)?,
+        };
         if size != 0 && !matches!(kind, MemberKind::Regular) {
             return Err(ArchiveFault::UnexpectedContent);
         }
@@ -74,15 +88,20 @@ impl Member {
         // The kernel keeps both in step when an access list is set; libarchive writes the owning
         // group's bits into the mode where the kernel has the mask.
         let listed = xattrs.get(&b"system.posix_acl_access"[..]).and_then(|value| acl::permissions(value));
-        let mode = listed.map_or(mode, |bits| (mode & 0o7000) | bits);
+        let mode = match kind {
+            // Linux knows no other mode of a link, whatever the archiver's system did.
+            MemberKind::Symlink(_) => 0o777,
+            _ => listed.map_or(mode, |bits| (mode & 0o7000) | bits),
+        };
         let stat = Stat { mode, uid: owner("uid", &old.uid)?, gid: owner("gid", &old.gid)?, mtime, xattrs };
-        Ok(Self { path, kind, stat, size })
+        Ok(Self { path, kind, stat, size, sparse })
     }
 }
 
 /// The member's name as written: from the pax record, the GNU long name, or the header.
 pub(super) fn name(header: &Header, long_name: Option<&[u8]>, local: &Records) -> Vec<u8> {
-    if let Some(name) = local.get(b"path").or(long_name) {
+    // A sparse file's own name: the other one is for programs that do not know sparse files.
+    if let Some(name) = local.get(b"GNU.sparse.name").or_else(|| local.get(b"path")).or(long_name) {
         return name.to_vec();
     }
     let short = until_nul(&header.as_old().name);
@@ -101,6 +120,11 @@ pub(super) fn until_nul(field: &[u8]) -> &[u8] {
 /// The size field of a header.
 pub(super) fn size(header: &Header) -> Result<u64, ArchiveFault> {
     u64::try_from(number(&header.as_old().size, "size")?).map_err(|_| ArchiveFault::BadNumber { field: "size" })
+}
+
+/// A number of the map of a sparse file.
+pub(super) fn octal(field: &[u8]) -> Result<u64, ArchiveFault> {
+    u64::try_from(number(field, "sparse")?).map_err(|_| ArchiveFault::BadNumber { field: "sparse" })
 }
 
 /// Checks the sum over the header. Some old archivers summed signed bytes.
@@ -147,7 +171,7 @@ fn member_kind(header: &Header, name: &[u8], link: Vec<u8>) -> Result<MemberKind
     Ok(match header.entry_type() {
         // Before POSIX a directory was a file with a slash at its end.
         EntryType::Regular if name.ends_with(b"/") => MemberKind::Directory,
-        EntryType::Regular | EntryType::Continuous => MemberKind::Regular,
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => MemberKind::Regular,
         EntryType::Directory => MemberKind::Directory,
         EntryType::Link => MemberKind::HardLink(member_path(&link)?),
         EntryType::Symlink if link.is_empty() || link.contains(&0) => return Err(ArchiveFault::NoTarget),
@@ -158,7 +182,6 @@ fn member_kind(header: &Header, name: &[u8], link: Vec<u8>) -> Result<MemberKind
         EntryType::Char => MemberKind::CharDevice(device(header)?),
         EntryType::Block => MemberKind::BlockDevice(device(header)?),
         EntryType::Fifo => MemberKind::Fifo,
-        EntryType::GNUSparse => return Err(ArchiveFault::Sparse),
         other => return Err(ArchiveFault::UnknownType { byte: other.as_byte() }),
     })
 }
@@ -307,7 +330,7 @@ mod tests {
         assert!(matches!(kind(EntryType::Char, "a"), Ok(MemberKind::CharDevice(0x801))));
         assert!(matches!(kind(EntryType::Block, "a"), Ok(MemberKind::BlockDevice(0x801))));
         assert!(matches!(kind(EntryType::Fifo, "a"), Ok(MemberKind::Fifo)));
-        assert!(matches!(kind(EntryType::GNUSparse, "a"), Err(ArchiveFault::Sparse)));
+        assert!(matches!(kind(EntryType::GNUSparse, "a"), Ok(MemberKind::Regular)));
         assert!(matches!(kind(EntryType::new(b'V'), "a"), Err(ArchiveFault::UnknownType { byte: b'V' })));
     }
 

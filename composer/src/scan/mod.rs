@@ -9,6 +9,7 @@ mod error;
 mod header;
 mod pax;
 mod source;
+mod sparse;
 
 use std::collections::BTreeSet;
 use std::path::Path;

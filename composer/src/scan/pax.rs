@@ -18,6 +18,8 @@ impl Records {
     /// Splits a header's content; a later record of a key wins.
     pub(super) fn parse(mut bytes: &[u8]) -> Result<Self, ArchiveFault> {
         let mut records = BTreeMap::new();
+        // Version 0.0 of sparse files repeats two keys; 0.1 has the same in one list.
+        let mut map: Vec<u8> = Vec::new();
         while !bytes.is_empty() {
             let space = bytes.iter().take(12).position(|byte| *byte == b' ').ok_or(ArchiveFault::BadRecord)?;
             let length = decimal(&bytes[..space]).and_then(|length| usize::try_from(length).ok());
@@ -26,9 +28,16 @@ impl Records {
             let record = record.ok_or(ArchiveFault::BadRecord)?;
             let equals = record.iter().position(|byte| *byte == b'=').ok_or(ArchiveFault::BadRecord)?;
             let (key, value) = (&record[..equals], &record[equals + 1..]);
+            if matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes") {
+                map.extend(if map.is_empty() { b"".as_slice() } else { b"," });
+                map.extend_from_slice(value);
+            }
             // An attribute's name may hold `=`, which GNU tar writes as `%3D` and `%` as `%25`.
             records.insert(decode_key(key), Box::from(value));
             bytes = &bytes[length..];
+        }
+        if !map.is_empty() {
+            records.insert(Box::from(&b"GNU.sparse.map"[..]), map.into_boxed_slice());
         }
         Ok(Self(records))
     }
@@ -59,10 +68,14 @@ impl Records {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// Refuses the pax forms of GNU's sparse files, whose content is not what it looks like.
-    pub(super) fn refuse_sparse(&self) -> Result<(), ArchiveFault> {
-        let sparse = self.0.keys().any(|key| key.starts_with(b"GNU.sparse.") || &**key == b"SCHILY.realsize");
-        if sparse { Err(ArchiveFault::Sparse) } else { Ok(()) }
+    /// Whether the member is a sparse file of GNU tar.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.0.keys().any(|key| key.starts_with(b"GNU.sparse."))
+    }
+
+    /// Refuses the sparse files of star, whose content is not what it looks like.
+    pub(super) fn refuse_unknown_sparse(&self) -> Result<(), ArchiveFault> {
+        if self.0.keys().any(|key| &**key == b"SCHILY.realsize") { Err(ArchiveFault::Sparse) } else { Ok(()) }
     }
 
     /// A whole number.
@@ -190,7 +203,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_no_value_and_a_sparse_file_is_refused() {
+    fn an_empty_value_is_no_value_and_a_sparse_file_is_known() {
         let records = |list: &[(&str, &[u8])]| Records::parse(&written(list)).unwrap();
         assert_eq!(records(&[("uid", b"")]).decimal("uid"), Ok(None));
         assert_eq!(records(&[("uid", b"7")]).decimal("uid"), Ok(Some(7)));
@@ -198,10 +211,14 @@ pub(super) mod tests {
         assert_eq!(records(&[("uid", b"7"), ("uid", b"8")]).decimal("uid"), Ok(Some(8)));
         assert_eq!(records(&[("mtime", b"x")]).time(), Err(ArchiveFault::BadNumber { field: "mtime" }));
         assert_eq!((records(&[("mtime", b"")]).time(), records(&[]).time()), (Ok(None), Ok(None)));
-        for (key, sparse) in
-            [("GNU.sparse.a", true), ("SCHILY.realsize", true), ("GNU.sparse", false), ("SCHILY.realsizes", false)]
-        {
-            assert_eq!(records(&[(key, b"1")]).refuse_sparse().is_err(), sparse, "{key}");
+        for (key, sparse, unknown) in [
+            ("GNU.sparse.a", true, false),
+            ("SCHILY.realsize", false, true),
+            ("GNU.sparse", false, false),
+            ("SCHILY.realsizes", false, false),
+        ] {
+            assert_eq!(records(&[(key, b"1")]).is_sparse(), sparse, "{key}");
+            assert_eq!(records(&[(key, b"1")]).refuse_unknown_sparse().is_err(), unknown, "{key}");
         }
     }
 

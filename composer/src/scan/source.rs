@@ -14,6 +14,7 @@ use image::object::Origin;
 use image::tree::Mtime;
 use rustix::fs::Stat;
 
+use super::sparse::Piece;
 use crate::Error;
 
 /// An archive that is held open, so that its contents can be read after the scan by any thread.
@@ -192,15 +193,55 @@ pub enum Source {
         /// Its size in bytes.
         size: u64,
     },
+    /// Parts of an archive with zeros between them.
+    Sparse(SparseFile),
+}
+
+/// A sparse file of an archive.
+#[derive(Debug, Clone)]
+pub struct SparseFile {
+    archive: Arc<ArchiveFile>,
+    /// In order; none reaches beyond the size.
+    pieces: Arc<[Piece]>,
+    size: u64,
+}
+
+impl SparseFile {
+    /// Fills `buffer` from `position` on, as far as the file goes.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(position)).unwrap_or(usize::MAX);
+        let count = buffer.len().min(left);
+        // The first piece that ends behind the position.
+        let next = self.pieces.partition_point(|piece| piece.start + piece.size <= position);
+        let Some(piece) = self.pieces.get(next) else {
+            buffer[..count].fill(0);
+            return Ok(count);
+        };
+        if position < piece.start {
+            let count = count.min(usize::try_from(piece.start - position).unwrap_or(usize::MAX));
+            buffer[..count].fill(0);
+            return Ok(count);
+        }
+        let inside = position - piece.start;
+        let count = count.min(usize::try_from(piece.size - inside).unwrap_or(usize::MAX));
+        self.archive.file.read_exact_at(&mut buffer[..count], piece.offset + inside)?;
+        Ok(count)
+    }
 }
 
 impl Source {
+    /// A sparse file of `size` bytes.
+    pub(super) fn sparse(archive: Arc<ArchiveFile>, pieces: Vec<Piece>, size: u64) -> Self {
+        Self::Sparse(SparseFile { archive, pieces: pieces.into(), size })
+    }
+
     /// The size in bytes as the scan saw it.
     #[must_use]
     pub fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { size, .. } | Self::Range { size, .. } => *size,
+            Self::Sparse(file) => file.size,
         }
     }
 
@@ -209,7 +250,7 @@ impl Source {
     pub fn file_key(&self) -> Option<FileKey> {
         match self {
             Self::File { file, .. } => Some(FileKey { device: file.seen.device, inode: file.seen.inode }),
-            Self::Bytes(_) | Self::Range { .. } => None,
+            Self::Bytes(_) | Self::Range { .. } | Self::Sparse(_) => None,
         }
     }
 
@@ -227,6 +268,10 @@ impl Source {
                 archive.check()?;
                 Stream::Range(RangeReader { archive, offset: *offset, left: *size })
             }
+            Self::Sparse(file) => {
+                file.archive.check()?;
+                Stream::Sparse { file, position: 0 }
+            }
         }))
     }
 
@@ -241,6 +286,10 @@ impl Source {
             Self::Range { archive, offset, size } => {
                 archive.check()?;
                 Held::Range { archive: Arc::clone(archive), offset: *offset, size: *size }
+            }
+            Self::Sparse(file) => {
+                file.archive.check()?;
+                Held::Sparse(file.clone())
             }
         }))
     }
@@ -283,7 +332,7 @@ impl Source {
         match self {
             Self::Bytes(_) => PathBuf::from("<memory>"),
             Self::File { file, .. } => file.path(),
-            Self::Range { archive, .. } => archive.path.clone(),
+            Self::Range { archive, .. } | Self::Sparse(SparseFile { archive, .. }) => archive.path.clone(),
         }
     }
 }
@@ -311,7 +360,8 @@ impl Readable for Source {
 impl Origin for Source {
     fn identity(&self) -> Option<Identity> {
         match self {
-            Self::Bytes(_) => None,
+            // No one part of the archive holds what is in it.
+            Self::Bytes(_) | Self::Sparse(_) => None,
             Self::File { file, size } => Identity::of(&file.stat()?, 0, *size),
             Self::Range { archive, offset, size } => {
                 archive.is_as_seen().then_some(Identity { offset: *offset, size: *size, ..archive.seen })
@@ -321,7 +371,7 @@ impl Origin for Source {
 
     fn reopen(&self, identity: &Identity) -> Result<File, image::Error> {
         let (file, now) = match self {
-            Self::Bytes(_) => return Err(self.changed()),
+            Self::Bytes(_) | Self::Sparse(_) => return Err(self.changed()),
             Self::File { file, size } => {
                 let open = file.open()?;
                 let now = Identity::of_open(&open, 0, *size);
@@ -352,6 +402,7 @@ enum Stream<'a> {
     Bytes(&'a [u8]),
     File { open: File, file: &'a HostFile },
     Range(RangeReader<'a>),
+    Sparse { file: &'a SparseFile, position: u64 },
 }
 
 impl Content<'_> {
@@ -365,6 +416,7 @@ impl Content<'_> {
             Stream::Bytes(_) => Ok(()),
             Stream::File { open, file } => file.check(open),
             Stream::Range(range) => range.archive.check(),
+            Stream::Sparse { file, .. } => file.archive.check(),
         }
     }
 }
@@ -375,6 +427,11 @@ impl Read for Content<'_> {
             Stream::Bytes(bytes) => bytes.read(buffer),
             Stream::File { open, .. } => open.read(buffer),
             Stream::Range(range) => range.read(buffer),
+            Stream::Sparse { file, position } => {
+                let count = file.read_at(buffer, *position)?;
+                *position += count as u64;
+                Ok(count)
+            }
         }
     }
 }
@@ -388,6 +445,7 @@ enum Held {
     Bytes(Arc<[u8]>),
     File { path: PathBuf, file: File, size: u64 },
     Range { archive: Arc<ArchiveFile>, offset: u64, size: u64 },
+    Sparse(SparseFile),
 }
 
 impl Positioned {
@@ -403,6 +461,16 @@ impl Positioned {
             }
             Held::File { path, file, size } => (file, path, 0, *size),
             Held::Range { archive, offset, size } => (&archive.file, &archive.path, *offset, *size),
+            Held::Sparse(file) => {
+                let left = usize::try_from(file.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+                let mut bytes = vec![0; length.min(left)];
+                let mut done = 0;
+                while done < bytes.len() {
+                    let read = file.read_at(&mut bytes[done..], offset.saturating_add(done as u64));
+                    done += read.map_err(Error::io("read", &file.archive.path))?;
+                }
+                return Ok(bytes);
+            }
         };
         let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length.min(left)];

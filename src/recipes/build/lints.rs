@@ -14,8 +14,8 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::secrets;
 use crate::recipes::build::select::Selected;
+use crate::recipes::build::{authored, secrets};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
@@ -64,6 +64,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     }
     let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
+    found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected));
     }

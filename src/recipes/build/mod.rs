@@ -1,5 +1,6 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
+pub(crate) mod authored;
 pub(crate) mod contents;
 pub(crate) mod dry_run;
 pub(crate) mod inputs;

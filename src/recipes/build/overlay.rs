@@ -14,7 +14,7 @@ use crate::recipes::build::room::{self, Reading};
 /// What an overlay was when it was read.
 #[derive(Debug)]
 pub(crate) struct OverlayRead {
-    /// The digest over names, contents, link targets and execute bits.
+    /// The digest over names, contents, link targets, modes, and what the module says of these.
     pub(crate) digest: Digest,
     /// What its files held: those that ship hold the same, or the build ends.
     pub(crate) contents: Contents,
@@ -34,7 +34,12 @@ impl OverlayRead {
         let reading = Reading::new(&tree, observer);
         let host = contents::files(&tree);
         let hashed = hashing::hash_files(tree, &[], None, &reading)?;
-        Ok(Self { digest: Digest::of(&composefs::dump(&hashed)?), contents: Contents::of(host, &hashed) })
+        let mut described = composefs::dump(&hashed)?;
+        // An owner's name has a number in the whole tree only.
+        for rule in files.rules() {
+            described.extend_from_slice(format!("rule {rule}\n").as_bytes());
+        }
+        Ok(Self { digest: Digest::of(&described), contents: Contents::of(host, &hashed) })
     }
 }
 
@@ -56,18 +61,20 @@ mod tests {
     }
 
     #[test]
-    fn an_overlays_content_names_and_execute_bits_count_and_its_times_and_umask_do_not() {
+    fn an_overlays_content_names_and_modes_count_and_its_times_and_umask_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("page");
         fs::write(&file, "one").unwrap();
         let first = overlay(folder.path());
 
         let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
-        mode(0o600);
+        mode(0o664);
         fs::File::open(&file).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(overlay(folder.path()), first, "neither umask nor time count");
         mode(0o755);
         assert_ne!(overlay(folder.path()), first, "the execute bit counts");
+        mode(0o600);
+        assert_ne!(overlay(folder.path()), first, "who may read it counts");
         mode(0o644);
         fs::write(&file, "two").unwrap();
         assert_ne!(overlay(folder.path()), first, "the content counts");

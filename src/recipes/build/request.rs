@@ -89,7 +89,8 @@ impl ModuleSource {
     /// # Errors
     /// When it cannot be read, or is a link.
     pub(crate) fn overlay(&self) -> Result<Overlay, Error> {
-        Ok(Overlay::scan(&Dir::open(&self.directory)?, OVERLAY)?)
+        let rules = crate::settings::overlay_rules(&self.directory)?;
+        Ok(Overlay::scan(&Dir::open(&self.directory)?, OVERLAY)?.with_rules(rules))
     }
 
     /// Fails where the overlay is a link or no directory, before anything is fetched for a build.

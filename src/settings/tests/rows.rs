@@ -20,6 +20,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         ),
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
+        "overlay" => ("{ \"/a\" = { mode = \"0440\" } }", "[\"/a mode=0440\"]"),
         "arch" => ("\"riscv64\"", "[\"riscv64\"]"),
         "epoch" => ("1700000000", "1700000000"),
         "cache_dir" => ("\"/cache\"", "\"/cache\""),

@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 13] = [
+pub const LINTS: [&str; 18] = [
     "bare-directory",
     "dangling-link",
     "device-node",
@@ -116,6 +116,11 @@ pub const LINTS: [&str; 13] = [
     "needs-command",
     "needs-interpreter",
     "needs-library",
+    "overlay-attributes",
+    "overlay-closed",
+    "overlay-not-shipped",
+    "overlay-rule",
+    "overlay-writable",
     "pattern-shadowed",
     "pattern-takes-nothing",
     "pattern-through-link",

@@ -2,10 +2,11 @@
 //!
 //! Read are ustar, pax and GNU archives, as documented in POSIX.1-2024 (`pax`), and in the manual of
 //! GNU tar. Only headers are read: contents become [`Source::Range`]s of the open archive. The tree
-//! is what extraction into an empty directory gives, the last entry of a name winning, but for what
-//! no archiver of one tree writes and an attacker does: names with `..` and entries whose path leads
-//! through a symbolic link are refused. A parent directory without an entry of its own gets mode
-//! 0755, root as its owner, and the time of the entry that needs it first.
+//! is what `tar -x` makes in an empty directory, the last entry of a name winning. A path may lead
+//! through links that the archive made before, as far as GNU tar follows them: a link with an absolute
+//! target or with `..` is made after everything else there, so that nothing can be put below it. Names
+//! with `..` are refused. A parent directory without an entry of its own gets mode 0755, root as its
+//! owner, and the time of the entry that needs it first.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -18,6 +19,7 @@ use tar::{EntryType, Header};
 
 use super::header::{self, Member};
 use super::pax::Records;
+use super::sparse::{self, Map, Sparse};
 use super::{ArchiveFault, ArchiveFile, Options, Source};
 use crate::Error;
 
@@ -27,12 +29,14 @@ const MAX_EXTENSION: u64 = 4 << 20;
 /// The most inodes. A long path makes many directories from few bytes, so that the archive's size
 /// alone does not bound them.
 const MAX_NODES: usize = 8_000_000;
+/// The most links on the way to one member, as in Linux.
+const MAX_LINKS: u32 = 40;
 
 /// Reads the tar archive at `path`.
 ///
 /// # Errors
 /// When the file cannot be read, is compressed, is no tar, is cut short, or holds what cannot be
-/// kept: sparse files, several volumes, entries below a symbolic link, links to nothing.
+/// kept: several volumes, entries below a link that leads out of the archive, links to nothing.
 pub fn archive(path: &Path, options: &Options) -> Result<Tree<Source>, Error> {
     let file = match host::open::file(path) {
         Err(host::Error::Place { fault: host::Fault::NotAFile(_), path }) => return Err(Error::NotARootfs { path }),
@@ -214,6 +218,12 @@ impl<'o> Reader<'o> {
 
     /// Puts one member into the tree.
     fn member(&mut self, member: Member) -> Result<(), Failure> {
+        if let Some(sparse) = member.sparse {
+            let source = self.sparse(sparse, member.size)?;
+            let mtime = member.stat.mtime;
+            let id = self.add(Node { stat: member.stat, kind: Kind::Regular(source) })?;
+            return self.place(&member.path, id, mtime);
+        }
         let offset = self.skip(member.size)?;
         let archive = Arc::clone(&self.archive);
         let kind = match member.kind {
@@ -228,6 +238,29 @@ impl<'o> Reader<'o> {
         let mtime = member.stat.mtime;
         let id = self.add(Node { stat: member.stat, kind })?;
         self.place(&member.path, id, mtime)
+    }
+
+    /// Steps over a sparse file that takes `stored` bytes of the archive.
+    fn sparse(&mut self, sparse: Sparse, stored: u64) -> Result<Source, Failure> {
+        let (pairs, offset, stored) = match sparse.map {
+            Map::Whole(pairs) => (pairs, self.skip(stored)?, stored),
+            Map::Begun(mut pairs) => {
+                while sparse::extended(&self.block()?, &mut pairs)? {}
+                (pairs, self.skip(stored)?, stored)
+            }
+            Map::InData => {
+                let (start, mut map) = (self.position, sparse::InData::default());
+                let pairs = loop {
+                    if let Some(pairs) = map.push(&self.block()?)? {
+                        break pairs;
+                    }
+                };
+                let left = stored.checked_sub(self.position - start).ok_or(ArchiveFault::Sparse)?;
+                (pairs, self.skip(left)?, left)
+            }
+        };
+        let pieces = sparse::pieces(&pairs, sparse.size, offset, stored)?;
+        Ok(Source::sparse(Arc::clone(&self.archive), pieces, sparse.size))
     }
 
     fn add(&mut self, node: Node<Source>) -> Result<NodeId, Failure> {
@@ -250,7 +283,7 @@ impl<'o> Reader<'o> {
     }
 
     fn hard_link(&mut self, path: &ImagePath, target: &ImagePath, mtime: Mtime) -> Result<(), Failure> {
-        let found = self.tree.lookup(target).filter(|id| !self.tree.node(*id).is_directory());
+        let found = self.existing(target)?.filter(|id| !self.tree.node(*id).is_directory());
         let id = found.ok_or_else(|| ArchiveFault::LinkToNothing { target: target.clone() })?;
         self.place(path, id, mtime)
     }
@@ -276,23 +309,62 @@ impl<'o> Reader<'o> {
     /// The directory that holds `path`, made with its own parents where no entry has named it yet.
     fn parent(&mut self, path: &ImagePath, mtime: Mtime) -> Result<NodeId, Failure> {
         let mut here = NodeId::ROOT;
+        let mut links = 0;
         let count = path.components().count();
         for name in path.components().take(count.saturating_sub(1)) {
-            here = match self.tree.node(here).entries().and_then(|entries| entries.get(name)).copied() {
+            here = match self.child(here, name) {
                 None => {
                     let stat = Stat::root_owned(0o755, mtime);
                     let id = self.add(Node { stat, kind: Kind::Directory(Entries::new()) })?;
                     self.tree.link(here, name, id)?;
                     id
                 }
-                Some(child) => match &self.tree.node(child).kind {
-                    Kind::Directory(_) => child,
-                    Kind::Symlink(_) => return Err(ArchiveFault::BelowALink { link: escape(name) }.into()),
-                    _ => return Err(ArchiveFault::BelowAFile { file: escape(name) }.into()),
-                },
+                Some(child) => self.enter(here, child, name, &mut links)?,
             };
         }
         Ok(here)
+    }
+
+    /// The file at `path`, through the links on the way to it; a link at its end is the file itself.
+    fn existing(&self, path: &ImagePath) -> Result<Option<NodeId>, Failure> {
+        let mut here = NodeId::ROOT;
+        let mut links = 0;
+        let mut names = path.components().peekable();
+        while let Some(name) = names.next() {
+            let Some(child) = self.child(here, name) else { return Ok(None) };
+            here = if names.peek().is_none() { child } else { self.enter(here, child, name, &mut links)? };
+        }
+        Ok(Some(here))
+    }
+
+    fn child(&self, directory: NodeId, name: &[u8]) -> Option<NodeId> {
+        self.tree.node(directory).entries()?.get(name).copied()
+    }
+
+    /// The directory that `child`, the entry `name` of `here`, is or leads to. Each level of recursion is a
+    /// link, so that the depth is bounded.
+    fn enter(&self, here: NodeId, child: NodeId, name: &[u8], links: &mut u32) -> Result<NodeId, ArchiveFault> {
+        let target = match &self.tree.node(child).kind {
+            Kind::Directory(_) => return Ok(child),
+            Kind::Symlink(target) => target,
+            Kind::Regular(_) | Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => {
+                return Err(ArchiveFault::BelowAFile { file: escape(name) });
+            }
+        };
+        let refused = || ArchiveFault::BelowALink { link: escape(name) };
+        *links += 1;
+        let leads_out = target.starts_with(b"/") || target.split(|byte| *byte == b'/').any(|part| part == b"..");
+        if *links > MAX_LINKS || leads_out {
+            return Err(refused());
+        }
+        let parts = target.split(|byte| *byte == b'/').filter(|part| !part.is_empty() && *part != b".");
+        let mut at = here;
+        for part in parts {
+            // What is missing is not made: the system makes no directory at the end of a dangling link.
+            let next = self.child(at, part).ok_or_else(refused)?;
+            at = self.enter(at, next, part, links)?;
+        }
+        Ok(at)
     }
 }
 

@@ -98,6 +98,14 @@ fn what_would_leave_the_tree_or_cannot_be_kept_is_refused() {
         file(builder, "x", b"x");
     });
     assert!(matches!(parent, ArchiveFault::Path(_)));
+    for target in ["..", "b/..", "nowhere", "a"] {
+        let through = build(&|builder| {
+            builder.append_data(&mut header(EntryType::Directory, 13), "b/", &b""[..]).unwrap();
+            link(builder, EntryType::Symlink, "a", target);
+            file(builder, "a/x", b"x");
+        });
+        assert_eq!(through, ArchiveFault::BelowALink { link: "a".into() }, "{target}");
+    }
     let nothing = build(&|builder| link(builder, EntryType::Link, "a", "b"));
     assert!(matches!(nothing, ArchiveFault::LinkToNothing { .. }));
     let sparse = build(&|builder| {
@@ -105,6 +113,40 @@ fn what_would_leave_the_tree_or_cannot_be_kept_is_refused() {
         file(builder, "x", b"x");
     });
     assert_eq!(sparse, ArchiveFault::Sparse);
+}
+
+#[test]
+fn a_path_leads_through_the_links_that_the_archive_made_before() {
+    let mut builder = Builder::new(Vec::new());
+    builder.append_data(&mut header(EntryType::Directory, 13), "usr/lib/", &b""[..]).unwrap();
+    link(&mut builder, EntryType::Symlink, "lib", "usr/./lib/");
+    link(&mut builder, EntryType::Symlink, "lib64", "lib");
+    file(&mut builder, "lib64/new/x", b"x");
+    link(&mut builder, EntryType::Link, "hard", "lib/new/x");
+    link(&mut builder, EntryType::Link, "lib/hard", "lib64");
+    let tree = scan(&builder.into_inner().unwrap()).unwrap();
+    assert_eq!(content(&tree, "/usr/lib/new/x"), b"x");
+    let id = |path: &str| tree.lookup(&ImagePath::new(path).unwrap()).unwrap();
+    assert_eq!((id("/hard"), id("/usr/lib/hard")), (id("/usr/lib/new/x"), id("/lib64")));
+}
+
+#[test]
+fn a_link_has_the_one_mode_of_linux_and_no_content() {
+    let mut builder = Builder::new(Vec::new());
+    for (name, mode) in [("a", 0o644), ("b", 0), ("c", 0o4777)] {
+        let mut header = header(EntryType::Symlink, 1);
+        header.set_mode(mode);
+        builder.append_link(&mut header, name, "target").unwrap();
+    }
+    file(&mut builder, "f", b"12345");
+    let mut repeated = header(EntryType::Link, 1);
+    repeated.set_size(5);
+    builder.append_link(&mut repeated, "g", "f").unwrap();
+    let tree = scan(&builder.into_inner().unwrap()).unwrap();
+    for name in ["/a", "/b", "/c"] {
+        assert_eq!(node(&tree, name).stat.mode, 0o777, "{name}");
+    }
+    assert_eq!(content(&tree, "/g"), b"12345");
 }
 
 #[test]

@@ -23,11 +23,11 @@ use serde::Serialize;
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
-use crate::recipes::build::{inputs, places, record, root, selection};
+use crate::recipes::build::{inputs, places, record, root, selection, special};
 use crate::recipes::packages::deb_contents;
 use crate::recipes::results::file_lists;
 
@@ -50,7 +50,7 @@ pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Rep
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
-        end(staging, observer)?;
+        end(staging, request.packages().is_some(), observer)?;
         Ok(listed)
     })
 }
@@ -85,7 +85,7 @@ pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> 
             staged::make_durable(&directory)?;
         }
         staging.write("manifest.json", &inputs.manifest.canonical_json())?;
-        end(staging, observer)?;
+        end(staging, true, observer)?;
         Ok(ListedSeveral { output: output.path().to_owned(), architectures })
     })
 }
@@ -98,9 +98,12 @@ fn begin(request: &BuildRequest, directory: &Path, found: &mut Findings) -> Resu
     Ok((Inputs::read(&request.module, &request.checks, found)?, output))
 }
 
-/// Puts the lists in their place, and says what they are worth.
-fn end(staging: Staging<'_>, observer: &dyn Observer) -> Result<(), Error> {
+/// Puts the lists in their place, and says what those of packages are worth.
+fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Result<(), Error> {
     staging.commit("manifest.json", observer)?;
+    if !of_packages {
+        return Ok(());
+    }
     observer.note(
         "no maintainer script ran: files that such scripts make (links, alternatives, generated configuration) are \
          not listed",
@@ -134,7 +137,10 @@ fn list(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Lists, Error> {
-    let packages = request.packages().ok_or_else(|| Error::bug("a dry run of a given root file system"))?;
+    let packages = match &request.root {
+        RootSource::Packages(packages) => packages,
+        RootSource::Given(_) => return list_given(request, inputs, found, observer),
+    };
     let resolution = root::closure(&request.module.directory, packages, inputs, observer)?;
     // Until they were read, `cache gc` must not take the packages away.
     let in_use = packages.cache.in_use(observer)?;
@@ -145,6 +151,21 @@ fn list(
     let selected = select((unpacked, epoch), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     Ok(Lists { files: file_lists::files(&selected.selection.tree), packages })
+}
+
+/// The same for a root file system that the user named, where nothing is unknown.
+fn list_given(
+    request: &BuildRequest,
+    inputs: &Inputs,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<Lists, Error> {
+    let root = root::obtain(request, inputs, observer)?;
+    let selected = select::root(request, inputs, &root, observer)?;
+    let mut lints = lints::find(inputs, &selected, Known::Contents)?;
+    lints.extend(special::find(inputs, &selected));
+    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    Ok(Lists { files: file_lists::files(&selected.selection.tree), packages: selected.ownership.packages() })
 }
 
 /// What the packages would ship; what is to be said of it goes to `found`.

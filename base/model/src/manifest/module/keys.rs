@@ -103,9 +103,9 @@ pub(super) static DEPENDENCIES: Table = Table {
 pub(super) static INIT: Table = Table {
     description: "Legacy commands of the whole module; prefer `services`",
     fields: &[
-        Field::new("start", "Run when the module is mounted", Shape::FILLED),
-        Field::new("stop", "Run before the module is unmounted", Shape::FILLED),
-        Field::new("restart", "Run when the module changed", Shape::FILLED),
+        Field::new("start", "Run when the module is mounted", Shape::Text(None)),
+        Field::new("stop", "Run before the module is unmounted", Shape::Text(None)),
+        Field::new("restart", "Run when the module changed", Shape::Text(None)),
     ],
 };
 

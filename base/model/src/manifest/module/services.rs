@@ -11,7 +11,11 @@ use crate::document::{Check, Choice, Cursor, Entry, Scalar, Seen};
 /// `init`.
 pub(super) fn init(check: &mut Check<'_>, at: &Cursor<'_>) -> Init {
     let Some(object) = check.object(at, &keys::INIT) else { return Init::default() };
-    let mut command = |key| object.get(key).and_then(|at| check.filled(&at));
+    // The platform's own template writes "" where there is no command.
+    let mut command = |key| {
+        let entry = object.get(key).and_then(|at| check.string(&at))?;
+        (!entry.value.trim().is_empty()).then_some(entry)
+    };
     Init { start: command("start"), stop: command("stop"), restart: command("restart") }
 }
 
