@@ -8,7 +8,7 @@ use clap::{Args, FromArgMatches, ValueEnum};
 use model::Arch;
 use model::record::{Compression, LintCode, ModuleId, Tag};
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::remembered::DigestCacheHandle;
@@ -34,16 +34,12 @@ pub(crate) enum Emit {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BuildArgs {
-    /// The module's repository, which holds manifest.yaml
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-    /// The same, as `validate` takes it
-    #[arg(value_name = "DIR", conflicts_with = "directory")]
-    pub(crate) named: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) module: ModuleDirectory,
 
-    /// Where the results go; a relative path starts from the module's repository, unlike that of --objects
-    #[arg(long, value_name = "DIR", default_value = "dist", help_heading = "Results")]
-    pub(crate) output: PathBuf,
+    /// Where the results go [default: dist/ in the module's repository]
+    #[arg(long, value_name = "DIR", help_heading = "Results")]
+    pub(crate) output: Option<PathBuf>,
     /// Which results to write
     #[arg(
         long,
@@ -54,8 +50,7 @@ pub(crate) struct BuildArgs {
         help_heading = "Results"
     )]
     pub(crate) emit: Vec<Emit>,
-    /// Write the object store as files into DIR too, for a local mount; a relative path starts from the
-    /// current directory
+    /// Write the object store as files into DIR too, for a local mount
     #[arg(long, value_name = "DIR", help_heading = "Results")]
     pub(crate) objects: Option<PathBuf>,
     /// How the OCI layer is compressed
@@ -117,6 +112,9 @@ pub(crate) struct BuildArgs {
     pub(crate) paranoid: bool,
 }
 
+/// Where the results go in the module's repository.
+const DIST: &str = "dist";
+
 const EXAMPLES: &str = "\
 Examples:
   module-builder build
@@ -174,7 +172,7 @@ impl BuildArgs {
         });
         Ok(BuildRequest {
             outputs: Outputs {
-                directory: settings::join(&self.module(), &self.output),
+                directory: self.output.clone().unwrap_or_else(|| settings::join(self.module.path(), DIST)),
                 sinks: emitted.chain(self.objects.clone().map(Sink::Objects)).collect(),
                 artifact: ArtifactOptions {
                     compression: self.compression,
@@ -182,7 +180,7 @@ impl BuildArgs {
                     module_id: self.module_id.clone(),
                 },
             },
-            module: ModuleSource { directory: self.module(), neighbours: self.neighbours.clone() },
+            module: ModuleSource { directory: self.module.path().to_owned(), neighbours: self.neighbours.clone() },
             arch,
             epoch: context.settings.epoch.value,
             root,
@@ -192,10 +190,6 @@ impl BuildArgs {
                 paranoid: self.paranoid,
             }),
         })
-    }
-
-    fn module(&self) -> PathBuf {
-        self.named.as_ref().unwrap_or(&self.directory).clone()
     }
 
     fn override_packages(&self, packages: Packages) -> Packages {
@@ -211,7 +205,7 @@ impl BuildArgs {
 
 impl Verb for BuildArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::At(self.module()), self.settings.clone())
+        (self.module.module(), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

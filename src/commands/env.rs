@@ -1,25 +1,21 @@
 //! `env`: every effective setting and where it came from.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use crate::commands::{Context, Module, Verb};
+use clap::Args;
+
+use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::packages::host;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
-use clap::Args;
 
 /// Show every effective setting and where it came from
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub(crate) struct EnvArgs {
-    /// The module's repository, whose builder.toml counts
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-    /// The same, as `validate` takes it
-    #[arg(value_name = "DIR", conflicts_with = "directory")]
-    named: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) module: ModuleDirectory,
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
 }
@@ -51,7 +47,7 @@ Examples:
 
 impl Verb for EnvArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()), self.settings.clone())
+        (self.module.module(), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

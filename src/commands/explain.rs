@@ -11,7 +11,7 @@ use model::path::escape;
 use model::rules::Rule;
 
 use crate::commands::build::BuildArgs;
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::explain::{self, Explained, FileOrigin, Found, Place, RuleLine, Summary, Why};
@@ -89,7 +89,7 @@ impl ExplainArgs {
 
     fn into_build(self, module: PathBuf) -> Result<BuildArgs, Error> {
         Ok(BuildArgs {
-            directory: module,
+            module: ModuleDirectory::at(module),
             settings: self.settings,
             rootfs: self.rootfs,
             offline: self.offline,

@@ -8,7 +8,7 @@ use model::Arch;
 use model::path::json::keys;
 use serde::Serialize;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::inputs;
 use crate::recipes::packages::request::Packages;
@@ -20,12 +20,8 @@ use crate::ui::{clean, size};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct FetchArgs {
-    /// The module's repository, which holds manifest.yaml and module.lock
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-    /// The same, as `validate` takes it
-    #[arg(value_name = "DIR", conflicts_with = "directory")]
-    named: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) module: ModuleDirectory,
     /// The architectures to fetch for [default: all of the lock]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,
@@ -76,14 +72,10 @@ impl Closure {
 
 impl Verb for FetchArgs {
     fn settings(&self) -> (Module, Flags) {
-        (
-            Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()),
-            Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..Flags::default() },
-        )
+        (self.module.module(), Flags { cache_dir: self.cache_dir.clone(), jobs: self.jobs, ..Flags::default() })
     }
 
-    fn run(mut self, context: &Context) -> Result<(), Error> {
-        self.directory = self.named.take().unwrap_or(self.directory);
+    fn run(self, context: &Context) -> Result<(), Error> {
         run(self, context)
     }
 }
@@ -91,10 +83,10 @@ impl Verb for FetchArgs {
 /// Fetches the packages of each architecture.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
-    inputs::check_directory(&args.directory)?;
-    let (manifest, _) = context.ui.reported(inputs::manifest(&args.directory, "fetched")?);
+    inputs::check_directory(args.module.path())?;
+    let (manifest, _) = context.ui.reported(inputs::manifest(args.module.path(), "fetched")?);
     let mut archs = args.archs.clone();
-    if let Some(lock) = lock::read(&args.directory)?.filter(|_| archs.is_empty()) {
+    if let Some(lock) = lock::read(args.module.path())?.filter(|_| archs.is_empty()) {
         archs = lock.resolutions.iter().map(|one| one.arch).collect();
     }
     if archs.is_empty() {
@@ -103,7 +95,7 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     let mut architectures = Vec::new();
     for arch in archs {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
-        let Some(resolution) = lock::resolution(&args.directory, &packages, &manifest)? else { continue };
+        let Some(resolution) = lock::resolution(args.module.path(), &packages, &manifest)? else { continue };
         download::fetch(&resolution, &packages, &context.ui)?;
         let closure = Closure::of(&resolution);
         context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));

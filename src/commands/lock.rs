@@ -12,7 +12,7 @@ use model::path::json::keys;
 use model::{Arch, Manifest};
 use serde::Serialize;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
@@ -26,12 +26,8 @@ use crate::ui::clean;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LockArgs {
-    /// The module's repository, which holds manifest.yaml
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".")]
-    pub(crate) directory: PathBuf,
-    /// The same, as `validate` takes it
-    #[arg(value_name = "DIR", conflicts_with = "directory")]
-    named: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) module: ModuleDirectory,
     /// The architectures to lock together [default: those of the lock, else this machine's]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,
@@ -118,13 +114,12 @@ struct Task<'a> {
 impl Verb for LockArgs {
     fn settings(&self) -> (Module, Flags) {
         (
-            Module::At(self.named.as_ref().unwrap_or(&self.directory).clone()),
+            self.module.module(),
             Flags { mirrors: self.mirrors.clone(), cache_dir: self.cache_dir.clone(), ..Flags::default() },
         )
     }
 
-    fn run(mut self, context: &Context) -> Result<(), Error> {
-        self.directory = self.named.take().unwrap_or(self.directory);
+    fn run(self, context: &Context) -> Result<(), Error> {
         run(self, context)
     }
 }
@@ -132,10 +127,10 @@ impl Verb for LockArgs {
 /// Writes, updates or checks the lock.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
-    inputs::check_directory(&args.directory)?;
+    inputs::check_directory(args.module.path())?;
     // A lock that cannot be read is no reason not to make it anew.
     let everything = args.update.as_ref().is_some_and(Vec::is_empty);
-    let old = match file::read(&args.directory) {
+    let old = match file::read(args.module.path()) {
         Err(_) if everything => None,
         read => read?,
     };
@@ -203,7 +198,7 @@ fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
 
 impl<'a> Task<'a> {
     fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = context.ui.reported(inputs::manifest(&args.directory, "locked")?);
+        let (manifest, file) = context.ui.reported(inputs::manifest(args.module.path(), "locked")?);
         let known = &context.settings;
         let mut archs = args.archs.clone();
         if archs.is_empty() {
@@ -239,7 +234,7 @@ impl<'a> Task<'a> {
         let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
         Ok(Self {
             context,
-            path: file::path(&args.directory),
+            path: file::path(args.module.path()),
             manifest,
             file,
             archs,

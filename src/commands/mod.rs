@@ -15,7 +15,9 @@ pub(crate) mod rebuild;
 pub(crate) mod schema;
 pub(crate) mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 
 use crate::environment::Environment;
 use crate::error::Error;
@@ -41,6 +43,34 @@ pub(crate) enum Module {
     At(PathBuf),
     /// The settings of the machine and of the user hold alone.
     None,
+}
+
+/// Where the module is, which a verb takes alone or after `-C`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ModuleDirectory {
+    /// The module's repository, which holds manifest.yaml [default: .]
+    #[arg(value_name = "DIR", conflicts_with = "directory")]
+    alone: Option<PathBuf>,
+    /// The same as DIR
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+impl ModuleDirectory {
+    /// That at `path`.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { alone: Some(path), directory: None }
+    }
+
+    /// Its path; the current directory where the user named none.
+    pub(crate) fn path(&self) -> &Path {
+        self.alone.as_deref().or(self.directory.as_deref()).unwrap_or(Path::new("."))
+    }
+
+    /// Its `builder.toml` counts.
+    pub(crate) fn module(&self) -> Module {
+        Module::At(self.path().to_owned())
+    }
 }
 
 /// What every command gets.

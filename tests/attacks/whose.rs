@@ -299,7 +299,7 @@ fn a_directory_of_another_program_is_not_taken_for_an_output() {
     for files in shapes {
         files.iter().for_each(|(name, text)| small.write(&format!("m/dist/{name}"), text));
         let before = tree(&small.path("m"));
-        for more in [&[][..], &["--output", "dist"]] {
+        for more in [&[][..], &["--output", "m/dist"]] {
             let (code, err) = build(&small, more);
             assert!(code == 1 && err.contains("holds files that no build wrote"), "{files:?}: {code}: {err}");
         }
@@ -314,7 +314,7 @@ fn an_output_that_is_a_link_is_refused_and_stays() {
     small.build("pub");
     for target in ["../pub", "nowhere", "../m/manifest.yaml", "/etc"] {
         small.link("m/dist", target);
-        for output in ["dist", "dist/", "dist/."] {
+        for output in ["m/dist", "m/dist/", "m/dist/."] {
             let (code, err) = build(&small, &["--output", output]);
             assert!(code == 1 && err.contains("is a symbolic link") && err.contains("--output"), "{code}: {err}");
             assert_eq!(fs::read_link(small.path("m/dist")).unwrap(), Path::new(target));
@@ -322,8 +322,8 @@ fn an_output_that_is_a_link_is_refused_and_stays() {
     }
     // The user's own way to a directory may be a link.
     small.link("way", "pub/..");
-    assert_eq!(build(&small, &["--output", "../way/pub"]).0, 0);
-    assert_eq!(build(&small, &["--output", "../pub"]).0, 0);
+    assert_eq!(build(&small, &["--output", "way/pub"]).0, 0);
+    assert_eq!(build(&small, &["--output", "pub"]).0, 0);
 }
 
 #[test]
@@ -348,19 +348,19 @@ fn places_that_lie_in_each_others_way_are_wrong_arguments() {
     small.link("overlay", "m/rootfs");
     small.link("dangling", "m/dist/later");
     fs::create_dir(small.path("store")).unwrap();
-    let dist = "dist";
+    let dist = "m/dist";
     let absolute = small.path("m").display().to_string();
     let wrong: &[&[&str]] = &[
         &["--output", "."],
         &["--output", ".."],
-        &["--output", "dist/.."],
-        &["--output", "../m"],
+        &["--output", "m/dist/.."],
+        &["--output", "m"],
         &["--output", &absolute],
-        &["--output", "rootfs/dist"],
-        &["--output", "../overlay/new/dist"],
-        &["--output", "rootfs/none/../dist"],
-        &["--output", "../root/dist"],
-        &["--output", "../root"],
+        &["--output", "m/rootfs/dist"],
+        &["--output", "overlay/new/dist"],
+        &["--output", "m/rootfs/none/../dist"],
+        &["--output", "root/dist"],
+        &["--output", "root"],
         &["--objects", "m/dist/objects"],
         &["--objects", "m/dist"],
         &["--objects", "dangling"],
@@ -369,10 +369,10 @@ fn places_that_lie_in_each_others_way_are_wrong_arguments() {
         &["--objects", "m/rootfs/objects"],
         &["--objects", "overlay/new"],
         &["--objects", "root/objects"],
-        &["--objects", "store", "--output", "../store/dist"],
-        &["--objects", "store", "--output", "../store"],
+        &["--objects", "store", "--output", "store/dist"],
+        &["--objects", "store", "--output", "store"],
         &["--cache-dir", "m/dist/cache"],
-        &["--cache-dir", "cache", "--output", "../cache/dist"],
+        &["--cache-dir", "cache", "--output", "cache/dist"],
         &["--cache-dir", "cache", "--objects", "cache"],
         &["--cache-dir", "cache", "--objects", "cache/objects"],
         &["--cache-dir", "store/cache", "--objects", "store"],
@@ -388,12 +388,59 @@ fn places_that_lie_in_each_others_way_are_wrong_arguments() {
     assert_eq!(names(&small.path("root")), ["etc", "usr"]);
     assert_eq!(names(&small.path("store")), [""; 0]);
     // In the output by another road, and the current directory.
-    for (place, output) in [("m/dist", dist), ("m", "../m")] {
+    for (place, output) in [("m/dist", dist), ("m", "m")] {
         let (code, _, err) = small.run(&["build", "-C", "m", "--rootfs", place, "--output", output]);
         assert_eq!(code, 2, "{place}: {err}");
     }
     let mut inside = command(&small, &["build", "-C", "..", "--rootfs", "../../root"]);
     assert_eq!(wait(&mut inside.current_dir(small.path("m/dist")).spawn().unwrap()), Some(2));
+}
+
+#[test]
+fn every_path_of_the_command_line_starts_where_the_caller_is() {
+    let small = Small::new();
+    for place in ["dist", "./out", "deep/er/out"] {
+        assert_eq!(build(&small, &["--output", place, "--objects", "store"]).0, 0);
+        assert!(small.path(place).join("build.json").is_file() && small.path("store").is_dir(), "{place}");
+        assert!(!small.path("m").join(place).exists() && !small.path("m/store").exists(), "{place}");
+    }
+    // From another directory, and with the directory alone.
+    let mut inside = command(&small, &["build", "../m", "--rootfs", "../root", "--output", "here"]);
+    assert_eq!(wait(&mut inside.current_dir(small.path("deep")).spawn().unwrap()), Some(0));
+    assert!(small.path("deep/here/build.json").is_file());
+    // Only what no one names is the module's.
+    assert!(!small.path("m/dist").exists());
+    assert_eq!(build(&small, &[]).0, 0);
+    assert!(small.path("m/dist/build.json").is_file());
+}
+
+#[test]
+fn a_place_that_this_user_may_not_write_to_is_refused_before_the_work() {
+    let small = Small::new();
+    for (directory, mode) in [("closed", 0o555), ("open", 0o777)] {
+        fs::create_dir(small.path(directory)).unwrap();
+        fs::set_permissions(small.path(directory), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::set_permissions(small.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    for (places, refused) in [
+        (["closed/dist", "open/store"], "--output"),
+        (["closed/deep/dist", "open/store"], "--output"),
+        (["open/dist", "closed"], "--objects"),
+        (["open/dist", "closed/deep/store"], "--objects"),
+    ] {
+        let arguments = [&BUILD[..], &["-v", "--output", places[0], "--objects", places[1]]].concat();
+        let mut run = command(&small, &arguments);
+        // root may write anywhere.
+        if rustix::process::geteuid().is_root() {
+            run.uid(NOBODY).gid(NOBODY);
+        }
+        let output = run.stderr(Stdio::piped()).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{places:?}: {err}");
+        assert!(err.contains("may not write to it") && err.contains(refused), "{places:?}: {err}");
+        assert!(!err.contains("compose"), "{places:?}: before the work: {err}");
+        assert_eq!(names(&small.path("open")), [""; 0]);
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn elsewhere(world: &World) -> Command {
 fn a_module_does_not_depend_on_the_versions_of_the_hosts_programs() {
     let world = World::new(&debs("1"));
     let here = world.build(&[]).unwrap();
-    let there = finished(&elsewhere(&world).args(BUILD).args(["--output", "there"]).output().unwrap()).unwrap();
+    let there = finished(&elsewhere(&world).args(BUILD).args(["--output", "module/there"]).output().unwrap()).unwrap();
     assert_eq!(manifest(&there), manifest(&here));
     assert_eq!(there.pointer("/rootfs/reused"), Some(&false.into()), "a cached one was made by other programs");
     let record = |name: &str| fs::read_to_string(world.path(name)).unwrap();

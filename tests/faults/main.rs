@@ -139,7 +139,7 @@ fn two_processes_share_one_cache() {
         command.args(BUILD).args(["--output", output]).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };
-    let running: Vec<_> = ["one", "two", "three"].map(start).into();
+    let running: Vec<_> = ["module/one", "module/two", "module/three"].map(start).into();
     let built: Vec<_> =
         running.into_iter().map(|child| finished(&child.wait_with_output().unwrap()).unwrap()).collect();
     assert!(built.iter().all(|one| manifest(one) == manifest(&built[0])));

@@ -50,6 +50,12 @@ impl Pinned {
         &self.path
     }
 
+    /// The directory itself, or the nearest around it that was there: what can be written to it decides what can be made.
+    #[must_use]
+    pub fn base(&self) -> &Dir {
+        &self.base
+    }
+
     /// Opens it; none when it is not there.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::room;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::sinks::{self, About};
-use crate::recipes::build::staging::{Output, Staging};
+use crate::recipes::build::staging::{self, Output, Staging};
 use crate::recipes::results::file_lists;
 
 /// Everything that the outputs are made from.
@@ -87,7 +87,7 @@ impl Destination {
     pub(crate) fn new(request: &BuildRequest, directory: &Path) -> Result<Self, Error> {
         inputs::check_directory(&request.module.directory)?;
         places::check(request, directory)?;
-        let objects = request.outputs.objects().map(Pinned::new).transpose()?;
+        let objects = request.outputs.objects().map(staging::object_store).transpose()?;
         Ok(Self { output: Output::new(directory)?, objects })
     }
 

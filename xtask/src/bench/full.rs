@@ -41,7 +41,8 @@ pub(crate) fn run() -> Outcome {
         edit(&module, run)?;
         wall(&mut build())
     })?;
-    let list = || wall(build().args(["--dry-run", "--output", "listed"]));
+    let listed_in = module.join("listed");
+    let list = || wall(build().args(["--dry-run", "--output"]).arg(&listed_in));
     let (first, listed) = (list()?, repeated(|_| list())?);
     wall(&mut verb(&unpacked, "build"))?;
     let extracted = repeated(|_| wall(&mut verb(&unpacked, "build")))?;

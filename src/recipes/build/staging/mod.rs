@@ -20,6 +20,27 @@ pub(crate) struct Output {
     path: PathBuf,
 }
 
+/// The error `message` because this user may not write to `directory`, which is `which`.
+fn not_writable(message: String, which: &str, directory: &Dir) -> Result<Error, Error> {
+    let (place, owner) = (directory.path().display(), directory.owner()?);
+    let mut error = Error::outside(message);
+    error.causes.push(format!("{which}{place} belongs to the user id {owner}, and this user may not write to it"));
+    Ok(error)
+}
+
+/// Finds where the object store at `path` is or will be, and checks that it can be written to. Writes nothing.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn object_store(path: &Path) -> Result<Pinned, Error> {
+    let store = Pinned::new(path)?;
+    if store.base().is_writable()? {
+        return Ok(store);
+    }
+    let error = not_writable(format!("no objects can be written to {}", path.display()), "", store.base())?;
+    Err(error.hint("build as its owner, or name another directory with --objects"))
+}
+
 impl Output {
     /// Finds where `path` leads, and checks that what is there may be replaced. Writes nothing.
     ///
@@ -43,10 +64,7 @@ impl Output {
                 whose::list(&directory)?;
                 self.check_writable(&directory, "")
             }
-            None => match self.parent.open()? {
-                Some(parent) => self.check_writable(&parent, "the directory around it, "),
-                None => Ok(()),
-            },
+            None => self.check_writable(self.parent.base(), "the directory around it, "),
         }
     }
 
@@ -55,10 +73,8 @@ impl Output {
         if directory.is_writable()? {
             return Ok(());
         }
-        let (path, place) = (self.path.display(), directory.path().display());
-        let owner = directory.owner()?;
-        let mut error = Error::outside(format!("{path} cannot be replaced"));
-        error.causes.push(format!("{which}{place} belongs to the user id {owner}, and this user may not write to it"));
+        let path = self.path.display();
+        let error = not_writable(format!("{path} cannot be replaced"), which, directory)?;
         Err(error.hint(match which.is_empty() {
             true => {
                 format!("remove it by `sudo rm -r {path}`, build as its owner, or name another directory with --output")
