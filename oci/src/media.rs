@@ -103,7 +103,9 @@ pub mod annotation {
     pub const PROVENANCE_URI: &str = "io.powernode.provenance_uri";
     /// The digest reference of the VEX blob, where there is one.
     pub const VEX_URI: &str = "io.powernode.vex_uri";
-    /// The bare file name of a layer.
+    /// The artifact's name for people.
+    pub const DISPLAY_NAME: &str = "io.powernode.display_name";
+    /// The bare file name of a layer or a config. On a manifest, `oras pull` would take it for a file to write.
     pub const TITLE: &str = "org.opencontainers.image.title";
     /// The tag of an entry of a layout's `index.json`.
     pub const REF_NAME: &str = "org.opencontainers.image.ref.name";

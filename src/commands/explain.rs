@@ -14,8 +14,9 @@ use crate::commands::build::BuildArgs;
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::explain::{self, Explained, FileOrigin, Found, Place, RuleLine, Summary, Why};
+use crate::recipes::explain::{self, Explained, Found, Place, RuleLine, Summary, Why};
 use crate::recipes::rebuild::{self, AsBuilt};
+use crate::recipes::results::file_lists::From;
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
@@ -302,10 +303,10 @@ fn format_summary(summary: &Summary) -> String {
     }
     text.push_str("\nshipped by origin\n");
     for brought in &summary.brought {
-        let name = match &brought.origin {
-            FileOrigin::Package { name, version, arch } => format!("{name} {version} ({arch})"),
-            FileOrigin::Overlay => "the overlay rootfs/".to_owned(),
-            FileOrigin::MaintainerScript => "made by maintainer scripts".to_owned(),
+        let name = match (&brought.origin.package, brought.origin.from) {
+            (Some(package), _) => format!("{} {} ({})", package.name, package.version, package.arch),
+            (None, From::Overlay) => "the overlay rootfs/".to_owned(),
+            (None, From::Package | From::MaintainerScript) => "made by maintainer scripts".to_owned(),
         };
         amount(&mut text, &Amount { files: brought.files, directories: 0, bytes: brought.bytes }, &name);
     }

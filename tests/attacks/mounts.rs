@@ -35,7 +35,7 @@ fn a_file_system_that_counts_no_blocks_is_written_to() {
     for mount in ["-t ramfs none", "-t tmpfs -o size=0 none"] {
         let small = Small::new();
         fs::create_dir(small.path("out")).unwrap();
-        let build = "$MB build -q -C m --rootfs root --output ../out/dist; $MB inspect out/dist >&2";
+        let build = "$MB build -q -C m --rootfs root --output out/dist; $MB inspect out/dist >&2";
         works(&small, &format!("mount {mount} out; {build}"));
     }
 }

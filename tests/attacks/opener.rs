@@ -127,7 +127,7 @@ fn an_overlay_may_be_a_link_inside_of_the_module() {
     small.link("m/rootfs", "dist");
     assert_eq!(run(&small, BUILD).0, 2);
     small.link("m/rootfs", "files");
-    assert_eq!(run(&small, &format!("{BUILD} --output files/dist")).0, 2);
+    assert_eq!(run(&small, &format!("{BUILD} --output m/files/dist")).0, 2);
 }
 
 #[test]

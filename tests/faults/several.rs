@@ -50,7 +50,7 @@ fn each_architecture_is_what_a_build_for_it_alone_would_be() {
         let alone = finished(
             &world
                 .command()
-                .args(["build", "-C", "module", "--output=alone", "--format=json", "--arch", arch])
+                .args(["build", "-C", "module", "--output=module/alone", "--format=json", "--arch", arch])
                 .output()
                 .unwrap(),
         )

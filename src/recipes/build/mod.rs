@@ -5,6 +5,7 @@ pub(crate) mod contents;
 pub(crate) mod dry_run;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+pub(crate) mod origin;
 pub(crate) mod outputs;
 pub(crate) mod overlay;
 pub(crate) mod places;
@@ -34,6 +35,7 @@ use serde::Serialize;
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::Known;
+use crate::recipes::build::origin::Origins;
 use crate::recipes::build::outputs::{Destination, Shipment, Written};
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
@@ -155,7 +157,7 @@ fn prepare<'a>(
     }
     selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
 
-    let Selected { epoch, ownership, scrubbed, overlay, selection, stages, .. } = selected;
+    let Selected { epoch, ownership, scrubbed, overlay, laid, filter, selection, stages, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
     let packages = ownership.packages();
@@ -167,6 +169,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
+        origins: Origins { ownership, laid, filter, rules: &inputs.rules },
     };
     Ok(Prepared { shipment, made })
 }

@@ -20,6 +20,7 @@ use oci::layout::{self, Artifact};
 use crate::error::Error;
 use crate::recipes::build::contents::Contents;
 use crate::recipes::build::inputs;
+use crate::recipes::build::origin::Origins;
 use crate::recipes::build::places;
 use crate::recipes::build::record;
 use crate::recipes::build::remembered;
@@ -44,6 +45,8 @@ pub(crate) struct Shipment<'a> {
     pub(crate) inputs: record::Inputs,
     /// What became of them on the way here.
     pub(crate) stages: record::Stages,
+    /// Where its files came from.
+    pub(crate) origins: Origins<'a>,
 }
 
 /// What was written.
@@ -55,7 +58,7 @@ pub(crate) struct Written {
     pub(crate) image_size: u64,
     /// The digest over every input.
     pub(crate) fingerprint: Digest,
-    /// How many paths `file-list.txt` holds.
+    /// How many paths are listed.
     pub(crate) files: usize,
     /// The bytes of all shipped files, each inode once.
     pub(crate) content_size: u64,
@@ -169,12 +172,14 @@ pub(crate) fn write_module(
     };
 
     let manifest = shipment.manifest.canonical_json();
-    let files = file_lists::files(&hashed);
+    let listed = file_lists::listed(&hashed);
     let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
     write("manifest.json", &manifest)?;
     write("module.cfs", &image)?;
     write("composefs.digest", archive::digest_file(&composefs).as_bytes())?;
-    write("file-list.txt", files.as_bytes())?;
+    write("file-list.txt", &file_lists::files(&listed))?;
+    let entries = file_lists::entries(&listed, |path, node| shipment.origins.tail(path, node));
+    write("file-list.json", &entries.map_err(|error| Error::bug("a file cannot be listed").because(&error))?)?;
     write("package-list.txt", file_lists::packages(&shipment.packages).as_bytes())?;
 
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
@@ -188,7 +193,7 @@ pub(crate) fn write_module(
         composefs,
         image_size: image.len() as u64,
         fingerprint: about.fingerprint,
-        files: files.lines().count(),
+        files: listed.len(),
         content_size,
         cache_hits: digests.as_ref().map_or(0, DigestCache::hits),
         oci: None,

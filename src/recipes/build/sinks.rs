@@ -188,7 +188,7 @@ fn annotations(outputs: &Outputs, about: &About<'_>, composefs: &VerityDigest) -
         (name::BUILT_AT, Some(time.clone())),
         (name::ALLOWED_LINTS, Some(allowed.join(",")).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(time)),
-        (name::TITLE, Some(metadata.title.to_owned())),
+        (name::DISPLAY_NAME, Some(metadata.title.to_owned())),
         (name::DESCRIPTION, metadata.description.map(str::to_owned)),
         (name::LICENSES, metadata.license.map(str::to_owned)),
     ];

@@ -19,6 +19,7 @@ use oci::layout::{self, Listed};
 use crate::recipes::build::outputs::{self, Shipment, Written};
 use crate::recipes::build::record::{self, BuildRecord, RootInput};
 use crate::recipes::build::request::BuildRequest;
+use crate::recipes::results::file_lists;
 
 /// The outputs in `request`'s directory, where they are exactly what `shipment` would become.
 pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &dyn Observer) -> Option<Written> {
@@ -46,7 +47,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
         composefs,
         image_size: record.outputs.get("module.cfs")?.size,
         fingerprint: inputs.fingerprint(&composefs),
-        files: text("file-list.txt")?.lines().count(),
+        files: file_lists::listed(&shipment.tree).len(),
         content_size: outputs::reachable_size(&shipment.tree),
         cache_hits: shipment.tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count(),
         oci,
@@ -57,7 +58,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
 const TEXT_LIMIT: u64 = 1 << 30;
 
 /// Whether the directory holds every output that is asked for, each with its digest, and nothing else; none
-/// where it cannot be read. The two lists that are read whole are checked when they are.
+/// where it cannot be read. The one that is read whole is checked when it is.
 fn is_whole(record: &BuildRecord, dist: &Dir, request: &BuildRequest) -> Option<bool> {
     let is_wanted = |name: &str| match name {
         "module.tar" => request.outputs.has_tar(),
@@ -83,7 +84,7 @@ fn is_whole(record: &BuildRecord, dist: &Dir, request: &BuildRequest) -> Option<
 }
 
 /// The outputs whose text is needed.
-const TEXTS: [&str; 2] = ["composefs.digest", "file-list.txt"];
+const TEXTS: [&str; 1] = ["composefs.digest"];
 
 /// The content of an output, if it has its digest.
 fn intact(record: &BuildRecord, dist: &Dir, name: &str) -> Option<Vec<u8>> {

@@ -14,7 +14,7 @@ use crate::recipes::results::artifact;
 use crate::recipes::results::record::{self, Several};
 
 pub(crate) use path::{Explained, Found, Why, in_image, path};
-pub(crate) use summary::{FileOrigin, RuleLine, Summary, summary};
+pub(crate) use summary::{RuleLine, Summary, summary};
 
 /// Where an explanation starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,10 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
         let is_one_of_several = full.parent().map(|dist| Several::read(&dist.join(record::FILE))).transpose()?;
         let parent = full.ancestors().nth(if is_one_of_several.flatten().is_some() { 2 } else { 1 });
         return Ok(match parent.map(Path::to_owned).filter(|parent| parent.join(MANIFEST).is_file()) {
-            // A dry run leaves lists and no record.
             Some(module) if path.join(record::FILE).exists() => Place::Built { module, dist: path.to_owned() },
-            Some(module) => Place::Module(module),
-            None => Place::Image(path.to_owned()),
+            // A dry run leaves lists and no record.
+            Some(module) if !path.join("module.cfs").is_file() => Place::Module(module),
+            Some(_) | None => Place::Image(path.to_owned()),
         });
     }
     if !is_file && let Some(several) = Several::read(&path.join(record::FILE))? {

@@ -1,11 +1,10 @@
 //! What each rule and each package brings.
 
 use builder::scrub::Scrubbed;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use composer::filter::{self, Amount, List, RuleRef};
 use image::tree::Kind;
-use model::ImagePath;
 use model::observe::Observer;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
@@ -13,8 +12,9 @@ use serde::Serialize;
 use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::build::root;
 use crate::recipes::build::select::{self, Selected};
+use crate::recipes::build::{origin, root};
+use crate::recipes::results::file_lists::From;
 
 /// One rule and what it did.
 #[derive(Debug, Serialize)]
@@ -37,21 +37,23 @@ pub(crate) struct RuleLine {
 
 /// Where shipped files came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "from", rename_all = "snake_case")]
-pub(crate) enum FileOrigin {
-    /// A package.
-    Package {
-        /// Its name.
-        name: String,
-        /// Its version.
-        version: String,
-        /// Its architecture.
-        arch: String,
-    },
-    /// The module's overlay.
-    Overlay,
-    /// No one lists them: a maintainer script made them.
-    MaintainerScript,
+pub(crate) struct FileOrigin {
+    /// Who brought them.
+    pub(crate) from: From,
+    /// The package.
+    #[serde(flatten)]
+    pub(crate) package: Option<PackageName>,
+}
+
+/// A package as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct PackageName {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Its architecture.
+    pub(crate) arch: String,
 }
 
 /// What one origin gives.
@@ -120,19 +122,16 @@ fn line(rules: &Rules, report: &filter::Report, at: RuleRef) -> Option<RuleLine>
 }
 
 fn by_origin(selected: &Selected) -> Vec<OriginLine> {
-    let laid: BTreeSet<&ImagePath> = selected.laid.added.iter().chain(&selected.laid.replaced).collect();
     let mut seen = vec![false; selected.selection.tree.node_count()];
     let mut lines: BTreeMap<FileOrigin, (u64, u64)> = BTreeMap::new();
     for (path, id, node) in selected.selection.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
-        let origin = match selected.ownership.owner(&path) {
-            _ if laid.contains(&path) => FileOrigin::Overlay,
-            Some(package) => FileOrigin::Package {
-                name: package.name.clone(),
-                version: package.version.clone(),
-                arch: package.arch.clone(),
-            },
-            None => FileOrigin::MaintainerScript,
-        };
+        let (from, package) = origin::of(&selected.ownership, &selected.laid, &path);
+        let package = package.map(|package| PackageName {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            arch: package.arch.clone(),
+        });
+        let origin = FileOrigin { from, package };
         let (files, bytes) = lines.entry(origin).or_default();
         *files += 1;
         if let Kind::Regular(source) = &node.kind

@@ -169,7 +169,7 @@ fn home(name: &str) -> Layer {
     match name.split(' ').next().unwrap_or(name) {
         "package-list.txt" => Layer::Rootfs,
         "file-list.txt" => Layer::Filter,
-        "module.cfs" | "composefs.digest" => Layer::Image,
+        "module.cfs" | "composefs.digest" | "file-list.json" => Layer::Image,
         "module.tar" | "module.tar.zst" => Layer::Tar,
         _ => Layer::Layout,
     }

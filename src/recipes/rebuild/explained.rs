@@ -8,7 +8,7 @@ use host::{Dir, Scratch, staged};
 use model::observe::Observer;
 use model::{Digest, Epoch};
 
-use super::{Target, Wanted, inputs, not_whole};
+use super::{Part, Target, Wanted, inputs, not_whole};
 use crate::environment::Environment;
 use crate::error::{Error, Reported};
 use crate::recipes::build::record;
@@ -64,7 +64,7 @@ pub(crate) fn as_built(
     let scratch = Scratch::new(&Dir::open(&environment.scratch())?, ".module-builder-explain-")?;
     let wanted =
         Wanted { path: dist.clone(), directory: Some(module.clone()), record: None, rootfs, keep: None, offline };
-    let target = Target { path: dist.clone(), is_layout: false, record, record_path, module };
+    let target = Target { path: dist.clone(), part: Part::Dist, record, record_path, module };
     let request = inputs::RebuildRequest { target: &target, wanted: &wanted, output: &dist, scratch: scratch.dir() };
     let mut request = request.request(settings, environment)?;
     if let RootSource::Packages(packages) = &mut request.root {

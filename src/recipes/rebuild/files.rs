@@ -53,6 +53,30 @@ pub(crate) fn pairs(before: &Path, after: &Path) -> Result<Vec<Pair>, Error> {
     Ok(names.into_iter().map(pair).collect())
 }
 
+/// The files of a pulled artifact in `before`, and of the build in `built` that must be the same.
+///
+/// # Errors
+/// When a directory cannot be read.
+pub(crate) fn pulled_pairs(before: &Path, built: &Path) -> Result<Vec<Pair>, Error> {
+    let roles = roles(built).unwrap_or_default();
+    let layer = |name: &str| roles.iter().find(|(_, role)| role.split(' ').next() == Some(name));
+    let mut names: BTreeMap<String, Option<PathBuf>> = files(before)?.into_keys().map(|name| (name, None)).collect();
+    for name in ["manifest.json", "module.cfs", "module.tar", "module.tar.zst"] {
+        if let Some((blob, _)) = layer(name) {
+            names.insert(name.to_owned(), Some(blob.clone()));
+        }
+    }
+    let here = |name: &str| Some(before.join(name)).filter(|path| path.is_file());
+    let pair = |(name, after): (String, Option<PathBuf>)| Pair {
+        file: PathBuf::from(&name),
+        is_blob: false,
+        before: here(&name),
+        after,
+        name,
+    };
+    Ok(names.into_iter().map(pair).collect())
+}
+
 /// The name of each blob by its path: what it is in the layout.
 fn roles(directory: &Path) -> Option<BTreeMap<PathBuf, String>> {
     let inside = if directory.join("oci-layout").is_file() { directory.to_owned() } else { directory.join("oci") };

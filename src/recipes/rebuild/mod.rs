@@ -88,14 +88,25 @@ pub(crate) struct Difference {
 struct Target {
     /// The directory to compare.
     path: PathBuf,
-    /// Whether it is the layout, not the whole dist directory.
-    is_layout: bool,
+    /// What of a build it is.
+    part: Part,
     /// The record beside it.
     record: BuildRecord,
     /// Where the record is.
     record_path: PathBuf,
     /// The module's repository.
     module: PathBuf,
+}
+
+/// What of a build's results is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The whole dist directory.
+    Dist,
+    /// The layout alone.
+    Layout,
+    /// The files of the artifact in one directory, as `oras pull` writes them.
+    Pulled,
 }
 
 /// Builds again what is at the path, and compares.
@@ -145,8 +156,7 @@ fn build_and_compare(
     if !programs.is_empty() {
         observer.warning(&format!("the root file system was made by other programs: {}", programs.join("; ")), OTHERS);
     }
-    let second = if target.is_layout { built.join("oci") } else { built };
-    let rebuilt = compare(&target, &second, &again)?;
+    let rebuilt = compare(&target, &built, &again)?;
     Ok(Rebuilt { kept: wanted.keep.is_some(), ..rebuilt })
 }
 
@@ -178,13 +188,19 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
     if staged::is_unfinished(&Dir::open(&path)?) {
         return Err(not_whole(&path));
     }
-    let is_layout = path.join("oci-layout").is_file();
-    let beside = if is_layout { parent(&path)? } else { path.clone() };
+    let part = if path.join("oci-layout").is_file() {
+        Part::Layout
+    } else if artifact::pulled_archive(&Dir::open(&path)?)?.is_some() {
+        Part::Pulled
+    } else {
+        Part::Dist
+    };
+    let beside = if part == Part::Layout { parent(&path)? } else { path.clone() };
     let places = match &wanted.record {
         Some(path) => vec![path.clone()],
-        // A layout that was carried elsewhere is built again from the record of the module's own output.
+        // What was carried elsewhere is built again from the record of the module's own output.
         None => {
-            let dist = wanted.directory.as_ref().filter(|_| is_layout).map(|module| module.join("dist"));
+            let dist = wanted.directory.as_ref().filter(|_| part != Part::Dist).map(|module| module.join("dist"));
             [Some(beside.clone()), dist].into_iter().flatten().map(|place| place.join(record::FILE)).collect()
         }
     };
@@ -201,9 +217,9 @@ fn find(wanted: &Wanted) -> Result<Target, Error> {
             return Err(Error::input(format!("{} holds no {MANIFEST} to build again from", module.display()))
                 .hint("name the module's repository by -C DIR"));
         }
-        return Ok(Target { path, is_layout, record, record_path: place.clone(), module });
+        return Ok(Target { path, part, record, record_path: place.clone(), module });
     }
-    Err(no_record(wanted, &places, is_layout))
+    Err(no_record(wanted, &places, part))
 }
 
 /// The module around a dist directory. That of one architecture of several is in the dist directory of all.
@@ -227,20 +243,20 @@ fn not_whole(dist: &Path) -> Error {
     error.hint("run the build again")
 }
 
-fn no_record(wanted: &Wanted, places: &[PathBuf], is_layout: bool) -> Error {
+fn no_record(wanted: &Wanted, places: &[PathBuf], part: Part) -> Error {
     let mut error = Error::input(format!("{} has no record of its build", wanted.path.display()));
     error.causes = places.iter().map(|place| format!("there is no file {}", place.display())).collect();
     let dist = wanted.path.join("dist");
-    let hint = match (&wanted.record, is_layout) {
-        (None, false) if dist.join(record::FILE).is_file() => {
+    let hint = match (&wanted.record, part) {
+        (None, Part::Dist) if dist.join(record::FILE).is_file() => {
             return error.hint(format!("the module's results are in {}", dist.display()));
         }
         (Some(_), _) => "name the build.json that `build` left in its dist directory",
-        (None, true) => {
-            "for a layout that was moved from where it was built, name the module by -C DIR to take its \
+        (None, Part::Layout | Part::Pulled) => {
+            "for a layout or a pulled artifact away from where it was built, name the module by -C DIR to take its \
              dist/build.json, or name the record itself by --record FILE"
         }
-        (None, false) => "`build` leaves it in the dist directory; name it by --record FILE if it is elsewhere",
+        (None, Part::Dist) => "`build` leaves it in the dist directory; name it by --record FILE if it is elsewhere",
     };
     error.hint(hint)
 }
@@ -253,7 +269,7 @@ fn kept(directory: &Path, target: &Target) -> Result<PathBuf, Error> {
     // A layout is a part of the build around it.
     let mut compared = vec![place(&target.path)?];
     let around = parent(&target.path)?;
-    if target.is_layout && around.join(record::FILE).is_file() {
+    if target.part == Part::Layout && around.join(record::FILE).is_file() {
         compared.push(place(&around)?);
     }
     if compared.iter().any(|build| keep.is_within(build) || build.is_within(&keep)) {
@@ -280,14 +296,18 @@ fn parent(path: &Path) -> Result<PathBuf, Error> {
     Ok(full.parent().map_or_else(|| full.clone(), Path::to_owned))
 }
 
-fn compare(target: &Target, second: &Path, again: &BuildRecord) -> Result<Rebuilt, Error> {
-    let mut pairs = files::pairs(&target.path, second)?;
+fn compare(target: &Target, built: &Path, again: &BuildRecord) -> Result<Rebuilt, Error> {
+    let mut pairs = match target.part {
+        Part::Dist => files::pairs(&target.path, built)?,
+        Part::Layout => files::pairs(&target.path, &built.join("oci"))?,
+        Part::Pulled => files::pulled_pairs(&target.path, built)?,
+    };
     if target.record != *again && target.record == record::with_tools_of(again, &target.record)? {
         // The records name the programs; nothing else in them differs.
         pairs.retain(|pair| pair.name != record::FILE);
     }
-    let attribution =
-        Attribution::new(Evidence { old: &target.record, new: again, is_layout: target.is_layout, pairs: &pairs })?;
+    let is_layout = target.part == Part::Layout;
+    let attribution = Attribution::new(Evidence { old: &target.record, new: again, is_layout, pairs: &pairs })?;
     let mut differences = Vec::new();
     for pair in &pairs {
         let size = |path: &Path| fs::metadata(path).map(|stat| stat.len()).map_err(|e| Error::io("read", path, &e));

@@ -118,6 +118,19 @@ pub enum Type {
 }
 
 impl Type {
+    /// The type of a node.
+    pub fn of<C>(kind: &Kind<C>) -> Self {
+        match kind {
+            Kind::Directory(_) => Self::Directory,
+            Kind::Regular(_) => Self::File,
+            Kind::Symlink(_) => Self::Symlink,
+            Kind::CharDevice(_) => Self::CharDevice,
+            Kind::BlockDevice(_) => Self::BlockDevice,
+            Kind::Fifo => Self::Fifo,
+            Kind::Socket => Self::Socket,
+        }
+    }
+
     /// The type's name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -311,7 +324,7 @@ fn body<A: Stored, B: Stored>(old: &Kind<A>, new: &Kind<B>) -> Option<Aspect> {
         (Kind::CharDevice(old), Kind::CharDevice(new)) | (Kind::BlockDevice(old), Kind::BlockDevice(new)) => {
             (old != new, Aspect::Device)
         }
-        (old, new) => (kind(old) != kind(new), Aspect::Kind),
+        (old, new) => (Type::of(old) != Type::of(new), Aspect::Kind),
     };
     differs.then_some(aspect)
 }
@@ -347,18 +360,6 @@ pub fn digest(content: &impl Stored) -> Option<VerityDigest> {
     }
 }
 
-fn kind<C>(kind: &Kind<C>) -> Type {
-    match kind {
-        Kind::Directory(_) => Type::Directory,
-        Kind::Regular(_) => Type::File,
-        Kind::Symlink(_) => Type::Symlink,
-        Kind::CharDevice(_) => Type::CharDevice,
-        Kind::BlockDevice(_) => Type::BlockDevice,
-        Kind::Fifo => Type::Fifo,
-        Kind::Socket => Type::Socket,
-    }
-}
-
 fn facts<C: Stored>(node: &Node<C>, hard_link: Option<ImagePath>) -> Facts {
     let (mut size, mut content, mut backing, mut target, mut device) = (None, None, None, None, None);
     match &node.kind {
@@ -372,7 +373,7 @@ fn facts<C: Stored>(node: &Node<C>, hard_link: Option<ImagePath>) -> Facts {
     }
     let stat = &node.stat;
     Facts {
-        kind: kind(&node.kind),
+        kind: Type::of(&node.kind),
         mode: stat.mode,
         uid: stat.uid,
         gid: stat.gid,

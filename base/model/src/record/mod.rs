@@ -33,8 +33,9 @@ pub const FORMAT: u32 = 1;
 pub const LIMIT: u64 = 16 << 20;
 
 /// The files whose digests are recorded, where they are written.
-pub const OUTPUTS: [&str; 8] = [
+pub const OUTPUTS: [&str; 9] = [
     "composefs.digest",
+    "file-list.json",
     "file-list.txt",
     "manifest.json",
     "module.cfs",

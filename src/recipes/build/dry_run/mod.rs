@@ -116,18 +116,24 @@ fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Resu
 
 /// What is listed for one architecture.
 struct Lists {
-    files: String,
+    files: Vec<u8>,
+    count: usize,
     packages: Vec<Package>,
 }
 
 impl Lists {
+    fn of(selected: &Selected, packages: Vec<Package>) -> Self {
+        let listed = file_lists::listed(&selected.selection.tree);
+        Self { files: file_lists::files(&listed), count: listed.len(), packages }
+    }
+
     /// Writes the lists to `directory`, which `path` leads to.
     fn write(&self, directory: &Dir, inputs: &Inputs, path: &Path) -> Result<Listed, Error> {
         let write = |name: &str, content: &[u8]| directory.write(name, content, 0o644);
         write("manifest.json", &inputs.manifest.canonical_json())?;
-        write("file-list.txt", self.files.as_bytes())?;
+        write("file-list.txt", &self.files)?;
         write("package-list.txt", file_lists::packages(&self.packages).as_bytes())?;
-        Ok(Listed { output: path.to_owned(), files: self.files.lines().count(), packages: self.packages.len() })
+        Ok(Listed { output: path.to_owned(), files: self.count, packages: self.packages.len() })
     }
 }
 
@@ -150,7 +156,7 @@ fn list(
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let selected = select((unpacked, epoch), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
-    Ok(Lists { files: file_lists::files(&selected.selection.tree), packages })
+    Ok(Lists::of(&selected, packages))
 }
 
 /// The same for a root file system that the user named, where nothing is unknown.
@@ -165,7 +171,8 @@ fn list_given(
     let mut lints = lints::find(inputs, &selected, Known::Contents)?;
     lints.extend(special::find(inputs, &selected));
     selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
-    Ok(Lists { files: file_lists::files(&selected.selection.tree), packages: selected.ownership.packages() })
+    let packages = selected.ownership.packages();
+    Ok(Lists::of(&selected, packages))
 }
 
 /// What the packages would ship; what is to be said of it goes to `found`.

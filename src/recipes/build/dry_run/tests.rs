@@ -98,7 +98,12 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     found.extend(selected.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
     let line = |d: &model::Diagnostic| format!("{:?}[{}]: {}", d.severity, d.code, d.message);
     let findings: Vec<String> = found.diagnostics.iter().map(line).collect();
-    (selected.map(|selected| file_lists::files(&selected.selection.tree)), findings.join("\n"))
+    (
+        selected.map(|selected| {
+            String::from_utf8(file_lists::files(&file_lists::listed(&selected.selection.tree))).unwrap()
+        }),
+        findings.join("\n"),
+    )
 }
 
 #[test]

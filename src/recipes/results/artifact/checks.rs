@@ -6,6 +6,7 @@ use image::composefs::{self, Entry};
 use image::tree::Tree;
 use image::{archive, verity};
 use model::VerityDigest;
+use model::path::escape;
 
 use super::{REBUILD, refused};
 use crate::error::Error;
@@ -48,19 +49,25 @@ pub(super) fn digest_file(bytes: &[u8], path: &Path) -> Result<VerityDigest, Err
 
 /// `file-list.txt` must list what the image holds.
 pub(super) fn file_list(bytes: &[u8], tree: &Tree<Entry>, path: &Path) -> Result<(), Error> {
-    let expected = file_lists::files(tree);
-    if expected.as_bytes() == bytes {
+    let expected = file_lists::files(&file_lists::listed(tree));
+    if expected == bytes {
         return Ok(());
     }
     let mut error = Error::refused(format!("{} does not list what the image holds", path.display())).hint(REBUILD);
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = expected.lines().zip(text.lines());
-    error.causes.extend(
-        lines
-            .find(|(wanted, found)| wanted != found)
-            .map(|(wanted, found)| format!("{found} stands where {wanted} should")),
-    );
+    let lines = |text| <[u8]>::split(text, |byte| *byte == b'\n');
+    let differs = lines(&expected).zip(lines(bytes)).find(|(wanted, found)| wanted != found);
+    let shown = |line: &[u8]| if line.is_empty() { "nothing".to_owned() } else { escape(line) };
+    let cause = |(wanted, found)| format!("{} stands where {} should", shown(found), shown(wanted));
+    error.causes.extend(differs.map(cause));
     Err(error)
+}
+
+/// `file-list.json` must say of each path what the image says.
+pub(super) fn file_entries(bytes: &[u8], tree: &Tree<Entry>, path: &Path) -> Result<(), Error> {
+    file_lists::check_entries(&file_lists::listed(tree), bytes).map_err(|line| {
+        Error::refused(format!("{}:{line} is not what a build writes of the image's files", path.display()))
+            .hint(REBUILD)
+    })
 }
 
 /// `package-list.txt` has a line `name<TAB>version<TAB>arch` for each package, each once, in order.

@@ -78,6 +78,7 @@ fn one(directory: &Dir) -> Result<(Module, Indexes), Error> {
     let (tree, composefs) = checks::image(&image, claimed, &path("module.cfs"))?;
     drop(image);
     checks::file_list(&dist.read("file-list.txt", TEXT_LIMIT)?, &tree, &path("file-list.txt"))?;
+    checks::file_entries(&dist.read("file-list.json", TEXT_LIMIT)?, &tree, &path("file-list.json"))?;
     checks::package_list(&dist.read("package-list.txt", TEXT_LIMIT)?, &path("package-list.txt"))?;
     let mut module = Module::of(Some((name, manifest)), composefs, tree);
     dist.tar(&mut module)?;

@@ -169,6 +169,8 @@ fn annotations(listed: &Listed, text: &[u8], epoch: Epoch) -> Result<(), Error> 
     let expected = [
         (annotation::BUILT_AT, time.clone()),
         (annotation::CREATED, time),
+        (annotation::DISPLAY_NAME, about.map(|about| about.title.to_owned())),
+        (annotation::TITLE, None),
         (annotation::DESCRIPTION, about.and_then(|about| about.description).map(str::to_owned)),
         (annotation::LICENSES, about.and_then(|about| about.license).map(str::to_owned)),
     ];

@@ -5,6 +5,7 @@ mod checks;
 mod dist;
 mod foreign;
 mod layouts;
+mod pulled;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,6 +26,7 @@ use crate::recipes::results::damage::{REBUILD, misplaced};
 
 pub(crate) use foreign::{Others, print as dump};
 pub(crate) use layouts::blob_name;
+pub(crate) use pulled::archive_of as pulled_archive;
 
 /// The largest list or other text of a dist directory that is read, in bytes.
 const TEXT_LIMIT: u64 = 256 << 20;
@@ -43,6 +45,9 @@ pub(crate) enum Form {
     /// An OCI image layout.
     #[serde(rename = "layout")]
     Layout,
+    /// The files of an artifact in one directory, as `oras pull` writes them.
+    #[serde(rename = "pulled")]
+    Pulled,
     /// A `module.tar`, compressed or not.
     #[serde(rename = "module.tar")]
     Tar,
@@ -114,7 +119,7 @@ pub(crate) struct Blob {
     pub(crate) size: u64,
 }
 
-/// Opens a `dist/` directory, an OCI layout, a `module.tar`, a `module.cfs` or another image, or a dump.
+/// Opens a `dist/` directory, an OCI layout, a directory of pulled files, a `module.tar`, a `module.cfs` or another image, or a dump.
 ///
 /// # Errors
 /// When there is none of these, or its files contradict each other.
@@ -126,7 +131,7 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
             Some(Form::Image) => foreign::image(path),
             Some(Form::Dump) => foreign::dump(path),
             Some(Form::Tar) => tar(file, path),
-            Some(Form::Dist | Form::Layout) | None => Err(unrecognised(path)),
+            Some(Form::Dist | Form::Layout | Form::Pulled) | None => Err(unrecognised(path)),
         };
     }
     if !found.is_dir() {
@@ -144,6 +149,8 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
     }
     if has("oci-layout")? || (has("index.json")? && has("blobs")?) {
         layouts::open(&directory)
+    } else if let Some(archive) = pulled::archive_of(&directory)? {
+        pulled::open(&directory, archive)
     } else if has("module.cfs")? {
         dist::open(&directory)
     } else if let Some(several) = dist::several(&directory)? {

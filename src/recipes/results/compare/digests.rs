@@ -129,6 +129,7 @@ fn reasons(name: &str, compared: &Compared<'_>, manifest: &[ValueChange]) -> Vec
         "manifest.json" => vec![count(manifest.len(), "value differs", "values differ")],
         "module.cfs" => one("the composefs digest differs"),
         "file-list.txt" => one("other paths are shipped"),
+        "file-list.json" => one("contents, origins or rules of paths differ"),
         "package-list.txt" => one("the root file systems have other packages"),
         record::FILE => one("the recorded inputs or outputs differ"),
         "module.tar" | "module.tar.zst" => {

@@ -54,7 +54,11 @@ const NAME: Field = Field::new(
     Shape::Text(Some("^[a-z](?:[a-z0-9-]{0,62}[a-z0-9])?$")),
 )
 .required("add `name:` with a-z, 0-9 and `-`");
-const DISPLAY_NAME: Field = Field::new("display_name", "The name for people", Shape::Short(200, None));
+const DISPLAY_NAME: Field = Field::new(
+    "display_name",
+    "The name for people",
+    Shape::Short(200, Some("^(?!\\.{1,2}$)[^/\\\\\\u0000-\\u001f\\u007f-\\u009f]*$")),
+);
 const DESCRIPTION: Field = Field::new("description", "What the module is for", Shape::TEXT);
 const LICENSE: Field = Field::new("license", "An SPDX expression, such as `MIT OR Apache-2.0`", Shape::TEXT);
 

@@ -120,6 +120,18 @@ fn display_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
         check.error(at, "too-long", message, "shorten it; `description` has room".to_owned());
         return None;
     }
+    // Others take what an artifact calls itself for the name of a file.
+    let is_path = entry.value.contains(['/', '\\']) || [".", ".."].contains(&entry.value.as_str());
+    if is_path || entry.value.contains(char::is_control) {
+        let hint = "write a name in one line, without `/` and `\\`; `description` has room for more";
+        check.error(
+            at,
+            "invalid-name",
+            "this is a path, or more than one line, and no name for people",
+            hint.to_owned(),
+        );
+        return None;
+    }
     Some(entry.value)
 }
 
