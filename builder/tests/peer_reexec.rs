@@ -61,6 +61,23 @@ fn a_program_in_namespaces_of_its_own_sees_nothing_of_the_host() {
 }
 
 #[test]
+fn a_program_sets_no_clock_and_loads_nothing_into_the_kernel() {
+    // To the time that it is, so that a failure of this test does no harm.
+    let script = "if date -s @$(date +%s) >/dev/null 2>&1; then echo clock; fi
+        if dmesg -n 7 2>/dev/null; then echo log; fi; grep ^CapBnd: /proc/self/status | cut -f2";
+    let seen = text(&run(Invocation::isolated("fresh").runs(shell(script))));
+    let bounding = u64::from_str_radix(seen.trim(), 16).unwrap_or_else(|_| panic!("{seen}"));
+    // The numbers of linux/capability.h: module, rawio, pacct, boot, time, syslog, wake_alarm.
+    for number in [16, 17, 20, 22, 25, 34, 35] {
+        assert_eq!(bounding >> number & 1, 0, "capability {number}");
+    }
+    // What mmdebstrap and the packages' scripts do need.
+    for number in [0, 1, 18, 21, 27] {
+        assert_eq!(bounding >> number & 1, 1, "capability {number}");
+    }
+}
+
+#[test]
 fn a_program_reaches_itself_by_the_loopback_and_nobody_else() {
     let script = r#"use IO::Socket::IP;
         for my $address ("127.0.0.1", "127.1.2.3") {

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{CapabilitySet, UnshareFlags, capability_is_in_bounding_set, remove_capability_from_bounding_set};
 
 use super::failed::{Failed, failed};
 
@@ -36,6 +36,27 @@ pub(super) fn furnish(host_name: &[u8]) -> Result<(), Failed> {
         Err(errno) => return Err(failed("mount /dev/shm")(errno)),
     }
     bring_up_loopback().map_err(failed("bring up the loopback interface"))
+}
+
+/// What no namespace keeps from the host: its clock, its kernel and its hardware. No package's script needs it to be
+/// installed.
+const OF_THE_HOST: CapabilitySet = CapabilitySet::SYS_TIME
+    .union(CapabilitySet::SYS_MODULE)
+    .union(CapabilitySet::SYS_BOOT)
+    .union(CapabilitySet::SYS_RAWIO)
+    .union(CapabilitySet::SYS_PACCT)
+    .union(CapabilitySet::SYSLOG)
+    .union(CapabilitySet::WAKE_ALARM);
+
+/// Gives up, for this process and all that it starts, what is the host's alone.
+pub(super) fn give_up() -> Result<(), Failed> {
+    for capability in OF_THE_HOST.iter() {
+        // One that the kernel does not know is not there.
+        if capability_is_in_bounding_set(capability).unwrap_or(false) {
+            remove_capability_from_bounding_set(capability).map_err(failed("give up what is the host's alone"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Brings up the interface 1, which is the loopback in every network namespace; the kernel gives it its addresses

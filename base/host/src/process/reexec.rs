@@ -155,6 +155,7 @@ fn first(arguments: &[OsString]) -> Result<u8, Failed> {
     attached().map_err(failed("attach to the program that started this one"))?;
     let (host_name, program) = arguments.split_first().unwrap_or((const { &OsString::new() }, &[]));
     namespaces::furnish(host_name.as_bytes())?;
+    namespaces::give_up()?;
     if program.is_empty() { Ok(0) } else { become_program(program) }
 }
 
