@@ -24,6 +24,8 @@ use std::time::{Instant, SystemTime};
 
 use builder::apt::HostFile;
 use environment::Environment;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// No text file of the host's configuration is longer.
 const TEXT_LIMIT: u64 = 1 << 20;
@@ -36,10 +38,27 @@ fn main() -> ExitCode {
         let _ = std::io::stderr().write_all(ended.message.as_bytes());
         return ExitCode::from(ended.code);
     }
+    say_interrupts();
     std::panic::set_hook(Box::new(|info| ui::bug(&info.to_string())));
     let code = std::panic::catch_unwind(|| cli::run(&arguments, environment()));
     // The hook above has reported it already.
     ExitCode::from(code.unwrap_or_else(|_panic| error::Kind::Bug.code()))
+}
+
+/// Has an interrupt said in one line before it ends the run. Where the signals cannot be watched, they end it as ever.
+fn say_interrupts() {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let handle = signals.handle();
+    let watch = move || {
+        for signal in signals.forever() {
+            ui::interrupted(if signal == SIGINT { "interrupted" } else { "terminated" });
+            // By the signal itself, so that a shell sees what ended it.
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    };
+    if std::thread::Builder::new().spawn(watch).is_err() {
+        handle.close();
+    }
 }
 
 fn environment() -> Environment {

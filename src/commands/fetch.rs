@@ -84,7 +84,7 @@ impl Verb for FetchArgs {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(args.module.path())?;
-    let (manifest, _) = context.ui.reported(inputs::manifest(args.module.path(), "fetched")?);
+    let (manifest, file) = context.ui.reported(inputs::manifest(args.module.path(), "fetched")?);
     let mut archs = args.archs.clone();
     if let Some(lock) = lock::read(args.module.path())?.filter(|_| archs.is_empty()) {
         archs = lock.resolutions.iter().map(|one| one.arch).collect();
@@ -95,7 +95,7 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     let mut architectures = Vec::new();
     for arch in archs {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
-        let Some(resolution) = lock::resolution(args.module.path(), &packages, &manifest)? else { continue };
+        let Some(resolution) = lock::resolution(args.module.path(), &packages, &manifest, &file)? else { continue };
         download::fetch(&resolution, &packages, &context.ui)?;
         let closure = Closure::of(&resolution);
         context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));

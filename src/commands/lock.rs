@@ -47,6 +47,9 @@ pub(crate) struct LockArgs {
     /// A Debian mirror; may be repeated [default: the lock's, else the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL", help_heading = "Packages")]
     pub(crate) mirrors: Vec<String>,
+    /// The state of the archives to take instead of the manifest's build.apt_snapshot: YYYYMMDDTHHMMSSZ, or none for today's
+    #[arg(long, value_name = "TIME|none", help_heading = "Packages")]
+    pub(crate) snapshot: Option<String>,
     /// Where package lists are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -115,7 +118,12 @@ impl Verb for LockArgs {
     fn settings(&self) -> (Module, Flags) {
         (
             self.module.module(),
-            Flags { mirrors: self.mirrors.clone(), cache_dir: self.cache_dir.clone(), ..Flags::default() },
+            Flags {
+                mirrors: self.mirrors.clone(),
+                snapshot: self.snapshot.clone(),
+                cache_dir: self.cache_dir.clone(),
+                ..Flags::default()
+            },
         )
     }
 
@@ -220,7 +228,7 @@ impl<'a> Task<'a> {
             access: known.access(args.offline),
             ..apt::Settings::new(known.suite.value.clone(), known.mirrors.value.clone(), archs[0])
         };
-        let mut settings = file::pinned(&settings, &manifest);
+        let mut settings = file::pinned(&settings, known.snapshot.value.as_deref(), &manifest, &file)?;
         let named = known.mirrors.is_named();
         // Where no one names mirrors, a change in one package must not become one in every URI.
         let everything = args.update.as_ref().is_some_and(Vec::is_empty);

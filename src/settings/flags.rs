@@ -44,6 +44,9 @@ pub(crate) struct Flags {
     /// A Debian mirror; may be repeated [default: the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL")]
     pub(crate) mirrors: Vec<String>,
+    /// The state of the archives to take instead of the manifest's build.apt_snapshot: YYYYMMDDTHHMMSSZ, or none for today's
+    #[arg(long, value_name = "TIME|none")]
+    pub(crate) snapshot: Option<String>,
     /// The architectures, by their Debian or OCI names [default: this machine's]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,

@@ -34,7 +34,7 @@ pub(crate) use host::HostApt;
 pub(crate) use layers::{Layers, check_module, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
-pub(crate) use parse::MOST_JOBS;
+pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};
 pub(crate) use rows::Settings;
 pub(crate) use show::Entry;
 

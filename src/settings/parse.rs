@@ -9,6 +9,8 @@ use net::url::redact;
 
 /// The most work at once that can be asked for: more would only wait for each other.
 pub(crate) const MOST_JOBS: u64 = 1024;
+/// The word of `--snapshot` for none.
+pub(crate) const NO_SNAPSHOT: &str = "none";
 pub(super) const VARIANTS: [&str; 7] = ["extract", "custom", "essential", "apt", "minbase", "important", "standard"];
 
 /// How a value of type `T` is written in files and variables. Every one ends in a `T`, so a setting that is
@@ -194,6 +196,14 @@ pub(super) fn url(text: &str) -> Result<(), String> {
     archive::uri(text).map(|_| ()).map_err(|_| {
         "give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned()
     })
+}
+
+/// A moment of the archive, or none of them.
+pub(super) fn snapshot(text: &str) -> Result<(), String> {
+    match text == NO_SNAPSHOT || archive::is_snapshot(text) {
+        true => Ok(()),
+        false => Err(format!("give a moment such as 20260101T000000Z, or {NO_SNAPSHOT} for the archives as they are")),
+    }
 }
 
 /// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.

@@ -136,6 +136,16 @@ settings! {
         flag: None,
         default: |_| built_in(None),
     }
+    /// The state of the archive instead of build.apt_snapshot, or none
+    snapshot: Option<String> {
+        group: Group::Build,
+        reach: Reach::Run(None),
+        flag: Some(Flag {
+            name: "--snapshot",
+            given: |flags, _| word(flags.snapshot.as_ref(), parse::snapshot).map(|given| given.map(Some)),
+        }),
+        default: |_| built_in(None),
+    }
     /// Owners and modes in the overlay, by pattern
     overlay: Vec<Rule> {
         group: Group::Build,

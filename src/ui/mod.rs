@@ -294,6 +294,12 @@ impl Observer for Ui {
 
 const REPORT: &str = "this is a bug in module-builder: please report it with the command and this output";
 
+/// Says that the run ends because `signal` came, in one line in place of the rows.
+pub(crate) fn interrupted(signal: &str) {
+    progress::take_away();
+    let _ = writeln!(io::stderr(), "{signal}: the next run removes what this one leaves unfinished");
+}
+
 /// Tells of a panic; called by the panic hook, when no printer may be within reach.
 pub(crate) fn bug(panic: &str) {
     let _ = writeln!(io::stderr(), "error: internal error: {}\n  help: {REPORT}", clean_lines(panic));

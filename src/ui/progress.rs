@@ -1,9 +1,10 @@
 //! Events of long work become bars, plain lines or JSON Lines.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::observe::{Event, TaskId, Unit};
 use model::words::size;
 use serde_json::json;
@@ -51,6 +52,17 @@ struct Running {
     bar: Option<ProgressBar>,
 }
 
+/// The rows of this run, for whoever ends it from outside.
+static ROWS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Takes every row off the screen for good.
+pub(super) fn take_away() {
+    if let Some(rows) = ROWS.get() {
+        let _ = rows.clear();
+        rows.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
+
 /// What is going on.
 pub(super) struct State {
     mode: Mode,
@@ -68,7 +80,8 @@ impl State {
             Progress::Auto if options.terminal => Mode::Bars,
             Progress::Auto | Progress::Plain => Mode::Plain,
         };
-        Self { mode, quiet: options.quiet, bars: MultiProgress::new(), tasks: BTreeMap::new() }
+        let bars = ROWS.get_or_init(MultiProgress::new).clone();
+        Self { mode, quiet: options.quiet, bars, tasks: BTreeMap::new() }
     }
 
     /// Takes the bars off the screen, so that lines can be written.
@@ -142,7 +155,9 @@ impl State {
         }
         let is_part = task.parent.is_some();
         if self.mode == Mode::Bars && !(is_part && self.rows() >= MOST_ROWS) {
-            task.bar = Some(self.bars.add(bar(&task)));
+            let bar = self.bars.add(bar(&task));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            task.bar = Some(bar);
         }
         let begun = json!({ "name": task.name, "total": task.total, "unit": unit_name(task.unit) });
         let name = task.name.clone();
@@ -182,6 +197,7 @@ impl State {
         let task = self.tasks.get(&id)?;
         if let Some(bar) = &task.bar {
             bar.finish_and_clear();
+            self.bars.remove(bar);
         }
         let line = match self.mode {
             Mode::Bars if task.parent.is_none() => Some(Line::Plain(format!("{} ({})", task.name, task.summary(now)))),
@@ -261,17 +277,21 @@ fn amount_a_second(count: u64, unit: Unit, age: Duration) -> String {
 }
 
 fn bar(task: &Running) -> ProgressBar {
-    let template = match (task.total.is_some(), task.unit) {
-        (true, Unit::Bytes) => "{prefix} [{bar:24}] {bytes}/{total_bytes} {binary_bytes_per_sec} {wide_msg}",
-        (true, Unit::Items) => "{prefix} [{bar:24}] {human_pos}/{human_len} {per_sec:.0} {wide_msg}",
-        (false, Unit::Bytes) => "{spinner} {prefix} {bytes} {binary_bytes_per_sec} {wide_msg}",
-        (false, Unit::Items) => "{spinner} {prefix} {human_pos} {wide_msg}",
+    // The amount and the rate first: what does not fit into the terminal is cut off at the end.
+    let template = match (task.total.is_some(), task.unit, task.parent.is_some()) {
+        (true, Unit::Bytes, true) => "{prefix} {bytes}/{total_bytes} {binary_bytes_per_sec} [{wide_bar}]",
+        (true, Unit::Bytes, false) => "{prefix} {bytes}/{total_bytes} {binary_bytes_per_sec} [{bar:10}] {wide_msg}",
+        (true, Unit::Items, true) => "{prefix} {human_pos}/{human_len} [{wide_bar}]",
+        (true, Unit::Items, false) => "{prefix} {human_pos}/{human_len} [{bar:10}] {wide_msg}",
+        (false, Unit::Bytes, _) => "{spinner} {prefix} {bytes} {binary_bytes_per_sec} {wide_msg}",
+        (false, Unit::Items, _) => "{spinner} {prefix} {human_pos} {wide_msg}",
     };
-    let bar = task.total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    // Hidden until it is one of the rows: a bar draws itself whenever it is changed, and no one would take away what it
+    // has drawn alone.
+    let bar = ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(if task.parent.is_some() { format!("  {:24.24}", task.name) } else { task.name.clone() });
-    bar.enable_steady_tick(Duration::from_millis(120));
+    bar.set_prefix(if task.parent.is_some() { format!("  {:20.20}", task.name) } else { task.name.clone() });
     bar
 }

@@ -63,6 +63,18 @@ fn packages_of_a_pinned_moment_come_from_the_snapshot_archive_alone() {
     let text = fs::read_to_string(&settings).unwrap();
     pin(&world, "20250520T000000Z");
     assert_snapshot!("snapshot_without_archive", lock(&world, &[]));
+    // The user may want none, for this run.
+    let now = |verb: &[&str]| world.tell(&[verb, &["--snapshot", "none"]].concat());
+    assert!(now(&["build", "-C", "module", "--dry-run"]).starts_with("exit code: 0"));
+    assert!(now(&["lock", "module"]).starts_with("exit code: 0"));
+    let live = fs::read_to_string(world.path("module/module.lock")).unwrap();
+    assert!(live.contains("tool_2_amd64.deb") && !live.contains("20250520"), "{live}");
+    assert!(now(&["build", "-C", "module", "--locked", "--dry-run"]).starts_with("exit code: 0"));
+    assert!(world.tell(&["build", "-C", "module", "--locked", "--dry-run"]).contains("no-snapshot-archive"));
+    let wrong = world.tell(&["build", "-C", "module", "--snapshot", "yesterday"]);
+    assert!(wrong.starts_with("exit code: 2") && wrong.contains("20260101T000000Z"), "{wrong}");
+    fs::remove_dir_all(world.path("module/dist")).unwrap();
+    fs::remove_file(world.path("module/module.lock")).unwrap();
     fs::write(&settings, format!("{text}snapshot_mirror = \"file:{}\"\n", world.path("snapshots").display())).unwrap();
     assert_snapshot!("snapshot", lock(&world, &[]));
     let locked = fs::read_to_string(world.path("module/module.lock")).unwrap();

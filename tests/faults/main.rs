@@ -20,11 +20,15 @@ mod server;
 mod several;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use archive::{BUILD, World, debs, finished, manifest};
 use testkit::{Mounted, Random, run};
@@ -174,6 +178,31 @@ fn a_build_that_is_killed_at_any_instant_leaves_nothing_wrong() {
         assert!(!beside.iter().any(|name| name.to_string_lossy().contains("partial")), "{beside:?}");
     }
     assert!(killed >= 4, "only {killed} of 8 were still running");
+}
+
+#[test]
+fn an_interrupt_is_said_in_one_line_and_leaves_nothing_wrong() {
+    let world = locked();
+    let first = world.build(&[]).unwrap();
+    let sound = manifest(&first);
+    for (signal, said) in [(Signal::INT, "interrupted"), (Signal::TERM, "terminated")] {
+        // An archive that takes a request and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mirror = format!("--mirror=http://{}/debian", silent.local_addr().unwrap());
+        let mut lock = world.command();
+        lock.args(["lock", "module", "--update", &mirror]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = lock.spawn().unwrap();
+        let held = silent.accept().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
+        let err = String::from_utf8(output.stderr).unwrap();
+        let last = format!("{said}: the next run removes what this one leaves unfinished\n");
+        assert!(err.ends_with(&last) && err.matches(said).count() == 1, "{err}");
+        assert!(output.stdout.is_empty());
+        drop(held);
+        assert_eq!(manifest(&world.build(&[]).unwrap()), sound);
+    }
 }
 
 /// The template module, frozen, where there is no network at all.

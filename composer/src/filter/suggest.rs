@@ -54,7 +54,9 @@ pub fn near<C>(tree: &Tree<C>, path: &ImagePath) -> Vec<String> {
     let mut advice = Advice { tree, rule: RuleRef::include(0), found: Vec::new() };
     advice.collect(&path.to_string());
     if advice.found.is_empty() {
-        let same_name = tree.walk().map(|(other, ..)| other).filter(|other| other.file_name() == path.file_name());
+        let is_meant =
+            |other: &ImagePath| other.file_name() == path.file_name() && is_related(other.as_bytes(), path.as_bytes());
+        let same_name = tree.walk().map(|(other, ..)| other).filter(is_meant);
         same_name.take(MAX_SUGGESTIONS).for_each(|other| advice.push(other.to_string()));
     }
     advice.found
@@ -159,6 +161,23 @@ fn literal(component: &str, wild: bool) -> Option<Vec<u8>> {
     Glob::parse_component(component.as_bytes())
 }
 
+/// Whether one of two paths with the same last name may have been meant by the other: they are in directories of one name,
+/// or below a common one that is neither the root nor `/usr`, where everything is.
+fn is_related(one: &[u8], other: &[u8]) -> bool {
+    let directories = |path: &'_ [u8]| -> Vec<Vec<u8>> {
+        let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+        let mut names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
+        names.pop();
+        if names.first().is_some_and(|first| first == b"usr") {
+            names.remove(0);
+        }
+        names
+    };
+    let (one, other) = (directories(one), directories(other));
+    let same = |names: (Option<&Vec<u8>>, Option<&Vec<u8>>)| names.0.is_some() && names.0 == names.1;
+    same((one.first(), other.first())) || same((one.last(), other.last()))
+}
+
 /// A name or path as part of a pattern that has wildcards.
 fn quote(name: &str) -> String {
     let escaped = |c: char| if "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
@@ -167,13 +186,13 @@ fn quote(name: &str) -> String {
 
 /// Proposes real paths whose last component is what a rule without suggestions ends in.
 fn find_elsewhere<C>(filter: &Filter, tree: &Tree<C>, answers: &mut [(RuleRef, Advice<'_, C>)]) {
-    let mut wanted: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+    let mut wanted: HashMap<Vec<u8>, Vec<(usize, Vec<u8>)>> = HashMap::new();
     for (index, (rule, advice)) in answers.iter().enumerate() {
         let automaton = if rule.list == List::Include { &filter.includes } else { &filter.excludes };
         let name = automaton.globs()[rule.index].literal();
         if let (Some(path), true) = (name, advice.found.is_empty()) {
             let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
-            wanted.entry(name).or_default().push(index);
+            wanted.entry(name).or_default().push((index, path.to_vec()));
         }
     }
     if wanted.is_empty() {
@@ -190,7 +209,8 @@ fn find_elsewhere<C>(filter: &Filter, tree: &Tree<C>, answers: &mut [(RuleRef, A
             let below = [&path, &b"/"[..], name].concat();
             if let (Some(found), Ok(text)) = (found, std::str::from_utf8(&below)) {
                 let text = if is_wild(text) { quote(text) } else { text.to_owned() };
-                found.iter().for_each(|index| answers[*index].1.push(text.clone()));
+                let related = found.iter().filter(|(_, path)| is_related(path, &below));
+                related.for_each(|(index, _)| answers[*index].1.push(text.clone()));
             }
             if is_directory {
                 stack.push((*id, below));

@@ -95,6 +95,7 @@ pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
+        root::note_floating(request, observer);
         produce_from(&inputs, &destination, request, found, observer)
     })
 }

@@ -215,16 +215,29 @@ pub(crate) fn closure(
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
-    if let Some(locked) = lock::resolution(module, packages, &inputs.manifest)? {
+    if let Some(locked) = lock::resolution(module, packages, &inputs.manifest, &inputs.file)? {
         return Ok(locked);
     }
-    let settings = lock::pinned(&packages.settings, &inputs.manifest);
+    let wants = packages.snapshot.as_deref();
+    let settings = lock::pinned(&packages.settings, wants, &inputs.manifest, &inputs.file)?;
     if settings.snapshot.is_none() {
         host::report(&packages.host_apt, observer);
     }
     require_archive(&settings)?;
     apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
+}
+
+/// Says that nothing holds the versions of the packages, where nothing does.
+pub(crate) fn note_floating(request: &BuildRequest, observer: &dyn Observer) {
+    let is_resolved = request.packages().is_some_and(|packages| packages.recorded.is_none() && !packages.locked);
+    let lock = lock::path(&request.module.directory);
+    if is_resolved && !lock.exists() {
+        observer.note(&format!(
+            "there is no {}: the packages' versions are those of the archives now, and float; `module-builder lock` holds them",
+            lock.display()
+        ));
+    }
 }
 
 /// Fails when there is nothing to resolve from.

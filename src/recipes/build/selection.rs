@@ -27,7 +27,7 @@ pub(crate) fn report(
     let findings = Findings { diagnostics, ..Findings::default() };
     if report.total.is_nothing() {
         return Err(Error::input("the module would ship no file")
-            .hint("file_spec names what is shipped: `module-builder build --dry-run` lists what it takes")
+            .hint("name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out")
             .findings(findings));
     }
     if checks.strict && warnings > 0 {

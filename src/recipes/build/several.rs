@@ -19,7 +19,7 @@ use crate::recipes::build::record::{self, Output, Several};
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::staging::Staging;
-use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, unchanged};
+use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, root, unchanged};
 
 /// What a build for several architectures was asked to do.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
         let inputs = Inputs::read(&any.module, &any.checks, found)?;
+        root::note_floating(any, observer);
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {
             Some(unchanged) => {

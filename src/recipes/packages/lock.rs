@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use builder::apt::lock::{self, Drift, Lock, Wanted};
 use builder::apt::{self, Resolution};
 use host::Dir;
-use model::Manifest;
+use model::manifest::Entry;
+use model::{Diagnostic, FileName, Manifest, Severity};
 
-use crate::error::Error;
+use crate::error::{Error, Findings};
 use crate::recipes::packages::request::Packages;
 use crate::settings;
 
@@ -31,12 +32,48 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
     }
 }
 
-/// The settings with the snapshot that the manifest pins.
-pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Settings {
-    let mut settings = apt::Settings { snapshot: manifest.snapshot().map(str::to_owned), ..settings.clone() };
+/// The settings with the snapshot that the user `wants`, else with that of the manifest, which `file` is.
+///
+/// # Errors
+/// When there is no archive of past states to take it from.
+pub(crate) fn pinned(
+    settings: &apt::Settings,
+    wants: Option<&str>,
+    manifest: &Manifest,
+    file: &FileName,
+) -> Result<apt::Settings, Error> {
+    let snapshot = match wants {
+        Some(settings::NO_SNAPSHOT) => None,
+        Some(moment) => Some(moment.to_owned()),
+        None => manifest.snapshot().map(|entry| entry.value.clone()),
+    };
+    if let Some(moment) = &snapshot
+        && settings.snapshot_mirror.is_none()
+    {
+        return Err(no_snapshot_mirror(moment, manifest.snapshot().filter(|_| wants.is_none()), file));
+    }
+    let mut settings = apt::Settings { snapshot, ..settings.clone() };
     // In place of the host's archives, none of which has past states.
     settings.repositories.retain(|repository| !repository.is_hosts || settings.snapshot.is_none());
-    settings
+    Ok(settings)
+}
+
+/// There is a moment, and no archive that has it.
+fn no_snapshot_mirror(moment: &str, entry: Option<&Entry<String>>, file: &FileName) -> Error {
+    let hint = format!(
+        "name one in builder.toml, as in snapshot_mirror = \"https://snapshot.example.org/archive/debian\", or take the archives as \
+         they are by `--snapshot {}`",
+        settings::NO_SNAPSHOT
+    );
+    let message = format!("the state {moment} of the archive is wanted, and no archive of past states is set");
+    let Some(entry) = entry else { return Error::input(message).hint(hint) };
+    let found = Diagnostic::new(Severity::Error, "no-snapshot-archive", message, hint)
+        .in_file(file.clone())
+        .at(Some(entry.position))
+        .in_field("build.apt_snapshot")
+        .quoting(moment.to_owned());
+    Error::input("the packages cannot be resolved")
+        .findings(Findings { diagnostics: vec![found], ..Findings::default() })
 }
 
 /// The locked packages of a build, or none where the module has no lock.
@@ -46,7 +83,12 @@ pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Sett
 ///
 /// # Errors
 /// When the lock does not fit the module, or there is none and one is required.
-pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest) -> Result<Option<Resolution>, Error> {
+pub(crate) fn resolution(
+    module: &Path,
+    packages: &Packages,
+    manifest: &Manifest,
+    manifest_file: &FileName,
+) -> Result<Option<Resolution>, Error> {
     let Some(lock) = read(module)? else {
         if packages.locked {
             return Err(Error::input(format!("there is no {}, and a lock is required", path(module).display()))
@@ -54,7 +96,7 @@ pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest
         }
         return Ok(None);
     };
-    let settings = pinned(&packages.settings, manifest);
+    let settings = pinned(&packages.settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
     let wanted = Wanted::of(&manifest.requests(), &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {

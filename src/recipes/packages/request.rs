@@ -16,6 +16,8 @@ pub(crate) struct Packages {
     pub(crate) settings: apt::Settings,
     /// The exact packages, where a build is repeated; nothing is resolved then, and no lock counts.
     pub(crate) recorded: Option<Resolution>,
+    /// The state of the archive that the user wants instead of the manifest's, or `none`.
+    pub(crate) snapshot: Option<String>,
     /// Whether the module or the user named the mirrors, and not the machine.
     pub(crate) named_mirrors: bool,
     /// What the host's apt gives where no mirrors are named.
@@ -66,6 +68,7 @@ impl Packages {
                 access: settings.access(false),
             },
             recorded: None,
+            snapshot: settings.snapshot.value.clone(),
             named_mirrors: settings.mirrors.is_named(),
             host_apt: settings.host_apt.clone(),
             flags: origins.into_iter().filter_map(flag).collect(),

@@ -19,6 +19,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
             "[{\"architectures\":[\"amd64\"],\"keyring\":\"/keys/v.gpg\",\"suite\":\"./\",\"uri\":\"https://v.example.org\"}]",
         ),
         "variant" => ("\"essential\"", "\"essential\""),
+        "snapshot" => ("20260101T000000Z", "\"20260101T000000Z\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
         "overlay" => ("{ \"/a\" = { mode = \"0440\" } }", "[\"/a mode=0440\"]"),
         "arch" => ("\"riscv64\"", "[\"riscv64\"]"),

@@ -206,7 +206,9 @@ fn suggestions_find_what_was_meant() {
         ("/usr/share/readme", "/usr/share/README"),
         ("/lib/systemd/system/nginx.service", "/usr/lib/systemd/system/nginx.service"),
         ("/usr/libs/systemd/***", "/usr/lib/systemd/***"),
-        ("/srv/conf/nginx.conf", "/etc/nginx/nginx.conf"),
+        ("/srv/nginx/nginx.conf", "/etc/nginx/nginx.conf"),
+        ("/etc/conf/nginx.conf", "/etc/nginx/nginx.conf"),
+        ("/usr/share/doc/web/README", "/usr/share/README"),
         ("/etc/nginx/nginx.conf/", "/etc/nginx/nginx.conf"),
     ] {
         let report = select(&tree, &[], &[pattern]).report;
@@ -214,7 +216,10 @@ fn suggestions_find_what_was_meant() {
         assert!(found.contains(&wanted.to_owned()), "{pattern}: {found:?}");
         assert!(found.len() <= 3);
     }
-    assert!(select(&tree, &[], &["/quite/another*"]).report.includes[0].suggestions.is_empty());
+    // A file of the same name somewhere else is another file.
+    for unrelated in ["/quite/another*", "/srv/conf/nginx.conf", "/usr/lib/other/README", "/opt/nginx.service"] {
+        assert!(select(&tree, &[], &[unrelated]).report.includes[0].suggestions.is_empty(), "{unrelated}");
+    }
 }
 
 /// Pattern text that comes near the syntax's corners often.

@@ -46,7 +46,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request, &request.outputs.directory, found)?;
+        let (inputs, output) = begin(request, &request.outputs.directory, found, observer)?;
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
@@ -68,7 +68,7 @@ pub(crate) struct ListedSeveral {
 /// The same for several architectures: a directory for each, and `manifest.json` in common.
 pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request.any()?, &request.outputs.directory, found)?;
+        let (inputs, output) = begin(request.any()?, &request.outputs.directory, found, observer)?;
         let (mut all, mut findings) = (Vec::new(), Vec::new());
         for request in &request.each {
             let mut own = Findings::default();
@@ -91,11 +91,18 @@ pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> 
 }
 
 /// Reads the manifests, and finds where the lists go.
-fn begin(request: &BuildRequest, directory: &Path, found: &mut Findings) -> Result<(Inputs, Output), Error> {
+fn begin(
+    request: &BuildRequest,
+    directory: &Path,
+    found: &mut Findings,
+    observer: &dyn Observer,
+) -> Result<(Inputs, Output), Error> {
     inputs::check_directory(&request.module.directory)?;
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
-    Ok((Inputs::read(&request.module, &request.checks, found)?, output))
+    let inputs = Inputs::read(&request.module, &request.checks, found)?;
+    root::note_floating(request, observer);
+    Ok((inputs, output))
 }
 
 /// Puts the lists in their place, and says what those of packages are worth.

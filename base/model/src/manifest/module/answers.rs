@@ -40,8 +40,8 @@ impl Manifest {
 
     /// The snapshot of the archive that it pins.
     #[must_use]
-    pub fn snapshot(&self) -> Option<&str> {
-        self.build.apt_snapshot.as_ref().map(|entry| entry.value.as_str())
+    pub fn snapshot(&self) -> Option<&Entry<String>> {
+        self.build.apt_snapshot.as_ref()
     }
 
     /// Every command line that the node will run, with the field that holds it, such as
