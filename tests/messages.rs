@@ -101,6 +101,39 @@ fn the_file_that_is_wrong_is_the_one_that_is_named() {
     assert!(err.ends_with("error: m/builder.toml and m/manifest.yaml are not valid: 2 errors\n"), "{err}");
 }
 
+/// What names a keyring that is not there, or that is none, is shown with its line.
+#[test]
+fn a_keyring_that_cannot_be_used_is_shown_at_its_line() {
+    let small = Small::new();
+    small.edit("m/manifest.yaml", |text| text + "package_spec: [web]\n");
+    small.write("m/none.gpg", "none\n");
+    small.write("m/empty.gpg", "");
+    small.link("m/broken.gpg", "nowhere");
+    fs::create_dir_all(small.path("m/keys")).unwrap();
+    let debian =
+        |keyring: &str| format!("# the mirror\nmirrors = [\"http://127.0.0.1:9/debian\"]\nkeyring = \"{keyring}\"\n");
+    let cases = ["nowhere.gpg", "/nonexistent/x.gpg", "none.gpg", "empty.gpg", "broken.gpg", "keys"];
+    let mut text = String::new();
+    for keyring in cases {
+        small.write("m/builder.toml", &debian(keyring));
+        let _ = writeln!(text, "# {keyring}\n{}", small.show(&["lock", "-C", "m", "--arch", "amd64"]));
+    }
+    // Of an added archive, by each verb that resolves, from within the module too.
+    let table = "[[repository]]\nuri = \"http://127.0.0.1:9/vendor\"\nsuite = \"./\"\n";
+    for keyring in ["none.gpg", "nowhere.gpg"] {
+        small.write("m/builder.toml", &format!("{table}keyring = \"{keyring}\"\n"));
+        let _ = writeln!(text, "# {keyring}\n{}", small.show(&["build", "-C", "m", "--arch", "amd64"]));
+    }
+    let mut within = small.command();
+    let within =
+        within.args(["lock", "--arch", "amd64", "--format=json"]).current_dir(small.path("m")).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&within.stderr).unwrap();
+    assert_eq!(within.status.code(), Some(1), "{json}");
+    let place = &json["error"]["diagnostics"][0];
+    assert_eq!((&place["file"], &place["position"]["line"]), (&"builder.toml".into(), &4.into()), "{json}");
+    insta::assert_snapshot!("keyrings", text);
+}
+
 #[test]
 fn a_program_that_asks_for_json_gets_it_for_every_error() {
     let small = world();

@@ -39,6 +39,22 @@ pub(crate) fn pinned(settings: &apt::Settings, manifest: &Manifest) -> apt::Sett
     settings
 }
 
+/// What the manifest and the settings of `module` ask for.
+///
+/// # Errors
+/// When the settings are wrong, or a keyring that they name cannot be used.
+pub(crate) fn wanted(
+    module: &Path,
+    manifest: &Manifest,
+    settings: &apt::Settings,
+    named_mirrors: bool,
+) -> Result<Wanted, Error> {
+    Wanted::of(&manifest.requests(), settings, named_mirrors).map_err(|error| {
+        let named = error.keyring().map(|path| settings::naming::keyring(module, path));
+        Error::from(error).findings(named.unwrap_or_default())
+    })
+}
+
 /// The locked packages of a build, or none where the module has no lock.
 ///
 /// Nothing here asks whether the archive's signature is still in date: it was good when the lock was
@@ -55,7 +71,7 @@ pub(crate) fn resolution(module: &Path, packages: &Packages, manifest: &Manifest
         return Ok(None);
     };
     let settings = pinned(&packages.settings, manifest);
-    let wanted = Wanted::of(&manifest.requests(), &settings, packages.named_mirrors)?;
+    let wanted = wanted(module, manifest, &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {
         return Err(drifted(module, &lock, &drifts, &packages.flags));

@@ -41,6 +41,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The keyring is there, and no file that can be read.
+    #[error("{fault}")]
+    KeyringUnread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said, or what lies there.
+        fault: host::Error,
+    },
     /// The keyring cannot be read as OpenPGP.
     #[error("the keyring {} cannot be used: {fault}", path.display())]
     Keyring {
