@@ -12,6 +12,12 @@ impl Explain for Error {
             Ok(kind) => kind,
             Err(explained) => return explained,
         };
+        if let Self::Fetch { failures } = self
+            && fetch::are_offline(failures)
+        {
+            let message = format!("{} could not be fetched", super::packages(failures.len()));
+            return Explanation::under(message, kind, self).hint(self.hint());
+        }
         let text = self.to_string();
         // The first line says what happened; what follows it is the program's own account.
         let (message, log) = text.split_once('\n').unwrap_or((&text, ""));
