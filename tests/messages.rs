@@ -8,6 +8,7 @@ mod small;
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use small::Small;
 
@@ -162,6 +163,53 @@ fn a_program_that_asks_for_json_gets_it_for_every_error() {
     assert!(code == 0 && out.contains("Commands:"), "help stays what it is");
     let (_, _, err) = small.run(&["validate", "--stric", "--", "--format=json"]);
     assert!(err.starts_with("error: unexpected argument"), "behind `--` there are files: {err}");
+}
+
+/// The commands that `init` says come next, run by two shells from where it ran: each argument is the directory that was named.
+#[test]
+fn a_printed_command_means_to_a_shell_what_it_says() {
+    let small = Small::new();
+    small.write("bin/module-builder", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
+    small.mode("bin/module-builder", 0o755);
+    let said = |command: &str, shell: &str, program: &str| {
+        let mut run = std::process::Command::new(shell);
+        run.args(["-c", command]).current_dir(small.path("")).env("PATH", format!("{program}:/usr/bin:/bin"));
+        run.output().unwrap()
+    };
+    let real = assert_cmd::cargo::cargo_bin!("module-builder").parent().unwrap().display().to_string();
+    let ours = small.path("bin").display().to_string();
+    let names: [&[u8]; 14] = [
+        b"plain/web-1.0",
+        b"my web",
+        b"it's \"odd\"",
+        b"-web",
+        b"--name=x y",
+        b"a;touch made",
+        b"$(touch made)`touch made`",
+        b"~root",
+        b"#a&b|c>made",
+        b"a*[b]?\\!",
+        b"two\nlines 100% \\ 'odd' \"$(touch made)\"",
+        b"ends\n",
+        b"\xff\xfe",
+        "gr\u{f6}\u{df}e\u{202e}".as_bytes(),
+    ];
+    for name in names {
+        let directory = std::ffi::OsStr::from_bytes(name);
+        let output = small.command().args(["init", "--name", "web", "--"]).arg(directory).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let next: Vec<&str> = text.lines().skip_while(|line| *line != "next:").skip(1).map(str::trim).collect();
+        assert_eq!(next.len(), 3, "{text}");
+        for (command, shell) in next.iter().flat_map(|command| [(command, "sh"), (command, "bash")]) {
+            let words = said(command, shell, &ours).stdout;
+            let word = words.strip_suffix(b"\0").unwrap().rsplit(|byte| *byte == 0).next().unwrap();
+            let word = word.strip_prefix(b"./").unwrap_or(word);
+            assert_eq!(word.strip_suffix(b"/").unwrap_or(word), name, "{shell}: {command}");
+        }
+        let valid = said(next[0], "sh", &real);
+        assert!(valid.status.success(), "{}: {}", next[0], String::from_utf8_lossy(&valid.stderr));
+    }
+    assert!(!small.path("made").exists());
 }
 
 /// A build that fails after its files were found wanting says both, to people and to programs.
