@@ -8,6 +8,7 @@ mod small;
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use small::Small;
 
@@ -101,6 +102,39 @@ fn the_file_that_is_wrong_is_the_one_that_is_named() {
     assert!(err.ends_with("error: m/builder.toml and m/manifest.yaml are not valid: 2 errors\n"), "{err}");
 }
 
+/// What names a keyring that is not there, or that is none, is shown with its line.
+#[test]
+fn a_keyring_that_cannot_be_used_is_shown_at_its_line() {
+    let small = Small::new();
+    small.edit("m/manifest.yaml", |text| text + "package_spec: [web]\n");
+    small.write("m/none.gpg", "none\n");
+    small.write("m/empty.gpg", "");
+    small.link("m/broken.gpg", "nowhere");
+    fs::create_dir_all(small.path("m/keys")).unwrap();
+    let debian =
+        |keyring: &str| format!("# the mirror\nmirrors = [\"http://127.0.0.1:9/debian\"]\nkeyring = \"{keyring}\"\n");
+    let cases = ["nowhere.gpg", "/nonexistent/x.gpg", "none.gpg", "empty.gpg", "broken.gpg", "keys"];
+    let mut text = String::new();
+    for keyring in cases {
+        small.write("m/builder.toml", &debian(keyring));
+        let _ = writeln!(text, "# {keyring}\n{}", small.show(&["lock", "-C", "m", "--arch", "amd64"]));
+    }
+    // Of an added archive, by each verb that resolves, from within the module too.
+    let table = "[[repository]]\nuri = \"http://127.0.0.1:9/vendor\"\nsuite = \"./\"\n";
+    for keyring in ["none.gpg", "nowhere.gpg"] {
+        small.write("m/builder.toml", &format!("{table}keyring = \"{keyring}\"\n"));
+        let _ = writeln!(text, "# {keyring}\n{}", small.show(&["build", "-C", "m", "--arch", "amd64"]));
+    }
+    let mut within = small.command();
+    let within =
+        within.args(["lock", "--arch", "amd64", "--format=json"]).current_dir(small.path("m")).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&within.stderr).unwrap();
+    assert_eq!(within.status.code(), Some(1), "{json}");
+    let place = &json["error"]["diagnostics"][0];
+    assert_eq!((&place["file"], &place["position"]["line"]), (&"builder.toml".into(), &4.into()), "{json}");
+    insta::assert_snapshot!("keyrings", text);
+}
+
 #[test]
 fn a_program_that_asks_for_json_gets_it_for_every_error() {
     let small = world();
@@ -129,6 +163,53 @@ fn a_program_that_asks_for_json_gets_it_for_every_error() {
     assert!(code == 0 && out.contains("Commands:"), "help stays what it is");
     let (_, _, err) = small.run(&["validate", "--stric", "--", "--format=json"]);
     assert!(err.starts_with("error: unexpected argument"), "behind `--` there are files: {err}");
+}
+
+/// The commands that `init` says come next, run by two shells from where it ran: each argument is the directory that was named.
+#[test]
+fn a_printed_command_means_to_a_shell_what_it_says() {
+    let small = Small::new();
+    small.write("bin/module-builder", "#!/bin/sh\nfor word; do printf '%s\\0' \"$word\"; done\n");
+    small.mode("bin/module-builder", 0o755);
+    let said = |command: &str, shell: &str, program: &str| {
+        let mut run = std::process::Command::new(shell);
+        run.args(["-c", command]).current_dir(small.path("")).env("PATH", format!("{program}:/usr/bin:/bin"));
+        run.output().unwrap()
+    };
+    let real = assert_cmd::cargo::cargo_bin!("module-builder").parent().unwrap().display().to_string();
+    let ours = small.path("bin").display().to_string();
+    let names: [&[u8]; 14] = [
+        b"plain/web-1.0",
+        b"my web",
+        b"it's \"odd\"",
+        b"-web",
+        b"--name=x y",
+        b"a;touch made",
+        b"$(touch made)`touch made`",
+        b"~root",
+        b"#a&b|c>made",
+        b"a*[b]?\\!",
+        b"two\nlines 100% \\ 'odd' \"$(touch made)\"",
+        b"ends\n",
+        b"\xff\xfe",
+        "gr\u{f6}\u{df}e\u{202e}".as_bytes(),
+    ];
+    for name in names {
+        let directory = std::ffi::OsStr::from_bytes(name);
+        let output = small.command().args(["init", "--name", "web", "--"]).arg(directory).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let next: Vec<&str> = text.lines().skip_while(|line| *line != "next:").skip(1).map(str::trim).collect();
+        assert_eq!(next.len(), 3, "{text}");
+        for (command, shell) in next.iter().flat_map(|command| [(command, "sh"), (command, "bash")]) {
+            let words = said(command, shell, &ours).stdout;
+            let word = words.strip_suffix(b"\0").unwrap().rsplit(|byte| *byte == 0).next().unwrap();
+            let word = word.strip_prefix(b"./").unwrap_or(word);
+            assert_eq!(word.strip_suffix(b"/").unwrap_or(word), name, "{shell}: {command}");
+        }
+        let valid = said(next[0], "sh", &real);
+        assert!(valid.status.success(), "{}: {}", next[0], String::from_utf8_lossy(&valid.stderr));
+    }
+    assert!(!small.path("made").exists());
 }
 
 /// A build that fails after its files were found wanting says both, to people and to programs.

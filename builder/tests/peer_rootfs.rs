@@ -10,115 +10,27 @@
     reason = "a panic is a failed test, and one test speaks to another process"
 )]
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
+use builder::apt::{Resolution, Variant};
 use builder::cache::Cache;
 use builder::dpkg::Database;
 use builder::ownership::Ownership;
-use builder::rootfs::{self, Error, Failure, IsolationMode, Options, Rootfs, deb, deb_contents};
+use builder::rootfs::{self, Error, Failure, IsolationMode, Options, Rootfs, Script, deb, deb_contents};
 use builder::scrub;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::{Collected, Event, Silent};
-use model::package::{Package, PackageFields, PackageRequest};
-use model::resolution::ResolvedFields;
-use model::{Arch, Digest, Epoch, ImagePath};
+use model::{Arch, Epoch, ImagePath};
+use support::{EPOCH, add_package, cache_at, locked, options};
 use testkit::{run, stdout};
-
-const EPOCH: i64 = 1_750_000_000;
-
-fn options(mode: IsolationMode) -> Options {
-    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false }
-}
-
-/// The cache that reruns share: downloads and apt states only.
-fn shared() -> Cache {
-    let home = env::var_os("HOME").expect("HOME is set");
-    cache_at(Path::new(&home).join(".cache/module-builder/test"))
-}
-
-/// A cache, for runs that start this test's own program ahead of apt or mmdebstrap.
-fn cache_at(path: PathBuf) -> Cache {
-    host::process::register(Path::new(env!("CARGO_BIN_EXE_build-rootfs"))).unwrap();
-    Cache::new(path)
-}
-
-fn mirror() -> String {
-    let mut files: Vec<PathBuf> = fs::read_dir("/etc/apt/sources.list.d")
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.unwrap().path())
-        .chain([PathBuf::from("/etc/apt/sources.list")])
-        .collect();
-    files.sort();
-    let files: Vec<_> =
-        files.into_iter().filter_map(|path| Some((path.clone(), Ok(fs::read_to_string(path).ok()?)))).collect();
-    let found = apt::host_sources(&files, &|_| None).debian("trixie", None);
-    found.archives.first().expect("the host has a Debian archive in /etc/apt").uri.clone()
-}
-
-/// The locked closure and its .debs, from the archive or the shared cache.
-fn locked(requests: &[&str], variant: Variant, arch: Arch) -> (Resolution, Vec<PathBuf>) {
-    // apt works in one state at a time.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut settings = Settings::new("trixie", vec![mirror()], arch);
-    settings.variant = variant;
-    let requests: Vec<_> = requests.iter().map(|text| PackageRequest::parse(text).unwrap()).collect();
-    let cache = shared();
-    let resolution = apt::resolve(&requests, &settings, &cache, &Silent).unwrap();
-    let debs = apt::fetch(&resolution, &cache, &FetchOptions::default(), &Silent).unwrap();
-    (resolution, debs)
-}
-
-/// Adds a package to the closure that is made here, with a `postinst`.
-fn add_package(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: &Path, postinst: &str) {
-    let tree = folder.join("mb-probe");
-    fs::create_dir_all(tree.join("DEBIAN")).unwrap();
-    let control =
-        "Package: mb-probe\nVersion: 1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: probe\n";
-    fs::write(tree.join("DEBIAN/control"), control).unwrap();
-    fs::write(tree.join("DEBIAN/postinst"), format!("#!/bin/sh\nset -e\n{postinst}\n")).unwrap();
-    fs::set_permissions(tree.join("DEBIAN/postinst"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(tree.join("DEBIAN"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = folder.join("mb-probe.deb");
-    let date = EPOCH.to_string();
-    run(Command::new("dpkg-deb")
-        .args(["--root-owner-group", "--build"])
-        .arg(&tree)
-        .arg(&path)
-        .env("SOURCE_DATE_EPOCH", date));
-    let bytes = fs::read(&path).unwrap();
-    let (name, version) = ("mb-probe".to_owned(), "1".to_owned());
-    let package = PackageFields {
-        name: name.clone(),
-        arch: "all".into(),
-        version: version.clone(),
-        source: name,
-        source_version: version,
-    };
-    let resolved = ResolvedFields {
-        package: Package::new(package).unwrap(),
-        url: model::archive::url(&resolution.release.uri, "mb-probe.deb"),
-        path: "mb-probe.deb".into(),
-        size: bytes.len() as u64,
-        sha256: Digest::of(&bytes),
-        reason: apt::Reason::Requested,
-        archive: 0,
-    };
-    let resolved = Resolved::new(resolved).unwrap();
-    let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);
-    *resolution = resolution.changed(|fields| fields.packages.insert(at, resolved)).unwrap();
-    debs.insert(at, path);
-}
 
 /// What `postinst` of the probe writes down, and a key that it makes.
 const PROBE: &str = "mkdir -p /etc/mb-probe
@@ -492,10 +404,10 @@ fn a_failing_script_is_named_and_nothing_is_kept() {
     add_package(&mut resolution, &mut debs, folder.path(), "echo this went wrong >&2\nexit 7");
     let cache = cache_at(folder.path().join("cache"));
     let error = build(&resolution, &debs, &cache).unwrap_err();
-    let Error::Failed { failure: Failure::MaintainerScript { package, what }, log } = &error else {
+    let Error::Failed { failure: Failure::MaintainerScript { package, script, what, reason }, log } = &error else {
         panic!("{error:?}")
     };
-    assert_eq!(package, "mb-probe");
+    assert_eq!((package.as_str(), *script, reason), ("mb-probe", Script::Postinst, &None));
     assert!(what.contains("exit status 7"), "{what}");
     assert!(log.iter().any(|line| line.contains("this went wrong")), "{log:?}");
     assert_eq!(fs::read_dir(cache.rootfs().unwrap()).unwrap().count(), 0);

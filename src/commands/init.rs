@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use host::{Dir, Pinned};
 use model::path::json::{Alone, keys};
+use model::shell;
 use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
@@ -119,7 +120,7 @@ fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     }
     let paths: Vec<PathBuf> = files.iter().map(|(path, _)| directory.join(path)).collect();
     written.keep();
-    let place = clean(&directory.display().to_string());
+    let place = shell::word(&directory);
     for path in &paths {
         context.ui.note(&format!("wrote {}", path.display()));
     }
@@ -131,6 +132,7 @@ fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     ] {
         context.ui.note(&line);
     }
+    let place = clean(&directory.display().to_string());
     context.ui.result(&place, &Made { directory: &directory, name: &name, files: paths.iter().map(Alone).collect() })
 }
 

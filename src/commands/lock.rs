@@ -238,7 +238,7 @@ impl<'a> Task<'a> {
             settings.repositories.retain(|repository| !repository.is_hosts || has(&old.inputs, repository));
         }
         let is_hosts = !named && kept.is_none() && settings.snapshot.is_none();
-        let wanted = Wanted::of(&manifest.requests(), &settings, named)?;
+        let wanted = file::wanted(args.module.path(), &manifest, &settings, named)?;
         let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
         Ok(Self {
             context,
@@ -268,8 +268,9 @@ impl<'a> Task<'a> {
         root::require_archive(&self.settings)?;
         let (settings, ui) = (&self.settings, &self.context.ui);
         let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
+        let module = self.path.parent().unwrap_or(Path::new(""));
         let resolutions: Vec<Resolution> =
-            found.map_err(|error| root::unresolved(error, &self.manifest, &self.file, settings))?;
+            found.map_err(|error| root::unresolved(error, module, &self.manifest, &self.file, settings))?;
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 

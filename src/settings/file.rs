@@ -49,6 +49,22 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
     }
 }
 
+/// Each place at which the text of the settings file `file` names `path`, and what is `wrong` with the setting there.
+pub(super) fn naming(file: &Path, text: &str, path: &Path, wrong: &dyn Fn(&str) -> String) -> Vec<Diagnostic> {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let (table, _) = DeTable::parse_recoverable(text);
+    let mut found = Vec::new();
+    for (name, value) in table.get_ref() {
+        let Some(row) = ROWS.iter().find(|row| row.name() == name.get_ref()) else { continue };
+        let named = places(*row, &input(value), value.span()).into_iter();
+        let named = named.filter(|(text, _)| directory.join(text) == path);
+        found
+            .extend(named.map(|(_, span)| this.wrong("bad-value", row.name(), span, wrong(row.name()), String::new())));
+    }
+    found
+}
+
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {
     Diagnostic::new(Severity::Error, code, message, hint).in_file(name.clone())
 }

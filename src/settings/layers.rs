@@ -134,7 +134,7 @@ pub(crate) fn overlay_rules(module: &Path) -> Result<Vec<Rule>, Error> {
 ///
 /// The user's and the machine's may be links, as people keep them who keep their settings elsewhere. The
 /// module's may not lead out of the module: what is wrong in it is shown.
-fn read(path: &Path, is_module: bool) -> Result<Option<Vec<u8>>, host::Error> {
+pub(super) fn read(path: &Path, is_module: bool) -> Result<Option<Vec<u8>>, host::Error> {
     let opened = if is_module {
         Dir::parent_of(path).and_then(|(directory, name)| directory.file(name, Links::Below))
     } else {

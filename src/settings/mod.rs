@@ -11,6 +11,7 @@ mod flags;
 mod host;
 mod layers;
 mod list;
+pub(crate) mod naming;
 mod origin;
 mod overlay;
 mod parse;

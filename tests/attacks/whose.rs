@@ -582,6 +582,11 @@ fn an_output_that_another_user_built_is_told_of_before_the_work_begins() {
         let (code, err) = within.run(&["build", "-C", "m", "--rootfs", rootfs, "--arch", "amd64"]);
         assert!(code == 4 && err.contains("belongs to the user id 0") && err.contains("sudo rm -r "), "{code}: {err}");
     }
+    within.0.build("m/my dist");
+    let odd = ["build", "-C", "m", "--rootfs", "root", "--arch", "amd64", "--output", "m/my dist"];
+    let (code, err) = within.run(&odd);
+    assert!(code == 4 && err.contains("`sudo rm -r 'm/my dist'`"), "as a shell reads it: {code}: {err}");
+    fs::remove_dir_all(within.0.path("m/my dist")).unwrap();
     let (code, err) = within.run(&["build", "-C", "m", "--arch", "amd64", "--dry-run"]);
     assert!(code == 4 && err.contains("belongs to the user id 0"), "{code}: {err}");
     assert!(tree(&within.dist()) == before);

@@ -23,6 +23,13 @@ pub struct Deb {
     pub script: bool,
 }
 
+impl Deb {
+    /// A package of one small file that needs nothing.
+    pub fn small(name: &'static str) -> Self {
+        Self { name, version: "1", arch: "all", depends: "", size: 100, script: false }
+    }
+}
+
 /// `tool`, which needs `lib` in the same version, and a script of its own.
 pub fn debs(version: &'static str) -> Vec<Deb> {
     let tool = Deb { name: "tool", version, arch: "amd64", depends: "lib", size: 200_000, script: true };

@@ -67,7 +67,7 @@ fn a_damaged_package_in_the_cache_is_never_used() {
     let sound = manifest(&world.build(&[]).unwrap()).to_owned();
     for damage in [flip, truncate] {
         cached(&world).iter().for_each(|path| damage(path));
-        world.build(&["--no-cache", "--frozen"]).unwrap_err().is(4, "the cache does not hold it");
+        world.build(&["--no-cache", "--frozen"]).unwrap_err().is(4, "the cache does not hold ");
         assert_eq!(manifest(&world.build(&["--no-cache"]).unwrap()), sound, "the mirror still has them");
         cached(&world).iter().for_each(|path| damage(path));
         fs::rename(world.path("archive"), world.path("away")).unwrap();
@@ -76,6 +76,36 @@ fn a_damaged_package_in_the_cache_is_never_used() {
         assert_eq!(manifest(&world.build(&["--no-cache"]).unwrap()), sound);
     }
 }
+
+#[test]
+fn an_empty_cache_and_no_network_are_said_in_three_lines() {
+    let many: Vec<archive::Deb> = debs("1").into_iter().chain(MANY.map(archive::Deb::small)).collect();
+    let world = World::new(&many);
+    world.ask_for(&["tool"].into_iter().chain(MANY).collect::<Vec<_>>().join(", "));
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+    fs::remove_dir_all(world.path("cache")).unwrap();
+    let offline: [&[&str]; 4] =
+        [&["--frozen"], &["--offline"], &["--frozen", "--dry-run"], &["--frozen", "--no-cache"]];
+    for more in offline {
+        let output = world.command().args(["build", "-C", "module", "--arch", "amd64"]).args(more).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<&str> = said.lines().collect();
+        let [error, cause, help] = lines.as_slice() else { panic!("{more:?}:\n{said}") };
+        assert_eq!(*error, "error: 14 packages could not be fetched");
+        assert!(cause.starts_with("  caused by: offline, and the cache does not hold "), "{cause}");
+        assert!(cause.ends_with(" and 7 more"), "{cause}");
+        assert!(help.starts_with("  help: run `module-builder fetch` where there is a network, or "), "{help}");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(4), &b""[..]), "{more:?}");
+    }
+    // What the help says, and a cache that lacks one.
+    run(world.command().args(["fetch", "-C", "module", "--arch", "amd64"]));
+    world.build(&["--frozen"]).unwrap();
+    fs::remove_file(&cached(&world)[0]).unwrap();
+    world.build(&["--frozen", "--no-cache"]).unwrap_err().is(4, "1 package could not be fetched");
+}
+
+/// Names of packages that need nothing.
+const MANY: [&str; 12] = ["a1", "b1", "c1", "d1", "e1", "f1", "g1", "h1", "i1", "j1", "k1", "l1"];
 
 #[test]
 fn a_mirror_that_serves_other_bytes_is_refused() {
@@ -230,7 +260,7 @@ fn the_template_is_built_without_network_from_a_warm_cache_alone() {
     let offline = build(&alone, &warm, &["--frozen", "--no-cache"]).unwrap();
     assert_eq!(manifest(&offline), manifest(&online));
     let failed = build(&alone, &world.path("cold"), &["--frozen"]).unwrap_err();
-    failed.is(4, "offline, and the cache does not hold it");
+    failed.is(4, "offline, and the cache does not hold ");
     failed.is(4, "run `module-builder fetch` where there is a network");
     fs::remove_file(world.path("nginx/module.lock")).unwrap();
     build(&alone, &warm, &["--frozen"]).unwrap_err().is(1, "a lock is required");

@@ -174,6 +174,8 @@ fn each_key_vouches_for_its_own_archive_alone() {
     settings(&world, &vendor.table("./", "none.gpg"));
     let said = lock(&world, &[]);
     assert!(said.starts_with("exit code: 1") && said.contains("module/none.gpg cannot be used"), "{said}");
+    assert!(said.contains("`repository` names no keyring that can be used\n"), "{said}");
+    assert!(said.contains("keyring = \"none.gpg\""), "the line is shown: {said}");
     // Neither is an unsigned archive taken, whatever keyring it has.
     settings(&world, &vendor.table("./", "vendor.gpg"));
     fs::remove_file(vendor.path("InRelease")).unwrap();

@@ -277,3 +277,21 @@ fn a_build_that_is_killed_leaves_the_old_results_or_the_new() {
         fs::read_dir(world.path("module")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(left.filter(|name| name.starts_with(".dist")).count(), 0);
 }
+
+/// The commands of the hints, where a shell would not read the paths as they are.
+#[test]
+fn what_is_to_be_named_alone_is_named_as_a_shell_reads_it() {
+    let world = world();
+    build(&world, &[]);
+    fs::rename(world.path("module"), world.path("it's a $(module)")).unwrap();
+    let dist = "it's a $(module)/dist";
+    let said = world.tell(&["rebuild", dist]);
+    let hint = said.split('`').nth(1).expect("a command");
+    assert_eq!(hint, r"module-builder rebuild 'it'\''s a $(module)/dist/amd64'", "{said}");
+    let said = world.tell(&["explain", "/usr/share/small/tool", dist]);
+    assert!(said.contains(r"as in 'it'\''s a $(module)/dist/amd64'"), "{said}");
+    let program = Path::new(env!("CARGO_BIN_EXE_module-builder")).parent().unwrap();
+    let mut command = world.wrapped(&["sh", "-c", hint]);
+    command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", program.display()));
+    run(&mut command);
+}

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use builder::rootfs::{Failure, deb};
+use builder::rootfs::{Failure, Lack, Reason, Script, deb};
 use builder::{cache, dpkg, ownership, rootfs, scrub};
 use host::Fault;
 use host::error::Kind;
@@ -26,7 +26,7 @@ fn damaged() -> deb::Error {
 }
 
 pub(crate) fn rows() -> Vec<String> {
-    [caches(), roots(), trees(), failures()].concat()
+    [caches(), roots(), trees(), failures(), scripts()].concat()
 }
 
 fn caches() -> Vec<String> {
@@ -93,7 +93,7 @@ fn failures() -> Vec<String> {
     use rootfs::Error as E;
     let failed = |failure| E::Failed { failure, log: Vec::new() };
     let all = [
-        failed(Failure::MaintainerScript { package: name(), what: name() }),
+        failed(Failure::MaintainerScript { package: name(), script: Script::Postinst, what: name(), reason: None }),
         failed(Failure::Package { package: name(), what: name() }),
         failed(Failure::LateEpoch),
         failed(Failure::NoSpace),
@@ -115,6 +115,41 @@ fn failures() -> Vec<String> {
             Failure::Other { .. } => "Other",
         };
         crate::shown(&format!("rootfs::Failed {name}"), error)
+    };
+    all.iter().map(row).collect()
+}
+
+/// What a maintainer script lacks.
+fn scripts() -> Vec<String> {
+    let all = [
+        Lack::Interface,
+        Lack::Network,
+        Lack::Systemd,
+        Lack::Service,
+        Lack::Missing { what: name() },
+        Lack::Space,
+        Lack::Device,
+        Lack::Right,
+        Lack::Answer,
+    ];
+    let row = |lack: &Lack| {
+        let name_of = match lack {
+            Lack::Interface => "Interface",
+            Lack::Network => "Network",
+            Lack::Systemd => "Systemd",
+            Lack::Service => "Service",
+            Lack::Missing { .. } => "Missing",
+            Lack::Space => "Space",
+            Lack::Device => "Device",
+            Lack::Right => "Right",
+            Lack::Answer => "Answer",
+        };
+        let reason = Some(Reason { lack: lack.clone(), line: name() });
+        let failure = Failure::MaintainerScript { package: name(), script: Script::Postinst, what: name(), reason };
+        crate::shown(
+            &format!("rootfs::Failed MaintainerScript {name_of}"),
+            &rootfs::Error::Failed { failure, log: Vec::new() },
+        )
     };
     all.iter().map(row).collect()
 }

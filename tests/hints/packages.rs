@@ -30,6 +30,7 @@ fn archives() -> Vec<String> {
         E::SnapshotMirrorMissing { .. } => E::SnapshotMirrorMissing { snapshot: text() },
         E::KeyringMissing { .. } => E::KeyringMissing { tried: Vec::new() },
         E::KeyringNamed { .. } => E::KeyringNamed { path: file() },
+        E::KeyringUnread { .. } => E::KeyringUnread { path: file(), fault: system(Errno::ACCESS) },
         E::Keyring { .. } => E::Keyring { path: file(), fault: KeyringFault::NotOpenPgp },
         E::AptMissing => E::AptMissing,
         E::Process(_) => E::Process(host::process::Error::Argument { program: text(), argument: text() }),

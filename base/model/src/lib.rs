@@ -23,6 +23,7 @@ pub mod record;
 pub mod resolution;
 pub mod rules;
 pub mod secret;
+pub mod shell;
 pub mod version;
 pub mod words;
 

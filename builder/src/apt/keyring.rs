@@ -51,7 +51,7 @@ impl Keyring {
         match file.read() {
             Ok(bytes) => Ok(Self { path, bytes }),
             Err(error) if error.is_not_found() => Err(Error::KeyringNamed { path }),
-            Err(error) => Err(error.into()),
+            Err(fault) => Err(Error::KeyringUnread { path, fault }),
         }
     }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use host::process;
 
 use super::deb;
+use super::failure::Failure;
 use super::installed::Named;
-use super::log::Failure;
 use crate::{cache, dpkg};
 
 /// Why a root file system cannot be made.

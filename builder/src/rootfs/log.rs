@@ -1,89 +1,14 @@
 //! What mmdebstrap, dpkg and apt print while they work: progress, and what went wrong.
 
-use model::observe::Task;
-
 use host::process::Tail;
+use model::observe::Task;
+use model::words::shortened;
+
+use super::Failure;
+use super::script::{Output, Script};
 
 /// How many last lines of a log an error carries.
 const TAIL: usize = 40;
-
-/// What went wrong, as far as the log says.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// A package's maintainer script failed.
-    #[error("a maintainer script of the package {package} failed: {what}")]
-    MaintainerScript {
-        /// The package.
-        package: String,
-        /// What dpkg says about it, such as `installed x package post-installation script ...`.
-        what: String,
-    },
-    /// dpkg could not unpack or configure a package, and not for a script of its.
-    #[error("the package {package} cannot be installed: {what}")]
-    Package {
-        /// The package.
-        package: String,
-        /// What dpkg says about it, such as `trying to overwrite '/x', which is also in package y 1`.
-        what: String,
-    },
-    /// The epoch of the build is in the future.
-    #[error("the build's epoch is later than this machine's clock, and apt takes nothing from the future")]
-    LateEpoch,
-    /// The disk is full.
-    #[error("there is no space left on the device")]
-    NoSpace,
-    /// Something that needs rights was refused.
-    #[error("the system refused it: {what}")]
-    NoPrivileges {
-        /// The line that says so.
-        what: String,
-    },
-    /// Programs of the architecture do not run here.
-    #[error("programs of the architecture {arch} do not run on this machine")]
-    NoEmulation {
-        /// The architecture.
-        arch: String,
-    },
-    /// apt found no answer although everything locked was there.
-    #[error("apt cannot install the locked packages: {what}")]
-    Unsatisfiable {
-        /// The line that says so.
-        what: String,
-    },
-    /// Something else.
-    #[error("{what}")]
-    Other {
-        /// The last error in the log, or the last line.
-        what: String,
-    },
-}
-
-impl Failure {
-    /// What to do about it; empty where nothing general can be said.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::MaintainerScript { .. } => {
-                "read the log above; a package that cannot be configured in a plain chroot can be unpacked only, by `--variant extract`"
-            }
-            Self::Package { .. } => {
-                "when two packages bring the same file, ship them in two modules; else read the log above"
-            }
-            Self::LateEpoch => {
-                "set the machine's clock right, or SOURCE_DATE_EPOCH to an earlier time (without it, it is the time of the newest input)"
-            }
-            Self::NoSpace => "free space in the cache directory (`cache gc`), or put it on another file system",
-            Self::NoPrivileges { .. } => {
-                "run as root, or let the user have user namespaces: `apt install uidmap`, entries in /etc/subuid and /etc/subgid, and no container that forbids them"
-            }
-            Self::NoEmulation { .. } => {
-                "use `--variant extract`, which runs no code of the packages, or `apt install qemu-user-static binfmt-support arch-test`"
-            }
-            Self::Unsatisfiable { .. } => "make the lock again: `module-builder lock --update`",
-            Self::Other { .. } => "",
-        }
-    }
-}
 
 /// Reads a log as it comes.
 pub(super) struct Log<'a> {
@@ -92,7 +17,10 @@ pub(super) struct Log<'a> {
     tail: Tail,
     total: u64,
     found: Option<Failure>,
-    script: Option<String>,
+    /// The package of which the next line says what happened to it.
+    subject: Option<String>,
+    /// What was printed since dpkg named the package that it works on; none before and after dpkg's work.
+    output: Option<Output>,
     last_error: Option<String>,
     last: String,
 }
@@ -107,7 +35,8 @@ impl<'a> Log<'a> {
             // Each package is unpacked and configured.
             total: packages * 2,
             found: None,
-            script: None,
+            subject: None,
+            output: None,
             last_error: None,
             last: String::new(),
         }
@@ -138,27 +67,40 @@ impl<'a> Log<'a> {
 
     /// Keeps the first failure that the log reports: later lines are about its consequences.
     fn judge(&mut self, text: &str) {
-        let recognised = self.recognise(text);
-        if let Some(package) = self.script.take()
-            && recognised.is_none()
-        {
-            let what = text.to_owned();
-            self.found.get_or_insert(match text.contains("script subprocess") {
-                true => Failure::MaintainerScript { package, what },
-                false => Failure::Package { package, what },
-            });
-        }
-        if let Some(rest) = text.strip_prefix("dpkg: error processing ") {
-            self.script = Some(subject(rest).to_owned());
+        // What a script prints is not of the programs around it, whatever words it has.
+        let counts = |failure: &Failure| self.output.is_none() || failure.is_of_any_program();
+        let recognised = self.recognise(text).filter(counts);
+        if let Some(package) = self.subject.take() {
+            if recognised.is_none() {
+                let failure = failed(package, text, self.output.take());
+                self.keep(failure);
+            }
+        } else if let Some(rest) = text.strip_prefix("dpkg: error processing ") {
+            self.subject = Some(subject(rest).to_owned());
+        } else if is_start(text) {
+            self.output = Some(Output::default());
+        } else if is_end(text) {
+            self.output = None;
+        } else if let Some(output) = &mut self.output {
+            output.line(text);
         }
         if text.starts_with("E: ") || text.contains("error:") {
             self.last_error.get_or_insert_with(|| text.trim_start_matches("E: ").to_owned());
         }
         if let Some(failure) = recognised {
-            // A full disk explains every other failure.
-            if failure == Failure::NoSpace || self.found.is_none() {
-                self.found = Some(failure);
-            }
+            self.keep(failure);
+        }
+    }
+
+    fn keep(&mut self, failure: Failure) {
+        let replaces = match &self.found {
+            None => true,
+            // The script that was there when the disk was full says more.
+            Some(Failure::NoSpace) => failure.is_full_disk(),
+            Some(found) => failure.is_full_disk() && !found.is_full_disk(),
+        };
+        if replaces {
+            self.found = Some(failure);
         }
     }
 
@@ -195,6 +137,31 @@ impl<'a> Log<'a> {
     }
 }
 
+/// The failure that dpkg reports of `package` by `text`, after the package's scripts printed `output`.
+fn failed(package: String, text: &str, output: Option<Output>) -> Failure {
+    let what = shortened(text);
+    match Script::of(text) {
+        Some(script) => {
+            let reason = output.unwrap_or_default().reason(text);
+            Failure::MaintainerScript { package, script, what, reason }
+        }
+        None => Failure::Package { package, what },
+    }
+}
+
+/// Whether dpkg says which package it works on from here.
+fn is_start(text: &str) -> bool {
+    const VERBS: [&str; 5] =
+        ["Preparing to unpack ", "Unpacking ", "Setting up ", "Processing triggers for ", "Removing "];
+    text.ends_with(" ...") && VERBS.iter().any(|verb| text.starts_with(verb))
+}
+
+/// Whether dpkg's work is at its end, and what follows is of others.
+fn is_end(text: &str) -> bool {
+    const STARTS: [&str; 3] = ["Errors were encountered while processing:", "Reading package lists", "Chrooting into "];
+    STARTS.iter().any(|start| text.starts_with(start))
+}
+
 /// The package that dpkg speaks of: `package x:amd64 (--configure):` or `archive /path/x_1_all.deb
 /// (--unpack):`. apt numbers the archives that it hands to dpkg: `/tmp/apt-dpkg-install-Ab/07-x_1_all.deb`.
 fn subject(rest: &str) -> &str {
@@ -213,6 +180,7 @@ mod tests {
 
     use model::observe::{Collected, Event, Observer, Silent, Unit};
 
+    use super::super::script::{Lack, Reason};
     use super::*;
 
     fn task(observer: &dyn Observer) -> Task<'_> {
@@ -237,7 +205,15 @@ mod tests {
             "E: Sub-process env returned an error code (1)",
             "E: run_chroot failed",
         ]);
-        assert_eq!(script, Failure::MaintainerScript { package: "demo".into(), what: what.into() });
+        assert_eq!(
+            script,
+            Failure::MaintainerScript {
+                package: "demo".into(),
+                script: Script::Postinst,
+                what: what.into(),
+                reason: None
+            }
+        );
         let unpack = failure(&[
             "dpkg: error processing archive /var/cache/apt/archives/demo_1_amd64.deb (--unpack):",
             " new demo package pre-installation script subprocess returned error exit status 3",
@@ -281,6 +257,73 @@ mod tests {
         assert_eq!(lock, Failure::Unsatisfiable { what: "Unable to locate package demo".into() });
         assert_eq!(failure(&["E: first", "E: second"]), Failure::Other { what: "first".into() });
         assert_eq!(failure(&["odd"]), Failure::Other { what: "odd".into() });
+    }
+
+    const CANNOT: [&str; 2] = [
+        "dpkg: error processing package demo (--configure):",
+        " installed demo package post-installation script subprocess returned error exit status 1",
+    ];
+
+    fn reason(lines: &[&str]) -> Option<Reason> {
+        match failure(&[&["Setting up demo (1) ..."], lines, &CANNOT].concat()) {
+            Failure::MaintainerScript { package, script: Script::Postinst, reason, .. } if package == "demo" => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_script_fails_by_what_it_printed_itself() {
+        let unresolved = "wget: unable to resolve host address 'example.org'";
+        let found = reason(&["Trying to fetch something.", unresolved, "demo.postinst: giving up"]);
+        assert_eq!(found, Some(Reason { lack: Lack::Network, line: unresolved.to_owned() }));
+        // What another package's script printed is no reason.
+        let other = ["Setting up other (1) ...", unresolved, "Setting up demo (1) ..."];
+        assert_eq!(reason(&other), None);
+        for marker in ["Preparing to unpack .../07-demo_1_all.deb ...", "Processing triggers for demo (1) ..."] {
+            assert_eq!(reason(&[unresolved, marker]), None, "{marker}");
+        }
+        assert!(reason(&["Setting up a service", unresolved, "Unpacking x"]).is_some(), "a script's own words");
+    }
+
+    #[test]
+    fn what_a_script_prints_is_not_of_the_programs_around_it() {
+        let refused = "unshare: unshare failed: Operation not permitted";
+        assert_eq!(reason(&[refused]), Some(Reason { lack: Lack::Right, line: refused.to_owned() }));
+        let apt = "E: Unable to locate package other";
+        assert_eq!(reason(&[apt]), None);
+        // It comes from apt itself where dpkg is not at work.
+        let unlocated = failure(&["Setting up demo (1) ...", "Reading package lists...", apt]);
+        assert!(matches!(unlocated, Failure::Unsatisfiable { .. }), "{unlocated:?}");
+    }
+
+    #[test]
+    fn a_full_disk_names_the_script_that_met_it() {
+        let full = "cp: error writing '/srv/x': No space left on device";
+        assert_eq!(reason(&[full]), Some(Reason { lack: Lack::Space, line: full.to_owned() }));
+        let later = [&["Setting up demo (1) ..."], &CANNOT[..], &[full]].concat();
+        assert_eq!(failure(&later), Failure::NoSpace, "it explains every other failure");
+        let both = [&["Setting up demo (1) ...", full], &CANNOT[..], &[full]].concat();
+        let both = failure(&both);
+        assert!(matches!(&both, Failure::MaintainerScript { package, .. } if package == "demo"), "{both:?}");
+        assert_eq!(both.hint(), Failure::NoSpace.hint());
+    }
+
+    #[test]
+    fn a_failing_script_is_shown_with_package_reason_and_line() {
+        let line = "newaliases: fatal: could not find any active network interfaces";
+        let failed = failure(&[&["Setting up demo (1) ...", line], &CANNOT[..]].concat());
+        assert_eq!(
+            failed.to_string(),
+            format!(
+                "the maintainer script postinst of the package demo failed, since it needs a network interface, and a \
+                 build has the loopback only: {line}"
+            )
+        );
+        let unknown = failure(&[&["Setting up demo (1) ..."], &CANNOT[..]].concat());
+        assert_eq!(
+            unknown.to_string(),
+            format!("the maintainer script postinst of the package demo failed: {}", CANNOT[1].trim())
+        );
     }
 
     #[test]

@@ -9,12 +9,14 @@ pub mod deb_contents;
 mod entry;
 mod error;
 mod explain;
+mod failure;
 mod hashing;
 mod installed;
 mod log;
 pub mod plan;
 mod privilege;
 mod repository;
+mod script;
 mod tools;
 mod work;
 
@@ -36,11 +38,12 @@ use host::process::{self, Flow};
 
 pub use entry::{Change, Record, changes};
 pub use error::Error;
+pub use failure::Failure;
 pub use installed::{Named, check_packages};
-pub use log::Failure;
 use plan::{Places, Privilege};
 pub use privilege::IsolationMode;
 use privilege::choose;
+pub use script::{Lack, Reason, Script};
 use work::Work;
 
 /// How to build.

@@ -225,7 +225,7 @@ pub(crate) fn closure(
     }
     require_archive(&settings)?;
     apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
-        .map_err(|error| unresolved(error, &inputs.manifest, &inputs.file, &settings))
+        .map_err(|error| unresolved(error, module, &inputs.manifest, &inputs.file, &settings))
 }
 
 /// Says that nothing holds the versions of the packages, where nothing does.
@@ -245,11 +245,21 @@ pub(crate) fn require_archive(settings: &apt::Settings) -> Result<(), Error> {
     if settings.snapshot.is_none() { settings::require_mirrors(&settings.mirrors) } else { Ok(()) }
 }
 
-/// Why resolving failed; missing packages are shown at their places in the manifest.
-pub(crate) fn unresolved(error: apt::Error, manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
+/// Why resolving failed; missing packages are shown at their places in the manifest of `module`, keyrings at those in its
+/// settings.
+pub(crate) fn unresolved(
+    error: apt::Error,
+    module: &Path,
+    manifest: &Manifest,
+    file: &FileName,
+    settings: &apt::Settings,
+) -> Error {
     match error {
         apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
-        other => other.into(),
+        other => {
+            let named = other.keyring().map(|path| settings::naming::keyring(module, path)).unwrap_or_default();
+            Error::from(other).findings(named)
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn place(path: &Path) -> Result<Place, Error> {
         return Err(Error::input(format!("{} holds modules of several architectures", path.display())).hint(format!(
             "name one of {}, as in {}",
             names.join(", "),
-            first.display()
+            model::shell::word(&first)
         )));
     }
     if is_file || path.join("oci-layout").is_file() {

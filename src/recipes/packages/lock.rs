@@ -76,6 +76,22 @@ fn no_snapshot_mirror(moment: &str, entry: Option<&Entry<String>>, file: &FileNa
         .findings(Findings { diagnostics: vec![found], ..Findings::default() })
 }
 
+/// What the manifest and the settings of `module` ask for.
+///
+/// # Errors
+/// When the settings are wrong, or a keyring that they name cannot be used.
+pub(crate) fn wanted(
+    module: &Path,
+    manifest: &Manifest,
+    settings: &apt::Settings,
+    named_mirrors: bool,
+) -> Result<Wanted, Error> {
+    Wanted::of(&manifest.requests(), settings, named_mirrors).map_err(|error| {
+        let named = error.keyring().map(|path| settings::naming::keyring(module, path));
+        Error::from(error).findings(named.unwrap_or_default())
+    })
+}
+
 /// The locked packages of a build, or none where the module has no lock.
 ///
 /// Nothing here asks whether the archive's signature is still in date: it was good when the lock was
@@ -97,7 +113,7 @@ pub(crate) fn resolution(
         return Ok(None);
     };
     let settings = pinned(&packages.settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
-    let wanted = Wanted::of(&manifest.requests(), &settings, packages.named_mirrors)?;
+    let wanted = wanted(module, manifest, &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
     if !drifts.is_empty() {
         return Err(drifted(module, &lock, &drifts, &packages.flags));

@@ -233,7 +233,7 @@ fn not_one(several: &Several, dist: &Path) -> Error {
     let names: Vec<&str> = several.architectures().keys().map(|arch| arch.debian()).collect();
     let first = dist.join(names.first().copied().unwrap_or_default());
     Error::input(format!("{} holds the builds of several architectures: {}", dist.display(), names.join(", ")))
-        .hint(format!("build each again by itself, as in `module-builder rebuild {}`", first.display()))
+        .hint(format!("build each again by itself, as in `module-builder rebuild {}`", model::shell::word(&first)))
 }
 
 /// A build that was replacing the files of `dist` was killed.

@@ -1,5 +1,7 @@
 //! What it means that packages could not be resolved or fetched.
 
+use std::path::Path;
+
 use model::explain::{Explain, Explanation, Kind};
 
 use super::{Error, FetchFailure, SignatureFault, fetch};
@@ -10,6 +12,12 @@ impl Explain for Error {
             Ok(kind) => kind,
             Err(explained) => return explained,
         };
+        if let Self::Fetch { failures } = self
+            && fetch::are_offline(failures)
+        {
+            let message = format!("{} could not be fetched", super::packages(failures.len()));
+            return Explanation::under(message, kind, self).hint(self.hint());
+        }
         let text = self.to_string();
         // The first line says what happened; what follows it is the program's own account.
         let (message, log) = text.split_once('\n').unwrap_or((&text, ""));
@@ -22,17 +30,27 @@ impl Explain for Error {
 }
 
 impl Error {
+    /// The keyring that is not there or cannot be used, where it is for one that was named.
+    #[must_use]
+    pub fn keyring(&self) -> Option<&Path> {
+        let (Self::KeyringNamed { path } | Self::KeyringUnread { path, .. } | Self::Keyring { path, .. }) = self else {
+            return None;
+        };
+        Some(path)
+    }
+
     /// Whose fault it is, or what the error means that this one holds.
     fn kind(&self) -> Result<Kind, Explanation<'_>> {
         Ok(match self {
             Self::Cache(error) => return Err(error.explain()),
-            Self::Host(error) => return Err(error.explain()),
+            Self::Host(error) | Self::KeyringUnread { fault: error, .. } => return Err(error.explain()),
             Self::Process(error) => return Err(error.explain()),
             // Not the user's file, also where it is missing.
             Self::State(error) => return Err(Explanation { kind: Kind::Outside, ..error.explain() }),
             Self::Setting { .. }
             | Self::Keyring { .. }
             | Self::KeyringNamed { .. }
+            | Self::KeyringMissing { .. }
             | Self::SnapshotMirrorMissing { .. }
             | Self::SuiteMissing { .. }
             | Self::Missing { .. }
@@ -43,8 +61,7 @@ impl Error {
             Self::Signature { .. } | Self::IndexMismatch { .. } | Self::Expired { .. } | Self::Odd(_) => Kind::Refused,
             Self::Fetch { failures } if failures.iter().any(FetchFailure::is_forged) => Kind::Refused,
             Self::Plan { .. } => Kind::Bug,
-            Self::KeyringMissing { .. }
-            | Self::AptMissing
+            Self::AptMissing
             | Self::Network { .. }
             | Self::Certificate { .. }
             | Self::CaBundle(_)
@@ -104,7 +121,7 @@ impl Error {
             Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
             Self::Fetch { failures } => fetch::hint(failures),
             // What they hold has hints of its own.
-            Self::Process(_) | Self::State(_) | Self::Host(_) | Self::Cache(_) => "",
+            Self::Process(_) | Self::State(_) | Self::Host(_) | Self::KeyringUnread { .. } | Self::Cache(_) => "",
             Self::Setting { .. } | Self::Apt { .. } | Self::Release { .. } | Self::Index { .. } | Self::Plan { .. } => {
                 ""
             }

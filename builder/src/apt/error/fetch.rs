@@ -4,6 +4,8 @@ use std::fmt;
 
 use model::Digest;
 
+use super::{first, packages};
+
 /// One package that could not be put into the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchFailure {
@@ -84,6 +86,25 @@ impl FetchFailure {
     }
 }
 
+/// Whether nothing was fetched, since that was not allowed.
+pub(super) fn are_offline(failures: &[FetchFailure]) -> bool {
+    !failures.is_empty() && failures.iter().all(|failure| failure.fault == FetchFault::Offline)
+}
+
+/// What failed. The same reason for hundreds of packages is said once.
+pub(super) fn unfetched(failures: &[FetchFailure]) -> String {
+    if !are_offline(failures) {
+        return format!("{} could not be fetched:{}", packages(failures.len()), first(failures));
+    }
+    const MOST: usize = 8;
+    let mut names: Vec<&str> = failures.iter().map(|failure| failure.package.as_str()).collect();
+    let rest = format!("{} more", (names.len() + 1).saturating_sub(MOST));
+    let last = if names.len() > MOST { &rest } else { names.pop().unwrap_or_default() };
+    names.truncate(MOST - 1);
+    let and = if names.is_empty() { "" } else { " and " };
+    format!("offline, and the cache does not hold {}{and}{last}", names.join(", "))
+}
+
 impl fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} from {}: ", self.package, self.url)?;
@@ -139,7 +160,7 @@ pub(super) fn hint(failures: &[FetchFailure]) -> &'static str {
             "check the network, the mirror and the setting `proxy`, and run again"
         }
         Some(FetchFault::Offline) => {
-            "run `module-builder fetch` where there is a network, or this once without `--offline`"
+            "run `module-builder fetch` where there is a network, or this command without `--offline` or `--frozen`"
         }
         Some(FetchFault::Io { full: true, .. }) => crate::cache::NO_SPACE,
         Some(FetchFault::Redirect { .. }) => "name the archive by the address that it has now, or choose another",

@@ -41,6 +41,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The keyring is there, and no file that can be read.
+    #[error("{fault}")]
+    KeyringUnread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said, or what lies there.
+        fault: host::Error,
+    },
     /// The keyring cannot be read as OpenPGP.
     #[error("the keyring {} cannot be used: {fault}", path.display())]
     Keyring {
@@ -203,7 +211,7 @@ pub enum Error {
     #[error("the archive offers what cannot be used")]
     Odd(#[source] model::resolution::Fault),
     /// Packages could not be put into the cache: all of those that were tried.
-    #[error("{} could not be fetched:{}", packages(failures.len()), first(failures))]
+    #[error("{}", fetch::unfetched(failures))]
     Fetch {
         /// One for each package.
         failures: Vec<FetchFailure>,
@@ -275,7 +283,7 @@ fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
-/// The first of many, and how many there are beside them.
+/// The first of many, each in a line, and how many there are beside them.
 fn first<T: fmt::Display>(items: &[T]) -> String {
     const MOST: usize = 10;
     let more = items.len().saturating_sub(MOST);
@@ -293,17 +301,45 @@ fn packages(count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::Explain;
+
     use super::*;
+
+    fn failed(count: usize, fault: &FetchFault) -> Error {
+        let failure =
+            |number| FetchFailure { package: format!("p{number}"), url: "http://m/a".to_owned(), fault: fault.clone() };
+        Error::Fetch { failures: (1..=count).map(failure).collect() }
+    }
 
     #[test]
     fn one_package_is_one() {
-        let failure =
-            FetchFailure { package: "a".to_owned(), url: "http://m/a".to_owned(), fault: FetchFault::Offline };
-        let said = |count| Error::Fetch { failures: vec![failure.clone(); count] }.to_string();
-        assert!(said(1).starts_with("1 package could not be fetched:\n  a "), "{}", said(1));
+        let said = |count| failed(count, &FetchFault::Status(404)).to_string();
+        assert!(said(1).starts_with("1 package could not be fetched:\n  p1 "), "{}", said(1));
         assert!(said(2).starts_with("2 packages could not be fetched:\n"), "{}", said(2));
         assert_eq!(said(10).lines().count(), 11);
         assert_eq!(said(400).lines().count(), 12, "a line for each of hundreds hides what is above");
         assert!(said(400).ends_with("\n  and 390 more"), "{}", said(400));
+    }
+
+    #[test]
+    fn what_the_cache_does_not_hold_is_said_once() {
+        for (count, named) in [
+            (1, "p1"),
+            (2, "p1 and p2"),
+            (3, "p1, p2 and p3"),
+            (8, "p1, p2, p3, p4, p5, p6, p7 and p8"),
+            (400, "p1, p2, p3, p4, p5, p6, p7 and 393 more"),
+        ] {
+            let error = failed(count, &FetchFault::Offline);
+            assert_eq!(error.to_string(), format!("offline, and the cache does not hold {named}"));
+            let explained = error.explain();
+            assert_eq!(explained.message, format!("{} could not be fetched", packages(count)));
+            assert!(explained.log.is_empty() && explained.cause.is_some(), "{explained:?}");
+        }
+        let mut mixed = failed(2, &FetchFault::Offline);
+        if let Error::Fetch { failures } = &mut mixed {
+            failures[1].fault = FetchFault::Scheme;
+        }
+        assert_eq!(mixed.explain().log.lines().count(), 2, "{mixed}");
     }
 }

@@ -34,6 +34,9 @@ pub fn fetch(
 ) -> Result<Vec<PathBuf>, Error> {
     let _use = cache.in_use(observer)?;
     let debs_dir = cache.debs()?;
+    if options.offline {
+        all_there(resolution, cache)?;
+    }
     let client = client(options)?;
     let total = resolution.packages.iter().map(|package| package.size).sum();
     let task = Task::start(observer, "fetch packages", Some(total), Unit::Bytes);
@@ -61,6 +64,22 @@ pub fn fetch(
     }
     failures.sort_by_key(|(number, _)| *number);
     Err(Error::Fetch { failures: failures.into_iter().map(|(_, failure)| failure).collect() })
+}
+
+/// Fails at once where packages are not in the cache, before those that are there are read.
+fn all_there(resolution: &Resolution, cache: &Cache) -> Result<(), Error> {
+    let is_there = |package: &&Resolved| cache.deb_path(&package.sha256).symlink_metadata().is_ok();
+    let missing: Vec<FetchFailure> = resolution
+        .packages
+        .iter()
+        .filter(|package| !is_there(package))
+        .map(|package| failure(package, FetchFault::Offline))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Error::Fetch { failures: missing }) }
+}
+
+fn failure(package: &Resolved, fault: FetchFault) -> FetchFailure {
+    FetchFailure { package: package.package.name.clone(), url: package.url.clone(), fault }
 }
 
 fn client(options: &FetchOptions) -> Result<Client, Error> {
@@ -114,8 +133,8 @@ impl Run<'_> {
             if is_common(&fault) {
                 self.stop.store(true, Ordering::Relaxed);
             }
-            let failure = FetchFailure { package: package.package.name.clone(), url: package.url.clone(), fault };
-            self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((number, failure));
+            let failure = (number, failure(package, fault));
+            self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(failure);
         }
     }
 

@@ -95,6 +95,14 @@ pub enum Error {
     Settings(#[from] Box<super::Error>),
 }
 
+impl Error {
+    /// The keyring that is not there or cannot be used, where it is for one that was named.
+    #[must_use]
+    pub fn keyring(&self) -> Option<&Path> {
+        if let Self::Settings(error) = self { error.keyring() } else { None }
+    }
+}
+
 impl Explain for Error {
     fn explain(&self) -> Explanation<'_> {
         let hint = match self {

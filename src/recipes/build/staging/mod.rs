@@ -77,6 +77,7 @@ impl Output {
         let error = not_writable(format!("{path} cannot be replaced"), which, directory)?;
         Err(error.hint(match which.is_empty() {
             true => {
+                let path = model::shell::word(&self.path);
                 format!("remove it by `sudo rm -r {path}`, build as its owner, or name another directory with --output")
             }
             false => "build as its owner, or name another directory with --output".to_owned(),
