@@ -14,6 +14,7 @@ pub mod apt;
 pub mod cache;
 pub mod deb822;
 pub mod dpkg;
+pub mod files;
 pub mod initramfs;
 pub mod ownership;
 pub mod relation;

@@ -11,6 +11,7 @@ use model::record::{Compression, LintCode, ModuleId, Tag};
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
+use crate::recipes::build::files::Downloads;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::request::{self, BuildRequest, Checks, ModuleSource, RootSource};
 use crate::recipes::build::several::{self, SeveralRequest};
@@ -184,6 +185,7 @@ impl BuildArgs {
             arch,
             epoch: context.settings.epoch.value,
             root,
+            downloads: Downloads::new(&context.settings, &context.environment, self.offline || self.frozen),
             checks: Checks { strict: self.strict, allowed: self.allowed.iter().cloned().collect() },
             reuse: context.settings.cache_dir.value.as_deref().map(|cache| DigestCacheHandle {
                 cache: Cache::new(context.environment.absolute(cache)),

@@ -218,6 +218,9 @@ fn format_explanation(explained: &Explained) -> String {
     } else if explained.made_by_a_maintainer_script {
         line(&mut text, "package", "none: made by a maintainer script");
     }
+    if let Some(fetched) = &explained.fetched {
+        line(&mut text, "file", &format!("{}, {}", fetched.url, fetched.sha256));
+    }
     if let Some(laid) = &explained.overlay {
         let file = laid.file.as_ref().map_or_else(|| "rootfs/".to_owned(), |file| file.display().to_string());
         let verb = if laid.replaces { "replaced" } else { "added" };
@@ -306,6 +309,7 @@ fn format_summary(summary: &Summary) -> String {
         let name = match (&brought.origin.package, brought.origin.from) {
             (Some(package), _) => format!("{} {} ({})", package.name, package.version, package.arch),
             (None, From::Overlay) => "the overlay rootfs/".to_owned(),
+            (None, From::File) => "files of [[file]]".to_owned(),
             (None, From::Package | From::MaintainerScript) => "made by maintainer scripts".to_owned(),
         };
         amount(&mut text, &Amount { files: brought.files, directories: 0, bytes: brought.bytes }, &name);

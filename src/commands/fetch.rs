@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
+use crate::recipes::build::files::Downloads;
 use crate::recipes::build::inputs;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::packages::{download, lock};
@@ -97,6 +98,9 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
         let Some(resolution) = lock::resolution(args.module.path(), &packages, &manifest, &file)? else { continue };
         download::fetch(&resolution, &packages, &context.ui)?;
+        let mut files = settings::module_files(args.module.path())?;
+        files.retain(|file| file.is_for(arch));
+        Downloads::new(&context.settings, &context.environment, false).fetch(&files, &context.ui)?;
         let closure = Closure::of(&resolution);
         context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));
         architectures.push(closure);

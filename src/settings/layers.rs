@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use composer::overlay::Rule;
 use host::{Dir, Links};
+use model::file_input::FileInput;
 
 use super::host::directory;
 use super::origin::Warning;
@@ -121,13 +122,26 @@ pub(crate) fn check_module(module: &Path, findings: &mut Findings) -> Result<(),
 /// # Errors
 /// When the file cannot be read, or holds an error.
 pub(crate) fn overlay_rules(module: &Path) -> Result<Vec<Rule>, Error> {
+    Ok(module_slots(module)?.overlay())
+}
+
+/// The files that the `builder.toml` in `module` takes from addresses.
+///
+/// # Errors
+/// As [`overlay_rules`].
+pub(crate) fn module_files(module: &Path) -> Result<Vec<FileInput>, Error> {
+    Ok(module_slots(module)?.files())
+}
+
+/// What the `builder.toml` in `module` says, and nothing else.
+fn module_slots(module: &Path) -> Result<Slots, Error> {
     let mut layers = Layers::default();
     layers.read_file(&join(module, BUILDER_TOML), true);
     layers.failure.map_or(Ok(()), Err)?;
     if !layers.findings.diagnostics.is_empty() {
         return Err(Error::input("the settings are wrong").findings(layers.findings));
     }
-    Ok(layers.slots.overlay())
+    Ok(layers.slots)
 }
 
 /// The file's bytes, one more than the limit at most; none when there is no such file.

@@ -7,6 +7,7 @@
 //! sources names no cache and no proxy (decision 11).
 
 mod file;
+mod file_inputs;
 mod flags;
 mod host;
 mod layers;
@@ -19,6 +20,7 @@ mod repository;
 mod rows;
 mod setting;
 mod show;
+mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,7 @@ use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::HostApt;
-pub(crate) use layers::{Layers, check_module, overlay_rules};
+pub(crate) use layers::{Layers, check_module, module_files, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
 pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};

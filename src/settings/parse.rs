@@ -22,11 +22,10 @@ pub(super) enum Syntax<T> {
     Words(fn(&str) -> Result<(), String>, fn(Vec<String>) -> T),
     /// A file or directory of the host.
     Path(fn(PathBuf) -> T),
-    /// Tables, of which there is at least one, each with a key that names a file: what they make of those of a file
-    /// below a directory.
+    /// Tables, of which there is at least one: what they make of those of a file below a directory.
     Tables {
-        /// The key of each table that names a file.
-        path: &'static str,
+        /// The key of each table that names a file of the host.
+        path: Option<&'static str>,
         /// What they make, or everything that is wrong.
         make: fn(&[Table<'_>], &Path) -> Result<T, Vec<Part>>,
     },
@@ -164,7 +163,7 @@ impl<T> Syntax<T> {
     pub(super) fn place(&self) -> Option<Place> {
         match self {
             Self::Path(_) => Some(Place::Value),
-            Self::Tables { path, .. } => Some(Place::Key(path)),
+            Self::Tables { path, .. } => path.map(Place::Key),
             Self::Word(_) | Self::Words(..) | Self::Table(_) | Self::Number { .. } => None,
         }
     }

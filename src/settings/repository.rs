@@ -1,15 +1,14 @@
 //! `[[repository]]`: archives that a module adds to Debian's, as `builder.toml` has them.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use model::path::json::Alone;
 use model::{Arch, archive};
-use net::url::redact;
 use serde::Serialize;
 
-use super::parse::{self, Input, Part, Table, near};
+use super::parse::{self, Input, Part, Table};
+use super::table::Reading;
 
 /// The keys of an entry, in the order of the documentation.
 const KEYS: [&str; 5] = ["uri", "suite", "components", "architectures", KEYRING];
@@ -48,8 +47,8 @@ fn path<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S
 pub(super) fn all(tables: &[Table<'_>], base: &Path) -> Result<Vec<Repository>, Vec<Part>> {
     let (mut repositories, mut wrong, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, table) in tables.iter().enumerate() {
-        let mut reading = Reading { table, name: format!("repository[{number}]"), wrong: Vec::new() };
-        let repository = reading.repository(base);
+        let mut reading = Reading::new(table, format!("repository[{number}]"), &KEYS);
+        let repository = repository(&mut reading, base);
         match repository.filter(|_| reading.wrong.is_empty()) {
             Some(repository) if seen.insert((repository.uri.clone(), repository.suite.clone())) => {
                 repositories.push(repository);
@@ -70,131 +69,38 @@ pub(super) fn all(tables: &[Table<'_>], base: &Path) -> Result<Vec<Repository>, 
     if wrong.is_empty() { Ok(repositories) } else { Err(wrong) }
 }
 
-/// One table as it is read.
-struct Reading<'a> {
-    table: &'a Table<'a>,
-    name: String,
-    wrong: Vec<Part>,
+/// The archive; none where a part of it is missing or wrong, which is reported then.
+fn repository(reading: &mut Reading<'_>, base: &Path) -> Option<Repository> {
+    let uri = reading.word("uri", |text| {
+        let hint = "give an address such as https://packages.example.org/apt, without blanks or a password";
+        archive::uri(text).map_err(|_| hint.to_owned())
+    });
+    let suite = reading.word("suite", |text| {
+        let hint = "give the name of a suite, or the path of a flat archive, which ends in a slash, such as \"./\"";
+        if archive::is_place(text) { Ok(text.to_owned()) } else { Err(hint.to_owned()) }
+    });
+    let components = reading.words("components", |text| parse::name(text).map(|()| text.to_owned()));
+    let architectures = reading.words("architectures", |text| {
+        text.parse::<Arch>().map_err(|_| "give architectures by Debian's names, such as amd64".to_owned())
+    });
+    let keyring = reading.word(KEYRING, |text| parse::path(text).map(|()| base.join(text)));
+    reading.require(&["uri", "suite"]);
+    let (uri, suite) = (uri?, suite?);
+    check_components(reading, &suite);
+    Some(Repository { uri, suite, components, architectures, keyring, is_hosts: false })
 }
 
-impl<'a> Reading<'a> {
-    /// The archive; none where a part of it is missing or wrong, which is reported then.
-    fn repository(&mut self, base: &Path) -> Option<Repository> {
-        self.check_keys();
-        let uri = self.word("uri", |text| {
-            let hint = "give an address such as https://packages.example.org/apt, without blanks or a password";
-            archive::uri(text).map_err(|_| hint.to_owned())
-        });
-        let suite = self.word("suite", |text| {
-            let hint = "give the name of a suite, or the path of a flat archive, which ends in a slash, such as \"./\"";
-            if archive::is_place(text) { Ok(text.to_owned()) } else { Err(hint.to_owned()) }
-        });
-        let components = self.words("components", |text| parse::name(text).map(|()| text.to_owned()));
-        let architectures = self.words("architectures", |text| {
-            text.parse::<Arch>().map_err(|_| "give architectures by Debian's names, such as amd64".to_owned())
-        });
-        let keyring = self.word(KEYRING, |text| parse::path(text).map(|()| base.join(text)));
-        for key in ["uri", "suite"] {
-            if self.entry(key).is_none() {
-                self.report(
-                    self.table.span.clone(),
-                    "bad-value",
-                    "",
-                    &format!("has no `{key}`"),
-                    &format!("add `{key}`"),
-                );
-            }
-        }
-        let (uri, suite) = (uri?, suite?);
-        self.check_components(&suite);
-        Some(Repository { uri, suite, components, architectures, keyring, is_hosts: false })
-    }
-
-    fn check_keys(&mut self) {
-        for entry in &self.table.entries {
-            if !KEYS.contains(&entry.name) {
-                let hint = match near(entry.name, KEYS.into_iter()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the keys are {}", KEYS.join(", ")),
-                };
-                let message = format!("has no setting `{}`", entry.name);
-                self.report(entry.name_span.clone(), "unknown-setting", entry.name, &message, &hint);
-            }
-        }
-    }
-
-    /// A flat archive has no components, any other has some.
-    fn check_components(&mut self, suite: &str) {
-        let entry = self.entry("components");
-        let is_empty = entry.is_none_or(|entry| matches!(&entry.value, Input::List(words) if words.is_empty()));
-        let span = entry.map_or_else(|| self.table.span.clone(), |entry| entry.span.clone());
-        if archive::is_flat(suite) && !is_empty {
-            let message = "has components, and its suite is an exact path";
-            let hint = "remove them: a suite that ends in a slash has none";
-            self.report(span, "bad-value", "components", message, hint);
-        } else if !archive::is_flat(suite) && is_empty {
-            let hint = "add them, such as components = [\"main\"]; a flat archive has the suite \"./\" and none";
-            self.report(span, "bad-value", "components", "has no `components`", hint);
-        }
-    }
-
-    fn entry(&self, key: &str) -> Option<&'a parse::Entry<'a>> {
-        self.table.entries.iter().find(|entry| entry.name == key)
-    }
-
-    fn word<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let entry = self.entry(key)?;
-        let (span, value) = (entry.span.clone(), entry.value.clone());
-        match value {
-            Input::Text(text) => self.parsed(key, span, text, parse),
-            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
-                self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), "");
-                None
-            }
-        }
-    }
-
-    fn words<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
-        let Some(entry) = self.entry(key) else { return Vec::new() };
-        let (span, value) = (entry.span.clone(), entry.value.clone());
-        match value {
-            Input::List(words) if words.is_empty() && key != "components" => {
-                self.report(
-                    span,
-                    "bad-value",
-                    key,
-                    &format!("has an empty list as `{key}`"),
-                    "name at least one, or remove the key",
-                );
-                Vec::new()
-            }
-            Input::List(words) => {
-                words.into_iter().filter_map(|word| self.parsed(key, span.clone(), word, &parse)).collect()
-            }
-            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
-                self.report(span, "wrong-type", key, &format!("must have a list of strings as `{key}`"), "");
-                Vec::new()
-            }
-        }
-    }
-
-    fn parsed<T>(
-        &mut self,
-        key: &'static str,
-        span: Range<usize>,
-        text: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        parse(text)
-            .map_err(|hint| {
-                self.report(span, "bad-value", key, &format!("cannot have the {key} `{}`", redact(text)), &hint)
-            })
-            .ok()
-    }
-
-    fn report(&mut self, span: Range<usize>, code: &'static str, key: &str, message: &str, hint: &str) {
-        let field = if key.is_empty() { self.name.clone() } else { format!("{}.{key}", self.name) };
-        let (message, hint) = (format!("`{}` {message}", self.name), hint.to_owned());
-        self.wrong.push(Part { span, field, code, message, hint });
+/// A flat archive has no components, any other has some.
+fn check_components(reading: &mut Reading<'_>, suite: &str) {
+    let entry = reading.entry("components");
+    let is_empty = entry.is_none_or(|entry| matches!(&entry.value, Input::List(words) if words.is_empty()));
+    let span = entry.map_or_else(|| reading.table.span.clone(), |entry| entry.span.clone());
+    if archive::is_flat(suite) && !is_empty {
+        let message = "has components, and its suite is an exact path";
+        let hint = "remove them: a suite that ends in a slash has none";
+        reading.report(span, "bad-value", "components", message, hint);
+    } else if !archive::is_flat(suite) && is_empty {
+        let hint = "add them, such as components = [\"main\"]; a flat archive has the suite \"./\" and none";
+        reading.report(span, "bad-value", "components", "has no `components`", hint);
     }
 }

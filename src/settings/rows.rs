@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use composer::overlay::Rule;
+use model::file_input::FileInput;
 use model::{Arch, Epoch, Secret};
 
+use super::file_inputs;
 use super::host::{self, HostApt};
 use super::origin::{Origin, Value, Warning};
 use super::overlay;
@@ -64,6 +66,11 @@ macro_rules! settings {
                 self.overlay.take().map(|given| given.value).unwrap_or_default()
             }
 
+            /// The files that the module takes from addresses.
+            pub(super) fn files(&mut self) -> Vec<FileInput> {
+                self.file.take().map(|given| given.value).unwrap_or_default()
+            }
+
             /// The settings, with the defaults where nothing was given.
             ///
             /// # Errors
@@ -118,7 +125,14 @@ settings! {
     /// Further archives, each with keys of its own
     repository: Vec<Repository> {
         group: Group::Build,
-        reach: Reach::Module(Syntax::Tables { path: repository::KEYRING, make: repository::all }),
+        reach: Reach::Module(Syntax::Tables { path: Some(repository::KEYRING), make: repository::all }),
+        flag: None,
+        default: |_| built_in(Vec::new()),
+    }
+    /// Files from addresses
+    file: Vec<FileInput> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Tables { path: None, make: file_inputs::all }),
         flag: None,
         default: |_| built_in(Vec::new()),
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum as _;
 use composer::overlay::Rule;
+use model::file_input::FileInput;
 use model::path::json::keys;
 use model::{Arch, Epoch, Secret};
 use serde::Serialize;
@@ -26,7 +27,17 @@ fn json(value: &impl Serialize) -> Shown {
 macro_rules! as_json {
     ($($type:ty),+) => { $(impl Show for $type { fn show(&self) -> Shown { json(self) } })+ };
 }
-as_json!(String, usize, Vec<String>, Vec<Repository>, Option<String>, Vec<Arch>, Option<Epoch>, Option<Secret>);
+as_json!(
+    String,
+    usize,
+    Vec<String>,
+    Vec<Repository>,
+    Vec<FileInput>,
+    Option<String>,
+    Vec<Arch>,
+    Option<Epoch>,
+    Option<Secret>
+);
 
 impl Show for Option<PathBuf> {
     fn show(&self) -> Shown {

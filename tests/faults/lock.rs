@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use insta::assert_snapshot;
 use testkit::run;
 
-use crate::archive::{Deb, World, debs};
+use model::Digest;
+
+use crate::archive::{Deb, World, debs, manifest};
 
 const LOCK: [&str; 5] = ["lock", "-C", "module", "--arch", "amd64"];
 
@@ -49,6 +51,43 @@ fn pin(world: &World, moment: &str) {
     let path = world.path("module/manifest.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}build:\n  apt_snapshot: {moment}\n")).unwrap();
+}
+
+#[test]
+fn a_file_from_an_address_is_locked_fetched_and_built_without_network() {
+    let world = World::new(&debs("1"));
+    fs::write(world.path("tool.sh"), "#!/bin/sh\n").unwrap();
+    let hex = |text: &str| Digest::of(text.as_bytes()).hex();
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let ask = |hex: &str| {
+        let url = format!("file:{}", world.path("tool.sh").display());
+        let file = format!(
+            "[[file]]\nurl = \"{url}\"\nsha256 = \"{hex}\"\ndestination = \"/usr/bin/tool.sh\"\nmode = \"0755\"\n"
+        );
+        fs::write(&settings, format!("{text}{file}")).unwrap();
+    };
+    ask(&hex("#!/bin/sh\n"));
+    assert!(lock(&world, &[]).starts_with("exit code: 0"));
+    let locked = fs::read_to_string(world.path("module/module.lock")).unwrap();
+    assert!(locked.contains("[[inputs.file]]") && locked.contains(&hex("#!/bin/sh\n")), "{locked}");
+    // Written and read, the lock is the same.
+    assert!(lock(&world, &[]).contains("the lock fits"));
+    assert!(world.tell(&["fetch", "module"]).starts_with("exit code: 0"));
+    fs::remove_file(world.path("tool.sh")).unwrap();
+    fs::rename(world.path("archive"), world.path("gone")).unwrap();
+    let first = manifest(&world.build(&["--frozen"]).unwrap()).to_owned();
+    fs::remove_dir_all(world.path("module/dist")).unwrap();
+    assert_eq!(manifest(&world.build(&["--frozen", "--no-cache"]).unwrap()), first);
+    // Another file than the locked one.
+    ask(&hex("another"));
+    let told = world.tell(&["build", "-C", "module", "--locked"]);
+    assert!(told.starts_with("exit code: 1") && told.contains("file was file:"), "{told}");
+    // A lock that comes with the sources can name anything, and nothing of it is fetched.
+    let evil = locked.replace("url = \"file:", "url = \"ftp:");
+    fs::write(world.path("module/module.lock"), evil).unwrap();
+    let told = world.tell(&["build", "-C", "module", "--locked"]);
+    assert!(told.starts_with("exit code: 1") && told.contains("the address of a file is wrong"), "{told}");
 }
 
 #[test]
@@ -162,8 +201,8 @@ fn the_cache_is_explained_listed_and_cleared() {
     assert_snapshot!("cache_dir", cache(&["dir"]));
     let listed: serde_json::Value =
         serde_json::from_slice(&run(world.command().args(["cache", "list", "--format=json"])).stdout).unwrap();
-    let entries = [0, 1, 2, 3, 4, 5, 6].map(|kind| listed["purposes"][kind]["entries"].as_u64().unwrap());
-    assert_eq!(entries, [4, 1, 2, 1, 4, 1, 0], "{listed}");
+    let entries = [0, 1, 2, 3, 4, 5, 6, 7].map(|kind| listed["purposes"][kind]["entries"].as_u64().unwrap());
+    assert_eq!(entries, [4, 0, 1, 2, 1, 4, 1, 0], "{listed}");
     assert!(cache(&["list"]).contains("root file systems"));
     let young = cache(&["gc"]);
     assert!(young.contains("removed 0 with 0 B; 13 with"), "{young}");

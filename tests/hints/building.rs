@@ -7,7 +7,7 @@ use builder::rootfs::{Failure, Lack, Reason, Script, deb};
 use builder::{cache, dpkg, ownership, rootfs, scrub};
 use host::Fault;
 use host::error::Kind;
-use model::ImagePath;
+use model::{Digest, ImagePath};
 use rustix::io::Errno;
 
 use crate::files::system;
@@ -26,7 +26,7 @@ fn damaged() -> deb::Error {
 }
 
 pub(crate) fn rows() -> Vec<String> {
-    [caches(), roots(), trees(), failures(), scripts()].concat()
+    [caches(), roots(), trees(), failures(), scripts(), fetched()].concat()
 }
 
 fn caches() -> Vec<String> {
@@ -43,6 +43,31 @@ fn caches() -> Vec<String> {
         E::LockName { .. } => E::LockName { name: name() },
     );
     [vec![full, files, directory], rows].concat()
+}
+
+/// Files from addresses.
+fn fetched() -> Vec<String> {
+    use builder::files::{Error as E, Fault as F};
+    let failed = |fault| E::Fetch { url: name(), fault };
+    let wrong = F::WrongDigest { expected: Digest::of(b"a"), found: Digest::of(b"b") };
+    let faults = [wrong, F::OtherFile, F::Offline, F::Refused { message: name() }];
+    let row = |fault: F| {
+        let name = match &fault {
+            F::WrongDigest { .. } => "WrongDigest",
+            F::OtherFile => "OtherFile",
+            F::Offline => "Offline",
+            F::Refused { .. } => "Refused",
+        };
+        crate::shown(&format!("files::Fetch {name}"), &failed(fault))
+    };
+    let rows = rows!("files", E:
+        E::Fetch { .. } => failed(F::Offline),
+        E::Damaged { .. } => E::Damaged { url: name(), message: name() },
+        E::Cache(_) => E::Cache(cache::Error::Busy { root: file() }),
+        E::Host(_) => E::Host(system(Errno::NOSPC)),
+        E::Settings(_) => E::Settings(Box::new(builder::apt::Error::AptMissing)),
+    );
+    [faults.map(row).to_vec(), rows].concat()
 }
 
 /// What is done with a tree by what its packages are.

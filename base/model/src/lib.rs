@@ -13,6 +13,7 @@ pub mod digest;
 pub mod document;
 pub mod epoch;
 pub mod explain;
+pub mod file_input;
 pub mod file_name;
 pub mod manifest;
 pub mod observe;

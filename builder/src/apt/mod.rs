@@ -37,6 +37,7 @@ mod together;
 mod transfer;
 
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
+pub(crate) use fetch::client;
 pub use fetch::fetch;
 pub use host::{HostArchive, HostChoice, HostFile, HostSources, host_sources};
 pub use keyring_file::KeyringFile;
@@ -44,6 +45,7 @@ pub use model::resolution::{ParseVariantError, Reason, ReleaseInfo, Resolution, 
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
 pub use repository::Repository;
 pub use settings::{Access, Settings};
+pub(crate) use solve::percent_decode;
 pub use solve::resolve;
 pub use source::Source;
 pub use together::{Keep, resolve_together};

@@ -296,7 +296,7 @@ fn find<'a>(url: &str, sha256: Option<Digest>, sources: &[Source], index: &'a In
     fitting.next()
 }
 
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

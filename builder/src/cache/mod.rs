@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! debs/sha256/xx/<64 hex>.deb   .debs by their sha256
+//! files/<64 hex>                files from addresses by their sha256
 //! apt/<64 hex>/                 isolated apt states by what apt may see
 //! rootfs/<64 hex>/              root file systems by their keys
 //! digests/<64 hex>              what is known of files that were read, by who reads them
@@ -14,7 +15,7 @@
 //! ```
 //!
 //! Nothing in it vouches for itself: an entry is used only if it is an own one ([`host::owner`]) all the way
-//! down from the cache's directory, and .debs are hashed each time. What is not hashed each time, which is
+//! down from the cache's directory, and .debs and files are hashed each time. What is not hashed each time, which is
 //! everything else, counts only in the directory where it was made: a cache that was copied, unpacked or
 //! checked out brings its .debs, and the rest is made again (`place`).
 //!
@@ -253,6 +254,15 @@ impl Cache {
     /// When it cannot be made, or is not ours.
     pub fn listings(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("listings"), 0o755)
+    }
+
+    /// The directory of the files from addresses, by their sha256, made if need be; anyone may read it. Each file in it is
+    /// one entry for [`Cache::gc`].
+    ///
+    /// # Errors
+    /// When it cannot be made, or is not ours.
+    pub fn files(&self) -> Result<PathBuf, Error> {
+        self.directory(&self.root.join("files"), 0o755)
     }
 
     /// A directory for temporary names, made if need be; private, and on the same file system as

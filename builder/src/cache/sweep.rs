@@ -21,6 +21,8 @@ use super::{Cache, Error, failed, place, tag};
 pub enum Kind {
     /// A .deb.
     Deb,
+    /// A file from an address.
+    File,
     /// An isolated apt state.
     Apt,
     /// A root file system.
@@ -41,6 +43,7 @@ impl Kind {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Deb => "packages",
+            Self::File => "files from addresses",
             Self::Apt => "package lists",
             Self::Rootfs => "root file systems",
             Self::Digests => "remembered digests of files",
@@ -134,7 +137,16 @@ impl Cache {
     /// # Errors
     /// When a directory of the cache cannot be read.
     pub fn usage(&self) -> Result<Vec<Usage>, Error> {
-        let kinds = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records, Kind::Temporary];
+        let kinds = [
+            Kind::Deb,
+            Kind::File,
+            Kind::Apt,
+            Kind::Rootfs,
+            Kind::Digests,
+            Kind::Listings,
+            Kind::Records,
+            Kind::Temporary,
+        ];
         let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
         for (kind, path) in self.entries()? {
             // What another process takes away meanwhile is not there to be counted.
@@ -165,6 +177,7 @@ impl Cache {
             }
         }
         let subdirs = [
+            (Kind::File, "files"),
             (Kind::Apt, "apt"),
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),
@@ -233,7 +246,8 @@ impl Cache {
 }
 
 /// What is in a cache's directory.
-const NAMES: [&str; 9] = [tag::NAME, "apt", "debs", "digests", "listings", "locks", "records", "rootfs", "tmp"];
+const NAMES: [&str; 10] =
+    [tag::NAME, "apt", "debs", "digests", "files", "listings", "locks", "records", "rootfs", "tmp"];
 
 /// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
 /// and what a file system brings where it is mounted.

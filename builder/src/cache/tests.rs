@@ -66,6 +66,9 @@ fn old_entries_go_and_used_ones_stay() {
         fs::write(path, b"123").unwrap();
         File::open(path).unwrap().set_modified(old).unwrap();
     }
+    let file = cache.files().unwrap().join(Digest::of(b"program").hex());
+    fs::write(&file, b"program").unwrap();
+    File::open(&file).unwrap().set_modified(old).unwrap();
     touch(&used).unwrap();
     touch(&fresh).unwrap();
     let now = fs::metadata(&used).unwrap().modified().unwrap() + Duration::from_secs(60);
@@ -74,6 +77,7 @@ fn old_entries_go_and_used_ones_stay() {
     let usage: Vec<_> = cache.usage().unwrap().into_iter().map(|u| (u.kind, u.entries, u.bytes)).collect();
     let wanted = [
         (Kind::Deb, 2, 10),
+        (Kind::File, 1, 7),
         (Kind::Apt, 1, 5),
         (Kind::Rootfs, 0, 0),
         (Kind::Digests, 0, 0),
@@ -86,7 +90,12 @@ fn old_entries_go_and_used_ones_stay() {
     let plan = cache.gc(options).unwrap();
     assert!(unused.exists() && state.exists(), "a dry run removes nothing");
     let found: Vec<_> = plan.removed.iter().map(|r| (r.kind, r.path.clone(), r.bytes)).collect();
-    let old = [(Kind::Apt, state.clone(), 5), (Kind::Deb, unused.clone(), 6), (Kind::Listings, stale.clone(), 3)];
+    let old = [
+        (Kind::Apt, state.clone(), 5),
+        (Kind::Deb, unused.clone(), 6),
+        (Kind::File, file.clone(), 7),
+        (Kind::Listings, stale.clone(), 3),
+    ];
     assert_eq!(found, old);
     assert_eq!(plan.kept, BTreeMap::from([(Kind::Deb, 1), (Kind::Listings, 1), (Kind::Temporary, 1)]));
 

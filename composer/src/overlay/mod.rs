@@ -80,6 +80,8 @@ pub struct Overlay {
     /// None where the module has no overlay.
     files: Option<Tree<Source>>,
     rules: Vec<Rule>,
+    /// Whether the rules say nothing of directories that the tree has already.
+    is_of_elsewhere: bool,
 }
 
 impl Overlay {
@@ -96,7 +98,14 @@ impl Overlay {
         // None is kept; which there are is said.
         let options = Options { xattrs: XattrFilter::All };
         let files = open(module, name)?.map(|directory| scan::below(directory, &options)).transpose()?;
-        Ok(Self { path, files, rules: Vec::new() })
+        Ok(Self { path, files, rules: Vec::new(), is_of_elsewhere: false })
+    }
+
+    /// Files that were scanned elsewhere; errors call them by `path`. Rules for them say nothing of directories that the tree
+    /// has already.
+    #[must_use]
+    pub fn of(path: PathBuf, files: Tree<Source>) -> Self {
+        Self { path, files: Some(files), rules: Vec::new(), is_of_elsewhere: true }
     }
 
     /// The same with what the module says of owners and modes; where several rules take a file, the last one
@@ -224,7 +233,10 @@ impl Layer<'_> {
         }
         let names = rules::Names::of(self.tree);
         let mut used = BTreeSet::new();
-        for at in std::mem::take(&mut self.seen) {
+        let added: BTreeSet<&ImagePath> = self.report.added.iter().chain(&self.report.replaced).collect();
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.retain(|at| !self.overlay.is_of_elsewhere || added.contains(at));
+        for at in seen {
             let Some(id) = self.tree.lookup(&at) else { continue };
             let is_directory = self.tree.node(id).is_directory();
             let is_link = matches!(self.tree.node(id).kind, Kind::Symlink(_));

@@ -14,7 +14,7 @@ mod sparse;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-pub use archive::archive;
+pub use archive::{archive, opened_archive};
 pub use directory::{below, directory};
 pub use error::ArchiveFault;
 pub use source::{ArchiveFile, Content, FileKey, HostFile, Positioned, Source};

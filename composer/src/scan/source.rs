@@ -294,6 +294,13 @@ impl Source {
         }))
     }
 
+    /// All that `archive` holds, as one file.
+    #[must_use]
+    pub fn whole(archive: ArchiveFile) -> Self {
+        let size = archive.length();
+        Self::Range { archive: Arc::new(archive), offset: 0, size }
+    }
+
     /// The whole content, which may have at most `limit` bytes.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 pub(crate) mod authored;
 pub(crate) mod contents;
 pub(crate) mod dry_run;
+pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod origin;
@@ -142,9 +143,11 @@ fn prepare<'a>(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Prepared<'a>, Error> {
+    // Before the root file system, which takes long: what cannot be had is said at once.
+    let files = files::obtain(request, inputs, observer)?;
     let root = root::obtain(request, inputs, observer)?;
 
-    let selected = select::root(request, inputs, &root, observer)?;
+    let selected = select::root(request, inputs, (&root, &files), observer)?;
     // A build whose results may be there already is not refused for want of room.
     let is_first = !request.outputs.directory.join(record::FILE).exists();
     if is_first {
@@ -158,9 +161,11 @@ fn prepare<'a>(
     }
     selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
 
-    let Selected { epoch, ownership, scrubbed, overlay, laid, filter, selection, stages, .. } = selected;
+    let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
-    let known = record::Known { overlay: overlay.digest, epoch, rootfs: root_input(&root, &stages) };
+    let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();
+    let known =
+        record::Known { overlay: overlay.digest, files: inputs_of_files, epoch, rootfs: root_input(&root, &stages) };
     let packages = ownership.packages();
     let made = Made { root, epoch, scrubbed, packages: packages.len() };
     let shipment = Shipment {
@@ -170,7 +175,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
-        origins: Origins { ownership, laid, filter, rules: &inputs.rules },
+        origins: Origins { ownership, laid, files, filter, rules: &inputs.rules },
     };
     Ok(Prepared { shipment, made })
 }

@@ -8,9 +8,12 @@ use composer::hashing::Hashed;
 use composer::overlay::OverlayReport;
 use image::tree::{Kind, Node};
 use model::ImagePath;
+use model::file_input::FileInput;
 use model::package::Package;
 use model::rules::Rules;
+use net::url::redact;
 
+use crate::recipes::build::files::LaidFile;
 use crate::recipes::results::file_lists::{From, RuleName, Tail};
 
 /// What is known of the files of a module besides the files.
@@ -19,6 +22,8 @@ pub(crate) struct Origins<'a> {
     pub(crate) ownership: Ownership,
     /// What the overlay added and replaced.
     pub(crate) laid: OverlayReport,
+    /// What the files from addresses added and replaced.
+    pub(crate) files: Vec<LaidFile>,
     /// The rules, for this tree.
     pub(crate) filter: Filter,
     /// The rules as the manifests have them.
@@ -26,19 +31,33 @@ pub(crate) struct Origins<'a> {
 }
 
 /// Who brought what is at `path`, and the package, where it was one.
-pub(crate) fn of<'o>(ownership: &'o Ownership, laid: &OverlayReport, path: &ImagePath) -> (From, Option<&'o Package>) {
-    let is_laid = [&laid.added, &laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok());
-    match ownership.owner(path).filter(|_| !is_laid) {
-        Some(package) => (From::Package, Some(package)),
-        None if is_laid => (From::Overlay, None),
-        None => (From::MaintainerScript, None),
+pub(crate) fn of<'o>(
+    ownership: &'o Ownership,
+    laid: &OverlayReport,
+    files: &'o [LaidFile],
+    path: &ImagePath,
+) -> (From, Option<&'o Package>, Option<&'o FileInput>) {
+    if has(laid, path) {
+        return (From::Overlay, None, None);
     }
+    // Of two the later one lies over the other.
+    if let Some(file) = files.iter().rev().find(|file| has(&file.laid, path)) {
+        return (From::File, None, Some(&file.input));
+    }
+    match ownership.owner(path) {
+        Some(package) => (From::Package, Some(package), None),
+        None => (From::MaintainerScript, None, None),
+    }
+}
+
+fn has(laid: &OverlayReport, path: &ImagePath) -> bool {
+    [&laid.added, &laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
 }
 
 impl Origins<'_> {
     /// What `file-list.json` says of a path and the image does not.
     pub(crate) fn tail(&self, path: &ImagePath, node: &Node<Hashed>) -> Tail<'_> {
-        let (from, package) = of(&self.ownership, &self.laid, path);
+        let (from, package, file) = of(&self.ownership, &self.laid, &self.files, path);
         let rule = match self.filter.verdict(path, node.is_directory()) {
             Verdict::Included(By::Rule(index)) => self.rules.includes.get(index),
             Verdict::Included(By::Owned | By::Parent) | Verdict::Excluded { .. } | Verdict::NotNamed => None,
@@ -52,6 +71,7 @@ impl Origins<'_> {
             field: Cow::Borrowed(rule.origin.field.key()),
             pattern: Cow::Borrowed(rule.pattern.as_str()),
         });
-        Tail { sha256, from, package: package.map(Cow::Borrowed), rule }
+        let url = file.map(|file| Cow::Owned(redact(&file.url)));
+        Tail { sha256, from, package: package.map(Cow::Borrowed), url, rule }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use composer::scan::Source;
 use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
+use model::file_input::FileInput;
 use model::path::escape;
 use model::record::{FORMAT, RecordFields};
 use model::{Digest, Epoch};
@@ -54,6 +55,8 @@ pub(crate) fn with_tools_of(record: &BuildRecord, other: &BuildRecord) -> Result
 pub(crate) struct Known {
     /// The digest over the overlay.
     pub(crate) overlay: Digest,
+    /// The files from addresses.
+    pub(crate) files: Vec<FileInput>,
     /// The one time of the build.
     pub(crate) epoch: Epoch,
     /// The root file system.
@@ -65,7 +68,7 @@ pub(crate) struct Known {
 /// # Errors
 /// When a neighbour's canonical form is no JSON.
 pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Known) -> Result<Inputs, Error> {
-    let Known { overlay, epoch, rootfs } = known;
+    let Known { overlay, files, epoch, rootfs } = known;
     let value = |(manifest, file): &(model::Manifest, model::FileName)| {
         serde_json::from_slice(&manifest.canonical_json())
             .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
@@ -77,6 +80,7 @@ pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Kno
         epoch,
         manifest: Digest::of(&inputs.manifest.canonical_json()),
         overlay,
+        files,
         rules: rules(&inputs.rules),
         scrub: builder::scrub::version(),
         neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,

@@ -10,6 +10,7 @@ use model::record::{Compression, LINTS, LintCode};
 use model::{Arch, Epoch};
 
 use crate::error::Error;
+use crate::recipes::build::files::Downloads;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
@@ -32,6 +33,8 @@ pub(crate) struct BuildRequest {
     pub(crate) outputs: Outputs,
     /// What the user makes of findings.
     pub(crate) checks: Checks,
+    /// Where files from addresses are kept, and how they are fetched.
+    pub(crate) downloads: Downloads,
     /// Where digests are remembered from build to build; without, every file is read.
     pub(crate) reuse: Option<DigestCacheHandle>,
 }

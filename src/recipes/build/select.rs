@@ -14,6 +14,7 @@ use model::observe::{Observer, Task, Unit};
 use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
+use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::{BuildRequest, ModuleSource};
@@ -33,6 +34,8 @@ pub(crate) struct Selected {
     pub(crate) overlay: Overlay,
     /// What the overlay added and replaced.
     pub(crate) laid: OverlayReport,
+    /// What the files from addresses added and replaced, below the overlay.
+    pub(crate) files: Vec<LaidFile>,
     /// The rules, for this tree.
     pub(crate) filter: Filter,
     /// What is shipped.
@@ -57,7 +60,7 @@ pub(crate) struct Raw {
 pub(crate) fn root(
     request: &BuildRequest,
     inputs: &Inputs,
-    root: &Root,
+    (root, files): (&Root, &[FetchedFile]),
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
     let _task = Task::start(observer, "compose", None, Unit::Items);
@@ -65,25 +68,27 @@ pub(crate) fn root(
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
-    self::tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)
+    self::tree(Raw { tree, ownership, epoch, digest }, (&request.module, files), inputs, observer)
 }
 
 /// The same for a tree that was read already.
 pub(crate) fn tree(
     raw: Raw,
-    module: &ModuleSource,
+    (module, files): (&ModuleSource, &[FetchedFile]),
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
+    let files = files::lay(files, &mut whole, epoch)?;
     let overlay = module.overlay()?;
     let laid = overlay.apply(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
     let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest.requests());
-    owned.extend(laid.added.iter().chain(&laid.replaced).cloned());
+    let brought = files.iter().map(|file| &file.laid).chain([&laid]);
+    owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
     let selection = filter.apply(&whole)?;
     let stages = Stages {
@@ -92,7 +97,7 @@ pub(crate) fn tree(
         overlay: record::tree_digest(&whole, epoch),
         filter: record::tree_digest(&selection.tree, epoch),
     };
-    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, filter, selection, stages })
+    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

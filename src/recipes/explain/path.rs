@@ -7,17 +7,18 @@ use composer::filter::{self, By, Verdict};
 use composer::scan::Source;
 use image::composefs::Stored;
 use image::tree::{Kind, Tree};
-use model::ImagePath;
 use model::observe::Observer;
 use model::path::json::keys;
 use model::rules::{Rule, Rules};
+use model::{Digest, ImagePath};
+use net::url::redact;
 use serde::Serialize;
 
 use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::build::root;
 use crate::recipes::build::select::{self, Selected};
+use crate::recipes::build::{files, origin, root};
 use crate::recipes::results::artifact;
 
 /// Why a path is in or out.
@@ -84,6 +85,15 @@ pub(crate) struct Found {
     pub(crate) target: Option<Box<[u8]>>,
 }
 
+/// A file from an address.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fetched {
+    /// The address, without a password.
+    pub(crate) url: String,
+    /// The sha256 of what is there.
+    pub(crate) sha256: Digest,
+}
+
 /// A file of the module's overlay.
 #[derive(Debug, Serialize)]
 pub(crate) struct Laid {
@@ -141,6 +151,9 @@ pub(crate) struct Explained {
     /// Where a package's file of this name was moved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) moved: Option<Moved>,
+    /// The file of `[[file]]` that brought it, below the overlay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fetched: Option<Fetched>,
     /// The overlay's part in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) overlay: Option<Laid>,
@@ -157,8 +170,9 @@ pub(crate) fn path(
 ) -> Result<Reported<Explained>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
+        let files = files::obtain(request, &inputs, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
-        let selected = select::root(request, &inputs, &root, observer)?;
+        let selected = select::root(request, &inputs, (&root, &files), observer)?;
         Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &selected, selected.overlay.path()))
     })
 }
@@ -191,6 +205,7 @@ fn bare(asked: ImagePath, path: ImagePath, shipped: bool, why: Why) -> Explained
         made_by_a_maintainer_script: false,
         alternative: None,
         moved: None,
+        fetched: None,
         overlay: None,
         scrub: None,
     }
@@ -211,13 +226,17 @@ fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, over
         Some(found) => why(own, rules, selected, &path, found.kind == DIRECTORY),
     };
     let shipped = selected.selection.tree.lookup(&path).is_some();
-    let is_unclaimed = packages.is_empty() && overlay.is_none() && found.is_some() && !path.is_root();
+    let (_, _, file) = origin::of(ownership, &selected.laid, &selected.files, &path);
+    let fetched = file.map(|file| Fetched { url: redact(&file.url), sha256: file.sha256 });
+    let is_unclaimed =
+        packages.is_empty() && overlay.is_none() && fetched.is_none() && found.is_some() && !path.is_root();
     Explained {
         made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),
         found,
         packages,
         alternative,
         moved,
+        fetched,
         overlay,
         scrub: scrubbed.map(|scrubbed| ScrubRule { rule: scrubbed.rule, because: scrubbed.reason }),
         ..bare(asked, path, shipped, why)

@@ -13,7 +13,7 @@ use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::{self, Selected};
-use crate::recipes::build::{origin, root};
+use crate::recipes::build::{files, origin, root};
 use crate::recipes::results::file_lists::From;
 
 /// One rule and what it did.
@@ -89,8 +89,9 @@ pub(crate) struct Summary {
 pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
+        let files = files::obtain(request, &inputs, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
-        let selected = select::root(request, &inputs, &root, observer)?;
+        let selected = select::root(request, &inputs, (&root, &files), observer)?;
         let report = &selected.selection.report;
         let rules = (0..inputs.rules.includes.len()).map(RuleRef::include);
         let rules = rules.chain((0..inputs.rules.excludes.len()).map(RuleRef::exclude));
@@ -125,7 +126,7 @@ fn by_origin(selected: &Selected) -> Vec<OriginLine> {
     let mut seen = vec![false; selected.selection.tree.node_count()];
     let mut lines: BTreeMap<FileOrigin, (u64, u64)> = BTreeMap::new();
     for (path, id, node) in selected.selection.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
-        let (from, package) = origin::of(&selected.ownership, &selected.laid, &path);
+        let (from, package, _) = origin::of(&selected.ownership, &selected.laid, &selected.files, &path);
         let package = package.map(|package| PackageName {
             name: package.name.clone(),
             version: package.version.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use builder::apt::lock::{self, Drift, Lock, Wanted};
+use builder::apt::lock::{self, Drift, Lock, LockedFile, Wanted};
 use builder::apt::{self, Resolution};
 use host::Dir;
 use model::manifest::Entry;
@@ -86,10 +86,11 @@ pub(crate) fn wanted(
     settings: &apt::Settings,
     named_mirrors: bool,
 ) -> Result<Wanted, Error> {
-    Wanted::of(&manifest.requests(), settings, named_mirrors).map_err(|error| {
+    let wanted = Wanted::of(&manifest.requests(), settings, named_mirrors).map_err(|error| {
         let named = error.keyring().map(|path| settings::naming::keyring(module, path));
         Error::from(error).findings(named.unwrap_or_default())
-    })
+    })?;
+    Ok(Wanted { files: LockedFile::all(&settings::module_files(module)?), ..wanted })
 }
 
 /// The locked packages of a build, or none where the module has no lock.

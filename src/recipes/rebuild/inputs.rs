@@ -11,6 +11,7 @@ use model::{Digest, Epoch};
 use super::{Target, Wanted};
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Kind};
+use crate::recipes::build::files::Downloads;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
@@ -20,7 +21,7 @@ use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::compare::json;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 /// Everything that the request of the second build is made from.
 pub(super) struct RebuildRequest<'a> {
@@ -50,6 +51,7 @@ impl RebuildRequest<'_> {
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
             root: self.root(settings, environment)?,
+            downloads: Downloads::new(settings, environment, self.wanted.offline),
             outputs: Outputs { directory: self.output.to_owned(), sinks: sinks.flatten().collect(), artifact },
             checks: Checks { strict: false, allowed: options.allow.iter().cloned().collect() },
             reuse: None,
@@ -138,6 +140,11 @@ pub(super) fn changes(
     let overlay = OverlayRead::of(&request.module.overlay()?, recorded.epoch, observer)?.digest;
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
+    }
+    let mut files = settings::module_files(&request.module.directory)?;
+    files.retain(|file| file.is_for(recorded.arch));
+    if recorded.files != files {
+        changed.push("the files of [[file]] in builder.toml".to_owned());
     }
     if recorded.scrub != builder::scrub::version() {
         changed.push(difference("the scrub rules", &recorded.scrub, &builder::scrub::version()));

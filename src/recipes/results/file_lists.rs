@@ -59,6 +59,9 @@ pub(crate) struct Tail<'a> {
     /// The package that installed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) package: Option<Cow<'a, Package>>,
+    /// The address that it was fetched from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<Cow<'a, str>>,
     /// The rule that takes it; none where the manifest has no `file_spec`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<RuleName<'a>>,
@@ -72,6 +75,8 @@ pub(crate) enum From {
     Package,
     /// The module's overlay.
     Overlay,
+    /// A file from an address.
+    File,
     /// No one lists it: a maintainer script made it, or the given root file system had it.
     MaintainerScript,
 }
@@ -157,7 +162,8 @@ fn is_line<C: Stored>(found: &[u8], path: &ImagePath, node: &Node<C>) -> bool {
         (Some(Some(content)), Some(sha256)) => sha256 == Digest::of(content),
         (None, Some(_)) | (Some(_), None) => false,
     };
-    let is_from = (tail.from == From::Package) == tail.package.is_some();
+    let is_from =
+        (tail.from == From::Package) == tail.package.is_some() && (tail.from == From::File) == tail.url.is_some();
     is_digest && is_from && serde_json::to_vec(&tail).is_ok_and(|again| again == rest)
 }
 
@@ -212,6 +218,7 @@ mod tests {
                 sha256: is_file.then(|| Digest::of(b"x")),
                 from: if path.as_bytes().ends_with(b"b") { From::Package } else { From::Overlay },
                 package: path.as_bytes().ends_with(b"b").then_some(Cow::Borrowed(&package)),
+                url: None,
                 rule: Some(rule()),
             }
         };

@@ -18,6 +18,10 @@ fn sample(name: &str) -> (&'static str, &'static str) {
             "[{ uri = \"https://v.example.org\", suite = \"./\", architectures = [\"amd64\"], keyring = \"/keys/v.gpg\" }]",
             "[{\"architectures\":[\"amd64\"],\"keyring\":\"/keys/v.gpg\",\"suite\":\"./\",\"uri\":\"https://v.example.org\"}]",
         ),
+        "file" => (
+            "[{ url = \"https://h.example.org/t\", sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\", destination = \"/opt/t\" }]",
+            "[{\"destination\":\"/opt/t\",\"sha256\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\",\"url\":\"https://h.example.org/t\"}]",
+        ),
         "variant" => ("\"essential\"", "\"essential\""),
         "snapshot" => ("20260101T000000Z", "\"20260101T000000Z\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use super::{Inputs, Options, Packages, RootInput};
+use crate::file_input::{ArchiveFormat, FileInput, FileInputFields, Unpack};
 use crate::package::PackageFields;
 use crate::resolution::{Resolution, ResolutionFields, ResolvedFields, Variant};
 use crate::rules::Rules;
@@ -27,6 +28,25 @@ impl Lines {
         self.0 += &format!("{name} {}:{value}\n", value.len());
     }
 
+    fn file(&mut self, file: &FileInput) {
+        // Not counted: where it comes from, and for what other architectures.
+        let FileInputFields { url: _, sha256, architectures: _, destination, mode, owner, unpack } = &**file;
+        self.add("file", sha256);
+        self.add("destination", destination);
+        mode.iter().for_each(|mode| self.add("mode", mode));
+        owner.iter().for_each(|owner| self.add("owner", owner));
+        let Some(Unpack { format, strip, include }) = unpack else { return };
+        self.add(
+            "unpack",
+            match format {
+                ArchiveFormat::Tar => "tar",
+                ArchiveFormat::Zip => "zip",
+            },
+        );
+        self.add("strip", strip);
+        include.iter().for_each(|pattern| self.add("include", pattern));
+    }
+
     fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
@@ -40,7 +60,8 @@ impl Inputs {
     pub fn fingerprint(&self, composefs: &VerityDigest) -> Digest {
         // Not counted: the name stands in the manifest, and of the neighbours only those patterns that `rules` counts
         // reach the bytes.
-        let Self { tool, name: _, arch, epoch, manifest, overlay, rules, scrub, neighbours: _, rootfs, options } = self;
+        let Self { tool, name: _, arch, epoch, manifest, overlay, files, rules, scrub, neighbours: _, rootfs, options } =
+            self;
         // Not counted: which outputs are written, and what only the layout says of them.
         let Options { emit_tar: _, emit_oci: _, compression, tag: _, module_id: _, allow } = options;
         let mut lines = Lines::new("fingerprint 2");
@@ -49,6 +70,7 @@ impl Inputs {
         lines.add("epoch", epoch);
         lines.add("manifest", manifest);
         lines.add("overlay", overlay);
+        files.iter().for_each(|file| lines.file(file));
         lines.add("rules", rules);
         lines.add("scrub", scrub);
         lines.add("compression", compression);

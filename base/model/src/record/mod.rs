@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checked::Checked;
+use crate::file_input::FileInput;
 use crate::resolution::Resolution;
 use crate::{Arch, Digest, Epoch};
 
@@ -78,6 +79,9 @@ pub struct Inputs {
     pub manifest: Digest,
     /// The digest over the overlay's names, contents and execute bits.
     pub overlay: Digest,
+    /// The files from addresses, for this architecture, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileInput>,
     /// The digest over every pattern in order: [`rules`].
     pub rules: Digest,
     /// The digest over the scrub rules.

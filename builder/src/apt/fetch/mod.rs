@@ -82,7 +82,11 @@ fn failure(package: &Resolved, fault: FetchFault) -> FetchFailure {
     FetchFailure { package: package.package.name.clone(), url: package.url.clone(), fault }
 }
 
-fn client(options: &FetchOptions) -> Result<Client, Error> {
+/// A client for `options`, which has not connected to anything yet.
+///
+/// # Errors
+/// When the proxy is none.
+pub(crate) fn client(options: &FetchOptions) -> Result<Client, Error> {
     let proxy = options.proxy.as_deref().map(Proxy::parse).transpose().map_err(|_| Error::Setting {
         field: "proxy",
         value: String::new(),

@@ -6,8 +6,8 @@ use model::package::PackageRequest;
 use model::{Arch, Digest};
 use serde::Serialize;
 
-use super::repositories::listed as list_repositories;
-use super::{Error, Inputs, Lock, LockedRepository, boxed, mirrors};
+use super::repositories::listed as listed_all;
+use super::{Error, Inputs, Lock, LockedFile, LockedRepository, boxed, mirrors};
 use crate::apt::keyring::Keyring;
 use crate::apt::{Fingerprint, Settings, Variant};
 
@@ -30,6 +30,8 @@ pub struct Wanted {
     /// The keyring that the module names. `None` where it names none: the machine's own keyring may be
     /// of any age, since every .deb is held to the lock's sha256.
     pub keyring: Option<Keys>,
+    /// The files that the module takes from addresses, for whatever architecture.
+    pub files: Vec<LockedFile>,
     /// The archives that the module adds, with the keys that vouch for each. Those of the machine's apt are none of
     /// them, as its mirrors are not.
     pub repositories: Vec<LockedRepository>,
@@ -71,6 +73,7 @@ impl Wanted {
             mirrors: named.then(|| mirrors(settings)).transpose()?,
             snapshot: settings.snapshot.clone(),
             keyring,
+            files: Vec::new(),
             repositories: {
                 let mut all = LockedRepository::all(&settings.repositories)?;
                 all.retain(|repository| !repository.host);
@@ -101,6 +104,7 @@ impl Wanted {
             self.components.join(" "),
             mirrors.iter().map(|mirror| format!("mirror {mirror}\n")).collect::<String>()
         );
+        text.extend(self.files.iter().map(|file| format!("file {file}\n")));
         text.extend(self.repositories.iter().map(|repository| format!("repository {repository}\n")));
         Digest::of(text.as_bytes())
     }
@@ -170,7 +174,7 @@ impl Drift {
     pub fn keeps_versions(&self) -> bool {
         match self {
             Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
-            Self::Input { field, .. } => matches!(*field, "variant" | "components"),
+            Self::Input { field, .. } => matches!(*field, "variant" | "components" | "file"),
             Self::Keys { .. } | Self::Manifest | Self::Settings | Self::Edited => false,
         }
     }
@@ -192,7 +196,8 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
         ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
         ("keyring", locked.keyring.to_string(), keyring.to_string()),
-        ("repository", list_repositories(added), list_repositories(wanted.repositories.iter())),
+        ("repository", listed_all(added), listed_all(wanted.repositories.iter())),
+        ("file", listed_all(locked.file.iter()), listed_all(wanted.files.iter())),
     ];
     let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);

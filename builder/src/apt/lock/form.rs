@@ -8,7 +8,7 @@ use model::words::shortened;
 use model::{Arch, Digest, Position, archive};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Inputs, Lock, VERSION};
+use super::{Error, Inputs, Lock, LockedFile, VERSION};
 use crate::apt::{Fingerprint, Source};
 
 #[derive(Deserialize)]
@@ -95,6 +95,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     let file: File1 = toml::from_str(text).map_err(syntax)?;
     let wrong = |message: String| Error::Syntax { position: None, message };
     check_repositories(&file.inputs).map_err(wrong)?;
+    file.inputs.file.iter().try_for_each(LockedFile::check).map_err(wrong)?;
     if let Some(snapshot) = file.inputs.snapshot.as_ref().filter(|snapshot| !archive::is_snapshot(snapshot)) {
         return Err(wrong(format!("the snapshot {:?} is no moment YYYYMMDDTHHMMSSZ", shown(snapshot))));
     }
@@ -209,7 +210,7 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     let Lock { manifest, settings, ref inputs, .. } = *lock;
     let failed = |error: toml::ser::Error| wrong(error.to_string());
     let head = toml::to_string(&Preamble { version: VERSION, manifest, settings, inputs }).map_err(failed)?;
-    let added = super::repositories::text(&inputs.repository).map_err(failed)?;
+    let added = super::repositories::text(&inputs.repository, &inputs.file).map_err(failed)?;
     let head = spread(head, &inputs.keyring_fingerprints) + &added;
     let rest = toml::to_string(&Rest { architecture }).map_err(failed)?;
     Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))

@@ -1,6 +1,7 @@
 //! `module.lock`: a resolution written down. `docs/formats/lock.md` describes the file.
 
 mod change;
+mod files;
 mod fit;
 mod form;
 mod repositories;
@@ -15,6 +16,7 @@ use super::keyring::Keyring;
 use super::{Fingerprint, Resolution, Settings, Source, Variant};
 
 pub use change::{Change, diff};
+pub use files::LockedFile;
 pub use fit::{Drift, Keys, Wanted, check};
 pub use form::{parse, text};
 pub use repositories::LockedRepository;
@@ -59,6 +61,9 @@ pub struct Inputs {
     /// The primary keys in it, sorted; empty in a lock that was written before they were recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyring_fingerprints: Vec<Fingerprint>,
+    /// The files that the module takes from addresses. They have tables of their own.
+    #[serde(default, skip_serializing)]
+    pub file: Vec<LockedFile>,
     /// The archives that the module adds to these, in the order of its settings. They have tables of their own.
     #[serde(default, skip_serializing)]
     pub repository: Vec<LockedRepository>,
@@ -136,6 +141,7 @@ impl Inputs {
             keyring: keyring.sha256(),
             keyring_fingerprints: keyring.fingerprints().map_err(boxed)?,
             repository: LockedRepository::all(&settings.repositories)?,
+            file: Vec::new(),
         })
     }
 }
@@ -185,7 +191,7 @@ impl Lock {
         Self {
             manifest: wanted.manifest_digest(),
             settings: wanted.settings_digest(&inputs.mirrors),
-            inputs,
+            inputs: Inputs { file: wanted.files.clone(), ..inputs },
             resolutions,
         }
     }

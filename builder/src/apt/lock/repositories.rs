@@ -5,7 +5,7 @@ use std::fmt;
 use model::{Arch, Digest};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, boxed};
+use super::{Error, LockedFile, boxed};
 use crate::apt::keyring::Keyring;
 use crate::apt::{Fingerprint, Repository};
 
@@ -78,26 +78,29 @@ impl fmt::Display for LockedRepository {
     }
 }
 
-/// How a message lists them.
-pub(super) fn listed<'a>(repositories: impl Iterator<Item = &'a LockedRepository>) -> String {
-    let names: Vec<String> = repositories.map(ToString::to_string).collect();
+/// How a message lists them, or files.
+pub(super) fn listed<'a, T: fmt::Display + 'a>(all: impl Iterator<Item = &'a T>) -> String {
+    let names: Vec<String> = all.map(ToString::to_string).collect();
     if names.is_empty() { "none".to_owned() } else { names.join("; ") }
 }
 
 /// The tables of a lock; empty where there is none.
-pub(super) fn text(repositories: &[LockedRepository]) -> Result<String, toml::ser::Error> {
+pub(super) fn text(repositories: &[LockedRepository], files: &[LockedFile]) -> Result<String, toml::ser::Error> {
     #[derive(Serialize)]
     struct Head<'a> {
         inputs: Tables<'a>,
     }
     #[derive(Serialize)]
     struct Tables<'a> {
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         repository: &'a [LockedRepository],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        file: &'a [LockedFile],
     }
-    if repositories.is_empty() {
+    if repositories.is_empty() && files.is_empty() {
         return Ok(String::new());
     }
-    Ok(format!("\n{}", toml::to_string(&Head { inputs: Tables { repository: repositories } })?))
+    Ok(format!("\n{}", toml::to_string(&Head { inputs: Tables { repository: repositories, file: files } })?))
 }
 
 #[cfg(test)]

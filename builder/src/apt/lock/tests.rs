@@ -19,6 +19,7 @@ pub(in crate::apt) fn lock() -> Lock {
         keyring: Digest::of(b"keyring"),
         keyring_fingerprints: fingerprints(["A", "B"]).to_vec(),
         repository: Vec::new(),
+        file: Vec::new(),
     };
     Lock::new(&wanted(), inputs, vec![resolution])
 }

@@ -42,16 +42,22 @@ pub fn archive(path: &Path, options: &Options) -> Result<Tree<Source>, Error> {
         Err(host::Error::Place { fault: host::Fault::NotAFile(_), path }) => return Err(Error::NotARootfs { path }),
         opened => opened?,
     };
-    let mut reader = Reader::new(ArchiveFile::new(path.to_owned(), file)?, options);
+    opened_archive(ArchiveFile::new(path.to_owned(), file)?, options)
+}
+
+/// Reads the tar archive that `archive` holds open.
+///
+/// # Errors
+/// As [`archive()`].
+pub fn opened_archive(archive: ArchiveFile, options: &Options) -> Result<Tree<Source>, Error> {
+    let path = archive.path().to_owned();
+    let mut reader = Reader::new(archive, options);
     match reader.read_all() {
         Ok(()) => Ok(reader.tree),
         Err(Failure::Error(error)) => Err(error),
-        Err(Failure::Fault(fault)) => Err(Error::Tar {
-            path: path.to_owned(),
-            offset: reader.header_at,
-            entry: reader.entry.as_deref().map(escape),
-            fault,
-        }),
+        Err(Failure::Fault(fault)) => {
+            Err(Error::Tar { path, offset: reader.header_at, entry: reader.entry.as_deref().map(escape), fault })
+        }
     }
 }
 

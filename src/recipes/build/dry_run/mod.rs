@@ -21,13 +21,14 @@ use model::{Arch, Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
+use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
 use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
-use crate::recipes::build::{inputs, places, record, root, selection, special};
+use crate::recipes::build::{files, inputs, places, record, root, selection, special};
 use crate::recipes::packages::deb_contents;
 use crate::recipes::results::file_lists;
 
@@ -161,7 +162,8 @@ fn list(
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let selected = select((unpacked, epoch), request, inputs, found, observer)?;
+    let files = files::obtain(request, inputs, observer)?;
+    let selected = select((unpacked, epoch, &files), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     Ok(Lists::of(&selected, packages))
 }
@@ -173,8 +175,9 @@ fn list_given(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Lists, Error> {
+    let files = files::obtain(request, inputs, observer)?;
     let root = root::obtain(request, inputs, observer)?;
-    let selected = select::root(request, inputs, &root, observer)?;
+    let selected = select::root(request, inputs, (&root, &files), observer)?;
     let mut lints = lints::find(inputs, &selected, Known::Contents)?;
     lints.extend(special::find(inputs, &selected));
     selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
@@ -184,7 +187,7 @@ fn list_given(
 
 /// What the packages would ship; what is to be said of it goes to `found`.
 fn select(
-    (unpacked, epoch): (Vec<Unpacked>, Epoch),
+    (unpacked, epoch, files): (Vec<Unpacked>, Epoch, &[FetchedFile]),
     request: &BuildRequest,
     inputs: &Inputs,
     found: &mut Findings,
@@ -195,7 +198,7 @@ fn select(
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
-    let selected = select::tree(Raw { tree, ownership, epoch, digest }, &request.module, inputs, observer)?;
+    let selected = select::tree(Raw { tree, ownership, epoch, digest }, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?;
     selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
     Ok(selected)

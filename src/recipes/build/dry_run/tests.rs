@@ -10,6 +10,7 @@ use model::record::Compression;
 use model::package::PackageFields;
 
 use super::*;
+use crate::recipes::build::files::Downloads;
 use crate::recipes::build::request::{Checks, ModuleSource, RootSource};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
@@ -75,6 +76,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
         },
         checks: Checks { strict, allowed: ["unit-not-enabled".parse().unwrap()].into() },
         reuse: None,
+        downloads: Downloads::nowhere(),
     };
     let debs = vec![
         deb("base", "Essential: yes", &[("/usr/bin/sh", DebKind::Regular)]),
@@ -93,7 +95,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     ];
     let mut found = Findings::default();
     let inputs = Inputs::read(&request.module, &request.checks, &mut found).unwrap();
-    let listed = (debs, Epoch::from_seconds(1).unwrap());
+    let listed = (debs, Epoch::from_seconds(1).unwrap(), &[][..]);
     let selected = select(listed, &request, &inputs, &mut found, &model::observe::Silent);
     found.extend(selected.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
     let line = |d: &model::Diagnostic| format!("{:?}[{}]: {}", d.severity, d.code, d.message);

@@ -1,0 +1,103 @@
+//! Why a file from an address cannot be used.
+
+use std::io;
+
+use model::Digest;
+use model::explain::{Explain, Explanation, Kind};
+use model::file_input::FileInput;
+use net::url::redact;
+
+use crate::{apt, cache};
+
+/// Why a file from an address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be brought into the cache.
+    #[error("{url}: {fault}")]
+    Fetch {
+        /// Its address, without a password.
+        url: String,
+        /// Why not.
+        fault: Fault,
+    },
+    /// It is no archive of the form that is named, or is damaged.
+    #[error("{url} cannot be unpacked: {message}")]
+    Damaged {
+        /// Its address, without a password.
+        url: String,
+        /// What was found.
+        message: String,
+    },
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] cache::Error),
+    /// A file cannot be made or written.
+    #[error(transparent)]
+    Host(#[from] host::Error),
+    /// The proxy or another setting of the network is wrong.
+    #[error(transparent)]
+    Settings(Box<apt::Error>),
+}
+
+/// Why a file could not be brought into the cache.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Other bytes came than were promised.
+    #[error("its sha256 is {found}, and {expected} is wanted")]
+    WrongDigest {
+        /// What is wanted.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// A file of this machine is not the one that is wanted. How it differs is not shown.
+    #[error("the file there is not the one whose sha256 is wanted")]
+    OtherFile,
+    /// Offline, and the cache does not hold it.
+    #[error("offline, and the cache does not hold it")]
+    Offline,
+    /// The network, the server or a file of this machine.
+    #[error("{message}")]
+    Refused {
+        /// What happened.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(super) fn fetch(input: &FileInput, fault: Fault) -> Self {
+        Self::Fetch { url: redact(&input.url), fault }
+    }
+
+    pub(super) fn damaged(input: &FileInput, error: &io::Error) -> Self {
+        Self::Damaged { url: redact(&input.url), message: error.to_string() }
+    }
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Explanation<'_> {
+        let (kind, hint) = match self {
+            Self::Cache(error) => return error.explain(),
+            Self::Host(error) => return Explanation { kind: Kind::Outside, ..error.explain() },
+            Self::Settings(error) => return error.explain(),
+            Self::Damaged { .. } => (
+                Kind::Input,
+                "name its form in `unpack`, \"tar\" (of any compression) or \"zip\", or leave that out to take the file as it is",
+            ),
+            Self::Fetch { fault, .. } => match fault {
+                Fault::WrongDigest { .. } | Fault::OtherFile => (
+                    Kind::Refused,
+                    "compare the sha256 with what the file's publisher says: where the file was meant to change, write the new one into builder.toml",
+                ),
+                Fault::Offline => (
+                    Kind::Outside,
+                    "run `module-builder fetch` where there is a network, or this command without `--offline` or `--frozen`",
+                ),
+                Fault::Refused { .. } => {
+                    (Kind::Outside, "check the address, the network and the setting `proxy`, and run again")
+                }
+            },
+        };
+        Explanation::under("a file of [[file]] cannot be used", kind, self).hint(hint)
+    }
+}

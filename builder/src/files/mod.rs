@@ -1,0 +1,93 @@
+//! Files that a module takes from addresses: brought into the cache by their sha256, and unpacked to a plain tar.
+//!
+//! A file is named by its digest and hashed each time it is used, so that neither the server nor the cache vouches for
+//! anything. What is unpacked has no name: it is gone with the build.
+
+mod error;
+mod fetch;
+mod zip;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use host::Dir;
+use model::file_input::{ArchiveFormat, FileInput};
+
+pub use error::{Error, Fault};
+pub use fetch::fetch;
+
+use crate::unpack::{Bounded, decompress};
+
+/// The largest file that is fetched, in bytes.
+pub const SIZE_LIMIT: u64 = 8 << 30;
+/// The most bytes that an archive unpacks to: of headers and contents.
+const UNPACKED_LIMIT: u64 = 64 << 30;
+
+const BZIP2: &str = ".bz2";
+/// How the forms of compression begin, and what [`decompress`] calls them.
+const COMPRESSED: [(&[u8], &str); 4] =
+    [(b"\x1f\x8b", ".gz"), (b"\xfd7zXZ\0", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"BZh", BZIP2)];
+
+/// The plain tar of the archive `file`, which `input` says how to read: `file` itself where it is one, else a file without
+/// a name in `scratch`.
+///
+/// # Errors
+/// When the archive is damaged, unpacks to more than any module, or the disk is full.
+pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scratch: &Dir) -> Result<File, Error> {
+    let read = |error: io::Error| Error::damaged(input, &error);
+    file.seek(SeekFrom::Start(0)).map_err(read)?;
+    match format {
+        ArchiveFormat::Zip => {
+            let mut tar = scratch.unnamed()?;
+            zip::to_tar(file, &mut tar, UNPACKED_LIMIT).map_err(read)?;
+            Ok(tar)
+        }
+        ArchiveFormat::Tar => {
+            let mut head = [0; 6];
+            let count = head_of(&mut file, &mut head).map_err(read)?;
+            let found = COMPRESSED.iter().find(|(magic, _)| head[..count].starts_with(magic));
+            file.seek(SeekFrom::Start(0)).map_err(read)?;
+            let Some((_, suffix)) = found else { return Ok(file) };
+            let mut tar = scratch.unnamed()?;
+            // No .deb is compressed so, and the reader of these does not know it.
+            let plain = match *suffix {
+                BZIP2 => Some(Ok(Box::new(bzip2::read::MultiBzDecoder::new(file)) as Box<dyn Read>)),
+                suffix => decompress(suffix, file),
+            };
+            let plain = plain.unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()));
+            copy(&mut Bounded::new(plain.map_err(read)?, UNPACKED_LIMIT), &mut tar, scratch, input)?;
+            Ok(tar)
+        }
+    }
+}
+
+/// As much of the beginning as there is and `head` holds.
+fn head_of(file: &mut File, head: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < head.len() {
+        match file.read(&mut head[count..]) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Copies all of `from`; what cannot be read is the archive's fault, what cannot be written is the disk's.
+fn copy(from: &mut dyn Read, to: &mut File, scratch: &Dir, input: &FileInput) -> Result<(), Error> {
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::damaged(input, &error)),
+        };
+        to.write_all(&buffer[..count]).map_err(host::Error::io("write to", scratch.path()))?;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! `[[file]]`: files from addresses, as `builder.toml` has them.
+
+use std::path::Path;
+
+use composer::overlay::Rule;
+use model::file_input::{ArchiveFormat, FileInput, FileInputFields, MOST_STRIPPED, Unpack, check_url};
+use model::{Arch, Digest, ImagePath, Pattern};
+
+use super::parse::{Part, Table};
+use super::table::Reading;
+
+/// The keys of an entry, in the order of the documentation.
+const KEYS: [&str; 9] =
+    ["url", "sha256", "destination", "mode", "owner", "architectures", "unpack", "strip", "include"];
+
+/// The files of the tables.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, Vec<Part>> {
+    let (mut inputs, mut wrong) = (Vec::new(), Vec::new());
+    for (number, table) in tables.iter().enumerate() {
+        let mut reading = Reading::new(table, format!("file[{number}]"), &KEYS);
+        let input = input(&mut reading);
+        inputs.extend(input.filter(|_| reading.wrong.is_empty()));
+        wrong.append(&mut reading.wrong);
+    }
+    if wrong.is_empty() { Ok(inputs) } else { Err(wrong) }
+}
+
+/// A file; none where a part of it is missing or wrong, which is reported then.
+fn input(reading: &mut Reading<'_>) -> Option<FileInput> {
+    let url = reading.word("url", |text| check_url(text).map(|()| text.to_owned()));
+    let sha256 = reading.word("sha256", sha256);
+    let destination = reading.word("destination", |text| match ImagePath::new(text) {
+        Ok(_) if text.starts_with('/') => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err("give the whole path in the image, from `/`, without `..`".to_owned()),
+    });
+    let rule = |key: &'static str| move |text: &str| Rule::parse("/x", &[(key, text)]).map(|_| text.to_owned());
+    let (mode, owner) = (reading.word("mode", rule("mode")), reading.word("owner", rule("owner")));
+    let architectures = reading.words("architectures", |text| {
+        text.parse::<Arch>().map_err(|_| "give architectures by Debian's names, such as amd64".to_owned())
+    });
+    let unpack = unpack(reading);
+    reading.require(&["url", "sha256", "destination"]);
+    if let (Some(_), Some(entry)) = (&unpack, reading.entry("mode")) {
+        let hint = "remove it: the files of an archive have modes of their own";
+        reading.report(entry.span.clone(), "bad-value", "mode", "has both `unpack` and `mode`", hint);
+    }
+    let (url, sha256, destination) = (url?, sha256?, destination?);
+    let fields = FileInputFields { url, sha256, architectures, destination, mode, owner, unpack };
+    let made = FileInput::new(fields);
+    made.map_err(|fault| {
+        let span = reading.entry(fault.part).map_or_else(|| reading.table.span.clone(), |entry| entry.span.clone());
+        reading.report(span, "bad-value", fault.part, &format!("has a wrong {}", fault.part), &fault.hint);
+    })
+    .ok()
+}
+
+/// The digits alone, or with their name before them.
+fn sha256(text: &str) -> Result<Digest, String> {
+    let named = if text.contains(':') { text.to_owned() } else { format!("sha256:{text}") };
+    named.parse().map_err(|_| "give the 64 hexadecimal digits that `sha256sum` prints for the file".to_owned())
+}
+
+fn unpack(reading: &mut Reading<'_>) -> Option<Unpack> {
+    let format = reading.word("unpack", |text| match text {
+        "tar" => Ok(ArchiveFormat::Tar),
+        "zip" => Ok(ArchiveFormat::Zip),
+        _ => {
+            Err("write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is".to_owned())
+        }
+    });
+    let strip = reading.number("strip", MOST_STRIPPED);
+    let include = reading.words("include", |text| match Pattern::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("write a path or pattern from `/`: {error}")),
+    });
+    if reading.entry("unpack").is_none() {
+        for key in ["strip", "include"] {
+            if let Some(entry) = reading.entry(key) {
+                let hint = "add unpack = \"tar\" or \"zip\"";
+                reading.report(entry.span.clone(), "bad-value", key, &format!("has `{key}` and no `unpack`"), hint);
+            }
+        }
+    }
+    Some(Unpack { format: format?, strip: strip.unwrap_or(0), include })
+}

@@ -1,0 +1,316 @@
+//! `[[file]]`: files from addresses, single or unpacked, as tar and Python's zipfile write them.
+
+#![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod small;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use image::composefs;
+use model::{Digest, ImagePath};
+use serde_json::Value;
+use small::Small;
+use testkit::run;
+
+const BUILD: [&str; 7] = ["build", "-C", "m", "--rootfs", "root", "--arch", "amd64"];
+
+/// A server on loopback that gives the same answer to every request, and counts them. It ends with the test.
+fn serve(status: &'static str, body: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            counted.fetch_add(1, Ordering::SeqCst);
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    (address, count)
+}
+
+fn world() -> Small {
+    let small = Small::new();
+    small.edit("m/manifest.yaml", |text| text + "  - /opt/***\n  - /usr/local/***\n");
+    small
+}
+
+/// Writes `[[file]]` with `keys` for the file `content` at `url`.
+fn ask(small: &Small, url: &str, content: &[u8], keys: &str) {
+    let hex = Digest::of(content).hex();
+    small.write("m/builder.toml", &format!("[[file]]\nurl = \"{url}\"\nsha256 = \"{hex}\"\n{keys}\n"));
+}
+
+fn build(small: &Small, more: &[&str]) -> (i32, String) {
+    let (code, out, err) = small.run(&[&BUILD[..], more].concat());
+    (code, out + &err)
+}
+
+fn tree(small: &Small) -> Vec<(String, u16, u32, u32)> {
+    let tree = composefs::read(&fs::read(small.path("m/dist/module.cfs")).unwrap()).unwrap();
+    let all = tree.walk().filter(|(path, _, node)| {
+        !node.is_directory() && ["/opt", "/usr/local"].iter().any(|top| path.starts_with(&ImagePath::new(top).unwrap()))
+    });
+    all.map(|(path, _, node)| (path.to_string(), node.stat.mode, node.stat.uid, node.stat.gid)).collect()
+}
+
+fn entry(small: &Small, path: &str) -> Value {
+    let entries: Value = serde_json::from_slice(&fs::read(small.path("m/dist/file-list.json")).unwrap()).unwrap();
+    entries.as_array().unwrap().iter().find(|entry| entry["path"] == path).cloned().unwrap()
+}
+
+#[test]
+fn a_file_is_fetched_once_checked_and_shipped_where_it_is_wanted() {
+    let small = world();
+    let program = b"#!/bin/sh\necho from elsewhere\n".to_vec();
+    let (address, count) = serve("200 OK", program.clone());
+    let url = format!("{address}/tool-1.2");
+    ask(&small, &url, &program, "destination = \"/usr/local/bin/tool\"\nmode = \"0755\"\nowner = \"0:42\"");
+    let (code, said) = build(&small, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(tree(&small), [("/usr/local/bin/tool".to_owned(), 0o755, 0, 42)]);
+    let listed = entry(&small, "/usr/local/bin/tool");
+    assert_eq!((&listed["from"], &listed["url"]), (&"file".into(), &url.as_str().into()));
+    assert_eq!(listed["sha256"], Digest::of(&program).to_string());
+    let record: Value = serde_json::from_slice(&fs::read(small.path("m/dist/build.json")).unwrap()).unwrap();
+    assert_eq!(record["inputs"]["files"][0]["url"], url.as_str());
+    let first = fs::read(small.path("m/dist/composefs.digest")).unwrap();
+    // Again, without network: the cache has it, and the bytes are the same.
+    fs::remove_dir_all(small.path("m/dist")).unwrap();
+    assert_eq!(build(&small, &["--offline"]).0, 0);
+    assert_eq!(fs::read(small.path("m/dist/composefs.digest")).unwrap(), first);
+    assert_eq!(small.run(&["rebuild", "m/dist", "--rootfs", "root"]).0, 0);
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let (_, out, _) = small.run(&["explain", "/usr/local/bin/tool", "m", "--rootfs", "root"]);
+    assert!(out.contains("is shipped") && out.contains(&url), "{out}");
+    // The overlay lies over it.
+    small.write("m/rootfs/usr/local/bin/tool", "the author's own\n");
+    assert_eq!(build(&small, &[]).0, 0);
+    assert_eq!(entry(&small, "/usr/local/bin/tool")["from"], "overlay");
+    // A dry run knows the name.
+    fs::remove_dir_all(small.path("m/rootfs/usr")).unwrap();
+    small.build_with("dry", &["--dry-run"]);
+    assert!(fs::read_to_string(small.path("dry/file-list.txt")).unwrap().contains("/usr/local/bin/tool\n"));
+}
+
+#[test]
+fn the_fingerprint_counts_what_is_fetched_and_not_from_where() {
+    let small = world();
+    let fingerprint = |content: &str, keys: &str, name: &str| {
+        small.write(name, content);
+        ask(&small, &format!("file:{}", small.path(name).display()), content.as_bytes(), keys);
+        let (code, result) = small.json(&BUILD);
+        assert_eq!(code, 0, "{result}");
+        result["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let to = "destination = \"/opt/x\"";
+    let first = fingerprint("one", to, "served");
+    assert_eq!(fingerprint("one", to, "elsewhere"), first);
+    for (content, keys) in [
+        ("two", to),
+        ("one", "destination = \"/opt/y\""),
+        ("one", "destination = \"/opt/x\"\nmode = \"0600\""),
+        ("one", "destination = \"/opt/x\"\nowner = \"1:1\""),
+    ] {
+        assert_ne!(fingerprint(content, keys, "served"), first, "{content} {keys}");
+    }
+}
+
+#[test]
+fn archives_of_tar_and_zip_are_unpacked() {
+    let small = world();
+    small.write("pack/tool-1/bin/tool", "#!/bin/sh\n");
+    small.mode("pack/tool-1/bin/tool", 0o755);
+    small.write("pack/tool-1/share/doc/README", "read me\n");
+    small.link("pack/tool-1/bin/alias", "tool");
+    let pack = |name: &str, option: &str| {
+        run(Command::new("tar")
+            .arg("-C")
+            .arg(small.path("pack"))
+            .arg(option)
+            .arg("-cf")
+            .arg(small.path(name))
+            .arg("tool-1"));
+    };
+    for (name, option) in [
+        ("a.tar", "--sparse"),
+        ("a.tgz", "-z"),
+        ("a.txz", "-J"),
+        ("a.tzst", "--zstd"),
+        ("a.tbz", "-j"),
+        ("p.tar", "--posix"),
+    ] {
+        pack(name, option);
+    }
+    let script = "import os, stat, sys, zipfile
+with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as out:
+    for top, folders, files in os.walk('tool-1'):
+        for name in files + folders:
+            path = os.path.join(top, name)
+            if os.path.islink(path):
+                info = zipfile.ZipInfo(path)
+                info.create_system = 3
+                info.external_attr = (stat.S_IFLNK | 0o777) << 16
+                out.writestr(info, os.readlink(path))
+            else:
+                out.write(path)
+";
+    let mut python = Command::new("python3");
+    run(python.args(["-c", script]).arg(small.path("a.zip")).current_dir(small.path("pack")));
+    let mut images = Vec::new();
+    for (name, format) in [
+        ("a.tar", "tar"),
+        ("a.tgz", "tar"),
+        ("a.txz", "tar"),
+        ("a.tzst", "tar"),
+        ("a.tbz", "tar"),
+        ("p.tar", "tar"),
+        ("a.zip", "zip"),
+    ] {
+        let content = fs::read(small.path(name)).unwrap();
+        let url = format!("file:{}", small.path(name).display());
+        let keys = format!("destination = \"/opt/tool\"\nunpack = \"{format}\"\nstrip = 1\nowner = \"7:8\"");
+        ask(&small, &url, &content, &keys);
+        let (code, said) = build(&small, &[]);
+        assert_eq!(code, 0, "{name}: {said}");
+        let wanted =
+            [("alias", 0o777), ("tool", 0o755)].map(|(name, mode)| (format!("/opt/tool/bin/{name}"), mode, 7, 8));
+        assert_eq!(tree(&small)[..2], wanted, "{name}");
+        assert_eq!(tree(&small)[2].0, "/opt/tool/share/doc/README");
+        images.push(fs::read(small.path("m/dist/composefs.digest")).unwrap());
+    }
+    assert!(images.windows(2).all(|pair| pair[0] == pair[1]), "one tree, whatever holds it");
+    // A part of it, and what takes nothing.
+    let content = fs::read(small.path("a.tgz")).unwrap();
+    let url = format!("file:{}", small.path("a.tgz").display());
+    let with = |keys: &str| {
+        ask(&small, &url, &content, &format!("destination = \"/opt\"\nunpack = \"tar\"\n{keys}"));
+        build(&small, &[])
+    };
+    assert_eq!(with("strip = 1\ninclude = [\"/bin/tool\"]").0, 0);
+    assert_eq!(tree(&small).iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["/opt/bin/tool"]);
+    for (keys, why) in [
+        ("include = [\"/lib/**\"]", "takes nothing of file:"),
+        ("strip = 9", "`strip` leaves no file"),
+        ("mode = \"0755\"", "has both `unpack` and `mode`"),
+    ] {
+        let (code, said) = with(keys);
+        assert!(code == 1 && said.contains(why), "{keys}: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_what_was_asked_for_is_refused_and_nothing_is_kept() {
+    let small = world();
+    let to = "destination = \"/opt/x\"";
+    let refused = |code: i32, why: &str| {
+        let (found, said) = build(&small, &[]);
+        assert!(found == code && said.contains(why), "{why}: {found}: {said}");
+        assert!(!small.path("m/dist").exists());
+    };
+    let (address, _) = serve("200 OK", b"evil".to_vec());
+    ask(&small, &format!("{address}/x"), b"good", to);
+    refused(3, "and sha256:");
+    small.write("secret", "a secret of this machine");
+    ask(&small, &format!("file:{}", small.path("secret").display()), b"good", to);
+    let digest = Digest::of(b"a secret of this machine").hex();
+    refused(3, "the file there is not the one whose sha256 is wanted");
+    assert!(!build(&small, &[]).1.contains(&digest));
+    let (address, count) = serve("404 Not Found", Vec::new());
+    ask(&small, &format!("{address}/x"), b"good", to);
+    refused(4, "404");
+    assert_eq!(count.load(Ordering::SeqCst), 1, "a file that is not there is not asked for again");
+    ask(&small, "http://127.0.0.1:1/x", b"good", to);
+    let (code, said) = build(&small, &["--offline"]);
+    assert!(
+        code == 4
+            && said.contains("offline, and the cache does not hold it")
+            && said.contains("`module-builder fetch`"),
+        "{said}"
+    );
+    // What lies in the cache counts by its digest.
+    let (address, count) = serve("200 OK", b"good".to_vec());
+    ask(&small, &format!("{address}/x"), b"good", to);
+    assert_eq!(build(&small, &[]).0, 0);
+    let cached = small.path("home/.cache/module-builder/files").join(Digest::of(b"good").hex());
+    fs::write(&cached, "evil").unwrap();
+    let (code, said) = build(&small, &[]);
+    assert!(code == 0 && said.contains("is damaged"), "{said}");
+    assert_eq!((fs::read(&cached).unwrap(), count.load(Ordering::SeqCst)), (b"good".to_vec(), 2));
+}
+
+#[test]
+fn every_mistake_in_the_settings_is_named_at_its_place() {
+    let small = world();
+    small.write(
+        "m/builder.toml",
+        "[[file]]\nurl = \"https://user:word@h.example.org/x\"\nsha256 = \"abc\"\ndestination = \"opt/../x\"\nmode = \"rwx\"\nstrip = 2\nforce = \"yes\"\n[[file]]\nunpack = \"rar\"\n",
+    );
+    let (code, _, err) = small.run(&["validate", "m"]);
+    assert_eq!(code, 1);
+    for said in [
+        "m/builder.toml:2:7",
+        "m/builder.toml:3:10",
+        "64 hexadecimal digits",
+        "m/builder.toml:4:15",
+        "three or four octal digits",
+        "has `strip` and no `unpack`",
+        "has no setting `force`",
+        "`file[1]` has no `url`",
+        "write \"tar\"",
+    ] {
+        assert!(err.contains(said), "{said}: {err}");
+    }
+    assert!(!err.contains("word@"), "{err}");
+}
+
+#[test]
+fn hostile_archives_put_nothing_elsewhere() {
+    let small = world();
+    let script = "import io, sys, tarfile
+kind, path = sys.argv[1:]
+out = tarfile.open(path, 'w')
+def add(name, type=tarfile.REGTYPE, link='', data=b'x'):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = type, link
+    info.size = len(data) if type == tarfile.REGTYPE else 0
+    out.addfile(info, io.BytesIO(data))
+if kind == 'up': add('../../etc/passwd')
+if kind == 'through': add('a', tarfile.SYMTYPE, '/etc'); add('a/passwd')
+if kind == 'device': add('a', tarfile.CHRTYPE)
+if kind == 'pipe': add('a', tarfile.FIFOTYPE)
+if kind == 'nothing': add('a', tarfile.LNKTYPE, 'none')
+if kind == 'absolute': add('/abs')
+out.close()
+";
+    let attempt = |kind: &str| {
+        let path = small.path("evil.tar");
+        run(Command::new("python3").args(["-c", script, kind]).arg(&path));
+        ask(
+            &small,
+            &format!("file:{}", path.display()),
+            &fs::read(&path).unwrap(),
+            "destination = \"/opt\"\nunpack = \"tar\"",
+        );
+        build(&small, &[])
+    };
+    for kind in ["up", "through", "device", "pipe", "nothing"] {
+        let (code, said) = attempt(kind);
+        assert!(code == 1 || code == 3, "{kind}: {code}: {said}");
+        assert!(said.contains("evil.tar") && !small.path("m/dist").exists(), "{kind}: {said}");
+    }
+    // As tar does it: below the directory where it is unpacked.
+    assert_eq!(attempt("absolute").0, 0);
+    assert_eq!(tree(&small)[0].0, "/opt/abs");
+}
