@@ -78,7 +78,8 @@ impl World {
         self.directory.path().join(name)
     }
 
-    fn gpg(&self) -> Command {
+    /// gpg with the archive's keys.
+    pub fn gpg(&self) -> Command {
         let mut command = Command::new("gpg");
         command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--homedir"]).arg(self.path("gnupg"));
         command

@@ -289,3 +289,48 @@ fn a_snapshot_replaces_debians_archives_and_leaves_the_vendors() {
             .contains(world.path("archive").to_str().unwrap())
     );
 }
+
+/// An update suite is empty after each release, and so is many a component of it.
+#[test]
+fn an_archive_or_a_component_without_a_package_is_no_fault() {
+    let world = World::new(&debs("1"));
+    let vendor = Vendor::new(&world, "vendor");
+    let empty = Digest::of(b"").hex();
+    for (suite, components) in [("test", vec!["contrib"]), ("test-updates", vec!["main", "contrib"])] {
+        let folder = world.path(&format!("archive/dists/{suite}"));
+        fs::create_dir_all(&folder).unwrap();
+        let release = folder.join("InRelease");
+        let mut text = match fs::read_to_string(world.path("Release")) {
+            Ok(text) if suite == "test" => text.replace("Components: main\n", "Components: main contrib\n"),
+            _ => format!(
+                "Suite: {suite}\nDate: Sat, 01 Jan 2022 00:00:00 UTC\nArchitectures: amd64\nComponents: main contrib\nSHA256:\n"
+            ),
+        };
+        for component in components {
+            let index = folder.join(format!("{component}/binary-amd64"));
+            fs::create_dir_all(&index).unwrap();
+            fs::write(index.join("Packages"), "").unwrap();
+            text += &format!(" {empty} 0 {component}/binary-amd64/Packages\n");
+        }
+        fs::write(world.path("Release.more"), text).unwrap();
+        run(world.gpg().arg("--clearsign").arg("--output").arg(&release).arg(world.path("Release.more")));
+    }
+    vendor.publish("", &[], "");
+    let archive = format!("file:{}", world.path("archive").display());
+    let settings = format!(
+        "suite = \"test\"\nvariant = \"extract\"\nkeyring = \"key.gpg\"\ncomponents = [\"main\", \"contrib\"]\n\
+         mirrors = [\"{archive}\", \"{archive} test-updates\"]\n{}",
+        vendor.table("./", "vendor.gpg")
+    );
+    fs::write(world.path("module/builder.toml"), &settings).unwrap();
+    let said = lock(&world, &[]);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    let releases = locked(&world)["architecture"][0]["archive"].as_array().map_or(0, Vec::len);
+    assert_eq!(releases, 3, "each archive is in the lock, also one without a package");
+    assert!(lock(&world, &["--check"]).starts_with("exit code: 0"));
+    world.build(&[]).unwrap();
+    // A component that the archive does not have stays one.
+    fs::write(world.path("module/builder.toml"), settings.replace("\"contrib\"]", "\"nosuch\"]")).unwrap();
+    let said = lock(&world, &["--update"]);
+    assert!(said.starts_with("exit code: 1") && said.contains(" has no nosuch for amd64"), "{said}");
+}

@@ -14,6 +14,8 @@ pub(super) struct Release {
     pub(super) origin: String,
     pub(super) label: String,
     pub(super) components: Vec<String>,
+    /// The indexes without a package, by their paths below the Release file. apt fetches none of them.
+    pub(super) empty_indexes: Vec<String>,
 }
 
 /// Reads the first paragraph of `text`, inside an OpenPGP clear-signature frame or without one.
@@ -29,7 +31,16 @@ pub(super) fn parse(text: &str) -> Result<Release, Fault> {
         origin: field("Origin").into_owned(),
         label: field("Label").into_owned(),
         components: field("Components").split_ascii_whitespace().map(str::to_owned).collect(),
+        empty_indexes: field("SHA256").lines().filter_map(empty_index).collect(),
     })
+}
+
+/// The path in a line of digest, size and path, where it is that of an index of no bytes.
+fn empty_index(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "0", path] = words.as_slice() else { return None };
+    let path = path.strip_prefix("./").unwrap_or(path);
+    (path == "Packages" || path.ends_with("/Packages")).then(|| path.to_owned())
 }
 
 /// What is inside the frame: it begins after the first empty line, and ends where the signature begins.
@@ -101,6 +112,17 @@ mod tests {
             format!("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n{plain}-----BEGIN PGP SIGNATURE-----\n");
         assert_eq!(parse(&framed).unwrap(), release);
         assert_eq!(parse("Suite: x\nValid-Until: soon\n").unwrap().valid_until, None);
+    }
+
+    #[test]
+    fn indexes_without_a_package_are_known_by_their_size() {
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let text = format!(
+            "Suite: x\nMD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 md5/Packages\nSHA256:\n {digest}        0 contrib/binary-amd64/Packages\n \
+             {digest} 32 contrib/binary-amd64/Packages.xz\n {digest} 0 contrib/i18n/Translation-en\n {digest} 10 main/binary-amd64/Packages\n \
+             {digest} 0 ./Packages\n 0\n"
+        );
+        assert_eq!(parse(&text).unwrap().empty_indexes, ["contrib/binary-amd64/Packages", "Packages"]);
     }
 
     #[test]

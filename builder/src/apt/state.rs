@@ -199,7 +199,7 @@ impl State {
             let flat = archive::is_flat(&source.suite).then(String::new);
             for component in source.components.iter().chain(&flat) {
                 let has = |target: &Target| target.source == number && target.component == *component;
-                if !targets.iter().any(has) {
+                if !targets.iter().any(has) && !self.is_empty(number, component, &targets)? {
                     let what = if component.is_empty() { "index" } else { component };
                     let what = format!("{} {} has no {what} for {}", source.uri, source.suite, self.arch);
                     let said = failure::tail(log);
@@ -226,7 +226,7 @@ impl State {
     /// What the signed Release file of the archive `number` says, and its components.
     pub(super) fn release(&self, number: usize, targets: &[Target]) -> Result<(ReleaseInfo, Vec<String>), Error> {
         let source = &self.sources[number];
-        let path = self.release_path(number, targets);
+        let path = self.release_path(number, targets)?;
         let wrong = |message: &str| Error::Release { path: path.clone(), message: message.to_owned() };
         let bytes = read_small(&path)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
@@ -246,9 +246,25 @@ impl State {
         Ok((info, release.components))
     }
 
+    /// Whether the archive says that the component has no packages. An update suite is empty after each release, and apt
+    /// does not fetch an index of no bytes.
+    fn is_empty(&self, number: usize, component: &str, targets: &[Target]) -> Result<bool, Error> {
+        let index = match component {
+            "" => "Packages".to_owned(),
+            component => format!("{component}/binary-{}/Packages", self.arch.debian()),
+        };
+        let path = self.release_path(number, targets)?;
+        if !path.is_file() {
+            return Ok(false);
+        }
+        let bytes = read_small(&path)?;
+        let release = std::str::from_utf8(&bytes).ok().and_then(|text| release::parse(text).ok());
+        Ok(release.is_some_and(|release| release.empty_indexes.contains(&index)))
+    }
+
     /// apt names its lists after the URI, in a way of its own; the Release file of an index has the
     /// index's name up to the suite.
-    fn release_path(&self, number: usize, targets: &[Target]) -> PathBuf {
+    fn release_path(&self, number: usize, targets: &[Target]) -> Result<PathBuf, Error> {
         let base = targets.iter().filter(|target| target.source == number).find_map(|target| {
             let name = target.file.file_name()?.to_str()?;
             let end = match target.component.as_str() {
@@ -258,9 +274,23 @@ impl State {
             Some(name[..name.rfind(&end)?].to_owned())
         });
         let lists = self.directory.join("lists");
-        let base = base.unwrap_or_default();
+        let base = match base {
+            Some(base) => base,
+            None => self.release_base(&self.sources[number])?,
+        };
         let clear = lists.join(format!("{base}_InRelease"));
-        if clear.is_file() { clear } else { lists.join(format!("{base}_Release")) }
+        Ok(if clear.is_file() { clear } else { lists.join(format!("{base}_Release")) })
+    }
+
+    /// The same where the archive has no index, by what apt would fetch; empty where it would fetch nothing.
+    fn release_base(&self, source: &Source) -> Result<String, Error> {
+        let dists = if archive::is_flat(&source.suite) { "" } else { "dists/" };
+        let wanted = format!("'{}/{dists}{}/InRelease'", source.uri, source.suite.trim_end_matches('/'));
+        let outcome = self.apt_get(|apt| apt.option("--print-uris").operand("update"))?;
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        let mut words = text.lines().map(str::split_ascii_whitespace);
+        let name = words.find_map(|mut line| (line.next()? == wanted).then(|| line.next()).flatten());
+        Ok(name.and_then(|name| name.strip_suffix("_InRelease")).unwrap_or_default().to_owned())
     }
 }
 

@@ -7,6 +7,7 @@ use model::explain::{Explain, Explanation, Kind};
 use super::error::Error;
 use super::failure::Failure;
 use super::installed::Named;
+use super::script::unpack_only;
 
 impl Explain for Error {
     fn explain(&self) -> Explanation<'_> {
@@ -60,7 +61,7 @@ impl Error {
             }
             Self::Failed { failure, .. } => failure.hint(),
             Self::NotAsLocked { unfinished, .. } if !unfinished.is_empty() => {
-                "a script or trigger of these packages did not come to its end; `--variant extract` unpacks packages and runs no script: put what these would make into the overlay, rootfs/"
+                unpack_only!("a script or trigger of these packages did not come to its end: ")
             }
             Self::NotAsLocked { .. } => {
                 "a maintainer script installed or removed packages, or what names them, module.lock or the record of a build, is not whole: take it from where it was made, or make it anew by `module-builder lock --update` or a build"

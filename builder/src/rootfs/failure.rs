@@ -1,6 +1,6 @@
 //! What can go wrong while mmdebstrap, apt and dpkg work, and what to do about it.
 
-use super::script::{Lack, Reason, Script};
+use super::script::{Lack, Reason, Script, unpack_only};
 
 /// What went wrong, as far as the log says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,10 +101,7 @@ impl Failure {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::MaintainerScript { reason: Some(reason), .. } => reason.lack.hint(),
-            Self::MaintainerScript { reason: None, .. } => {
-                "read the log above; `--variant extract` unpacks packages and runs no script: put what this one would make \
-                 into the overlay, rootfs/"
-            }
+            Self::MaintainerScript { reason: None, .. } => unpack_only!("read the log above; "),
             Self::Package { .. } => {
                 "when two packages bring the same file, ship them in two modules; else read the log above"
             }

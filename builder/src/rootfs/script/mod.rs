@@ -10,6 +10,18 @@ use std::fmt;
 
 use model::words::shortened;
 
+/// What helps wherever a script cannot be run in a build, after what is said before it.
+macro_rules! unpack_only {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "unpack the packages only, by `--variant extract` (with a lock: `variant = \"extract\"` in builder.toml, then ",
+            "`module-builder lock`), and put what the script would make into the overlay, rootfs/"
+        )
+    };
+}
+pub(super) use unpack_only;
+
 /// A maintainer script of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
@@ -94,35 +106,18 @@ impl Lack {
     /// What to do about it.
     pub(super) fn hint(&self) -> &'static str {
         match self {
-            Self::Interface => {
-                "a build has the loopback and no other network interface; `--variant extract` unpacks packages and runs no \
-                 script: put what this one would make into the overlay, rootfs/"
-            }
-            Self::Network => {
-                "a build has no network: put what the script fetches into the overlay, rootfs/, and leave the package out of \
-                 package_spec, or unpack it and run no script, by `--variant extract`"
-            }
-            Self::Systemd | Self::Service => {
-                "nothing runs in a build but the scripts themselves; `--variant extract` unpacks packages and runs no \
-                 script: put what this one would make into the overlay, rootfs/"
-            }
-            Self::Missing { .. } => {
-                "add the package that brings it to package_spec, since the one that needs it does not depend on it; or run \
-                 no script, by `--variant extract`"
-            }
+            Self::Interface => unpack_only!("only the loopback is up in a build: "),
+            Self::Network => unpack_only!(
+                "leave the package out of package_spec and put what its script fetches into the overlay; or "
+            ),
+            Self::Systemd | Self::Service => unpack_only!("nothing runs in a build but the scripts themselves: "),
+            Self::Missing { .. } => unpack_only!(
+                "add the package that brings it to package_spec, since the one that needs it does not depend on it; or "
+            ),
             Self::Space => super::failure::NO_SPACE,
-            Self::Device => {
-                "a build has neither the devices of a machine nor its kernel's modules; `--variant extract` unpacks packages \
-                 and runs no script: put what this one would make into the overlay, rootfs/"
-            }
-            Self::Right => {
-                "a build by root may do more than one by a user; `--variant extract` unpacks packages and runs no script: \
-                 put what this one would make into the overlay, rootfs/"
-            }
-            Self::Answer => {
-                "in a build every question has its default for an answer; `--variant extract` unpacks packages and runs no \
-                 script: put what this one would make into the overlay, rootfs/"
-            }
+            Self::Device => unpack_only!("a build has neither a machine's devices nor its kernel's modules: "),
+            Self::Right => unpack_only!("build as root, where a script may do more than in a build by a user; or "),
+            Self::Answer => unpack_only!("in a build every question has its default for an answer: "),
         }
     }
 }
