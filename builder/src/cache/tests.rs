@@ -93,7 +93,7 @@ fn old_entries_go_and_used_ones_stay() {
     let old = [
         (Kind::Apt, state.clone(), 5),
         (Kind::Deb, unused.clone(), 6),
-        (Kind::File, file.clone(), 7),
+        (Kind::File, file, 7),
         (Kind::Listings, stale.clone(), 3),
     ];
     assert_eq!(found, old);
