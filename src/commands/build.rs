@@ -11,7 +11,7 @@ use model::record::{Compression, LintCode, ModuleId, Tag};
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
-use crate::recipes::build::files::Downloads;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::request::{self, BuildRequest, Checks, ModuleSource, RootSource};
 use crate::recipes::build::several::{self, SeveralRequest};

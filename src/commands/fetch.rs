@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
-use crate::recipes::build::files::Downloads;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::packages::{download, lock};

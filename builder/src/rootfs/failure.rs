@@ -1,6 +1,6 @@
 //! What can go wrong while mmdebstrap, apt and dpkg work, and what to do about it.
 
-use super::script::{Lack, Reason, Script, unpack_only};
+use super::script::{Lack, NO_SPACE, Reason, Script, unpack_only};
 
 /// What went wrong, as far as the log says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,9 +64,6 @@ fn why(reason: Option<&Reason>, what: &str) -> String {
         None => format!(": {what}"),
     }
 }
-
-/// What to do about a full disk.
-pub(super) const NO_SPACE: &str = "free space in the cache directory (`cache gc`), or put it on another file system";
 
 impl Failure {
     /// Whether the words by which it is known mean the same in the output of a maintainer script.

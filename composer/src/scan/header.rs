@@ -5,6 +5,7 @@ use model::ImagePath;
 use tar::{EntryType, Header};
 
 use super::acl;
+use super::number::number;
 use super::pax::Records;
 use super::sparse::Sparse;
 use super::{ArchiveFault, Options};
@@ -122,11 +123,6 @@ pub(super) fn size(header: &Header) -> Result<u64, ArchiveFault> {
     u64::try_from(number(&header.as_old().size, "size")?).map_err(|_| ArchiveFault::BadNumber { field: "size" })
 }
 
-/// A number of the map of a sparse file.
-pub(super) fn octal(field: &[u8]) -> Result<u64, ArchiveFault> {
-    u64::try_from(number(field, "sparse")?).map_err(|_| ArchiveFault::BadNumber { field: "sparse" })
-}
-
 /// Checks the sum over the header. Some old archivers summed signed bytes.
 pub(super) fn check(header: &Header) -> Result<(), ArchiveFault> {
     let bytes = header.as_bytes();
@@ -135,26 +131,6 @@ pub(super) fn check(header: &Header) -> Result<(), ArchiveFault> {
     let signed: i128 = counted().map(|byte| i128::from(byte.cast_signed())).sum();
     let written = number(&header.as_old().cksum, "checksum").map_err(|_| ArchiveFault::BadChecksum)?;
     if written == unsigned || written == signed { Ok(()) } else { Err(ArchiveFault::BadChecksum) }
-}
-
-/// A numeric field: octal digits, or GNU's base 256, a big-endian two's complement number whose top
-/// bit is set as the mark, so that its sign is the second bit.
-fn number(field: &[u8], name: &'static str) -> Result<i128, ArchiveFault> {
-    let bad = ArchiveFault::BadNumber { field: name };
-    match field.split_first() {
-        Some((first, rest)) if first & 0x80 != 0 => {
-            let start = i128::from(first & 0x3f) - i128::from(first & 0x40);
-            Ok(rest.iter().fold(start, |value, byte| value * 256 + i128::from(*byte)))
-        }
-        _ => {
-            let text = field.trim_ascii_start();
-            let end = text.iter().position(|byte| matches!(byte, 0 | b' ')).unwrap_or(text.len());
-            text[..end].iter().try_fold(0_i128, |value, digit| match digit {
-                b'0'..=b'7' => Ok(value * 8 + i128::from(digit - b'0')),
-                _ => Err(bad.clone()),
-            })
-        }
-    }
 }
 
 fn member_path(bytes: &[u8]) -> Result<ImagePath, ArchiveFault> {

@@ -7,6 +7,7 @@ mod archive;
 mod directory;
 mod error;
 mod header;
+mod number;
 mod pax;
 mod source;
 mod sparse;

@@ -5,7 +5,7 @@
 //! begins at a block.
 
 use super::ArchiveFault;
-use super::header::octal;
+use super::number::number;
 use super::pax::Records;
 
 const BLOCK: u64 = 512;
@@ -130,6 +130,11 @@ pub(super) fn pieces(pairs: &[(u64, u64)], size: u64, offset: u64, stored: u64) 
         used = used.checked_add(*length).ok_or(ArchiveFault::Sparse)?;
     }
     if used == stored { Ok(pieces) } else { Err(ArchiveFault::Sparse) }
+}
+
+/// A number of the map of a sparse file.
+fn octal(field: &[u8]) -> Result<u64, ArchiveFault> {
+    u64::try_from(number(field, "sparse")?).map_err(|_| ArchiveFault::BadNumber { field: "sparse" })
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use builder::apt::FetchOptions;
-use builder::cache::Cache;
 use builder::files;
 use composer::overlay::{Overlay, OverlayReport, Rule};
 use composer::placed::{self, Taken};
@@ -16,55 +14,15 @@ use model::observe::Observer;
 use model::{Epoch, ImagePath, Pattern};
 use net::url::redact;
 
-use crate::environment::Environment;
 use crate::error::Error;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::packages::lock;
-use crate::settings::{self, Settings};
+use crate::settings;
 
 /// The mode of a file that no one gives one.
 const MODE: u16 = 0o644;
-
-/// Where files are fetched to, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Downloads {
-    /// The cache; none where the user has no place for one.
-    cache: Option<Cache>,
-    options: FetchOptions,
-}
-
-impl Downloads {
-    /// Those of the settings.
-    pub(crate) fn new(settings: &Settings, environment: &Environment, offline: bool) -> Self {
-        let builder::apt::Access { offline, proxy, certificates } = settings.access(offline);
-        let options = FetchOptions { offline, proxy, certificates, ..FetchOptions::default() };
-        let cache = settings.cache_dir.value.as_deref().map(|cache| Cache::new(environment.absolute(cache)));
-        Self { cache, options }
-    }
-
-    /// Those of a test that has no files.
-    #[cfg(test)]
-    pub(crate) fn nowhere() -> Self {
-        Self { cache: None, options: FetchOptions { offline: true, ..FetchOptions::default() } }
-    }
-
-    /// Opens each of `inputs`, which the cache holds then.
-    ///
-    /// # Errors
-    /// When one cannot be had, or there is no place for it.
-    pub(crate) fn fetch(&self, inputs: &[FileInput], observer: &dyn Observer) -> Result<Vec<File>, Error> {
-        if inputs.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(files::fetch(inputs, self.cache()?, &self.options, observer)?)
-    }
-
-    fn cache(&self) -> Result<&Cache, Error> {
-        let missing = || Error::usage("there is no place for a cache").hint("name one by --cache-dir");
-        self.cache.as_ref().ok_or_else(missing)
-    }
-}
 
 /// A file, or what of an archive is taken, ready to be laid over a tree.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod authored;
 pub(crate) mod contents;
+pub(crate) mod downloads;
 pub(crate) mod dry_run;
 pub(crate) mod files;
 pub(crate) mod inputs;

@@ -10,7 +10,7 @@ use model::record::{Compression, LINTS, LintCode};
 use model::{Arch, Epoch};
 
 use crate::error::Error;
-use crate::recipes::build::files::Downloads;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;

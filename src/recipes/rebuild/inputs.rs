@@ -11,7 +11,7 @@ use model::{Digest, Epoch};
 use super::{Target, Wanted};
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Kind};
-use crate::recipes::build::files::Downloads;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};

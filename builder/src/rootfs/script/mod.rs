@@ -60,6 +60,9 @@ impl Script {
     }
 }
 
+/// What to do about a full disk.
+pub(super) const NO_SPACE: &str = "free space in the cache directory (`cache gc`), or put it on another file system";
+
 /// What a script lacks in a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lack {
@@ -114,7 +117,7 @@ impl Lack {
             Self::Missing { .. } => unpack_only!(
                 "add the package that brings it to package_spec, since the one that needs it does not depend on it; or "
             ),
-            Self::Space => super::failure::NO_SPACE,
+            Self::Space => NO_SPACE,
             Self::Device => unpack_only!("a build has neither a machine's devices nor its kernel's modules: "),
             Self::Right => unpack_only!("build as root, where a script may do more than in a build by a user; or "),
             Self::Answer => unpack_only!("in a build every question has its default for an answer: "),

@@ -10,7 +10,7 @@ use model::record::Compression;
 use model::package::PackageFields;
 
 use super::*;
-use crate::recipes::build::files::Downloads;
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::request::{Checks, ModuleSource, RootSource};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
