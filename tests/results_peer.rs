@@ -158,3 +158,19 @@ fn a_display_name_is_no_path() {
         assert_eq!(small.run(&["validate", "m"]).0, 0, "{right}");
     }
 }
+
+#[test]
+fn a_dist_that_lost_its_image_is_not_taken_for_a_dry_runs() {
+    let small = Small::new();
+    small.build("dist");
+    small.remove("dist/module.cfs");
+    for gone in ["dist/oci/oci-layout", "dist/composefs.digest"] {
+        small.remove(gone);
+        let (code, _, err) = small.run(&["inspect", "dist"]);
+        assert!(code == 3 && err.contains("is not whole") && err.contains("it has no module.cfs"), "{gone}: {err}");
+    }
+    // Without all that, the lists are a dry run's as far as anyone can see.
+    small.build_with("dry", &["--dry-run"]);
+    let (code, _, err) = small.run(&["inspect", "dry"]);
+    assert!(code == 1 && err.contains("the lists of a dry run only"), "{err}");
+}

@@ -231,11 +231,12 @@ pub(crate) fn closure(
 /// Says that nothing holds the versions of the packages, where nothing does.
 pub(crate) fn note_floating(request: &BuildRequest, observer: &dyn Observer) {
     let is_resolved = request.packages().is_some_and(|packages| packages.recorded.is_none() && !packages.locked);
-    let lock = lock::path(&request.module.directory);
-    if is_resolved && !lock.exists() {
+    let path = lock::path(&request.module.directory);
+    if is_resolved && !path.exists() {
         observer.note(&format!(
-            "there is no {}: the packages' versions are those of the archives now, and float; `module-builder lock` holds them",
-            lock.display()
+            "there is no {}: the packages' versions are those of the archives now, and float; `{}` holds them",
+            path.display(),
+            lock::command("lock", &request.module.directory)
         ));
     }
 }

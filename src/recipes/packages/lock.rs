@@ -6,7 +6,7 @@ use builder::apt::lock::{self, Drift, Lock, LockedFile, Wanted};
 use builder::apt::{self, Resolution};
 use host::Dir;
 use model::manifest::Entry;
-use model::{Diagnostic, FileName, Manifest, Severity};
+use model::{Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings};
 use crate::recipes::packages::request::Packages;
@@ -29,6 +29,14 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
         Err(lock::Error::Host(host::Error::Io { source, .. })) => Err(Error::io("read", &path, &source)),
         Err(lock::Error::Host(error)) => Err(error.into()),
         Err(error) => Err(Error { message: format!("{} cannot be used", path.display()), ..error.into() }),
+    }
+}
+
+/// A command line for `module`, as the user would write it here.
+pub(crate) fn command(verb: &str, module: &Path) -> String {
+    match module == Path::new(".") {
+        true => format!("module-builder {verb}"),
+        false => format!("module-builder {verb} {}", shell::word(module)),
     }
 }
 
@@ -109,7 +117,7 @@ pub(crate) fn resolution(
     let Some(lock) = read(module)? else {
         if packages.locked {
             return Err(Error::input(format!("there is no {}, and a lock is required", path(module).display()))
-                .hint("make one by `module-builder lock`, and keep it in version control"));
+                .hint(format!("make one by `{}`, and keep it in version control", command("lock", module))));
         }
         return Ok(None);
     };
@@ -141,14 +149,15 @@ fn drifted(module: &Path, lock: &Lock, drifts: &[Drift], flags: &[(&str, &str)])
         // Those that are not named go.
         let locked = lock.resolutions.iter().map(|one| one.arch.debian());
         let all: Vec<&str> = locked.chain(missing).collect();
-        format!("lock for all that are built: `module-builder lock --arch {}`", all.join(","))
+        format!("lock for all that are built: `{} --arch {}`", command("lock", module), all.join(","))
     } else if overriding.len() == drifts.len() {
         let flags = overriding.join(" and ");
         format!(
-            "leave {flags} out, or write it into builder.toml and bring the lock up to date by `module-builder lock`"
+            "leave {flags} out, or write it into builder.toml and bring the lock up to date by `{}`",
+            command("lock", module)
         )
     } else {
-        "bring it up to date by `module-builder lock`, and read the difference before you commit it".to_owned()
+        format!("bring it up to date by `{}`, and read the difference before you commit it", command("lock", module))
     };
     drifts.iter().fold(error, |error, drift| error.because(drift)).hint(hint)
 }

@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::recipes::results::damage::{REBUILD, misplaced};
+use crate::recipes::results::record;
 
 pub(crate) use foreign::{Others, print as dump};
 pub(crate) use layouts::blob_name;
@@ -155,6 +156,8 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
         dist::open(&directory)
     } else if let Some(several) = dist::several(&directory)? {
         dist::open_several(&directory, &several)
+    } else if has(record::FILE)? || has("composefs.digest")? {
+        Err(dist::not_whole(&directory, "it has no module.cfs".to_owned()))
     } else if has("file-list.txt")? {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
