@@ -124,6 +124,13 @@ impl World {
             fs::create_dir_all(&pool).unwrap();
             let seed = format!("{name} {version}").bytes().fold(7, |sum, byte| sum * 31 + u64::from(byte));
             fs::write(root.join("usr/share/small").join(name), testkit::Random::new(seed).bytes(*size)).unwrap();
+            // One from before the merge of /usr, as its name says.
+            if *name == "aliased" {
+                for directory in ["bin", "lib/systemd/system"] {
+                    fs::create_dir_all(root.join(directory)).unwrap();
+                    fs::write(root.join(directory).join(name), name).unwrap();
+                }
+            }
             let depends = if depends.is_empty() { String::new() } else { format!("Depends: {depends}\n") };
             let control = format!(
                 "Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: Test <test@example.org>\n\

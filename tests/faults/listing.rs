@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use builder::rootfs::deb_contents::{decode, encode};
 use model::Digest;
 
-use crate::archive::{Failed, World};
+use crate::archive::{Deb, Failed, World};
 use crate::{cached, flip, locked, truncate};
 
 /// What the cache has of packages' lists.
@@ -121,4 +121,21 @@ fn a_build_that_trusts_nothing_reads_the_packages() {
     }
     forget_packages(&world);
     world.build(&["--paranoid", "--frozen"]).unwrap_err().is(4, "the cache does not hold ");
+}
+
+#[test]
+fn what_is_unpacked_below_a_real_bin_ships_where_it_is_installed_and_listed() {
+    let world = World::new(&[Deb::small("aliased"), Deb::small("lib")]);
+    let manifest = "schema_version: 1\nname: small\npackage_spec: [aliased, lib]\n";
+    fs::write(world.path("module/manifest.yaml"), manifest).unwrap();
+    world.build(&[]).unwrap();
+    let files = |list: &str| fs::read_to_string(world.path(list)).unwrap();
+    let built = files("module/dist/file-list.txt");
+    let wanted =
+        ["/usr/bin/aliased", "/usr/lib/systemd/system/aliased", "/usr/share/small/aliased", "/usr/share/small/lib"];
+    assert_eq!(built.lines().collect::<Vec<_>>(), wanted);
+    let explained = world.tell(&["explain", "/bin/aliased", "module"]);
+    assert!(explained.contains("/usr/bin/aliased is shipped") && explained.contains("aliased 1"), "{explained}");
+    world.build(&["--dry-run"]).unwrap();
+    assert_eq!(files("module/dist/dry-run/file-list.txt"), built);
 }

@@ -13,6 +13,7 @@ mod failure;
 mod hashing;
 mod installed;
 mod log;
+pub mod merged;
 pub mod plan;
 mod privilege;
 mod repository;

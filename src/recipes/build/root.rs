@@ -72,6 +72,11 @@ pub(crate) struct RootSummary {
 }
 
 impl Root {
+    /// Whether packages were unpacked for it and nothing was installed.
+    pub(crate) fn is_unpacked(&self) -> bool {
+        self.unpacked.is_some()
+    }
+
     /// Which package installed which path of `tree`, which was read from this root file system. Where it was made
     /// from packages, these are the ones, from a cache, too.
     pub(crate) fn ownership(&self, tree: &Tree<Source>) -> Result<Ownership, Error> {

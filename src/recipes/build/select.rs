@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use builder::ownership::Ownership;
+use builder::rootfs::merged;
 use builder::scrub::{self, Scrubbed};
 use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
@@ -64,7 +65,10 @@ pub(crate) fn root(
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
     let _task = Task::start(observer, "compose", None, Unit::Items);
-    let tree = scan::rootfs(&root.path, &Options::default())?;
+    let mut tree = scan::rootfs(&root.path, &Options::default())?;
+    if root.is_unpacked() {
+        merged::merge(&mut tree).map_err(image::Error::from)?;
+    }
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
@@ -87,6 +91,8 @@ pub(crate) fn tree(
     whole.clamp_times(epoch);
 
     let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest.requests());
+    // The links of a merged /usr are the base's, whichever package has a directory of that name.
+    owned.retain(|path| !merged::is_alias(path));
     let brought = files.iter().map(|file| &file.laid).chain([&laid]);
     owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).cloned());
     let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);

@@ -227,15 +227,11 @@ fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> 
     unpacked
 }
 
-/// The directories that a merged-/usr system has in `/usr` only. Where a package names one of them
-/// as a directory, mmdebstrap has made it a link before anything is unpacked.
-const MERGED: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-
 /// The tree that unpacking would give, names only: all regular files are empty.
 fn lay_out(unpacked: &[Unpacked]) -> Result<Tree<Source>, Error> {
     let mut tree = Tree::new(stat(0o755));
     let all = || unpacked.iter().flat_map(|deb| &deb.entries);
-    for name in MERGED {
+    for name in builder::rootfs::merged::ALIASES {
         let below = |entry: &DebEntry| entry.path.components().next() == Some(name.as_bytes());
         if all().any(below) {
             let usr = directory(&mut tree, &path(&format!("/usr/{name}"))?)?;
