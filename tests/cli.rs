@@ -246,6 +246,18 @@ fn the_log_file_grows_is_the_users_alone_is_no_link_and_holds_no_password() {
     let text = world.run(&["env", "--log-file", "link"]);
     assert!(text.starts_with("exit code: 1\n") && text.contains("symbolic link"), "{text}");
     assert_eq!(fs::read_to_string(&path).unwrap(), log, "nothing is written through a link");
+    // A slip of the pen costs no one a file, not its mode either.
+    for (name, content) in [("manifest.yaml", "schema_version: 1\n"), ("short", "2026"), ("binary", "\0\0")] {
+        let file = world.path(name);
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let text = world.run(&["env", "--log-file", name]);
+        assert!(text.starts_with("exit code: 2\n") && text.contains("holds something else than a log"), "{text}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), content);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+    fs::write(world.path("empty"), "").unwrap();
+    assert!(world.run(&["env", "--log-file", "empty"]).starts_with("exit code: 0\n"));
 }
 
 #[test]

@@ -6,13 +6,13 @@
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use host::Dir;
+use host::{Dir, Links};
 use model::Epoch;
 use model::observe::Event;
 use tracing::field::{Field, Visit};
@@ -43,7 +43,6 @@ pub(super) fn listen(
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let open = |path: &Path| Dir::parent_of(path).and_then(|(directory, name)| directory.append_own(name));
     let file = file.map(open).transpose()?.map(Mutex::new);
     if on_screen == LevelFilter::OFF && file.is_none() {
         return Ok(());
@@ -51,6 +50,31 @@ pub(super) fn listen(
     let lines = Lines { screen: Arc::clone(screen), on_screen, file, failed: AtomicBool::new(false), now };
     let set = tracing::subscriber::set_global_default(Registry::default().with(lines));
     set.map_err(|error| Error::bug("the log is set up twice").because(&error))
+}
+
+/// Opens the file at `path` to write at its end. One that holds something else than a log stays as it is.
+fn open(path: &Path) -> Result<File, Error> {
+    let (directory, name) = Dir::parent_of(path)?;
+    // Anything else than the user's own file is refused where it is opened to write.
+    if let Ok(mut file) = directory.file(&name, Links::Refuse) {
+        let mut head = [0; 11];
+        let count = file.read(&mut head).map_err(|error| Error::io("read", path, &error))?;
+        if count > 0 && !is_date(&head[..count]) {
+            return Err(Error::usage(format!("{} holds something else than a log", path.display()))
+                .hint("name a file that is not there yet, or a log of earlier runs, by --log-file"));
+        }
+    }
+    Ok(directory.append_own(name)?)
+}
+
+/// Whether a line begins so: `2026-01-01T`.
+fn is_date(head: &[u8]) -> bool {
+    let fits = |(index, byte): (usize, &u8)| match index {
+        4 | 7 => *byte == b'-',
+        10 => *byte == b'T',
+        _ => byte.is_ascii_digit(),
+    };
+    head.len() == 11 && head.iter().enumerate().all(fits)
 }
 
 /// Tells the file what people are shown.
