@@ -191,6 +191,15 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as out:
         images.push(fs::read(small.path("m/dist/composefs.digest")).unwrap());
     }
     assert!(images.windows(2).all(|pair| pair[0] == pair[1]), "one tree, whatever holds it");
+    // What an archive would give rights of its own is said.
+    small.mode("pack/tool-1/bin/tool", 0o4755);
+    pack("suid.tar", "--sparse");
+    let content = fs::read(small.path("suid.tar")).unwrap();
+    let url = format!("file:{}", small.path("suid.tar").display());
+    ask(&small, &url, &content, "destination = \"/opt/tool\"\nunpack = \"tar\"\nstrip = 1");
+    let (code, said) = build(&small, &["--strict"]);
+    assert!(code == 1 && said.contains("[special-rights]: /opt/tool/bin/tool of [[file]]"), "{said}");
+    assert_eq!(build(&small, &["--allow", "special-rights"]).0, 0);
     // A part of it, and what takes nothing.
     let content = fs::read(small.path("a.tgz")).unwrap();
     let url = format!("file:{}", small.path("a.tgz").display());

@@ -82,7 +82,7 @@ impl Explain for Error {
             Self::Settings(error) => return error.explain(),
             Self::Damaged { .. } => (
                 Kind::Input,
-                "name its form in `unpack`, \"tar\" (of any compression) or \"zip\", or leave that out to take the file as it is",
+                "check that `unpack` names its form, \"tar\" (of any compression) or \"zip\"; without `unpack` the file is taken as it is",
             ),
             Self::Fetch { fault, .. } => match fault {
                 Fault::WrongDigest { .. } | Fault::OtherFile => (

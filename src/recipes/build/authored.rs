@@ -51,6 +51,12 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
             "give the mode that is meant under [overlay] in builder.toml, or pass it by --allow special-rights",
         ),
         warn(
+            special::RIGHTS,
+            &fetched_special(selected),
+            "of [[file]] runs with rights of its own (set-user-id or set-group-id)",
+            "leave it out by `include` or mask, or pass it by --allow special-rights",
+        ),
+        warn(
             CLOSED,
             &files.closed,
             "of the overlay is for its owner alone, who is root in the image",
@@ -74,6 +80,20 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
     found.extend(laid.attributes.iter().map(|(path, names)| Some(attributes(inputs, path, names))));
     found.extend(rules(inputs, selected).into_iter().map(Some));
     Ok(found.into_iter().flatten().collect())
+}
+
+/// What of archives from addresses ships with rights of its own. A mode that the author gave is meant.
+fn fetched_special(selected: &Selected) -> Vec<ImagePath> {
+    let laid = selected.files.iter().map(|file| &file.laid);
+    let paths = laid.flat_map(|laid| {
+        let is_ruled = |path: &&ImagePath| laid.ruled.binary_search(path).is_ok();
+        laid.added.iter().chain(&laid.replaced).filter(move |path| !is_ruled(path))
+    });
+    let has_rights = |path: &&ImagePath| {
+        let node = selected.selection.tree.lookup(path).map(|id| selected.selection.tree.node(id));
+        node.is_some_and(|node| matches!(node.kind, Kind::Regular(_)) && node.stat.mode & SET_ID != 0)
+    };
+    paths.filter(has_rights).cloned().collect()
 }
 
 /// The overlay's files, by what is to be asked about them.

@@ -101,6 +101,10 @@ fn tree(input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Sou
 /// Fails where nothing of an archive is taken, or nothing by one of its patterns.
 fn check_taken(input: &FileInput, archive: &Tree<Source>, taken: &Tree<Source>, idle: &[Pattern]) -> Result<(), Error> {
     let has_files = |tree: &Tree<Source>| tree.walk().any(|(_, _, node)| !node.is_directory());
+    if !has_files(archive) {
+        return Err(Error::input(format!("{} holds no file", redact(&input.url)))
+            .hint("name another file, or leave `unpack` out to take it as it is"));
+    }
     let names = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3).map(|(path, ..)| path.to_string());
     let hint = format!("what is in it begins with {}", names.collect::<Vec<_>>().join(", "));
     let url = redact(&input.url);
