@@ -301,23 +301,60 @@ if kind == 'device': add('a', tarfile.CHRTYPE)
 if kind == 'pipe': add('a', tarfile.FIFOTYPE)
 if kind == 'nothing': add('a', tarfile.LNKTYPE, 'none')
 if kind == 'absolute': add('/abs')
+if kind == 'hard': add('a', tarfile.LNKTYPE, '/etc/passwd')
+if kind == 'bomb':
+    import gzip
+    add('zeros', data=bytes(100 << 20))
 out.close()
+if kind == 'bomb': open(path + '.gz', 'wb').write(gzip.compress(open(path, 'rb').read()))
+if kind == 'text': open(path, 'w').write('no archive')
+if kind.startswith('zip'):
+    import stat, zipfile
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as zip:
+        def put(name, mode=0o100644, data=b'x'):
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr, info.compress_type = 3, mode << 16, 8
+            zip.writestr(info, data)
+        if kind == 'zip-up': put('../../etc/passwd')
+        if kind == 'zip-absolute': put('/etc/passwd')
+        if kind == 'zip-device': put('null', 0o020644)
+        if kind == 'zip-through': put('a', 0o120777, b'/etc'); put('a/passwd')
+        if kind == 'zip-bomb': put('zeros', data=bytes(100 << 20))
+        if kind == 'zip-bombs': [put(str(n), data=bytes(20 << 20)) for n in range(9)]
+if kind == 'zip-cut': open(path, 'wb').write(b'PK\\x03\\x04' + bytes(99))
 ";
     let attempt = |kind: &str| {
         let path = small.path("evil.tar");
+        let packed = small.path("evil.tar.gz");
+        let _ = fs::remove_file(&packed);
         run(Command::new("python3").args(["-c", script, kind]).arg(&path));
-        ask(
-            &small,
-            &format!("file:{}", path.display()),
-            &fs::read(&path).unwrap(),
-            "destination = \"/opt\"\nunpack = \"tar\"",
-        );
+        let path = if packed.exists() { packed } else { path };
+        let format = if kind.starts_with("zip") { "zip" } else { "tar" };
+        let keys = format!("destination = \"/opt\"\nunpack = \"{format}\"");
+        ask(&small, &format!("file:{}", path.display()), &fs::read(&path).unwrap(), &keys);
         build(&small, &[])
     };
-    for kind in ["up", "through", "device", "pipe", "nothing"] {
+    for (kind, why) in [
+        ("up", "`..`"),
+        ("through", "leads through the symbolic link"),
+        ("device", "neither a file, a directory nor a symbolic link"),
+        ("pipe", "neither a file, a directory nor a symbolic link"),
+        ("nothing", "evil.tar"),
+        ("hard", "evil.tar"),
+        ("bomb", "unpacks to more than"),
+        ("text", "nor a tar archive"),
+        ("zip-up", "`..`"),
+        ("zip-absolute", "must be relative"),
+        ("zip-device", "neither a file, a directory nor a symbolic link"),
+        ("zip-through", "leads through the symbolic link"),
+        ("zip-bomb", "unpacks to more than"),
+        ("zip-bombs", "unpacks to more than"),
+        ("zip-cut", "cannot be unpacked"),
+    ] {
         let (code, said) = attempt(kind);
-        assert!(code == 1 || code == 3, "{kind}: {code}: {said}");
-        assert!(said.contains("evil.tar") && !small.path("m/dist").exists(), "{kind}: {said}");
+        assert_eq!(code, 1, "{kind}: {said}");
+        assert!(said.contains(why) && said.contains("evil.tar"), "{kind}: {said}");
+        assert!(!small.path("m/dist").exists(), "{kind}");
     }
     // As tar does it: below the directory where it is unpacked.
     assert_eq!(attempt("absolute").0, 0);

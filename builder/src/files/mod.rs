@@ -20,8 +20,12 @@ use crate::unpack::{Bounded, decompress};
 
 /// The largest file that is fetched, in bytes.
 pub const SIZE_LIMIT: u64 = 8 << 30;
-/// The most bytes that an archive unpacks to: of headers and contents.
-const UNPACKED_LIMIT: u64 = 64 << 30;
+/// The most bytes that an archive unpacks to.
+const UNPACKED_LIMIT: u64 = 16 << 30;
+/// What every archive may unpack to, and how many times its own size one may have besides: text packs to a tenth, and
+/// nothing that anyone publishes to a hundredth.
+const ALWAYS: u64 = 64 << 20;
+const RATIO: u64 = 200;
 
 const BZIP2: &str = ".bz2";
 /// How the forms of compression begin, and what [`decompress`] calls them.
@@ -35,11 +39,13 @@ const COMPRESSED: [(&[u8], &str); 4] =
 /// When the archive is damaged, unpacks to more than any module, or the disk is full.
 pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scratch: &Dir) -> Result<File, Error> {
     let read = |error: io::Error| Error::damaged(input, &error);
+    let size = file.seek(SeekFrom::End(0)).map_err(read)?;
+    let limit = ALWAYS.saturating_add(size.saturating_mul(RATIO)).min(UNPACKED_LIMIT);
     file.seek(SeekFrom::Start(0)).map_err(read)?;
     match format {
         ArchiveFormat::Zip => {
             let mut tar = scratch.unnamed()?;
-            zip::to_tar(file, &mut tar, UNPACKED_LIMIT).map_err(read)?;
+            zip::to_tar(file, &mut tar, limit).map_err(read)?;
             Ok(tar)
         }
         ArchiveFormat::Tar => {
@@ -55,7 +61,7 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
                 suffix => decompress(suffix, file),
             };
             let plain = plain.unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()));
-            copy(&mut Bounded::new(plain.map_err(read)?, UNPACKED_LIMIT), &mut tar, scratch, input)?;
+            copy(&mut Bounded::new(plain.map_err(read)?, limit), &mut tar, scratch, input)?;
             Ok(tar)
         }
     }

@@ -92,7 +92,10 @@ impl Seeds<'_> {
         for (name, bytes) in [("ustar", &ustar), ("gnu", &gnu), ("pax", &pax)] {
             self.put("scan_archive", name, bytes)?;
             self.put("deb", name, bytes)?;
+            self.put("file_archive", name, bytes)?;
         }
+        self.put("file_archive", "zst", &zstd::encode_all(gnu.as_slice(), 3)?)?;
+        self.put("file_archive", "zip", &tars::zip()?)?;
         let control = tars::control()?;
         self.put("deb", "control", &control)?;
         self.put("deb", "plain", &tars::deb(("", &control), ("", &gnu)))?;

@@ -86,3 +86,16 @@ pub(crate) fn deb(control: (&str, &[u8]), data: (&str, &[u8])) -> Vec<u8> {
     }
     deb
 }
+
+/// A zip with a directory, files that are deflated and that are not, and a link.
+pub fn zip() -> Outcome<Vec<u8>> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = |method| zip::write::SimpleFileOptions::default().compression_method(method).unix_permissions(0o755);
+    zip.add_directory("tool/", options(zip::CompressionMethod::Stored))?;
+    zip.start_file("tool/bin", options(zip::CompressionMethod::Deflated))?;
+    std::io::Write::write_all(&mut zip, b"#!/bin/sh\necho tool\n")?;
+    zip.start_file("tool/read", options(zip::CompressionMethod::Stored))?;
+    std::io::Write::write_all(&mut zip, b"read me\n")?;
+    zip.add_symlink("tool/alias", "bin", options(zip::CompressionMethod::Stored))?;
+    Ok(zip.finish()?.into_inner())
+}
