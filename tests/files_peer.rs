@@ -360,3 +360,67 @@ if kind == 'zip-cut': open(path, 'wb').write(b'PK\\x03\\x04' + bytes(99))
     assert_eq!(attempt("absolute").0, 0);
     assert_eq!(tree(&small)[0].0, "/opt/abs");
 }
+
+#[test]
+fn mode_and_owner_hold_wherever_the_root_file_systems_links_lead() {
+    let small = world();
+    small.write("root/usr/local/lib/there", "x");
+    small.write("root/opt/real/there", "x");
+    small.link("root/local", "usr/local");
+    small.link("root/opt/alias", "real");
+    small.write("tool", "#!/bin/sh\n");
+    let url = format!("file:{}", small.path("tool").display());
+    for (destination, at) in [
+        ("/local/bin/tool", "/usr/local/bin/tool"),
+        ("/opt/alias/tool", "/opt/real/tool"),
+        ("/opt//a/./tool", "/opt/a/tool"),
+        ("/opt/tool/", "/opt/tool"),
+        ("/opt/to[o]l", "/opt/to[o]l"),
+        ("/opt/t*", "/opt/t*"),
+        ("/opt/t\\\\\\\\ol", "/opt/t\\\\ol"),
+    ] {
+        ask(
+            &small,
+            &url,
+            b"#!/bin/sh\n",
+            &format!("destination = \"{destination}\"\nmode = \"0755\"\nowner = \"7:8\""),
+        );
+        let (code, said) = build(&small, &[]);
+        assert_eq!(code, 0, "{destination}: {said}");
+        assert!(tree(&small).contains(&(at.replace('\\', "\\\\"), 0o755, 7, 8)), "{destination}: {:?}", tree(&small));
+    }
+    run(Command::new("tar").arg("-C").arg(small.path("")).args(["-cf"]).arg(small.path("a.tar")).arg("tool"));
+    let content = fs::read(small.path("a.tar")).unwrap();
+    let url = format!("file:{}", small.path("a.tar").display());
+    for (destination, at) in
+        [("/local/x", "/usr/local/x/tool"), ("/opt/[", "/opt/[/tool"), ("/opt/a*", "/opt/a*/tool"), ("/", "/tool")]
+    {
+        ask(&small, &url, &content, &format!("destination = \"{destination}\"\nowner = \"7:8\"\nunpack = \"tar\""));
+        let (code, said) = build(&small, &["--output", "dist"]);
+        assert_eq!(code, 0, "{destination}: {said}");
+        let listed = composefs::read(&fs::read(small.path("dist/module.cfs")).unwrap()).unwrap();
+        let found =
+            listed.lookup(&ImagePath::new(at).unwrap()).map(|id| (listed.node(id).stat.uid, listed.node(id).stat.gid));
+        assert_eq!(found.unwrap_or((7, 8)), (7, 8), "{destination}");
+        assert!(found.is_some() || destination == "/", "{destination}");
+    }
+}
+
+#[test]
+fn no_file_of_an_archive_is_lost_because_of_strip() {
+    let small = world();
+    small.write("one/a/x", "1");
+    small.write("one/b/x/y", "2");
+    run(Command::new("tar").arg("-C").arg(small.path("one")).arg("-cf").arg(small.path("a.tar")).args(["a", "b"]));
+    let content = fs::read(small.path("a.tar")).unwrap();
+    let url = format!("file:{}", small.path("a.tar").display());
+    ask(&small, &url, &content, "destination = \"/opt\"\nunpack = \"tar\"\nstrip = 1");
+    let (code, said) = build(&small, &[]);
+    assert!(code == 1 && said.contains("become /x by `strip = 1`"), "{code}: {said}");
+    fs::create_dir(small.path("none")).unwrap();
+    run(Command::new("tar").arg("-C").arg(small.path("none")).arg("-cf").arg(small.path("a.tar")).arg("."));
+    let content = fs::read(small.path("a.tar")).unwrap();
+    ask(&small, &url, &content, "destination = \"/opt\"\nunpack = \"tar\"");
+    let (code, said) = build(&small, &[]);
+    assert!(code == 1 && said.contains("a.tar holds no file"), "{code}: {said}");
+}

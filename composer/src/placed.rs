@@ -27,6 +27,9 @@ pub struct Taken {
     pub tree: Tree<Source>,
     /// The patterns that take nothing.
     pub idle: Vec<Pattern>,
+    /// A path that two files of the archive have without their first components, or a file and a directory. One of them
+    /// would be lost.
+    pub twice: Option<ImagePath>,
 }
 
 /// What of `archive` is taken, below `destination`: every name without its first `strip` components, of which the
@@ -39,6 +42,7 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
     let strip = usize::try_from(strip).unwrap_or(usize::MAX);
     let mut tree = empty();
     let mut is_used = vec![false; include.len()];
+    let mut twice = None;
     let root = directory(&mut tree, destination)?;
     let mut open = vec![(NodeId::ROOT, 0, root, ImagePath::root(), include.is_empty())];
     while let Some((from, depth, to, path, is_taken)) = open.pop() {
@@ -55,7 +59,9 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
             let by: Vec<usize> = (0..include.len()).filter(|number| takes(&include[*number])).collect();
             by.iter().for_each(|number| is_used[*number] = true);
             let is_taken = is_taken || !by.is_empty();
-            if node.is_directory() {
+            if is_in_the_way(&tree, to, name, node, is_taken) {
+                twice.get_or_insert(path);
+            } else if node.is_directory() {
                 let below = child(&mut tree, to, name, node.stat.mode)?;
                 open.push((*id, depth, below, path, is_taken));
             } else if is_taken {
@@ -68,7 +74,14 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
         prune(&mut tree);
     }
     let idle = include.iter().zip(is_used).filter(|(_, is_used)| !is_used).map(|(pattern, _)| pattern.clone());
-    Ok(Taken { tree, idle: idle.collect() })
+    Ok(Taken { tree, idle: idle.collect(), twice })
+}
+
+/// Whether `parent` has something under `name` already that is lost when `node` comes there, or the other way round.
+fn is_in_the_way(tree: &Tree<Source>, parent: NodeId, name: &[u8], node: &Node<Source>, is_taken: bool) -> bool {
+    let there = tree.node(parent).entries().and_then(|entries| entries.get(name));
+    let both = |id: &NodeId| tree.node(*id).is_directory() && node.is_directory();
+    (is_taken || node.is_directory()) && there.is_some_and(|id| !both(id))
 }
 
 fn empty() -> Tree<Source> {
@@ -108,7 +121,7 @@ fn prune(tree: &mut Tree<Source>) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
 
@@ -144,7 +157,11 @@ mod tests {
         let archive = archive(&["/tool-1/bin/tool", "/tool-1/doc/a/read", "/tool-1/LICENSE", "/README"]);
         let taken = |strip, include: &[&str]| {
             let include: Vec<Pattern> = include.iter().map(|text| Pattern::parse(text).unwrap()).collect();
-            let Taken { tree, idle } = super::taken(&archive, strip, &include, &path("/opt/tool")).unwrap();
+            let Taken { tree, idle, twice: None } =
+                super::taken(&archive, strip, &include, &path("/opt/tool")).unwrap()
+            else {
+                panic!("nothing is there twice")
+            };
             let idle: Vec<String> = idle.iter().map(ToString::to_string).collect();
             (files(&tree), idle, tree.lookup(&path("/opt/tool/doc")).is_some())
         };
@@ -162,5 +179,20 @@ mod tests {
             assert_eq!(taken(1, &[doc]).0, ["/opt/tool/doc/a/read"], "{doc}");
         }
         assert_eq!(taken(5, &[]).0, [""; 0]);
+    }
+
+    #[test]
+    fn what_would_be_lost_because_of_strip_is_known() {
+        let twice = |files: &[&str], strip, include: &[&str]| {
+            let include: Vec<Pattern> = include.iter().map(|text| Pattern::parse(text).unwrap()).collect();
+            let taken = super::taken(&archive(files), strip, &include, &path("/opt")).unwrap();
+            taken.twice.map(|path| path.to_string())
+        };
+        for files in [["/a/x", "/b/x"], ["/a/x", "/b/x/y"], ["/a/x/y", "/b/x"]] {
+            assert_eq!(twice(&files, 1, &[]), Some("/x".to_owned()), "{files:?}");
+            assert_eq!(twice(&files, 0, &[]), None);
+        }
+        assert_eq!(twice(&["/a/x/y", "/b/x/z"], 1, &[]), None, "two directories are one");
+        assert_eq!(twice(&["/a/x", "/b/x", "/a/y"], 1, &["/y"]), None, "neither is taken");
     }
 }

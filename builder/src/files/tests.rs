@@ -65,3 +65,88 @@ fn what_is_no_zip_is_damaged() {
         assert!(matches!(unpacked(content, ArchiveFormat::Zip), Err(Error::Damaged { .. })), "{content:?}");
     }
 }
+
+/// A zip with one entry after the other: a name, a mode with the type in it, and a content, all stored.
+fn zip_of(entries: &[(&[u8], u32, &[u8])]) -> Vec<u8> {
+    let (mut body, mut directory) = (Vec::new(), Vec::new());
+    for (name, mode, content) in entries {
+        let at = u32::try_from(body.len()).unwrap();
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let size = u32::try_from(content.len()).unwrap().to_le_bytes();
+        let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+        let common =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0][..], &crc.sum().to_le_bytes(), &size, &size, &length, &[0, 0]]
+                .concat();
+        body.extend([b"PK\x03\x04", common.as_slice(), name, content].concat());
+        let attributes = (mode << 16).to_le_bytes();
+        directory
+            .extend([b"PK\x01\x02\x14\x03", common.as_slice(), &[0; 6], &attributes, &at.to_le_bytes(), name].concat());
+    }
+    finish(body, &directory, entries.len())
+}
+
+fn finish(mut body: Vec<u8>, directory: &[u8], count: usize) -> Vec<u8> {
+    let at = u32::try_from(body.len()).unwrap().to_le_bytes();
+    let count = u16::try_from(count).unwrap().to_le_bytes();
+    body.extend_from_slice(directory);
+    let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
+    body.extend([&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &size, &at, &[0, 0]].concat());
+    body
+}
+
+fn damage(zip: &[u8]) -> String {
+    match unpacked(zip, ArchiveFormat::Zip) {
+        Err(Error::Damaged { message, .. }) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_zip_whose_content_is_not_what_it_says_is_damaged() {
+    let good = zip_of(&[(b"a", 0o100_644, b"0123456789")]);
+    assert!(unpacked(&good, ArchiveFormat::Zip).is_ok());
+    let content = good.windows(10).position(|window| window == b"0123456789").unwrap();
+    for at in [content, content + 9] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        assert!(damage(&bad).to_lowercase().contains("checksum"), "{}", damage(&bad));
+    }
+}
+
+#[test]
+fn nothing_of_a_zip_is_lost_without_a_word() {
+    for (name, mode) in [(&b"d/"[..], 0o040_755), (b"d/", 0o100_644), (b"d/", 0), (b"d", 0o040_755), (b"d/", 0o120_777)]
+    {
+        assert_eq!(damage(&zip_of(&[(name, mode, b"/etc")])), "a directory in it has a content");
+    }
+    // Neither is a name cut at a NUL byte, long or short.
+    for length in [1, 120] {
+        let name = [vec![b'a'; length], b"\0b".to_vec()].concat();
+        assert_eq!(damage(&zip_of(&[(&name, 0o100_644, b"x")])), "a name in it holds a NUL byte");
+    }
+    // A directory needs no slash, and a backslash makes none.
+    let tar = unpacked(&zip_of(&[(b"d", 0o040_755, b""), (b"d\\", 0o100_644, b"x")]), ArchiveFormat::Zip).unwrap();
+    assert_eq!((tar[156], tar[512 + 156], &tar[512..516]), (b'5', b'0', &b"d\\\0\0"[..]));
+}
+
+#[test]
+fn the_links_of_a_zip_lead_where_they_say() {
+    for target in [&b"./a//b/../c/"[..], b"/abs", &[b'a'; 100], &[b'a'; 101]] {
+        let tar = unpacked(&zip_of(&[(b"l", 0o120_777, target)]), ArchiveFormat::Zip).unwrap();
+        assert!(tar.windows(target.len()).any(|window| window == target), "{target:?}");
+    }
+    for target in [&b""[..], b"a\0b"] {
+        assert_eq!(damage(&zip_of(&[(b"l", 0o120_777, target)])), "the target of a link in it is none");
+    }
+}
+
+#[test]
+fn one_content_under_many_names_is_a_bomb() {
+    let one = zip_of(&[(b"a", 0o100_644, &[b'x'; 1000])]);
+    let start = one.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+    let entry = &one[start..one.len() - 22];
+    let named = |name: u8| [&entry[..46], &[name]].concat();
+    let bomb = finish(one[..start].to_vec(), &(b'a'..=b'z').flat_map(named).collect::<Vec<u8>>(), 26);
+    assert_eq!(damage(&bomb), "its entries overlap");
+}

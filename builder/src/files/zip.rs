@@ -23,6 +23,10 @@ pub(super) fn to_tar(archive: impl Read + Seek, tar: &mut File, limit: u64) -> i
     if archive.len() > MOST_ENTRIES {
         return Err(too_much(format!("it has more than {MOST_ENTRIES} entries")));
     }
+    // One stored content under many names is how a small archive unpacks to a large one.
+    if archive.has_overlapping_files()? {
+        return Err(wrong("its entries overlap"));
+    }
     let mut tar = Builder::new(BufWriter::new(tar));
     let mut left = limit;
     for number in 0..archive.len() {
@@ -36,39 +40,65 @@ pub(super) fn to_tar(archive: impl Read + Seek, tar: &mut File, limit: u64) -> i
 
 fn append<W: Write, R: Read>(tar: &mut Builder<W>, mut entry: zip::read::ZipFile<'_, R>) -> io::Result<()> {
     let name = entry.name_raw().to_vec();
+    if name.contains(&0) {
+        return Err(wrong("a name in it holds a NUL byte"));
+    }
+    let path = std::path::Path::new(std::str::from_utf8(&name).map_err(|_| not_text())?);
     let mode = entry.unix_mode();
-    let kind = mode.map(|mode| mode & 0o170_000);
+    let is_directory = name.ends_with(b"/");
     let mut header = Header::new_gnu();
-    header.set_mode(mode.map_or(if entry.is_dir() { 0o755 } else { 0o644 }, |mode| mode & 0o7777));
+    header.set_mode(mode.map_or(if is_directory { 0o755 } else { 0o644 }, |mode| mode & 0o7777));
     header.set_mtime(0);
     header.set_uid(0);
     header.set_gid(0);
-    let path = std::path::Path::new(std::ffi::OsStr::new(std::str::from_utf8(&name).map_err(|_| not_text())?));
-    if entry.is_dir() {
-        header.set_entry_type(EntryType::Directory);
-        header.set_size(0);
-        return tar.append_data(&mut header, path, io::empty());
-    }
-    match kind {
-        Some(0o120_000) => {
+    header.set_size(0);
+    match (mode.map_or(0, |mode| mode & 0o170_000), is_directory) {
+        (0o040_000, _) | (0, true) if entry.size() == 0 => {
+            header.set_entry_type(EntryType::Directory);
+            tar.append_data(&mut header, path, io::empty())
+        }
+        (0o040_000, _) | (_, true) => Err(wrong("a directory in it has a content")),
+        (0o120_000, false) => {
             let mut target = Vec::new();
             entry.by_ref().take(MOST_TARGET + 1).read_to_end(&mut target)?;
-            let target = String::from_utf8(target).map_err(|_| not_text())?;
-            header.set_entry_type(EntryType::Symlink);
-            header.set_size(0);
-            tar.append_link(&mut header, path, target)
+            append_link(tar, header, path, target)
         }
-        None | Some(0 | 0o100_000) => {
+        (0 | 0o100_000, false) => {
             let size = entry.size();
             header.set_entry_type(EntryType::Regular);
             header.set_size(size);
             // Not more than it says, since the tar's header says so, too; and not less.
-            let mut counted = Counted { inner: entry.take(size), left: size };
+            let mut counted = Counted { inner: entry.by_ref().take(size), left: size };
             tar.append_data(&mut header, path, &mut counted)?;
-            if counted.left == 0 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            if counted.left > 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // Only who reads to the end has the checksum compared.
+            match entry.read(&mut [0])? {
+                0 => Ok(()),
+                _ => Err(wrong("a file in it is longer than it says")),
+            }
         }
-        Some(_) => Err(io::Error::other("it holds what is neither a file, a directory nor a symbolic link")),
+        _ => Err(wrong("it holds what is neither a file, a directory nor a symbolic link")),
     }
+}
+
+fn append_link<W: Write>(
+    tar: &mut Builder<W>,
+    mut header: Header,
+    path: &std::path::Path,
+    target: Vec<u8>,
+) -> io::Result<()> {
+    let target = String::from_utf8(target).map_err(|_| not_text())?;
+    if target.is_empty() || target.contains('\0') {
+        return Err(wrong("the target of a link in it is none"));
+    }
+    header.set_entry_type(EntryType::Symlink);
+    // As it is written: what is longer is kept so anyhow.
+    if header.set_link_name_literal(&target).is_ok() {
+        return tar.append_data(&mut header, path, io::empty());
+    }
+    tar.append_link(&mut header, path, target)
 }
 
 /// Counts what is read.
@@ -89,6 +119,10 @@ fn too_much(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 fn not_text() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a name or link in it is not UTF-8")
+    wrong("a name or link in it is not UTF-8")
 }

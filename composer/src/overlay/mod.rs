@@ -101,8 +101,8 @@ impl Overlay {
         Ok(Self { path, files, rules: Vec::new(), is_of_elsewhere: false })
     }
 
-    /// Files that were scanned elsewhere; errors call them by `path`. Rules for them say nothing of directories that the tree
-    /// has already.
+    /// Files that were scanned elsewhere; errors call them by `path`. Rules name them as `files` does, whatever links of the
+    /// tree lead elsewhere, and say nothing of directories that the tree has already.
     #[must_use]
     pub fn of(path: PathBuf, files: Tree<Source>) -> Self {
         Self { path, files: Some(files), rules: Vec::new(), is_of_elsewhere: true }
@@ -188,8 +188,8 @@ struct Layer<'a> {
     mtime: Mtime,
     overlay: &'a Overlay,
     laid: BTreeSet<ImagePath>,
-    /// Every path of the overlay where it is in the tree, in the order of the walk.
-    seen: Vec<ImagePath>,
+    /// Every path of the overlay where it is in the tree, and as the rules name it, in the order of the walk.
+    seen: Vec<(ImagePath, ImagePath)>,
     report: OverlayReport,
 }
 
@@ -197,7 +197,7 @@ impl Layer<'_> {
     fn lay(&mut self, path: &ImagePath, node: &Node<Source>) -> Result<(), Error> {
         let at = self.tree.resolve_parent(path);
         let before = self.tree.lookup(&at);
-        self.note(&at, node);
+        self.note(path, &at, node);
         match &node.kind {
             Kind::Directory(_) => self.lay_directory(path, &at, before, node.stat.mode),
             Kind::Symlink(target) => {
@@ -217,9 +217,11 @@ impl Layer<'_> {
         }
     }
 
-    /// Keeps what of the checkout's `node` does not reach `at`.
-    fn note(&mut self, at: &ImagePath, node: &Node<Source>) {
-        self.seen.push(at.clone());
+    /// Keeps what of the checkout's `node` at `path` does not reach `at`.
+    fn note(&mut self, path: &ImagePath, at: &ImagePath, node: &Node<Source>) {
+        // The links of a root file system say nothing of what a file from elsewhere is.
+        let named = if self.overlay.is_of_elsewhere { path } else { at };
+        self.seen.push((at.clone(), named.clone()));
         let names: Vec<Box<[u8]>> = node.stat.xattrs.keys().filter(|name| &***name != LABEL).cloned().collect();
         if !names.is_empty() {
             self.report.attributes.push((at.clone(), names));
@@ -235,13 +237,13 @@ impl Layer<'_> {
         let mut used = BTreeSet::new();
         let added: BTreeSet<&ImagePath> = self.report.added.iter().chain(&self.report.replaced).collect();
         let mut seen = std::mem::take(&mut self.seen);
-        seen.retain(|at| !self.overlay.is_of_elsewhere || added.contains(at));
-        for at in seen {
+        seen.retain(|(at, _)| !self.overlay.is_of_elsewhere || added.contains(at));
+        for (at, named) in seen {
             let Some(id) = self.tree.lookup(&at) else { continue };
             let is_directory = self.tree.node(id).is_directory();
             let is_link = matches!(self.tree.node(id).kind, Kind::Symlink(_));
             for (number, rule) in
-                self.overlay.rules.iter().enumerate().filter(|(_, rule)| rule.takes(&at, is_directory))
+                self.overlay.rules.iter().enumerate().filter(|(_, rule)| rule.takes(&named, is_directory))
             {
                 used.insert(number);
                 let stat = &mut self.tree.node_mut(id).stat;

@@ -93,7 +93,11 @@ fn tree(input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Sou
         .iter()
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))
         .collect::<Result<_, _>>()?;
-    let Taken { tree, idle } = placed::taken(&archive, *strip, &include, &destination)?;
+    let Taken { tree, idle, twice } = placed::taken(&archive, *strip, &include, &destination)?;
+    if let Some(path) = twice {
+        let message = format!("two files of {} become {path} by `strip = {strip}`", redact(&input.url));
+        return Err(Error::input(message).hint("write a smaller `strip`, or take one of them by `include`"));
+    }
     check_taken(input, &archive, &tree, &idle)?;
     Ok(tree)
 }
@@ -106,8 +110,13 @@ fn check_taken(input: &FileInput, archive: &Tree<Source>, taken: &Tree<Source>, 
             .hint("name another file, or leave `unpack` out to take it as it is"));
     }
     let names = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3).map(|(path, ..)| path.to_string());
-    let hint = format!("what is in it begins with {}", names.collect::<Vec<_>>().join(", "));
+    let names: Vec<String> = names.collect();
+    let hint = format!("what is in it begins with {}", names.join(", "));
     let url = redact(&input.url);
+    if names.is_empty() {
+        return Err(Error::input(format!("{url} holds no file"))
+            .hint("take out the entry, or check its `url`: an archive of directories alone brings nothing"));
+    }
     match idle.first() {
         Some(pattern) => {
             Err(Error::input(format!("the pattern `{pattern}` of `include` takes nothing of {url}")).hint(hint))
@@ -126,20 +135,22 @@ fn rule(input: &FileInput) -> Result<Vec<Rule>, Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    // Of a file alone its directories are not meant.
-    let pattern = if input.unpack.is_some() {
-        format!("{}/***", input.destination.trim_end_matches('/'))
-    } else {
-        quoted(&input.destination)
-    };
+    let path = ImagePath::new(input.destination.as_str()).map_err(|error| Error::bug(error.to_string()))?;
+    let pattern = quoted(&path, input.unpack.is_some());
     let rule =
         Rule::parse(&pattern, &keys).map_err(|hint| Error::bug(format!("the owner of a file is wrong: {hint}")))?;
     Ok(vec![rule])
 }
 
-/// A path as a pattern that takes it alone.
-fn quoted(path: &str) -> String {
-    let escaped = |c: char| if "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+/// A path as a pattern that takes it, and what is in it where that is meant: of a file alone its directories are not.
+fn quoted(path: &ImagePath, is_deep: bool) -> String {
+    let text = String::from_utf8_lossy(path.as_bytes());
+    let text = text.trim_end_matches('/');
+    let end = if is_deep { "/***" } else { "" };
     // Without a wildcard a backslash is a backslash.
-    if path.contains(['*', '?', '[']) { path.chars().map(escaped).collect() } else { path.to_owned() }
+    if !is_deep && !text.contains(['*', '?', '[']) {
+        return text.to_owned();
+    }
+    let escaped = |c: char| if "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
+    text.chars().map(escaped).collect::<String>() + end
 }
