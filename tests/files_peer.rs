@@ -260,6 +260,37 @@ fn what_is_not_what_was_asked_for_is_refused_and_nothing_is_kept() {
 }
 
 #[test]
+fn what_an_author_may_not_mean_is_a_finding() {
+    let small = world();
+    for (content, keys, code) in [
+        ("#!/bin/sh\n", "", Some("file-mode")),
+        ("\u{7f}ELF\u{1}", "", Some("file-mode")),
+        ("#!/bin/sh\n", "mode = \"0755\"", None),
+        ("#!/bin/sh\n", "mode = \"0644\"", None),
+        ("text\n", "", None),
+        ("text\n", "owner = \"noone:nogroup\"", Some("file-owner")),
+        ("text\n", "owner = \"7:8\"", None),
+    ] {
+        small.write("served", content);
+        let url = format!("file:{}", small.path("served").display());
+        ask(&small, &url, content.as_bytes(), &format!("destination = \"/opt/tool\"\n{keys}"));
+        let (exit, said) = build(&small, &[]);
+        assert_eq!(exit, 0, "{said}");
+        for one in ["file-mode", "file-owner"] {
+            assert_eq!(said.contains(&format!("warning[{one}]")), code == Some(one), "{content:?} {keys}: {said}");
+        }
+    }
+    // Digits are digits in capitals, too.
+    let hex = Digest::of(b"text\n").hex().to_uppercase();
+    let url = small.path("served").display().to_string();
+    small.write(
+        "m/builder.toml",
+        &format!("[[file]]\nurl = \"file:{url}\"\nsha256 = \"{hex}\"\ndestination = \"/opt/x\"\n"),
+    );
+    assert_eq!(build(&small, &[]).0, 0);
+}
+
+#[test]
 fn every_mistake_in_the_settings_is_named_at_its_place() {
     let small = world();
     small.write(

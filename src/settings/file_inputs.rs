@@ -59,7 +59,8 @@ fn input(reading: &mut Reading<'_>) -> Option<FileInput> {
 
 /// The digits alone, or with their name before them.
 fn sha256(text: &str) -> Result<Digest, String> {
-    let named = if text.contains(':') { text.to_owned() } else { format!("sha256:{text}") };
+    let text = text.to_ascii_lowercase();
+    let named = if text.contains(':') { text } else { format!("sha256:{text}") };
     named.parse().map_err(|_| "give the 64 hexadecimal digits that `sha256sum` prints for the file".to_owned())
 }
 

@@ -83,6 +83,7 @@ fn a_file_from_an_address_is_locked_fetched_and_built_without_network() {
     ask(&hex("another"));
     let told = world.tell(&["build", "-C", "module", "--locked"]);
     assert!(told.starts_with("exit code: 1") && told.contains("file was file:"), "{told}");
+    assert!(!told.contains("it was edited"), "{told}");
     // A lock that comes with the sources can name anything, and nothing of it is fetched.
     let evil = locked.replace("url = \"file:", "url = \"ftp:");
     fs::write(world.path("module/module.lock"), evil).unwrap();

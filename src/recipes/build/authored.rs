@@ -4,6 +4,7 @@ use builder::scrub;
 use composer::filter::Verdict;
 use image::tree::{Kind, Node};
 use model::{Diagnostic, ImagePath, Severity};
+use net::url::redact;
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
@@ -21,6 +22,11 @@ pub(crate) const ATTRIBUTES: &str = "overlay-attributes";
 pub(crate) const RULE: &str = "overlay-rule";
 /// Write permission of others, which is the umask's.
 pub(crate) const WRITABLE: &str = "overlay-writable";
+
+/// A program of `[[file]]` without a mode.
+const FILE_MODE: &str = "file-mode";
+/// An owner of `[[file]]` that no one knows.
+const FILE_OWNER: &str = "file-owner";
 
 /// The most files that one finding names.
 const MAX_NAMED: usize = 50;
@@ -79,7 +85,37 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
     ];
     found.extend(laid.attributes.iter().map(|(path, names)| Some(attributes(inputs, path, names))));
     found.extend(rules(inputs, selected).into_iter().map(Some));
+    found.extend(fetched(inputs, selected)?.into_iter().map(Some));
     Ok(found.into_iter().flatten().collect())
+}
+
+/// What an author may not have meant by a table of `[[file]]`.
+fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
+    let warning = |code, message, hint: &str| {
+        Diagnostic::new(Severity::Warning, code, message, hint).in_file(inputs.file.clone())
+    };
+    let mut found = Vec::new();
+    for file in &selected.files {
+        let url = redact(&file.input.url);
+        if let Some(path) = file.program_without_mode(&selected.selection.tree)? {
+            let message = format!("{path} of [[file]] is a program that no one may run, since it has no `mode`");
+            found.push(warning(
+                FILE_MODE,
+                message,
+                "add mode = \"0755\" to its table in builder.toml, or \"0644\" where it is not run",
+            ));
+        }
+        found.extend(file.laid.unknown.iter().map(|(_, name)| {
+            let message =
+                format!("the owner of {url} is `{name}`, whom the root file system does not know: it is root's");
+            warning(
+                FILE_OWNER,
+                message,
+                "give the number, or have a package bring the name in /etc/passwd and /etc/group",
+            )
+        }));
+    }
+    Ok(found)
 }
 
 /// What of archives from addresses ships with rights of its own. A mode that the author gave is meant.

@@ -8,7 +8,7 @@ use composer::overlay::{Overlay, OverlayReport, Rule};
 use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
-use image::tree::Tree;
+use image::tree::{Kind, Tree};
 use model::file_input::{FileInput, Unpack};
 use model::observe::Observer;
 use model::{Epoch, ImagePath, Pattern};
@@ -39,6 +39,27 @@ pub(crate) struct LaidFile {
     pub(crate) input: FileInput,
     /// Where its files are.
     pub(crate) laid: OverlayReport,
+}
+
+impl LaidFile {
+    /// The file in `tree`, where the author gave it no mode and it looks like a program.
+    pub(crate) fn program_without_mode(&self, tree: &Tree<Source>) -> Result<Option<ImagePath>, Error> {
+        if self.input.mode.is_some() || self.input.unpack.is_some() {
+            return Ok(None);
+        }
+        let is_program = |path: &&ImagePath| -> Result<bool, Error> {
+            let node = tree.lookup(path).map(|id| tree.node(id));
+            let Some(Kind::Regular(source)) = node.map(|node| &node.kind) else { return Ok(false) };
+            let head = source.positioned()?.read_at(0, 4)?;
+            Ok(head.starts_with(b"#!") || head == *b"\x7fELF")
+        };
+        for path in self.laid.added.iter().chain(&self.laid.replaced) {
+            if is_program(&path)? {
+                return Ok(Some(path.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The files of the module of `request` for its architecture, each with the sha256 that it must have.
@@ -105,17 +126,13 @@ fn tree(input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Sou
 /// Fails where nothing of an archive is taken, or nothing by one of its patterns.
 fn check_taken(input: &FileInput, archive: &Tree<Source>, taken: &Tree<Source>, idle: &[Pattern]) -> Result<(), Error> {
     let has_files = |tree: &Tree<Source>| tree.walk().any(|(_, _, node)| !node.is_directory());
-    if !has_files(archive) {
-        return Err(Error::input(format!("{} holds no file", redact(&input.url)))
-            .hint("name another file, or leave `unpack` out to take it as it is"));
-    }
     let names = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3).map(|(path, ..)| path.to_string());
     let names: Vec<String> = names.collect();
     let hint = format!("what is in it begins with {}", names.join(", "));
     let url = redact(&input.url);
     if names.is_empty() {
         return Err(Error::input(format!("{url} holds no file"))
-            .hint("take out the entry, or check its `url`: an archive of directories alone brings nothing"));
+            .hint("name another file, or leave `unpack` out to take it as it is"));
     }
     match idle.first() {
         Some(pattern) => {

@@ -20,11 +20,8 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
     if selected.ownership.packages().is_empty() {
         return None;
     }
-    let authors = |path: &ImagePath| {
-        [&selected.laid.added, &selected.laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
-    };
     let may_be_secret = |path: &ImagePath, mode, size| {
-        scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !authors(path)
+        scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !selected.is_authored(path)
     };
     let mut paths = Vec::new();
     for (path, _, node) in selected.selection.tree.walk() {

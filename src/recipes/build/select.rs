@@ -45,6 +45,14 @@ pub(crate) struct Selected {
     pub(crate) stages: Stages,
 }
 
+impl Selected {
+    /// Whether the author brought what is at `path`: by the overlay, or from an address.
+    pub(crate) fn is_authored(&self, path: &ImagePath) -> bool {
+        let mut all = self.files.iter().map(|file| &file.laid).chain([&self.laid]);
+        all.any(|laid| [&laid.added, &laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok()))
+    }
+}
+
 /// A root file system as it is read, before anything is done to it.
 pub(crate) struct Raw {
     /// Everything in it.

@@ -26,17 +26,16 @@ const CAPABILITY: &[u8] = b"security.capability";
 /// The shipped devices and the shipped programs with rights of their own.
 pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let (mut devices, mut packaged, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let all = selected.files.iter().map(|file| &file.laid).chain([&selected.laid]);
-    let laid: Vec<_> = all.flat_map(|laid| [&laid.added, &laid.replaced]).collect();
-    let is_laid = |path: &ImagePath| laid.iter().any(|paths| paths.binary_search(path).is_ok());
     for (path, _, node) in selected.selection.tree.walk() {
         match node.kind {
             Kind::CharDevice(_) | Kind::BlockDevice(_) => devices.push(path),
             // `authored` asks about the overlay's, and those of `[[file]]`.
-            Kind::Regular(_) if has_rights(node) && !is_laid(&path) => match selected.ownership.is_owned(&path) {
-                true => packaged.push(path),
-                false => others.push(path),
-            },
+            Kind::Regular(_) if has_rights(node) && !selected.is_authored(&path) => {
+                match selected.ownership.is_owned(&path) {
+                    true => packaged.push(path),
+                    false => others.push(path),
+                }
+            }
             _ => {}
         }
     }

@@ -108,11 +108,13 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 18] = [
+pub const LINTS: [&str; 20] = [
     "bare-directory",
     "dangling-link",
     "device-node",
     "directory-alone",
+    "file-mode",
+    "file-owner",
     "needs-command",
     "needs-interpreter",
     "needs-library",

@@ -207,7 +207,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
     let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
     let edited = lock.manifest != wanted.manifest_digest() && !drifts.iter().any(is_manifest) && !named(&["snapshot"]);
-    let settings = ["suite", "variant", "components", "mirrors", "keyring", "repository"];
+    let settings = ["suite", "variant", "components", "mirrors", "keyring", "repository", "file"];
     let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
     drifts.extend(edited.then_some(Drift::Manifest));
     drifts.extend(other.then(|| settings_drift(lock, wanted)));
