@@ -373,7 +373,7 @@ if kind == 'zip-cut': open(path, 'wb').write(b'PK\\x03\\x04' + bytes(99))
         ("nothing", "evil.tar"),
         ("hard", "evil.tar"),
         ("bomb", "unpacks to more than"),
-        ("text", "nor a tar archive"),
+        ("text", "is no tar archive"),
         ("zip-up", "`..`"),
         ("zip-absolute", "must be relative"),
         ("zip-device", "neither a file, a directory nor a symbolic link"),

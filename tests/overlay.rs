@@ -55,6 +55,30 @@ fn modes_are_kept_and_each_special_one_is_named() {
 }
 
 #[test]
+fn directories_are_asked_about_as_files_are_and_a_rule_is_the_answer() {
+    let small = sample();
+    for (name, mode) in [("closed", 0o700), ("team", 0o2755), ("shared", 0o775)] {
+        small.write(&format!("m/rootfs/etc/{name}/file"), "x");
+        small.mode(&format!("m/rootfs/etc/{name}"), mode);
+    }
+    let build = || small.run(&BUILD).2;
+    let err = build();
+    for (code, path) in
+        [("overlay-closed", "/etc/closed"), ("special-rights", "/etc/team"), ("overlay-writable", "/etc/shared")]
+    {
+        assert!(err.lines().any(|line| line.contains(code) && line.contains(path)), "{code}: {err}");
+    }
+    small.write(
+        "m/builder.toml",
+        "[overlay]\n\"/etc/closed\" = { mode = \"0700\" }\n\"/etc/team\" = { mode = \"2755\" }\n\"/etc/shared\" = { mode = \"0775\" }\n",
+    );
+    let err = build();
+    for path in ["/etc/closed", "/etc/team", "/etc/shared"] {
+        assert!(!err.contains(path), "{path}: {err}");
+    }
+}
+
+#[test]
 fn a_rule_gives_owner_and_mode_and_counts_in_the_fingerprint() {
     let small = sample();
     let rules =

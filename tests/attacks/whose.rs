@@ -371,6 +371,8 @@ fn places_that_lie_in_each_others_way_are_wrong_arguments() {
         &["--objects", "root/objects"],
         &["--objects", "store", "--output", "store/dist"],
         &["--objects", "store", "--output", "store"],
+        &["--cache-dir", "m/rootfs/cache"],
+        &["--cache-dir", "root/cache"],
         &["--cache-dir", "m/dist/cache"],
         &["--cache-dir", "cache", "--output", "cache/dist"],
         &["--cache-dir", "cache", "--objects", "cache"],

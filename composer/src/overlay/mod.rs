@@ -357,7 +357,11 @@ impl Layer<'_> {
 
     fn fault(&self, path: &ImagePath, fault: OverlayFault) -> Error {
         use std::os::unix::ffi::OsStrExt;
-        let file: PathBuf = self.overlay.path.join(std::ffi::OsStr::from_bytes(path.relative()));
+        // An address is no directory in which the file is.
+        let file: PathBuf = match self.overlay.is_of_elsewhere {
+            true => format!("{path} of {}", self.overlay.path.display()).into(),
+            false => self.overlay.path.join(std::ffi::OsStr::from_bytes(path.relative())),
+        };
         Error::Overlay { file, fault }
     }
 }

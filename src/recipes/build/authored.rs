@@ -41,6 +41,8 @@ const HEAD: u64 = 64 << 10;
 pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
     let files = Files::of(selected)?;
     let laid = &selected.laid;
+    let is_ruled = |path: &&ImagePath| laid.ruled.binary_search(path).is_ok();
+    let narrowed: Vec<ImagePath> = laid.narrowed.iter().filter(|path| !is_ruled(path)).cloned().collect();
     let warn =
         |code, paths: &[ImagePath], is: &str, hint: &str| finding(inputs, Severity::Warning, code, paths, is, hint);
     let mut found = vec![
@@ -78,7 +80,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
             inputs,
             Severity::Note,
             WRITABLE,
-            &laid.narrowed,
+            &narrowed,
             "of the overlay may be written to by others in the checkout, and not in the image",
             "give the mode under [overlay] in builder.toml where that is meant",
         ),
@@ -164,9 +166,13 @@ impl Files {
         node: &Node<composer::scan::Source>,
         selected: &Selected,
     ) -> Result<(), Error> {
-        let Kind::Regular(source) = &node.kind else { return Ok(()) };
         let is_ruled = selected.laid.ruled.binary_search(path).is_ok();
-        if is_private_key(source)? {
+        let is_key = match &node.kind {
+            Kind::Regular(source) => is_private_key(source)?,
+            Kind::Directory(_) => false,
+            _ => return Ok(()),
+        };
+        if is_key {
             self.keys.push(path.clone());
         } else if node.stat.mode & 0o077 == 0 && !is_ruled {
             self.closed.push(path.clone());

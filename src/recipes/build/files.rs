@@ -109,7 +109,13 @@ fn tree(input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Sou
     let Unpack { format, strip, include } = unpack;
     let scratch = Dir::open(&downloads.cache()?.temporary()?)?;
     let tar = files::plain_tar(file, input, *format, &scratch)?;
-    let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::none() })?;
+    let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::none() });
+    let archive = archive.map_err(|error| match error {
+        composer::Error::NotARootfs { .. } => Error::input(format!("{} is no tar archive", redact(&input.url))).hint(
+            "check that `unpack` names its form, \"tar\" or \"zip\"; without `unpack` the file is taken as it is",
+        ),
+        other => other.into(),
+    })?;
     let include: Vec<Pattern> = include
         .iter()
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))

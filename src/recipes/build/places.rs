@@ -110,6 +110,13 @@ pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Erro
         }
         let cache = Place::new("the cache", cache.root())?;
         apart(&cache, &output, "a build replaces its output directory: name a cache elsewhere with --cache-dir")?;
+        for input in &inputs {
+            apart(
+                &cache,
+                input,
+                "the cache must not become part of the next build: name one elsewhere with --cache-dir",
+            )?;
+        }
         apart(&output, &cache, REMOVED)?;
         if let Some(path) = request.outputs.objects() {
             let objects = Place::new(format!("the object store {}", path.display()), path)?;
