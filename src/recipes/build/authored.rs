@@ -157,13 +157,20 @@ fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
         let message = format!("the rule of `{pattern}` under [overlay] takes no file of the overlay");
         warning(message, "name a file below rootfs/ as it lies in the image, or remove the rule")
     });
-    let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
-        let message =
-            format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
+    let unknown = |place: String, name: &str| {
+        let message = format!("{place} names `{name}`, whom the root file system does not know");
         warning(
             message,
             "give the number, or have a package or the overlay bring the name in /etc/passwd and /etc/group",
         )
+    };
+    let of_overlay = selected.laid.unknown.iter();
+    let of_overlay =
+        of_overlay.map(|(pattern, name)| unknown(format!("the rule of `{pattern}` under [overlay]"), name));
+    let of_files = selected.files.iter().flat_map(|file| {
+        let place = format!("the owner of {} under [[file]]", file.input.destination);
+        file.laid.unknown.iter().map(move |(_, name)| (place.clone(), name))
     });
-    idle.chain(unknown).collect()
+    let of_files = of_files.map(|(place, name)| unknown(place, name));
+    idle.chain(of_overlay).chain(of_files).collect()
 }
