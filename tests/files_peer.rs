@@ -455,3 +455,22 @@ fn no_file_of_an_archive_is_lost_because_of_strip() {
     let (code, said) = build(&small, &[]);
     assert!(code == 1 && said.contains("a.tar holds no file"), "{code}: {said}");
 }
+
+#[test]
+fn an_owner_that_no_one_knows_is_said() {
+    let small = world();
+    small.write("tool", "x");
+    let url = format!("file:{}", small.path("tool").display());
+    for (owner, name) in [("daemon:root", "daemon"), ("0:staff", "staff")] {
+        ask(&small, &url, b"x", &format!("destination = \"/opt/x\"\nowner = \"{owner}\""));
+        let (code, said) = build(&small, &[]);
+        let wanted = format!("is `{name}`, whom the root file system does not know: it is root's");
+        assert!(code == 0 && said.contains("warning[file-owner]") && said.contains(&wanted), "{said}");
+    }
+    // Nor is a destination the program's own fault.
+    for destination in ["/opt/a\\nb", "/opt/a ", "/opt/a\\u001b[31m", &"/a".repeat(600)] {
+        ask(&small, &url, b"x", &format!("destination = \"{destination}\"\nmode = \"0755\""));
+        let (code, said) = build(&small, &[]);
+        assert!(code == 1 && said.contains("give the whole path in the image"), "{destination:?}: {code}: {said}");
+    }
+}

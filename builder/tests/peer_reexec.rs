@@ -78,6 +78,26 @@ fn a_program_sets_no_clock_and_loads_nothing_into_the_kernel() {
 }
 
 #[test]
+fn what_is_the_hosts_does_not_come_back_as_inheritable() {
+    // Some container engines start programs so. The sets are those of a thread: here of one that ends with the test.
+    let seen = std::thread::spawn(|| {
+        let mut sets = rustix::thread::capabilities(None).unwrap();
+        sets.inheritable = sets.permitted;
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        let script = "grep -e ^CapPrm: -e ^CapEff: -e ^CapInh: /proc/self/status | cut -f2";
+        text(&run(Invocation::isolated("fresh").runs(shell(script))))
+    });
+    let seen = seen.join().unwrap();
+    assert_eq!(seen.lines().count(), 3, "{seen}");
+    for set in seen.lines().map(|line| u64::from_str_radix(line, 16).unwrap()) {
+        for number in [16, 17, 20, 22, 25, 34, 35] {
+            assert_eq!(set >> number & 1, 0, "capability {number} in {seen}");
+        }
+        assert_eq!(set >> 21 & 1, 1, "{seen}");
+    }
+}
+
+#[test]
 fn a_program_reaches_itself_by_the_loopback_and_nobody_else() {
     let script = r#"use IO::Socket::IP;
         for my $address ("127.0.0.1", "127.1.2.3") {

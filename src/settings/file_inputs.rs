@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use composer::overlay::Rule;
-use model::file_input::{ArchiveFormat, FileInput, FileInputFields, MOST_STRIPPED, Unpack, check_url};
-use model::{Arch, Digest, ImagePath, Pattern};
+use model::file_input::{
+    ArchiveFormat, FileInput, FileInputFields, MOST_STRIPPED, Unpack, check_destination, check_url,
+};
+use model::{Arch, Digest, Pattern};
 
 use super::parse::{Part, Table};
 use super::table::Reading;
@@ -32,10 +34,7 @@ pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, 
 fn input(reading: &mut Reading<'_>) -> Option<FileInput> {
     let url = reading.word("url", |text| check_url(text).map(|()| text.to_owned()));
     let sha256 = reading.word("sha256", sha256);
-    let destination = reading.word("destination", |text| match ImagePath::new(text) {
-        Ok(_) if text.starts_with('/') => Ok(text.to_owned()),
-        Ok(_) | Err(_) => Err("give the whole path in the image, from `/`, without `..`".to_owned()),
-    });
+    let destination = reading.word("destination", |text| check_destination(text).map(|_| text.to_owned()));
     let rule = |key: &'static str| move |text: &str| Rule::parse("/x", &[(key, text)]).map(|_| text.to_owned());
     let (mode, owner) = (reading.word("mode", rule("mode")), reading.word("owner", rule("owner")));
     let architectures = reading.words("architectures", |text| {

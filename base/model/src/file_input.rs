@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, Rules};
-use crate::words::is_showable;
+use crate::words::{acts, is_showable};
 use crate::{Arch, Digest, ImagePath, Pattern, archive};
 
 /// The most directories that [`Unpack::strip`] takes from a name.
 pub const MOST_STRIPPED: u32 = 64;
+/// The longest [`FileInputFields::destination`], in bytes: patterns for it are twice as long at most.
+const MOST_DESTINATION: usize = 1024;
 /// The longest query of an address, in bytes.
 const MOST_QUERY: usize = 1024;
 
@@ -95,6 +97,20 @@ pub fn check_url(text: &str) -> Result<(), String> {
     }
 }
 
+/// The path of a destination.
+///
+/// # Errors
+/// A hint.
+pub fn check_destination(text: &str) -> Result<ImagePath, String> {
+    let is_plain = text.len() <= MOST_DESTINATION && !text.chars().any(acts) && !text.ends_with([' ', '\t']);
+    ImagePath::new(text).ok().filter(|_| text.starts_with('/') && is_plain).ok_or_else(|| {
+        format!(
+            "give the whole path in the image, from `/`, without `..`: one line of at most {MOST_DESTINATION} bytes, \
+             without a blank at its end"
+        )
+    })
+}
+
 impl Rules for FileInputFields {
     type Fault = FileFault;
 
@@ -102,8 +118,8 @@ impl Rules for FileInputFields {
         let Self { url, sha256: _, architectures: _, destination, mode, owner, unpack } = self;
         let fault = |part| move |hint: String| FileFault { part, hint };
         check_url(url).map_err(fault("url"))?;
-        let path = ImagePath::new(destination.as_str()).map_err(|error| fault("destination")(error.to_string()))?;
-        if !destination.starts_with('/') || path.is_root() && unpack.is_none() {
+        let path = check_destination(destination).map_err(fault("destination"))?;
+        if path.is_root() && unpack.is_none() {
             return Err(fault("destination")("give the whole path in the image, from `/`".to_owned()));
         }
         let words = [("mode", mode), ("owner", owner)].into_iter();
@@ -177,6 +193,11 @@ mod tests {
             ("/../x", "", "destination"),
             ("usr/bin/x", "", "destination"),
             ("/", "", "destination"),
+            ("/a\\nb", "", "destination"),
+            ("/a\\u001b[31m", "", "destination"),
+            ("/a\\u202eb", "", "destination"),
+            ("/a ", "", "destination"),
+            (&"/a".repeat(513), "", "destination"),
             ("/x", ",\"mode\":\"a\\nb\"", "mode"),
             ("/x", ",\"unpack\":{\"format\":\"tar\",\"strip\":65}", "strip"),
             ("/x", ",\"unpack\":{\"format\":\"tar\",\"include\":[\"/../x\"]}", "include"),

@@ -6,7 +6,10 @@ use std::io::{self, Read, Write};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::thread::{CapabilitySet, UnshareFlags, capability_is_in_bounding_set, remove_capability_from_bounding_set};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, UnshareFlags, capabilities, capability_is_in_bounding_set,
+    remove_capability_from_bounding_set, set_capabilities,
+};
 
 use super::failed::{Failed, failed};
 
@@ -50,13 +53,17 @@ const OF_THE_HOST: CapabilitySet = CapabilitySet::SYS_TIME
 
 /// Gives up, for this process and all that it starts, what is the host's alone.
 pub(super) fn give_up() -> Result<(), Failed> {
+    let failed = || failed("give up what is the host's alone");
     for capability in OF_THE_HOST.iter() {
         // One that the kernel does not know is not there.
         if capability_is_in_bounding_set(capability).unwrap_or(false) {
-            remove_capability_from_bounding_set(capability).map_err(failed("give up what is the host's alone"))?;
+            remove_capability_from_bounding_set(capability).map_err(failed())?;
         }
     }
-    Ok(())
+    // Root's programs get what is inheritable, too, which the bounding set does not limit.
+    let CapabilitySets { effective, permitted, inheritable } = capabilities(None).map_err(failed())?;
+    let kept = CapabilitySets { effective, permitted, inheritable: inheritable - OF_THE_HOST };
+    set_capabilities(None, kept).map_err(failed())
 }
 
 /// Brings up the interface 1, which is the loopback in every network namespace; the kernel gives it its addresses
