@@ -174,3 +174,19 @@ fn a_dist_that_lost_its_image_is_not_taken_for_a_dry_runs() {
     let (code, _, err) = small.run(&["inspect", "dry"]);
     assert!(code == 1 && err.contains("the lists of a dry run only"), "{err}");
 }
+
+#[test]
+fn the_lists_of_a_dry_run_for_several_are_known_as_such() {
+    let small = Small::new();
+    for arch in ["amd64", "arm64"] {
+        for list in ["file-list.txt", "package-list.txt"] {
+            small.write(&format!("dist/{arch}/{list}"), "");
+        }
+    }
+    small.write("dist/manifest.json", "{}");
+    let (code, _, err) = small.run(&["inspect", "dist"]);
+    assert!(code == 1 && err.contains("dist holds the lists of a dry run only"), "{err}");
+    small.remove("dist/manifest.json");
+    let (code, _, err) = small.run(&["inspect", "dist"]);
+    assert!(code == 1 && err.contains("neither a dist directory"), "{err}");
+}

@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Findings};
 
 /// The name of the module's own settings file.
-pub(super) const BUILDER_TOML: &str = "builder.toml";
+pub(crate) const BUILDER_TOML: &str = "builder.toml";
 const HINT: &str = "fix or remove this settings file";
 const SYSTEM_CONFIG: &str = "/etc/module-builder/config.toml";
 

@@ -34,7 +34,7 @@ use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::HostApt;
-pub(crate) use layers::{Layers, check_module, module_files, overlay_rules};
+pub(crate) use layers::{BUILDER_TOML, Layers, check_module, module_files, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
 pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};

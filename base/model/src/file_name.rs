@@ -1,5 +1,6 @@
 //! What the user calls a file of the host, in messages and in results.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt as _;
@@ -29,6 +30,15 @@ impl From<&str> for FileName {
     }
 }
 
+impl FileName {
+    /// The file `name` in the same directory.
+    #[must_use]
+    pub fn beside(&self, name: &str) -> Self {
+        let bytes = self.bytes.as_deref().unwrap_or(self.text.as_bytes());
+        Self::from(&*Path::new(OsStr::from_bytes(bytes)).with_file_name(name))
+    }
+}
+
 impl Deref for FileName {
     type Target = str;
 
@@ -51,12 +61,12 @@ impl Bytes for FileName {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
     use super::*;
 
     #[test]
     fn a_name_reads_as_text_and_keeps_its_bytes() {
+        assert_eq!(&*FileName::from("m/manifest.yaml").beside("builder.toml"), "m/builder.toml");
+        assert_eq!(&*FileName::from("manifest.yaml").beside("builder.toml"), "builder.toml");
         let odd = FileName::from(Path::new(OsStr::from_bytes(b"m\xff/manifest.yaml")));
         assert_eq!((&*odd, odd.bytes()), ("m\u{fffd}/manifest.yaml", Some(&b"m\xff/manifest.yaml"[..])));
         let plain = FileName::from("manifest.yaml");

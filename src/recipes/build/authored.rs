@@ -3,7 +3,7 @@
 use builder::scrub;
 use composer::filter::Verdict;
 use image::tree::{Kind, Node};
-use model::{Diagnostic, ImagePath, Severity};
+use model::{Diagnostic, FileName, ImagePath, Severity};
 use net::url::redact;
 
 use crate::error::Error;
@@ -91,11 +91,15 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
     Ok(found.into_iter().flatten().collect())
 }
 
+/// The module's own settings, where the rules and the tables stand.
+fn settings(inputs: &Inputs) -> FileName {
+    inputs.file.beside(crate::settings::BUILDER_TOML)
+}
+
 /// What an author may not have meant by a table of `[[file]]`.
 fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
-    let warning = |code, message, hint: &str| {
-        Diagnostic::new(Severity::Warning, code, message, hint).in_file(inputs.file.clone())
-    };
+    let warning =
+        |code, message, hint: &str| Diagnostic::new(Severity::Warning, code, message, hint).in_file(settings(inputs));
     let mut found = Vec::new();
     for file in &selected.files {
         let url = redact(&file.input.url);
@@ -214,7 +218,7 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
 
 fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let warning =
-        |message, hint: &str| Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(inputs.file.clone());
+        |message, hint: &str| Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
     let idle = selected.laid.idle.iter().map(|pattern| {
         let message = format!("the rule of `{pattern}` under [overlay] takes no file of the overlay");
         warning(message, "name a file below rootfs/ as it lies in the image, or remove the rule")

@@ -158,12 +158,22 @@ pub(crate) fn open(path: &Path) -> Result<Artifact, Error> {
         dist::open_several(&directory, &several)
     } else if has(record::FILE)? || has("composefs.digest")? {
         Err(dist::not_whole(&directory, "it has no module.cfs".to_owned()))
-    } else if has("file-list.txt")? {
+    } else if has("file-list.txt")? || lists_of_several(&directory)? {
         Err(Error::input(format!("{} holds the lists of a dry run only", path.display()))
             .hint("build the module without --dry-run to have an image"))
     } else {
         Err(unrecognised(path))
     }
+}
+
+/// Whether the directories of architectures are there, as a dry run for several leaves them.
+fn lists_of_several(directory: &Dir) -> Result<bool, Error> {
+    for arch in Arch::all() {
+        if directory.kind(Path::new(arch.debian()).join("file-list.txt")).is_ok_and(|kind| kind.is_some()) {
+            return Ok(directory.kind("manifest.json")?.is_some());
+        }
+    }
+    Ok(false)
 }
 
 fn unrecognised(path: &Path) -> Error {
