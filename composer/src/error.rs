@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use model::explain::{Explain, Explanation, Kind};
 use model::rules::Rule;
-use model::{Diagnostic, ImagePath, Severity};
+use model::{Diagnostic, ImagePath, Pattern, Severity};
 
 /// What can go wrong in the composer.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,14 @@ pub enum Error {
         /// The one that took most of the work at the end.
         rule: Box<Rule>,
         /// The path at which the work was used up, unusual bytes escaped.
+        path: String,
+    },
+    /// The patterns of `[overlay]` or of an `include` take more work than is done for them.
+    #[error("the pattern `{pattern}` takes too much work to be compared with {path}")]
+    PatternTooCostly {
+        /// The one at which the work was used up.
+        pattern: Pattern,
+        /// The path at which it was, unusual bytes escaped.
         path: String,
     },
     /// A root file system is neither a directory nor a tar archive.
@@ -107,6 +115,9 @@ impl Explain for Error {
                 ..Explanation::new(Kind::Input, self)
                     .hint("simplify the patterns that the findings name, or put fewer like them into the manifest")
             },
+            Self::PatternTooCostly { .. } => {
+                Explanation::new(Kind::Input, self).hint("write the pattern in builder.toml with fewer wildcards")
+            }
             Self::FilterTooLarge { .. } => {
                 Explanation::new(Kind::Input, self).hint("put fewer patterns into the lists, or shorter ones")
             }

@@ -4,6 +4,7 @@ use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{ImagePath, Pattern};
 
 use crate::Error;
+use crate::patterns::Budget;
 use crate::scan::Source;
 
 /// A tree with the regular file `source` at `path`, with `mode`.
@@ -37,12 +38,12 @@ pub struct Taken {
 /// in them.
 ///
 /// # Errors
-/// When there are more files than a tree holds.
+/// When there are more files than a tree holds, or the patterns take too much work.
 pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destination: &ImagePath) -> Result<Taken, Error> {
     let strip = usize::try_from(strip).unwrap_or(usize::MAX);
     let mut tree = empty();
     let mut is_used = vec![false; include.len()];
-    let mut twice = None;
+    let (mut twice, mut budget) = (None, Budget::default());
     let root = directory(&mut tree, destination)?;
     let mut open = vec![(NodeId::ROOT, 0, root, ImagePath::root(), include.is_empty())];
     while let Some((from, depth, to, path, is_taken)) = open.pop() {
@@ -55,10 +56,12 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
                 continue;
             }
             let Ok(path) = path.join(name) else { continue };
-            let takes = |pattern: &Pattern| pattern.glob().test(path.relative(), node.is_directory()).taken;
-            let by: Vec<usize> = (0..include.len()).filter(|number| takes(&include[*number])).collect();
-            by.iter().for_each(|number| is_used[*number] = true);
-            let is_taken = is_taken || !by.is_empty();
+            let mut is_taken = is_taken;
+            for (pattern, is_used) in include.iter().zip(&mut is_used) {
+                if budget.takes(pattern, &path, node.is_directory())? {
+                    (*is_used, is_taken) = (true, true);
+                }
+            }
             if is_in_the_way(&tree, to, name, node, is_taken) {
                 twice.get_or_insert(path);
             } else if node.is_directory() {

@@ -92,6 +92,7 @@ fn composers() -> Vec<String> {
         E::ChangedWhileRead { .. } => E::ChangedWhileRead { path: place(), expected: 1, found: 2 },
         E::FilterTooLarge { .. } => E::FilterTooLarge { patterns: 1, reason: "x".to_owned() },
         E::FilterTooCostly { .. } => E::FilterTooCostly { patterns: 1, rule: rule(), path: path() },
+        E::PatternTooCostly { .. } => E::PatternTooCostly { pattern: Pattern::parse("/x").unwrap(), path: path() },
         E::NotARootfs { .. } => E::NotARootfs { path: file() },
         E::Compressed { .. } => E::Compressed { path: file(), format: "gzip", command: "gunzip" },
         E::Tar { .. } => E::Tar { path: file(), offset: 0, entry: None, fault: ArchiveFault::Truncated },

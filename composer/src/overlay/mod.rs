@@ -17,6 +17,7 @@ use model::{Epoch, ImagePath};
 pub use rules::{Owner, Rule};
 
 use crate::Error;
+use crate::patterns::Budget;
 use crate::scan::{self, Options, Source, XattrFilter};
 
 /// What an overlay did to the tree.
@@ -151,8 +152,8 @@ impl Overlay {
     /// `/usr/lib/x` where `/lib` is a link. Hard links in the overlay become files of their own.
     ///
     /// # Errors
-    /// When the overlay holds a special file, or would put a file in a directory's place or the other way
-    /// round. The tree is then partly changed.
+    /// When the overlay holds a special file, would put a file in a directory's place or the other way
+    /// round, or the patterns of the rules take too much work. The tree is then partly changed.
     pub fn apply(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
         let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
         let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
@@ -162,7 +163,7 @@ impl Overlay {
         for (path, _, node) in files.walk().skip(1) {
             layer.lay(&path, node)?;
         }
-        layer.apply_rules();
+        layer.apply_rules()?;
         let mut report = layer.report;
         for paths in [&mut report.added, &mut report.replaced, &mut report.ruled, &mut report.narrowed] {
             paths.sort_unstable();
@@ -229,12 +230,12 @@ impl Layer<'_> {
     }
 
     /// Gives the overlay's files what the rules say of them.
-    fn apply_rules(&mut self) {
+    fn apply_rules(&mut self) -> Result<(), Error> {
         if self.overlay.rules.is_empty() {
-            return;
+            return Ok(());
         }
         let names = rules::Names::of(self.tree);
-        let mut used = BTreeSet::new();
+        let (mut used, mut budget) = (BTreeSet::new(), Budget::default());
         let added: BTreeSet<&ImagePath> = self.report.added.iter().chain(&self.report.replaced).collect();
         let mut seen = std::mem::take(&mut self.seen);
         seen.retain(|(at, _)| !self.overlay.is_of_elsewhere || added.contains(at));
@@ -242,9 +243,10 @@ impl Layer<'_> {
             let Some(id) = self.tree.lookup(&at) else { continue };
             let is_directory = self.tree.node(id).is_directory();
             let is_link = matches!(self.tree.node(id).kind, Kind::Symlink(_));
-            for (number, rule) in
-                self.overlay.rules.iter().enumerate().filter(|(_, rule)| rule.takes(&named, is_directory))
-            {
+            for (number, rule) in self.overlay.rules.iter().enumerate() {
+                if !budget.takes(&rule.pattern, &named, is_directory)? {
+                    continue;
+                }
                 used.insert(number);
                 let stat = &mut self.tree.node_mut(id).stat;
                 // Linux knows one mode of a link.
@@ -264,6 +266,7 @@ impl Layer<'_> {
         self.report.unknown.dedup();
         let idle = self.overlay.rules.iter().enumerate().filter(|(number, _)| !used.contains(number));
         self.report.idle = idle.map(|(_, rule)| rule.pattern.to_string()).collect();
+        Ok(())
     }
 
     /// The mode that a new file or directory keeps.

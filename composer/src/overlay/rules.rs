@@ -57,11 +57,6 @@ impl Rule {
             _ => Ok(rule),
         }
     }
-
-    /// Whether the rule is about `path`.
-    pub(super) fn takes(&self, path: &ImagePath, is_directory: bool) -> bool {
-        self.pattern.glob().test(path.relative(), is_directory).taken
-    }
 }
 
 impl fmt::Display for Rule {
