@@ -110,7 +110,7 @@ impl Failure {
                 "run as root, or let the user have user namespaces: `apt install uidmap`, entries in /etc/subuid and /etc/subgid, and no container that forbids them"
             }
             Self::NoEmulation { .. } => {
-                "use `--variant extract`, which runs no code of the packages, or `apt install qemu-user-static binfmt-support arch-test`"
+                unpack_only!("install the emulation by `apt install qemu-user-static binfmt-support arch-test`; or ")
             }
             Self::Unsatisfiable { .. } => "make the lock again: `module-builder lock --update`",
             Self::Other { .. } => "",
