@@ -313,6 +313,15 @@ fn every_mistake_in_the_settings_is_named_at_its_place() {
         assert!(err.contains(said), "{said}: {err}");
     }
     assert!(!err.contains("word@"), "{err}");
+    for (text, said) in [
+        ("[file]\nurl = \"https://h.example.org/x\"\n", "begins with [[file]]"),
+        ("[[file]]\nmode = 0640\n", "a mode is a string: write \"0640\""),
+        ("[overlay]\n\"/etc/x\" = { mode = 0440 }\n", "write \"0440\""),
+    ] {
+        small.write("m/builder.toml", text);
+        let (code, _, err) = small.run(&["validate", "m"]);
+        assert!(code == 1 && err.contains(said), "{said}: {err}");
+    }
 }
 
 #[test]

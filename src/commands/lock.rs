@@ -361,7 +361,12 @@ impl<'a> Task<'a> {
 const MOST_CHANGES: usize = 20;
 
 fn summary(lock: &Lock, written: bool) -> String {
-    let counts: Vec<String> =
+    let mut counts: Vec<String> =
         lock.resolutions.iter().map(|one| format!("{} packages for {}", one.packages.len(), one.arch)).collect();
+    match lock.inputs.file.len() {
+        0 => {}
+        1 => counts.push("1 file".to_owned()),
+        files => counts.push(format!("{files} files")),
+    }
     format!("{} {}", if written { "locked" } else { "nothing changed:" }, counts.join(", "))
 }

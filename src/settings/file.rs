@@ -135,7 +135,8 @@ impl File<'_> {
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            findings.diagnostics.push(self.wrong("bad-toml", "", span, message, String::new()));
+            let hint = self.hint_of(&span);
+            findings.diagnostics.push(self.wrong("bad-toml", "", span, message, hint));
         }
         if is_broken {
             // What the parser guessed after an error would only give errors of its own.
@@ -148,6 +149,16 @@ impl File<'_> {
             if let Err(diagnostics) = self.entry(name, value, slots) {
                 findings.diagnostics.extend(diagnostics);
             }
+        }
+    }
+
+    /// What helps at a place that is not TOML, by what stands there.
+    fn hint_of(&self, span: &Range<usize>) -> String {
+        let rest = self.text.get(span.start..).unwrap_or_default();
+        let digits = rest.chars().take_while(char::is_ascii_digit).count();
+        match rest.starts_with('0') && digits > 1 {
+            true => format!("a mode is a string: write \"{}\"", &rest[..digits]),
+            false => String::new(),
         }
     }
 
@@ -199,7 +210,11 @@ impl File<'_> {
         vec![match wrong {
             Wrong::Type(wanted) => {
                 let message = format!("`{name}` must be {wanted}, not {}", found.type_str());
-                self.wrong("wrong-type", name, value.span(), message, String::new())
+                let hint = match ROWS.iter().find(|row| row.name() == name).map(|row| row.is_tables()) {
+                    Some(true) => format!("write each as a table of its own, which begins with [[{name}]]"),
+                    Some(false) | None => String::new(),
+                };
+                self.wrong("wrong-type", name, value.span(), message, hint)
             }
             Wrong::Empty => {
                 let hint = "name at least one, or remove the key".to_owned();

@@ -96,6 +96,8 @@ pub(super) trait Row<Slots, Settings>: Sync {
     fn owner(&self) -> Option<Owner>;
     /// Where a file gives a path.
     fn place(&self) -> Option<Place>;
+    /// Whether it is a list of tables.
+    fn is_tables(&self) -> bool;
     fn flag(&self) -> Option<&'static str>;
     /// The variable that gives it.
     fn variable(&self) -> Option<String>;
@@ -157,6 +159,10 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
 
     fn place(&self) -> Option<Place> {
         self.syntax().and_then(Syntax::place)
+    }
+
+    fn is_tables(&self) -> bool {
+        matches!(self.syntax(), Some(Syntax::Tables { .. }))
     }
 
     fn flag(&self) -> Option<&'static str> {
