@@ -31,9 +31,13 @@ fn not_writable(message: String, which: &str, directory: &Dir) -> Result<Error, 
 /// Finds where the object store at `path` is or will be, and checks that it can be written to. Writes nothing.
 ///
 /// # Errors
-/// When it cannot.
+/// When it cannot, or a build is there: the next build would take the objects for files of somebody's.
 pub(crate) fn object_store(path: &Path) -> Result<Pinned, Error> {
     let store = Pinned::new(path)?;
+    if whose::holds_build(store.base())? {
+        let message = format!("{} holds a build, and is no place for objects", store.base().path().display());
+        return Err(Error::input(message).hint("name another directory with --objects"));
+    }
     if store.base().is_writable()? {
         return Ok(store);
     }
@@ -87,7 +91,7 @@ impl Output {
     /// The same for a dry run, which never takes the place of a build: its lists go into a directory there.
     ///
     /// # Errors
-    /// As [`Output::new`].
+    /// As [`Output::new`], and when a build is where the lists would go.
     pub(crate) fn of_dry_run(path: &Path) -> Result<Self, Error> {
         let Some(name) = path.file_name() else { return Self::new(path) };
         let parent = Pinned::new(path.parent().unwrap_or(Path::new("")))?;
@@ -96,11 +100,22 @@ impl Output {
             Some(directory) if whose::holds_build(&directory)? => {
                 let path = path.join(whose::DRY_RUN);
                 let output = Self { parent: directory.into(), name: whose::DRY_RUN.into(), path };
+                output.check_no_build()?;
                 output.check()?;
                 Ok(output)
             }
             _ => Self::new(path),
         }
+    }
+
+    /// What a build wrote may be replaced by a build only.
+    fn check_no_build(&self) -> Result<(), Error> {
+        let Some(directory) = self.directory()? else { return Ok(()) };
+        if !whose::holds_build(&directory)? {
+            return Ok(());
+        }
+        let message = format!("{} holds a build, and the lists of a dry run would replace it", self.path.display());
+        Err(Error::input(message).hint("move it away, or name another directory with --output"))
     }
 
     /// The directory `name` in one that the run has made for itself.

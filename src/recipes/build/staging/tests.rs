@@ -74,6 +74,9 @@ fn a_dry_run_never_takes_the_place_of_a_build() {
     fs::remove_file(target.join("notes")).unwrap();
     put(&target, "two").unwrap();
     assert!(!target.join("dry-run").exists(), "it told of the build before");
+    put(&target.join("dry-run"), "three").unwrap();
+    let error = Output::of_dry_run(&target).unwrap_err();
+    assert!(error.message.contains("dry-run holds a build"), "{error}");
 }
 
 #[test]
@@ -93,4 +96,16 @@ fn an_output_without_a_name_of_its_own_is_a_wrong_argument() {
         assert_eq!(Output::new(Path::new(path)).unwrap_err().kind.code(), 2, "{path}");
         assert_eq!(Output::of_dry_run(Path::new(path)).unwrap_err().kind.code(), 2, "{path}");
     }
+}
+
+#[test]
+fn no_objects_go_into_a_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("dist");
+    put(&target, "one").unwrap();
+    for place in [target.clone(), target.join("new/store")] {
+        let error = object_store(&place).unwrap_err();
+        assert!(error.message.contains("dist holds a build"), "{error}");
+    }
+    assert!(object_store(&folder.path().join("store")).is_ok());
 }
