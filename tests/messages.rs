@@ -232,3 +232,26 @@ fn what_was_found_before_a_failure_is_shown_with_it() {
         assert!(!err.contains("conflict: "), "{err}");
     }
 }
+
+#[test]
+fn a_pattern_for_what_is_scrubbed_names_the_rule() {
+    let small = Small::new();
+    for name in ["resolv.conf", ".resolv.conf.systemd-resolved.bak", "ssh/ssh_host_ed25519_key"] {
+        small.write(&format!("root/etc/{name}"), "x\n");
+    }
+    let rules = "  - /etc/.resolv.conf.systemd-resolved.bak\n  - /etc/ssh/ssh_host_*\n  - /etc/none\n";
+    small.edit("m/manifest.yaml", |text| text + rules);
+    for more in [&[][..], &["--dry-run"]] {
+        let arguments = [&["build", "-C", "m", "--rootfs", "root", "--arch", "amd64"], more].concat();
+        let (code, _, err) = small.run(&arguments);
+        assert_eq!(code, 0, "{err}");
+        for path in ["/etc/.resolv.conf.systemd-resolved.bak", "/etc/ssh/ssh_host_ed25519_key"] {
+            assert!(
+                err.contains(&format!("the pattern takes nothing: {path} is in no module, by the scrub rule ")),
+                "{err}"
+            );
+        }
+        assert!(err.contains("by the scrub rule resolv-conf") && err.contains("remove the pattern: "), "{err}");
+        assert_eq!(err.matches("nothing in the root file system has such a name").count(), 1, "{err}");
+    }
+}

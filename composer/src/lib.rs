@@ -12,7 +12,7 @@ pub mod filter;
 pub mod hashing;
 pub mod needs;
 pub mod overlay;
-mod patterns;
+pub mod patterns;
 pub mod placed;
 pub mod scan;
 

@@ -9,7 +9,7 @@ const WORK: usize = 1 << 28;
 
 /// What is left of the work.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     left: usize,
 }
 
@@ -24,7 +24,7 @@ impl Budget {
     ///
     /// # Errors
     /// When nothing is left.
-    pub(crate) fn takes(&mut self, pattern: &Pattern, path: &ImagePath, is_directory: bool) -> Result<bool, Error> {
+    pub fn takes(&mut self, pattern: &Pattern, path: &ImagePath, is_directory: bool) -> Result<bool, Error> {
         let glob = pattern.glob();
         // Making the pattern ready costs as well.
         let work = glob.work(path.relative()).saturating_add(pattern.as_str().len());

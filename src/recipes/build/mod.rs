@@ -160,7 +160,7 @@ fn prepare<'a>(
     if root.made.is_none() {
         lints.extend(special::find(inputs, &selected));
     }
-    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    selection::report(inputs, &selected, lints, &request.checks, found)?;
 
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;

@@ -1,12 +1,15 @@
 //! What the filter's report means for the author: findings that point into the manifest.
 
+use builder::scrub::Scrubbed;
 use composer::filter::{List, Note, Report, RuleRef};
+use composer::patterns::Budget;
 use model::rules::{Rule, Rules};
-use model::{Diagnostic, Severity};
+use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Checks;
+use crate::recipes::build::select::Selected;
 
 /// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
 /// what is allowed.
@@ -15,12 +18,13 @@ use crate::recipes::build::request::Checks;
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
 pub(crate) fn report(
     inputs: &Inputs,
-    report: &Report,
+    selected: &Selected,
     lints: Vec<Diagnostic>,
     checks: &Checks,
     found: &mut Findings,
 ) -> Result<(), Error> {
-    let mut diagnostics = diagnostics(&inputs.rules, report, &inputs.manifest.name);
+    let report = &selected.selection.report;
+    let mut diagnostics = diagnostics(&inputs.rules, report, &selected.scrubbed, &inputs.manifest.name);
     diagnostics.extend(lints);
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
     let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
@@ -47,11 +51,16 @@ fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {
 }
 
 /// Findings about the module's own rules; what a neighbour protects need not be in this tree.
-fn diagnostics(rules: &Rules, report: &Report, own: &str) -> Vec<Diagnostic> {
+fn diagnostics(rules: &Rules, report: &Report, scrubbed: &[Scrubbed], own: &str) -> Vec<Diagnostic> {
+    let mut budget = Some(Budget::default());
     let own_rule = |at| rule(rules, at).filter(|rule| rule.origin.module == own);
     let mut found = Vec::new();
     for at in report.unmatched() {
-        found.extend(own_rule(at).map(|rule| unmatched(rule, report.suggestions(at))));
+        let Some(rule) = own_rule(at) else { continue };
+        found.push(match takes_scrubbed(rule, scrubbed, &mut budget) {
+            Some((path, scrubbed)) => left_out(rule, path, scrubbed),
+            None => unmatched(rule, report.suggestions(at)),
+        });
     }
     for at in report.shadowed() {
         let by = report.rule(at).and_then(|report| report.shadowed_by.first());
@@ -68,6 +77,33 @@ fn finding(rule: &Rule, severity: Severity, code: &'static str, message: String,
         .at(rule.origin.position)
         .in_field(rule.origin.field.key())
         .quoting(rule.pattern.to_string())
+}
+
+/// A path that the pattern would take, had no scrub rule taken it before. None, too, once the work on patterns is used up:
+/// what is said then is less, and still true.
+fn takes_scrubbed<'a>(
+    rule: &Rule,
+    scrubbed: &'a [Scrubbed],
+    budget: &mut Option<Budget>,
+) -> Option<(&'a ImagePath, &'a Scrubbed)> {
+    let mut paths = scrubbed.iter().flat_map(|by| by.paths.iter().map(move |path| (path, by)));
+    paths.find(|(path, _)| {
+        let taken = budget.as_mut().map(|budget| budget.takes(&rule.pattern, path, false));
+        match taken {
+            Some(Err(_)) => {
+                *budget = None;
+                false
+            }
+            Some(Ok(is_taken)) => is_taken,
+            None => false,
+        }
+    })
+}
+
+fn left_out(rule: &Rule, path: &ImagePath, by: &Scrubbed) -> Diagnostic {
+    let message = format!("the pattern takes nothing: {path} is in no module, by the scrub rule {}", by.rule);
+    let hint = format!("remove the pattern: {}", by.reason);
+    finding(rule, Severity::Warning, "pattern-takes-nothing", message, hint)
 }
 
 fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {

@@ -180,7 +180,7 @@ fn list_given(
     let selected = select::root(request, inputs, (&root, &files), observer)?;
     let mut lints = lints::find(inputs, &selected, Known::Contents)?;
     lints.extend(special::find(inputs, &selected));
-    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    selection::report(inputs, &selected, lints, &request.checks, found)?;
     let packages = selected.ownership.packages();
     Ok(Lists::of(&selected, packages))
 }
@@ -200,7 +200,7 @@ fn select(
     let digest = record::tree_digest(&tree, epoch);
     let selected = select::tree(Raw { tree, ownership, epoch, digest }, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?;
-    selection::report(inputs, &selected.selection.report, lints, &request.checks, found)?;
+    selection::report(inputs, &selected, lints, &request.checks, found)?;
     Ok(selected)
 }
 
