@@ -36,8 +36,8 @@ pub(crate) struct FetchArgs {
 }
 
 const EXAMPLES: &str = "\
-What the cache has already is checked by its sha256 and not downloaded again. What an interrupted
-run left is resumed.
+What the cache has already is checked by its sha256 and not downloaded again. A package
+that an interrupted run left half is resumed; a [[file]] begins again.
 
 Examples:
   module-builder fetch && unshare -rn module-builder build --frozen --dry-run
