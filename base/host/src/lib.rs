@@ -25,6 +25,7 @@ pub mod owner;
 pub mod patience;
 pub mod pinned;
 pub mod process;
+pub mod read;
 pub mod room;
 pub mod scratch;
 pub mod staged;

@@ -50,7 +50,7 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
         }
         ArchiveFormat::Tar => {
             let mut head = [0; 6];
-            let count = head_of(&mut file, &mut head).map_err(read)?;
+            let count = host::read::fill(&mut file, &mut head).map_err(read)?;
             let found = COMPRESSED.iter().find(|(magic, _)| head[..count].starts_with(magic));
             file.seek(SeekFrom::Start(0)).map_err(read)?;
             let Some((_, suffix)) = found else { return Ok(file) };
@@ -65,20 +65,6 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
             Ok(tar)
         }
     }
-}
-
-/// As much of the beginning as there is and `head` holds.
-fn head_of(file: &mut File, head: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < head.len() {
-        match file.read(&mut head[count..]) {
-            Ok(0) => break,
-            Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
 }
 
 /// Copies all of `from`; what cannot be read is the archive's fault, what cannot be written is the disk's.

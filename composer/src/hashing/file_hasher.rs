@@ -1,7 +1,6 @@
 //! Reading files, each once.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
@@ -121,7 +120,7 @@ impl<'a, D: Digests> FileHasher<'a, D> {
     fn small(&self, job: &Job<'_>, size: usize, buffer: &mut [u8]) -> Result<D::File, Error> {
         // One byte more than expected shows that the file grew.
         let mut reader = job.source.open()?;
-        let found = fill(&mut reader, &mut buffer[..=size]).map_err(|source| job.unreadable(source))?;
+        let found = host::read::fill(&mut reader, &mut buffer[..=size]).map_err(|source| job.unreadable(source))?;
         if found != size {
             return Err(job.changed(found as u64));
         }
@@ -170,20 +169,6 @@ impl<'a, D: Digests> FileHasher<'a, D> {
     }
 }
 
-/// Reads until `buffer` is full or the content ends; gives the number of bytes read.
-pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
 fn write_all(objects: &mut [Box<dyn LargeObject + '_>], chunk: &[u8]) -> Result<(), Error> {
     Ok(objects.iter_mut().try_for_each(|object| object.write(chunk))?)
 }
@@ -205,7 +190,7 @@ struct Input<'a, D> {
 impl<D: Digests> Input<'_, D> {
     /// Fills `buffer` with the next chunk and gives its length, which is zero at the end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let count = fill(&mut self.reader, buffer).map_err(|source| self.job.unreadable(source))?;
+        let count = host::read::fill(&mut self.reader, buffer).map_err(|source| self.job.unreadable(source))?;
         self.found += count as u64;
         // Checked at each chunk, so that a file that grows for ever is not read for ever.
         let expected = self.job.source.size();

@@ -1,6 +1,6 @@
 //! Where two files differ, byte by byte.
 
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
 use serde::Serialize;
@@ -47,8 +47,8 @@ pub(crate) fn compare(before: &Path, after: &Path) -> Result<Option<Bytes>, Erro
     let (mut a, mut b) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut offset = 0;
     loop {
-        let count = fill(&mut old, &mut a).map_err(|error| Error::io("read", before, &error))?;
-        let other = fill(&mut new, &mut b).map_err(|error| Error::io("read", after, &error))?;
+        let count = host::read::fill(&mut old, &mut a).map_err(|error| Error::io("read", before, &error))?;
+        let other = host::read::fill(&mut new, &mut b).map_err(|error| Error::io("read", after, &error))?;
         if count == 0 && other == 0 {
             break;
         }
@@ -62,20 +62,6 @@ pub(crate) fn compare(before: &Path, after: &Path) -> Result<Option<Bytes>, Erro
         offset += count.max(other) as u64;
     }
     Ok(found.finish())
-}
-
-/// Fills `buffer` as far as the file goes.
-fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[derive(Default)]

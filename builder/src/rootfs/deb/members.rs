@@ -105,15 +105,9 @@ impl<R: Read> Read for Content<'_, R> {
 
 /// Fills `buffer`; `false` when the input had ended before the first byte.
 fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) if filled == 0 => return Ok(false),
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    match host::read::fill(input, buffer)? {
+        0 if !buffer.is_empty() => Ok(false),
+        filled if filled < buffer.len() => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(true),
     }
-    Ok(true)
 }

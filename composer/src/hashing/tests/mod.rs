@@ -11,27 +11,6 @@ use model::observe::{Collected, Event, Silent};
 use super::file_hasher::{CHUNK, HUGE};
 use super::*;
 
-/// Fails by turns as a read does that a signal interrupts, and gives a byte.
-struct Interrupted(bool);
-
-impl std::io::Read for Interrupted {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0 = !self.0;
-        if self.0 {
-            return Err(std::io::ErrorKind::Interrupted.into());
-        }
-        buffer[0] = 7;
-        Ok(1)
-    }
-}
-
-#[test]
-fn a_read_that_is_interrupted_is_done_again() {
-    let mut buffer = [0; 3];
-    assert_eq!(super::file_hasher::fill(&mut Interrupted(false), &mut buffer).unwrap(), 3);
-    assert_eq!(buffer, [7; 3]);
-}
-
 /// Keeps objects in memory and counts how often each came.
 #[derive(Default)]
 struct Memory {
