@@ -54,7 +54,7 @@ impl<'a> Reading<'a> {
         let (span, value) = (entry.span.clone(), entry.value.clone());
         match value {
             Input::Text(text) => self.parsed(key, span, text, parse),
-            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
+            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), "");
                 None
             }
@@ -79,7 +79,7 @@ impl<'a> Reading<'a> {
             Input::List(words) => {
                 words.into_iter().filter_map(|word| self.parsed(key, span.clone(), word, &parse)).collect()
             }
-            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
+            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a list of strings as `{key}`"), "");
                 Vec::new()
             }
@@ -93,7 +93,9 @@ impl<'a> Reading<'a> {
             Input::Number(number) => {
                 number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number <= most)
             }
-            Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Other => None,
+            Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Bool(_) | Input::Other => {
+                None
+            }
         };
         if number.is_none() {
             let hint = format!("give a whole number from 0 to {most}");

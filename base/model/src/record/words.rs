@@ -108,9 +108,10 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 20] = [
+pub const LINTS: [&str; 23] = [
     "bare-directory",
     "dangling-link",
+    "data-not-shipped",
     "device-node",
     "directory-alone",
     "file-mode",
@@ -118,6 +119,7 @@ pub const LINTS: [&str; 20] = [
     "needs-command",
     "needs-interpreter",
     "needs-library",
+    "not-in-var",
     "overlay-attributes",
     "overlay-closed",
     "overlay-not-shipped",
@@ -129,4 +131,5 @@ pub const LINTS: [&str; 20] = [
     "possible-secret",
     "special-rights",
     "unit-not-enabled",
+    "units-not-enabled",
 ];
