@@ -122,7 +122,7 @@ pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
         }
         let mut of_unit = links.iter().filter(|link| link.file_name() == Some(name)).peekable();
         let link = of_unit.peek().map(|link| (*link).clone());
-        if !of_unit.any(|link| world.has(link)) {
+        if !of_unit.any(|link| world.has(link) || world.shipped.lookup(link).is_some()) {
             let wanted_by = wanted_by.iter().map(|name| escape(name)).collect();
             idle.push(Idle { unit: path, wanted_by, link });
         }
@@ -208,8 +208,17 @@ fn enabling_links(world: World<'_>) -> Vec<ImagePath> {
     let wants = |path: &ImagePath| {
         [&b".wants"[..], b".requires", b".upholds"].iter().any(|suffix| path.as_bytes().ends_with(suffix))
     };
-    let below = directories.flat_map(|directory| entries(world.whole, &directory)).filter(wants);
-    below.flat_map(|directory| entries(world.whole, &directory)).collect()
+    // What a build made itself is in the shipped tree only.
+    let mut links = Vec::new();
+    for directory in directories {
+        for tree in [world.whole, world.shipped] {
+            let below = entries(tree, &directory).into_iter().filter(wants);
+            links.extend(below.flat_map(|directory| entries(tree, &directory)));
+        }
+    }
+    links.sort_unstable();
+    links.dedup();
+    links
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     let provided = |path: &ImagePath| {
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
-        selected.ownership.is_base(path) || neighbours.iter().any(ships)
+        let is_made = selected.closed.as_ref().is_some_and(|closed| closed.provides(path));
+        is_made || selected.ownership.is_base(path) || neighbours.iter().any(ships)
     };
     let world = World { whole: &selected.whole, shipped: &selected.selection.tree, provided: &provided };
     let context = LintContext { inputs, selected, known, own: own(inputs, selected) };
@@ -66,7 +67,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
-        found.extend(secrets::find(inputs, selected));
+        found.extend(secrets::find(inputs, selected)?);
     }
     Ok(found)
 }

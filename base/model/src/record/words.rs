@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 23] = [
+pub const LINTS: [&str; 24] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -129,6 +129,7 @@ pub const LINTS: [&str; 23] = [
     "pattern-takes-nothing",
     "pattern-through-link",
     "possible-secret",
+    "secret-not-shipped",
     "special-rights",
     "unit-not-enabled",
     "units-not-enabled",
