@@ -114,7 +114,7 @@ pub(crate) struct BuildArgs {
 }
 
 /// Where the results go in the module's repository.
-const DIST: &str = "dist";
+pub(crate) const DIST: &str = "dist";
 
 const EXAMPLES: &str = "\
 Examples:

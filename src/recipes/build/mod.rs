@@ -110,6 +110,7 @@ pub(crate) fn produce_from(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
+    destination.output.check_module(&inputs.manifest.name, &request.module.directory)?;
     let Prepared { shipment, made } = prepare(inputs, request, found, observer)?;
     let written = match unchanged::find(&shipment, request, observer) {
         Some(written) => {

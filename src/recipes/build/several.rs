@@ -73,6 +73,7 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
         let inputs = Inputs::read(&any.module, &any.checks, found)?;
+        destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
         root::note_floating(any, observer);
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {

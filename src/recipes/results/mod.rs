@@ -8,3 +8,4 @@ pub(crate) mod inspect;
 pub(crate) mod path_list;
 pub(crate) mod record;
 pub(crate) mod whose;
+pub(crate) mod writable;

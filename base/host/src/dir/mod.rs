@@ -257,17 +257,44 @@ impl Dir {
         Ok(self.stat(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
     }
 
-    /// Whether this process may make and remove names in it, and give it another parent.
+    /// Whether this process may make files in it, found out by making one: what the rights say is not all, since a file
+    /// system can be read-only, full, or the kernel's own (`proc`, `sysfs`). Nothing is left of the file.
     ///
     /// # Errors
-    /// When the system does not report it, or no one may, as on a file system that is read-only.
+    /// When no one may, or the system does not report it.
     pub fn is_writable(&self) -> Result<bool, Error> {
         match rustix::fs::accessat(&self.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-            Ok(()) => Ok(true),
-            Err(Errno::ACCESS) => Ok(false),
             // A kernel before 5.8 reports only the real user, which is the effective one of most runs.
-            Err(Errno::NOSYS | Errno::INVAL) => Ok(true),
-            Err(errno) => Err(Error::io("write to", &self.path)(errno)),
+            Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
+            Err(Errno::ACCESS) => return Ok(false),
+            Err(errno) => return Err(Error::io("write to", &self.path)(errno)),
+        }
+        self.try_file().map_err(|error| match error {
+            // The kernel's own file systems say so of every name.
+            error if error.is_not_found() => Error::io("write to", &self.path)(Errno::OPNOTSUPP),
+            Error::Io { source, .. } => Error::io("write to", &self.path)(source),
+            other @ Error::Place { .. } => other,
+        })?;
+        Ok(true)
+    }
+
+    /// Makes a file with a byte in it: a full file system may still have room for names.
+    fn try_file(&self) -> Result<(), Error> {
+        let mut file = self.unnamed()?;
+        file.write_all(b"x").map_err(Error::io("write to", &self.path))
+    }
+
+    /// Finds out whether [`Dir::replace_target`] of `name` would be refused. Changes nothing.
+    ///
+    /// # Errors
+    /// When a link leads out of the directory, a directory is there, or as [`Dir::is_writable`].
+    pub fn is_target_writable(&self, name: impl AsRef<OsStr>) -> Result<bool, Error> {
+        let (directory, name) = self.target(name.as_ref())?;
+        match directory.kind(&name)? {
+            Some(FileType::Directory) => {
+                Err(Error::place(&directory.join(&name), Fault::NotAFile(FileType::Directory.into())))
+            }
+            _ => directory.is_writable(),
         }
     }
 
@@ -425,13 +452,19 @@ impl Dir {
     /// # Errors
     /// As [`Dir::replace`], and when a link leads out of the directory.
     pub fn replace_target(&self, name: impl AsRef<OsStr>, content: &[u8], mode: u32) -> Result<(), Error> {
-        let mut path = PathBuf::from(self.checked(name.as_ref())?);
+        let (directory, name) = self.target(name.as_ref())?;
+        directory.replace(name, content, mode)
+    }
+
+    /// The directory and the name in it that `name` leads to.
+    fn target(&self, name: &OsStr) -> Result<(Self, OsString), Error> {
+        let mut path = PathBuf::from(self.checked(name)?);
         for _ in 0..RACES {
             if self.kind(&path)? != Some(FileType::Symlink) {
                 let parent = path.parent().unwrap_or(Path::new(""));
                 let name = path.file_name().ok_or_else(|| Error::place(&self.join(&path), Fault::Name))?;
                 // The links were read by their names only; the way that they lead is checked here.
-                return self.directory(parent, Links::Below)?.replace(name, content, mode);
+                return Ok((self.directory(parent, Links::Below)?, name.to_owned()));
             }
             let target = rustix::fs::readlinkat(&self.fd, &path, Vec::new())
                 .map_err(|errno| Error::io("read the link", &self.join(&path))(errno))?;
@@ -439,7 +472,7 @@ impl Dir {
             // An absolute target takes the place of the whole path, and leads out.
             path.push(OsStr::from_bytes(target.as_bytes()));
         }
-        Err(Error::place(&self.join(name.as_ref()), Fault::Link))
+        Err(Error::place(&self.join(name), Fault::Link))
     }
 
     /// Makes the directory `name`, which must not be there, with exactly `mode`, and opens it.

@@ -102,6 +102,7 @@ fn begin(
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
     let inputs = Inputs::read(&request.module, &request.checks, found)?;
+    output.check_module(&inputs.manifest.name, &request.module.directory)?;
     root::note_floating(request, observer);
     Ok((inputs, output))
 }
