@@ -24,7 +24,7 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::build::request::{BuildRequest, Checks, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
@@ -47,7 +47,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request, &request.outputs.directory, found, observer)?;
+        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found, observer)?;
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
@@ -69,15 +69,18 @@ pub(crate) struct ListedSeveral {
 /// The same for several architectures: a directory for each, and `manifest.json` in common.
 pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request.any()?, &request.outputs.directory, found, observer)?;
+        let places = (request.outputs.directory.as_path(), &request.checks);
+        let (inputs, output) = begin(request.any()?, places, found, observer)?;
         let (mut all, mut findings) = (Vec::new(), Vec::new());
         for request in &request.each {
             let mut own = Findings::default();
-            let lists = list(request, &inputs, &mut own, observer).map_err(|error| error.about(request.arch))?;
+            match list(request, &inputs, &mut own, observer) {
+                Ok(lists) => all.push((request.arch, lists)),
+                Err(error) => return Err(several::failed(error, (request.arch, own), findings, found)),
+            }
             findings.push((request.arch, own));
-            all.push((request.arch, lists));
         }
-        several::merge(findings, found);
+        several::merge_checked(findings, request, found)?;
         let staging = Staging::new(&output)?;
         let mut architectures = BTreeMap::new();
         for (arch, lists) in all {
@@ -94,14 +97,14 @@ pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> 
 /// Reads the manifests, and finds where the lists go.
 fn begin(
     request: &BuildRequest,
-    directory: &Path,
+    (directory, checks): (&Path, &Checks),
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<(Inputs, Output), Error> {
     inputs::check_directory(&request.module.directory)?;
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
-    let inputs = Inputs::read(&request.module, &request.checks, found)?;
+    let inputs = Inputs::read(&request.module, checks, found)?;
     output.check_module(&inputs.manifest.name, &request.module.directory)?;
     root::note_floating(request, observer);
     Ok((inputs, output))
