@@ -199,3 +199,45 @@ fn every_verb_takes_the_modules_directory_the_same_way() {
     }
     assert_eq!(small.run(&["inspect", "m/dist", "-C", "m"]).0, 2);
 }
+
+#[test]
+fn a_root_tar_is_what_it_is_unpacked_to() {
+    let small = Small::new();
+    small.build("first");
+    let tars: [(&str, &[&str]); 4] = [
+        ("whole", &["."]),
+        ("without_the_top", &["etc", "usr"]),
+        ("prefixed", &["./etc", "./usr"]),
+        ("files_alone", &["etc/conf", "usr/share/web/list", "usr/share/web/twin", "usr/share/web/link"]),
+    ];
+    for (name, members) in tars {
+        let tar = format!("{name}.tar");
+        testkit::run(
+            Command::new("tar").arg("-cf").arg(small.path(&tar)).arg("-C").arg(small.path("root")).args(members),
+        );
+        // Wherever it is unpacked, and whenever.
+        fs::create_dir_all(small.path("deep/down")).unwrap();
+        let places = [name.to_owned(), format!("deep/down/{name}")];
+        for place in &places {
+            fs::create_dir(small.path(place)).unwrap();
+            testkit::run(Command::new("tar").arg("-xpf").arg(small.path(&tar)).arg("-C").arg(small.path(place)));
+        }
+        for epoch in [None, Some("1700000000"), Some("1000000000")] {
+            let digest = |root: &str| {
+                let mut command = small.command();
+                command.args(["build", "-C", "m", "--arch=amd64", "--format=json", "--rootfs", root]);
+                match epoch {
+                    Some(epoch) => command.env("SOURCE_DATE_EPOCH", epoch),
+                    None => command.env_remove("SOURCE_DATE_EPOCH"),
+                };
+                let output = command.output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+                (json["composefs_digest"].clone(), json["fingerprint"].clone())
+            };
+            for place in &places {
+                assert_eq!(digest(&tar), digest(place), "{name}, {epoch:?}");
+            }
+        }
+    }
+}
