@@ -241,3 +241,44 @@ fn a_root_tar_is_what_it_is_unpacked_to() {
         }
     }
 }
+
+/// The words in which a verb says how much there is: from a number of files to directories.
+fn counts(said: &str) -> Option<String> {
+    let line = said.lines().find(|line| line.contains(" symbolic link") && line.contains(" director"))?;
+    let start = line.find(" file")?;
+    let start = line[..start].rfind(' ').map_or(0, |at| at + 1);
+    let end = line.find("director").map(|at| at + line[at..].find([',', ' ', ';']).unwrap_or(line.len() - at))?;
+    Some(line[start..end].to_owned())
+}
+
+#[test]
+fn every_verb_counts_the_same_in_the_same_words() {
+    let small = Small::new();
+    let check = |wanted: &str| {
+        let build = ["build", "-C", "m", "--rootfs=root", "--arch=amd64"];
+        let verbs: [&[&str]; 6] = [
+            &["build", "-C", "m", "--rootfs=root", "--arch=amd64", "--dry-run"],
+            &build,
+            // Nothing changed.
+            &build,
+            &["inspect", "m/dist"],
+            &["explain", "--summary", "m", "--rootfs=root", "--arch=amd64"],
+            &["explain", "--summary", "m/dist", "--rootfs=root"],
+        ];
+        for verb in verbs {
+            let (code, out, err) = small.run(verb);
+            assert_eq!(code, 0, "{verb:?}: {err}");
+            assert_eq!(counts(&format!("{out}{err}")).as_deref(), Some(wanted), "{verb:?}: {out}{err}");
+        }
+    };
+    // A hard link is a name of its own, and the top is a directory.
+    check("5 files, 1 symbolic link, 5 directories");
+    small.write("m/manifest.yaml", "schema_version: 1\nname: web\nfile_spec:\n  - /etc/conf\n");
+    check("1 file, 0 symbolic links, 2 directories");
+    fs::create_dir_all(small.path("root/srv/empty")).unwrap();
+    small.write(
+        "m/manifest.yaml",
+        "schema_version: 1\nname: web\nfile_spec:\n  - /srv/empty/\n  - /usr/share/web/link\n",
+    );
+    check("0 files, 1 symbolic link, 6 directories");
+}

@@ -292,14 +292,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 fn format_summary(summary: &Summary) -> String {
-    let total = &summary.total;
-    let mut text = format!(
-        "{} ships {} files and {} directories, {}\n",
-        summary.name,
-        total.files,
-        total.directories,
-        size(total.bytes)
-    );
+    let mut text = format!("{} ships {}, {}\n", summary.name, summary.counts, size(summary.total.bytes));
     text.push_str("\nshipped by rule\n");
     for rule in summary.rules.iter().filter(|rule| rule.list == List::Include) {
         rule_line(&mut text, rule);
@@ -345,5 +338,5 @@ fn rule_line(text: &mut String, rule: &RuleLine) {
 }
 
 fn amount(text: &mut String, amount: &Amount, name: &str) {
-    let _ = writeln!(text, "{:>8} files {:>10}  {}", amount.files, size(amount.bytes), clean(name));
+    let _ = writeln!(text, "{:>8} paths {:>10}  {}", amount.files, size(amount.bytes), clean(name));
 }

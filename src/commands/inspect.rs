@@ -81,14 +81,8 @@ fn describe(inspection: &Inspection) -> String {
             line(&mut text, "blob digest", &format!("{}  sha256 of {}, {}", blob.digest, clean(name), size(blob.size)));
         }
         let image = &module.image;
-        let counts = format!(
-            "{} files, {} symbolic links, {} directories, {} of content in {} objects",
-            image.files,
-            image.symlinks,
-            image.directories,
-            size(image.content_size),
-            image.objects
-        );
+        let counts =
+            format!("{}, {} of content in {} objects", image.counts(), size(image.content_size), image.objects);
         line(&mut text, "contents", &counts);
         if let Some(warning) = no_digest(image.without_digest) {
             line(&mut text, "not vouched for", &warning);

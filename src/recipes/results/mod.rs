@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod compare;
+pub(crate) mod counts;
 pub(crate) mod damage;
 pub(crate) mod file_lists;
 pub(crate) mod inspect;

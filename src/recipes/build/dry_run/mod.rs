@@ -30,6 +30,7 @@ use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{files, inputs, places, record, root, selection, special};
 use crate::recipes::packages::deb_contents;
+use crate::recipes::results::counts::Counts;
 use crate::recipes::results::file_lists;
 
 /// What a dry run found.
@@ -40,6 +41,9 @@ pub(crate) struct Listed {
     pub(crate) output: PathBuf,
     /// How many paths `file-list.txt` holds.
     pub(crate) files: usize,
+    /// How many files, links and directories a build would ship.
+    #[serde(skip)]
+    pub(crate) counts: Counts,
     /// How many packages `package-list.txt` holds.
     pub(crate) packages: usize,
 }
@@ -130,13 +134,19 @@ fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Resu
 struct Lists {
     files: Vec<u8>,
     count: usize,
+    counts: Counts,
     packages: Vec<Package>,
 }
 
 impl Lists {
     fn of(selected: &Selected, packages: Vec<Package>) -> Self {
         let listed = file_lists::listed(&selected.selection.tree);
-        Self { files: file_lists::files(&listed), count: listed.len(), packages }
+        Self {
+            files: file_lists::files(&listed),
+            count: listed.len(),
+            counts: Counts::of(&selected.selection.tree),
+            packages,
+        }
     }
 
     /// Writes the lists to `directory`, which `path` leads to.
@@ -145,7 +155,7 @@ impl Lists {
         write("manifest.json", &inputs.manifest.canonical_json())?;
         write("file-list.txt", &self.files)?;
         write("package-list.txt", file_lists::packages(&self.packages).as_bytes())?;
-        Ok(Listed { output: path.to_owned(), files: self.count, packages: self.packages.len() })
+        Ok(Listed { output: path.to_owned(), files: self.count, counts: self.counts, packages: self.packages.len() })
     }
 }
 
