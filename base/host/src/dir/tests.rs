@@ -1,8 +1,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+use super::change::DEPTH;
 use super::*;
 use crate::error::Kind;
+use crate::open::READ;
 
 fn place() -> (tempfile::TempDir, Dir) {
     let folder = tempfile::tempdir().unwrap();
