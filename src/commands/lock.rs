@@ -79,6 +79,8 @@ struct Written<'a> {
     architectures: Vec<Arch>,
     /// How many packages each architecture has, in the order of `architectures`.
     packages: Vec<usize>,
+    /// How many files of `[[file]]`, over all architectures.
+    files: usize,
     /// Every archive that was looked into.
     archives: Vec<Archive<'a>>,
     changes: &'a [Change],
@@ -305,7 +307,8 @@ impl<'a> Task<'a> {
         let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
         let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
         let archives = archives::of(lock)?;
-        let value = Written { path: &self.path, written, architectures, packages, archives, changes };
+        let files = lock.inputs.file.len();
+        let value = Written { path: &self.path, written, architectures, packages, files, archives, changes };
         self.context.ui.result(&clean(&self.path.display().to_string()), &value)
     }
 

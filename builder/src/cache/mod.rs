@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! debs/sha256/xx/<64 hex>.deb   .debs by their sha256
-//! files/<64 hex>                files from addresses by their sha256
+//! files/<64 hex>                files from addresses by their sha256; `.part` behind it while it comes
 //! apt/<64 hex>/                 isolated apt states by what apt may see
 //! rootfs/<64 hex>/              root file systems by their keys
 //! digests/<64 hex>              what is known of files that were read, by who reads them

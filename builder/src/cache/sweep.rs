@@ -176,8 +176,15 @@ impl Cache {
                 }
             }
         }
+        for path in self.children("files")? {
+            let name = name(&path);
+            match name.strip_suffix(".part") {
+                Some(digest) if is_hex(digest, 64) => entries.push((Kind::Temporary, path)),
+                None if is_hex(&name, 64) => entries.push((Kind::File, path)),
+                Some(_) | None => {}
+            }
+        }
         let subdirs = [
-            (Kind::File, "files"),
             (Kind::Apt, "apt"),
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),

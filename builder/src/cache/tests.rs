@@ -211,6 +211,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
             "rootfs/etc/passwd",
             "apt/sources.list",
             "digests/README",
+            "files/mine.part",
             "listings/2024",
             "debs/sha256/aa/my.deb",
             "debs/sha256/mine/my.deb",
@@ -222,6 +223,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
         let ours = [
             &*format!("debs/sha256/aa/{hex}.deb"),
             &format!("debs/sha256/aa/{hex}.part"),
+            &format!("files/{hex}.part"),
             &format!("apt/{hex}/lists/x"),
             &format!("rootfs/{hex}/rootfs.tar"),
             &format!("digests/{hex}"),

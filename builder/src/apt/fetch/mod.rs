@@ -13,7 +13,7 @@ use net::{Client, Proxy, Retry};
 
 use super::download::{self, Part};
 use super::error::{FetchFailure, FetchFault};
-use super::transfer::{Failure, FetchOptions, Wanted};
+use super::transfer::{Came, Failure, FetchOptions, Length, Wanted};
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
 
@@ -187,17 +187,22 @@ impl Run<'_> {
 
     fn download(&self, mut part: Part, package: &Resolved, target: &Path) -> Result<(), FetchFault> {
         let transfer = self.task.child(package.package.name.clone(), Some(package.size), Unit::Bytes);
-        let wanted = Wanted { url: &package.url, size: package.size, sha256: package.sha256 };
+        let wanted = Wanted { url: &package.url, length: Length::Exactly(package.size), sha256: package.sha256 };
         let progress = |count: u64| {
             // A second try from the beginning must not count twice.
             let count = count.min(package.size.saturating_sub(transfer.done()));
             transfer.advance(count);
             self.task.advance(count);
         };
+        let came = |came: Came| match came {
+            // Its size is known already.
+            Came::Start { .. } => {}
+            Came::Bytes(count) => progress(count),
+        };
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let (message, retry_after) = match part.complete(&self.client, &wanted, target, &progress) {
+            let (message, retry_after) = match part.complete(&self.client, &wanted, target, &came) {
                 Ok(()) => {
                     progress(package.size);
                     return Ok(());
