@@ -1,0 +1,83 @@
+//! `[[file]]` beside the packages, and alone: what is locked, fetched and said.
+
+use std::fs;
+
+use model::Digest;
+use testkit::run;
+
+use crate::archive::{World, debs, manifest};
+
+/// A module without packages, of the variant `variant`, whose settings end in `more`.
+fn without_packages(variant: &str, more: &str) -> World {
+    let world = World::new(&debs("1"));
+    let text = "schema_version: 1\nname: small\nlicense: MIT\nfile_spec: [/usr/***]\n";
+    fs::write(world.path("module/manifest.yaml"), text).unwrap();
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap().replace("\"extract\"", &format!("\"{variant}\""));
+    fs::write(&settings, text + more).unwrap();
+    world
+}
+
+/// A table for the file `content`, which is written to `name` in the world and goes to `destination`.
+fn table(world: &World, name: &str, content: &str, destination: &str) -> String {
+    fs::write(world.path(name), content).unwrap();
+    let (url, hex) = (world.path(name).display().to_string(), Digest::of(content.as_bytes()).hex());
+    format!("[[file]]\nurl = \"file:{url}\"\nsha256 = \"{hex}\"\ndestination = \"{destination}\"\nmode = \"0755\"\n")
+}
+
+fn add(world: &World, text: &str) {
+    let settings = world.path("module/builder.toml");
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + text).unwrap();
+}
+
+#[test]
+fn a_module_without_a_package_is_built_over_an_empty_root() {
+    for variant in ["extract", "custom"] {
+        for kind in ["file", "overlay", "both"] {
+            let world = without_packages(variant, "");
+            if kind != "overlay" {
+                add(&world, &table(&world, "tool", "#!/bin/sh\n", "/usr/bin/tool"));
+            }
+            if kind != "file" {
+                fs::create_dir_all(world.path("module/rootfs/usr/share/doc")).unwrap();
+                fs::write(world.path("module/rootfs/usr/share/doc/read"), "read\n").unwrap();
+            }
+            let about = format!("{variant}, {kind}");
+            run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+            run(world.command().args(["fetch", "module"]));
+            fs::rename(world.path("archive"), world.path("away")).unwrap();
+            let dry = world.build(&["--frozen", "--dry-run"]).unwrap_or_else(|failed| panic!("{about}: {failed:?}"));
+            assert_eq!(dry["packages"], 0, "{about}");
+            let first = world.build(&["--frozen"]).unwrap_or_else(|failed| panic!("{about}: {failed:?}"));
+            let again = world.build(&["--frozen", "--no-cache", "--output", "again"]).unwrap();
+            assert_eq!(manifest(&first), manifest(&again), "{about}");
+            let listed = fs::read_to_string(world.path("module/dist/file-list.txt")).unwrap();
+            assert_eq!(listed.contains("/usr/bin/tool\n"), kind != "overlay", "{about}: {listed}");
+            assert_eq!(listed.contains("/usr/share/doc/read\n"), kind != "file", "{about}: {listed}");
+            assert!(world.tell(&["rebuild", "module/dist", "--offline"]).starts_with("exit code: 0"), "{about}");
+            let said = world.tell(&["explain", "/usr/bin/tool", "module", "--arch", "amd64", "--frozen"]);
+            assert_eq!(said.contains("is shipped"), kind != "overlay", "{about}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_fetched_counts_files_beside_packages() {
+    let world = without_packages("extract", "");
+    let all = table(&world, "one", "#!/bin/sh\n", "/usr/bin/one") + &table(&world, "two", "two\n", "/usr/bin/two");
+    add(&world, &all);
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64"]);
+    assert!(said.contains("locked 0 packages for amd64, 2 files"), "{said}");
+    let said = world.tell(&["fetch", "module"]);
+    assert!(said.contains("2 files, 14 B; 0 packages for amd64, 0 B"), "{said}");
+    let said = world.tell(&["fetch", "module", "--format", "json"]);
+    assert!(said.contains("\"files\": 2") && said.contains("\"files_size\": 14"), "{said}");
+    world.ask_for("lib");
+    add(
+        &world,
+        &table(&world, "three", "3", "/usr/bin/three").replace("[[file]]", "[[file]]\narchitectures = [\"arm64\"]"),
+    );
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64,arm64", "--update"]));
+    let said = world.tell(&["fetch", "module", "--arch", "amd64"]);
+    assert!(said.contains("2 files, 14 B; 1 packages for amd64, "), "{said}");
+}
