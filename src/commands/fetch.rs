@@ -121,7 +121,8 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
         download::fetch(&resolution, &packages, &context.ui)?;
         let mut files = settings::module_files(args.module.path())?;
         files.retain(|file| file.is_for(arch));
-        let opened = Downloads::new(&context.settings, &context.environment, false).fetch(&files, &context.ui)?;
+        let downloads = Downloads::new(&context.settings, &context.environment, false);
+        let opened = downloads.fetch(args.module.path(), &files, &context.ui)?;
         let amounts = Amounts::of(&resolution, &opened).map_err(|error| Error::io("read", &cache, &error))?;
         context.ui.note(&amounts.line());
         architectures.push(amounts);

@@ -15,19 +15,60 @@ use super::table::Reading;
 const KEYS: [&str; 9] =
     ["url", "sha256", "destination", "mode", "owner", "architectures", "unpack", "strip", "include"];
 
+/// The setting.
+pub(super) const NAME: &str = "file";
+
 /// The files of the tables.
 ///
 /// # Errors
 /// Everything that is wrong with any of them.
 pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, Vec<Part>> {
-    let (mut inputs, mut wrong) = (Vec::new(), Vec::new());
+    let (mut inputs, mut wrong) = (Vec::<FileInput>::new(), Vec::new());
     for (number, table) in tables.iter().enumerate() {
-        let mut reading = Reading::new(table, format!("file[{number}]"), &KEYS);
-        let input = input(&mut reading);
-        inputs.extend(input.filter(|_| reading.wrong.is_empty()));
-        wrong.append(&mut reading.wrong);
+        match one(table, number) {
+            Ok(input) => {
+                if let Some(before) = inputs.iter().position(|before| is_hidden(before, &input)) {
+                    wrong.push(taken(table, number, before));
+                }
+                inputs.push(input);
+            }
+            Err(mut parts) => wrong.append(&mut parts),
+        }
     }
     if wrong.is_empty() { Ok(inputs) } else { Err(wrong) }
+}
+
+/// The file of the table of this number.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn one(table: &Table<'_>, number: usize) -> Result<FileInput, Vec<Part>> {
+    let mut reading = Reading::new(table, format!("{NAME}[{number}]"), &KEYS);
+    let input = input(&mut reading);
+    input.filter(|_| reading.wrong.is_empty()).ok_or(reading.wrong)
+}
+
+/// Whether nothing is left of the file `before` where `later` is laid over it.
+fn is_hidden(before: &FileInput, later: &FileInput) -> bool {
+    let is_one = before.unpack.is_none() && later.unpack.is_none();
+    let path = |input: &FileInput| check_destination(&input.destination).ok();
+    let meets = later.architectures.is_empty() || later.architectures.iter().any(|arch| before.is_for(*arch));
+    let meets = meets || before.architectures.is_empty();
+    is_one && meets && path(before) == path(later)
+}
+
+/// The place of the table of this number is taken by an earlier one.
+fn taken(table: &Table<'_>, number: usize, before: usize) -> Part {
+    let entry = table.entries.iter().find(|entry| entry.name == "destination");
+    Part {
+        span: entry.map_or_else(|| table.span.clone(), |entry| entry.span.clone()),
+        field: format!("{NAME}[{number}].destination"),
+        code: "bad-value",
+        message: format!(
+            "`{NAME}[{number}]` has the destination of `{NAME}[{before}]`, of which nothing would be left"
+        ),
+        hint: "remove one of them, or give each the `architectures` that it is for".to_owned(),
+    }
 }
 
 /// A file; none where a part of it is missing or wrong, which is reported then.

@@ -93,7 +93,7 @@ pub(crate) fn tree(
     let Raw { tree: mut whole, ownership, epoch, digest } = raw;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
-    let files = files::lay(files, &mut whole, epoch)?;
+    let files = files::lay(files, &module.directory, &mut whole, epoch)?;
     let overlay = module.overlay()?;
     let laid = overlay.apply(&mut whole, epoch)?;
     whole.clamp_times(epoch);
