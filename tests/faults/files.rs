@@ -6,6 +6,7 @@ use model::Digest;
 use testkit::run;
 
 use crate::archive::{World, debs, manifest};
+use crate::server::Server;
 
 /// A module without packages, of the variant `variant`, whose settings end in `more`.
 fn without_packages(variant: &str, more: &str) -> World {
@@ -80,4 +81,25 @@ fn what_is_fetched_counts_files_beside_packages() {
     run(world.command().args(["lock", "-C", "module", "--arch", "amd64,arm64", "--update"]));
     let said = world.tell(&["fetch", "module", "--arch", "amd64"]);
     assert!(said.contains("2 files, 14 B; 1 packages for amd64, "), "{said}");
+}
+
+#[test]
+fn without_a_network_offline_is_advised_only_where_it_helps() {
+    let world = World::new(&debs("1"));
+    world.take_from("http://127.0.0.1:9/debian");
+    for verb in ["lock", "build"] {
+        let said = world.tell(&[verb, "-C", "module", "--arch", "amd64"]);
+        assert!(said.starts_with("exit code: 4") && said.contains("`--offline` does not help"), "{verb}: {said}");
+        let said = world.tell(&[verb, "-C", "module", "--arch", "amd64", "--offline"]);
+        assert!(said.starts_with("exit code: 4") && said.contains("where there is a network"), "{verb}: {said}");
+    }
+    // A mirror that was there once.
+    let mirror = Server::mirror(&world);
+    world.take_from(&format!("http://127.0.0.1:{}", mirror.port));
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+    drop(mirror);
+    fs::remove_file(world.path("module/module.lock")).unwrap();
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64"]);
+    assert!(said.starts_with("exit code: 4") && said.contains("`--offline` uses what is cached"), "{said}");
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64", "--offline"]));
 }

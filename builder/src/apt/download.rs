@@ -27,6 +27,15 @@ pub(crate) struct Part {
     is_resumed: bool,
 }
 
+/// A transfer that has begun.
+struct Begun<'a> {
+    body: Box<dyn Read + 'a>,
+    /// Where its bytes begin.
+    start: u64,
+    /// Where they end, as far as that is known.
+    total: Option<u64>,
+}
+
 impl Part {
     /// Opens or makes the part file and waits for its lock. `None`: the name was taken away
     /// meanwhile, which means that someone else finished it (or cleaned up): look again.
@@ -99,7 +108,7 @@ impl Part {
             Length::AtMost(_) => length > 0 && self.digest()? == wanted.sha256,
         };
         if !is_whole {
-            let (mut body, start, total) = self.source(client, wanted, length)?;
+            let Begun { mut body, start, total } = self.source(client, wanted, length)?;
             if start != length {
                 self.restart()?;
                 self.is_resumed = false;
@@ -115,20 +124,14 @@ impl Part {
         Err(Failure::Final(FetchFault::WrongDigest { expected: wanted.sha256, found }))
     }
 
-    /// The bytes from `offset` on, if the source can begin there; else from the beginning. The
-    /// second value is where they begin, the third where they end, as far as that is known.
-    fn source<'a>(
-        &self,
-        client: &'a Client,
-        wanted: &Wanted<'_>,
-        offset: u64,
-    ) -> Result<(Box<dyn Read + 'a>, u64, Option<u64>), Failure> {
+    /// The bytes from `offset` on, if the source can begin there; else from the beginning.
+    fn source<'a>(&self, client: &'a Client, wanted: &Wanted<'_>, offset: u64) -> Result<Begun<'a>, Failure> {
         match wanted.url.split_once(':') {
             Some(("http" | "https", _)) => {
                 let response = client.get(wanted.url, wanted.length.most()).offset(offset).send()?;
                 let (start, total) = (response.start(), response.total());
                 total.map_or(Ok(()), |total| wanted.length.check(total))?;
-                Ok((Box::new(response), start, total))
+                Ok(Begun { body: Box::new(response), start, total })
             }
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
@@ -141,7 +144,8 @@ impl Part {
                 })?;
                 let found = file.metadata().map_err(|e| Failure::Final(disk(&path, &e)))?.len();
                 wanted.length.check(found)?;
-                Ok((Box::new(file.take(wanted.length.most())), 0, Some(found)))
+                let body = Box::new(file.take(wanted.length.most()));
+                Ok(Begun { body, start: 0, total: Some(found) })
             }
             _ => Err(Failure::Final(FetchFault::Scheme)),
         }
