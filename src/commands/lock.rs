@@ -14,12 +14,13 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::{Error, Kind};
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
 use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::host;
 use crate::recipes::packages::lock as file;
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 
 /// Write module.lock: exactly which packages a build uses
@@ -57,7 +58,8 @@ pub(crate) struct LockArgs {
 
 const EXAMPLES: &str = "\
 Without --update, versions that the lock has stay as they are: only what the manifest newly asks for
-is added, and what it no longer needs goes. A lock that fits is not touched.
+is added, and what it no longer needs goes. A lock that fits is not touched. Before a lock is
+written, each [[file]] is brought into the cache, so that its address and sha256 are known to be right.
 
 Suite, variant and components are taken from builder.toml alone, so that the lock fits every build.
 
@@ -159,6 +161,7 @@ fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
         (_, _, Some(_)) => return Err(missing(&task.path)),
     };
     let new = task.resolve(keep)?;
+    task.try_files(args.offline)?;
     task.write(old.as_ref(), &new)
 }
 
@@ -274,6 +277,23 @@ impl<'a> Task<'a> {
         let resolutions: Vec<Resolution> =
             found.map_err(|error| root::unresolved(error, module, &self.manifest, &self.file, settings))?;
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
+    }
+
+    /// Brings the files of `[[file]]` into the cache: an address or a sha256 that is wrong is better known now than by whoever
+    /// builds from the lock.
+    fn try_files(&self, offline: bool) -> Result<(), Error> {
+        let module = self.path.parent().unwrap_or(Path::new(""));
+        let mut files = settings::module_files(module)?;
+        files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
+        if files.is_empty() {
+            return Ok(());
+        }
+        if offline {
+            self.context.ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
+            return Ok(());
+        }
+        let Context { ui, settings, environment, .. } = self.context;
+        Downloads::new(settings, environment, false).fetch(module, &files, ui).map(drop)
     }
 
     fn unchanged(&self, old: &Lock) -> Result<(), Error> {

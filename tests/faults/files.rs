@@ -103,3 +103,39 @@ fn without_a_network_offline_is_advised_only_where_it_helps() {
     assert!(said.starts_with("exit code: 4") && said.contains("`--offline` uses what is cached"), "{said}");
     run(world.command().args(["lock", "-C", "module", "--arch", "amd64", "--offline"]));
 }
+
+#[test]
+fn lock_tries_each_file_before_it_writes() {
+    let world = without_packages("extract", "");
+    let good = table(&world, "good", "good\n", "/usr/bin/good");
+    let lock = |more: &[&str]| {
+        let said = world.tell(&[&["lock", "-C", "module", "--arch", "amd64"], more].concat());
+        (said, world.path("module/module.lock").exists())
+    };
+    let with = |text: &str| {
+        world.take_from(&format!("file:{}", world.path("archive").display()));
+        add(&world, text);
+    };
+    // An address without a file, and a file with another sha256.
+    with(&good.replace("/good\"\nsha256", "/gone\"\nsha256"));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 4") && said.contains("there is no such file") && !is_there, "{said}");
+    assert!(said.contains("module/builder.toml:"), "{said}");
+    with(&good.replace(&Digest::of(b"good\n").hex(), &Digest::of(b"other").hex()));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 3") && said.contains("is not the one whose sha256") && !is_there, "{said}");
+    // What is for another architecture is not asked for; offline nothing is, and that is said.
+    with(&good.replace("/good\"\nsha256", "/gone\"\narchitectures = [\"arm64\"]\nsha256"));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 0") && is_there, "{said}");
+    with(&good.replace("/good\"\nsha256", "/gone\"\nsha256"));
+    let (said, _) = lock(&["--offline"]);
+    assert!(said.starts_with("exit code: 0") && said.contains("were not tried"), "{said}");
+    // What was tried is in the cache.
+    with(&good);
+    let (said, _) = lock(&[]);
+    assert!(said.contains("locked 0 packages for amd64, 1 file"), "{said}");
+    fs::remove_file(world.path("good")).unwrap();
+    world.build(&["--frozen"]).unwrap();
+    assert!(lock(&[]).0.contains("the lock fits"), "a lock that fits asks for nothing");
+}
