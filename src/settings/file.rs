@@ -12,13 +12,24 @@ use toml::de::{DeTable, DeValue};
 
 use super::file_inputs;
 use super::origin::Origin;
-use super::parse::{Entry, Input, Place, Table, Wrong, near};
+use super::parse::{Entry, Input, Place, Table, Wrong, meant};
 use super::rows::{ROWS, Row, Slots};
 use super::setting::{Owner, own_variable};
 use crate::error::Findings;
 
 /// The largest settings file in bytes; one is a handful of lines.
 pub(super) const LIMIT: u64 = 1 << 20;
+
+/// What other tools call some settings.
+const SYNONYMS: [(&str, &str); 7] = [
+    ("archives", "repository"),
+    ("distribution", "suite"),
+    ("download", file_inputs::NAME),
+    ("release", "suite"),
+    ("source", "repository"),
+    ("sources", "repository"),
+    ("url", file_inputs::NAME),
+];
 
 struct File<'a> {
     name: FileName,
@@ -191,8 +202,9 @@ impl File<'_> {
     ) -> Result<(), Vec<Diagnostic>> {
         let known = ROWS.iter().filter_map(|row| Some((*row, row.owner()?)));
         let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
-            let hint = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
-                Some(near) => format!("did you mean `{near}`?"),
+            let names: Vec<&str> = known.map(|(row, _)| row.name()).collect();
+            let hint = match meant(name.get_ref(), &names, &SYNONYMS) {
+                Some(name) => format!("did you mean `{name}`?"),
                 None => "remove it; `module-builder env` lists every setting".to_owned(),
             };
             let message = format!("unknown setting `{}`", name.get_ref());

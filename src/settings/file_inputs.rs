@@ -8,12 +8,43 @@ use model::file_input::{
 };
 use model::{Arch, Digest, Pattern};
 
-use super::parse::{Part, Table};
+use super::parse::{Input, Part, Table};
 use super::table::Reading;
 
 /// The keys of an entry, in the order of the documentation.
 const KEYS: [&str; 9] =
     ["url", "sha256", "destination", "mode", "owner", "architectures", "unpack", "strip", "include"];
+
+/// What other tools call them.
+const SYNONYMS: [(&str, &str); 27] = [
+    ("address", "url"),
+    ("href", "url"),
+    ("source", "url"),
+    ("src", "url"),
+    ("uri", "url"),
+    ("checksum", "sha256"),
+    ("digest", "sha256"),
+    ("hash", "sha256"),
+    ("dst", "destination"),
+    ("into", "destination"),
+    ("path", "destination"),
+    ("target", "destination"),
+    ("to", "destination"),
+    ("chmod", "mode"),
+    ("permissions", "mode"),
+    ("perms", "mode"),
+    ("chown", "owner"),
+    ("uid", "owner"),
+    ("user", "owner"),
+    ("archive", "unpack"),
+    ("extract", "unpack"),
+    ("format", "unpack"),
+    ("type", "unpack"),
+    ("files", "include"),
+    ("members", "include"),
+    ("only", "include"),
+    ("patterns", "include"),
+];
 
 /// The setting.
 pub(super) const NAME: &str = "file";
@@ -43,7 +74,7 @@ pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, 
 /// # Errors
 /// Everything that is wrong with it.
 pub(super) fn one(table: &Table<'_>, number: usize) -> Result<FileInput, Vec<Part>> {
-    let mut reading = Reading::new(table, format!("{NAME}[{number}]"), &KEYS);
+    let mut reading = Reading::new(table, format!("{NAME}[{number}]"), &KEYS, &SYNONYMS);
     let input = input(&mut reading);
     input.filter(|_| reading.wrong.is_empty()).ok_or(reading.wrong)
 }
@@ -105,13 +136,18 @@ fn sha256(text: &str) -> Result<Digest, String> {
 }
 
 fn unpack(reading: &mut Reading<'_>) -> Option<Unpack> {
-    let format = reading.word("unpack", |text| match text {
-        "tar" => Ok(ArchiveFormat::Tar),
-        "zip" => Ok(ArchiveFormat::Zip),
-        _ => {
-            Err("write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is".to_owned())
+    const FORMS: &str = "write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is";
+    let format = match reading.entry("unpack") {
+        Some(entry) if !matches!(entry.value, Input::Text(_)) => {
+            reading.report(entry.span.clone(), "wrong-type", "unpack", "must have a string as `unpack`", FORMS);
+            None
         }
-    });
+        Some(_) | None => reading.word("unpack", |text| match text {
+            "tar" => Ok(ArchiveFormat::Tar),
+            "zip" => Ok(ArchiveFormat::Zip),
+            _ => Err(FORMS.to_owned()),
+        }),
+    };
     let strip = reading.number("strip", MOST_STRIPPED);
     let include = reading.words("include", |text| match Pattern::parse(text) {
         Ok(_) => Ok(text.to_owned()),
