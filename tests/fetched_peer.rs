@@ -166,3 +166,62 @@ fn of_two_files_with_one_destination_none_is_lost_without_a_word() {
         assert_eq!(code, 0, "{second}: {said}");
     }
 }
+
+#[test]
+fn an_archive_that_is_not_unpacked_is_a_note_that_says_how() {
+    let small = world();
+    small.write("pack/tool", "#!/bin/sh\n");
+    for (name, destination, more, form) in [
+        ("a.tar.gz", "/opt/tool", "", Some("tar")),
+        ("a.TGZ", "/opt/tool/", "", Some("tar")),
+        ("a.tar", "/opt/a.bin", "", Some("tar")),
+        ("a.zip", "/opt/tool", "", Some("zip")),
+        ("a.zip", "/opt/a.zip", "", None),
+        ("a.tar.xz", "/opt/b.tgz", "", None),
+        ("a.tar", "/opt/tool", "\nunpack = \"tar\"", None),
+        ("a.gz", "/opt/a", "", None),
+        ("atar", "/opt/a", "", None),
+    ] {
+        pack(&small, name, "pack", &[]);
+        ask(&small, name, &format!("destination = \"{destination}\"{more}"));
+        // A note is no error under --strict.
+        let (_, said) = build(&small, &["--allow", "pattern-takes-nothing", "--strict"]);
+        let hint = form.map(|form| format!("add unpack = \"{form}\""));
+        assert_eq!(said.contains("note[file-packed]"), form.is_some(), "{name} {destination}: {said}");
+        assert!(hint.is_none_or(|hint| said.contains(&hint) && said.contains("m/builder.toml:4:7")), "{said}");
+        assert!(said.contains("built web"), "{said}");
+    }
+    let (_, said) = build(&small, &["--allow", "file-packed"]);
+    assert!(!said.contains("file-packed"), "{said}");
+}
+
+#[test]
+fn what_include_leaves_out_is_explained_by_it() {
+    let small = world();
+    for file in ["bin/tool", "bin/other", "share/doc/README"] {
+        small.write(&format!("pack/{file}"), "x\n");
+    }
+    small.write("root/opt/keep", "x\n");
+    small.link("root/alias", "opt");
+    pack(&small, "a.tar", "pack", &[]);
+    let explain = |path: &str| {
+        let (code, out, err) = small.run(&["explain", path, "m", "--rootfs", "root", "--arch", "amd64"]);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    for destination in ["/opt/t", "/alias/t"] {
+        ask(&small, "a.tar", &format!("destination = \"{destination}\"\nunpack = \"tar\"\ninclude = [\"/bin/tool\"]"));
+        for path in ["/opt/t/bin/other", "/opt/t/share/doc/README", "/opt/t/share", "/alias/t/bin/other"] {
+            let said = explain(path);
+            let because = "file[0].include (m/builder.toml:8:11) leaves it out of file:[SMALL]/a.tar";
+            assert!(said.contains("is not shipped") && said.contains(because), "{path}: {said}");
+        }
+        assert!(explain("/opt/t/bin/tool").contains("is shipped"));
+        assert!(explain("/opt/t/bin/none").contains("the root file system does not have it"));
+    }
+    let (_, json) = small.json(&["explain", "/opt/t/share", "m", "--rootfs", "root", "--arch", "amd64"]);
+    assert_eq!(json["why"]["reason"], "not_included", "{json}");
+    // The overlay's own file is there all the same.
+    small.write("m/rootfs/opt/t/bin/other", "mine\n");
+    assert!(explain("/opt/t/bin/other").contains("is shipped"));
+}

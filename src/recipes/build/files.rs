@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use builder::files;
 use composer::overlay::{Overlay, OverlayReport, Rule};
@@ -9,9 +10,9 @@ use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
 use image::tree::{Kind, Tree};
-use model::file_input::{FileInput, Unpack};
+use model::file_input::{FileInput, FileInputFields, Unpack};
 use model::observe::Observer;
-use model::{Epoch, ImagePath, Pattern};
+use model::{Diagnostic, Epoch, ImagePath, Pattern};
 use net::url::redact;
 
 use crate::error::Error;
@@ -30,6 +31,8 @@ pub(crate) struct FetchedFile {
     /// What was asked for.
     pub(crate) input: FileInput,
     layer: Overlay,
+    /// The files of the archive that `include` leaves out.
+    left: Arc<[ImagePath]>,
 }
 
 /// What became of a file in the tree.
@@ -39,9 +42,49 @@ pub(crate) struct LaidFile {
     pub(crate) input: FileInput,
     /// Where its files are.
     pub(crate) laid: OverlayReport,
+    /// The files of the archive that `include` leaves out, where they would be.
+    left: Arc<[ImagePath]>,
+    /// The module that asks for it.
+    module: PathBuf,
 }
 
+/// How names of archives end, and what `unpack` calls these.
+const ARCHIVES: [(&str, &str); 11] = [
+    (".tar", "tar"),
+    (".tar.bz2", "tar"),
+    (".tar.gz", "tar"),
+    (".tar.xz", "tar"),
+    (".tar.zst", "tar"),
+    (".tbz", "tar"),
+    (".tbz2", "tar"),
+    (".tgz", "tar"),
+    (".txz", "tar"),
+    (".tzst", "tar"),
+    (".zip", "zip"),
+];
+
 impl LaidFile {
+    /// Where `key` of its table stands in the module's settings, or the table where it has no such key.
+    pub(crate) fn place(&self, key: &str) -> Option<Diagnostic> {
+        settings::naming::file(&self.module, &self.input, key).diagnostics.pop()
+    }
+
+    /// Whether its archive has `path`, or something below it, and `include` leaves that out.
+    pub(crate) fn leaves_out(&self, path: &ImagePath, tree: &Tree<Source>) -> bool {
+        self.left.iter().any(|left| left.starts_with(path) || tree.resolve_parent(left).starts_with(path))
+    }
+
+    /// What `unpack` would say of an archive that is taken as it is, to a name that is none of an archive.
+    pub(crate) fn packed(&self) -> Option<&'static str> {
+        let form = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ARCHIVES.iter().find(|(end, _)| text.ends_with(end)).map(|(_, form)| *form)
+        };
+        let FileInputFields { url, destination, unpack, .. } = &*self.input;
+        let found = url.split('?').find_map(form);
+        found.filter(|_| unpack.is_none() && form(destination).is_none())
+    }
+
     /// The file in `tree`, where the author gave it no mode and it looks like a program.
     pub(crate) fn program_without_mode(&self, tree: &Tree<Source>) -> Result<Option<ImagePath>, Error> {
         if self.input.mode.is_some() || self.input.unpack.is_some() {
@@ -83,10 +126,10 @@ pub(crate) fn obtain(
     }
     let opened = request.downloads.fetch(module, &inputs, observer)?;
     let file = |(input, file): (FileInput, File)| {
-        let tree = tree(module, &input, file, &request.downloads)?;
+        let (tree, left) = tree(module, &input, file, &request.downloads)?;
         let rule = rule(&input)?;
         let layer = Overlay::of(PathBuf::from(redact(&input.url)), tree).with_rules(rule);
-        Ok(FetchedFile { input, layer })
+        Ok(FetchedFile { input, layer, left: left.into() })
     };
     inputs.into_iter().zip(opened).map(file).collect()
 }
@@ -104,7 +147,7 @@ pub(crate) fn lay(
     let lay = |file: &FetchedFile| {
         let laid = file.layer.apply(tree, epoch);
         let laid = laid.map_err(|error| in_settings(error.into(), module, &file.input, "destination"))?;
-        Ok(LaidFile { input: file.input.clone(), laid })
+        Ok(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() })
     };
     files.iter().map(lay).collect()
 }
@@ -115,12 +158,18 @@ fn in_settings(mut error: Error, module: &Path, input: &FileInput, key: &str) ->
     error
 }
 
-fn tree(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Source>, Error> {
+/// The tree of `file`, and what of it `include` leaves out.
+fn tree(
+    module: &Path,
+    input: &FileInput,
+    file: File,
+    downloads: &Downloads,
+) -> Result<(Tree<Source>, Vec<ImagePath>), Error> {
     let destination = ImagePath::new(input.destination.as_str()).map_err(|error| Error::bug(error.to_string()))?;
     let shown = PathBuf::from(redact(&input.url));
     let Some(unpack) = &input.unpack else {
         let source = Source::whole(ArchiveFile::new(shown, file)?);
-        return Ok(placed::one(&destination, source, MODE)?);
+        return Ok((placed::one(&destination, source, MODE)?, Vec::new()));
     };
     let Unpack { format, strip, include } = unpack;
     let scratch = Dir::open(&downloads.cache()?.temporary()?)?;
@@ -138,14 +187,15 @@ fn tree(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> 
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))
         .collect::<Result<_, _>>()?;
     let taken = placed::taken(&archive, *strip, &include, &destination);
-    let Taken { tree, idle, twice } = taken.map_err(|error| in_settings(error.into(), module, input, "include"))?;
+    let Taken { tree, idle, left, twice } =
+        taken.map_err(|error| in_settings(error.into(), module, input, "include"))?;
     if let Some(path) = twice {
         let message = format!("two files of {} become {path} by `strip = {strip}`", redact(&input.url));
         let error = Error::input(message).hint("write a smaller `strip`, or take one of them by `include`");
         return Err(in_settings(error, module, input, "strip"));
     }
     check_taken(input, &archive, &tree, &idle).map_err(|(key, error)| in_settings(error, module, input, key))?;
-    Ok(tree)
+    Ok((tree, left))
 }
 
 /// Fails where nothing of an archive is taken, or nothing by one of its patterns: with the key that is to blame.

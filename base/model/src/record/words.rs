@@ -108,13 +108,14 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 20] = [
+pub const LINTS: [&str; 21] = [
     "bare-directory",
     "dangling-link",
     "device-node",
     "directory-alone",
     "file-mode",
     "file-owner",
+    "file-packed",
     "needs-command",
     "needs-interpreter",
     "needs-library",
