@@ -208,6 +208,10 @@ fn a_file_of_this_machine_says_nothing_of_itself() {
     fs::write(&path, CONTENT).unwrap();
     assert_eq!(local.fetch(&Silent).unwrap(), "abcdefghij");
     fs::remove_file(&path).unwrap();
+    // A file of the system that has no length is not read.
+    let system = World { input: input("file:/proc/self/status".to_owned(), b"other"), ..local };
+    assert_eq!(system.refused(), "the file there is not the one whose sha256 is wanted");
+    let local = system;
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     let other = World { input: input(format!("file:{}", path.display()), b"other"), ..local };
     assert!(other.refused().contains("a named pipe"));
