@@ -1,12 +1,13 @@
 //! `[[file]]`: files from addresses, as `builder.toml` has them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use composer::overlay::Rule;
 use model::file_input::{
     ArchiveFormat, FileInput, FileInputFields, MOST_STRIPPED, Unpack, check_destination, check_url,
 };
-use model::{Arch, Digest, Pattern};
+use model::{Arch, Digest, ImagePath, Pattern};
 
 use super::parse::{Input, Part, Table};
 use super::table::Reading;
@@ -54,12 +55,16 @@ pub(super) const NAME: &str = "file";
 /// # Errors
 /// Everything that is wrong with any of them.
 pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, Vec<Part>> {
-    let (mut inputs, mut wrong) = (Vec::<FileInput>::new(), Vec::new());
+    let (mut inputs, mut wrong) = (Vec::new(), Vec::new());
+    let mut places = BTreeMap::<ImagePath, Vec<(usize, FileInput)>>::new();
     for (number, table) in tables.iter().enumerate() {
         match one(table, number) {
             Ok(input) => {
-                if let Some(before) = inputs.iter().position(|before| is_hidden(before, &input)) {
-                    wrong.push(taken(table, number, before));
+                if let Some(path) = check_destination(&input.destination).ok().filter(|_| input.unpack.is_none()) {
+                    let there = places.entry(path).or_default();
+                    let before = there.iter().find(|(_, before)| meet(before, &input));
+                    wrong.extend(before.map(|(before, _)| taken(table, number, *before)));
+                    there.push((number, input.clone()));
                 }
                 inputs.push(input);
             }
@@ -79,13 +84,10 @@ pub(super) fn one(table: &Table<'_>, number: usize) -> Result<FileInput, Vec<Par
     input.filter(|_| reading.wrong.is_empty()).ok_or(reading.wrong)
 }
 
-/// Whether nothing is left of the file `before` where `later` is laid over it.
-fn is_hidden(before: &FileInput, later: &FileInput) -> bool {
-    let is_one = before.unpack.is_none() && later.unpack.is_none();
-    let path = |input: &FileInput| check_destination(&input.destination).ok();
-    let meets = later.architectures.is_empty() || later.architectures.iter().any(|arch| before.is_for(*arch));
-    let meets = meets || before.architectures.is_empty();
-    is_one && meets && path(before) == path(later)
+/// Whether two files are for one architecture: nothing is left then of the first, if they have one place.
+fn meet(before: &FileInput, later: &FileInput) -> bool {
+    let one_for_all = before.architectures.is_empty() || later.architectures.is_empty();
+    one_for_all || later.architectures.iter().any(|arch| before.is_for(*arch))
 }
 
 /// The place of the table of this number is taken by an earlier one.

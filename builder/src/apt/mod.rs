@@ -50,4 +50,4 @@ pub use solve::resolve;
 pub use source::Source;
 pub use together::{Keep, resolve_together};
 pub use transfer::FetchOptions;
-pub(crate) use transfer::{Came, Failure, Length, Wanted};
+pub(crate) use transfer::{Came, Failure, Length, Wanted, retry_line};

@@ -132,3 +132,16 @@ impl From<net::Error> for Failure {
         })
     }
 }
+
+/// What is said of a further attempt after as many `attempts`, of which there are `retries` more in all. Where the server asks
+/// for a wait, its length is shown.
+pub(crate) fn retry_line(url: &str, message: &str, asked: Option<Duration>, (attempts, retries): (u32, u32)) -> String {
+    let moment = match asked.map_or(0, |wait| wait.as_secs()) {
+        0 => String::new(),
+        1 => " in 1 second".to_owned(),
+        seconds => format!(" in {seconds} seconds"),
+    };
+    let line = format!("{}: {message}; trying again{moment} ({attempts} of {retries})", net::url::host(url));
+    tracing::debug!("{line}: {}", net::url::place(url));
+    line
+}

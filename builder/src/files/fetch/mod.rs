@@ -5,15 +5,14 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use model::file_input::FileInput;
 use model::observe::{Observer, Task, Unit};
-use net::url::{host, place};
+use net::url::place;
 use net::{Client, Retry};
 
 use super::{Error, Fault, SIZE_LIMIT};
-use crate::apt::{self, Came, Failure, FetchFault, FetchOptions, Length, Part, Wanted, client};
+use crate::apt::{self, Came, Failure, FetchFault, FetchOptions, Length, Part, Wanted, client, retry_line};
 use crate::cache::{self, Cache};
 
 /// Opens each of `inputs`, from the cache, or brought there. Each was just now checked by its sha256.
@@ -117,15 +116,10 @@ impl Run<'_> {
             let Some(wait) = retry.wait(attempts, retry_after) else {
                 return Err(FetchFault::Network { message, attempts });
             };
-            self.note_retry(&input.url, &message, retry_after.map(|_| wait));
+            let counts = (attempts, self.options.retries);
+            self.task.note(&retry_line(&input.url, &message, retry_after.map(|_| wait), counts));
             thread::sleep(wait);
         }
-    }
-
-    fn note_retry(&self, url: &str, message: &str, asked: Option<Duration>) {
-        // When the server asks for a wait, its length is shown.
-        let moment = asked.map_or_else(String::new, |wait| format!(" in {} s", wait.as_secs()));
-        self.task.note(&format!("{}: {message}; trying again{moment}", host(url)));
     }
 }
 
