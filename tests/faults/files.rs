@@ -1,9 +1,10 @@
 //! `[[file]]` beside the packages, and alone: what is locked, fetched and said.
 
 use std::fs;
+use std::process::Command;
 
 use model::Digest;
-use testkit::run;
+use testkit::{Mounted, run};
 
 use crate::archive::{World, debs, manifest};
 use crate::server::Server;
@@ -138,4 +139,35 @@ fn lock_tries_each_file_before_it_writes() {
     fs::remove_file(world.path("good")).unwrap();
     world.build(&["--frozen"]).unwrap();
     assert!(lock(&[]).0.contains("the lock fits"), "a lock that fits asks for nothing");
+}
+
+#[test]
+fn a_disk_that_is_full_is_not_the_files_fault() {
+    let script = "import sys, tarfile, zipfile
+path = sys.argv[1]
+open('zeros', 'wb').write(bytes(30 << 20))
+zipfile.ZipFile(path + '.zip', 'w', zipfile.ZIP_DEFLATED).write('zeros')
+tarfile.open(path + '.tgz', 'w:gz').add('zeros')
+";
+    let world = without_packages("extract", "");
+    run(Command::new("python3").args(["-c", script]).arg(world.path("a")).current_dir(world.path("")));
+    fs::create_dir(world.path("cache")).unwrap();
+    for (name, unpack) in [("zeros", ""), ("a.zip", "zip"), ("a.tgz", "tar")] {
+        world.take_from(&format!("file:{}", world.path("archive").display()));
+        let hex = Digest::of(&fs::read(world.path(name)).unwrap()).hex();
+        let mut text = format!("[[file]]\nurl = \"file:{}\"\nsha256 = \"{hex}\"\n", world.path(name).display());
+        text += "destination = \"/usr/share/zeros\"\n";
+        if !unpack.is_empty() {
+            text += &format!("unpack = \"{unpack}\"\n");
+        }
+        add(&world, &text);
+        let disk = Mounted::new(&["-t", "tmpfs", "-o", "size=8m,mode=0755", "tmpfs"], &world.path("cache"));
+        let failed = world.build(&["--dry-run"]).unwrap_err();
+        failed.is(4, "o space left on device");
+        let helps = ["free some space", "make room"].iter().any(|hint| failed.stderr.contains(hint));
+        assert!(helps, "{name}: {}", failed.stderr);
+        assert!(!failed.stderr.contains("check that `unpack`"), "{name}: {}", failed.stderr);
+        run(Command::new("mount").args(["-o", "remount,size=99m"]).arg(disk.path()));
+        world.build(&["--dry-run"]).unwrap();
+    }
 }
