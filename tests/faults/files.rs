@@ -146,8 +146,8 @@ fn a_disk_that_is_full_is_not_the_files_fault() {
     let script = "import sys, tarfile, zipfile
 path = sys.argv[1]
 open('zeros', 'wb').write(bytes(30 << 20))
-zipfile.ZipFile(path + '.zip', 'w', zipfile.ZIP_DEFLATED).write('zeros')
-tarfile.open(path + '.tgz', 'w:gz').add('zeros')
+with zipfile.ZipFile(path + '.zip', 'w', zipfile.ZIP_DEFLATED) as out: out.write('zeros')
+with tarfile.open(path + '.tgz', 'w:gz') as out: out.add('zeros')
 ";
     let world = without_packages("extract", "");
     run(Command::new("python3").args(["-c", script]).arg(world.path("a")).current_dir(world.path("")));
