@@ -171,3 +171,24 @@ with tarfile.open(path + '.tgz', 'w:gz') as out: out.add('zeros')
         world.build(&["--dry-run"]).unwrap();
     }
 }
+
+#[test]
+fn one_file_of_several_architectures_is_the_same_for_each() {
+    let world = without_packages("extract", "");
+    let one = table(&world, "one", "#!/bin/sh\n", "/usr/bin/one");
+    let own =
+        table(&world, "two", "two\n", "/usr/bin/two").replace("[[file]]", "[[file]]\narchitectures = [\"amd64\"]");
+    add(&world, &(one + &own));
+    let both =
+        |verb: &str, more: &[&str]| world.tell(&[&[verb, "-C", "module", "--arch", "amd64,arm64"], more].concat());
+    assert!(both("lock", &[]).starts_with("exit code: 0"));
+    let said = both("build", &["--frozen"]);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    for (arch, listed) in [("amd64", "/usr/bin/one\n/usr/bin/two\n"), ("arm64", "/usr/bin/one\n")] {
+        let list = fs::read_to_string(world.path(&format!("module/dist/{arch}/file-list.txt"))).unwrap();
+        assert!(list.ends_with(listed), "{list}");
+    }
+    // Nor does a run beside it change anything.
+    let said = both("build", &["--frozen"]);
+    assert!(said.contains("nothing changed"), "{said}");
+}

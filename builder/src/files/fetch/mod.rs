@@ -96,7 +96,7 @@ impl Run<'_> {
         }
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         // The mark only delays eviction.
-        let _ = cache::touch(target);
+        let _ = cache::touch_beside(target);
         Ok(Some(file))
     }
 
