@@ -22,4 +22,6 @@ pub mod ownership;
 pub mod relation;
 pub mod rootfs;
 pub mod scrub;
+#[cfg(test)]
+mod test_server;
 mod unpack;

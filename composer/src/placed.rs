@@ -28,6 +28,8 @@ pub struct Taken {
     pub tree: Tree<Source>,
     /// The patterns that take nothing.
     pub idle: Vec<Pattern>,
+    /// The files that no pattern takes, where they would be.
+    pub left: Vec<ImagePath>,
     /// A path that two files of the archive have without their first components, or a file and a directory. One of them
     /// would be lost.
     pub twice: Option<ImagePath>,
@@ -43,7 +45,7 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
     let strip = usize::try_from(strip).unwrap_or(usize::MAX);
     let mut tree = empty();
     let mut is_used = vec![false; include.len()];
-    let (mut twice, mut budget) = (None, Budget::default());
+    let (mut twice, mut left, mut budget) = (None, Vec::new(), Budget::default());
     let root = directory(&mut tree, destination)?;
     let mut open = vec![(NodeId::ROOT, 0, root, ImagePath::root(), include.is_empty())];
     while let Some((from, depth, to, path, is_taken)) = open.pop() {
@@ -70,6 +72,8 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
             } else if is_taken {
                 let id = tree.add(node.clone())?;
                 tree.link(to, name, id)?;
+            } else {
+                left.extend(path.components().try_fold(destination.clone(), |at, name| at.join(name)));
             }
         }
     }
@@ -77,7 +81,7 @@ pub fn taken(archive: &Tree<Source>, strip: u32, include: &[Pattern], destinatio
         prune(&mut tree);
     }
     let idle = include.iter().zip(is_used).filter(|(_, is_used)| !is_used).map(|(pattern, _)| pattern.clone());
-    Ok(Taken { tree, idle: idle.collect(), twice })
+    Ok(Taken { tree, idle: idle.collect(), left, twice })
 }
 
 /// Whether `parent` has something under `name` already that is lost when `node` comes there, or the other way round.
@@ -160,12 +164,15 @@ mod tests {
         let archive = archive(&["/tool-1/bin/tool", "/tool-1/doc/a/read", "/tool-1/LICENSE", "/README"]);
         let taken = |strip, include: &[&str]| {
             let include: Vec<Pattern> = include.iter().map(|text| Pattern::parse(text).unwrap()).collect();
-            let Taken { tree, idle, twice: None } =
+            let Taken { tree, idle, left, twice: None } =
                 super::taken(&archive, strip, &include, &path("/opt/tool")).unwrap()
             else {
                 panic!("nothing is there twice")
             };
             let idle: Vec<String> = idle.iter().map(ToString::to_string).collect();
+            let all = super::taken(&archive, strip, &[], &path("/opt/tool")).unwrap();
+            assert_eq!(left.len() + files(&tree).len(), files(&all.tree).len());
+            assert!(left.iter().all(|path| all.tree.lookup(path).is_some() && tree.lookup(path).is_none()));
             (files(&tree), idle, tree.lookup(&path("/opt/tool/doc")).is_some())
         };
         let all = ["/opt/tool/README", "/opt/tool/tool-1/LICENSE", "/opt/tool/tool-1/bin/tool"];

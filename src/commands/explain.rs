@@ -261,6 +261,7 @@ fn format_reason(why: &Why) -> String {
         }
         Why::NotNamed => "no rule names it".to_owned(),
         Why::Scrubbed => "it must not be in any module".to_owned(),
+        Why::NotIncluded { url, setting, place } => format!("{setting} ({place}) leaves it out of {url}"),
         Why::Missing { .. } => "the root file system does not have it".to_owned(),
         Why::InImage => "the image has it".to_owned(),
         Why::NotInImage { .. } => "the image does not have it".to_owned(),

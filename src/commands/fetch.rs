@@ -1,5 +1,6 @@
 //! `fetch`: brings what a lock names into the cache, for builds that use no network.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use builder::apt::Resolution;
@@ -17,7 +18,7 @@ use crate::recipes::packages::{download, lock};
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
-/// Download the locked packages into the cache, for builds without network
+/// Download the locked packages and files into the cache, for builds without network
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct FetchArgs {
@@ -37,7 +38,7 @@ pub(crate) struct FetchArgs {
 
 const EXAMPLES: &str = "\
 What the cache has already is checked by its sha256 and not downloaded again. A package
-that an interrupted run left half is resumed; a [[file]] begins again.
+or a [[file]] that an interrupted run left half is resumed.
 
 Examples:
   module-builder fetch && unshare -rn module-builder build --frozen --dry-run
@@ -51,23 +52,42 @@ struct Fetched {
     /// The cache.
     #[serde(flatten, serialize_with = "keys::cache")]
     cache: PathBuf,
-    architectures: Vec<Closure>,
+    architectures: Vec<Amounts>,
 }
 
-/// The locked packages of one architecture.
+/// What is locked for one architecture.
 #[derive(Debug, Serialize)]
-struct Closure {
+struct Amounts {
     arch: Arch,
     /// How many packages.
     packages: usize,
     /// The size of their files in bytes.
     size: u64,
+    /// How many files of `[[file]]`.
+    files: usize,
+    /// Their size in bytes.
+    files_size: u64,
 }
 
-impl Closure {
-    fn of(resolution: &Resolution) -> Self {
-        let size = resolution.packages.iter().map(|package| package.size).sum();
-        Self { arch: resolution.arch, packages: resolution.packages.len(), size }
+impl Amounts {
+    fn of(resolution: &Resolution, opened: &[File]) -> std::io::Result<Self> {
+        let sizes = opened.iter().map(|file| Ok(file.metadata()?.len())).collect::<std::io::Result<Vec<u64>>>()?;
+        Ok(Self {
+            arch: resolution.arch,
+            packages: resolution.packages.len(),
+            size: resolution.packages.iter().map(|package| package.size).sum(),
+            files: opened.len(),
+            files_size: sizes.iter().sum(),
+        })
+    }
+
+    fn line(&self) -> String {
+        let files = match self.files {
+            0 => String::new(),
+            1 => format!("1 file, {}; ", size(self.files_size)),
+            files => format!("{files} files, {}; ", size(self.files_size)),
+        };
+        format!("{files}{} packages for {}, {}", self.packages, self.arch, size(self.size))
     }
 }
 
@@ -81,7 +101,7 @@ impl Verb for FetchArgs {
     }
 }
 
-/// Fetches the packages of each architecture.
+/// Fetches the packages and files of each architecture.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     inputs::check_directory(args.module.path())?;
@@ -93,6 +113,7 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     if archs.is_empty() {
         archs.push(context.settings.require_arch()?);
     }
+    let cache = context.environment.absolute(context.settings.require_cache_dir()?);
     let mut architectures = Vec::new();
     for arch in archs {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
@@ -100,11 +121,11 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
         download::fetch(&resolution, &packages, &context.ui)?;
         let mut files = settings::module_files(args.module.path())?;
         files.retain(|file| file.is_for(arch));
-        Downloads::new(&context.settings, &context.environment, false).fetch(&files, &context.ui)?;
-        let closure = Closure::of(&resolution);
-        context.ui.note(&format!("{} packages for {arch}, {}", closure.packages, size(closure.size)));
-        architectures.push(closure);
+        let downloads = Downloads::new(&context.settings, &context.environment, false);
+        let opened = downloads.fetch(args.module.path(), &files, &context.ui)?;
+        let amounts = Amounts::of(&resolution, &opened).map_err(|error| Error::io("read", &cache, &error))?;
+        context.ui.note(&amounts.line());
+        architectures.push(amounts);
     }
-    let cache = context.environment.absolute(context.settings.require_cache_dir()?);
     context.ui.result(&clean(&cache.display().to_string()), &Fetched { cache, architectures })
 }

@@ -14,13 +14,14 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::{Error, Kind};
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
 use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::host;
 use crate::recipes::packages::lock as file;
 use crate::recipes::results::writable;
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 
 /// Write module.lock: exactly which packages a build uses
@@ -58,7 +59,8 @@ pub(crate) struct LockArgs {
 
 const EXAMPLES: &str = "\
 Without --update, versions that the lock has stay as they are: only what the manifest newly asks for
-is added, and what it no longer needs goes. A lock that fits is not touched.
+is added, and what it no longer needs goes. A lock that fits is not touched. Before a lock is
+written, each [[file]] is brought into the cache, so that its address and sha256 are known to be right.
 
 Suite, variant and components are taken from builder.toml alone, so that the lock fits every build.
 
@@ -80,6 +82,8 @@ struct Written<'a> {
     architectures: Vec<Arch>,
     /// How many packages each architecture has, in the order of `architectures`.
     packages: Vec<usize>,
+    /// How many files of `[[file]]`, over all architectures.
+    files: usize,
     /// Every archive that was looked into.
     archives: Vec<Archive<'a>>,
     changes: &'a [Change],
@@ -159,6 +163,7 @@ fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
     };
     check_writable(args.module.path(), &task.path)?;
     let new = task.resolve(keep)?;
+    task.try_files(args.offline)?;
     task.write(old.as_ref(), &new)
 }
 
@@ -284,6 +289,23 @@ impl<'a> Task<'a> {
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 
+    /// Brings the files of `[[file]]` into the cache: an address or a sha256 that is wrong is better known now than by whoever
+    /// builds from the lock.
+    fn try_files(&self, offline: bool) -> Result<(), Error> {
+        let module = self.path.parent().unwrap_or(Path::new(""));
+        let mut files = settings::module_files(module)?;
+        files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
+        if files.is_empty() {
+            return Ok(());
+        }
+        if offline {
+            self.context.ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
+            return Ok(());
+        }
+        let Context { ui, settings, environment, .. } = self.context;
+        Downloads::new(settings, environment, false).fetch(module, &files, ui).map(drop)
+    }
+
     fn unchanged(&self, old: &Lock) -> Result<(), Error> {
         self.context.ui.note("the lock fits: nothing to do; `lock --update` takes newer versions");
         self.result(old, false, &[])
@@ -315,7 +337,8 @@ impl<'a> Task<'a> {
         let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
         let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
         let archives = archives::of(lock)?;
-        let value = Written { path: &self.path, written, architectures, packages, archives, changes };
+        let files = lock.inputs.file.len();
+        let value = Written { path: &self.path, written, architectures, packages, files, archives, changes };
         self.context.ui.result(&clean(&self.path.display().to_string()), &value)
     }
 

@@ -4,19 +4,32 @@ use std::ops::Range;
 use std::path::{Component, Path};
 
 use host::{Dir, Fault, Links};
+use model::file_input::FileInput;
 use model::{Diagnostic, FileName, Position, Severity};
 use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::file_inputs;
 use super::origin::Origin;
-use super::parse::{Entry, Input, Place, Table, Wrong, near};
+use super::parse::{Entry, Input, Place, Table, Wrong, meant};
 use super::rows::{ROWS, Row, Slots};
 use super::setting::{Owner, own_variable};
 use crate::error::Findings;
 
 /// The largest settings file in bytes; one is a handful of lines.
 pub(super) const LIMIT: u64 = 1 << 20;
+
+/// What other tools call some settings.
+const SYNONYMS: [(&str, &str); 7] = [
+    ("archives", "repository"),
+    ("distribution", "suite"),
+    ("download", file_inputs::NAME),
+    ("release", "suite"),
+    ("source", "repository"),
+    ("sources", "repository"),
+    ("url", file_inputs::NAME),
+];
 
 struct File<'a> {
     name: FileName,
@@ -63,6 +76,25 @@ pub(super) fn naming(file: &Path, text: &str, path: &Path, wrong: &dyn Fn(&str) 
             .extend(named.map(|(_, span)| this.wrong("bad-value", row.name(), span, wrong(row.name()), String::new())));
     }
     found
+}
+
+/// The table of `[[file]]` in the text of the settings file `file` that is `wanted`, as one that cannot be used: at `key`
+/// where it has that.
+pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str) -> Option<Diagnostic> {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let (table, _) = DeTable::parse_recoverable(text);
+    let Input::Tables(tables) = input(table.get_ref().get(file_inputs::NAME)?) else { return None };
+    let is_wanted =
+        |(number, table): &(usize, &Table<'_>)| file_inputs::one(table, *number).is_ok_and(|found| found == *wanted);
+    let (number, table) = tables.iter().enumerate().find(is_wanted)?;
+    let entry = table.entries.iter().find(|entry| entry.name == key);
+    let (field, span) = match entry {
+        Some(entry) => (format!("file[{number}].{key}"), entry.span.clone()),
+        None => (format!("file[{number}]"), table.span.clone()),
+    };
+    let message = format!("`file[{number}]` cannot be used");
+    Some(this.wrong("file-unusable", &field, span, message, String::new()))
 }
 
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {
@@ -190,9 +222,10 @@ impl File<'_> {
     ) -> Result<(), Vec<Diagnostic>> {
         let known = ROWS.iter().filter_map(|row| Some((*row, row.owner()?)));
         let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
-            let hint = match near(name.get_ref(), known.map(|(row, _)| row.name())) {
+            let names: Vec<&str> = known.map(|(row, _)| row.name()).collect();
+            let hint = match meant(name.get_ref(), &names, &SYNONYMS) {
                 _ if SNAPSHOTS.contains(&name.get_ref().as_ref()) => SNAPSHOT_PLACE.to_owned(),
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(name) => format!("did you mean `{name}`?"),
                 None => elsewhere(name.get_ref()),
             };
             let message = format!("unknown setting `{}`", name.get_ref());

@@ -1,19 +1,54 @@
 //! `[[file]]`: files from addresses, as `builder.toml` has them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use composer::overlay::Rule;
 use model::file_input::{
     ArchiveFormat, FileInput, FileInputFields, MOST_STRIPPED, Unpack, check_destination, check_url,
 };
-use model::{Arch, Digest, Pattern};
+use model::{Arch, Digest, ImagePath, Pattern};
 
-use super::parse::{Part, Table};
+use super::parse::{Input, Part, Table};
 use super::table::Reading;
 
 /// The keys of an entry, in the order of the documentation.
 const KEYS: [&str; 9] =
     ["url", "sha256", "destination", "mode", "owner", "architectures", "unpack", "strip", "include"];
+
+/// What other tools call them.
+const SYNONYMS: [(&str, &str); 27] = [
+    ("address", "url"),
+    ("href", "url"),
+    ("source", "url"),
+    ("src", "url"),
+    ("uri", "url"),
+    ("checksum", "sha256"),
+    ("digest", "sha256"),
+    ("hash", "sha256"),
+    ("dst", "destination"),
+    ("into", "destination"),
+    ("path", "destination"),
+    ("target", "destination"),
+    ("to", "destination"),
+    ("chmod", "mode"),
+    ("permissions", "mode"),
+    ("perms", "mode"),
+    ("chown", "owner"),
+    ("uid", "owner"),
+    ("user", "owner"),
+    ("archive", "unpack"),
+    ("extract", "unpack"),
+    ("format", "unpack"),
+    ("type", "unpack"),
+    ("files", "include"),
+    ("members", "include"),
+    ("only", "include"),
+    ("patterns", "include"),
+];
+
+/// The setting.
+pub(super) const NAME: &str = "file";
 
 /// The files of the tables.
 ///
@@ -21,13 +56,52 @@ const KEYS: [&str; 9] =
 /// Everything that is wrong with any of them.
 pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, Vec<Part>> {
     let (mut inputs, mut wrong) = (Vec::new(), Vec::new());
+    let mut places = BTreeMap::<ImagePath, Vec<(usize, FileInput)>>::new();
     for (number, table) in tables.iter().enumerate() {
-        let mut reading = Reading::new(table, format!("file[{number}]"), &KEYS);
-        let input = input(&mut reading);
-        inputs.extend(input.filter(|_| reading.wrong.is_empty()));
-        wrong.append(&mut reading.wrong);
+        match one(table, number) {
+            Ok(input) => {
+                if let Some(path) = check_destination(&input.destination).ok().filter(|_| input.unpack.is_none()) {
+                    let there = places.entry(path).or_default();
+                    let before = there.iter().find(|(_, before)| meet(before, &input));
+                    wrong.extend(before.map(|(before, _)| taken(table, number, *before)));
+                    there.push((number, input.clone()));
+                }
+                inputs.push(input);
+            }
+            Err(mut parts) => wrong.append(&mut parts),
+        }
     }
     if wrong.is_empty() { Ok(inputs) } else { Err(wrong) }
+}
+
+/// The file of the table of this number.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn one(table: &Table<'_>, number: usize) -> Result<FileInput, Vec<Part>> {
+    let mut reading = Reading::new(table, format!("{NAME}[{number}]"), &KEYS, &SYNONYMS);
+    let input = input(&mut reading);
+    input.filter(|_| reading.wrong.is_empty()).ok_or(reading.wrong)
+}
+
+/// Whether two files are for one architecture: nothing is left then of the first, if they have one place.
+fn meet(before: &FileInput, later: &FileInput) -> bool {
+    let one_for_all = before.architectures.is_empty() || later.architectures.is_empty();
+    one_for_all || later.architectures.iter().any(|arch| before.is_for(*arch))
+}
+
+/// The place of the table of this number is taken by an earlier one.
+fn taken(table: &Table<'_>, number: usize, before: usize) -> Part {
+    let entry = table.entries.iter().find(|entry| entry.name == "destination");
+    Part {
+        span: entry.map_or_else(|| table.span.clone(), |entry| entry.span.clone()),
+        field: format!("{NAME}[{number}].destination"),
+        code: "bad-value",
+        message: format!(
+            "`{NAME}[{number}]` has the destination of `{NAME}[{before}]`, of which nothing would be left"
+        ),
+        hint: "remove one of them, or give each the `architectures` that it is for".to_owned(),
+    }
 }
 
 /// A file; none where a part of it is missing or wrong, which is reported then.
@@ -64,13 +138,18 @@ fn sha256(text: &str) -> Result<Digest, String> {
 }
 
 fn unpack(reading: &mut Reading<'_>) -> Option<Unpack> {
-    let format = reading.word("unpack", |text| match text {
-        "tar" => Ok(ArchiveFormat::Tar),
-        "zip" => Ok(ArchiveFormat::Zip),
-        _ => {
-            Err("write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is".to_owned())
+    const FORMS: &str = "write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is";
+    let format = match reading.entry("unpack") {
+        Some(entry) if !matches!(entry.value, Input::Text(_)) => {
+            reading.report(entry.span.clone(), "wrong-type", "unpack", "must have a string as `unpack`", FORMS);
+            None
         }
-    });
+        Some(_) | None => reading.word("unpack", |text| match text {
+            "tar" => Ok(ArchiveFormat::Tar),
+            "zip" => Ok(ArchiveFormat::Zip),
+            _ => Err(FORMS.to_owned()),
+        }),
+    };
     let strip = reading.number("strip", MOST_STRIPPED);
     let include = reading.words("include", |text| match Pattern::parse(text) {
         Ok(_) => Ok(text.to_owned()),

@@ -2,18 +2,31 @@
 
 use std::path::Path;
 
+use model::Diagnostic;
+use model::file_input::FileInput;
+
 use super::{file, join, layers};
 use crate::error::Findings;
 
 /// The places in the `builder.toml` of `module` at which `path` is named, shown as ones that name no keyring; none where
 /// it is not named there, or the file cannot be read any more.
 pub(crate) fn keyring(module: &Path, path: &Path) -> Findings {
+    let wrong = |name: &str| format!("`{name}` names no keyring that can be used");
+    found(module, |settings, text| file::naming(settings, text, path, &wrong))
+}
+
+/// The place in the `builder.toml` of `module` where the file `input` is asked for, at `key` of its table where it has that;
+/// none where it is not there any more.
+pub(crate) fn file(module: &Path, input: &FileInput, key: &str) -> Findings {
+    found(module, |settings, text| file::file_table(settings, text, input, key).into_iter().collect())
+}
+
+/// What `find` finds in the `builder.toml` of `module`, with its text.
+fn found(module: &Path, find: impl FnOnce(&Path, &str) -> Vec<Diagnostic>) -> Findings {
     let settings = join(module, layers::BUILDER_TOML);
     let mut findings = Findings::default();
     let Ok(Some(bytes)) = layers::read(&settings, true) else { return findings };
-    let wrong = |name: &str| format!("`{name}` names no keyring that can be used");
-    let found = std::str::from_utf8(&bytes).map(|text| file::naming(&settings, text, path, &wrong));
-    findings.diagnostics = found.unwrap_or_default();
+    findings.diagnostics = std::str::from_utf8(&bytes).map(|text| find(&settings, text)).unwrap_or_default();
     if let Some(name) = findings.diagnostics.first().and_then(|found| found.file.clone()) {
         findings.sources.insert(name.to_string(), bytes);
     }

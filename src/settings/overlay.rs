@@ -2,7 +2,21 @@
 
 use composer::overlay::Rule;
 
-use super::parse::{Entry, Input, Part, Table};
+use super::parse::{Entry, Input, Part, Table, meant};
+
+/// The keys of a rule.
+const KEYS: [&str; 2] = ["mode", "owner"];
+/// What other tools call them.
+const SYNONYMS: [(&str, &str); 8] = [
+    ("chmod", "mode"),
+    ("permissions", "mode"),
+    ("perms", "mode"),
+    ("chown", "owner"),
+    ("gid", "owner"),
+    ("group", "owner"),
+    ("uid", "owner"),
+    ("user", "owner"),
+];
 
 /// The rules, in the order of the file.
 ///
@@ -29,6 +43,11 @@ fn rule(entry: &Entry<'_>) -> Result<Rule, String> {
     let Input::Table(keys) = &entry.value else {
         return Err("give a table, as in { mode = \"0440\", owner = \"root:root\" }".to_owned());
     };
+    if let Some(unknown) = keys.entries.iter().find(|key| !KEYS.contains(&key.name)) {
+        let meant = meant(unknown.name, &KEYS, &SYNONYMS);
+        let give = meant.map_or("give `mode` or `owner`".to_owned(), |key| format!("did you mean `{key}`?"));
+        return Err(format!("`{}` is no key of a rule: {give}", unknown.name));
+    }
     let word = |key: &Entry<'_>| match key.value {
         Input::Text(text) => Ok((key.name.to_owned(), text.to_owned())),
         Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {

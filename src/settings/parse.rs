@@ -268,6 +268,25 @@ pub(super) fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// The shortest beginning of a key that stands for it.
+const SHORTEST: usize = 3;
+
+/// The key that `name` was probably meant to be: one that other tools call so, by `synonyms`, one that is written almost so,
+/// or the only one of which it is the beginning, or that is its beginning.
+pub(super) fn meant<'a>(name: &str, keys: &[&'a str], synonyms: &[(&str, &'a str)]) -> Option<&'a str> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    if let Some((_, key)) = synonyms.iter().find(|(word, _)| *word == name) {
+        return Some(key);
+    }
+    near(&name, keys.iter().copied()).or_else(|| {
+        let is_short = |text: &str| text.len() < SHORTEST;
+        let begins =
+            |key: &&&str| key.starts_with(&name) && !is_short(&name) || name.starts_with(**key) && !is_short(key);
+        let mut found = keys.iter().filter(begins);
+        found.next().copied().filter(|_| found.next().is_none())
+    })
+}
+
 fn is_proxy(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once("://") else { return false };
     let authority = rest.strip_suffix('/').unwrap_or(rest);

@@ -12,6 +12,20 @@ use super::table::Reading;
 
 /// The keys of an entry, in the order of the documentation.
 const KEYS: [&str; 5] = ["uri", "suite", "components", "architectures", KEYRING];
+/// What other tools call them.
+const SYNONYMS: [(&str, &str); 11] = [
+    ("address", "uri"),
+    ("mirror", "uri"),
+    ("codename", "suite"),
+    ("dist", "suite"),
+    ("distribution", "suite"),
+    ("release", "suite"),
+    ("sections", "components"),
+    ("gpg", KEYRING),
+    ("gpg_key", KEYRING),
+    ("pubkey", KEYRING),
+    ("signed_by", KEYRING),
+];
 /// The key that names a file.
 pub(super) const KEYRING: &str = "keyring";
 
@@ -47,7 +61,7 @@ fn path<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S
 pub(super) fn all(tables: &[Table<'_>], base: &Path) -> Result<Vec<Repository>, Vec<Part>> {
     let (mut repositories, mut wrong, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, table) in tables.iter().enumerate() {
-        let mut reading = Reading::new(table, format!("repository[{number}]"), &KEYS);
+        let mut reading = Reading::new(table, format!("repository[{number}]"), &KEYS, &SYNONYMS);
         let repository = repository(&mut reading, base);
         match repository.filter(|_| reading.wrong.is_empty()) {
             Some(repository) if seen.insert((repository.uri.clone(), repository.suite.clone())) => {

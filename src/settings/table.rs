@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use net::url::redact;
 
-use super::parse::{Entry, Input, Part, Table, near};
+use super::parse::{Entry, Input, Part, Table, meant};
 
 /// One table as it is read.
 pub(super) struct Reading<'a> {
@@ -17,13 +17,14 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Begins with `table`, which messages call `name` and whose keys may be `keys`.
-    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str]) -> Self {
+    /// Begins with `table`, which messages call `name` and whose keys may be `keys`; some have other names elsewhere, by
+    /// `synonyms`.
+    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str], synonyms: &[(&str, &str)]) -> Self {
         let mut reading = Self { table, name, wrong: Vec::new() };
         for entry in &table.entries {
             if !keys.contains(&entry.name) {
-                let hint = match near(entry.name, keys.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
+                let hint = match meant(entry.name, keys, synonyms) {
+                    Some(key) => format!("did you mean `{key}`?"),
                     None => format!("the keys are {}", keys.join(", ")),
                 };
                 let message = format!("has no setting `{}`", entry.name);
@@ -54,7 +55,17 @@ impl<'a> Reading<'a> {
         let (span, value) = (entry.span.clone(), entry.value.clone());
         match value {
             Input::Text(text) => self.parsed(key, span, text, parse),
-            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {
+            Input::Number(Some(number)) => {
+                let hint = format!("write {key} = \"{number}\"");
+                self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), &hint);
+                None
+            }
+            Input::List(_)
+            | Input::Tables(_)
+            | Input::Table(_)
+            | Input::Number(None)
+            | Input::Bool(_)
+            | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), "");
                 None
             }

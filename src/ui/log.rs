@@ -87,7 +87,7 @@ pub(super) fn shown(event: &Event) {
         Event::Done { task } => tracing::info!("task {} is over", task.number()),
         Event::Note { text, .. } => tracing::info!("{text}"),
         Event::Warning { message, hint, .. } => tracing::warn!("{message}: {hint}"),
-        Event::Progress { .. } | Event::Item { .. } => {}
+        Event::Progress { .. } | Event::Total { .. } | Event::Item { .. } => {}
     }
 }
 

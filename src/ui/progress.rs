@@ -115,6 +115,15 @@ impl State {
                 }
                 self.due(task, now)
             }
+            Event::Total { task, total } => {
+                let running = self.tasks.get_mut(&task)?;
+                running.total = Some(total);
+                if let Some(bar) = &running.bar {
+                    bar.set_length(total);
+                    style(bar, running);
+                }
+                None
+            }
             Event::Item { task, name } => {
                 let running = self.tasks.get_mut(&task)?;
                 running.item = clean(&name);
@@ -277,6 +286,16 @@ fn amount_a_second(count: u64, unit: Unit, age: Duration) -> String {
 }
 
 fn bar(task: &Running) -> ProgressBar {
+    // Hidden until it is one of the rows: a bar draws itself whenever it is changed, and no one would take away what it
+    // has drawn alone.
+    let bar = ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden());
+    style(&bar, task);
+    bar.set_prefix(if task.parent.is_some() { format!("  {:20.20}", task.name) } else { task.name.clone() });
+    bar
+}
+
+/// Gives `bar` the columns that fit what is known of `task`.
+fn style(bar: &ProgressBar, task: &Running) {
     // The amount and the rate first: what does not fit into the terminal is cut off at the end.
     let template = match (task.total.is_some(), task.unit, task.parent.is_some()) {
         (true, Unit::Bytes, true) => "{prefix} {bytes}/{total_bytes} {binary_bytes_per_sec} [{wide_bar}]",
@@ -286,12 +305,7 @@ fn bar(task: &Running) -> ProgressBar {
         (false, Unit::Bytes, _) => "{spinner} {prefix} {bytes} {binary_bytes_per_sec} {wide_msg}",
         (false, Unit::Items, _) => "{spinner} {prefix} {human_pos} {wide_msg}",
     };
-    // Hidden until it is one of the rows: a bar draws itself whenever it is changed, and no one would take away what it
-    // has drawn alone.
-    let bar = ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(if task.parent.is_some() { format!("  {:20.20}", task.name) } else { task.name.clone() });
-    bar
 }

@@ -71,6 +71,18 @@ fn plain_progress_is_a_line_a_stage_and_one_now_and_then() {
 }
 
 #[test]
+fn a_total_that_is_known_later_is_shown_from_then_on() {
+    let (ui, _, err) = ui(Options { clock: ticking, ..options(Progress::Auto) });
+    let task = Task::start(&ui, "fetch files", None, Unit::Bytes);
+    task.advance(1 << 20);
+    task.expect(4 << 20);
+    (0..9).for_each(|_| task.advance(1 << 10));
+    drop(task);
+    let text = err.text();
+    assert!(text.contains("fetch files: 1.0 MiB of 4.0 MiB, "), "{text}");
+}
+
+#[test]
 fn json_progress_is_one_object_a_line() {
     let (ui, _, err) = ui(options(Progress::Json));
     fetch(&ui);

@@ -10,6 +10,7 @@
 mod archive;
 mod candidates;
 mod fetch;
+mod files;
 mod host;
 mod https;
 mod listing;

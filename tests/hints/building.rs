@@ -7,6 +7,7 @@ use builder::rootfs::{Failure, Lack, Reason, Script, deb};
 use builder::{cache, dpkg, ownership, rootfs, scrub};
 use host::Fault;
 use host::error::Kind;
+use model::file_input::{FileInput, FileInputFields};
 use model::{Digest, ImagePath};
 use rustix::io::Errno;
 
@@ -45,24 +46,39 @@ fn caches() -> Vec<String> {
     [vec![full, files, directory], rows].concat()
 }
 
+fn input() -> FileInput {
+    let fields = FileInputFields {
+        url: "https://h.example.org/x".to_owned(),
+        sha256: Digest::of(b"x"),
+        architectures: Vec::new(),
+        destination: "/x".to_owned(),
+        mode: None,
+        owner: None,
+        unpack: None,
+    };
+    FileInput::new(fields).unwrap()
+}
+
 /// Files from addresses.
 fn fetched() -> Vec<String> {
     use builder::files::{Error as E, Fault as F};
-    let failed = |fault| E::Fetch { url: name(), fault };
+    let input = || Box::new(input());
+    let failed = |fault| E::Fetch { input: input(), fault };
     let wrong = F::WrongDigest { expected: Digest::of(b"a"), found: Digest::of(b"b") };
-    let faults = [wrong, F::OtherFile, F::Offline, F::Refused { message: name() }];
+    let faults = [wrong, F::OtherFile, F::Offline, F::Full { message: name() }, F::Refused { message: name() }];
     let row = |fault: F| {
         let name = match &fault {
             F::WrongDigest { .. } => "WrongDigest",
             F::OtherFile => "OtherFile",
             F::Offline => "Offline",
+            F::Full { .. } => "Full",
             F::Refused { .. } => "Refused",
         };
         crate::shown(&format!("files::Fetch {name}"), &failed(fault))
     };
     let rows = rows!("files", E:
         E::Fetch { .. } => failed(F::Offline),
-        E::Damaged { .. } => E::Damaged { url: name(), message: name() },
+        E::Damaged { .. } => E::Damaged { input: input(), message: name() },
         E::Cache(_) => E::Cache(cache::Error::Busy { root: file() }),
         E::Host(_) => E::Host(system(Errno::NOSPC)),
         E::Settings(_) => E::Settings(Box::new(builder::apt::Error::AptMissing)),

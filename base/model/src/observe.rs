@@ -62,6 +62,13 @@ pub enum Event {
         /// How much is done.
         done: u64,
     },
+    /// How much there is to do, where that was not known when the task began, or is more now.
+    Total {
+        /// The task.
+        task: TaskId,
+        /// What [`Event::Progress`] comes to.
+        total: u64,
+    },
     /// What is being worked on now, such as a package's name.
     Item {
         /// The task.
@@ -155,6 +162,11 @@ impl<'a> Task<'a> {
         self.done.fetch_add(count, Ordering::Relaxed).saturating_add(count)
     }
 
+    /// Says how much there is to do, now that it is known.
+    pub fn expect(&self, total: u64) {
+        self.observer.event(Event::Total { task: self.id, total });
+    }
+
     /// How much is done.
     #[must_use]
     pub fn done(&self) -> u64 {
@@ -220,7 +232,11 @@ impl Collected {
     pub fn texts(&self) -> Vec<String> {
         let text = |event| match event {
             Event::Note { text, .. } | Event::Warning { message: text, .. } => Some(text),
-            Event::Begin { .. } | Event::Progress { .. } | Event::Item { .. } | Event::Done { .. } => None,
+            Event::Begin { .. }
+            | Event::Progress { .. }
+            | Event::Total { .. }
+            | Event::Item { .. }
+            | Event::Done { .. } => None,
         };
         self.events().into_iter().filter_map(text).collect()
     }

@@ -1,4 +1,4 @@
-//! One .deb from its URL into the cache: resumable, bounded by the locked size, and checked.
+//! One file from its URL into the cache: resumable, bounded in its length, and checked.
 
 #![allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
 
@@ -14,43 +14,61 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::FetchFault;
 use super::solve::percent_decode;
-use super::transfer::{Failure, Wanted, check_size};
+use super::transfer::{Came, Failure, Length, Wanted};
 
 /// The file that a download grows in, locked for this process.
 ///
 /// It is renamed to its final name as it is. Another process that waited for the lock then holds
 /// the finished file; it sees by the name that this is no part file any more.
-pub(super) struct Part {
+pub(crate) struct Part {
     file: LockGuard,
     path: PathBuf,
+    /// Whether bytes of an earlier attempt are in it.
+    is_resumed: bool,
+}
+
+/// A transfer that has begun.
+struct Begun<'a> {
+    body: Box<dyn Read + 'a>,
+    /// Where its bytes begin.
+    start: u64,
+    /// Where they end, as far as that is known.
+    total: Option<u64>,
 }
 
 impl Part {
     /// Opens or makes the part file and waits for its lock. `None`: the name was taken away
     /// meanwhile, which means that someone else finished it (or cleaned up): look again.
-    pub(super) fn open(path: &Path, observer: &dyn Observer) -> Result<Option<Self>, FetchFault> {
-        use std::os::unix::fs::MetadataExt;
+    pub(crate) fn open(path: &Path, observer: &dyn Observer) -> Result<Option<Self>, FetchFault> {
         let file = lock::open(path).and_then(|file| file.hold(Hold::Alone, observer));
         let file = file.map_err(|error| unusable(&error))?;
-        let mine = file.file().metadata().map_err(|error| disk(path, &error))?;
-        let same = fs::symlink_metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (mine.dev(), mine.ino()));
-        Ok(same.then(|| Self { file, path: path.to_owned() }))
+        let part = Self { file, path: path.to_owned(), is_resumed: false };
+        let is_there = fs::symlink_metadata(path).is_ok_and(|there| part.is(&there));
+        Ok(is_there.then_some(part))
+    }
+
+    /// Whether `metadata` is that of this file, under whatever name.
+    pub(crate) fn is(&self, metadata: &fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |found: &fs::Metadata| (found.dev(), found.ino());
+        self.file.file().metadata().is_ok_and(|mine| identity(&mine) == identity(metadata))
     }
 
     /// Downloads what is missing, checks the whole, and gives it its final name.
     ///
     /// The bytes are not synced: whoever uses the file checks its sha256, so that a file which a
     /// crash left incomplete is found and fetched again.
-    pub(super) fn complete(
+    pub(crate) fn complete(
         &mut self,
         client: &Client,
         wanted: &Wanted<'_>,
         target: &Path,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(Came),
     ) -> Result<(), Failure> {
-        let resumed = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
         let outcome = self.attempt(client, wanted, progress);
-        if resumed > 0 && matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. }))) {
+        let is_wrong =
+            matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. })));
+        if self.is_resumed && is_wrong {
             // The fault may be in what an earlier run left: once more, from the beginning.
             self.restart()?;
             self.attempt(client, wanted, progress)?;
@@ -63,26 +81,42 @@ impl Part {
         fs::rename(&self.path, target).map_err(failed)
     }
 
+    fn length(&self) -> Result<u64, Failure> {
+        Ok(self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len())
+    }
+
+    fn digest(&mut self) -> Result<Digest, Failure> {
+        let found = self.file.file_mut().seek(SeekFrom::Start(0)).and_then(|_| digest(self.file.file_mut()));
+        found.map_err(|e| Failure::Final(disk(&self.path, &e)))
+    }
+
     fn restart(&mut self) -> Result<(), Failure> {
         let outcome = self.file.file().set_len(0).and_then(|()| self.file.file_mut().seek(SeekFrom::Start(0)));
         outcome.map(|_| ()).map_err(|e| Failure::Final(disk(&self.path, &e)))
     }
 
-    fn attempt(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(u64)) -> Result<(), Failure> {
-        let mut length = self.file.file().metadata().map_err(|e| Failure::Final(disk(&self.path, &e)))?.len();
-        if length > wanted.size {
+    fn attempt(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(Came)) -> Result<(), Failure> {
+        let mut length = self.length()?;
+        if length > wanted.length.most() {
             self.restart()?;
             length = 0;
         }
-        if length < wanted.size || wanted.size == 0 {
-            let (mut body, start) = self.source(client, wanted, length)?;
+        self.is_resumed = length > 0;
+        let is_whole = match wanted.length {
+            Length::Exactly(size) => length == size && size > 0,
+            // Where an earlier run ended between the last byte and the final name.
+            Length::AtMost(_) => length > 0 && self.digest()? == wanted.sha256,
+        };
+        if !is_whole {
+            let Begun { mut body, start, total } = self.source(client, wanted, length)?;
             if start != length {
                 self.restart()?;
+                self.is_resumed = false;
             }
+            progress(Came::Start { at: start, total });
             self.append(&mut body, start, wanted, progress)?;
         }
-        self.file.file_mut().seek(SeekFrom::Start(0)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
-        let found = digest(self.file.file_mut()).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
+        let found = self.digest()?;
         if found == wanted.sha256 {
             return Ok(());
         }
@@ -90,22 +124,14 @@ impl Part {
         Err(Failure::Final(FetchFault::WrongDigest { expected: wanted.sha256, found }))
     }
 
-    /// The bytes from `offset` on, if the source can begin there; else from the beginning. The
-    /// second value is where they begin.
-    fn source<'a>(
-        &self,
-        client: &'a Client,
-        wanted: &Wanted<'_>,
-        offset: u64,
-    ) -> Result<(Box<dyn Read + 'a>, u64), Failure> {
+    /// The bytes from `offset` on, if the source can begin there; else from the beginning.
+    fn source<'a>(&self, client: &'a Client, wanted: &Wanted<'_>, offset: u64) -> Result<Begun<'a>, Failure> {
         match wanted.url.split_once(':') {
             Some(("http" | "https", _)) => {
-                let response = client.get(wanted.url, wanted.size).offset(offset).send()?;
-                if let Some(total) = response.total() {
-                    check_size(wanted, total)?;
-                }
-                let start = response.start();
-                Ok((Box::new(response), start))
+                let response = client.get(wanted.url, wanted.length.most()).offset(offset).send()?;
+                let (start, total) = (response.start(), response.total());
+                total.map_or(Ok(()), |total| wanted.length.check(total))?;
+                Ok(Begun { body: Box::new(response), start, total })
             }
             Some(("file" | "copy", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
@@ -117,8 +143,10 @@ impl Part {
                     place => Failure::Final(FetchFault::NoFile { message: place.to_string() }),
                 })?;
                 let found = file.metadata().map_err(|e| Failure::Final(disk(&path, &e)))?.len();
-                check_size(wanted, found)?;
-                Ok((Box::new(file.take(wanted.size)), 0))
+                wanted.length.check(found)?;
+                // Not more than its length: what says that it is empty and is not, such as /proc/kmsg, may never end.
+                let body = Box::new(file.take(found));
+                Ok(Begun { body, start: 0, total: Some(found) })
             }
             _ => Err(Failure::Final(FetchFault::Scheme)),
         }
@@ -129,14 +157,14 @@ impl Part {
         body: &mut dyn Read,
         start: u64,
         wanted: &Wanted<'_>,
-        progress: &dyn Fn(u64),
+        progress: &dyn Fn(Came),
     ) -> Result<(), Failure> {
         self.file.file_mut().seek(SeekFrom::Start(start)).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
         let mut buffer = vec![0; 128 << 10];
         let mut length = start;
         loop {
             let count = match body.read(&mut buffer) {
-                Ok(0) if length < wanted.size => {
+                Ok(0) if matches!(wanted.length, Length::Exactly(size) if length < size) => {
                     return Err(Failure::transient(format!("the connection ended after {length} bytes")));
                 }
                 Ok(0) => return Ok(()),
@@ -154,7 +182,7 @@ impl Part {
             };
             length += count as u64;
             self.file.file_mut().write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
-            progress(count as u64);
+            progress(Came::Bytes(count as u64));
         }
     }
 }
@@ -174,7 +202,7 @@ pub(super) fn disk(path: &Path, error: &io::Error) -> FetchFault {
 }
 
 /// The sha256 of all that `input` still holds.
-pub(super) fn digest(input: &mut dyn Read) -> io::Result<Digest> {
+pub(crate) fn digest(input: &mut dyn Read) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 << 10];
     loop {

@@ -74,13 +74,13 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
         "Could not handshake",
         "SSL connection failed",
     ]) {
-        return Error::Network { log };
+        return Error::Network { log, has_lists: false };
     }
     if has(&["does not have a Release file", "no longer has a Release file", "404  Not Found", "File not found"]) {
         return Error::SuiteMissing { log };
     }
     if text.lines().any(is_failed_answer) {
-        return Error::Network { log };
+        return Error::Network { log, has_lists: false };
     }
     if has(&[" is not signed.", " is no longer signed."]) {
         return Error::Signature { fault: SignatureFault::Missing, log };

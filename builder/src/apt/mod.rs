@@ -37,6 +37,7 @@ mod state;
 mod together;
 mod transfer;
 
+pub(crate) use download::{Part, digest};
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
 pub(crate) use fetch::client;
 pub use fetch::fetch;
@@ -47,8 +48,8 @@ pub use model::resolution::{ParseVariantError, Reason, ReleaseInfo, Resolution, 
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
 pub use repository::Repository;
 pub use settings::{Access, Settings};
-pub(crate) use solve::percent_decode;
 pub use solve::resolve;
 pub use source::Source;
 pub use together::{Keep, resolve_together};
 pub use transfer::FetchOptions;
+pub(crate) use transfer::{Came, Failure, Length, Wanted, retry_line};

@@ -153,7 +153,13 @@ impl State {
         if good || was_complete && outcome.status.code().is_some() {
             self.write("complete", b"")?;
         }
-        if good { self.targets_or(&log).map(|_| ()) } else { Err(failure::error("update", &log)) }
+        if good {
+            return self.targets_or(&log).map(|_| ());
+        }
+        Err(match failure::error("update", &log) {
+            Error::Network { log, has_lists: _ } => Error::Network { log, has_lists: self.is_complete() },
+            other => other,
+        })
     }
 
     fn forget(&self) -> Result<(), Error> {

@@ -45,21 +45,59 @@ impl Default for FetchOptions {
 }
 
 /// What is to be fetched.
-pub(super) struct Wanted<'a> {
-    pub(super) url: &'a str,
-    pub(super) size: u64,
-    pub(super) sha256: Digest,
+pub(crate) struct Wanted<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) length: Length,
+    pub(crate) sha256: Digest,
 }
 
 impl Wanted<'_> {
     /// Whether it is a file of this machine.
-    pub(super) fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.url.starts_with("file:") || self.url.starts_with("copy:")
     }
 }
 
+/// What is known of the length of a file before it comes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    Exactly(u64),
+    AtMost(u64),
+}
+
+impl Length {
+    pub(super) fn most(self) -> u64 {
+        match self {
+            Self::Exactly(size) | Self::AtMost(size) => size,
+        }
+    }
+
+    /// Fails when a server or a file has another length.
+    pub(super) fn check(self, found: u64) -> Result<(), Failure> {
+        let (is_right, expected) = match self {
+            Self::Exactly(size) => (found == size, size),
+            Self::AtMost(limit) => (found <= limit, limit),
+        };
+        if is_right { Ok(()) } else { Err(Failure::Final(FetchFault::WrongSize { expected, found })) }
+    }
+}
+
+/// What a transfer reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// It begins.
+    Start {
+        /// How many bytes are there from an earlier attempt.
+        at: u64,
+        /// How many there will be, where that is known.
+        total: Option<u64>,
+    },
+    /// So many more bytes came.
+    Bytes(u64),
+}
+
 /// Why one attempt failed, and whether another one may help.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Transient {
         message: String,
         /// How long the server wants to be left alone.
@@ -86,7 +124,7 @@ impl From<net::Error> for Failure {
             E::Certificate { message } => FetchFault::Certificate { message },
             E::Redirect(fault) => FetchFault::Redirect { message: fault.to_string() },
             E::Status { status, .. } => FetchFault::Status(status),
-            // The limit of each request is the locked size.
+            // The limit of each request is the length that is wanted.
             E::TooLarge { limit, found } => FetchFault::WrongSize { expected: limit, found },
             E::Proxy | E::Connection { .. } | E::Setup { .. } => {
                 FetchFault::Io { message: error.to_string(), full: false }
@@ -95,10 +133,15 @@ impl From<net::Error> for Failure {
     }
 }
 
-/// Fails when a server or a file has another size than the lock says.
-pub(super) fn check_size(wanted: &Wanted<'_>, found: u64) -> Result<(), Failure> {
-    if found == wanted.size {
-        return Ok(());
-    }
-    Err(Failure::Final(FetchFault::WrongSize { expected: wanted.size, found }))
+/// What is said of a further attempt after as many `attempts`, of which there are `retries` more in all. Where the server asks
+/// for a wait, its length is shown.
+pub(crate) fn retry_line(url: &str, message: &str, asked: Option<Duration>, (attempts, retries): (u32, u32)) -> String {
+    let moment = match asked.map_or(0, |wait| wait.as_secs()) {
+        0 => String::new(),
+        1 => " in 1 second".to_owned(),
+        seconds => format!(" in {seconds} seconds"),
+    };
+    let line = format!("{}: {message}; trying again{moment} ({attempts} of {retries})", net::url::host(url));
+    tracing::debug!("{line}: {}", net::url::place(url));
+    line
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! debs/sha256/xx/<64 hex>.deb   .debs by their sha256
-//! files/<64 hex>                files from addresses by their sha256
+//! files/<64 hex>                files from addresses by their sha256; `.part` behind it while it comes, and `.used`
+//!                               for an empty one whose time is that of the last use
 //! apt/<64 hex>/                 isolated apt states by what apt may see
 //! rootfs/<64 hex>/              root file systems by their keys
 //! digests/<64 hex>              what is known of files that were read, by who reads them
@@ -334,6 +335,23 @@ pub fn touch(path: &Path) -> io::Result<()> {
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
     Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// The mark of use beside the file `path` from an address.
+fn mark(path: &Path) -> PathBuf {
+    path.with_extension("used")
+}
+
+/// Marks a file from an address as used now, as [`touch`] does, but beside it: another build may have it open, which would take
+/// one whose times change for one whose content does.
+///
+/// # Errors
+/// As [`touch`].
+pub fn touch_beside(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(mark(path), flags, Mode::from_raw_mode(0o644))?;
+    touch(&mark(path))
 }
 
 #[cfg(test)]

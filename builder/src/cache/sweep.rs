@@ -137,7 +137,12 @@ impl Cache {
         };
         let mut report = GcReport::default();
         for (kind, path) in self.entries()? {
-            let (bytes, last_use) = measure(&path)?;
+            let (bytes, mut last_use) = measure(&path)?;
+            let mark = super::mark(&path);
+            let marked = fs::symlink_metadata(&mark).ok().filter(|_| kind == Kind::File);
+            if let Some(at) = marked.as_ref().and_then(|found| found.modified().ok()) {
+                last_use = last_use.max(at);
+            }
             let age = options.now.duration_since(last_use).unwrap_or_default();
             if age < options.unused_for || options.only.is_some_and(|only| only != kind) {
                 *report.kept.entry(kind).or_default() += 1;
@@ -146,6 +151,7 @@ impl Cache {
             }
             if !options.dry_run {
                 self.remove(&path)?;
+                marked.map_or(Ok(()), |_| self.remove(&mark))?;
             }
             report.removed.push(Removed { kind, path, bytes });
         }
@@ -187,8 +193,19 @@ impl Cache {
                 }
             }
         }
+        for path in self.children("files")? {
+            let name = name(&path);
+            match name.split_once('.') {
+                Some((digest, "part")) if is_hex(digest, 64) => entries.push((Kind::Temporary, path)),
+                // Where it marks nothing any more.
+                Some((digest, "used")) if is_hex(digest, 64) && !path.with_extension("").exists() => {
+                    entries.push((Kind::Temporary, path));
+                }
+                None if is_hex(&name, 64) => entries.push((Kind::File, path)),
+                Some(_) | None => {}
+            }
+        }
         let subdirs = [
-            (Kind::File, "files"),
             (Kind::Apt, "apt"),
             (Kind::Rootfs, "rootfs"),
             (Kind::Digests, "digests"),

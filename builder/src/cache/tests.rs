@@ -211,6 +211,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
             "rootfs/etc/passwd",
             "apt/sources.list",
             "digests/README",
+            "files/mine.part",
             "listings/2024",
             "debs/sha256/aa/my.deb",
             "debs/sha256/mine/my.deb",
@@ -222,6 +223,8 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
         let ours = [
             &*format!("debs/sha256/aa/{hex}.deb"),
             &format!("debs/sha256/aa/{hex}.part"),
+            &format!("files/{hex}.part"),
+            &format!("files/{hex}.used"),
             &format!("apt/{hex}/lists/x"),
             &format!("rootfs/{hex}/rootfs.tar"),
             &format!("digests/{hex}"),
@@ -278,4 +281,34 @@ fn one_kind_is_removed_alone_and_has_the_name_that_json_has() {
     assert_eq!((report.removed.len(), report.kept.get(&Kind::Rootfs)), (2, Some(&1)));
     assert_eq!(gc(Some(Kind::Apt), true).removed, []);
     assert_eq!(gc(None, true).removed.len(), 1);
+}
+
+#[test]
+fn a_file_from_an_address_is_marked_beside_it() {
+    use std::os::unix::fs::MetadataExt;
+    let (_guard, cache) = cache();
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let [used, unused] = [&b"used"[..], b"unused"].map(|content| {
+        let path = cache.files().unwrap().join(Digest::of(content).hex());
+        fs::write(&path, content).unwrap();
+        File::open(&path).unwrap().set_modified(old).unwrap();
+        path
+    });
+    let changed = || fs::metadata(&used).map(|found| (found.ctime(), found.ctime_nsec())).unwrap();
+    let before = changed();
+    touch_beside(&used).unwrap();
+    touch_beside(&used).unwrap();
+    assert_eq!(changed(), before, "who has it open sees no change");
+    let mark = used.with_extension("used");
+    let now = fs::metadata(&mark).unwrap().modified().unwrap() + Duration::from_secs(60);
+    let gc =
+        |now| cache.gc(GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: false, only: None }).unwrap();
+    assert_eq!(gc(now).removed.into_iter().map(|removed| removed.path).collect::<Vec<_>>(), [unused]);
+    assert_eq!(fs::read(&used).unwrap(), b"used");
+    assert_eq!(gc(now + Duration::from_secs(9999)).removed.len(), 1);
+    assert!(!used.exists() && !mark.exists());
+    // A link in its place is not followed.
+    std::os::unix::fs::symlink("victim", &mark).unwrap();
+    assert!(touch_beside(&used).is_err());
+    assert!(!mark.with_file_name("victim").exists());
 }

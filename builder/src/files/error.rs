@@ -13,18 +13,18 @@ use crate::{apt, cache};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It could not be brought into the cache.
-    #[error("{url}: {fault}")]
+    #[error("{}: {fault}", redact(&input.url))]
     Fetch {
-        /// Its address, without a password.
-        url: String,
+        /// What was asked for.
+        input: Box<FileInput>,
         /// Why not.
         fault: Fault,
     },
     /// It is no archive of the form that is named, or is damaged.
-    #[error("{url} cannot be unpacked: {message}")]
+    #[error("{} cannot be unpacked: {message}", redact(&input.url))]
     Damaged {
-        /// Its address, without a password.
-        url: String,
+        /// What was asked for.
+        input: Box<FileInput>,
         /// What was found.
         message: String,
     },
@@ -56,6 +56,12 @@ pub enum Fault {
     /// Offline, and the cache does not hold it.
     #[error("offline, and the cache does not hold it")]
     Offline,
+    /// The disk is full.
+    #[error("{message}")]
+    Full {
+        /// The file, and what the system said.
+        message: String,
+    },
     /// The network, the server or a file of this machine.
     #[error("{message}")]
     Refused {
@@ -66,11 +72,22 @@ pub enum Fault {
 
 impl Error {
     pub(super) fn fetch(input: &FileInput, fault: Fault) -> Self {
-        Self::Fetch { url: redact(&input.url), fault }
+        Self::Fetch { input: Box::new(input.clone()), fault }
     }
 
     pub(super) fn damaged(input: &FileInput, error: &io::Error) -> Self {
-        Self::Damaged { url: redact(&input.url), message: error.to_string() }
+        Self::Damaged { input: Box::new(input.clone()), message: error.to_string() }
+    }
+
+    /// The file that cannot be used, and the key of its table that is most to blame; none where it is not about one.
+    #[must_use]
+    pub fn input(&self) -> Option<(&FileInput, &'static str)> {
+        match self {
+            Self::Fetch { input, fault: Fault::WrongDigest { .. } | Fault::OtherFile } => Some((input, "sha256")),
+            Self::Fetch { input, fault: Fault::Offline | Fault::Refused { .. } } => Some((input, "url")),
+            Self::Damaged { input, .. } => Some((input, "unpack")),
+            Self::Fetch { fault: Fault::Full { .. }, .. } | Self::Cache(_) | Self::Host(_) | Self::Settings(_) => None,
+        }
     }
 }
 
@@ -93,6 +110,7 @@ impl Explain for Error {
                     Kind::Outside,
                     "run `module-builder fetch` where there is a network, or this command without `--offline` or `--frozen`",
                 ),
+                Fault::Full { .. } => (Kind::Outside, cache::NO_SPACE),
                 Fault::Refused { .. } => {
                     (Kind::Outside, "check the address, the network and the setting `proxy`, and run again")
                 }

@@ -45,7 +45,13 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
     match format {
         ArchiveFormat::Zip => {
             let mut tar = scratch.unnamed()?;
-            zip::to_tar(file, &mut tar, limit).map_err(read)?;
+            zip::to_tar(file, &mut tar, limit).map_err(|error| match error.kind() {
+                // One reader and one writer, and errors of both: this one is never the archive's.
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    host::Error::io("write to", scratch.path())(error).into()
+                }
+                _ => read(error),
+            })?;
             Ok(tar)
         }
         ArchiveFormat::Tar => {

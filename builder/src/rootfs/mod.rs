@@ -88,6 +88,9 @@ pub struct Explanation {
     pub unreadable: usize,
 }
 
+/// A tar that holds nothing: its end, which is two blocks of zeros.
+const EMPTY: [u8; 1024] = [0; 1024];
+
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let failed = host::Error::io(action, path);
     move |source| Error::File(failed(source))
@@ -161,7 +164,7 @@ fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> 
 }
 
 /// The root file system of `resolution`, from the cache or made now from `debs` (one for each
-/// package, in the order of the resolution, verified).
+/// package, in the order of the resolution, verified). Without a package it is empty.
 ///
 /// Two builds of the same root file system at once wait for each other; the second takes what the
 /// first made. What is in the cache is verified before it is used; see [`Record`].
@@ -195,8 +198,14 @@ pub fn build(
         }
         entry::Found::Absent => {}
     }
-    tools::check(&tools)?;
-    let privilege = choose(options.mode)?;
+    let privilege = match resolution.packages.is_empty() {
+        // No program is needed, and no right.
+        true => Privilege::Root,
+        false => {
+            tools::check(&tools)?;
+            choose(options.mode)?
+        }
+    };
     let work = Work::new(cache, &key, privilege)?;
     let record = make(resolution, debs, options.epoch, privilege, &work, inputs, observer)?;
     if before == Some(record.sha256) {
@@ -226,21 +235,14 @@ fn make(
     inputs: RootfsInputs,
     observer: &dyn Observer,
 ) -> Result<Record, Error> {
-    let packages = resolution.packages.len() as u64;
-    let task = Task::start(observer, "build root file system", Some(packages * 2), Unit::Items);
-    let repository = work.directory("repository")?;
-    let metadata = repository::make(&repository, resolution, debs, epoch)?;
-    let fixed = work.directory("fixed")?;
-    for (name, text) in
-        [("hostname", format!("{}\n", plan::HOSTNAME)), ("resolv.conf", String::new()), ("sources.list", String::new())]
-    {
-        let path = fixed.join(name);
-        fs::write(&path, text).map_err(io_error("write", &path))?;
-    }
     let archive = entry::archive(&work.entry());
-    let places =
-        Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, privilege, places)?, resolution, work, &task)?;
+    let metadata = match resolution.packages.is_empty() {
+        true => {
+            fs::write(&archive, EMPTY).map_err(io_error("write", &archive))?;
+            Vec::new()
+        }
+        false => install(resolution, debs, epoch, privilege, work, observer)?,
+    };
     let (size, sha256) = installed::check(&archive, resolution)?;
     let file = host::open::file(&archive)?;
     // Whatever the umask is: what others may write to would not be trusted.
@@ -256,6 +258,34 @@ fn make(
     entry::write_record(&work.entry(), &record)?;
     entry::write_seal(&work.entry())?;
     Ok(record)
+}
+
+/// Writes the tar of all packages, and gives what each says of itself.
+#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
+fn install(
+    resolution: &Resolution,
+    debs: &[PathBuf],
+    epoch: Epoch,
+    privilege: Privilege,
+    work: &Work,
+    observer: &dyn Observer,
+) -> Result<Vec<deb::Metadata>, Error> {
+    let packages = resolution.packages.len() as u64;
+    let task = Task::start(observer, "build root file system", Some(packages * 2), Unit::Items);
+    let repository = work.directory("repository")?;
+    let metadata = repository::make(&repository, resolution, debs, epoch)?;
+    let fixed = work.directory("fixed")?;
+    for (name, text) in
+        [("hostname", format!("{}\n", plan::HOSTNAME)), ("resolv.conf", String::new()), ("sources.list", String::new())]
+    {
+        let path = fixed.join(name);
+        fs::write(&path, text).map_err(io_error("write", &path))?;
+    }
+    let archive = entry::archive(&work.entry());
+    let places =
+        Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
+    run(&plan::plan(resolution, epoch, privilege, places)?, resolution, work, &task)?;
+    Ok(metadata)
 }
 
 fn run(invocation: &process::Invocation, resolution: &Resolution, work: &Work, task: &Task<'_>) -> Result<(), Error> {

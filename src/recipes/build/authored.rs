@@ -28,6 +28,9 @@ const FILE_MODE: &str = "file-mode";
 /// An owner of `[[file]]` that no one knows.
 const FILE_OWNER: &str = "file-owner";
 
+/// An archive of `[[file]]` that is not unpacked.
+const FILE_PACKED: &str = "file-packed";
+
 /// The most files that one finding names.
 const MAX_NAMED: usize = 50;
 const SET_ID: u16 = 0o6000;
@@ -98,27 +101,31 @@ fn settings(inputs: &Inputs) -> FileName {
 
 /// What an author may not have meant by a table of `[[file]]`.
 fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
-    let warning =
-        |code, message, hint: &str| Diagnostic::new(Severity::Warning, code, message, hint).in_file(settings(inputs));
     let mut found = Vec::new();
     for file in &selected.files {
+        let finding = |severity, code, (key, message): (&str, String), hint: &str| {
+            let finding = Diagnostic::new(severity, code, message, hint).in_file(settings(inputs));
+            match file.place(key) {
+                Some(place) => finding.at(place.position).in_field(place.field).quoting(place.text),
+                None => finding,
+            }
+        };
         let url = redact(&file.input.url);
         if let Some(path) = file.program_without_mode(&selected.selection.tree)? {
             let message = format!("{path} of [[file]] is a program that no one may run, since it has no `mode`");
-            found.push(warning(
-                FILE_MODE,
-                message,
-                "add mode = \"0755\" to its table in builder.toml, or \"0644\" where it is not run",
-            ));
+            let hint = "add mode = \"0755\" to its table in builder.toml, or \"0644\" where it is not run";
+            found.push(finding(Severity::Warning, FILE_MODE, ("destination", message), hint));
+        }
+        if let Some(form) = file.packed() {
+            let message = format!("{url} looks like an archive, and is taken as it is");
+            let hint = format!("add unpack = \"{form}\" where its files are meant");
+            found.push(finding(Severity::Note, FILE_PACKED, ("url", message), &hint));
         }
         found.extend(file.laid.unknown.iter().map(|(_, name)| {
             let message =
                 format!("the owner of {url} is `{name}`, whom the root file system does not know: it is root's");
-            warning(
-                FILE_OWNER,
-                message,
-                "give the number, or have a package bring the name in /etc/passwd and /etc/group",
-            )
+            let hint = "give the number, or have a package bring the name in /etc/passwd and /etc/group";
+            finding(Severity::Warning, FILE_OWNER, ("owner", message), hint)
         }));
     }
     Ok(found)

@@ -1,6 +1,7 @@
 //! Where files from addresses are fetched to, and how.
 
 use std::fs::File;
+use std::path::Path;
 
 use builder::apt::FetchOptions;
 use builder::cache::Cache;
@@ -10,7 +11,7 @@ use model::observe::Observer;
 
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 /// Where files are fetched to, and how.
 #[derive(Debug, Clone)]
@@ -35,15 +36,20 @@ impl Downloads {
         Self { cache: None, options: FetchOptions { offline: true, ..FetchOptions::default() } }
     }
 
-    /// Opens each of `inputs`, which the cache holds then.
+    /// Opens each of `inputs`, which the settings of `module` ask for, and which the cache holds then.
     ///
     /// # Errors
     /// When one cannot be had, or there is no place for it.
-    pub(crate) fn fetch(&self, inputs: &[FileInput], observer: &dyn Observer) -> Result<Vec<File>, Error> {
+    pub(crate) fn fetch(
+        &self,
+        module: &Path,
+        inputs: &[FileInput],
+        observer: &dyn Observer,
+    ) -> Result<Vec<File>, Error> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(files::fetch(inputs, self.cache()?, &self.options, observer)?)
+        files::fetch(inputs, self.cache()?, &self.options, observer).map_err(|error| failed(module, error))
     }
 
     /// The cache.
@@ -54,4 +60,10 @@ impl Downloads {
         let missing = || Error::usage("there is no place for a cache").hint("name one by --cache-dir");
         self.cache.as_ref().ok_or_else(missing)
     }
+}
+
+/// What is wrong with a file, with its place in the settings of `module`.
+pub(crate) fn failed(module: &Path, error: files::Error) -> Error {
+    let named = error.input().map(|(input, key)| settings::naming::file(module, input, key));
+    Error::from(error).findings(named.unwrap_or_default())
 }

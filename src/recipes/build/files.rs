@@ -1,7 +1,8 @@
 //! The files that a module takes from addresses, as layers over its root file system and below its overlay.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use builder::files;
 use composer::overlay::{Overlay, OverlayReport, Rule};
@@ -9,13 +10,13 @@ use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
 use image::tree::{Kind, Tree};
-use model::file_input::{FileInput, Unpack};
+use model::file_input::{FileInput, FileInputFields, Unpack};
 use model::observe::Observer;
-use model::{Epoch, ImagePath, Pattern};
+use model::{Diagnostic, Epoch, ImagePath, Pattern};
 use net::url::redact;
 
 use crate::error::Error;
-use crate::recipes::build::downloads::Downloads;
+use crate::recipes::build::downloads::{self, Downloads};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::packages::lock;
@@ -30,6 +31,8 @@ pub(crate) struct FetchedFile {
     /// What was asked for.
     pub(crate) input: FileInput,
     layer: Overlay,
+    /// The files of the archive that `include` leaves out.
+    left: Arc<[ImagePath]>,
 }
 
 /// What became of a file in the tree.
@@ -39,9 +42,49 @@ pub(crate) struct LaidFile {
     pub(crate) input: FileInput,
     /// Where its files are.
     pub(crate) laid: OverlayReport,
+    /// The files of the archive that `include` leaves out, where they would be.
+    left: Arc<[ImagePath]>,
+    /// The module that asks for it.
+    module: PathBuf,
 }
 
+/// How names of archives end, and what `unpack` calls these.
+const ARCHIVES: [(&str, &str); 11] = [
+    (".tar", "tar"),
+    (".tar.bz2", "tar"),
+    (".tar.gz", "tar"),
+    (".tar.xz", "tar"),
+    (".tar.zst", "tar"),
+    (".tbz", "tar"),
+    (".tbz2", "tar"),
+    (".tgz", "tar"),
+    (".txz", "tar"),
+    (".tzst", "tar"),
+    (".zip", "zip"),
+];
+
 impl LaidFile {
+    /// Where `key` of its table stands in the module's settings, or the table where it has no such key.
+    pub(crate) fn place(&self, key: &str) -> Option<Diagnostic> {
+        settings::naming::file(&self.module, &self.input, key).diagnostics.pop()
+    }
+
+    /// Whether its archive has `path`, or something below it, and `include` leaves that out.
+    pub(crate) fn leaves_out(&self, path: &ImagePath, tree: &Tree<Source>) -> bool {
+        self.left.iter().any(|left| left.starts_with(path) || tree.resolve_parent(left).starts_with(path))
+    }
+
+    /// What `unpack` would say of an archive that is taken as it is, to a name that is none of an archive.
+    pub(crate) fn packed(&self) -> Option<&'static str> {
+        let form = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ARCHIVES.iter().find(|(end, _)| text.ends_with(end)).map(|(_, form)| *form)
+        };
+        let FileInputFields { url, destination, unpack, .. } = &*self.input;
+        let found = url.split('?').find_map(form);
+        found.filter(|_| unpack.is_none() && form(destination).is_none())
+    }
+
     /// The file in `tree`, where the author gave it no mode and it looks like a program.
     pub(crate) fn program_without_mode(&self, tree: &Tree<Source>) -> Result<Option<ImagePath>, Error> {
         if self.input.mode.is_some() || self.input.unpack.is_some() {
@@ -71,21 +114,22 @@ pub(crate) fn obtain(
     manifests: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Vec<FetchedFile>, Error> {
-    let mut inputs = settings::module_files(&request.module.directory)?;
+    let module = request.module.directory.as_path();
+    let mut inputs = settings::module_files(module)?;
     inputs.retain(|input| input.is_for(request.arch));
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
     if let Some(packages) = request.packages().filter(|packages| packages.recorded.is_none()) {
         // A lock that does not fit says so before anything is fetched.
-        lock::resolution(&request.module.directory, packages, &manifests.manifest, &manifests.file)?;
+        lock::resolution(module, packages, &manifests.manifest, &manifests.file)?;
     }
-    let opened = request.downloads.fetch(&inputs, observer)?;
+    let opened = request.downloads.fetch(module, &inputs, observer)?;
     let file = |(input, file): (FileInput, File)| {
-        let tree = tree(&input, file, &request.downloads)?;
+        let (tree, left) = tree(module, &input, file, &request.downloads)?;
         let rule = rule(&input)?;
         let layer = Overlay::of(PathBuf::from(redact(&input.url)), tree).with_rules(rule);
-        Ok(FetchedFile { input, layer })
+        Ok(FetchedFile { input, layer, left: left.into() })
     };
     inputs.into_iter().zip(opened).map(file).collect()
 }
@@ -94,61 +138,87 @@ pub(crate) fn obtain(
 ///
 /// # Errors
 /// When one would take a directory's place, or the other way round, or holds a device.
-pub(crate) fn lay(files: &[FetchedFile], tree: &mut Tree<Source>, epoch: Epoch) -> Result<Vec<LaidFile>, Error> {
-    let lay = |file: &FetchedFile| Ok(LaidFile { input: file.input.clone(), laid: file.layer.apply(tree, epoch)? });
+pub(crate) fn lay(
+    files: &[FetchedFile],
+    module: &Path,
+    tree: &mut Tree<Source>,
+    epoch: Epoch,
+) -> Result<Vec<LaidFile>, Error> {
+    let lay = |file: &FetchedFile| {
+        let laid = file.layer.apply(tree, epoch);
+        let laid = laid.map_err(|error| in_settings(error.into(), module, &file.input, "destination"))?;
+        Ok(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() })
+    };
     files.iter().map(lay).collect()
 }
 
-fn tree(input: &FileInput, file: File, downloads: &Downloads) -> Result<Tree<Source>, Error> {
+/// Adds to `error` the place in the settings of `module` where `input` is asked for.
+fn in_settings(mut error: Error, module: &Path, input: &FileInput, key: &str) -> Error {
+    error.findings.extend(settings::naming::file(module, input, key));
+    error
+}
+
+/// The tree of `file`, and what of it `include` leaves out.
+fn tree(
+    module: &Path,
+    input: &FileInput,
+    file: File,
+    downloads: &Downloads,
+) -> Result<(Tree<Source>, Vec<ImagePath>), Error> {
     let destination = ImagePath::new(input.destination.as_str()).map_err(|error| Error::bug(error.to_string()))?;
     let shown = PathBuf::from(redact(&input.url));
     let Some(unpack) = &input.unpack else {
         let source = Source::whole(ArchiveFile::new(shown, file)?);
-        return Ok(placed::one(&destination, source, MODE)?);
+        return Ok((placed::one(&destination, source, MODE)?, Vec::new()));
     };
     let Unpack { format, strip, include } = unpack;
     let scratch = Dir::open(&downloads.cache()?.temporary()?)?;
-    let tar = files::plain_tar(file, input, *format, &scratch)?;
+    let tar = files::plain_tar(file, input, *format, &scratch).map_err(|error| downloads::failed(module, error))?;
     let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::none() });
     let archive = archive.map_err(|error| match error {
         composer::Error::NotARootfs { .. } => Error::input(format!("{} is no tar archive", redact(&input.url))).hint(
             "check that `unpack` names its form, \"tar\" or \"zip\"; without `unpack` the file is taken as it is",
         ),
         other => other.into(),
-    })?;
+    });
+    let archive = archive.map_err(|error| in_settings(error, module, input, "unpack"))?;
     let include: Vec<Pattern> = include
         .iter()
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))
         .collect::<Result<_, _>>()?;
-    let Taken { tree, idle, twice } = placed::taken(&archive, *strip, &include, &destination)?;
+    let taken = placed::taken(&archive, *strip, &include, &destination);
+    let Taken { tree, idle, left, twice } =
+        taken.map_err(|error| in_settings(error.into(), module, input, "include"))?;
     if let Some(path) = twice {
         let message = format!("two files of {} become {path} by `strip = {strip}`", redact(&input.url));
-        return Err(Error::input(message).hint("write a smaller `strip`, or take one of them by `include`"));
+        let error = Error::input(message).hint("write a smaller `strip`, or take one of them by `include`");
+        return Err(in_settings(error, module, input, "strip"));
     }
-    check_taken(input, &archive, &tree, &idle)?;
-    Ok(tree)
+    check_taken(input, &archive, &tree, &idle).map_err(|(key, error)| in_settings(error, module, input, key))?;
+    Ok((tree, left))
 }
 
-/// Fails where nothing of an archive is taken, or nothing by one of its patterns.
-fn check_taken(input: &FileInput, archive: &Tree<Source>, taken: &Tree<Source>, idle: &[Pattern]) -> Result<(), Error> {
+/// Fails where nothing of an archive is taken, or nothing by one of its patterns: with the key that is to blame.
+fn check_taken(
+    input: &FileInput,
+    archive: &Tree<Source>,
+    taken: &Tree<Source>,
+    idle: &[Pattern],
+) -> Result<(), (&'static str, Error)> {
     let has_files = |tree: &Tree<Source>| tree.walk().any(|(_, _, node)| !node.is_directory());
     let names = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3).map(|(path, ..)| path.to_string());
     let names: Vec<String> = names.collect();
-    let hint = format!("what is in it begins with {}", names.join(", "));
     let url = redact(&input.url);
-    if names.is_empty() {
-        return Err(Error::input(format!("{url} holds no file"))
-            .hint("name another file, or leave `unpack` out to take it as it is"));
-    }
-    match idle.first() {
-        Some(pattern) => {
-            Err(Error::input(format!("the pattern `{pattern}` of `include` takes nothing of {url}")).hint(hint))
+    let (key, message) = match idle.first() {
+        _ if names.is_empty() => {
+            let hint = "name another file, or leave `unpack` out to take it as it is";
+            return Err(("unpack", Error::input(format!("{url} holds no file")).hint(hint)));
         }
-        None if !has_files(taken) => {
-            Err(Error::input(format!("nothing of {url} is taken: `strip` leaves no file")).hint(hint))
-        }
-        None => Ok(()),
-    }
+        Some(pattern) => ("include", format!("the pattern `{pattern}` of `include` takes nothing of {url}")),
+        None if !has_files(taken) => ("strip", format!("nothing of {url} is taken: `strip` leaves no file")),
+        None => return Ok(()),
+    };
+    Err((key, Error::input(message).hint(format!("what is in it begins with {}", names.join(", ")))))
 }
 
 /// What the entry says of mode and owner.

@@ -154,15 +154,6 @@ fn from_packages(
     observer: &dyn Observer,
 ) -> Result<Root, Error> {
     let resolution = closure(&request.module.directory, packages, inputs, observer)?;
-    if resolution.packages.is_empty() {
-        let message = format!(
-            "there is no package to make a root file system of: {} installs none by itself",
-            resolution.variant
-        );
-        return Err(Error::input(message).hint(
-            "add a package to package_spec, or take an empty directory as the root file system by `--rootfs DIR`",
-        ));
-    }
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
     let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache };

@@ -103,7 +103,7 @@ pub(crate) fn tree(
     let prepared = base.map(|base| closure::prepare(base, &mut whole, &ownership, inputs)).transpose()?;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
-    let files = files::lay(files, &mut whole, epoch)?;
+    let files = files::lay(files, &module.directory, &mut whole, epoch)?;
     let overlay = module.overlay()?;
     let laid = overlay.apply(&mut whole, epoch)?;
     whole.clamp_times(epoch);

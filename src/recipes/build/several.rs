@@ -114,7 +114,11 @@ impl Observer for Once<'_> {
         let said = match &event {
             Event::Note { text, .. } => Some((text.clone(), String::new())),
             Event::Warning { message, hint, .. } => Some((message.clone(), hint.clone())),
-            Event::Begin { .. } | Event::Progress { .. } | Event::Item { .. } | Event::Done { .. } => None,
+            Event::Begin { .. }
+            | Event::Progress { .. }
+            | Event::Total { .. }
+            | Event::Item { .. }
+            | Event::Done { .. } => None,
         };
         let is_new = |said| self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(said);
         if said.is_none_or(is_new) {

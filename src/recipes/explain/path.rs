@@ -52,6 +52,15 @@ pub(crate) enum Why {
     NotNamed,
     /// A scrub rule took it out of the root file system.
     Scrubbed,
+    /// The archive of a `[[file]]` has it, and the patterns of `include` do not take it.
+    NotIncluded {
+        /// The address, without a password.
+        url: String,
+        /// The setting, such as `file[0].include`.
+        setting: String,
+        /// Where that stands.
+        place: String,
+    },
     /// The root file system does not have it.
     Missing {
         /// Paths that may have been meant.
@@ -222,7 +231,7 @@ fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, over
     let moved = ownership.diversion(whole, &path).map(|one| Moved { to: one.to.clone(), by: one.by.clone() });
     let why = match &found {
         None if scrubbed.is_some() => Why::Scrubbed,
-        None => Why::Missing { near: filter::near(whole, &path) },
+        None => not_included(selected, &path).unwrap_or_else(|| Why::Missing { near: filter::near(whole, &path) }),
         Some(found) => why(own, rules, selected, &path, found.kind == DIRECTORY),
     };
     let shipped = selected.selection.tree.lookup(&path).is_some();
@@ -241,6 +250,13 @@ fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, over
         scrub: scrubbed.map(|scrubbed| ScrubRule { rule: scrubbed.rule, because: scrubbed.reason }),
         ..bare(asked, path, shipped, why)
     }
+}
+
+/// That the author leaves it out of an archive.
+fn not_included(selected: &Selected, path: &ImagePath) -> Option<Why> {
+    let file = selected.files.iter().find(|file| file.leaves_out(path, &selected.whole))?;
+    let place = file.place("include")?;
+    Some(Why::NotIncluded { url: redact(&file.input.url), setting: place.field.clone(), place: place.place() })
 }
 
 fn why(own: &str, rules: &Rules, selected: &Selected, path: &ImagePath, is_directory: bool) -> Why {

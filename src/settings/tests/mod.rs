@@ -394,3 +394,67 @@ fn machines_have_their_debian_architecture() {
     assert_eq!(host::named_arch("arm"), Some(Arch::Armhf));
     assert_eq!(host::named_arch("sparc64"), None);
 }
+
+#[test]
+fn a_key_that_is_none_has_the_one_that_was_meant_in_every_table() {
+    let hints = |text: &str| {
+        let error = World::new("", text).settings(&[], &Flags::default()).unwrap_err();
+        let found = error.findings.diagnostics.iter().filter(|found| found.message.contains(" `"));
+        found.map(|found| found.hint.clone()).collect::<Vec<_>>()
+    };
+    for (before, keys) in [
+        (
+            "[[file]]\n",
+            &[
+                ("sha", "sha256"),
+                ("sha256sum", "sha256"),
+                ("SHA256", "sha256"),
+                ("checksum", "sha256"),
+                ("dest", "destination"),
+                ("target", "destination"),
+                ("path", "destination"),
+                ("to", "destination"),
+                ("uri", "url"),
+                ("src", "url"),
+                ("permissions", "mode"),
+                ("user", "owner"),
+                ("arch", "architectures"),
+                ("extract", "unpack"),
+                ("strip-components", "strip"),
+                ("includes", "include"),
+            ][..],
+        ),
+        (
+            "[[repository]]\n",
+            &[
+                ("url", "uri"),
+                ("distribution", "suite"),
+                ("suites", "suite"),
+                ("component", "components"),
+                ("signed-by", "keyring"),
+                ("key", "keyring"),
+                ("arch", "architectures"),
+            ],
+        ),
+        ("", &[("files", "file"), ("repositories", "repository"), ("repo", "repository"), ("source", "repository")]),
+    ] {
+        for (key, meant) in keys {
+            let found = hints(&format!("{before}{key} = \"x\"\n"));
+            assert!(found.contains(&format!("did you mean `{meant}`?")), "{before}{key}: {found:?}");
+        }
+    }
+    for (key, meant) in [("perms", "mode"), ("modes", "mode"), ("own", "owner"), ("group", "owner"), ("chown", "owner")]
+    {
+        let found = hints(&format!("[overlay]\n\"/etc/x\" = {{ {key} = \"0440\" }}\n"));
+        assert_eq!(found, [format!("`{key}` is no key of a rule: did you mean `{meant}`?")]);
+    }
+    // Nothing is guessed of what is near to none, or to several.
+    let found = hints("[[file]]\nforce = \"x\"\n");
+    assert!(found.iter().any(|hint| hint.starts_with("the keys are url, ")), "{found:?}");
+    let found = hints("[overlay]\n\"/etc/x\" = { force = \"x\" }\n");
+    assert_eq!(found, ["`force` is no key of a rule: give `mode` or `owner`"]);
+    // Of the right name and another type.
+    let found = hints("[[file]]\nunpack = true\nmode = 755\n");
+    assert!(found.iter().any(|hint| hint.starts_with("write \"tar\", of any compression")), "{found:?}");
+    assert!(found.contains(&"write mode = \"755\"".to_owned()), "{found:?}");
+}

@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 24] = [
+pub const LINTS: [&str; 25] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -116,6 +116,7 @@ pub const LINTS: [&str; 24] = [
     "directory-alone",
     "file-mode",
     "file-owner",
+    "file-packed",
     "needs-command",
     "needs-interpreter",
     "needs-library",

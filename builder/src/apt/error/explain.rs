@@ -90,8 +90,12 @@ impl Error {
             }
             Self::Keyring { .. } => "name a keyring of public keys only, as `gpg --export` writes it",
             Self::AptMissing => "install apt",
-            Self::Network { .. } => {
+            Self::Network { has_lists: true, .. } => {
                 "check the network, the mirror's name and the setting `proxy`; `--offline` uses what is cached"
+            }
+            Self::Network { has_lists: false, .. } => {
+                "check the network, the mirror's name and the setting `proxy`; `--offline` does not help: the cache has no \
+                 package lists of this archive from an earlier run"
             }
             Self::Certificate { .. } => fetch::CERTIFICATE,
             Self::CaBundle(_) => fetch::CA_BUNDLE,
@@ -108,7 +112,7 @@ impl Error {
             Self::IndexMismatch { .. } => {
                 "the mirror may be in the middle of an update: try again later, or choose another"
             }
-            Self::OfflineState { .. } => "run once without `--offline`",
+            Self::OfflineState { .. } => "run once without `--offline`, where there is a network",
             Self::Missing { .. } => "correct the names in `package_spec`, or enable the component",
             Self::Gone { .. } => {
                 "update these, too, by `lock --update NAME...`, or everything by `lock --update`; a pinned snapshot keeps \

@@ -77,6 +77,8 @@ pub enum Error {
     Network {
         /// The tail of apt's own message.
         log: String,
+        /// Whether the cache has the package lists of an earlier run.
+        has_lists: bool,
     },
     /// The archive's certificate is not one to trust: unknown authority, other name, out of date.
     #[error("the archive's certificate is refused\n{log}")]

@@ -13,7 +13,7 @@ use net::{Client, Proxy, Retry};
 
 use super::download::{self, Part};
 use super::error::{FetchFailure, FetchFault};
-use super::transfer::{Failure, FetchOptions, Wanted};
+use super::transfer::{Came, Failure, FetchOptions, Length, Wanted, retry_line};
 use super::{Error, Resolution, Resolved};
 use crate::cache::{self, Cache};
 
@@ -187,17 +187,22 @@ impl Run<'_> {
 
     fn download(&self, mut part: Part, package: &Resolved, target: &Path) -> Result<(), FetchFault> {
         let transfer = self.task.child(package.package.name.clone(), Some(package.size), Unit::Bytes);
-        let wanted = Wanted { url: &package.url, size: package.size, sha256: package.sha256 };
+        let wanted = Wanted { url: &package.url, length: Length::Exactly(package.size), sha256: package.sha256 };
         let progress = |count: u64| {
             // A second try from the beginning must not count twice.
             let count = count.min(package.size.saturating_sub(transfer.done()));
             transfer.advance(count);
             self.task.advance(count);
         };
+        let came = |came: Came| match came {
+            // Its size is known already.
+            Came::Start { .. } => {}
+            Came::Bytes(count) => progress(count),
+        };
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let (message, retry_after) = match part.complete(&self.client, &wanted, target, &progress) {
+            let (message, retry_after) = match part.complete(&self.client, &wanted, target, &came) {
                 Ok(()) => {
                     progress(package.size);
                     return Ok(());
@@ -215,13 +220,12 @@ impl Run<'_> {
             let retry = Retry { retries: self.options.retries, backoff: self.options.backoff };
             let wait = retry.wait(attempts, retry_after).filter(|_| !self.stop.load(Ordering::Relaxed));
             let Some(wait) = wait else { return Err(FetchFault::Network { message, attempts }) };
-            // When the server asks for a wait, its length is shown.
-            let moment = match retry_after.map_or(0, |_| wait.as_secs()) {
-                0 => String::new(),
-                1 => " in 1 second".to_owned(),
-                seconds => format!(" in {seconds} seconds"),
-            };
-            self.tell_retry(&package.url, &message, &moment, attempts);
+            let counts = (attempts, self.options.retries);
+            let line = retry_line(&package.url, &message, retry_after.map(|_| wait), counts);
+            // Once, however many files came from there at a time.
+            if self.reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
+                self.task.note(&line);
+            }
             self.pause(wait);
         }
     }
@@ -233,16 +237,6 @@ impl Run<'_> {
             let step = wait.min(STEP);
             thread::sleep(step);
             wait -= step;
-        }
-    }
-
-    /// Says once what is tried again, however many files came from there at a time.
-    fn tell_retry(&self, url: &str, message: &str, moment: &str, attempts: u32) {
-        let host = net::url::host(url);
-        let line = format!("{host}: {message}; trying again{moment} ({attempts} of {})", self.options.retries);
-        tracing::debug!("{line}: {}", net::url::place(url));
-        if self.reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
-            self.task.note(&line);
         }
     }
 }

@@ -1,0 +1,194 @@
+//! `[[file]]` beside the packages, and alone: what is locked, fetched and said.
+
+use std::fs;
+use std::process::Command;
+
+use model::Digest;
+use testkit::{Mounted, run};
+
+use crate::archive::{World, debs, manifest};
+use crate::server::Server;
+
+/// A module without packages, of the variant `variant`, whose settings end in `more`.
+fn without_packages(variant: &str, more: &str) -> World {
+    let world = World::new(&debs("1"));
+    let text = "schema_version: 1\nname: small\nlicense: MIT\nfile_spec: [/usr/***]\n";
+    fs::write(world.path("module/manifest.yaml"), text).unwrap();
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap().replace("\"extract\"", &format!("\"{variant}\""));
+    fs::write(&settings, text + more).unwrap();
+    world
+}
+
+/// A table for the file `content`, which is written to `name` in the world and goes to `destination`.
+fn table(world: &World, name: &str, content: &str, destination: &str) -> String {
+    fs::write(world.path(name), content).unwrap();
+    let (url, hex) = (world.path(name).display().to_string(), Digest::of(content.as_bytes()).hex());
+    format!("[[file]]\nurl = \"file:{url}\"\nsha256 = \"{hex}\"\ndestination = \"{destination}\"\nmode = \"0755\"\n")
+}
+
+fn add(world: &World, text: &str) {
+    let settings = world.path("module/builder.toml");
+    fs::write(&settings, fs::read_to_string(&settings).unwrap() + text).unwrap();
+}
+
+#[test]
+fn a_module_without_a_package_is_built_over_an_empty_root() {
+    for variant in ["extract", "custom"] {
+        for kind in ["file", "overlay", "both"] {
+            let world = without_packages(variant, "");
+            if kind != "overlay" {
+                add(&world, &table(&world, "tool", "#!/bin/sh\n", "/usr/bin/tool"));
+            }
+            if kind != "file" {
+                fs::create_dir_all(world.path("module/rootfs/usr/share/doc")).unwrap();
+                fs::write(world.path("module/rootfs/usr/share/doc/read"), "read\n").unwrap();
+            }
+            let about = format!("{variant}, {kind}");
+            run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+            run(world.command().args(["fetch", "module"]));
+            fs::rename(world.path("archive"), world.path("away")).unwrap();
+            let dry = world.build(&["--frozen", "--dry-run"]).unwrap_or_else(|failed| panic!("{about}: {failed:?}"));
+            assert_eq!(dry["packages"], 0, "{about}");
+            let first = world.build(&["--frozen"]).unwrap_or_else(|failed| panic!("{about}: {failed:?}"));
+            let again = world.build(&["--frozen", "--no-cache", "--output", "again"]).unwrap();
+            assert_eq!(manifest(&first), manifest(&again), "{about}");
+            let listed = fs::read_to_string(world.path("module/dist/file-list.txt")).unwrap();
+            assert_eq!(listed.contains("/usr/bin/tool\n"), kind != "overlay", "{about}: {listed}");
+            assert_eq!(listed.contains("/usr/share/doc/read\n"), kind != "file", "{about}: {listed}");
+            assert!(world.tell(&["rebuild", "module/dist", "--offline"]).starts_with("exit code: 0"), "{about}");
+            let said = world.tell(&["explain", "/usr/bin/tool", "module", "--arch", "amd64", "--frozen"]);
+            assert_eq!(said.contains("is shipped"), kind != "overlay", "{about}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_fetched_counts_files_beside_packages() {
+    let world = without_packages("extract", "");
+    let all = table(&world, "one", "#!/bin/sh\n", "/usr/bin/one") + &table(&world, "two", "two\n", "/usr/bin/two");
+    add(&world, &all);
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64"]);
+    assert!(said.contains("locked 0 packages for amd64, 2 files"), "{said}");
+    let said = world.tell(&["fetch", "module"]);
+    assert!(said.contains("2 files, 14 B; 0 packages for amd64, 0 B"), "{said}");
+    let said = world.tell(&["fetch", "module", "--format", "json"]);
+    assert!(said.contains("\"files\": 2") && said.contains("\"files_size\": 14"), "{said}");
+    world.ask_for("lib");
+    add(
+        &world,
+        &table(&world, "three", "3", "/usr/bin/three").replace("[[file]]", "[[file]]\narchitectures = [\"arm64\"]"),
+    );
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64,arm64", "--update"]));
+    let said = world.tell(&["fetch", "module", "--arch", "amd64"]);
+    assert!(said.contains("2 files, 14 B; 1 packages for amd64, "), "{said}");
+}
+
+#[test]
+fn without_a_network_offline_is_advised_only_where_it_helps() {
+    let world = World::new(&debs("1"));
+    world.take_from("http://127.0.0.1:9/debian");
+    for verb in ["lock", "build"] {
+        let said = world.tell(&[verb, "-C", "module", "--arch", "amd64"]);
+        assert!(said.starts_with("exit code: 4") && said.contains("`--offline` does not help"), "{verb}: {said}");
+        let said = world.tell(&[verb, "-C", "module", "--arch", "amd64", "--offline"]);
+        assert!(said.starts_with("exit code: 4") && said.contains("where there is a network"), "{verb}: {said}");
+    }
+    // A mirror that was there once.
+    let mirror = Server::mirror(&world);
+    world.take_from(&format!("http://127.0.0.1:{}", mirror.port));
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+    drop(mirror);
+    fs::remove_file(world.path("module/module.lock")).unwrap();
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64"]);
+    assert!(said.starts_with("exit code: 4") && said.contains("`--offline` uses what is cached"), "{said}");
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64", "--offline"]));
+}
+
+#[test]
+fn lock_tries_each_file_before_it_writes() {
+    let world = without_packages("extract", "");
+    let good = table(&world, "good", "good\n", "/usr/bin/good");
+    let lock = |more: &[&str]| {
+        let said = world.tell(&[&["lock", "-C", "module", "--arch", "amd64"], more].concat());
+        (said, world.path("module/module.lock").exists())
+    };
+    let with = |text: &str| {
+        world.take_from(&format!("file:{}", world.path("archive").display()));
+        add(&world, text);
+    };
+    // An address without a file, and a file with another sha256.
+    with(&good.replace("/good\"\nsha256", "/gone\"\nsha256"));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 4") && said.contains("there is no such file") && !is_there, "{said}");
+    assert!(said.contains("module/builder.toml:"), "{said}");
+    with(&good.replace(&Digest::of(b"good\n").hex(), &Digest::of(b"other").hex()));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 3") && said.contains("is not the one whose sha256") && !is_there, "{said}");
+    // What is for another architecture is not asked for; offline nothing is, and that is said.
+    with(&good.replace("/good\"\nsha256", "/gone\"\narchitectures = [\"arm64\"]\nsha256"));
+    let (said, is_there) = lock(&[]);
+    assert!(said.starts_with("exit code: 0") && is_there, "{said}");
+    with(&good.replace("/good\"\nsha256", "/gone\"\nsha256"));
+    let (said, _) = lock(&["--offline"]);
+    assert!(said.starts_with("exit code: 0") && said.contains("were not tried"), "{said}");
+    // What was tried is in the cache.
+    with(&good);
+    let (said, _) = lock(&[]);
+    assert!(said.contains("locked 0 packages for amd64, 1 file"), "{said}");
+    fs::remove_file(world.path("good")).unwrap();
+    world.build(&["--frozen"]).unwrap();
+    assert!(lock(&[]).0.contains("the lock fits"), "a lock that fits asks for nothing");
+}
+
+#[test]
+fn a_disk_that_is_full_is_not_the_files_fault() {
+    let script = "import sys, tarfile, zipfile
+path = sys.argv[1]
+open('zeros', 'wb').write(bytes(30 << 20))
+with zipfile.ZipFile(path + '.zip', 'w', zipfile.ZIP_DEFLATED) as out: out.write('zeros')
+with tarfile.open(path + '.tgz', 'w:gz') as out: out.add('zeros')
+";
+    let world = without_packages("extract", "");
+    run(Command::new("python3").args(["-c", script]).arg(world.path("a")).current_dir(world.path("")));
+    fs::create_dir(world.path("cache")).unwrap();
+    for (name, unpack) in [("zeros", ""), ("a.zip", "zip"), ("a.tgz", "tar")] {
+        world.take_from(&format!("file:{}", world.path("archive").display()));
+        let hex = Digest::of(&fs::read(world.path(name)).unwrap()).hex();
+        let mut text = format!("[[file]]\nurl = \"file:{}\"\nsha256 = \"{hex}\"\n", world.path(name).display());
+        text += "destination = \"/usr/share/zeros\"\n";
+        if !unpack.is_empty() {
+            text += &format!("unpack = \"{unpack}\"\n");
+        }
+        add(&world, &text);
+        let disk = Mounted::new(&["-t", "tmpfs", "-o", "size=8m,mode=0755", "tmpfs"], &world.path("cache"));
+        let failed = world.build(&["--dry-run"]).unwrap_err();
+        failed.is(4, "o space left on device");
+        let helps = ["free some space", "make room"].iter().any(|hint| failed.stderr.contains(hint));
+        assert!(helps, "{name}: {}", failed.stderr);
+        assert!(!failed.stderr.contains("check that `unpack`"), "{name}: {}", failed.stderr);
+        run(Command::new("mount").args(["-o", "remount,size=99m"]).arg(disk.path()));
+        world.build(&["--dry-run"]).unwrap();
+    }
+}
+
+#[test]
+fn one_file_of_several_architectures_is_the_same_for_each() {
+    let world = without_packages("extract", "");
+    let one = table(&world, "one", "#!/bin/sh\n", "/usr/bin/one");
+    let own =
+        table(&world, "two", "two\n", "/usr/bin/two").replace("[[file]]", "[[file]]\narchitectures = [\"amd64\"]");
+    add(&world, &(one + &own));
+    let both =
+        |verb: &str, more: &[&str]| world.tell(&[&[verb, "-C", "module", "--arch", "amd64,arm64"], more].concat());
+    assert!(both("lock", &[]).starts_with("exit code: 0"));
+    let said = both("build", &["--frozen"]);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    for (arch, listed) in [("amd64", "/usr/bin/one\n/usr/bin/two\n"), ("arm64", "/usr/bin/one\n")] {
+        let list = fs::read_to_string(world.path(&format!("module/dist/{arch}/file-list.txt"))).unwrap();
+        assert!(list.ends_with(listed), "{list}");
+    }
+    // Nor does a run beside it change anything.
+    let said = both("build", &["--frozen"]);
+    assert!(said.contains("nothing changed"), "{said}");
+}
