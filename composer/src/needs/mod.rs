@@ -12,6 +12,7 @@ mod world;
 
 use model::ImagePath;
 use model::path::escape;
+use model::unit::{Command, Unit, UnitName, Value};
 
 pub use world::{Reach, World};
 
@@ -84,8 +85,9 @@ pub fn unmet(world: World<'_>) -> Result<Vec<Unmet>, Error> {
             Kind::Regular(source) if !is_inert(&path) => {
                 found.extend(of_content(world, &mut libraries, &path, node, source)?);
                 if is_unit(&path) {
-                    let commands = unit(source)?.programs.into_iter();
-                    found.extend(commands.filter_map(|program| of_program(world, &path, Need::Command, &program)));
+                    let commands = unit(&path, source)?.commands();
+                    let programs = commands.iter().filter_map(program);
+                    found.extend(programs.filter_map(|program| of_program(world, &path, Need::Command, &program)));
                 }
             }
             _ => {}
@@ -115,7 +117,8 @@ pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
     let mut idle = Vec::new();
     for (path, source) in units {
         let name = path.file_name().unwrap_or_default();
-        let wanted_by = unit(source)?.wanted_by;
+        let install = unit(&path, source)?.install();
+        let wanted_by: Vec<&Value> = install.starters().collect();
         // A template is enabled for an instance, which only the node knows.
         if wanted_by.is_empty() || name.windows(2).any(|part| part == b"@.") {
             continue;
@@ -123,7 +126,7 @@ pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
         let mut of_unit = links.iter().filter(|link| link.file_name() == Some(name)).peekable();
         let link = of_unit.peek().map(|link| (*link).clone());
         if !of_unit.any(|link| world.has(link)) {
-            let wanted_by = wanted_by.iter().map(|name| escape(name)).collect();
+            let wanted_by = wanted_by.iter().map(|name| escape(name.to_string().as_bytes())).collect();
             idle.push(Idle { unit: path, wanted_by, link });
         }
     }
@@ -188,8 +191,15 @@ fn is_unit(path: &ImagePath) -> bool {
     UNITS.iter().any(|directory| is_in(path, directory) || (is_drop_in && is_in(&parent, directory)))
 }
 
-fn unit(source: &Source) -> Result<text::Unit, Error> {
-    Ok(text::unit(&read_small(source, UNIT_LIMIT)?))
+fn unit(path: &ImagePath, source: &Source) -> Result<Unit, Error> {
+    let name = path.file_name().and_then(|name| std::str::from_utf8(name).ok());
+    Ok(Unit::parse(name.and_then(|name| UnitName::parse(name).ok()), &read_small(source, UNIT_LIMIT)?))
+}
+
+/// The program of a command; none where only the node knows its name.
+fn program(command: &Command) -> Option<Program> {
+    let name = command.program.known()?.as_bytes().to_vec();
+    Some(Program { name, soft: command.ignores_failure })
 }
 
 /// The content, or nothing where it is larger than anything that is understood.
