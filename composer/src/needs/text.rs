@@ -1,5 +1,7 @@
 //! Programs that texts name: `#!` lines and command lines.
 
+use model::unit::UnitName;
+
 /// How much of a `#!` line Linux reads, in bytes.
 pub(super) const SHEBANG: usize = 256;
 /// A program that a text names.
@@ -41,6 +43,37 @@ pub(super) fn command(line: &[u8]) -> Option<Program> {
     let program = words.into_iter().find(|word| !assignment(word) && word != b"exec")?;
     let is_plain = !program.iter().any(|byte| b"$`*?[]{}()<>|&;~!#%".contains(byte));
     (is_plain && !BUILT_IN.contains(&program.as_slice())).then(|| hard(&program))
+}
+
+/// The names of the units that a command line has `systemctl` start, stop or enable. One without a kind is a
+/// service's.
+pub(super) fn started_units(line: &[u8]) -> Vec<UnitName> {
+    const VERBS: [&[u8]; 8] = [
+        b"start",
+        b"stop",
+        b"restart",
+        b"try-restart",
+        b"reload",
+        b"reload-or-restart",
+        b"try-reload-or-restart",
+        b"enable",
+    ];
+    let is_systemctl = |name: &[u8]| name.rsplit(|byte| *byte == b'/').next() == Some(b"systemctl".as_slice());
+    if !command(line).is_some_and(|program| is_systemctl(&program.name)) {
+        return Vec::new();
+    }
+    let mut words = words(line).into_iter().skip_while(|word| !is_systemctl(word)).skip(1);
+    let mut words = words.by_ref().filter(|word| !word.starts_with(b"-"));
+    if !words.next().is_some_and(|verb| VERBS.contains(&verb.as_slice())) {
+        return Vec::new();
+    }
+    // What follows a sign of the shell is another command.
+    let names = words.take_while(|word| !word.iter().any(|byte| b";&|<>".contains(byte)));
+    let name = |word: Vec<u8>| {
+        let text = String::from_utf8(word).ok()?;
+        UnitName::parse(&text).or_else(|_| UnitName::parse(&format!("{text}.service"))).ok()
+    };
+    names.filter_map(name).collect()
 }
 
 /// Words that a shell understands itself.
@@ -106,13 +139,30 @@ mod tests {
     }
 
     #[test]
+    fn the_units_that_a_command_line_starts_are_named() {
+        let read = |line: &str| started_units(line.as_bytes()).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(read("systemctl --no-block start nginx a.socket"), ["nginx.service", "a.socket"]);
+        assert_eq!(read("A=1 /bin/systemctl enable --now x@main && echo y"), ["x@main.service"]);
+        for none in [
+            "systemctl daemon-reload",
+            "systemctl",
+            "systemctl status x",
+            "echo systemctl start x",
+            "systemctl start $X",
+        ] {
+            assert_eq!(read(none), [""; 0], "{none}");
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_readers_panic() {
         let mut random = testkit::Random::from_environment();
         for _ in 0..20_000 {
             let length = random.below(60);
             let bytes: Vec<u8> =
                 (0..length).map(|_| *random.pick(b"[Service]\nExec=\\\"'%$;-@#!/ a\r\0\xff")).collect();
-            let _ = (shebang(&bytes), command(&bytes));
+            let _ =
+                (shebang(&bytes), command(&bytes), started_units(&[b"systemctl start ", bytes.as_slice()].concat()));
         }
     }
 

@@ -21,6 +21,8 @@ pub struct World<'a> {
     pub shipped: &'a Tree<Source>,
     /// Whether someone else brings a real path to the node: the base system, or a neighbour.
     pub provided: &'a dyn Fn(&ImagePath) -> bool,
+    /// Whether the node makes its linker's cache anew, so that it knows the directories of `ld.so.conf.d`.
+    pub makes_cache: bool,
 }
 
 impl std::fmt::Debug for World<'_> {

@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 23] = [
+pub const LINTS: [&str; 27] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -116,9 +116,13 @@ pub const LINTS: [&str; 23] = [
     "directory-alone",
     "file-mode",
     "file-owner",
+    "floating-owner",
     "needs-command",
+    "needs-file",
     "needs-interpreter",
     "needs-library",
+    "needs-unit",
+    "needs-user",
     "not-in-var",
     "overlay-attributes",
     "overlay-closed",
