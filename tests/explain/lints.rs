@@ -322,7 +322,7 @@ fn an_owner_that_holds_in_the_build_alone_is_named() {
                    and 102 in this build and nothing shipped makes so";
     assert_eq!(found(&world, "floating-owner"), [message]);
     let out = build(&world, &[]);
-    assert!(out.contains("add the lines `g httpd 102` and `u httpd 101:httpd` to"), "{out}");
+    assert_eq!(out.matches("add the lines `g httpd 102` and `u httpd 101:httpd` to").count(), 2, "{out}");
     // The hint, applied, mends it.
     world.module("rootfs/usr/lib/sysusers.d/web.conf", "g httpd 102\nu httpd 101:httpd\n");
     world.edit("file_spec:\n", "file_spec:\n  - /usr/lib/sysusers.d/web.conf\n");

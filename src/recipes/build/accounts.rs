@@ -23,23 +23,33 @@ const MAX_NAMED: usize = 3;
 /// When a file of the root file system cannot be read.
 pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Result<Vec<Diagnostic>, Error> {
     let known = Accounts::of_node(world, others)?;
-    let mut found: Vec<Diagnostic> =
-        needs::missing_accounts(world, &known)?.iter().map(|missing| of_units(inputs, missing)).collect();
+    let floating_owners = needs::floating_owners(world, &known);
+    let lines = |kind, name: &str| match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
+        // With its number, so that one line mends both findings.
+        Some(owner) => lines(name, owner),
+        None => line(kind, name),
+    };
+    let missing = needs::missing_accounts(world, &known)?;
+    let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
+    // The line that makes the user makes a group of its name.
+    let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
+    let mut found: Vec<Diagnostic> = causes.map(|one| of_units(inputs, one, &lines(one.kind, &one.name))).collect();
     for (index, service) in inputs.manifest.services.iter().enumerate() {
         let Some(user) = &service.value.user else { continue };
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
         let accounts = [(AccountKind::User, Some(name)), (AccountKind::Group, group)];
         for (kind, name) in accounts.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
             if !is_number(name) && name != "root" && !known.has(kind, name) {
-                found.push(of_service(inputs, (kind, name), &format!("services[{index}].user"), service.position));
+                let place = (format!("services[{index}].user"), service.position);
+                found.push(of_service(inputs, (kind, name), place, &lines(kind, name)));
             }
         }
     }
-    found.extend(needs::floating_owners(world, &known).iter().map(|owner| floating(inputs, owner)));
+    found.extend(floating_owners.iter().map(|owner| floating(inputs, owner)));
     Ok(found)
 }
 
-fn of_units(inputs: &Inputs, missing: &MissingAccount) -> Diagnostic {
+fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &str) -> Diagnostic {
     let verb = if missing.by.len() == 1 { "runs" } else { "run" };
     let as_what = match missing.kind {
         AccountKind::User => format!("as {}", missing.name),
@@ -47,16 +57,18 @@ fn of_units(inputs: &Inputs, missing: &MissingAccount) -> Diagnostic {
     };
     let who = path_list::some(&missing.by, MAX_NAMED);
     let message = format!("{who} {verb} {as_what}, {} nothing shipped makes", whom(missing.kind));
-    Diagnostic::new(severity(inputs), USER, message, hint(inputs, &line(missing.kind, &missing.name)))
-        .in_file(inputs.file.clone())
+    Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone())
 }
 
-fn of_service(inputs: &Inputs, (kind, name): (AccountKind, &str), field: &str, position: Position) -> Diagnostic {
+fn of_service(
+    inputs: &Inputs,
+    (kind, name): (AccountKind, &str),
+    (field, position): (String, Position),
+    lines: &str,
+) -> Diagnostic {
     let message = format!("{field} names the {} {name}, {} nothing shipped makes", word(kind), whom(kind));
-    Diagnostic::new(severity(inputs), USER, message, hint(inputs, &line(kind, name)))
-        .in_file(inputs.file.clone())
-        .at(Some(position))
-        .in_field(field.to_owned())
+    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines));
+    found.in_file(inputs.file.clone()).at(Some(position)).in_field(field)
 }
 
 fn floating(inputs: &Inputs, owner: &FloatingOwner) -> Diagnostic {

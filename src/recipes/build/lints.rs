@@ -233,7 +233,7 @@ impl LintContext<'_> {
         }
         if gap.elsewhere.is_some() {
             return format!(
-                "put {} or a link to it into /usr/lib, or link the program with a run path (-Wl,-rpath): /etc/ld.so.conf \
+                "put {} or a link to it into rootfs/usr/lib, or link the program with a run path (-Wl,-rpath): /etc/ld.so.conf \
                  counts only where the node makes its linker's cache",
                 gap.name
             );
