@@ -97,10 +97,10 @@ impl Accounts {
                 all.add(kind, name, Some(number));
             }
         }
-        for path in sysusers_files(world.whole).into_iter().filter(|path| world.has(path)) {
-            if let Some((_, source)) = world.file(path.as_bytes()) {
-                all.add_sysusers(&super::read_small(source, sysusers::MAX_BYTES as u64)?);
-            }
+        // What was generated is in the shipped tree alone, what others bring in the whole one.
+        let others = sysusers_files(world.whole).into_iter().filter(|(path, _)| (world.provided)(path));
+        for (_, source) in sysusers_files(world.shipped).into_iter().chain(others) {
+            all.add_sysusers(&super::read_small(source, sysusers::MAX_BYTES as u64)?);
         }
         Ok(all)
     }
@@ -181,13 +181,13 @@ fn is_static(number: u32) -> bool {
     number < FIRST_FLOATING || number == NOBODY || NO_ID.contains(&number)
 }
 
-fn sysusers_files(tree: &Tree<Source>) -> Vec<ImagePath> {
+fn sysusers_files(tree: &Tree<Source>) -> Vec<(ImagePath, &Source)> {
     let mut files = Vec::new();
     for directory in SYSUSERS.iter().filter_map(|directory| ImagePath::new(directory).ok()) {
         let entries = tree.lookup(&directory).and_then(|id| tree.node(id).entries());
         for (name, id) in entries.into_iter().flatten().filter(|(name, _)| name.ends_with(b".conf")) {
-            if matches!(tree.node(*id).kind, Kind::Regular(_)) {
-                files.extend(directory.join(name));
+            if let (Kind::Regular(source), Ok(path)) = (&tree.node(*id).kind, directory.join(name)) {
+                files.push((path, source));
             }
         }
     }

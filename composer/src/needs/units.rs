@@ -258,7 +258,8 @@ pub struct Idle {
 /// # Errors
 /// When the host cannot read a unit.
 pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
-    let links = enabling_links(world.whole);
+    let mut links = enabling_links(world.whole);
+    links.extend(enabling_links(world.shipped));
     let mut idle = Vec::new();
     for (name, parts) in parts(world.shipped) {
         let Some((path, source)) = parts.own.filter(|_| !parts.is_masked) else { continue };

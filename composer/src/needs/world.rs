@@ -59,7 +59,11 @@ impl World<'_> {
         match way(self.whole, from, path) {
             Way::RunTime => Reach::Met,
             Way::Missing(Some(path)) if (self.provided)(&path) => Reach::Met,
-            Way::Missing(_) => Reach::Absent,
+            // What was generated is in the shipped tree alone.
+            Way::Missing(_) => match way(self.shipped, from, path) {
+                Way::Leads(..) => Reach::Met,
+                Way::RunTime | Way::Missing(_) => Reach::Absent,
+            },
             Way::Leads(mut steps, end, _) => {
                 steps.push(end);
                 steps.retain(|step| self.shipped.lookup(step).is_none() && !(self.provided)(step));

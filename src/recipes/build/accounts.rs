@@ -6,6 +6,7 @@ use model::{Diagnostic, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::select::Selected;
 use crate::recipes::results::path_list;
 
 /// A user or group that a unit or the manifest names.
@@ -47,6 +48,20 @@ pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Resu
     }
     found.extend(floating_owners.iter().map(|owner| floating(inputs, owner)));
     Ok(found)
+}
+
+/// The accounts of the base, where it is known: under `ship = "closure"` its root file system was made, too.
+pub(crate) fn of_base(selected: &Selected) -> Accounts {
+    let mut accounts = Accounts::default();
+    for base in selected.closed.iter().map(|closed| &closed.base) {
+        for (name, user) in &base.users {
+            accounts.add(AccountKind::User, name.to_string(), Some(user.uid));
+        }
+        for (name, group) in &base.groups {
+            accounts.add(AccountKind::Group, name.to_string(), Some(group.gid));
+        }
+    }
+    accounts
 }
 
 fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &str) -> Diagnostic {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{By, Filter, Verdict};
-use composer::needs::{self, Accounts, Idle, Need, Reach, Unmet, World};
+use composer::needs::{self, Idle, Need, Reach, Unmet, World};
 use image::tree::{Entries, Kind, Node};
 use model::rules::Rules;
 use model::{Diagnostic, ImagePath, Position, Severity};
@@ -53,8 +53,12 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
         selected.ownership.is_base(path) || neighbours.iter().any(ships)
     };
-    let world =
-        World { whole: &selected.whole, shipped: &selected.selection.tree, provided: &provided, makes_cache: false };
+    let world = World {
+        whole: &selected.whole,
+        shipped: &selected.selection.tree,
+        provided: &provided,
+        makes_cache: selected.closed.is_some(),
+    };
     let context = LintContext { inputs, selected, known, own: own(inputs, selected) };
     let mut unmet = needs::unmet(world)?;
     // Which machine a library is for stands in its contents.
@@ -77,7 +81,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected));
-        found.extend(accounts::find(inputs, world, &Accounts::default())?);
+        found.extend(accounts::find(inputs, world, &accounts::of_base(selected))?);
     }
     Ok(found)
 }

@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
 /// What became of a closure.
 #[derive(Debug)]
 pub(crate) struct Closed {
+    /// The accounts of the base.
+    pub(crate) base: Accounts,
     /// What packages and their scripts did.
     pub(crate) found: Closure,
     /// The numbers of the accounts that packages made.
@@ -121,8 +123,8 @@ impl Prepared {
         };
         let form = node_form(tree, &form)?;
         let findings = findings::all(&self.found, &form, &off, inputs);
-        let Self { found, assigned, .. } = self;
-        Ok(Closed { found, assigned, form, findings })
+        let Self { found, accounts: base, assigned, .. } = self;
+        Ok(Closed { base, found, assigned, form, findings })
     }
 }
 
