@@ -1,5 +1,6 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
+pub(crate) mod accounts;
 pub(crate) mod authored;
 pub(crate) mod closure;
 pub(crate) mod contents;

@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 25] = [
+pub const LINTS: [&str; 29] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -117,9 +117,13 @@ pub const LINTS: [&str; 25] = [
     "file-mode",
     "file-owner",
     "file-packed",
+    "floating-owner",
     "needs-command",
+    "needs-file",
     "needs-interpreter",
     "needs-library",
+    "needs-unit",
+    "needs-user",
     "not-in-var",
     "overlay-attributes",
     "overlay-closed",

@@ -44,6 +44,8 @@ pub(crate) struct Prepared {
 /// What became of a closure.
 #[derive(Debug)]
 pub(crate) struct Closed {
+    /// The accounts of the base.
+    pub(crate) base: Accounts,
     /// What packages and their scripts did.
     pub(crate) found: Closure,
     /// The numbers of the accounts that packages made.
@@ -139,10 +141,10 @@ impl Prepared {
         };
         let form = node_form(tree, whole, &form)?;
         let findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
-        let Self { found, assigned, .. } = self;
+        let Self { found, accounts: base, assigned, .. } = self;
         let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
         made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
-        Ok(Closed { found, assigned, form, findings, made })
+        Ok(Closed { base, found, assigned, form, findings, made })
     }
 }
 
