@@ -33,7 +33,7 @@ use repository::Repository;
 use rows::ROWS;
 
 pub(crate) use flags::{Flags, Global};
-pub(crate) use host::HostApt;
+pub(crate) use host::{HostApt, named_arch};
 pub(crate) use layers::{BUILDER_TOML, Layers, check_module, module_files, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
