@@ -40,14 +40,6 @@ pub enum Error {
         /// What would help.
         hint: &'static str,
     },
-    /// The layers together are no system that can be started.
-    #[error("the layers cannot be started: {what}")]
-    Layers {
-        /// What they lack.
-        what: String,
-        /// What would help.
-        hint: &'static str,
-    },
     /// A program of the tree said something that its version of this program does not know.
     #[error("cannot read what {program} says: {what}")]
     Words {
@@ -76,7 +68,6 @@ impl Explain for Error {
                 Explanation::new(Kind::Refused, self).hint("fetch or build the module again: what is there was damaged")
             }
             Self::Machine { hint, .. } => Explanation::new(Kind::Outside, self).hint(*hint),
-            Self::Layers { hint, .. } => Explanation::new(Kind::Outside, self).hint(*hint),
             Self::Words { .. } => Explanation::new(Kind::Outside, self)
                 .hint("the base's systemd is newer or older than those that are known: name another base"),
         }

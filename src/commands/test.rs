@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use node::trial::privilege;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
@@ -84,6 +85,12 @@ impl Verb for TestArgs {
 /// Tries the modules.
 fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     let Context { ui, environment, .. } = context;
+    if args.shell && !node::trial::has_terminal() {
+        return Err(Error::usage("--shell needs a terminal").hint("start it from one, or leave --shell away"));
+    }
+    if !privilege::is_enough() {
+        return as_root_of_a_namespace(context);
+    }
     let TestArgs { mut modules, base, control, shell, keep, settle, timeout } = args;
     if modules.is_empty() {
         modules.push(PathBuf::from("."));
@@ -94,15 +101,36 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
         control,
         settle,
         timeout,
-        shell,
         keep,
         scratch: environment.scratch(),
         arch: named_arch(environment.machine),
         clock: environment.clock,
     };
-    let report = ui.reported(trial::run(&request, ui)?);
-    ui.result(&describe(&report), &report)?;
-    if report.up { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
+    let tried = ui.reported(trial::run(&request, ui)?);
+    ui.result(&describe(&tried.report), &tried.report)?;
+    let up = tried.report.up;
+    if shell {
+        tried.shell()?;
+    }
+    if keep {
+        tried.keep();
+    }
+    if up { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
+}
+
+/// Runs the same again where a user is root. What it has to say it says itself.
+fn as_root_of_a_namespace(context: &Context) -> Result<(), Error> {
+    let Context { ui, environment, .. } = context;
+    ui.note("not run as root: the trial runs in a user namespace");
+    let status = privilege::run_again(&environment.arguments, &environment.variables)?;
+    let kinds = [Kind::Input, Kind::Usage, Kind::Refused, Kind::Outside, Kind::Differences, Kind::Bug];
+    match status.code() {
+        Some(0) => Ok(()),
+        code => {
+            let kind = kinds.into_iter().find(|kind| code == Some(i32::from(kind.code())));
+            Err(Error::shown(kind.unwrap_or(Kind::Outside)))
+        }
+    }
 }
 
 fn describe(report: &Report) -> String {

@@ -135,6 +135,12 @@ impl Supervised {
         tail(&self.log, count)
     }
 
+    /// Whether processes of it are there, although the one that was started has ended.
+    #[must_use]
+    pub fn leaves_others(&self, trial: &Trial) -> bool {
+        self.is_over && !trial.processes(&self.cgroup(trial)).is_empty()
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

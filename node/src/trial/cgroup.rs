@@ -8,9 +8,10 @@ use crate::Error;
 /// The most bytes of a file of the kernel's that are read.
 const LIMIT: u64 = 4 << 20;
 
-/// What would help where there is none.
-const HINT: &str = "a trial needs a cgroup file system of version 2 that can be written to: on the machine itself as \
-                    root, in a container with `--privileged` or `--cgroupns=private` and a writable /sys/fs/cgroup";
+/// What would help where there is none, or it cannot be written to.
+pub(super) const HINT: &str = "a trial needs a cgroup of version 2 of its own: run it as root on the machine itself, as a \
+                               user by `systemd-run --user --scope --property=Delegate=yes`, in a container with a \
+                               writable /sys/fs/cgroup";
 
 /// A place below the cgroup of this process that no other trial has; nothing is made.
 ///

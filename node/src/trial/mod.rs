@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod drop_in;
 pub mod health;
 pub mod own;
+pub mod privilege;
 mod room;
 pub mod sockets;
 pub mod units;
@@ -124,7 +125,7 @@ impl Trial {
     /// Gives the terminal of this program to a shell of the tree, until the shell ends.
     ///
     /// # Errors
-    /// When there is no terminal, or no shell.
+    /// When it cannot be started.
     pub fn shell(&self) -> Result<(), Error> {
         let inside = Inside { terminal: true, ..self.inside() };
         // It makes a terminal of its own in the room, in which the shell's jobs can be controlled.
@@ -233,6 +234,12 @@ impl Drop for Trial {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether this program has a terminal, which a shell could get.
+#[must_use]
+pub fn has_terminal() -> bool {
+    host::open::terminal().is_ok()
 }
 
 /// Waits until the number of the first process is written down.

@@ -169,7 +169,8 @@ pub(super) fn environment(invocation: Invocation) -> Invocation {
 
 /// What it means that the set-up failed.
 pub(super) fn refused(said: &str) -> Error {
-    Error::Machine { what: model::path::escape(said.as_bytes()), hint: HINT }
+    let hint = if said.contains("cgroup") { cgroup::HINT } else { HINT };
+    Error::Machine { what: model::path::escape(said.as_bytes()), hint }
 }
 
 fn mount(kind: &str, at: &str, options: &str, no_programs: bool, read_only: bool) -> Step {

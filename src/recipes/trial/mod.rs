@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use host::{Dir, Scratch};
 use model::Severity;
 use model::observe::{Observer, Task, Unit};
-use node::trial::Form;
+use node::trial::{Form, Trial, privilege};
 
 use crate::error::{Error, Findings, Reported};
 use layers::Layers;
@@ -26,15 +26,41 @@ use watch::Pace;
 /// The beginning of the name of a run's directory.
 const PREFIX: &str = ".module-builder-trial-";
 
+/// Modules that were tried. What was started runs on until this is dropped.
+pub(crate) struct Tried {
+    /// What came of it.
+    pub(crate) report: Report,
+    /// Before the directory that it runs in.
+    trial: Trial,
+    scratch: Scratch,
+}
+
+impl Tried {
+    /// Gives the terminal to a shell among what was started, until the shell ends.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn shell(&self) -> Result<(), Error> {
+        Ok(self.trial.shell()?)
+    }
+
+    /// Ends all that was started, and leaves the trees on disk.
+    pub(crate) fn keep(self) {
+        let Self { trial, scratch, .. } = self;
+        drop(trial);
+        scratch.keep();
+    }
+}
+
 /// Starts the modules over their base and says what came of it.
 ///
 /// # Errors
 /// When a module cannot be opened or is damaged, two of them contradict each other, or the machine cannot run a trial.
-pub(crate) fn run(request: &TrialRequest, observer: &dyn Observer) -> Result<Reported<Report>, Error> {
+pub(crate) fn run(request: &TrialRequest, observer: &dyn Observer) -> Result<Reported<Tried>, Error> {
     Reported::collect(|findings| try_modules(request, observer, findings))
 }
 
-fn try_modules(request: &TrialRequest, observer: &dyn Observer, findings: &mut Findings) -> Result<Report, Error> {
+fn try_modules(request: &TrialRequest, observer: &dyn Observer, findings: &mut Findings) -> Result<Tried, Error> {
     let layers = {
         let task = Task::start(observer, "open the modules", None, Unit::Items);
         layers::choose(request, &task)?
@@ -54,9 +80,9 @@ fn try_modules(request: &TrialRequest, observer: &dyn Observer, findings: &mut F
     // Other users of the machine have no business in it, and those of the trees have to get through.
     scratch.dir().set_mode(0o711)?;
     let attempt = Attempt { request, layers: &layers, services: &services, has_manager };
-    let report = attempt.run(scratch.dir(), observer, findings)?;
-    let kept = request.keep.then(|| scratch.keep());
-    Ok(Report { kept, ..report })
+    let (report, trial) = attempt.run(scratch.dir(), observer, findings)?;
+    let kept = request.keep.then(|| scratch.path());
+    Ok(Tried { report: Report { kept, ..report }, trial, scratch })
 }
 
 /// What is tried, with all that was found out about it.
@@ -68,7 +94,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<Report, Error> {
+    fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<(Report, Trial), Error> {
         let TrialRequest { settle, timeout, clock, .. } = *self.request;
         let pace = Pace { settle, timeout, clock };
         let control = match &self.layers.control {
@@ -83,15 +109,12 @@ impl Attempt<'_> {
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
         let watched = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
-        drop(task);
-        let (reports, found) = verdict::judge(self.services, &watched, control.as_ref());
+        let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
         findings.diagnostics.extend(found);
-        if self.request.shell {
-            watched.trial.shell()?;
-        }
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
-        Ok(Report { up, modules, privilege: "root", compared: control.is_some(), services: reports, kept: None })
+        let (privilege, compared) = (privilege::name(), control.is_some());
+        Ok((Report { up, modules, privilege, compared, services, kept: None }, watched.trial))
     }
 }
 

@@ -18,8 +18,6 @@ pub(crate) struct TrialRequest {
     pub(crate) settle: Duration,
     /// How long services may take until they are up.
     pub(crate) timeout: Duration,
-    /// Whether a shell gets the terminal when the services were looked at.
-    pub(crate) shell: bool,
     /// Whether the trees stay.
     pub(crate) keep: bool,
     /// Where the trees are written.

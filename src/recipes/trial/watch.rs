@@ -330,7 +330,16 @@ impl Run<'_> {
         };
         let is_good = matches!(state, State::Up | State::Done);
         let lack = if is_good && restarts == 0 { None } else { diagnosis::of_lines(&log) };
-        let end = ended.map_or_else(String::new, |status| format!("it ended with {status}"));
+        // The agent follows the process that it started.
+        let is_daemon =
+            ended.is_some_and(|status| status.success()) && found.is_some_and(|it| it.leaves_others(&self.trial));
+        let end = match ended {
+            Some(_) if is_daemon => {
+                "its command ended and left a daemon behind: it has to stay in the foreground".to_owned()
+            }
+            Some(status) => format!("it ended with {status}"),
+            None => String::new(),
+        };
         let log = if is_good && restarts == 0 { Vec::new() } else { log };
         Seen { state, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }

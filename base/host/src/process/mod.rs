@@ -24,7 +24,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal};
 
-pub use confinement::{Inside, Isolation, Step, User};
+pub use confinement::{Inside, Isolation, Step, User, in_user_namespace};
 pub use reexec::{Ended, NO_SUCH_PROGRAM, enter, register};
 pub use running::Running;
 pub use tail::Tail;
@@ -168,6 +168,14 @@ impl Invocation {
     #[must_use]
     pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has the child see these variables, and those that were added before: for this program itself, which is run
+    /// again with all that its user gave it.
+    #[must_use]
+    pub fn all_variables<'a>(mut self, variables: impl IntoIterator<Item = (&'a OsString, &'a OsString)>) -> Self {
+        self.environment.extend(variables.into_iter().map(|(name, value)| (name.clone(), value.clone())));
         self
     }
 

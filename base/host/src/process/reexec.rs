@@ -114,6 +114,13 @@ impl Invocation {
         Self::reexec(ATTACHED)
     }
 
+    /// This program with the arguments of a user, killed when the thread that started it ends in any way.
+    #[must_use]
+    pub fn again<T: Into<OsString>>(arguments: impl IntoIterator<Item = T>) -> Self {
+        // The child is this program by then.
+        Self::attached().runs(Self::new("/proc/self/exe").verbatim(arguments))
+    }
+
     /// As [`attached`](Self::attached), in fresh namespaces: no network but a loopback that is up, no other
     /// processes, no shared memory, mounts that no one else sees, and the host name `host_name`. What is still
     /// running there when the program ends is killed. To run nothing is to try whether it can be done.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::{Gid, Pid, PidfdFlags, Uid, pidfd_open};
 use rustix::thread::{
@@ -62,7 +62,8 @@ impl Inside {
 
     /// Enters the namespaces and becomes the user; gives the terminal, where one is wanted. The next child is there.
     pub(in crate::process) fn enter(&self) -> Result<Option<File>, Failed> {
-        let terminal = self.terminal.then(|| open_terminal(Path::new("/dev/tty"))).transpose()?;
+        let terminal =
+            self.terminal.then(|| crate::open::terminal().map_err(failed("open the terminal"))).transpose()?;
         if let Some(path) = &self.cgroup {
             cgroup::enter(path)?;
         }
@@ -83,11 +84,6 @@ impl Inside {
         }
         Ok(terminal)
     }
-}
-
-#[allow(clippy::disallowed_methods, reason = "the terminal of whoever started this program")]
-fn open_terminal(path: &Path) -> Result<File, Failed> {
-    File::options().read(true).write(true).open(path).map_err(failed("open the terminal"))
 }
 
 impl User {

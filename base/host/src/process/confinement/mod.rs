@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use inside::{Inside, User};
+pub use set_up::in_user_namespace;
 
 use super::Error;
 use super::failed::{Failed, failed};

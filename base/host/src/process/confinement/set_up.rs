@@ -132,8 +132,9 @@ fn overlay(lower: &[PathBuf], upper: Option<&(PathBuf, PathBuf)>, root: &Path) -
     Ok(mount("overlay", root, "overlay", MountFlags::NODEV, Some(options.as_c_str()))?)
 }
 
-/// Whether ids mean something else here than on the machine.
-fn in_user_namespace() -> bool {
+/// Whether this process is in a user namespace, so that ids mean something else here than on the machine.
+#[must_use]
+pub fn in_user_namespace() -> bool {
     let map = crate::open::read(Path::new("/proc/self/uid_map"), 1 << 16).unwrap_or_default();
     let words = String::from_utf8_lossy(&map);
     !words.split_ascii_whitespace().eq(["0", "0", "4294967295"])
