@@ -72,6 +72,10 @@ impl Layers {
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {
+        // Of a file that is not there nothing is taken, whoever owns the way to it.
+        if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return;
+        }
         if !is_module && let Err(error) = check_own(path) {
             self.warnings.push(Warning {
                 message: format!("the settings in {} are not taken: {error}", path.display()),

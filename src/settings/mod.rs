@@ -36,7 +36,7 @@ use rows::ROWS;
 
 pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
-pub(crate) use host::HostApt;
+pub(crate) use host::{HostApt, named_arch};
 pub(crate) use layers::{
     BUILDER_TOML, Layers, check_module, module_closure, module_files, module_keyrings, overlay_rules,
 };
