@@ -28,10 +28,11 @@ pub(crate) struct TestArgs {
     /// Modules' repositories, or what builds of them wrote; a later one lies over an earlier one [default: .]
     #[arg(value_name = "DIR|DIST")]
     pub(crate) modules: Vec<PathBuf>,
-    /// The root file system that the modules are laid over: a directory or a tar
+    /// The root file system that the modules are laid over: a directory or a tar [default: that of their builds]
     #[arg(long, value_name = "ROOTFS")]
     pub(crate) base: Option<PathBuf>,
-    /// The full tree, with all packages installed: what fails there, too, is not the module's fault
+    /// The full tree, with all packages installed: what fails there, too, is not the module's fault [default: that of a
+    /// module's build]
     #[arg(long, value_name = "ROOTFS")]
     pub(crate) control: Option<PathBuf>,
     /// Open a shell among the services when they were looked at
@@ -84,7 +85,7 @@ impl Verb for TestArgs {
 
 /// Tries the modules.
 fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
-    let Context { ui, environment, .. } = context;
+    let Context { ui, settings, environment, .. } = context;
     if args.shell && !node::trial::has_terminal() {
         return Err(Error::usage("--shell needs a terminal").hint("start it from one, or leave --shell away"));
     }
@@ -106,7 +107,7 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
         arch: named_arch(environment.machine),
         clock: environment.clock,
     };
-    let tried = ui.reported(trial::run(&request, ui)?);
+    let tried = ui.reported(trial::run(&request, settings, environment, ui)?);
     ui.result(&describe(&tried.report), &tried.report)?;
     let up = tried.report.up;
     if shell {

@@ -1,19 +1,22 @@
 //! Which layers a trial has: the modules, what they are laid over, and the full tree to compare with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use composer::scan::{self, Source};
 use host::Dir;
 use image::archive::Opened;
 use image::composefs::Entry;
 use image::tree::{Kind, Tree};
-use model::observe::{Task, Unit};
+use model::observe::{Observer, Task, Unit};
 use model::{Arch, Diagnostic, ImagePath, Manifest, Severity};
 use node::unpack;
 
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Artifact, Module};
 use crate::recipes::trial::request::TrialRequest;
+use crate::recipes::trial::roots::{self, Roots};
+use crate::settings::Settings;
 
 /// A module, opened and checked.
 pub(crate) struct TriedModule {
@@ -41,18 +44,54 @@ pub(crate) struct Layers {
 ///
 /// # Errors
 /// When something cannot be opened or is damaged, or there is no base.
-pub(crate) fn choose(request: &TrialRequest, task: &Task<'_>) -> Result<Layers, Error> {
+pub(crate) fn choose(request: &TrialRequest, roots: &[Roots], task: &Task<'_>) -> Result<Layers, Error> {
     let mut modules = Vec::new();
     for path in &request.modules {
         task.item(path.display().to_string());
         modules.push(open(path, request.arch, &request.scratch)?);
     }
-    let base = request.base.as_ref().ok_or_else(|| {
-        Error::usage("no base is named")
-            .hint("name what the modules are laid over by --base: a root file system, as a directory or a tar")
+    let base = request.base.as_ref().or_else(|| roots.first().map(|roots| &roots.base)).ok_or_else(|| {
+        Error::usage("no base is known: the modules were not built over one")
+            .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
     })?;
-    let control = request.control.as_ref().map(|path| scanned(path, task)).transpose()?;
+    // Of several modules there is no tree that has the packages of all.
+    let own = roots.first().filter(|_| request.base.is_none() && request.modules.len() == 1).map(|roots| &roots.full);
+    let control = request.control.as_ref().or(own).map(|path| scanned(path, task)).transpose()?;
     Ok(Layers { modules, base: scanned(base, task)?, control })
+}
+
+/// What the modules were built with, where no base is named.
+///
+/// # Errors
+/// When a root file system cannot be had, or the modules were built over different bases.
+pub(crate) fn roots(
+    request: &TrialRequest,
+    settings: &Settings,
+    environment: &Environment,
+    observer: &dyn Observer,
+) -> Result<Vec<Roots>, Error> {
+    if request.base.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut all: Vec<Roots> = Vec::new();
+    for path in &request.modules {
+        let Some(roots) = roots::of_build(&results(path), settings, environment, observer)? else { continue };
+        if all.first().is_some_and(|first| first.closure != roots.closure) {
+            let message =
+                format!("{} was built over another base than {}", path.display(), request.modules[0].display());
+            return Err(Error::refused(message)
+                .hint("build them over one base: the same [base] in builder.toml, and locks of one day"));
+        }
+        all.push(roots);
+    }
+    Ok(all)
+}
+
+/// Where the results of a module are, which is named by its own directory or by theirs.
+fn results(path: &Path) -> PathBuf {
+    let results = path.join("dist");
+    let is_repository = path.join("manifest.yaml").exists();
+    if is_repository || results.is_dir() { results } else { path.to_owned() }
 }
 
 fn scanned(path: &Path, task: &Task<'_>) -> Result<Tree<Source>, Error> {
@@ -62,9 +101,7 @@ fn scanned(path: &Path, task: &Task<'_>) -> Result<Tree<Source>, Error> {
 
 /// Opens the results of a module, by its own directory or theirs.
 fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, Error> {
-    let results = path.join("dist");
-    let is_repository = path.join("manifest.yaml").exists();
-    let path = if is_repository || results.is_dir() { results.as_path() } else { path };
+    let path = &*results(path);
     let Artifact { modules, .. } = artifact::open(path)?;
     let module = of_machine(modules, arch, path)?;
     let (Some(name), Some(text)) = (module.name.clone(), module.manifest.as_ref()) else {

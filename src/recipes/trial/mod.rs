@@ -4,6 +4,7 @@ mod control;
 mod layers;
 mod prepare;
 pub(crate) mod request;
+mod roots;
 pub(crate) mod verdict;
 mod wanted;
 mod watch;
@@ -15,10 +16,13 @@ use model::Severity;
 use model::observe::{Observer, Task, Unit};
 use node::trial::{Form, Trial, privilege};
 
+use crate::environment::Environment;
 use crate::error::{Error, Findings, Reported};
+use crate::settings::Settings;
 use layers::Layers;
 use prepare::OnDisk;
 use request::TrialRequest;
+use roots::Roots;
 use verdict::Report;
 use wanted::Services;
 use watch::Pace;
@@ -56,14 +60,27 @@ impl Tried {
 ///
 /// # Errors
 /// When a module cannot be opened or is damaged, two of them contradict each other, or the machine cannot run a trial.
-pub(crate) fn run(request: &TrialRequest, observer: &dyn Observer) -> Result<Reported<Tried>, Error> {
-    Reported::collect(|findings| try_modules(request, observer, findings))
+pub(crate) fn run(
+    request: &TrialRequest,
+    settings: &Settings,
+    environment: &Environment,
+    observer: &dyn Observer,
+) -> Result<Reported<Tried>, Error> {
+    Reported::collect(|findings| {
+        let roots = layers::roots(request, settings, environment, observer)?;
+        try_modules(request, &roots, observer, findings)
+    })
 }
 
-fn try_modules(request: &TrialRequest, observer: &dyn Observer, findings: &mut Findings) -> Result<Tried, Error> {
+fn try_modules(
+    request: &TrialRequest,
+    roots: &[Roots],
+    observer: &dyn Observer,
+    findings: &mut Findings,
+) -> Result<Tried, Error> {
     let layers = {
         let task = Task::start(observer, "open the modules", None, Unit::Items);
-        layers::choose(request, &task)?
+        layers::choose(request, roots, &task)?
     };
     let conflicts = layers::conflicts(&layers.modules);
     if !conflicts.is_empty() {
