@@ -164,8 +164,21 @@ pub fn compare(found: &BTreeSet<Address>, control: &BTreeSet<Address>, ephemeral
     };
     let is_network = |address: &&Address| !matches!(address, Address::Unix(_));
     let wider = found.iter().filter(is_fixed).filter(is_network).filter(|address| !control.contains(address));
-    let missing = control.iter().filter(is_fixed).filter(|address| !found.contains(address));
+    let missing = control.iter().filter(is_fixed).filter(|address| !found.iter().any(|other| is_alike(other, address)));
     Difference { wider: wider.cloned().collect(), missing: missing.cloned().collect() }
+}
+
+/// Whether two addresses are the same, whatever numbers stand in the path of a socket: a process may put its own there.
+fn is_alike(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Unix(one), Address::Unix(other)) => without_numbers(one).eq(without_numbers(other)),
+        (one, other) => one == other,
+    }
+}
+
+/// The parts of a text between its numbers.
+fn without_numbers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty())
 }
 
 #[cfg(test)]

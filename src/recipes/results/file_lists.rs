@@ -164,8 +164,13 @@ fn is_line<C: Stored>(found: &[u8], path: &ImagePath, node: &Node<C>) -> bool {
         (Some(Some(content)), Some(sha256)) => sha256 == Digest::of(content),
         (None, Some(_)) | (Some(_), None) => false,
     };
-    let is_from =
-        (tail.from == From::Package) == tail.package.is_some() && (tail.from == From::File) == tail.url.is_some();
+    let is_of_package = match tail.from {
+        From::Package => tail.package.is_some(),
+        // Whose script made a file is known of some.
+        From::MaintainerScript => true,
+        From::Overlay | From::File | From::Generated => tail.package.is_none(),
+    };
+    let is_from = is_of_package && (tail.from == From::File) == tail.url.is_some();
     is_digest && is_from && serde_json::to_vec(&tail).is_ok_and(|again| again == rest)
 }
 
