@@ -10,8 +10,10 @@
 // Product code is linted where the crate is built without its tests, which read what they wrote themselves.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself"))]
 
+pub mod accounts;
 pub mod apt;
 pub mod cache;
+pub mod closure;
 pub mod deb822;
 pub mod dpkg;
 pub mod files;

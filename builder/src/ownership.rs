@@ -49,6 +49,8 @@ pub struct Ownership {
     owners: BTreeMap<ImagePath, usize>,
     /// The real paths that every system has; none when the database does not say what that is.
     base: BTreeSet<ImagePath>,
+    /// The packages of a base that was named.
+    of_base: BTreeSet<String>,
 }
 
 /// That a package installed a path.
@@ -108,7 +110,58 @@ impl Ownership {
         if !base.is_empty() {
             base.extend(made_for_the_base(&database, &mut resolved, &base));
         }
-        Self { database, owners, base }
+        Self { database, owners, base, of_base: BTreeSet::new() }
+    }
+
+    /// The same over a base that was named: `packages` are its packages, and what is in `base` is there.
+    #[must_use]
+    pub fn over<C>(mut self, base: &Tree<C>, packages: BTreeSet<String>) -> Self {
+        self.base = base.walk().map(|(path, ..)| path).collect();
+        self.of_base = packages;
+        self
+    }
+
+    /// The package of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Package> {
+        self.database.present().map(|installed| &installed.package).find(|package| package.name == name)
+    }
+
+    /// Whether the named base has the package.
+    #[must_use]
+    pub fn is_of_base(&self, package: &str) -> bool {
+        self.of_base.contains(package)
+    }
+
+    /// The package one of whose files the alternatives link at `path` leads to, as it was chosen.
+    #[must_use]
+    pub fn chosen_for(&self, path: &ImagePath) -> Option<String> {
+        let group = self.database.alternative(path)?;
+        let owner = |choice: &ImagePath| self.owner(choice).or_else(|| Some(self.database.owner(choice)?.package));
+        let mut owners = group.choices.iter().filter_map(owner);
+        let new = owners.clone().find(|package| !self.is_of_base(&package.name));
+        new.or_else(|| owners.next()).map(|package| package.name.clone())
+    }
+
+    /// The packages that `requested` means: those that it names, and of a package without files of its own, those on which
+    /// it depends.
+    #[must_use]
+    pub fn meant(&self, requested: &[PackageRequest]) -> BTreeSet<&Package> {
+        let mut meant = BTreeSet::new();
+        let mut open: Vec<&Installed> =
+            self.database.present().filter(|installed| is_requested(installed, requested)).collect();
+        while let Some(installed) = open.pop() {
+            if !meant.insert(&installed.package) || !is_empty(installed) {
+                continue;
+            }
+            let names: BTreeSet<&String> = installed.depends.iter().flatten().collect();
+            let depends = |other: &&Installed| {
+                let is_it = |name: &String| names.contains(name);
+                is_it(&other.package.name) || other.provides.iter().any(is_it)
+            };
+            open.extend(self.database.present().filter(depends).filter(|other| !self.is_of_base(&other.package.name)));
+        }
+        meant
     }
 
     /// Whether the database has any package.
@@ -259,6 +312,15 @@ fn is_requested(installed: &Installed, requested: &[PackageRequest]) -> bool {
             .is_none_or(|arch| *arch == installed.package.arch || arch == "any" || arch == "native");
         request.name == installed.package.name && arch
     })
+}
+
+/// Whether a package has nothing but directories and documentation.
+fn is_empty(installed: &Installed) -> bool {
+    const INERT: [&[u8]; 3] = [b"/usr/share/doc", b"/usr/share/lintian", b"/usr/share/man"];
+    let is_inert = |path: &ImagePath| {
+        INERT.iter().any(|inert| path.as_bytes().starts_with(inert) || inert.starts_with(path.as_bytes()))
+    };
+    installed.files.iter().all(is_inert)
 }
 
 /// Where a package's file really is: elsewhere when another package diverted it.

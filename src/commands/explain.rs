@@ -311,6 +311,7 @@ fn format_summary(summary: &Summary) -> String {
             (Some(package), _) => format!("{} {} ({})", package.name, package.version, package.arch),
             (None, From::Overlay) => "the overlay rootfs/".to_owned(),
             (None, From::File) => "files of [[file]]".to_owned(),
+            (None, From::Generated) => "generated for the node".to_owned(),
             (None, From::Package | From::MaintainerScript) => "made by maintainer scripts".to_owned(),
         };
         amount(&mut text, &Amount { files: brought.files, directories: 0, bytes: brought.bytes }, &name);

@@ -117,7 +117,8 @@ fn input<'a>(value: &'a Spanned<DeValue<'_>>) -> Input<'a> {
             words.map(Input::List).or_else(|| tables().map(Input::Tables)).unwrap_or(Input::Other)
         }
         DeValue::Table(entries) => Input::Table(table(entries, value.span())),
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Input::Other,
+        DeValue::Boolean(is) => Input::Bool(*is),
+        DeValue::Float(_) | DeValue::Datetime(_) => Input::Other,
     }
 }
 
@@ -144,7 +145,12 @@ fn places<'a>(row: &Row, input: &Input<'a>, span: Range<usize>) -> Vec<(&'a str,
             let entries = tables.iter().flat_map(|table| &table.entries).filter(|entry| entry.name == key);
             let place = |entry: &Entry<'a>| match entry.value {
                 Input::Text(text) => Some((text, entry.span.clone())),
-                Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => None,
+                Input::List(_)
+                | Input::Tables(_)
+                | Input::Table(_)
+                | Input::Number(_)
+                | Input::Bool(_)
+                | Input::Other => None,
             };
             entries.filter_map(place).collect()
         }

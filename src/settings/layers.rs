@@ -7,6 +7,7 @@ use composer::overlay::Rule;
 use host::{Dir, Links};
 use model::file_input::FileInput;
 
+use super::closure::ClosureSettings;
 use super::host::directory;
 use super::origin::Warning;
 use super::parse::near;
@@ -131,6 +132,14 @@ pub(crate) fn overlay_rules(module: &Path) -> Result<Vec<Rule>, Error> {
 /// As [`overlay_rules`].
 pub(crate) fn module_files(module: &Path) -> Result<Vec<FileInput>, Error> {
     Ok(module_slots(module)?.files())
+}
+
+/// What the `builder.toml` in `module` says of the closure of its packages.
+///
+/// # Errors
+/// As [`overlay_rules`].
+pub(crate) fn module_closure(module: &Path) -> Result<ClosureSettings, Error> {
+    Ok(module_slots(module)?.closure())
 }
 
 /// What the `builder.toml` in `module` says, and nothing else.

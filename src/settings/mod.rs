@@ -6,6 +6,7 @@
 //! builds it. What changes speed and place only is never taken from `builder.toml`: what comes with the
 //! sources names no cache and no proxy (decision 11).
 
+mod closure;
 mod file;
 mod file_inputs;
 mod flags;
@@ -26,15 +27,17 @@ use std::path::{Path, PathBuf};
 
 use builder::apt::KeyringFile;
 use model::Arch;
+use model::closure::{BaseRequest, Ship};
 
 use crate::environment::Environment;
 use crate::error::Error;
 use repository::Repository;
 use rows::ROWS;
 
+pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::HostApt;
-pub(crate) use layers::{BUILDER_TOML, Layers, check_module, module_files, overlay_rules};
+pub(crate) use layers::{BUILDER_TOML, Layers, check_module, module_closure, module_files, overlay_rules};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
 pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};
@@ -87,6 +90,11 @@ impl Settings {
             Error::input("there is no place for the cache: neither XDG_CACHE_HOME nor HOME is set")
                 .hint("name one by `--cache-dir DIR`")
         })
+    }
+
+    /// What the packages are laid over; none where the module ships what its packages own, which asks for no base.
+    pub(crate) fn base_request(&self) -> Option<BaseRequest> {
+        (self.ship.value == Ship::Closure).then(|| self.base.value.clone())
     }
 
     /// The keyring's file, if one is named.

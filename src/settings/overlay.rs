@@ -50,7 +50,7 @@ fn rule(entry: &Entry<'_>) -> Result<Rule, String> {
     }
     let word = |key: &Entry<'_>| match key.value {
         Input::Text(text) => Ok((key.name.to_owned(), text.to_owned())),
-        Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
+        Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {
             Err(format!("write `{}` as a string, as in mode = \"0440\"", key.name))
         }
     };

@@ -31,6 +31,8 @@ pub(super) enum Syntax<T> {
     },
     /// A table, which has any keys: what it makes, or everything that is wrong.
     Table(fn(&Table<'_>) -> Result<T, Vec<Part>>),
+    /// Yes or no, and what it makes.
+    Bool(fn(bool) -> T),
     /// A number from 1 to `most`.
     Number {
         /// The highest number.
@@ -49,6 +51,7 @@ pub(super) enum Input<'a> {
     Table(Table<'a>),
     /// A number; none when it is no u64.
     Number(Option<u64>),
+    Bool(bool),
     /// What no setting is.
     Other,
 }
@@ -117,12 +120,14 @@ impl<T> Syntax<T> {
                 Some(_) | None => Err(Wrong::Number(format!("give {}", self.wanted()))),
             },
             (Self::Table(make), Input::Table(table)) => make(table).map_err(Wrong::Parts),
+            (Self::Bool(make), Input::Bool(is)) => Ok(make(*is)),
             (
                 Self::Word(_)
                 | Self::Words(..)
                 | Self::Path(_)
                 | Self::Tables { .. }
                 | Self::Table(_)
+                | Self::Bool(_)
                 | Self::Number { .. },
                 _,
             ) => Err(Wrong::Type(self.wanted())),
@@ -138,6 +143,7 @@ impl<T> Syntax<T> {
             Self::Word(_) | Self::Path(_) => Input::Text(text),
             Self::Words(..) => Input::List(text.split(',').collect()),
             Self::Number { .. } => Input::Number(text.parse().ok()),
+            Self::Bool(_) => text.parse().map_or(Input::Other, Input::Bool),
             // No variable gives tables.
             Self::Tables { .. } | Self::Table(_) => Input::Other,
         };
@@ -155,6 +161,7 @@ impl<T> Syntax<T> {
             Self::Words(..) => "a list of strings".to_owned(),
             Self::Tables { .. } => "a list of tables".to_owned(),
             Self::Table(_) => "a table".to_owned(),
+            Self::Bool(_) => "true or false".to_owned(),
             Self::Number { most, .. } => format!("a whole number from 1 to {most}"),
         }
     }
@@ -164,7 +171,7 @@ impl<T> Syntax<T> {
         match self {
             Self::Path(_) => Some(Place::Value),
             Self::Tables { path, .. } => path.map(Place::Key),
-            Self::Word(_) | Self::Words(..) | Self::Table(_) | Self::Number { .. } => None,
+            Self::Word(_) | Self::Words(..) | Self::Table(_) | Self::Bool(_) | Self::Number { .. } => None,
         }
     }
 }
@@ -247,7 +254,7 @@ pub(super) fn variant(text: &str) -> Result<String, String> {
     if VARIANTS.contains(&text) { Ok(text.to_owned()) } else { Err(one_of(text, &VARIANTS)) }
 }
 
-fn one_of(text: &str, words: &[&str]) -> String {
+pub(super) fn one_of(text: &str, words: &[&str]) -> String {
     let near = near(text, words.iter().copied()).map(|word| format!("did you mean `{word}`? "));
     format!("{}it is one of {}", near.unwrap_or_default(), words.join(", "))
 }

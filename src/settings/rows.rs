@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use composer::overlay::Rule;
+use model::closure::{Accounts, BaseRequest, ClosureRules, Ship};
 use model::file_input::FileInput;
 use model::{Arch, Epoch, Secret};
 
+use super::closure::{self, ClosureSettings};
 use super::file_inputs;
 use super::host::{self, HostApt};
 use super::origin::{Origin, Value, Warning};
@@ -69,6 +71,19 @@ macro_rules! settings {
             /// The files that the module takes from addresses.
             pub(super) fn files(&mut self) -> Vec<FileInput> {
                 self.file.take().map(|given| given.value).unwrap_or_default()
+            }
+
+            /// What the module says of the closure of its packages.
+            pub(super) fn closure(&mut self) -> ClosureSettings {
+                fn given<T: Default>(slot: &mut Option<Value<T>>) -> Option<T> {
+                    slot.take().map(|given| given.value)
+                }
+                ClosureSettings {
+                    ship: given(&mut self.ship).unwrap_or_default(),
+                    documentation: self.documentation.take().is_none_or(|given| given.value),
+                    rules: given(&mut self.closure).unwrap_or_default(),
+                    accounts: given(&mut self.accounts).unwrap_or_default(),
+                }
             }
 
             /// The settings, with the defaults where nothing was given.
@@ -166,6 +181,41 @@ settings! {
         reach: Reach::Module(Syntax::Table(overlay::rules)),
         flag: None,
         default: |_| built_in(Vec::new()),
+    }
+    /// Which files of the packages are shipped without being named
+    ship: Ship {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Word(closure::ship)),
+        flag: None,
+        default: |_| built_in(Ship::default()),
+    }
+    /// Whether manual pages, locales and documentation are shipped
+    documentation: bool {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Bool(|is| is)),
+        flag: None,
+        default: |_| built_in(true),
+    }
+    /// What the module is laid over
+    base: BaseRequest {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Table(closure::base)),
+        flag: None,
+        default: |_| built_in(BaseRequest::default()),
+    }
+    /// What the closure replaces, and who makes what it does not ship
+    closure: ClosureRules {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Table(closure::rules)),
+        flag: None,
+        default: |_| built_in(ClosureRules::default()),
+    }
+    /// The numbers of users and groups, by name
+    accounts: Accounts {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Table(closure::accounts)),
+        flag: None,
+        default: |_| built_in(Accounts::default()),
     }
     /// The architectures, else this machine's
     arch: Vec<Arch> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum as _;
 use composer::overlay::Rule;
+use model::closure::{Accounts, BaseRequest, ClosureRules, Ship};
 use model::file_input::FileInput;
 use model::path::json::keys;
 use model::{Arch, Epoch, Secret};
@@ -30,6 +31,11 @@ macro_rules! as_json {
 as_json!(
     String,
     usize,
+    bool,
+    Ship,
+    BaseRequest,
+    ClosureRules,
+    Accounts,
     Vec<String>,
     Vec<Repository>,
     Vec<FileInput>,

@@ -17,9 +17,13 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Begins with `table`, which messages call `name` and whose keys may be `keys`; some have other names elsewhere, by
-    /// `synonyms`.
-    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str], synonyms: &[(&str, &str)]) -> Self {
+    /// Begins with `table`, which messages call `name` and whose keys may be `keys`.
+    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str]) -> Self {
+        Self::with_synonyms(table, name, keys, &[])
+    }
+
+    /// The same where other tools call some keys otherwise.
+    pub(super) fn with_synonyms(table: &'a Table<'a>, name: String, keys: &[&str], synonyms: &[(&str, &str)]) -> Self {
         let mut reading = Self { table, name, wrong: Vec::new() };
         for entry in &table.entries {
             if !keys.contains(&entry.name) {
@@ -60,7 +64,12 @@ impl<'a> Reading<'a> {
                 self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), &hint);
                 None
             }
-            Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Number(None) | Input::Other => {
+            Input::List(_)
+            | Input::Tables(_)
+            | Input::Table(_)
+            | Input::Number(None)
+            | Input::Bool(_)
+            | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a string as `{key}`"), "");
                 None
             }
@@ -85,7 +94,7 @@ impl<'a> Reading<'a> {
             Input::List(words) => {
                 words.into_iter().filter_map(|word| self.parsed(key, span.clone(), word, &parse)).collect()
             }
-            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Other => {
+            Input::Text(_) | Input::Tables(_) | Input::Table(_) | Input::Number(_) | Input::Bool(_) | Input::Other => {
                 self.report(span, "wrong-type", key, &format!("must have a list of strings as `{key}`"), "");
                 Vec::new()
             }
@@ -99,7 +108,9 @@ impl<'a> Reading<'a> {
             Input::Number(number) => {
                 number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number <= most)
             }
-            Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Other => None,
+            Input::Text(_) | Input::List(_) | Input::Tables(_) | Input::Table(_) | Input::Bool(_) | Input::Other => {
+                None
+            }
         };
         if number.is_none() {
             let hint = format!("give a whole number from 0 to {most}");

@@ -60,6 +60,8 @@ fn archives() -> Vec<String> {
         E::Odd(_) => E::Odd(resolution::Fault::Outside { name: text() }),
         E::Missing { .. } => E::Missing { missing: Vec::new() },
         E::Unsatisfiable { .. } => E::Unsatisfiable { arch: Arch::Amd64, explanation: text() },
+        E::BaseMoved { .. } => E::BaseMoved { name: text(), needed: text(), has: text() },
+        E::BaseLost { .. } => E::BaseLost { name: text() },
         E::Gone { .. } => E::Gone { gone: Vec::new() },
         E::NotLocked { .. } => E::NotLocked { packages: Vec::new() },
         E::Disagree { .. } => E::Disagree { packages: Vec::new() },

@@ -8,6 +8,7 @@ pub mod arch;
 pub mod archive;
 pub mod canonical;
 pub mod checked;
+pub mod closure;
 pub mod diagnostic;
 pub mod digest;
 pub mod document;

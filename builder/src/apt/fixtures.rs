@@ -50,6 +50,7 @@ fn resolved(uri: &str, name: &str) -> Resolved {
         sha256: Digest::of(name.as_bytes()),
         reason: Reason::Requested,
         archive: 0,
+        base: false,
     };
     Resolved::new(fields).unwrap()
 }

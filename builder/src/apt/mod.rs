@@ -26,6 +26,7 @@ mod keyring_file;
 mod local;
 pub mod lock;
 mod openpgp;
+mod over;
 mod pins;
 mod release;
 mod repository;

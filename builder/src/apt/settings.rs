@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use model::closure::BaseRequest;
 use model::resolution::Variant;
 use model::{Arch, Digest, archive};
 
@@ -34,6 +35,9 @@ pub struct Settings {
     pub host_keyring: Option<KeyringFile>,
     /// Which packages are there without being asked for.
     pub variant: Variant,
+    /// What the packages are to be laid over; none where nothing is. Then its variant counts for what is there without
+    /// being asked for, and [`Settings::variant`] only says whether packages are installed or unpacked.
+    pub base: Option<BaseRequest>,
     /// The architecture to resolve for.
     pub arch: Arch,
     /// A moment of the snapshot archive, `YYYYMMDDTHHMMSSZ`. It replaces every mirror: a pinned
@@ -70,11 +74,24 @@ impl Settings {
             keyring: None,
             host_keyring: None,
             variant: Variant::default(),
+            base: None,
             arch,
             snapshot: None,
             snapshot_mirror: None,
             access: Access::default(),
         }
+    }
+
+    /// Which packages are there without being asked for.
+    #[must_use]
+    pub fn implied(&self) -> Variant {
+        self.base.as_ref().map_or(self.variant, |base| base.variant)
+    }
+
+    /// How the root file system is made.
+    #[must_use]
+    pub fn made_by(&self) -> Variant {
+        self.base.as_ref().map_or(self.variant, |base| base.made_by(self.variant))
     }
 
     /// The archives in order, checked: those of Debian, with a snapshot only the snapshot archive, and then those of

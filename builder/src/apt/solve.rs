@@ -13,7 +13,7 @@ use super::index::{Index, Record};
 use super::pins::{self, Pin};
 use super::source::Source;
 use super::state::{State, Target};
-use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure};
+use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure, over};
 use crate::cache::Cache;
 
 /// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
@@ -73,24 +73,71 @@ pub(super) fn resolve_keeping(
         return Err(Error::Missing { missing });
     }
     let base = base(&index, &releases, settings, state.sources());
-    let mut closure = plan(&state, &index, (&requests, base.clone()), settings, &BTreeMap::new())?;
-    if !pins.is_empty() {
-        let missing_pins = pins::missing_pins(pins, &index);
-        let mut pinned = pins::find(pins, &index, &missing_pins);
-        pins::unpin(&mut pinned, &closure);
-        pins::check(&mut pinned, &closure, &index)?;
-        closure = plan(&state, &index, (&requests, base), settings, &pinned)?;
-    }
-    let packages = explain(&closure, &requests, settings, state.sources())?;
+    let solver = Solver { state: &state, index: &index, implied: base, settings, pins };
+    let of_base = match &settings.base {
+        Some(base) => solver.closure(&base.packages, &[])?,
+        None => Vec::new(),
+    };
+    let closure = solver.over(&of_base, &requests)?;
+    let packages = explain((&closure, &of_base), &requests, settings, state.sources())?;
     drop(task);
     let mut releases = releases.into_iter().map(|(info, _)| info);
     let Some(release) = releases.next() else {
         return Err(Error::Setting { field: "mirrors", value: String::new(), message: "name at least one archive" });
     };
-    let (suite, variant, arch) = (settings.suite.clone(), settings.variant, settings.arch);
+    let (suite, variant, arch) = (settings.suite.clone(), settings.made_by(), settings.arch);
     let more_releases = releases.collect();
     let fields = ResolutionFields { arch, suite, variant, requests, release, more_releases, packages };
     Resolution::new(fields).map_err(Error::Odd)
+}
+
+/// One archive's lists, and apt over them.
+struct Solver<'a> {
+    state: &'a State,
+    index: &'a Index,
+    /// The names of what is there without being asked for, where apt's patterns do not say it.
+    implied: Option<Vec<String>>,
+    settings: &'a Settings,
+    pins: &'a [Pin],
+}
+
+impl<'a> Solver<'a> {
+    /// What `requests` need, with the versions of `held` for the packages that they are of.
+    fn closure(&self, requests: &[PackageRequest], held: &[&'a Record]) -> Result<Vec<&'a Record>, Error> {
+        let held: BTreeMap<&str, &Record> = held.iter().map(|record| (record.package.name.as_str(), *record)).collect();
+        let closure = self.plan(requests, &held)?;
+        if self.pins.is_empty() {
+            return Ok(closure);
+        }
+        let missing_pins = pins::missing_pins(self.pins, self.index);
+        let mut pinned = pins::find(self.pins, self.index, &missing_pins);
+        pinned.retain(|name, _| !held.contains_key(name));
+        pins::unpin(&mut pinned, &closure);
+        pins::check(&mut pinned, &closure, self.index)?;
+        pinned.extend(held);
+        self.plan(requests, &pinned)
+    }
+
+    fn plan(&self, requests: &[PackageRequest], pinned: &BTreeMap<&str, &Record>) -> Result<Vec<&'a Record>, Error> {
+        plan(self.state, self.index, (requests, self.implied.clone()), self.settings, pinned)
+    }
+
+    /// What `requests` need over the packages of the base, which keep their versions.
+    fn over(&self, base: &[&'a Record], requests: &[PackageRequest]) -> Result<Vec<&'a Record>, Error> {
+        let Some(asked) = &self.settings.base else { return self.closure(requests, &[]) };
+        let requests: Vec<PackageRequest> = asked.packages.iter().chain(requests).cloned().collect();
+        let over = match self.closure(&requests, base) {
+            Err(refused @ Error::Unsatisfiable { .. }) => {
+                // What would do without the base says what is in the way.
+                let Ok(free) = self.plan(&requests, &BTreeMap::new()) else { return Err(refused) };
+                over::check(base, &free)?;
+                return Err(refused);
+            }
+            closure => closure?,
+        };
+        over::check(base, &over)?;
+        Ok(over)
+    }
 }
 
 fn read(targets: &[Target]) -> Result<Index, Error> {
@@ -205,7 +252,7 @@ fn base(index: &Index, releases: &[Release], settings: &Settings, sources: &[Sou
             releases.get(number).is_some_and(|(info, _)| [&info.suite, &info.codename].contains(&&settings.suite));
         named && sources.get(number).is_some_and(|source| !source.is_added)
     };
-    let (variant, arch) = (settings.variant, settings.arch.debian());
+    let (variant, arch) = (settings.implied(), settings.arch.debian());
     let belongs = |record: &&Record| {
         let by_priority = variant.priorities().contains(&record.priority.as_str());
         let is_base = variant.has_essential() && record.essential || by_priority;
@@ -227,14 +274,14 @@ fn patterns(settings: &Settings) -> Vec<String> {
         format!("?narrow(?or(?archive(^{suite}$),?codename(^{suite}$)),?architecture({arch}),{what})")
     };
     let mut arguments = Vec::new();
-    if settings.variant.has_essential() {
+    if settings.implied().has_essential() {
         arguments.push(narrow("?essential"));
     }
-    if settings.variant == Variant::Apt {
+    if settings.implied() == Variant::Apt {
         arguments.push("apt".to_owned());
     }
     let priorities: Vec<String> =
-        settings.variant.priorities().iter().map(|priority| format!("?priority({priority})")).collect();
+        settings.implied().priorities().iter().map(|priority| format!("?priority({priority})")).collect();
     if !priorities.is_empty() {
         let any = if priorities.len() == 1 { priorities.concat() } else { format!("?or({})", priorities.join(",")) };
         arguments.push(narrow(&format!("?and({any},?not(?essential))")));
@@ -313,12 +360,13 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
 }
 
 fn explain(
-    closure: &[&Record],
+    (closure, of_base): (&[&Record], &[&Record]),
     requests: &[PackageRequest],
     settings: &Settings,
     sources: &[Source],
 ) -> Result<Vec<Resolved>, Error> {
-    let variant = settings.variant;
+    let variant = settings.implied();
+    let in_base = |record: &Record| of_base.iter().any(|base| base.package == record.package);
     let mut known = BTreeMap::new();
     for (number, record) in closure.iter().enumerate() {
         let base = |word: &str| Reason::Base(word.to_owned());
@@ -330,6 +378,8 @@ fn explain(
             known.insert(number, base(&record.priority));
         } else if variant == Variant::Apt && record.package.name == "apt" {
             known.insert(number, base("apt"));
+        } else if in_base(record) {
+            known.insert(number, base("base"));
         }
     }
     let reasons = dependencies::reasons(closure, known, &Reason::Base(variant.name().to_owned()));
@@ -346,6 +396,7 @@ fn explain(
             sha256: record.sha256.ok_or_else(missing)?,
             reason,
             archive: record.source,
+            base: in_base(record),
         };
         Resolved::new(fields).map_err(Error::Odd)
     });

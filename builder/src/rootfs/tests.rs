@@ -57,6 +57,7 @@ pub(super) fn resolved(name: &str, version: &str, arch: &str, bytes: &[u8]) -> R
         sha256: Digest::of(bytes),
         reason: Reason::Requested,
         archive: 0,
+        base: false,
     };
     Resolved::new(fields).unwrap()
 }

@@ -23,7 +23,7 @@ use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::ownership::Ownership;
-use pattern::matches;
+pub(crate) use pattern::matches;
 use rules::RULES;
 
 pub use error::{Error, Fault};

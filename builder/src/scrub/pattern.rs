@@ -3,7 +3,7 @@
 use model::ImagePath;
 
 /// Whether `path` is what `pattern` says; see [`super::Rule::paths`].
-pub(super) fn matches(pattern: &str, path: &ImagePath) -> bool {
+pub(crate) fn matches(pattern: &str, path: &ImagePath) -> bool {
     // What stands before the first and after the last star must stand in the path. This settles
     // almost every path of a tree, of which each meets each pattern.
     let (bytes, text) = (path.as_bytes(), pattern.as_bytes());

@@ -99,6 +99,7 @@ pub(crate) fn add(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: 
         sha256: Digest::of(&bytes),
         reason: apt::Reason::Requested,
         archive: 0,
+        base: false,
     };
     let resolved = Resolved::new(resolved).unwrap();
     let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);

@@ -143,6 +143,14 @@ impl Filter {
         self
     }
 
+    /// Ships `paths` as well, whatever the includes are: files and directories under their real paths. Excludes go before
+    /// them.
+    #[must_use]
+    pub fn with_closure(mut self, paths: &BTreeSet<ImagePath>) -> Self {
+        self.owned = Owned::new(paths);
+        self
+    }
+
     /// Takes what the rules ship out of `tree`, which must be the tree of [`Self::new`] or one with
     /// the same names.
     ///

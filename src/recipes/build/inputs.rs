@@ -5,12 +5,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
+use model::closure::{Accounts, Ship};
 use model::rules::{self, Lists, Rules};
 use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::request::{Checks, ModuleSource};
-use crate::settings;
+use crate::recipes::packages::lock;
+use crate::settings::{self, ClosureSettings};
 
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
@@ -28,6 +30,10 @@ pub(crate) struct Inputs {
     pub(crate) rules: Rules,
     /// The neighbours' manifests with their files.
     pub(crate) neighbours: Vec<(Manifest, FileName)>,
+    /// What builder.toml says of the closure of the module's packages.
+    pub(crate) closure: ClosureSettings,
+    /// The numbers that the lock has for accounts.
+    pub(crate) locked_accounts: Accounts,
 }
 
 impl Inputs {
@@ -56,6 +62,9 @@ impl Inputs {
             );
         }
         module.check_overlay()?;
+        let closure = settings::module_closure(&own.directory)?;
+        let locked = if closure.ship == Ship::Closure { lock::read(&own.directory)? } else { None };
+        let locked_accounts = locked.map(|lock| lock.accounts).unwrap_or_default();
         let rules = Rules::new(manifest.lists(&own.file), &lists(&neighbours));
         findings.conflicts = rules::conflicts(manifest.lists(&own.file), &lists(&neighbours));
         let conflicts = !findings.conflicts.is_empty();
@@ -63,7 +72,7 @@ impl Inputs {
         if checks.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        Ok(Self { manifest, file: own.file, rules, neighbours })
+        Ok(Self { manifest, file: own.file, rules, neighbours, closure, locked_accounts })
     }
 }
 

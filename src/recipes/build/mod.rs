@@ -1,6 +1,7 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
 pub(crate) mod authored;
+pub(crate) mod closure;
 pub(crate) mod contents;
 pub(crate) mod downloads;
 pub(crate) mod dry_run;
@@ -162,11 +163,16 @@ fn prepare<'a>(
     }
     selection::report(inputs, &selected, lints, &request.checks, found)?;
 
-    let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, .. } = selected;
+    let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();
-    let known =
-        record::Known { overlay: overlay.digest, files: inputs_of_files, epoch, rootfs: root_input(&root, &stages) };
+    let known = record::Known {
+        overlay: overlay.digest,
+        files: inputs_of_files,
+        closure: closed.as_ref().map(|closed| closed.input(inputs)),
+        epoch,
+        rootfs: root_input(&root, &stages),
+    };
     let packages = ownership.packages();
     let made = Made { root, epoch, scrubbed, packages: packages.len() };
     let shipment = Shipment {
@@ -176,7 +182,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
-        origins: Origins { ownership, laid, files, filter, rules: &inputs.rules },
+        origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })
 }

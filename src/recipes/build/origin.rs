@@ -13,6 +13,7 @@ use model::package::Package;
 use model::rules::Rules;
 use net::url::redact;
 
+use crate::recipes::build::closure::Closed;
 use crate::recipes::build::files::LaidFile;
 use crate::recipes::results::file_lists::{From, RuleName, Tail};
 
@@ -28,6 +29,8 @@ pub(crate) struct Origins<'a> {
     pub(crate) filter: Filter,
     /// The rules as the manifests have them.
     pub(crate) rules: &'a Rules,
+    /// What became of the closure, where one is shipped.
+    pub(crate) closed: Option<Closed>,
 }
 
 /// Who brought what is at `path`, and the package, where it was one.
@@ -57,8 +60,15 @@ fn has(laid: &OverlayReport, path: &ImagePath) -> bool {
 impl Origins<'_> {
     /// What `file-list.json` says of a path and the image does not.
     pub(crate) fn tail(&self, path: &ImagePath, node: &Node<Hashed>) -> Tail<'_> {
-        let (from, package, file) = of(&self.ownership, &self.laid, &self.files, path);
-        let rule = match self.filter.verdict(path, node.is_directory()) {
+        let place = self.closed.as_ref().map_or(path, |closed| closed.place(path));
+        let (from, package, file) = match &self.closed {
+            Some(closed) if closed.is_generated(path) => (From::Generated, None, None),
+            _ => of(&self.ownership, &self.laid, &self.files, place),
+        };
+        let maker =
+            self.closed.as_ref().filter(|_| from == From::MaintainerScript).and_then(|closed| closed.maker(place));
+        let package = package.or_else(|| self.ownership.named(maker?));
+        let rule = match self.filter.verdict(place, node.is_directory()) {
             Verdict::Included(By::Rule(index)) => self.rules.includes.get(index),
             Verdict::Included(By::Owned | By::Parent) | Verdict::Excluded { .. } | Verdict::NotNamed => None,
         };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use composer::scan::Source;
 use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
+use model::closure::ClosureInput;
 use model::file_input::FileInput;
 use model::path::escape;
 use model::record::{FORMAT, RecordFields};
@@ -57,6 +58,8 @@ pub(crate) struct Known {
     pub(crate) overlay: Digest,
     /// The files from addresses.
     pub(crate) files: Vec<FileInput>,
+    /// What is shipped of the closure.
+    pub(crate) closure: Option<ClosureInput>,
     /// The one time of the build.
     pub(crate) epoch: Epoch,
     /// The root file system.
@@ -68,7 +71,7 @@ pub(crate) struct Known {
 /// # Errors
 /// When a neighbour's canonical form is no JSON.
 pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Known) -> Result<Inputs, Error> {
-    let Known { overlay, files, epoch, rootfs } = known;
+    let Known { overlay, files, closure, epoch, rootfs } = known;
     let value = |(manifest, file): &(model::Manifest, model::FileName)| {
         serde_json::from_slice(&manifest.canonical_json())
             .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
@@ -81,6 +84,7 @@ pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Kno
         manifest: Digest::of(&inputs.manifest.canonical_json()),
         overlay,
         files,
+        closure,
         rules: rules(&inputs.rules),
         scrub: builder::scrub::version(),
         neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,

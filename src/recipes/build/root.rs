@@ -8,8 +8,8 @@ use builder::apt::{self, Resolution, Variant};
 use builder::cache::LockGuard;
 use builder::dpkg::Database;
 use builder::rootfs::deb::DebContents;
-use builder::rootfs::{self, Explanation, IsolationMode, Options, Record};
-use composer::scan::Source;
+use builder::rootfs::{self, Explanation, IsolationMode, Options, Record, merged};
+use composer::scan::{self, Source};
 use image::tree::Tree;
 use model::observe::Observer;
 use model::path::json::keys;
@@ -17,6 +17,7 @@ use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
 use serde::Serialize;
 
 use crate::error::{Error, Findings};
+use crate::recipes::build::closure::BaseRoot;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::{BuildRequest, RootSource};
 use crate::recipes::packages::deb_contents;
@@ -41,6 +42,8 @@ pub(crate) struct Root {
     pub(crate) made: Option<Made>,
     /// The packages' own file lists, where no dpkg ran that would have written a database.
     unpacked: Option<Database>,
+    /// The tar of the base, and its packages, where the closure is shipped.
+    base: Option<(PathBuf, Resolution)>,
     /// Keeps `cache gc` from taking the tar away before it was read.
     _in_use: Option<LockGuard>,
 }
@@ -92,6 +95,17 @@ impl Root {
         }
     }
 
+    /// What it was made over.
+    pub(crate) fn base(&self) -> Result<Option<BaseRoot>, Error> {
+        let Some((path, resolution)) = &self.base else { return Ok(None) };
+        let mut tree = scan::rootfs(path, &scan::Options::default())?;
+        if self.is_unpacked() {
+            merged::merge(&mut tree).map_err(image::Error::from)?;
+        }
+        let packages = resolution.packages.iter().map(|resolved| resolved.package.name.clone()).collect();
+        Ok(Some(BaseRoot { tree, packages }))
+    }
+
     /// The sha256 of its tar, where it was made from packages.
     pub(crate) fn sha256(&self) -> Option<Digest> {
         self.made.as_ref().map(|made| made.record.sha256)
@@ -126,6 +140,7 @@ pub(crate) fn obtain(request: &BuildRequest, inputs: &Inputs, observer: &dyn Obs
             explanation: None,
             made: None,
             unpacked: None,
+            base: None,
             _in_use: None,
         }),
         RootSource::Packages(packages) => from_packages(request, packages, inputs, observer),
@@ -147,6 +162,7 @@ fn from_packages(
     if let Some(explanation) = &explanation {
         explain(explanation, observer);
     }
+    let base = base(&resolution, packages, options, observer)?;
     // A cached root file system needs no package: the .debs may be gone, and are not read.
     let found = rootfs::find(&resolution, &options, &packages.cache, observer)?;
     let is_extract = resolution.variant == Variant::Extract;
@@ -167,7 +183,28 @@ fn from_packages(
     let (path, epoch, key) = (built.archive, Some(epoch), built.key);
     let components = packages.settings.components.clone();
     let made = Some(Made { resolution, components, key, record: built.record });
-    Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, _in_use: in_use })
+    Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, base, _in_use: in_use })
+}
+
+/// The root file system of the base of `resolution`, where it has one: from the cache, or made now.
+fn base(
+    resolution: &Resolution,
+    packages: &Packages,
+    options: Options,
+    observer: &dyn Observer,
+) -> Result<Option<(PathBuf, Resolution)>, Error> {
+    let Some(of_base) = resolution.of_base() else { return Ok(None) };
+    // It is the same for all modules, and making it anew says nothing of this one.
+    let options = Options { fresh: false, ..options };
+    let built = match rootfs::find(&of_base, &options, &packages.cache, observer)? {
+        Some(built) => built,
+        None => {
+            let debs = download::fetch(&of_base, packages, observer)?;
+            rootfs::build(&of_base, &debs, &options, &packages.cache, observer)
+                .map_err(|error| packages.failed(error))?
+        }
+    };
+    Ok(Some((built.archive, of_base)))
 }
 
 /// Says which inputs changed since the cached root file system was made.

@@ -15,6 +15,7 @@ use model::observe::{Observer, Task, Unit};
 use model::{Digest, Epoch, ImagePath};
 
 use crate::error::Error;
+use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::record::{self, Stages};
@@ -43,6 +44,8 @@ pub(crate) struct Selected {
     pub(crate) selection: Selection<Source>,
     /// A digest after each step.
     pub(crate) stages: Stages,
+    /// What became of the closure, where one is shipped.
+    pub(crate) closed: Option<Closed>,
 }
 
 impl Selected {
@@ -63,6 +66,8 @@ pub(crate) struct Raw {
     pub(crate) epoch: Epoch,
     /// The digest of the stage.
     pub(crate) digest: Digest,
+    /// What it was made over, where the closure is shipped.
+    pub(crate) base: Option<BaseRoot>,
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
@@ -80,7 +85,8 @@ pub(crate) fn root(
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
-    self::tree(Raw { tree, ownership, epoch, digest }, (&request.module, files), inputs, observer)
+    let base = root.base()?;
+    self::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)
 }
 
 /// The same for a tree that was read already.
@@ -90,7 +96,11 @@ pub(crate) fn tree(
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let Raw { tree: mut whole, ownership, epoch, digest } = raw;
+    let Raw { tree: mut whole, mut ownership, epoch, digest, base } = raw;
+    if let Some(base) = &base {
+        ownership = ownership.over(&base.tree, base.packages.clone());
+    }
+    let prepared = base.map(|base| closure::prepare(base, &mut whole, &ownership, inputs)).transpose()?;
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
     let files = files::lay(files, &module.directory, &mut whole, epoch)?;
@@ -98,20 +108,26 @@ pub(crate) fn tree(
     let laid = overlay.apply(&mut whole, epoch)?;
     whole.clamp_times(epoch);
 
-    let mut owned: BTreeSet<ImagePath> = ownership.of_requested(&whole, &inputs.manifest.requests());
+    let mut owned: BTreeSet<ImagePath> = match &prepared {
+        Some(prepared) => prepared.paths(&whole, inputs),
+        None => ownership.of_requested(&whole, &inputs.manifest.requests()),
+    };
     // The links of a merged /usr are the base's, whichever package has a directory of that name.
     owned.retain(|path| !merged::is_alias(path));
     let brought = files.iter().map(|file| &file.laid).chain([&laid]);
     owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).cloned());
-    let filter = Filter::new(&inputs.rules, &whole)?.with_owned(owned);
-    let selection = filter.apply(&whole)?;
+    let filter = Filter::new(&inputs.rules, &whole)?;
+    let filter = if prepared.is_some() { filter.with_closure(&owned) } else { filter.with_owned(owned) };
+    let mut selection = filter.apply(&whole)?;
+    let close = |prepared: Prepared| prepared.close(&mut selection.tree, (&filter, &ownership), inputs, epoch);
+    let closed = prepared.map(close).transpose()?;
     let stages = Stages {
         rootfs: digest,
         scrub,
         overlay: record::tree_digest(&whole, epoch),
         filter: record::tree_digest(&selection.tree, epoch),
     };
-    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages })
+    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

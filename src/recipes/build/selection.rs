@@ -26,6 +26,7 @@ pub(crate) fn report(
     let report = &selected.selection.report;
     let mut diagnostics = diagnostics(&inputs.rules, report, &selected.scrubbed, &inputs.manifest.name);
     diagnostics.extend(lints);
+    diagnostics.extend(selected.closed.iter().flat_map(|closed| closed.findings.iter().cloned()));
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
     let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
     let findings = Findings { diagnostics, ..Findings::default() };

@@ -62,6 +62,7 @@ impl Packages {
                 keyring: settings.keyring_file(),
                 host_keyring: settings.host_keyring(),
                 variant,
+                base: settings.base_request(),
                 arch,
                 snapshot: None,
                 snapshot_mirror: settings.snapshot_mirror.value.clone(),

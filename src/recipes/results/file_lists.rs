@@ -79,6 +79,8 @@ pub(crate) enum From {
     File,
     /// No one lists it: a maintainer script made it, or the given root file system had it.
     MaintainerScript,
+    /// The build, for the node: accounts, directories in `/var`, links that enable units.
+    Generated,
 }
 
 /// A rule of a manifest, wherever in its file it stands.

@@ -26,6 +26,18 @@ fn sample(name: &str) -> (&'static str, &'static str) {
         "snapshot" => ("20260101T000000Z", "\"20260101T000000Z\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
         "overlay" => ("{ \"/a\" = { mode = \"0440\" } }", "[\"/a mode=0440\"]"),
+        "ship" => ("\"closure\"", "\"closure\""),
+        "documentation" => ("false", "false"),
+        "base" => {
+            ("{ variant = \"apt\", packages = [\"systemd\"] }", "{\"packages\":[\"systemd\"],\"variant\":\"apt\"}")
+        }
+        "closure" => (
+            "{ replaces = [\"/etc/a\"], secrets = { \"/etc/k\" = { command = [\"/bin/k\"], user = \"u\" } } }",
+            "{\"replaces\":[\"/etc/a\"],\"secrets\":{\"/etc/k\":{\"command\":[\"/bin/k\"],\"user\":\"u\"}}}",
+        ),
+        "accounts" => {
+            ("{ u = 312, v = { uid = 1, gid = 2 } }", "{\"u\":{\"gid\":312,\"uid\":312},\"v\":{\"gid\":2,\"uid\":1}}")
+        }
         "arch" => ("\"riscv64\"", "[\"riscv64\"]"),
         "epoch" => ("1700000000", "1700000000"),
         "cache_dir" => ("\"/cache\"", "\"/cache\""),

@@ -40,6 +40,9 @@ impl Inputs {
         if !is_module_name(&self.name) {
             return Err(Fault(format!("{:?} is no name of a module", beginning(&self.name))));
         }
+        if let Some((one, other, id)) = self.closure.as_ref().and_then(|closure| closure.accounts.clash()) {
+            return Err(Fault(format!("the accounts {one} and {other} have one number, {id}")));
+        }
         let RootInput::Packages(packages) = &self.rootfs else { return Ok(()) };
         if packages.resolution.arch != self.arch {
             let (other, arch) = (packages.resolution.arch, self.arch);

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use super::{Inputs, Options, Packages, RootInput};
+use crate::closure::{ClosureInput, ClosureRules, FirstStart, Ids};
 use crate::file_input::{ArchiveFormat, FileInput, FileInputFields, Unpack};
 use crate::package::PackageFields;
 use crate::resolution::{Resolution, ResolutionFields, ResolvedFields, Variant};
@@ -47,6 +48,25 @@ impl Lines {
         include.iter().for_each(|pattern| self.add("include", pattern));
     }
 
+    fn closure(&mut self, closure: &ClosureInput) {
+        let ClosureInput { documentation, rules, accounts } = closure;
+        let ClosureRules { replaces, secrets, data } = rules;
+        self.add("documentation", documentation);
+        replaces.iter().for_each(|path| self.add("replaces", path));
+        for (name, commands) in [("secret", secrets), ("data", data)] {
+            for (path, FirstStart { command, user }) in commands {
+                self.add(name, path);
+                command.iter().for_each(|word| self.add("word", word));
+                user.iter().for_each(|user| self.add("user", user));
+            }
+        }
+        for (name, Ids { uid, gid }) in accounts.iter() {
+            self.add("account", name);
+            self.add("uid", uid);
+            self.add("gid", gid);
+        }
+    }
+
     fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
@@ -60,8 +80,21 @@ impl Inputs {
     pub fn fingerprint(&self, composefs: &VerityDigest) -> Digest {
         // Not counted: the name stands in the manifest, and of the neighbours only those patterns that `rules` counts
         // reach the bytes.
-        let Self { tool, name: _, arch, epoch, manifest, overlay, files, rules, scrub, neighbours: _, rootfs, options } =
-            self;
+        let Self {
+            tool,
+            name: _,
+            arch,
+            epoch,
+            manifest,
+            overlay,
+            files,
+            closure,
+            rules,
+            scrub,
+            neighbours: _,
+            rootfs,
+            options,
+        } = self;
         // Not counted: which outputs are written, and what only the layout says of them.
         let Options { emit_tar: _, emit_oci: _, compression, tag: _, module_id: _, allow } = options;
         let mut lines = Lines::new("fingerprint 2");
@@ -71,6 +104,7 @@ impl Inputs {
         lines.add("manifest", manifest);
         lines.add("overlay", overlay);
         files.iter().for_each(|file| lines.file(file));
+        closure.iter().for_each(|closure| lines.closure(closure));
         lines.add("rules", rules);
         lines.add("scrub", scrub);
         lines.add("compression", compression);
@@ -82,6 +116,8 @@ impl Inputs {
                 // which they are a part, and where the packages were looked for.
                 let Packages { key: _, tools: _, components: _, resolution } = &**packages;
                 Closure::of(resolution).count(&mut lines);
+                // What the base has is not shipped.
+                resolution.of_base().iter().for_each(|base| Closure::of(base).count(&mut lines));
             }
         }
         lines.digest()
@@ -142,7 +178,7 @@ impl Closure {
         let ResolutionFields { arch, suite: _, variant, requests: _, release: _, more_releases: _, packages } =
             &**resolution;
         let package = |resolved: &ResolvedFields| {
-            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _, archive: _ } = resolved;
+            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _, archive: _, base: _ } = resolved;
             let PackageFields { name, arch, version, source: _, source_version: _ } = &**package;
             (format!("{name}:{arch}"), format!("{version} {sha256}"))
         };

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checked::Checked;
+use crate::closure::ClosureInput;
 use crate::file_input::FileInput;
 use crate::resolution::Resolution;
 use crate::{Arch, Digest, Epoch};
@@ -82,6 +83,9 @@ pub struct Inputs {
     /// The files from addresses, for this architecture, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileInput>,
+    /// What is shipped of the closure of the packages; absent where only what they own is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<ClosureInput>,
     /// The digest over every pattern in order: [`rules`].
     pub rules: Digest,
     /// The digest over the scrub rules.

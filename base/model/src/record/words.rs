@@ -108,9 +108,10 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 21] = [
+pub const LINTS: [&str; 24] = [
     "bare-directory",
     "dangling-link",
+    "data-not-shipped",
     "device-node",
     "directory-alone",
     "file-mode",
@@ -119,6 +120,7 @@ pub const LINTS: [&str; 21] = [
     "needs-command",
     "needs-interpreter",
     "needs-library",
+    "not-in-var",
     "overlay-attributes",
     "overlay-closed",
     "overlay-not-shipped",
@@ -130,4 +132,5 @@ pub const LINTS: [&str; 21] = [
     "possible-secret",
     "special-rights",
     "unit-not-enabled",
+    "units-not-enabled",
 ];

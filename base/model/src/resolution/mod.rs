@@ -118,6 +118,15 @@ pub struct ResolvedFields {
     /// the URI is meant.
     #[serde(skip_serializing_if = "is_zero")]
     pub archive: usize,
+    /// Whether the base has it, over which the module is laid: then it is there while the module is built, and none of
+    /// its files is the module's.
+    #[serde(skip_serializing_if = "is_false")]
+    pub base: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -141,6 +150,8 @@ struct Line {
     reason: Reason,
     #[serde(default)]
     archive: usize,
+    #[serde(default)]
+    base: bool,
 }
 
 impl TryFrom<Line> for ResolvedFields {
@@ -149,8 +160,8 @@ impl TryFrom<Line> for ResolvedFields {
     fn try_from(line: Line) -> Result<Self, PackageFault> {
         let Line { name, arch, version, source, source_version, .. } = line;
         let package = Package::new(PackageFields { name, arch, version, source, source_version })?;
-        let Line { url, path, size, sha256, reason, archive, .. } = line;
-        Ok(Self { package, url, path, size, sha256, reason, archive })
+        let Line { url, path, size, sha256, reason, archive, base, .. } = line;
+        Ok(Self { package, url, path, size, sha256, reason, archive, base })
     }
 }
 
@@ -283,6 +294,14 @@ impl ResolutionFields {
             more_releases,
             packages,
         })
+    }
+
+    /// Those of its packages that the base has; none where no base was asked for.
+    #[must_use]
+    pub fn of_base(&self) -> Option<Resolution> {
+        let numbers = (0..self.packages.len()).filter(|number| self.packages[*number].base);
+        let numbers: Vec<usize> = numbers.collect();
+        if numbers.is_empty() { None } else { self.narrowed(&numbers).ok() }
     }
 
     /// Each was checked by itself; here is what they are to each other, to the archives and to the architecture.

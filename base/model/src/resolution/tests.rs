@@ -18,6 +18,7 @@ fn resolved(name: &str) -> ResolvedFields {
         sha256: Digest::of(name.as_bytes()),
         reason: Reason::Requested,
         archive: 0,
+        base: false,
     }
 }
 

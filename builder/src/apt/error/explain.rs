@@ -60,6 +60,7 @@ impl Error {
             | Self::Unsatisfiable { .. } => Kind::Input,
             Self::Signature { .. } | Self::IndexMismatch { .. } | Self::Expired { .. } | Self::Odd(_) => Kind::Refused,
             Self::Fetch { failures } if failures.iter().any(FetchFailure::is_forged) => Kind::Refused,
+            Self::BaseMoved { .. } | Self::BaseLost { .. } => Kind::Refused,
             Self::Plan { .. } => Kind::Bug,
             Self::AptMissing
             | Self::Network { .. }
@@ -123,6 +124,12 @@ impl Error {
             }
             Self::Moved { .. } => "run the command again",
             Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
+            Self::BaseMoved { .. } => {
+                "build against a newer base: bring its packages up to date by `lock --update`, or ask for versions that it has"
+            }
+            Self::BaseLost { .. } => {
+                "take the package that conflicts with it away from package_spec, or from `packages` of [base] what it conflicts with"
+            }
             Self::Fetch { failures } => fetch::hint(failures),
             // What they hold has hints of its own.
             Self::Process(_) | Self::State(_) | Self::Host(_) | Self::KeyringUnread { .. } | Self::Cache(_) => "",

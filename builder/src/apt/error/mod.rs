@@ -179,6 +179,22 @@ pub enum Error {
         /// apt's explanation.
         explanation: String,
     },
+    /// A package needs another version of one that the base has.
+    #[error("{name} {needed} is needed, and the base has {has}")]
+    BaseMoved {
+        /// The package of the base.
+        name: String,
+        /// The version that is needed.
+        needed: String,
+        /// The version of the base.
+        has: String,
+    },
+    /// The packages cannot be installed beside one that the base has.
+    #[error("installing the packages removes {name} from the base")]
+    BaseLost {
+        /// The package of the base.
+        name: String,
+    },
     /// Locked versions that must stay, and that the archives no longer have: all of them.
     #[error("{} of the locked versions left the archive:{}", gone.len(), lines(gone))]
     Gone {

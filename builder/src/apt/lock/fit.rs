@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::closure::BaseRequest;
 use model::package::PackageRequest;
 use model::{Arch, Digest};
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub struct Wanted {
     pub suite: String,
     /// The variant.
     pub variant: Variant,
+    /// What the module is laid over.
+    pub base: Option<BaseRequest>,
     /// The components.
     pub components: Vec<String>,
     /// The archives. `None` where the module names none: then those in the lock are as good as the
@@ -69,6 +72,7 @@ impl Wanted {
             requests,
             suite: settings.suite.clone(),
             variant: settings.variant,
+            base: settings.base.clone(),
             components: settings.components.clone(),
             mirrors: named.then(|| mirrors(settings)).transpose()?,
             snapshot: settings.snapshot.clone(),
@@ -104,6 +108,7 @@ impl Wanted {
             self.components.join(" "),
             mirrors.iter().map(|mirror| format!("mirror {mirror}\n")).collect::<String>()
         );
+        text.extend(self.base.iter().map(|base| format!("base {base}\n")));
         text.extend(self.files.iter().map(|file| format!("file {file}\n")));
         text.extend(self.repositories.iter().map(|repository| format!("repository {repository}\n")));
         Digest::of(text.as_bytes())
@@ -174,7 +179,7 @@ impl Drift {
     pub fn keeps_versions(&self) -> bool {
         match self {
             Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
-            Self::Input { field, .. } => matches!(*field, "variant" | "components" | "file"),
+            Self::Input { field, .. } => matches!(*field, "variant" | "base" | "components" | "file"),
             Self::Keys { .. } | Self::Manifest | Self::Settings | Self::Edited => false,
         }
     }
@@ -185,6 +190,7 @@ impl Drift {
 pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let locked = &lock.inputs;
     let list = |list: &[String]| list.join(", ");
+    let base = |base: &Option<BaseRequest>| base.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     let snapshot = |snapshot: &Option<String>| snapshot.clone().unwrap_or_else(|| "none".to_owned());
     let keyring = wanted.keyring.as_ref().map_or(locked.keyring, |keys| keys.sha256);
     // Where the module names its mirrors, no archive of a host belongs to them.
@@ -192,6 +198,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let fields = [
         ("suite", locked.suite.clone(), wanted.suite.clone()),
         ("variant", locked.variant.to_string(), wanted.variant.to_string()),
+        ("base", base(&locked.base), base(&wanted.base)),
         ("components", list(&locked.components), list(&wanted.components)),
         ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
         ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
@@ -207,7 +214,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
     let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
     let edited = lock.manifest != wanted.manifest_digest() && !drifts.iter().any(is_manifest) && !named(&["snapshot"]);
-    let settings = ["suite", "variant", "components", "mirrors", "keyring", "repository", "file"];
+    let settings = ["suite", "variant", "base", "components", "mirrors", "keyring", "repository", "file"];
     let other = lock.settings != wanted.settings_digest(&locked.mirrors) && !named(&settings);
     drifts.extend(edited.then_some(Drift::Manifest));
     drifts.extend(other.then(|| settings_drift(lock, wanted)));

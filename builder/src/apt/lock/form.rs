@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::closure::Accounts;
 use model::package::{Package, PackageFault, PackageFields, PackageRequest};
 use model::resolution::{Fault, Reason, ReleaseInfo, Resolution, ResolutionFields, Resolved, ResolvedFields};
 use model::words::shortened;
@@ -21,6 +22,8 @@ struct File1 {
     settings: Digest,
     inputs: Inputs,
     #[serde(default)]
+    accounts: Accounts,
+    #[serde(default)]
     architecture: Vec<Architecture>,
 }
 
@@ -34,7 +37,9 @@ struct Preamble<'a> {
 }
 
 #[derive(Serialize)]
-struct Rest {
+struct Rest<'a> {
+    #[serde(skip_serializing_if = "Accounts::is_empty")]
+    accounts: &'a Accounts,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     architecture: Vec<Architecture>,
 }
@@ -64,6 +69,13 @@ struct Line {
     size: u64,
     sha256: Digest,
     reason: Reason,
+    #[serde(default, skip_serializing_if = "is_false")]
+    base: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -102,6 +114,9 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
         return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
     }
+    if let Some((one, other, id)) = file.accounts.clash() {
+        return Err(wrong(format!("the accounts {one} and {other} have one number, {id}")));
+    }
     let mut resolutions = Vec::new();
     let mut seen = BTreeSet::new();
     for architecture in file.architecture {
@@ -120,7 +135,13 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         resolutions.push(resolution(architecture, &file.inputs).map_err(wrong)?);
     }
     resolutions.sort_by_key(|resolution| resolution.arch.debian());
-    Ok(Lock { manifest: file.manifest, settings: file.settings, inputs: file.inputs, resolutions })
+    Ok(Lock {
+        manifest: file.manifest,
+        settings: file.settings,
+        inputs: file.inputs,
+        resolutions,
+        accounts: file.accounts,
+    })
 }
 
 /// What holds of the added archives for whatever architecture.
@@ -155,7 +176,8 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
         let archive = architecture.archive.get(line.archive);
         let archive = archive
             .ok_or_else(|| format!("the package {} is from an archive that is not listed", shown(&line.name)))?;
-        let Line { name, version, arch, source, source_version, archive: number, path, size, sha256, reason } = line;
+        let Line { name, version, arch, source, source_version, archive: number, path, size, sha256, reason, base } =
+            line;
         let named = shown(&name);
         let package = Package::new(PackageFields { name, arch, version, source, source_version });
         let package = package.map_err(|fault| {
@@ -163,12 +185,13 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
             Fault::Package { name: named, field: part, text }.to_string()
         })?;
         let url = archive::url(&archive.uri, &path);
-        let fields = ResolvedFields { package, url, path, size, sha256, reason, archive: number };
+        let fields = ResolvedFields { package, url, path, size, sha256, reason, archive: number, base };
         Resolved::new(fields).map_err(|fault| fault.to_string())
     };
     let mut packages = architecture.package.into_iter().map(resolved).collect::<Result<Vec<_>, String>>()?;
     packages.sort_by(|a, b| a.package.cmp(&b.package));
-    let (suite, variant) = (inputs.suite.clone(), inputs.variant);
+    let variant = inputs.base.as_ref().map_or(inputs.variant, |base| base.made_by(inputs.variant));
+    let suite = inputs.suite.clone();
     let mut archives = architecture.archive.iter().cloned();
     let release = archives.next().ok_or_else(|| format!("no archive is listed for {arch}"))?;
     let (requests, more_releases) = (architecture.requests, archives.collect());
@@ -198,8 +221,8 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
             let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
             let PackageFields { name, arch, version, source, source_version } = resolved.package.clone().into_inner();
             let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
-            let reason = resolved.reason.clone();
-            Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason })
+            let (reason, base) = (resolved.reason.clone(), resolved.base);
+            Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason, base })
         });
         let mut package = package.collect::<Result<Vec<_>, Error>>()?;
         package.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
@@ -207,12 +230,12 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
         architecture.push(Architecture { arch: resolution.arch, requests, archive, package });
     }
     architecture.sort_by_key(|architecture| architecture.arch.debian());
-    let Lock { manifest, settings, ref inputs, .. } = *lock;
+    let Lock { manifest, settings, ref inputs, ref accounts, .. } = *lock;
     let failed = |error: toml::ser::Error| wrong(error.to_string());
     let head = toml::to_string(&Preamble { version: VERSION, manifest, settings, inputs }).map_err(failed)?;
-    let added = super::repositories::text(&inputs.repository, &inputs.file).map_err(failed)?;
+    let added = super::repositories::text(inputs).map_err(failed)?;
     let head = spread(head, &inputs.keyring_fingerprints) + &added;
-    let rest = toml::to_string(&Rest { architecture }).map_err(failed)?;
+    let rest = toml::to_string(&Rest { accounts, architecture }).map_err(failed)?;
     Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))
 }
 

@@ -8,6 +8,7 @@ mod repositories;
 
 use std::path::Path;
 
+use model::closure::{Accounts, BaseRequest};
 use model::explain::{Explain, Explanation, Kind};
 use model::{Arch, Digest, Position};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct Lock {
     pub inputs: Inputs,
     /// One resolution for each architecture, sorted by its Debian name.
     pub resolutions: Vec<Resolution>,
+    /// The numbers that builds gave to accounts which no table names.
+    pub accounts: Accounts,
 }
 
 /// The settings that packages depend on, as they were when the lock was written.
@@ -61,6 +64,9 @@ pub struct Inputs {
     /// The primary keys in it, sorted; empty in a lock that was written before they were recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keyring_fingerprints: Vec<Fingerprint>,
+    /// What the module is laid over. It has a table of its own.
+    #[serde(default, skip_serializing)]
+    pub base: Option<BaseRequest>,
     /// The files that the module takes from addresses. They have tables of their own.
     #[serde(default, skip_serializing)]
     pub file: Vec<LockedFile>,
@@ -142,6 +148,7 @@ impl Inputs {
             keyring_fingerprints: keyring.fingerprints().map_err(boxed)?,
             repository: LockedRepository::all(&settings.repositories)?,
             file: Vec::new(),
+            base: settings.base.clone(),
         })
     }
 }
@@ -193,6 +200,7 @@ impl Lock {
             settings: wanted.settings_digest(&inputs.mirrors),
             inputs: Inputs { file: wanted.files.clone(), ..inputs },
             resolutions,
+            accounts: Accounts::default(),
         }
     }
 

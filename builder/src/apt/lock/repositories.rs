@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use model::closure::BaseRequest;
 use model::{Arch, Digest};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, LockedFile, boxed};
+use super::{Error, Inputs, LockedFile, boxed};
 use crate::apt::keyring::Keyring;
 use crate::apt::{Fingerprint, Repository};
 
@@ -85,22 +86,26 @@ pub(super) fn listed<'a, T: fmt::Display + 'a>(all: impl Iterator<Item = &'a T>)
 }
 
 /// The tables of a lock; empty where there is none.
-pub(super) fn text(repositories: &[LockedRepository], files: &[LockedFile]) -> Result<String, toml::ser::Error> {
+pub(super) fn text(inputs: &Inputs) -> Result<String, toml::ser::Error> {
     #[derive(Serialize)]
     struct Head<'a> {
         inputs: Tables<'a>,
     }
     #[derive(Serialize)]
     struct Tables<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base: Option<&'a BaseRequest>,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         repository: &'a [LockedRepository],
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         file: &'a [LockedFile],
     }
-    if repositories.is_empty() && files.is_empty() {
+    let Inputs { base, repository, file, .. } = inputs;
+    if base.is_none() && repository.is_empty() && file.is_empty() {
         return Ok(String::new());
     }
-    Ok(format!("\n{}", toml::to_string(&Head { inputs: Tables { repository: repositories, file: files } })?))
+    let tables = Tables { base: base.as_ref(), repository, file };
+    Ok(format!("\n{}", toml::to_string(&Head { inputs: tables })?))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub(in crate::apt) fn lock() -> Lock {
         keyring_fingerprints: fingerprints(["A", "B"]).to_vec(),
         repository: Vec::new(),
         file: Vec::new(),
+        base: None,
     };
     Lock::new(&wanted(), inputs, vec![resolution])
 }
@@ -60,6 +61,39 @@ fn a_value_that_looks_like_the_keys_stays_as_it_is() {
             assert_eq!(text["inputs"].clone().try_into::<Inputs>().unwrap(), lock.inputs);
         }
     }
+}
+
+#[test]
+fn a_base_and_accounts_lead_back_to_themselves_and_are_checked() {
+    let name = |text: &str| model::closure::AccountName::parse(text).unwrap();
+    let mut lock = lock();
+    let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]) };
+    lock.inputs.base = Some(base.clone());
+    lock.resolutions[0] = fixtures::with(&lock.resolutions[0], 0, |line, _| line.base = true);
+    lock.accounts.set(name("redis"), model::closure::Ids::both(312));
+    let good = text(&lock).unwrap();
+    insta::assert_snapshot!(good);
+    assert_eq!(parse(&good).unwrap(), lock);
+    let of_base = lock.resolutions[0].of_base().unwrap();
+    assert_eq!(of_base.packages.iter().map(|one| one.package.name.as_str()).collect::<Vec<_>>(), ["base"]);
+    for (from, to) in [
+        ("variant = \"minbase\"\npackages", "variant = \"none\"\npackages"),
+        ("packages = [\"systemd\"]", "packages = [\"-x\"]"),
+        ("uid = 312", "uid = -1"),
+        ("[accounts.redis]", "[accounts.\"re dis\"]"),
+        ("[accounts.redis]", "[accounts.other]\nuid = 312\ngid = 1\n\n[accounts.redis]"),
+        ("base = true", "base = 1"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert!(parse(&text).is_err(), "{to}");
+    }
+    // A base that is asked for later, or no more, is a change of the module.
+    let wanted = |base| Wanted { base, ..wanted() };
+    let drifts = |wanted: &Wanted| check(&lock, wanted, &[]).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let other = wanted(Some(BaseRequest::default()));
+    assert!(drifts(&other)[0].contains("base was minbase with systemd, and is now minbase"), "{:?}", drifts(&other));
+    assert!(drifts(&wanted(None))[0].ends_with("and is now none"));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! scripts make are therefore not listed, and the output says so.
 
 use builder::ownership::Ownership;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use model::{Arch, Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
+use crate::recipes::build::closure::BaseRoot;
 use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
@@ -193,21 +194,35 @@ fn select(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let tree = lay_out(&unpacked)?;
+    let tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
+    let base = base(&unpacked)?;
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
-    let selected = select::tree(Raw { tree, ownership, epoch, digest }, (&request.module, files), inputs, observer)?;
+    let selected =
+        select::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     Ok(selected)
+}
+
+/// The same of the packages of the base alone, where the closure is shipped.
+fn base(unpacked: &[Unpacked]) -> Result<Option<BaseRoot>, Error> {
+    let of_base: Vec<&Unpacked> = unpacked.iter().filter(|deb| deb.is_of_base).collect();
+    let packages: BTreeSet<String> = of_base.iter().map(|deb| deb.package.name.clone()).collect();
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(BaseRoot { tree: lay_out(&of_base)?, packages }))
 }
 
 /// A package's own account of itself.
 struct Unpacked {
     package: Package,
     is_base: bool,
+    /// Whether the base has it, over which the module is laid.
+    is_of_base: bool,
     metadata: Metadata,
     entries: Vec<DebEntry>,
 }
@@ -218,6 +233,7 @@ fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> 
         .map(|(resolved, DebContents { metadata, entries })| Unpacked {
             package: resolved.package.clone(),
             is_base: matches!(resolved.reason, Reason::Base(_)),
+            is_of_base: resolved.base,
             metadata,
             entries,
         })
@@ -228,7 +244,7 @@ fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> 
 }
 
 /// The tree that unpacking would give, names only: all regular files are empty.
-fn lay_out(unpacked: &[Unpacked]) -> Result<Tree<Source>, Error> {
+fn lay_out(unpacked: &[&Unpacked]) -> Result<Tree<Source>, Error> {
     let mut tree = Tree::new(stat(0o755));
     let all = || unpacked.iter().flat_map(|deb| &deb.entries);
     for name in builder::rootfs::merged::ALIASES {

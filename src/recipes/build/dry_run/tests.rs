@@ -49,6 +49,7 @@ fn deb(name: &str, control: &str, files: &[(&str, DebKind)]) -> Unpacked {
         })
         .unwrap(),
         is_base: name == "base",
+        is_of_base: false,
         metadata: Metadata { control, ..Metadata::default() },
         entries: files.iter().map(entry).collect(),
     }

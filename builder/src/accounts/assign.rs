@@ -1,0 +1,128 @@
+//! The numbers of a fleet for accounts that packages added.
+
+use std::collections::BTreeMap;
+
+use image::tree::Tree;
+use model::closure::{AccountName, Accounts as Table, Ids};
+
+use super::{Accounts, Added};
+
+/// The tables that give numbers, the strongest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// The module's own, or the fleet's.
+    pub declared: &'a Table,
+    /// What earlier builds proposed, from the lock.
+    pub locked: &'a Table,
+}
+
+/// Why an account cannot have a number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The base has another account with the number that a table gives.
+    #[error("{name} cannot have the number {id}: it is {holder}'s in the base")]
+    Taken {
+        /// The account.
+        name: AccountName,
+        /// The number.
+        id: u32,
+        /// Whose it is.
+        holder: AccountName,
+    },
+    /// Two accounts that packages added have one number.
+    #[error("{name} and {other} have one number, {id}")]
+    Shared {
+        /// One of them.
+        name: AccountName,
+        /// The other one.
+        other: AccountName,
+        /// The number.
+        id: u32,
+    },
+    /// No number that could be proposed is free.
+    #[error("there is no free number for {name}")]
+    Full {
+        /// The account.
+        name: AccountName,
+    },
+}
+
+/// The numbers of a build, and those of the fleet in their places.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Of users.
+    pub uids: BTreeMap<u32, u32>,
+    /// Of groups.
+    pub gids: BTreeMap<u32, u32>,
+}
+
+impl Mapping {
+    /// Gives every inode of `tree` the fleet's numbers for those of the build.
+    pub fn apply<C>(&self, tree: &mut Tree<C>) {
+        let ids: Vec<_> = tree.walk().map(|(_, id, _)| id).collect();
+        let mut seen = vec![false; tree.node_count()];
+        for id in ids {
+            // A file with several names is changed once.
+            if std::mem::replace(&mut seen[id.index()], true) {
+                continue;
+            }
+            let stat = &mut tree.node_mut(id).stat;
+            stat.uid = self.uids.get(&stat.uid).copied().unwrap_or(stat.uid);
+            stat.gid = self.gids.get(&stat.gid).copied().unwrap_or(stat.gid);
+        }
+    }
+}
+
+/// What every account that packages added got.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// The numbers by name, of all that were added.
+    pub ids: Table,
+    /// Those of them that no table has.
+    pub proposed: Table,
+    /// What to change files to.
+    pub mapping: Mapping,
+}
+
+/// Gives each account of `added` its numbers: those of a table, else a proposal that depends on its name.
+///
+/// # Errors
+/// Everything that stands in the way.
+pub fn assign(added: &Added, base: &Accounts, tables: Tables<'_>) -> Result<Assigned, Vec<Fault>> {
+    let mut assigned = Assigned::default();
+    let mut faults = Vec::new();
+    let is_taken = |id: u32| base.user(id).is_some() || base.group(id).is_some();
+    for name in added.names() {
+        let known = tables.declared.get(name).or_else(|| tables.locked.get(name));
+        let ids = known.or_else(|| {
+            // Numbers that tables give to others are not free either.
+            let given = |id: u32| [tables.declared, tables.locked].iter().any(|table| table.holder(id).is_some());
+            let id = assigned.ids.propose(name, |id| is_taken(id) || given(id));
+            id.map(Ids::both).inspect(|ids| assigned.proposed.set(name.clone(), *ids))
+        });
+        match ids {
+            Some(ids) => {
+                faults.extend(taken(name, ids, added, base));
+                assigned.ids.set(name.clone(), ids);
+            }
+            None => faults.push(Fault::Full { name: name.clone() }),
+        }
+    }
+    if let Some((one, other, id)) = assigned.ids.clash() {
+        faults.push(Fault::Shared { name: one.clone(), other: other.clone(), id });
+    }
+    for (name, user) in &added.users {
+        assigned.mapping.uids.extend(assigned.ids.get(name).map(|ids| (user.uid, ids.uid)));
+    }
+    for (name, gid) in &added.groups {
+        assigned.mapping.gids.extend(assigned.ids.get(name).map(|ids| (*gid, ids.gid)));
+    }
+    if faults.is_empty() { Ok(assigned) } else { Err(faults) }
+}
+
+/// Whose the numbers are in the base.
+fn taken(name: &AccountName, ids: Ids, added: &Added, base: &Accounts) -> Option<Fault> {
+    let user = base.user(ids.uid).filter(|_| added.users.contains_key(name)).map(|holder| (ids.uid, holder));
+    let group = base.group(ids.gid).filter(|_| added.groups.contains_key(name)).map(|holder| (ids.gid, holder));
+    user.or(group).map(|(id, holder)| Fault::Taken { name: name.clone(), id, holder: holder.clone() })
+}

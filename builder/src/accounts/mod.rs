@@ -1,0 +1,151 @@
+//! Users and groups of a root file system: `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
+
+mod assign;
+mod sysusers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use image::Readable;
+use image::tree::{Kind, Tree};
+use model::ImagePath;
+use model::closure::AccountName;
+
+pub use assign::{Assigned, Fault, Mapping, Tables, assign};
+pub use sysusers::sysusers;
+
+/// The largest file of accounts that is read. One of a thousand accounts has 60 KiB.
+const LIMIT: u64 = 1 << 20;
+/// Where users and groups stand.
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its own group.
+    pub gid: u32,
+    /// Its full name.
+    pub gecos: String,
+    /// Its home.
+    pub home: String,
+    /// Its shell.
+    pub shell: String,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its number.
+    pub gid: u32,
+    /// The users that are in it besides those whose own group it is.
+    pub members: BTreeSet<AccountName>,
+}
+
+/// The users and groups of a root file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// By name.
+    pub users: BTreeMap<AccountName, User>,
+    /// By name.
+    pub groups: BTreeMap<AccountName, Group>,
+}
+
+impl Accounts {
+    /// Those of `tree`. Lines that are none are passed over, as the C library does.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is larger than 1 MiB.
+    pub fn read<C: Readable>(tree: &Tree<C>) -> Result<Self, image::Error> {
+        let text = |path: &str| -> Result<String, image::Error> {
+            let node = ImagePath::new(path).ok().and_then(|path| tree.lookup(&path)).map(|id| tree.node(id));
+            match node.map(|node| &node.kind) {
+                Some(Kind::Regular(content)) => Ok(String::from_utf8_lossy(&content.read(LIMIT)?).into_owned()),
+                _ => Ok(String::new()),
+            }
+        };
+        Ok(Self::parse(&text(PASSWD)?, &text(GROUP)?))
+    }
+
+    /// Those of the texts of the two files. Of several lines for one name the first counts.
+    #[must_use]
+    pub fn parse(passwd: &str, group: &str) -> Self {
+        let mut accounts = Self::default();
+        for line in passwd.lines() {
+            if let [name, _, uid, gid, gecos, home, shell] = line.split(':').collect::<Vec<_>>()[..]
+                && let (Ok(name), Ok(uid), Ok(gid)) = (AccountName::parse(name), uid.parse(), gid.parse())
+            {
+                let (gecos, home, shell) = (gecos.to_owned(), home.to_owned(), shell.to_owned());
+                accounts.users.entry(name).or_insert(User { uid, gid, gecos, home, shell });
+            }
+        }
+        for line in group.lines() {
+            if let [name, _, gid, members] = line.split(':').collect::<Vec<_>>()[..]
+                && let (Ok(name), Ok(gid)) = (AccountName::parse(name), gid.parse())
+            {
+                let members = members.split(',').filter_map(|member| AccountName::parse(member).ok()).collect();
+                accounts.groups.entry(name).or_insert(Group { gid, members });
+            }
+        }
+        accounts
+    }
+
+    /// The name of the user with this number.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> Option<&AccountName> {
+        self.users.iter().find(|(_, user)| user.uid == uid).map(|(name, _)| name)
+    }
+
+    /// The name of the group with this number.
+    #[must_use]
+    pub fn group(&self, gid: u32) -> Option<&AccountName> {
+        self.groups.iter().find(|(_, group)| group.gid == gid).map(|(name, _)| name)
+    }
+
+    /// What of these `base` does not have: users, groups, and members of groups.
+    #[must_use]
+    pub fn beyond(&self, base: &Self) -> Added {
+        let users = self.users.iter().filter(|(name, _)| !base.users.contains_key(*name));
+        let groups = self.groups.iter().filter(|(name, _)| !base.groups.contains_key(*name));
+        let members = self.groups.iter().flat_map(|(name, group)| {
+            let known = base.groups.get(name);
+            let new =
+                group.members.iter().filter(move |member| known.is_none_or(|known| !known.members.contains(*member)));
+            new.map(|member| (member.clone(), name.clone()))
+        });
+        Added {
+            users: users.map(|(name, user)| (name.clone(), user.clone())).collect(),
+            groups: groups.map(|(name, group)| (name.clone(), group.gid)).collect(),
+            members: members.collect(),
+        }
+    }
+}
+
+/// What packages added to the accounts of the base.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Users, with the numbers of the build.
+    pub users: BTreeMap<AccountName, User>,
+    /// Groups, with the numbers of the build.
+    pub groups: BTreeMap<AccountName, u32>,
+    /// Users in groups, as pairs of user and group.
+    pub members: BTreeSet<(AccountName, AccountName)>,
+}
+
+impl Added {
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty() && self.members.is_empty()
+    }
+
+    /// Every name, once.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&AccountName> {
+        self.users.keys().chain(self.groups.keys()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
+use model::closure::{Accounts as Table, Ids};
+
+use super::*;
+
+const BASE_PASSWD: &str =
+    "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const BASE_GROUP: &str = "root:x:0:\nssl-cert:x:42:\nnogroup:x:65534:\n";
+
+fn name(text: &str) -> AccountName {
+    AccountName::parse(text).unwrap()
+}
+
+fn base() -> Accounts {
+    Accounts::parse(BASE_PASSWD, BASE_GROUP)
+}
+
+/// The base, with a user of its own group, one of a group of the base that is in another one, and a group alone.
+fn full() -> Accounts {
+    let passwd = "redis:x:100:101:redis server,,,:/var/lib/redis:/usr/sbin/nologin\ndnsmasq:x:101:65534::/var/lib/misc:/bin/sh\n";
+    let group = "root:x:0:\nssl-cert:x:42:dnsmasq\nnogroup:x:65534:\nredis:x:101:\n_ssh:x:102:\n";
+    Accounts::parse(&format!("{BASE_PASSWD}{passwd}"), group)
+}
+
+fn assigned(declared: &Table, locked: &Table) -> Result<Assigned, Vec<Fault>> {
+    assign(&full().beyond(&base()), &base(), Tables { declared, locked })
+}
+
+#[test]
+fn what_packages_add_is_told_from_what_the_base_has() {
+    let added = full().beyond(&base());
+    assert_eq!(added.names().into_iter().map(ToString::to_string).collect::<Vec<_>>(), ["_ssh", "dnsmasq", "redis"]);
+    assert_eq!(
+        added.members.iter().map(|(user, group)| format!("{user} in {group}")).collect::<Vec<_>>(),
+        ["dnsmasq in ssl-cert"]
+    );
+    assert!(base().beyond(&base()).is_empty());
+    assert!(
+        Accounts::parse("a:b\nx:x:1:2:::\n:x:1:1:::\nx:x:9:9:::\n", "g:x:y:\n").users.len() == 1,
+        "the first line counts"
+    );
+}
+
+#[test]
+fn the_file_makes_groups_then_users_then_members() {
+    let table: Table = [("redis", 312), ("dnsmasq", 313), ("_ssh", 314)]
+        .map(|(text, id)| (name(text), Ids::both(id)))
+        .into_iter()
+        .collect();
+    let Assigned { ids, proposed, mapping } = assigned(&table, &Table::default()).unwrap();
+    assert!(proposed.is_empty());
+    insta::assert_snapshot!(sysusers(&full().beyond(&base()), &base(), &ids));
+    assert_eq!(mapping.uids, [(100, 312), (101, 313)].into());
+    assert_eq!(mapping.gids, [(101, 312), (102, 314)].into());
+}
+
+#[test]
+fn a_table_goes_before_the_lock_and_the_lock_before_a_proposal() {
+    let declared: Table = [(name("redis"), Ids { uid: 312, gid: 313 })].into_iter().collect();
+    let locked: Table = [(name("redis"), Ids::both(700)), (name("_ssh"), Ids::both(701))].into_iter().collect();
+    let Assigned { ids, proposed, .. } = assigned(&declared, &locked).unwrap();
+    assert_eq!(ids.get(&name("redis")), Some(Ids { uid: 312, gid: 313 }));
+    assert_eq!(ids.get(&name("_ssh")), Some(Ids::both(701)));
+    assert_eq!(proposed.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), ["dnsmasq"]);
+}
+
+#[test]
+fn a_number_of_the_base_is_no_ones_else() {
+    let declared: Table =
+        [(name("redis"), Ids { uid: 65534, gid: 313 }), (name("_ssh"), Ids::both(42))].into_iter().collect();
+    let faults: Vec<String> =
+        assigned(&declared, &Table::default()).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "_ssh cannot have the number 42: it is ssl-cert's in the base",
+            "redis cannot have the number 65534: it is nobody's in the base"
+        ]
+    );
+}
+
+#[test]
+fn what_a_field_holds_cannot_become_another_line_or_a_specifier() {
+    let passwd = format!("{BASE_PASSWD}x:x:100:0:a \"b\" %u \\ \t:/home/%h:/bin/sh\n");
+    let added = Accounts::parse(&passwd, BASE_GROUP).beyond(&base());
+    let ids: Table = [(name("x"), Ids::both(300))].into_iter().collect();
+    let text = sysusers(&added, &base(), &ids);
+    assert!(text.ends_with("u x 300:root \"a \\\"b\\\" %%u \\\\ \" \"/home/%%h\" /bin/sh\n"), "{text}");
+}

@@ -1,0 +1,164 @@
+//! What is shipped, in the form that a node can use: nothing in `/var`, which is the node's; units enabled among those of
+//! the vendor; accounts by sysusers.d.
+
+use std::collections::BTreeMap;
+
+use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
+use model::{Epoch, ImagePath};
+
+use super::Error;
+use super::tmpfiles::{self, Owner};
+
+/// Where the files lie that tmpfiles copies to `/var` (systemd's "factory").
+const FACTORY: &str = "/usr/share/factory";
+/// The mode of what is generated.
+const MODE: u16 = 0o644;
+
+/// Names of numbers, as the node will have them.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// Of users.
+    pub users: BTreeMap<u32, String>,
+    /// Of groups.
+    pub groups: BTreeMap<u32, String>,
+}
+
+impl Named {
+    fn owner(&self, stat: &Stat) -> Owner {
+        let name = |names: &BTreeMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+        Owner { user: name(&self.users, stat.uid), group: name(&self.groups, stat.gid) }
+    }
+}
+
+/// What a module's tree is turned into the form of a node with.
+pub struct Form<'a, C> {
+    /// The module's name, which generated files have in theirs.
+    pub name: &'a str,
+    /// The base, whose directories in `/var` the node has.
+    pub base: &'a Tree<C>,
+    /// Names of numbers.
+    pub named: &'a Named,
+    /// The text of the sysusers.d file; empty where there are no accounts.
+    pub sysusers: &'a str,
+    /// Links, each with its target: what enables units, and what stands for secrets.
+    pub links: &'a [(ImagePath, String)],
+    /// Further files with their contents: units of the first start.
+    pub files: &'a [(ImagePath, String)],
+    /// Directories in `/var` besides those of the tree, as paths with modes, all root's.
+    pub directories: &'a [(ImagePath, u16)],
+    /// Whether what is generated may be at a path.
+    pub may_ship: &'a dyn Fn(&ImagePath) -> bool,
+    /// The time of what is generated.
+    pub epoch: Epoch,
+}
+
+/// What became of a tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodeForm {
+    /// What was added to it.
+    pub generated: Vec<ImagePath>,
+    /// Where files of `/var` are in it, by the place that they have on the node.
+    pub moved: BTreeMap<ImagePath, ImagePath>,
+    /// What of `/var` no line of tmpfiles.d can make: devices, pipes, sockets, and names that are no text.
+    pub lost: Vec<ImagePath>,
+}
+
+/// Turns `tree`, which is shipped, into the form of a node.
+///
+/// # Errors
+/// When the tree holds no more inodes, or a directory of it is none.
+pub fn node_form<C: From<Vec<u8>>>(tree: &mut Tree<C>, form: &Form<'_, C>) -> Result<NodeForm, Error> {
+    let mut done = NodeForm::default();
+    let mtime = Mtime { seconds: form.epoch.seconds(), nanoseconds: 0 };
+    let mut lines = take_var(tree, form, mtime, &mut done)?;
+    for (path, mode) in form.directories {
+        let root = Owner { user: "root".to_owned(), group: "root".to_owned() };
+        lines.extend(tmpfiles::directory(path, *mode, &root));
+    }
+    lines.sort_unstable();
+    lines.dedup();
+    let mut texts = Vec::new();
+    if !form.sysusers.is_empty() {
+        texts.push((format!("/usr/lib/sysusers.d/00-module-{}.conf", form.name), form.sysusers.to_owned()));
+    }
+    if !lines.is_empty() {
+        const HEAD: &str =
+            "# Written by module-builder: what this module has in /var, where a node begins with nothing.\n";
+        texts.push((format!("/usr/lib/tmpfiles.d/zz-module-{}.conf", form.name), HEAD.to_owned() + &lines.concat()));
+    }
+    let texts = texts.into_iter().filter_map(|(path, text)| Some((ImagePath::new(path).ok()?, text)));
+    let regular = |text: String| (Kind::Regular(C::from(text.into_bytes())), MODE);
+    let nodes = texts.chain(form.files.iter().cloned()).map(|(path, text)| (path, regular(text)));
+    let links =
+        form.links.iter().map(|(path, target)| (path.clone(), (Kind::Symlink(target.as_bytes().into()), 0o777)));
+    for (path, (kind, mode)) in nodes.chain(links) {
+        if (form.may_ship)(&path) {
+            put(tree, &path, Node { stat: Stat::root_owned(mode, mtime), kind }, mtime)?;
+            done.generated.push(path);
+        }
+    }
+    done.generated.sort_unstable();
+    Ok(done)
+}
+
+/// Takes `/var` out of `tree`: the lines that make it on the node.
+fn take_var<C>(tree: &mut Tree<C>, form: &Form<'_, C>, mtime: Mtime, done: &mut NodeForm) -> Result<Vec<String>, Error>
+where
+    C: From<Vec<u8>>,
+{
+    let Ok(var) = ImagePath::new("/var") else { return Ok(Vec::new()) };
+    let all: Vec<(ImagePath, NodeId)> = tree.walk().map(|(path, id, _)| (path, id)).collect();
+    let below: Vec<_> = all.into_iter().filter(|(path, _)| *path != var && path.starts_with(&var)).collect();
+    let mut lines = Vec::new();
+    for (path, id) in below {
+        let node = tree.node(id);
+        let owner = form.named.owner(&node.stat);
+        let mode = node.stat.mode;
+        let line = match &node.kind {
+            Kind::Directory(_) if form.base.lookup(&path).is_some() => continue,
+            Kind::Directory(_) => tmpfiles::directory(&path, mode, &owner),
+            Kind::Symlink(target) => tmpfiles::link(&path, target),
+            Kind::Regular(_) => {
+                let from = ImagePath::new([FACTORY.as_bytes(), path.as_bytes()].concat());
+                let line = from.as_ref().ok().and_then(|from| tmpfiles::copy(&path, mode, &owner, from));
+                if let (Ok(from), true) = (from, line.is_some()) {
+                    link_at(tree, &from, id, mtime)?;
+                    done.moved.insert(path.clone(), from);
+                }
+                line
+            }
+            Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => None,
+        };
+        match line {
+            Some(line) => lines.push(line),
+            None => done.lost.push(path),
+        }
+    }
+    tree.remove(&var);
+    Ok(lines)
+}
+
+/// Puts `node` at `path`, with the directories around it.
+fn put<C>(tree: &mut Tree<C>, path: &ImagePath, node: Node<C>, mtime: Mtime) -> Result<(), Error> {
+    let id = tree.add(node)?;
+    link_at(tree, path, id, mtime)
+}
+
+fn link_at<C>(tree: &mut Tree<C>, path: &ImagePath, id: NodeId, mtime: Mtime) -> Result<(), Error> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let mut at = NodeId::ROOT;
+    for name in parent.components() {
+        let there = tree.node(at).entries().and_then(|entries| entries.get(name).copied());
+        at = match there {
+            Some(id) => id,
+            None => {
+                let stat = Stat::root_owned(0o755, mtime);
+                let new = tree.add(Node { stat, kind: Kind::Directory(Entries::new()) })?;
+                tree.link(at, name, new)?;
+                new
+            }
+        };
+    }
+    tree.link(at, name, id)?;
+    Ok(())
+}

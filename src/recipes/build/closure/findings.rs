@@ -1,0 +1,125 @@
+//! What an author should know of a closure, and what is refused.
+
+use std::collections::BTreeMap;
+
+use builder::accounts::{Accounts, Assigned};
+use builder::closure::{Changed, Closure, Enablement, NodeForm};
+use composer::filter::{Filter, Verdict};
+use composer::scan::Source;
+use image::tree::Tree;
+use model::{Diagnostic, ImagePath, Severity};
+
+use super::replaces;
+use crate::error::{Error, Findings};
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::results::path_list;
+
+/// The most paths that one finding names.
+const MAX_NAMED: usize = 3;
+
+/// Fails where packages changed the base, and no one declared it.
+pub(super) fn refuse_changes(found: &Closure, filter: &Filter, inputs: &Inputs) -> Result<(), Error> {
+    let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
+    let undeclared =
+        found.changed.iter().filter(|one| !replaces(&inputs.closure.rules, &one.path) && !is_masked(&one.path));
+    let diagnostics: Vec<Diagnostic> = undeclared.map(|changed| changed_finding(changed, inputs)).collect();
+    refuse("the module's packages change the base", diagnostics)
+}
+
+fn changed_finding(changed: &Changed, inputs: &Inputs) -> Diagnostic {
+    let Changed { path, difference, by } = changed;
+    let who = by.as_deref().map_or_else(String::new, |package| format!(" (package {package} does)"));
+    let name = &inputs.manifest.name;
+    let message = match difference {
+        Some(difference) => format!("{name} changes {path}, a file of the base, in its {difference}{who}"),
+        None => format!("{name} removes {path} from the base{who}"),
+    };
+    let hint = match difference {
+        Some(_) => format!("name it in `replaces` of [closure] in builder.toml, or mask it: `{path}`"),
+        None => format!("take the package away, or mask it where the node can keep it: `{path}`"),
+    };
+    Diagnostic::new(Severity::Error, "base-changed", message, hint).in_file(inputs.file.clone())
+}
+
+/// Fails where a shipped file belongs to a number that neither the base nor an account of the module has.
+pub(super) fn refuse_numbers(
+    tree: &Tree<Source>,
+    base: &Accounts,
+    assigned: &Assigned,
+    inputs: &Inputs,
+) -> Result<(), Error> {
+    // A dry run knows no accounts.
+    if base.users.is_empty() {
+        return Ok(());
+    }
+    let user = |id: u32| base.user(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.uid == id);
+    let group = |id: u32| base.group(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.gid == id);
+    let mut unknown: BTreeMap<(&str, u32), Vec<ImagePath>> = BTreeMap::new();
+    for (path, _, node) in tree.walk() {
+        for (what, id, is_known) in
+            [("user", node.stat.uid, user(node.stat.uid)), ("group", node.stat.gid, group(node.stat.gid))]
+        {
+            if !is_known {
+                unknown.entry((what, id)).or_default().push(path.clone());
+            }
+        }
+    }
+    let finding = |((what, id), paths): (&(&str, u32), &Vec<ImagePath>)| {
+        let message =
+            format!("{} to the {what} {id} of this build, whom neither the base nor the module has", belongs(paths));
+        let hint = "give it an owner that is there by [overlay] of builder.toml, or mask it";
+        Diagnostic::new(Severity::Error, "unknown-owner", message, hint).in_file(inputs.file.clone())
+    };
+    refuse("files of the module belong to no account", unknown.iter().map(finding).collect())
+}
+
+fn belongs(paths: &[ImagePath]) -> String {
+    let verb = if paths.len() == 1 { "belongs" } else { "belong" };
+    format!("{} {verb}", path_list::some(paths, MAX_NAMED))
+}
+
+fn refuse(message: &str, diagnostics: Vec<Diagnostic>) -> Result<(), Error> {
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused(message).findings(Findings { diagnostics, ..Findings::default() }))
+}
+
+/// What is not refused and the author should know all the same.
+pub(super) fn all(found: &Closure, form: &NodeForm, off: &[&Enablement], inputs: &Inputs) -> Vec<Diagnostic> {
+    let mut all = Vec::new();
+    let file = || inputs.file.clone();
+    for data in &found.data {
+        if inputs.closure.rules.data.keys().any(|path| *path.path() == data.path) {
+            continue;
+        }
+        let message = format!(
+            "{} holds {} that an install script made: data is not shipped",
+            data.path,
+            model::words::size(data.size)
+        );
+        let hint = format!(
+            "say who makes it at first start, in [closure.data] of builder.toml: \"{}\" = {{ command = [...] }}",
+            data.path
+        );
+        all.push(Diagnostic::new(Severity::Warning, "data-not-shipped", message, hint).in_file(file()));
+    }
+    if !form.lost.is_empty() {
+        let message =
+            format!("{} cannot be made in /var by tmpfiles.d, and stays out", path_list::some(&form.lost, MAX_NAMED));
+        all.push(
+            Diagnostic::new(Severity::Warning, "not-in-var", message, "mask it, or have the service make it")
+                .in_file(file()),
+        );
+    }
+    if !off.is_empty() {
+        let units: Vec<&str> = off.iter().map(|link| link.unit.as_str()).collect();
+        let message = format!(
+            "not enabled, since no service of the module and no package that it names has them: {}",
+            units.join(", ")
+        );
+        let hint = "name a unit in `services` to enable it";
+        all.push(Diagnostic::new(Severity::Note, "units-not-enabled", message, hint).in_file(file()));
+    }
+    all
+}

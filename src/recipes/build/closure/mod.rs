@@ -1,0 +1,170 @@
+//! `ship = "closure"`: what a module needs over its base, and the form in which a node can use it.
+
+mod findings;
+mod numbers;
+mod services;
+
+use std::collections::BTreeSet;
+
+use builder::accounts::{Accounts, Added, Assigned, sysusers};
+use builder::closure::{Closure, Form, Named, NodeForm, Part, Wanted, node_form};
+use builder::ownership::Ownership;
+use composer::filter::{Filter, Verdict};
+use composer::scan::Source;
+use image::tree::Tree;
+use model::closure::{Accounts as Table, ClosureInput, ClosureRules};
+use model::{Diagnostic, Epoch, ImagePath};
+
+use crate::error::Error;
+use crate::recipes::build::inputs::Inputs;
+
+/// The root file system of a base, as it is read.
+#[derive(Debug)]
+pub(crate) struct BaseRoot {
+    /// Everything in it.
+    pub(crate) tree: Tree<Source>,
+    /// The names of its packages.
+    pub(crate) packages: BTreeSet<String>,
+}
+
+/// What is known of a closure before anything is shipped.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    base: BaseRoot,
+    found: Closure,
+    accounts: Accounts,
+    added: Added,
+    /// The numbers of the accounts that packages made.
+    pub(crate) assigned: Assigned,
+}
+
+/// What became of a closure.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// What packages and their scripts did.
+    pub(crate) found: Closure,
+    /// The numbers of the accounts that packages made.
+    pub(crate) assigned: Assigned,
+    /// What was generated, and what moved.
+    pub(crate) form: NodeForm,
+    /// What the author should know.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+/// Finds the closure in `whole`, which is as it was made, and gives its accounts the numbers of the fleet.
+///
+/// # Errors
+/// When a file cannot be read, or an account cannot have a number.
+pub(crate) fn prepare(
+    base: BaseRoot,
+    whole: &mut Tree<Source>,
+    ownership: &Ownership,
+    inputs: &Inputs,
+) -> Result<Prepared, Error> {
+    let found = Closure::find(&base.tree, whole, ownership)?;
+    let accounts = Accounts::read(&base.tree)?;
+    let full = Accounts::read(whole)?;
+    let added = full.beyond(&accounts);
+    let assigned = numbers::assign(&added, &accounts, inputs)?;
+    assigned.mapping.apply(whole);
+    numbers::rewrite(whole, &full, &assigned)?;
+    Ok(Prepared { base, found, accounts, added, assigned })
+}
+
+impl Prepared {
+    /// The paths that are shipped without being named, as far as `whole` still has them.
+    pub(crate) fn paths(&self, whole: &Tree<Source>, inputs: &Inputs) -> BTreeSet<ImagePath> {
+        let rules = &inputs.closure.rules;
+        let data =
+            |path: &ImagePath| self.found.data.iter().any(|data| path.starts_with(&data.path) && *path != data.path);
+        let parts = self.found.parts.keys().filter(|path| !data(path));
+        let replaced = self.found.changed.iter().map(|changed| &changed.path).filter(|path| replaces(rules, path));
+        let documentation =
+            |path: &ImagePath| !inputs.closure.documentation && builder::closure::is_documentation(path);
+        parts.chain(replaced).filter(|path| whole.lookup(path).is_some() && !documentation(path)).cloned().collect()
+    }
+
+    /// Turns `tree`, which is what ships, into the form of a node.
+    ///
+    /// # Errors
+    /// When the base was changed in a way that no one declared, or a file belongs to a number that no account has.
+    pub(crate) fn close(
+        self,
+        tree: &mut Tree<Source>,
+        (filter, ownership): (&Filter, &Ownership),
+        inputs: &Inputs,
+        epoch: Epoch,
+    ) -> Result<Closed, Error> {
+        findings::refuse_changes(&self.found, filter, inputs)?;
+        findings::refuse_numbers(tree, &self.accounts, &self.assigned, inputs)?;
+        let services = services::names(&inputs.manifest);
+        let meant = ownership.meant(&inputs.manifest.requests());
+        let is_named = |unit: &str| services::owner(unit, ownership).is_some_and(|package| meant.contains(package));
+        let wanted = Wanted { is_named: &is_named, services: &services };
+        let (on, off): (Vec<_>, Vec<_>) = self.found.enablement.iter().partition(|link| link.is_wanted(&wanted));
+        let links: Vec<(ImagePath, String)> = on.iter().filter_map(|link| link.shipped()).collect();
+        let sysusers = if self.added.is_empty() {
+            String::new()
+        } else {
+            sysusers(&self.added, &self.accounts, &self.assigned.ids)
+        };
+        let form = Form {
+            name: &inputs.manifest.name,
+            base: &self.base.tree,
+            named: &named(&self.accounts, &self.assigned.ids),
+            sysusers: &sysusers,
+            links: &links,
+            files: &[],
+            directories: &[],
+            may_ship: &|path| !matches!(filter.verdict(path, false), Verdict::Excluded { .. }),
+            epoch,
+        };
+        let form = node_form(tree, &form)?;
+        let findings = findings::all(&self.found, &form, &off, inputs);
+        let Self { found, assigned, .. } = self;
+        Ok(Closed { found, assigned, form, findings })
+    }
+}
+
+/// Names of numbers on a node: those of the base, and those of the accounts that packages made.
+fn named(base: &Accounts, ids: &Table) -> Named {
+    let mut named = Named::default();
+    for (name, given) in ids.iter() {
+        named.users.insert(given.uid, name.to_string());
+        named.groups.insert(given.gid, name.to_string());
+    }
+    named.users.extend(base.users.iter().map(|(name, user)| (user.uid, name.to_string())));
+    named.groups.extend(base.groups.iter().map(|(name, group)| (group.gid, name.to_string())));
+    named
+}
+
+/// Whether the author said that the module replaces what the base has at `path`.
+fn replaces(rules: &ClosureRules, path: &ImagePath) -> bool {
+    rules.replaces.iter().any(|replaced| replaced.path() == path)
+}
+
+impl Closed {
+    /// What the record says of it.
+    pub(crate) fn input(&self, inputs: &Inputs) -> ClosureInput {
+        let (documentation, rules) = (inputs.closure.documentation, inputs.closure.rules.clone());
+        ClosureInput { documentation, rules, accounts: self.assigned.ids.clone() }
+    }
+
+    /// Where on the node what is shipped at `path` will be.
+    pub(crate) fn place<'a>(&'a self, path: &'a ImagePath) -> &'a ImagePath {
+        self.form.moved.iter().find(|(_, to)| *to == path).map_or(path, |(from, _)| from)
+    }
+
+    /// The package whose script made what is at `place` on the node, where one did and it can be said.
+    pub(crate) fn maker(&self, place: &ImagePath) -> Option<&str> {
+        match self.found.parts.get(place) {
+            Some(Part::Made { by }) => by.as_deref(),
+            Some(Part::Owned) | None => None,
+        }
+    }
+
+    /// Whether it was generated.
+    pub(crate) fn is_generated(&self, path: &ImagePath) -> bool {
+        self.form.generated.binary_search(path).is_ok()
+    }
+}

@@ -1,0 +1,61 @@
+//! The numbers of a module's accounts.
+
+use std::fmt::Write as _;
+
+use builder::accounts::{self, Accounts, Added, Assigned, Fault, Tables};
+use composer::scan::Source;
+use image::tree::Tree;
+use model::{Diagnostic, ImagePath, Severity};
+
+use crate::error::{Error, Findings};
+use crate::recipes::build::inputs::Inputs;
+
+/// Gives each account of `added` its number.
+///
+/// # Errors
+/// When one cannot have the number that a table gives, or there is none.
+pub(super) fn assign(added: &Added, base: &Accounts, inputs: &Inputs) -> Result<Assigned, Error> {
+    let tables = Tables { declared: &inputs.closure.accounts, locked: &inputs.locked_accounts };
+    accounts::assign(added, base, tables).map_err(|faults| {
+        let finding = |fault: &Fault| {
+            Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
+                .in_file(inputs.file.clone())
+        };
+        let diagnostics = faults.iter().map(finding).collect();
+        Error::refused("the module's accounts cannot have their numbers")
+            .findings(Findings { diagnostics, ..Findings::default() })
+    })
+}
+
+fn hint(fault: &Fault) -> String {
+    match fault {
+        Fault::Taken { name, .. } | Fault::Full { name } => {
+            format!("give {name} a free number in [accounts] of builder.toml, as in {name} = 312")
+        }
+        Fault::Shared { other, .. } => format!("give {other} another number in [accounts] of builder.toml"),
+    }
+}
+
+/// Writes the numbers of the fleet into the account files of `whole`, by which names are looked up afterwards.
+///
+/// # Errors
+/// Never, as far as anyone knows.
+pub(super) fn rewrite(whole: &mut Tree<Source>, full: &Accounts, assigned: &Assigned) -> Result<(), Error> {
+    let uid = |id: u32| assigned.mapping.uids.get(&id).copied().unwrap_or(id);
+    let gid = |id: u32| assigned.mapping.gids.get(&id).copied().unwrap_or(id);
+    let (mut passwd, mut group) = (String::new(), String::new());
+    for (name, user) in &full.users {
+        // Writing to a String cannot fail.
+        let (uid, gid) = (uid(user.uid), gid(user.gid));
+        let _ = writeln!(passwd, "{name}:x:{uid}:{gid}:{}:{}:{}", user.gecos, user.home, user.shell);
+    }
+    for (name, entry) in &full.groups {
+        let members: Vec<&str> = entry.members.iter().map(|member| member.as_str()).collect();
+        let _ = writeln!(group, "{name}:x:{}:{}", gid(entry.gid), members.join(","));
+    }
+    for (path, text) in [("/etc/passwd", passwd), ("/etc/group", group)] {
+        let path = ImagePath::new(path).map_err(|error| Error::bug(error.to_string()))?;
+        whole.replace_content(&path, Source::from(text.into_bytes()));
+    }
+    Ok(())
+}

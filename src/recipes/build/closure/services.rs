@@ -1,0 +1,21 @@
+//! Which units a module means.
+
+use builder::ownership::Ownership;
+use model::package::Package;
+use model::{ImagePath, Manifest};
+
+/// Where packages' units are.
+const UNITS: [&str; 2] = ["/usr/lib/systemd/system", "/etc/systemd/system"];
+
+/// The names of the module's services.
+pub(super) fn names(manifest: &Manifest) -> Vec<String> {
+    manifest.services.iter().map(|service| service.value.name.value.clone()).collect()
+}
+
+/// The package that owns the unit with this file name.
+pub(super) fn owner<'a>(unit: &str, ownership: &'a Ownership) -> Option<&'a Package> {
+    UNITS.iter().find_map(|directory| {
+        let path = ImagePath::new(format!("{directory}/{unit}")).ok()?;
+        ownership.owner(&path)
+    })
+}

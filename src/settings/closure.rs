@@ -1,0 +1,176 @@
+//! `ship`, `[base]`, `[closure]` and `[accounts]`, as `builder.toml` has them.
+
+use std::collections::BTreeMap;
+
+use model::closure::{AccountName, Accounts, BaseRequest, ClosureRules, FirstStart, Ids, LARGEST_ID, Ship, TextPath};
+use model::package::PackageRequest;
+
+use super::parse::{self, Entry, Input, Part, Table};
+use super::table::Reading;
+
+/// What a module says of the closure of its packages.
+#[derive(Debug, Clone)]
+pub(crate) struct ClosureSettings {
+    /// Which files are shipped without being named.
+    pub(crate) ship: Ship,
+    /// Whether documentation is among them.
+    pub(crate) documentation: bool,
+    /// What the author decided.
+    pub(crate) rules: ClosureRules,
+    /// The numbers that the author gives.
+    pub(crate) accounts: Accounts,
+}
+
+/// `ship`.
+pub(super) fn ship(text: &str) -> Result<Ship, String> {
+    match text {
+        "owned" => Ok(Ship::Owned),
+        "closure" => Ok(Ship::Closure),
+        _ => Err(parse::one_of(text, &["owned", "closure"])),
+    }
+}
+
+/// `[base]`.
+///
+/// # Errors
+/// Everything that is wrong in the table.
+pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
+    let mut reading = Reading::new(table, "base".to_owned(), &["variant", "packages"]);
+    let variant = reading.word("variant", |text| match text {
+        "extract" | "custom" => {
+            Err("give what a node has at least: essential, apt, minbase, important or standard".to_owned())
+        }
+        _ => parse::variant(text)?.parse().map_err(|error: model::resolution::ParseVariantError| error.to_string()),
+    });
+    let mut packages = reading.words("packages", |text| PackageRequest::parse(text).map_err(|error| error.to_string()));
+    packages.sort();
+    packages.dedup();
+    finish(reading, BaseRequest { variant: variant.unwrap_or_default(), packages })
+}
+
+/// `[closure]`.
+///
+/// # Errors
+/// Everything that is wrong in the table.
+pub(super) fn rules(table: &Table<'_>) -> Result<ClosureRules, Vec<Part>> {
+    let mut reading = Reading::new(table, "closure".to_owned(), &["replaces", "secrets", "data"]);
+    let mut replaces = reading.words("replaces", path);
+    replaces.sort();
+    replaces.dedup();
+    let mut wrong = std::mem::take(&mut reading.wrong);
+    let mut commands = |key: &'static str| match first_starts(&reading, key) {
+        Ok(commands) => commands,
+        Err(mut parts) => {
+            wrong.append(&mut parts);
+            BTreeMap::new()
+        }
+    };
+    let (secrets, data) = (commands("secrets"), commands("data"));
+    if wrong.is_empty() { Ok(ClosureRules { replaces, secrets, data }) } else { Err(wrong) }
+}
+
+fn path(text: &str) -> Result<TextPath, String> {
+    TextPath::parse(text).map_err(|error| error.to_string())
+}
+
+fn first_starts(reading: &Reading<'_>, key: &'static str) -> Result<BTreeMap<TextPath, FirstStart>, Vec<Part>> {
+    let Some(entry) = reading.entry(key) else { return Ok(BTreeMap::new()) };
+    let part = |at: &Entry<'_>, name: &str, message: String, hint: &str| Part {
+        span: at.span.clone(),
+        field: format!("closure.{key}{name}"),
+        code: "bad-value",
+        message,
+        hint: hint.to_owned(),
+    };
+    const HINT: &str = "write { command = [\"/usr/bin/PROGRAM\", \"ARGUMENT\"], user = \"NAME\" } for each path";
+    let Input::Table(table) = &entry.value else {
+        return Err(vec![part(entry, "", format!("`closure.{key}` must be a table of paths"), HINT)]);
+    };
+    let (mut all, mut wrong) = (BTreeMap::new(), Vec::new());
+    for entry in &table.entries {
+        let Input::Table(inner) = &entry.value else {
+            let message = format!("`closure.{key}` must have a table for `{}`", entry.name);
+            wrong.push(part(entry, "", message, HINT));
+            continue;
+        };
+        let mut inner = Reading::new(inner, format!("closure.{key}.\"{}\"", entry.name), &["command", "user"]);
+        let made = first_start(&mut inner);
+        match (path(entry.name), made) {
+            (Err(hint), _) => {
+                wrong.push(part(entry, "", format!("`closure.{key}` has the path `{}`", entry.name), &hint))
+            }
+            (Ok(path), Some(made)) => drop(all.insert(path, made)),
+            (Ok(_), None) => {}
+        }
+        wrong.append(&mut inner.wrong);
+    }
+    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+}
+
+fn first_start(reading: &mut Reading<'_>) -> Option<FirstStart> {
+    reading.require(&["command"]);
+    let command = reading.words("command", |text| Ok(text.to_owned()));
+    let user = reading.word("user", |text| AccountName::parse(text).map_err(|error| error.to_string()));
+    if !reading.wrong.is_empty() {
+        return None;
+    }
+    if let Err(error) = FirstStart::check(&command) {
+        let span = reading.entry("command").map_or_else(|| reading.table.span.clone(), |entry| entry.span.clone());
+        reading.report(span, "bad-value", "command", "has a wrong command", &error.to_string());
+        return None;
+    }
+    Some(FirstStart { command, user })
+}
+
+/// `[accounts]`.
+///
+/// # Errors
+/// Everything that is wrong in the table.
+pub(super) fn accounts(table: &Table<'_>) -> Result<Accounts, Vec<Part>> {
+    let (mut all, mut wrong) = (Accounts::default(), Vec::new());
+    for entry in &table.entries {
+        match account(entry) {
+            Ok((name, ids)) => all.set(name, ids),
+            Err(hint) => wrong.push(Part {
+                span: entry.name_span.clone(),
+                field: format!("accounts.{}", entry.name),
+                code: "bad-value",
+                message: format!("the account `{}` is wrong", entry.name),
+                hint,
+            }),
+        }
+    }
+    if let Some((one, other, id)) = all.clash().filter(|_| wrong.is_empty()) {
+        let place = table.entries.iter().find(|entry| entry.name == other.as_str());
+        wrong.push(Part {
+            span: place.map_or_else(|| table.span.clone(), |entry| entry.span.clone()),
+            field: format!("accounts.{other}"),
+            code: "bad-value",
+            message: format!("the number {id} of `{other}` is that of `{one}`"),
+            hint: "give each account a number of its own".to_owned(),
+        });
+    }
+    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+}
+
+fn account(entry: &Entry<'_>) -> Result<(AccountName, Ids), String> {
+    let name = AccountName::parse(entry.name).map_err(|error| error.to_string())?;
+    let id = |input: &Input<'_>| match input {
+        Input::Number(Some(number)) => u32::try_from(*number).ok().filter(|id| (1..=LARGEST_ID).contains(id)),
+        _ => None,
+    };
+    const HINT: &str = "give a number from 1 to 65533, or { uid = NUMBER, gid = NUMBER }";
+    let ids = match &entry.value {
+        Input::Table(table) => {
+            let of =
+                |key: &str| table.entries.iter().find(|entry| entry.name == key).and_then(|entry| id(&entry.value));
+            of("uid").zip(of("gid")).filter(|_| table.entries.len() == 2).map(|(uid, gid)| Ids { uid, gid })
+        }
+        value => id(value).map(Ids::both),
+    };
+    ids.map(|ids| (name, ids)).ok_or_else(|| HINT.to_owned())
+}
+
+fn finish<T>(reading: Reading<'_>, value: T) -> Result<T, Vec<Part>> {
+    if reading.wrong.is_empty() { Ok(value) } else { Err(reading.wrong) }
+}
