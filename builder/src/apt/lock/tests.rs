@@ -68,7 +68,7 @@ fn a_base_and_accounts_lead_back_to_themselves_and_are_checked() {
     let name = |text: &str| model::closure::AccountName::parse(text).unwrap();
     let mut lock = lock();
     let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]) };
-    lock.inputs.base = Some(base.clone());
+    lock.inputs.base = Some(base);
     lock.resolutions[0] = fixtures::with(&lock.resolutions[0], 0, |line, _| line.base = true);
     lock.accounts.set(name("redis"), model::closure::Ids::both(312));
     let good = text(&lock).unwrap();
