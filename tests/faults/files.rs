@@ -192,3 +192,25 @@ fn one_file_of_several_architectures_is_the_same_for_each() {
     let said = both("build", &["--frozen"]);
     assert!(said.contains("nothing changed"), "{said}");
 }
+
+#[test]
+fn no_file_comes_below_a_real_directory_where_a_node_has_a_link() {
+    for variant in ["extract", "custom"] {
+        let world = without_packages(variant, "");
+        let mut all = String::new();
+        for (name, destination) in [("one", "/bin/one"), ("two", "/lib/two/data"), ("three", "/usr/sbin/three")] {
+            all += &table(&world, name, name, destination);
+        }
+        add(&world, &all);
+        run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+        let wanted = "/usr/bin/one\n/usr/lib/two/data\n/usr/sbin/three\n";
+        for more in [&["--dry-run", "--output", "dry"][..], &["--output", "built"]] {
+            world.build(more).unwrap();
+            let list = fs::read_to_string(world.path(more.last().unwrap()).join("file-list.txt")).unwrap();
+            let files: String = list.split_inclusive('\n').filter(|line| !line.ends_with("/\n")).collect();
+            assert_eq!(files, wanted, "{variant}: {list}");
+        }
+        let said = world.tell(&["explain", "/bin/one", "module", "--arch", "amd64"]);
+        assert!(said.contains("/usr/bin/one is shipped"), "{variant}: {said}");
+    }
+}
