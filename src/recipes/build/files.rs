@@ -131,8 +131,8 @@ pub(crate) fn obtain(
     let file = |(input, file): (FileInput, File)| {
         let (tree, left) = tree(module, &input, file, &request.downloads)?;
         let rule = rule(&input)?;
-        let top = |(name, id): (&Box<[u8]>, &NodeId)| tree.node(*id).is_directory().then(|| name.clone());
-        let tops = tree.node(NodeId::ROOT).entries().into_iter().flatten().filter_map(top).collect();
+        let top = tree.node(NodeId::ROOT).entries().into_iter().flatten();
+        let tops = top.filter(|(_, id)| tree.node(**id).is_directory()).map(|(name, _)| name.clone()).collect();
         let layer = Overlay::of(PathBuf::from(redact(&input.url)), tree).with_rules(rule);
         Ok(FetchedFile { input, layer, left: left.into(), tops })
     };
