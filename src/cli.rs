@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     Context, Module, Verb as _, build, cache, completions, diff, env, explain, fetch, init, inspect, lock, man,
-    rebuild, schema, validate,
+    rebuild, schema, test, validate,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
@@ -79,6 +79,7 @@ verbs! {
     Explain(explain::ExplainArgs),
     Diff(diff::DiffArgs),
     Rebuild(rebuild::RebuildArgs),
+    Test(test::TestArgs),
     Schema(schema::SchemaArgs),
     Cache(cache::CacheArgs),
     Env(env::EnvArgs),

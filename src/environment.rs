@@ -10,6 +10,8 @@ use builder::apt::HostFile;
 /// What `main.rs` saw of the world; tests make it up.
 #[derive(Clone)]
 pub(crate) struct Environment {
+    /// All that the program was started with, its own name first.
+    pub(crate) arguments: Vec<OsString>,
     /// The environment variables.
     pub(crate) variables: BTreeMap<OsString, OsString>,
     /// The current directory.

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     say_interrupts();
     std::panic::set_hook(Box::new(|info| ui::bug(&info.to_string())));
-    let code = std::panic::catch_unwind(|| cli::run(&arguments, environment()));
+    let code = std::panic::catch_unwind(|| cli::run(&arguments, environment(&arguments)));
     // The hook above has reported it already.
     ExitCode::from(code.unwrap_or_else(|_panic| error::Kind::Bug.code()))
 }
@@ -61,8 +61,9 @@ fn say_interrupts() {
     }
 }
 
-fn environment() -> Environment {
+fn environment(arguments: &[OsString]) -> Environment {
     Environment {
+        arguments: arguments.to_vec(),
         variables: std::env::vars_os().collect::<BTreeMap<OsString, OsString>>(),
         current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         processors: std::thread::available_parallelism().map_or(1, usize::from),

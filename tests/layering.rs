@@ -12,12 +12,13 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// From and to, as ARCHITECTURE.md draws them.
-const ARROWS: [(&str, &str); 22] = [
+const ARROWS: [(&str, &str); 26] = [
     ("module-builder", "module-builder-model"),
     ("module-builder", "module-builder-builder"),
     ("module-builder", "module-builder-composer"),
     ("module-builder", "module-builder-attest"),
     ("module-builder", "module-builder-oci"),
+    ("module-builder", "module-builder-node"),
     ("module-builder", "module-builder-host"),
     ("module-builder", "module-builder-net"),
     ("module-builder", "module-builder-image"),
@@ -35,6 +36,9 @@ const ARROWS: [(&str, &str); 22] = [
     ("module-builder-composer", "module-builder-model"),
     ("module-builder-attest", "module-builder-model"),
     ("module-builder-oci", "module-builder-model"),
+    ("module-builder-node", "module-builder-image"),
+    ("module-builder-node", "module-builder-host"),
+    ("module-builder-node", "module-builder-model"),
 ];
 const TESTKIT: &str = "module-builder-testkit";
 
@@ -240,7 +244,7 @@ fn what_one_place_may_do_is_done_nowhere_else() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     let base = ["base/model/src", "base/host/src", "base/net/src", "base/image/src"];
-    for folder in base.into_iter().chain(["src", "builder/src", "composer/src", "attest/src", "oci/src"]) {
+    for folder in base.into_iter().chain(["src", "builder/src", "composer/src", "attest/src", "oci/src", "node/src"]) {
         rust_files(&root.join(folder), &mut files);
     }
     assert!(files.len() > 30, "too few files to be the whole product: {files:?}");
@@ -283,7 +287,7 @@ fn only_recipes_and_commands_know_what_stands_in_a_manifest() {
         assert!(!files.is_empty(), "{folder}");
         files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()).text, file)).collect::<Vec<_>>()
     };
-    for folder in ["base/host", "base/net", "base/image", "builder", "composer", "attest", "oci"] {
+    for folder in ["base/host", "base/net", "base/image", "builder", "composer", "attest", "oci", "node"] {
         for (text, file) in scans(&format!("{folder}/src")) {
             assert!(!names_manifests(&text), "{}", file.display());
         }

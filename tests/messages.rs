@@ -133,6 +133,47 @@ fn a_keyring_that_cannot_be_used_is_shown_at_its_line() {
     let place = &json["error"]["diagnostics"][0];
     assert_eq!((&place["file"], &place["position"]["line"]), (&"builder.toml".into(), &4.into()), "{json}");
     insta::assert_snapshot!("keyrings", text);
+    // Whoever only looks is told the same.
+    for keyring in cases {
+        small.write("m/builder.toml", &debian(keyring));
+        let (lock, validate) = (small.run(&["lock", "-C", "m", "--arch", "amd64"]), small.run(&["validate", "m"]));
+        assert_eq!((lock.0, validate.0), (1, 1), "{}", validate.2);
+        let error = lock.2.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
+        // Lines are broken where a terminal's would be.
+        let plain = |text: &str| text.split(|c: char| c.is_whitespace() || c == '│').collect::<String>();
+        assert!(plain(&validate.2).contains(&plain(error)), "{error}: {}", validate.2);
+        assert!(validate.2.contains("[m/builder.toml:3:11]"), "{}", validate.2);
+    }
+    for keyring in ["none.gpg", "nowhere.gpg"] {
+        let own = format!("suite = \"x\"\n{table}keyring = \"{keyring}\"\n");
+        small.write("m/builder.toml", &own);
+        let (code, _, err) = small.run(&["validate", "m"]);
+        assert!(code == 1 && err.contains("[m/builder.toml:5:11]"), "{err}");
+    }
+    // A key of its own packet form is one.
+    fs::write(small.path("m/good.gpg"), [0x98, 8, 4, 0, 0, 0, 0, 1, 0, 1]).unwrap();
+    small.write("m/builder.toml", &debian("good.gpg"));
+    assert_eq!(small.run(&["validate", "m"]).0, 0);
+}
+
+/// A setting that no file has is answered by where it belongs.
+#[test]
+fn a_setting_that_belongs_elsewhere_is_answered_by_where() {
+    let small = Small::new();
+    for (line, place) in [
+        ("snapshot = \"20250101T000000Z\"", "`build.apt_snapshot` in manifest.yaml"),
+        ("apt_snapshot = \"20250101T000000Z\"", "`--snapshot TIME`"),
+        ("snapshot = \"none\"", "`--snapshot TIME`"),
+        ("arch = \"arm64\"", "give `--arch` to the run"),
+        ("snapshot_miror = \"http://127.0.0.1\"", "did you mean `snapshot_mirror`?"),
+    ] {
+        small.write("m/builder.toml", &format!("{line}\n"));
+        for verb in [&["validate", "m"][..], &["build", "m"], &["lock", "m"]] {
+            let (code, _, err) = small.run(verb);
+            let one_line = err.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(code == 1 && one_line.contains(place), "{line}: {err}");
+        }
+    }
 }
 
 #[test]

@@ -239,8 +239,8 @@ impl Ownership {
         self.owners.contains_key(path)
     }
 
-    /// The real paths of the packages that are asked for, not of their dependencies: what a
-    /// module without `file_spec` ships.
+    /// The real paths of the packages that are asked for, not of their dependencies, with the links of alternatives
+    /// that lead to them: what a module without `file_spec` ships.
     #[must_use]
     pub fn of_requested<C>(&self, tree: &Tree<C>, requested: &[PackageRequest]) -> BTreeSet<ImagePath> {
         let mut resolver = Resolver { tree, parents: BTreeMap::new() };
@@ -253,7 +253,24 @@ impl Ownership {
                 }
             }
         }
+        let links = self.links_to(&paths, &mut resolver);
+        paths.extend(links);
         paths
+    }
+
+    /// Both halves of the links that `update-alternatives` made to one of `paths`: the generic name, and the link in
+    /// `/etc/alternatives`. One that the base has is its own, whoever leads it elsewhere.
+    fn links_to<C>(&self, paths: &BTreeSet<ImagePath>, resolver: &mut Resolver<'_, C>) -> Vec<ImagePath> {
+        let mut links = Vec::new();
+        for link in self.database.alternatives.iter().flat_map(|group| &group.links) {
+            let link = resolver.resolve(link);
+            let Some(selected) = resolver.target(&link).filter(is_selected) else { continue };
+            let is_theirs = resolver.target(&selected).is_some_and(|target| paths.contains(&target));
+            if is_theirs && !self.is_base(&link) && !self.is_base(&selected) {
+                links.extend([link, selected]);
+            }
+        }
+        links
     }
 
     /// Whether `path` is a link to a directory that several packages list: they mean the directory,
@@ -293,15 +310,15 @@ fn links_of<C>(group: &Alternative, resolver: &mut Resolver<'_, C>) -> Vec<Image
     let mut links = Vec::new();
     for link in &group.links {
         let link = resolver.resolve(link);
-        let node = resolver.tree.lookup(&link).map(|id| &resolver.tree.node(id).kind);
-        if let Some(Kind::Symlink(target)) = node
-            && target.starts_with(b"/etc/alternatives/")
-        {
-            links.extend(ImagePath::new(target));
-        }
+        links.extend(resolver.target(&link).filter(is_selected));
         links.push(link);
     }
     links
+}
+
+/// Whether `path` is the link that says which of several alternatives is selected.
+fn is_selected(path: &ImagePath) -> bool {
+    path.parent().is_some_and(|parent| parent.as_bytes() == b"/etc/alternatives")
 }
 
 fn is_requested(installed: &Installed, requested: &[PackageRequest]) -> bool {
@@ -345,6 +362,14 @@ impl<C> Resolver<'_, C> {
             tree.resolve_parent(&child).parent().unwrap_or_else(ImagePath::root)
         });
         real.join(name).unwrap_or_else(|_| path.clone())
+    }
+
+    /// The real path that the link at the real path `path` names.
+    fn target(&mut self, path: &ImagePath) -> Option<ImagePath> {
+        let Kind::Symlink(target) = &self.tree.node(self.tree.lookup(path)?).kind else { return None };
+        // update-alternatives makes links to whole paths only.
+        let target = ImagePath::new(&**target).ok().filter(|_| target.starts_with(b"/"));
+        Some(self.resolve(&target?))
     }
 }
 
@@ -409,6 +434,50 @@ mod tests {
         let requested = ownership.of_requested(&tree, &[PackageRequest::parse("tool").unwrap()]);
         assert!(requested.contains(&path("/usr/bin/tool")));
         assert!(ownership.of_requested(&tree, &[PackageRequest::parse("other").unwrap()]).is_empty());
+    }
+
+    #[test]
+    fn both_halves_of_an_alternative_go_with_the_file_that_is_selected() {
+        let status = "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
+                      Package: core\nStatus: install ok installed\nPriority: required\nArchitecture: amd64\nVersion: 1\n";
+        let mut tree = tree(status);
+        let stat = || Stat::root_owned(0o755, Mtime::default());
+        let mut put = |at: &str, kind: Kind<Vec<u8>>| {
+            let mut here = NodeId::ROOT;
+            let at = path(at);
+            for name in at.parent().unwrap().components() {
+                let found = tree.node(here).entries().and_then(|entries| entries.get(name)).copied();
+                here = found.unwrap_or_else(|| {
+                    let new = tree.add(Node { stat: stat(), kind: Kind::Directory(Entries::new()) }).unwrap();
+                    tree.link(here, name, new).unwrap();
+                    new
+                });
+            }
+            let new = tree.add(Node { stat: stat(), kind }).unwrap();
+            tree.link(here, at.file_name().unwrap(), new).unwrap();
+        };
+        let link = |target: &str| Kind::Symlink(target.as_bytes().into());
+        // `run` and its slave are tool's; `page` has a choice of the base, and `edit` is led to another file.
+        for (name, choices) in [("run", "/bin/tool"), ("page", "/bin/tool"), ("edit", "/usr/bin/made")] {
+            let more = if name == "page" { "/bin/core\n10\n/usr/bin/made\n" } else { "" };
+            let group =
+                format!("auto\n/usr/bin/{name}\n{name}.s\n/usr/lib/{name}.s\n\n{choices}\n50\n{choices}\n{more}\n");
+            put(&format!("/var/lib/dpkg/alternatives/{name}"), Kind::Regular(group.into()));
+            put(&format!("/usr/bin/{name}"), link(&format!("/etc/alternatives/{name}")));
+            put(&format!("/usr/lib/{name}.s"), link(&format!("/etc/alternatives/{name}.s")));
+            put(&format!("/etc/alternatives/{name}"), link(choices));
+            put(&format!("/etc/alternatives/{name}.s"), link(choices));
+        }
+        put("/var/lib/dpkg/info/core.list", Kind::Regular(b"/.\n/bin\n/bin/core\n".to_vec()));
+        put("/usr/bin/core", Kind::Regular(Vec::new()));
+        let ownership = Ownership::read(&tree).unwrap();
+        let owned = ownership.of_requested(&tree, &[PackageRequest::parse("tool").unwrap()]);
+        let owned: Vec<String> = owned.iter().map(ToString::to_string).collect();
+        let links =
+            ["/etc/alternatives/run", "/etc/alternatives/run.s", "/usr/bin/run", "/usr/bin/tool", "/usr/lib/run.s"];
+        assert_eq!(owned.iter().filter(|path| links.contains(&path.as_str())).count(), links.len(), "{owned:?}");
+        assert!(!owned.iter().any(|path| path.contains("page") || path.contains("edit")), "{owned:?}");
+        assert!(ownership.of_requested(&tree, &[PackageRequest::parse("none").unwrap()]).is_empty());
     }
 
     #[test]

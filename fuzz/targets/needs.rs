@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use composer::needs::{World, command, idle_units, unmet};
+use composer::needs::{Accounts, World, command, floating_owners, idle_units, missing_accounts, started_units, unmet};
 use composer::scan::Source;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use libfuzzer_sys::fuzz_target;
@@ -33,6 +33,8 @@ fuzz_target!(|bytes: &[u8]| {
         "/usr/lib/libc.so.6",
         "/usr/lib/libz.so.1",
         "/etc/systemd/system/x.service",
+        "/etc/systemd/system/y.service.d/x.conf",
+        "/usr/lib/sysusers.d/x.conf",
         "/usr/lib/systemd/system/y.service",
     ] {
         put(&mut tree, path, content());
@@ -45,13 +47,19 @@ fuzz_target!(|bytes: &[u8]| {
     let mut shipped = tree.clone();
     let bin = shipped.lookup(&ImagePath::new("/usr/lib").expect("the path is sound")).expect("it was put");
     shipped.unlink(bin, b"libz.so.1");
-    let world = World { whole: &tree, shipped: &shipped, provided: &|path| path.as_bytes().starts_with(b"/usr/sbin/") };
+    let provided = |path: &ImagePath| path.as_bytes().starts_with(b"/usr/sbin/");
+    let world = World { whole: &tree, shipped: &shipped, provided: &provided, makes_cache: bytes.len() % 2 == 0 };
     for unmet in unmet(world).expect("all is in memory") {
         assert!(unmet.missing.iter().all(|path| tree.lookup(path).is_some()), "{unmet:?}");
         assert!(!unmet.name.contains(char::is_control));
     }
     let _ = idle_units(world);
+    let known = Accounts::of_node(world, &Accounts::default()).expect("all is in memory");
+    assert!(floating_owners(world, &known).is_empty());
+    for missing in missing_accounts(world, &known).expect("all is in memory") {
+        assert!(!missing.by.is_empty() && !missing.name.is_empty());
+    }
     if let Ok(line) = std::str::from_utf8(bytes) {
-        let _ = command(world, line);
+        let _ = (command(world, line), started_units(world, line));
     }
 });

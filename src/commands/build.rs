@@ -12,6 +12,7 @@ use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
 use crate::recipes::build::Produced;
 use crate::recipes::build::downloads::Downloads;
+use crate::recipes::build::dry_run::Listed;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::request::{self, BuildRequest, Checks, ModuleSource, RootSource};
 use crate::recipes::build::several::{self, SeveralRequest};
@@ -114,7 +115,7 @@ pub(crate) struct BuildArgs {
 }
 
 /// Where the results go in the module's repository.
-const DIST: &str = "dist";
+pub(crate) const DIST: &str = "dist";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -223,10 +224,12 @@ fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     match (<[BuildRequest; 1]>::try_from(requests), args.dry_run) {
         (Ok([request]), true) => {
             let listed = ui.reported(dry_run::run(&request, ui)?);
+            ui.note(&describe_listed(request.arch, &listed));
             ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         (Err(requests), true) => {
             let listed = ui.reported(dry_run::run_several(&SeveralRequest::of(requests)?, ui)?);
+            listed.architectures.iter().for_each(|(arch, one)| ui.note(&describe_listed(*arch, one)));
             ui.result(&clean(&listed.output.display().to_string()), &listed)
         }
         (Ok([request]), false) => {
@@ -243,15 +246,21 @@ fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     }
 }
 
+/// What a dry run found, in one line.
+fn describe_listed(arch: Arch, listed: &Listed) -> String {
+    let (counts, packages, output) = (listed.counts, listed.packages, listed.output.display());
+    format!("a build for {arch} would ship {counts}, from {packages} packages: listed in {output}")
+}
+
 /// What was built, in one line; the digest stands alone on standard output.
 fn describe(produced: &Produced) -> String {
     format!(
-        "built {} for {}: {} files of {} packages, {} of content, in {}",
+        "built {} for {}: {}, {} of content, from {} packages, in {}",
         produced.name,
         produced.arch,
-        produced.files,
-        produced.packages,
+        produced.counts,
         size(produced.content_size),
+        produced.packages,
         produced.output.display()
     )
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use builder::cache::{Cache, GcOptions, GcReport, Kind, Usage};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use model::path::json::keys;
 use serde::Serialize;
@@ -40,6 +41,9 @@ struct GcArgs {
     /// Remove what was not used for this long: a number and s, m, h, d or w
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration)]
     older_than: Duration,
+    /// Remove what is for this purpose alone; `apt` are the package lists, of which each set of archives has its own
+    #[arg(long, value_name = "KIND", value_parser = kind())]
+    only: Option<Kind>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,7 +56,17 @@ Examples:
   module-builder cache list
   module-builder cache gc --older-than 2w --dry-run
   module-builder cache gc --older-than 0s
-      Removes everything.";
+      Removes everything.
+  module-builder cache gc --only apt --older-than 1d
+      Removes the package lists that no run of today used, and no package.";
+
+/// The kinds of what the cache holds, by their names.
+fn kind() -> impl TypedValueParser<Value = Kind> {
+    let values = Kind::ALL.map(|kind| PossibleValue::new(kind.name()).help(kind.describe()));
+    PossibleValuesParser::new(values).try_map(|name| {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| format!("{name} is no kind"))
+    })
+}
 
 /// A number and a unit.
 fn duration(text: &str) -> Result<Duration, String> {
@@ -129,7 +143,7 @@ fn list(cache: &Cache, context: &Context) -> Result<(), Error> {
 
 fn collect(cache: &Cache, args: &GcArgs, context: &Context) -> Result<(), Error> {
     let now = (context.environment.now)();
-    let report = cache.gc(GcOptions { now, unused_for: args.older_than, dry_run: args.dry_run })?;
+    let report = cache.gc(GcOptions { now, unused_for: args.older_than, dry_run: args.dry_run, only: args.only })?;
     let removed_bytes = report.removed.iter().map(|removed| removed.bytes).sum();
     let mut purposes: BTreeMap<Kind, (u64, u64)> = BTreeMap::new();
     for removed in &report.removed {

@@ -30,6 +30,9 @@ pub(crate) struct ExplainArgs {
     /// The module's repository, or what a build wrote: dist, OCI layout, module.tar [default: .]
     #[arg(value_name = "DIST|DIR")]
     place: Option<PathBuf>,
+    /// The same as DIST|DIR
+    #[arg(short = 'C', long, value_name = "DIR", conflicts_with = "place")]
+    directory: Option<PathBuf>,
     /// Show bytes and files by rule and by package, and the rules that take nothing
     #[arg(long)]
     summary: bool,
@@ -63,9 +66,14 @@ Examples:
       Bytes and files by rule and by package.";
 
 impl ExplainArgs {
+    /// The place that is named as such.
+    fn named(&self) -> Option<&PathBuf> {
+        self.place.as_ref().or(self.directory.as_ref())
+    }
+
     fn place(&self) -> PathBuf {
         let from_path = self.path.as_ref().filter(|_| self.summary).map(PathBuf::from);
-        self.place.clone().or(from_path).unwrap_or_else(|| PathBuf::from("."))
+        self.named().cloned().or(from_path).unwrap_or_else(|| PathBuf::from("."))
     }
 
     /// The request of what is at `place`, or the results of which only the image is known.
@@ -139,7 +147,7 @@ impl Verb for ExplainArgs {
 
 /// Explains.
 fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
-    if args.summary && args.path.is_some() && args.place.is_some() {
+    if args.summary && args.path.is_some() && args.named().is_some() {
         return Err(Error::usage("--summary takes a place, and no path")
             .hint("name the path without --summary, or the place alone"));
     }
@@ -285,14 +293,7 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 fn format_summary(summary: &Summary) -> String {
-    let total = &summary.total;
-    let mut text = format!(
-        "{} ships {} files and {} directories, {}\n",
-        summary.name,
-        total.files,
-        total.directories,
-        size(total.bytes)
-    );
+    let mut text = format!("{} ships {}, {}\n", summary.name, summary.counts, size(summary.total.bytes));
     text.push_str("\nshipped by rule\n");
     for rule in summary.rules.iter().filter(|rule| rule.list == List::Include) {
         rule_line(&mut text, rule);
@@ -339,5 +340,5 @@ fn rule_line(text: &mut String, rule: &RuleLine) {
 }
 
 fn amount(text: &mut String, amount: &Amount, name: &str) {
-    let _ = writeln!(text, "{:>8} files {:>10}  {}", amount.files, size(amount.bytes), clean(name));
+    let _ = writeln!(text, "{:>8} paths {:>10}  {}", amount.files, size(amount.bytes), clean(name));
 }

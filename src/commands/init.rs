@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::recipes::results::{whose, writable};
 use crate::settings::Flags;
 use crate::ui::clean;
 
@@ -20,8 +21,11 @@ use crate::ui::clean;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InitArgs {
     /// The directory to write into; it is made if it is missing
-    #[arg(value_name = "DIR", default_value = ".")]
-    directory: PathBuf,
+    #[arg(value_name = "DIR", default_value = ".", conflicts_with = "directory")]
+    alone: PathBuf,
+    /// The same as DIR
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: Option<PathBuf>,
     /// The module's name [default: the directory's name where it can be one, else the template's]
     #[arg(long, value_name = "NAME", value_parser = name)]
     name: Option<String>,
@@ -108,12 +112,12 @@ impl Verb for InitArgs {
 /// Writes the repository and says what to do next.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
-    let directory = args.directory;
+    let directory = args.directory.unwrap_or(args.alone);
     let name =
         args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
     let files = args.template.files();
     refuse_to_overwrite(&directory, files)?;
-    let root = Pinned::new(&directory)?.create()?;
+    let root = place(&directory)?.create()?;
     let mut written = Written::default();
     for (path, content) in files {
         written.create(&root, path, &named(content, args.template, &name))?;
@@ -134,6 +138,18 @@ fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
     }
     let place = clean(&directory.display().to_string());
     context.ui.result(&place, &Made { directory: &directory, name: &name, files: paths.iter().map(Alone).collect() })
+}
+
+/// Where the repository is or will be. Writes nothing.
+fn place(directory: &Path) -> Result<Pinned, Error> {
+    let root = Pinned::new(directory)?;
+    if let Some(build) = whose::build_around(root.base())? {
+        let message = format!("{} holds a build, and is no place for a module", build.display());
+        return Err(Error::input(message).hint("name a directory elsewhere: `module-builder init DIR`"));
+    }
+    let message = format!("no module can be written to {}", directory.display());
+    writable::check(root.base(), &message, "", "name another directory: `module-builder init DIR`")?;
+    Ok(root)
 }
 
 /// The directory's own name, where a module can have it.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::commands::build::DIST;
 use crate::commands::{self, Context, Verb};
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Form};
 use crate::recipes::results::inspect::{self, InspectedModule, Inspection, no_digest};
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// Show what a dist directory, an OCI layout, a module.tar or a module.cfs holds
@@ -20,8 +21,11 @@ use crate::ui::{clean, size};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
     /// A dist directory, an OCI image layout, a module.tar, a module.cfs or other image, or a dump
-    #[arg(value_name = "DIST|LAYOUT|TAR|CFS|DUMP", default_value = "dist")]
+    #[arg(value_name = "DIST|LAYOUT|TAR|CFS|DUMP", default_value = DIST, conflicts_with = "directory")]
     pub(crate) path: PathBuf,
+    /// The module's repository, to show what its dist/ holds
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
     /// Print the image's dump, as `composefs-info dump` does, and nothing else
     #[arg(long)]
     pub(crate) dump: bool,
@@ -49,10 +53,11 @@ impl Verb for InspectArgs {
 /// Shows what the path holds.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
+    let path = args.directory.map_or(args.path, |module| settings::join(&module, DIST));
     if args.dump {
-        return context.ui.raw_result(&artifact::dump(&args.path)?);
+        return context.ui.raw_result(&artifact::dump(&path)?);
     }
-    let inspection = inspect::inspect(&args.path)?;
+    let inspection = inspect::inspect(&path)?;
     context.ui.result(&describe(&inspection), &inspection)
 }
 
@@ -76,14 +81,8 @@ fn describe(inspection: &Inspection) -> String {
             line(&mut text, "blob digest", &format!("{}  sha256 of {}, {}", blob.digest, clean(name), size(blob.size)));
         }
         let image = &module.image;
-        let counts = format!(
-            "{} files, {} symbolic links, {} directories, {} of content in {} objects",
-            image.files,
-            image.symlinks,
-            image.directories,
-            size(image.content_size),
-            image.objects
-        );
+        let counts =
+            format!("{}, {} of content in {} objects", image.counts(), size(image.content_size), image.objects);
         line(&mut text, "contents", &counts);
         if let Some(warning) = no_digest(image.without_digest) {
             line(&mut text, "not vouched for", &warning);

@@ -20,6 +20,7 @@ use crate::recipes::build::root;
 use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::host;
 use crate::recipes::packages::lock as file;
+use crate::recipes::results::writable;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -160,9 +161,18 @@ fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
         (Some(_), Some(drifts), Some(_)) => return Err(settings_changed(&task.path, drifts)),
         (_, _, Some(_)) => return Err(missing(&task.path)),
     };
+    check_writable(args.module.path(), &task.path)?;
     let new = task.resolve(keep)?;
     task.try_files(args.offline)?;
     task.write(old.as_ref(), &new)
+}
+
+/// Checks that the lock can be written, before the work that it takes to make one.
+fn check_writable(module: &Path, lock: &Path) -> Result<(), Error> {
+    let directory = ::host::Dir::open(module)?;
+    let message = format!("{} cannot be written", lock.display());
+    let answer = directory.is_target_writable(file::FILE);
+    writable::judge(answer, &directory, (&message, ""), "make the directory writable, or lock as its owner")
 }
 
 fn missing(path: &Path) -> Error {

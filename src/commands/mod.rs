@@ -13,6 +13,7 @@ pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod rebuild;
 pub(crate) mod schema;
+pub(crate) mod test;
 pub(crate) mod validate;
 
 use std::path::{Path, PathBuf};

@@ -1,14 +1,15 @@
 //! `rebuild`: whether a build comes out of its recorded inputs again, byte for byte.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::commands::build::DIST;
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// Build again from the recorded inputs, and compare byte for byte
@@ -20,9 +21,9 @@ use crate::ui::{clean, size};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RebuildArgs {
-    /// A dist directory, or an OCI image layout
-    #[arg(value_name = "DIST|LAYOUT", default_value = "dist")]
-    pub(crate) path: PathBuf,
+    /// A dist directory, or an OCI image layout [default: dist/ in the module's repository]
+    #[arg(value_name = "DIST|LAYOUT")]
+    pub(crate) path: Option<PathBuf>,
     /// The module's repository [default: the directory that holds the dist directory]
     #[arg(short = 'C', long = "directory", value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
@@ -46,6 +47,7 @@ pub(crate) struct RebuildArgs {
 impl RebuildArgs {
     fn into_wanted(self) -> Wanted {
         let Self { path, directory, record, rootfs, keep, offline, cache_dir: _ } = self;
+        let path = path.unwrap_or_else(|| settings::join(directory.as_deref().unwrap_or(Path::new(".")), DIST));
         Wanted { path, directory, record, rootfs, keep, offline }
     }
 }

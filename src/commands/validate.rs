@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::{lists, read_manifest};
+use crate::recipes::packages::keyrings;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -67,7 +68,11 @@ impl Verb for ValidateArgs {
 fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let mut findings = Findings::default();
     let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
+    let before = findings.diagnostics.len();
     settings::check_module(&own.directory, &mut findings)?;
+    if findings.diagnostics.len() == before {
+        keyrings::check(&own.directory, &mut findings)?;
+    }
     let mut neighbours = Vec::new();
     for path in &args.neighbours {
         let read = read_manifest(path, &mut findings)?;

@@ -35,7 +35,7 @@ pub(super) fn ship(text: &str) -> Result<Ship, String> {
 /// # Errors
 /// Everything that is wrong in the table.
 pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
-    let mut reading = Reading::new(table, "base".to_owned(), &["variant", "packages"]);
+    let mut reading = Reading::new(table, "base".to_owned(), &["variant", "packages"], &[]);
     let variant = reading.word("variant", |text| match text {
         "extract" | "custom" => {
             Err("give what a node has at least: essential, apt, minbase, important or standard".to_owned())
@@ -53,7 +53,7 @@ pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
 /// # Errors
 /// Everything that is wrong in the table.
 pub(super) fn rules(table: &Table<'_>) -> Result<ClosureRules, Vec<Part>> {
-    let mut reading = Reading::new(table, "closure".to_owned(), &["replaces", "secrets", "data"]);
+    let mut reading = Reading::new(table, "closure".to_owned(), &["replaces", "secrets", "data"], &[]);
     let mut replaces = reading.words("replaces", path);
     replaces.sort();
     replaces.dedup();
@@ -93,7 +93,7 @@ fn first_starts(reading: &Reading<'_>, key: &'static str) -> Result<BTreeMap<Tex
             wrong.push(part(entry, "", message, HINT));
             continue;
         };
-        let mut inner = Reading::new(inner, format!("closure.{key}.\"{}\"", entry.name), &["command", "user"]);
+        let mut inner = Reading::new(inner, format!("closure.{key}.\"{}\"", entry.name), &["command", "user"], &[]);
         let made = first_start(&mut inner);
         match (path(entry.name), made) {
             (Err(hint), _) => {

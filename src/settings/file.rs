@@ -166,6 +166,20 @@ fn user_places(row: &Row) -> String {
     format!("move it into the user's ~/.config/module-builder/config.toml{comma} set {variable}{flag}")
 }
 
+/// What users call the state of the archive that packages are taken from.
+const SNAPSHOTS: [&str; 4] = ["snapshot", "apt_snapshot", "apt-snapshot", "snapshots"];
+
+const SNAPSHOT_PLACE: &str = "the state of the archive is the module's: name it as `build.apt_snapshot` in manifest.yaml, or for one run by `--snapshot TIME`";
+
+/// Where a setting is that no file names.
+fn elsewhere(name: &str) -> String {
+    let row = ROWS.iter().find(|row| row.name() == name && row.owner().is_none());
+    match row.and_then(|row| row.flag()) {
+        Some(flag) => format!("remove it, and give `{flag}` to the run"),
+        None => "remove it; `module-builder env` lists every setting".to_owned(),
+    }
+}
+
 impl File<'_> {
     fn read(&self, slots: &mut Slots, findings: &mut Findings) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
@@ -210,8 +224,9 @@ impl File<'_> {
         let Some((row, owner)) = known.clone().find(|(row, _)| row.name() == name.get_ref()) else {
             let names: Vec<&str> = known.map(|(row, _)| row.name()).collect();
             let hint = match meant(name.get_ref(), &names, &SYNONYMS) {
+                _ if SNAPSHOTS.contains(&name.get_ref().as_ref()) => SNAPSHOT_PLACE.to_owned(),
                 Some(name) => format!("did you mean `{name}`?"),
-                None => "remove it; `module-builder env` lists every setting".to_owned(),
+                None => elsewhere(name.get_ref()),
             };
             let message = format!("unknown setting `{}`", name.get_ref());
             return Err(vec![self.wrong("unknown-setting", name.get_ref(), name.span(), message, hint)]);

@@ -79,7 +79,7 @@ pub(super) fn all(tables: &[Table<'_>], _base: &Path) -> Result<Vec<FileInput>, 
 /// # Errors
 /// Everything that is wrong with it.
 pub(super) fn one(table: &Table<'_>, number: usize) -> Result<FileInput, Vec<Part>> {
-    let mut reading = Reading::with_synonyms(table, format!("{NAME}[{number}]"), &KEYS, &SYNONYMS);
+    let mut reading = Reading::new(table, format!("{NAME}[{number}]"), &KEYS, &SYNONYMS);
     let input = input(&mut reading);
     input.filter(|_| reading.wrong.is_empty()).ok_or(reading.wrong)
 }

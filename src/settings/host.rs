@@ -21,7 +21,7 @@ pub(super) fn epoch(text: &OsStr) -> Result<Epoch, Error> {
 }
 
 /// Rust's names differ from `uname -m`'s for some machines.
-pub(super) fn named_arch(machine: &str) -> Option<Arch> {
+pub(crate) fn named_arch(machine: &str) -> Option<Arch> {
     match machine {
         "x86" => Some(Arch::I386),
         "arm" => Some(Arch::Armhf),

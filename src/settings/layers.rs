@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use builder::apt::KeyringFile;
 use composer::overlay::Rule;
 use host::{Dir, Links};
 use model::file_input::FileInput;
@@ -13,7 +14,7 @@ use super::origin::Warning;
 use super::parse::near;
 use super::rows::{ROWS, Slots};
 use super::setting::{PREFIX, own_variable};
-use super::{file, join};
+use super::{file, join, keyring_of};
 use crate::environment::Environment;
 use crate::error::{Error, Findings};
 
@@ -71,6 +72,10 @@ impl Layers {
     }
 
     fn read_file(&mut self, path: &Path, is_module: bool) {
+        // Of a file that is not there nothing is taken, whoever owns the way to it.
+        if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return;
+        }
         if !is_module && let Err(error) = check_own(path) {
             self.warnings.push(Warning {
                 message: format!("the settings in {} are not taken: {error}", path.display()),
@@ -140,6 +145,15 @@ pub(crate) fn module_files(module: &Path) -> Result<Vec<FileInput>, Error> {
 /// As [`overlay_rules`].
 pub(crate) fn module_closure(module: &Path) -> Result<ClosureSettings, Error> {
     Ok(module_slots(module)?.closure())
+}
+
+/// The keyrings that the `builder.toml` in `module` names.
+///
+/// # Errors
+/// As [`overlay_rules`].
+pub(crate) fn module_keyrings(module: &Path) -> Result<Vec<KeyringFile>, Error> {
+    let keyrings = module_slots(module)?.keyrings();
+    Ok(keyrings.into_iter().map(|path| keyring_of(Some(module), path)).collect())
 }
 
 /// What the `builder.toml` in `module` says, and nothing else.

@@ -36,8 +36,10 @@ use rows::ROWS;
 
 pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
-pub(crate) use host::HostApt;
-pub(crate) use layers::{BUILDER_TOML, Layers, check_module, module_closure, module_files, overlay_rules};
+pub(crate) use host::{HostApt, named_arch};
+pub(crate) use layers::{
+    BUILDER_TOML, Layers, check_module, module_closure, module_files, module_keyrings, overlay_rules,
+};
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
 pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};
@@ -119,15 +121,8 @@ impl Settings {
     /// The file that a setting names. A path that builder.toml gives relative to itself, or below the
     /// module, stays in the module; one that leads elsewhere by itself is written for all to see.
     fn file(&self, path: PathBuf, origin: &Origin) -> KeyringFile {
-        let module = self.module.as_ref().filter(|_| matches!(origin, Origin::File { .. }));
-        let base = module.map(|module| join(module, layers::BUILDER_TOML));
-        let base = base.as_deref().and_then(Path::parent);
-        match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
-            Some((base, below)) if base.is_absolute() || path.is_relative() => {
-                KeyringFile::Below { directory: base.to_owned(), path: below.to_owned() }
-            }
-            _ => KeyringFile::At(path),
-        }
+        let module = self.module.as_deref().filter(|_| matches!(origin, Origin::File { .. }));
+        keyring_of(module, path)
     }
 
     /// How many downloads at once: `jobs`, where someone gives it. Else more than there may be processors, since
@@ -166,6 +161,18 @@ impl Settings {
             archs => Err(Error::usage(format!("{} architectures are named where one is asked for", archs.len()))
                 .hint(format!("name one, as in `--arch {}`", archs[0]))),
         }
+    }
+}
+
+/// The file at `path`, which the `builder.toml` of `module` names.
+fn keyring_of(module: Option<&Path>, path: PathBuf) -> KeyringFile {
+    let base = module.map(|module| join(module, layers::BUILDER_TOML));
+    let base = base.as_deref().and_then(Path::parent);
+    match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
+        Some((base, below)) if base.is_absolute() || path.is_relative() => {
+            KeyringFile::Below { directory: base.to_owned(), path: below.to_owned() }
+        }
+        _ => KeyringFile::At(path),
     }
 }
 

@@ -61,7 +61,7 @@ fn path<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S
 pub(super) fn all(tables: &[Table<'_>], base: &Path) -> Result<Vec<Repository>, Vec<Part>> {
     let (mut repositories, mut wrong, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (number, table) in tables.iter().enumerate() {
-        let mut reading = Reading::with_synonyms(table, format!("repository[{number}]"), &KEYS, &SYNONYMS);
+        let mut reading = Reading::new(table, format!("repository[{number}]"), &KEYS, &SYNONYMS);
         let repository = repository(&mut reading, base);
         match repository.filter(|_| reading.wrong.is_empty()) {
             Some(repository) if seen.insert((repository.uri.clone(), repository.suite.clone())) => {

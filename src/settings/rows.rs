@@ -86,6 +86,13 @@ macro_rules! settings {
                 }
             }
 
+            /// The files that hold the keys of the archives.
+            pub(super) fn keyrings(&mut self) -> Vec<PathBuf> {
+                let own = self.keyring.take().and_then(|given| given.value);
+                let added = self.repository.take().map(|given| given.value).unwrap_or_default();
+                own.into_iter().chain(added.into_iter().filter_map(|added| added.keyring)).collect()
+            }
+
             /// The settings, with the defaults where nothing was given.
             ///
             /// # Errors

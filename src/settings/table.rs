@@ -17,13 +17,9 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Begins with `table`, which messages call `name` and whose keys may be `keys`.
-    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str]) -> Self {
-        Self::with_synonyms(table, name, keys, &[])
-    }
-
-    /// The same where other tools call some keys otherwise.
-    pub(super) fn with_synonyms(table: &'a Table<'a>, name: String, keys: &[&str], synonyms: &[(&str, &str)]) -> Self {
+    /// Begins with `table`, which messages call `name` and whose keys may be `keys`; some have other names elsewhere, by
+    /// `synonyms`.
+    pub(super) fn new(table: &'a Table<'a>, name: String, keys: &[&str], synonyms: &[(&str, &str)]) -> Self {
         let mut reading = Self { table, name, wrong: Vec::new() };
         for entry in &table.entries {
             if !keys.contains(&entry.name) {

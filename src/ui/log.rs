@@ -63,6 +63,9 @@ fn open(path: &Path) -> Result<File, Error> {
             return Err(Error::usage(format!("{} holds something else than a log", path.display()))
                 .hint("name a file that is not there yet, or a log of earlier runs, by --log-file"));
         }
+    } else {
+        // Where this user may not, opening it says so.
+        directory.is_writable()?;
     }
     Ok(directory.append_own(name)?)
 }

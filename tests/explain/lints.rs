@@ -270,3 +270,106 @@ fn a_closed_file_that_no_package_brought_may_be_a_secret() {
     world.edit("mask:\n", "mask:\n  - /etc/httpd/cookie\n");
     assert!(build(&world, &["--strict"]).starts_with("exit code: 0"), "a mask leaves it out");
 }
+
+/// A module of its own unit over the small root file system, with the accounts that a package made.
+fn with_accounts() -> World {
+    let mut world = World::new();
+    world.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:\nhttpd:x:101:102::/:\n", 0o644);
+    world.file("/etc/group", "root:x:0:\nwww-data:x:33:\nhttpd:x:102:\n", 0o644);
+    let unit =
+        "[Service]\nExecStart=/usr/sbin/httpd\nUser=httpd\nGroup=www-data\n[Install]\nWantedBy=multi-user.target\n";
+    world.file("/usr/lib/systemd/system/httpd.service", unit, 0o644);
+    world
+}
+
+#[test]
+fn a_unit_runs_as_a_user_whom_something_makes() {
+    let world = with_accounts();
+    let message = "warning: /usr/lib/systemd/system/httpd.service runs as httpd, whom nothing shipped makes";
+    assert_eq!(found(&world, "needs-user"), [message]);
+    let out = build(&world, &["--strict"]);
+    let hint = "add the line `u httpd -` to rootfs/usr/lib/sysusers.d/web.conf and that file to file_spec";
+    assert!(out.starts_with("exit code: 1") && out.contains(hint), "{out}");
+    assert!(!build(&world, &["--strict", "--allow", "needs-user"]).contains("runs as httpd, whom"), "{out}");
+    // The hint, applied, mends it.
+    world.module("rootfs/usr/lib/sysusers.d/web.conf", "u httpd -\n");
+    assert_eq!(found(&world, "needs-user").len(), 1, "the file is not shipped yet");
+    world.edit("file_spec:\n", "file_spec:\n  - /usr/lib/sysusers.d/web.conf\n");
+    assert_eq!(found(&world, "needs-user"), [""; 0]);
+}
+
+#[test]
+fn a_service_of_the_manifest_runs_as_a_user_whom_something_makes() {
+    let world = World::new();
+    world.edit("    start_command", "    user: nosuch:root\n    start_command");
+    let message = "warning: services[0].user names the user nosuch, whom nothing shipped makes";
+    assert_eq!(found(&world, "needs-user"), [message]);
+    for known in ["root", "0:0", "33"] {
+        world.edit("nosuch:root", known);
+        assert_eq!(found(&world, "needs-user"), [""; 0], "{known}");
+        world.edit(&format!("user: {known}"), "user: nosuch:root");
+    }
+    world.edit("mask:\n", REQUIRES);
+    assert!(found(&world, "needs-user")[0].starts_with("note: "));
+}
+
+#[test]
+fn an_owner_that_holds_in_the_build_alone_is_named() {
+    let mut world = with_accounts();
+    world.owned_file("/etc/httpd/httpd.conf", "Listen 80\n", (0, 102));
+    world.owned_file("/etc/httpd/generated.conf", "x\n", (101, 33));
+    let message = "warning: /etc/httpd/generated.conf, /etc/httpd/httpd.conf belong to the user and group httpd, which is 101 \
+                   and 102 in this build and nothing shipped makes so";
+    assert_eq!(found(&world, "floating-owner"), [message]);
+    let out = build(&world, &[]);
+    assert_eq!(out.matches("add the lines `g httpd 102` and `u httpd 101:httpd` to").count(), 2, "{out}");
+    // The hint, applied, mends it.
+    world.module("rootfs/usr/lib/sysusers.d/web.conf", "g httpd 102\nu httpd 101:httpd\n");
+    world.edit("file_spec:\n", "file_spec:\n  - /usr/lib/sysusers.d/web.conf\n");
+    assert_eq!((found(&world, "floating-owner"), found(&world, "needs-user")), (vec![], vec![]));
+    world.owned_file("/etc/httpd/httpd.conf", "Listen 80\n", (777, 0));
+    let nameless =
+        "warning: /etc/httpd/httpd.conf belongs to the user 777, which has no name here and is anyone's on the node";
+    assert_eq!(found(&world, "floating-owner"), [nameless]);
+}
+
+#[test]
+fn units_and_files_that_a_unit_asks_for_are_named() {
+    let mut world = World::new();
+    let unit = "[Unit]\nRequires=httpd.socket\nConditionPathExists=/etc/httpd/sites/default\n\
+                [Service]\nExecStart=/usr/sbin/httpd\nEnvironmentFile=/etc/default/httpd\n[Install]\nWantedBy=multi-user.target\n";
+    world.file("/usr/lib/systemd/system/httpd.service", unit, 0o644);
+    world.file("/usr/lib/systemd/system/httpd.socket", "[Socket]\nListenStream=80\n", 0o644);
+    let needs = "and /usr/lib/systemd/system/httpd.service needs it";
+    assert_eq!(
+        found(&world, "needs-file"),
+        [
+            format!("warning: /etc/default/httpd is nowhere in the root file system, {needs}"),
+            format!("warning: /etc/httpd/sites/default is not shipped, {needs}"),
+        ]
+    );
+    assert_eq!(found(&world, "needs-unit"), [format!("warning: httpd.socket is not shipped, {needs}")]);
+    let out = build(&world, &[]);
+    assert!(out.contains("add `/usr/lib/systemd/system/httpd.socket` to file_spec"), "{out}");
+    world.edit(
+        "file_spec:\n",
+        "init:\n  start: systemctl start httpd other.socket\nfile_spec:\n  - /lib/systemd/system/httpd.socket\n",
+    );
+    let named = "warning: other.socket is nowhere in the root file system, and init.start needs it";
+    assert_eq!(found(&world, "needs-unit"), [named]);
+}
+
+#[test]
+fn a_library_that_only_the_linkers_cache_would_lead_to_is_not_found_on_the_node() {
+    let mut world = World::new();
+    world.file("/opt/x/lib/libx.so.1", testkit::elf::build(true, false, "", &[], ""), 0o644);
+    world.program("/opt/x/prog", &["libx.so.1"]);
+    world.file("/etc/ld.so.conf.d/x.conf", "/opt/x/lib\n", 0o644);
+    world.edit("file_spec:\n", "file_spec:\n  - /opt/x/***\n  - /etc/ld.so.conf.d/x.conf\n");
+    let message = "warning: libx.so.1 is at /opt/x/lib/libx.so.1, where the node's loader does not look, and /opt/x/prog needs it";
+    assert_eq!(found(&world, "needs-library"), [message]);
+    // The hint, applied, mends it.
+    world.link("/usr/lib/x86_64-linux-gnu/libx.so.1", "/opt/x/lib/libx.so.1");
+    world.edit("file_spec:\n", "file_spec:\n  - /usr/lib/*/libx.so.1\n");
+    assert_eq!(found(&world, "needs-library"), [""; 0]);
+}

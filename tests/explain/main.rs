@@ -33,6 +33,27 @@ fn a_configuration_file_a_script_made_one_and_a_diversion_are_told() {
 }
 
 #[test]
+fn an_alternative_goes_with_the_file_that_is_selected_and_never_alone() {
+    let mut world = World::new();
+    for (link, target) in [("/usr/bin/view", "/etc/alternatives/editor"), ("/usr/bin/other", "/etc/alternatives/other")]
+    {
+        world.link(link, target);
+    }
+    // A choice of a package that the manifest does not name is selected.
+    world.link("/etc/alternatives/other", "/usr/bin/dash");
+    world.file(
+        "/var/lib/dpkg/alternatives/other",
+        "auto\n/usr/bin/other\n\n/usr/bin/dash\n50\n/usr/bin/vi\n9\n\n",
+        0o644,
+    );
+    world.module("manifest.yaml", "schema_version: 1\nname: web\nlicense: MIT\npackage_spec: [httpd]\n");
+    let ships = |path: &str| explain(&world, path).contains("is shipped");
+    assert!(ships("/usr/bin/vi") && ships("/usr/bin/editor") && ships("/etc/alternatives/editor"));
+    // A link of the same target that no group knows, and one to a file that is not shipped.
+    assert!(!ships("/usr/bin/view") && !ships("/usr/bin/other") && !ships("/etc/alternatives/other"));
+}
+
+#[test]
 fn the_overlay_adds_and_replaces() {
     let world = World::new();
     insta::assert_snapshot!("overlay_adds", explain(&world, "/etc/httpd/own.conf"));

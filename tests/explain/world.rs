@@ -22,6 +22,7 @@ enum Kind {
 pub(crate) struct World {
     directory: tempfile::TempDir,
     names: BTreeMap<String, Kind>,
+    owners: BTreeMap<String, (u64, u64)>,
 }
 
 pub(crate) const MANIFEST: &str = "\
@@ -60,7 +61,8 @@ const PACKAGES: [(&str, &str, &str, &str); 5] = [
 
 impl World {
     pub(crate) fn new() -> Self {
-        let mut world = Self { directory: tempfile::tempdir().unwrap(), names: BTreeMap::new() };
+        let mut world =
+            Self { directory: tempfile::tempdir().unwrap(), names: BTreeMap::new(), owners: BTreeMap::new() };
         for (link, target) in [
             ("/lib", "usr/lib"),
             ("/lib64", "usr/lib64"),
@@ -117,6 +119,12 @@ impl World {
         self.names.insert(path.to_owned(), Kind::File(content.into(), mode));
     }
 
+    /// Puts a file of an owner and a group into the root file system.
+    pub(crate) fn owned_file(&mut self, path: &str, content: &str, owner: (u64, u64)) {
+        self.file(path, content, 0o644);
+        self.owners.insert(path.to_owned(), owner);
+    }
+
     /// Puts a program that names libraries into the root file system.
     pub(crate) fn program(&mut self, path: &str, needed: &[&str]) {
         self.file(path, elf::build(true, false, "/lib64/ld-linux-x86-64.so.2", needed, ""), 0o755);
@@ -166,6 +174,9 @@ impl World {
             match kind {
                 Kind::File(content, mode) => {
                     let mut header = header(tar::EntryType::Regular, *mode, content.len() as u64);
+                    let (uid, gid) = self.owners.get(path).copied().unwrap_or_default();
+                    header.set_uid(uid);
+                    header.set_gid(gid);
                     tar.append_data(&mut header, name, content.as_slice()).unwrap();
                 }
                 Kind::Directory => {}

@@ -124,6 +124,42 @@ fn one_and_several_take_each_others_place_and_nothing_changed_is_seen() {
 }
 
 #[test]
+fn strict_shows_the_warnings_of_every_architecture() {
+    let one = |name, arch, depends| Deb { arch, depends, ..Deb::small(name) };
+    let tool = [one("tool", "amd64", "left"), one("tool", "arm64", "right")];
+    let rest = [one("left", "amd64", ""), one("right", "arm64", "")];
+    let world = World::new(&[tool, rest].into_iter().flatten().collect::<Vec<_>>());
+    let names = |names: &[&str]| {
+        let list = names.iter().map(|name| format!("  - /usr/share/small/{name}\n")).collect::<String>();
+        let text = format!("schema_version: 1\nname: small\nlicense: MIT\npackage_spec: [tool]\nfile_spec:\n{list}");
+        fs::write(world.path("module/manifest.yaml"), text).unwrap();
+    };
+    names(&["tool", "left", "right"]);
+    for more in [&["--strict"][..], &["--strict", "--dry-run"]] {
+        let told = world.tell(&[&BOTH[..], more].concat());
+        assert!(told.starts_with("exit code: 1") && told.contains("--strict makes them errors"), "{told}");
+        for place in ["(for arm64)", "(for amd64)", "manifest.yaml:7:", "manifest.yaml:8:"] {
+            assert!(told.contains(place), "{place}: {told}");
+        }
+        assert!(!world.path("module/dist").exists());
+    }
+    // What is the same for both is said once, and what stops one does not hide what was found for the other.
+    names(&["tool", "nothing"]);
+    let told = world.tell(&[&BOTH[..], &["--strict"]].concat());
+    assert!(told.matches("the pattern takes nothing").count() == 1 && !told.contains("(for a"), "{told}");
+    names(&["left", "nothing"]);
+    let told = world.tell(&[&BOTH[..], &["--strict"]].concat());
+    assert!(told.contains("arm64: the module would ship no file"), "{told}");
+    assert_eq!(told.matches("the pattern takes nothing").count(), 2, "{told}");
+    assert!(told.contains("the pattern takes nothing (for arm64)"), "{told}");
+    // Without it they are warnings, and nothing is one without them.
+    names(&["tool", "left", "right"]);
+    assert_eq!(build(&world, &[])["architectures"].as_array().unwrap().len(), 2);
+    names(&["tool"]);
+    build(&world, &["--strict"]);
+}
+
+#[test]
 fn what_is_not_a_builds_stays_and_is_named() {
     let world = world();
     build(&world, &[]);

@@ -7,6 +7,7 @@
 mod building;
 mod composing;
 mod files;
+mod node;
 mod oci;
 mod packages;
 
@@ -41,6 +42,6 @@ fn shown(name: &str, error: &dyn Explain) -> String {
 
 #[test]
 fn every_error_has_its_kind_and_its_hint() {
-    let all = [files::rows(), composing::rows(), packages::rows(), building::rows(), oci::rows()];
+    let all = [files::rows(), composing::rows(), packages::rows(), building::rows(), node::rows(), oci::rows()];
     insta::assert_snapshot!("every_error", all.concat().concat());
 }

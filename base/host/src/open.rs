@@ -54,6 +54,14 @@ pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> 
     }
 }
 
+/// The terminal of whoever started this program, for reading and writing.
+///
+/// # Errors
+/// When there is none.
+pub fn terminal() -> std::io::Result<File> {
+    Ok(rustix::fs::openat(CWD, "/dev/tty", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
 /// The first `limit` bytes of a file that the kernel makes up.
 #[allow(clippy::disallowed_methods, reason = "a fixed name below /proc is no user's place")]
 pub(crate) fn proc(path: &str, limit: u64) -> std::io::Result<Vec<u8>> {

@@ -26,6 +26,8 @@ pub mod resolution;
 pub mod rules;
 pub mod secret;
 pub mod shell;
+pub mod sysusers;
+pub mod unit;
 pub mod version;
 pub mod words;
 

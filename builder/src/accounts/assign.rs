@@ -84,11 +84,12 @@ pub struct Assigned {
     pub mapping: Mapping,
 }
 
-/// Gives each account of `added` its numbers: those of a table, else a proposal that depends on its name.
+/// Gives each account of `added` its numbers: those of a table, else a proposal that depends on its name. Those accounts of
+/// `full`, from which they are, that `base` has, get the numbers of `base`.
 ///
 /// # Errors
 /// Everything that stands in the way.
-pub fn assign(added: &Added, base: &Accounts, tables: Tables<'_>) -> Result<Assigned, Vec<Fault>> {
+pub fn assign((full, added): (&Accounts, &Added), base: &Accounts, tables: Tables<'_>) -> Result<Assigned, Vec<Fault>> {
     let mut assigned = Assigned::default();
     let mut faults = Vec::new();
     let is_taken = |id: u32| base.user(id).is_some() || base.group(id).is_some();
@@ -111,6 +112,10 @@ pub fn assign(added: &Added, base: &Accounts, tables: Tables<'_>) -> Result<Assi
     if let Some((one, other, id)) = assigned.ids.clash() {
         faults.push(Fault::Shared { name: one.clone(), other: other.clone(), id });
     }
+    let of_base = full.users.iter().filter_map(|(name, user)| Some((user.uid, base.users.get(name)?.uid)));
+    assigned.mapping.uids.extend(of_base.filter(|(now, before)| now != before));
+    let of_base = full.groups.iter().filter_map(|(name, group)| Some((group.gid, base.groups.get(name)?.gid)));
+    assigned.mapping.gids.extend(of_base.filter(|(now, before)| now != before));
     for (name, user) in &added.users {
         assigned.mapping.uids.extend(assigned.ids.get(name).map(|ids| (user.uid, ids.uid)));
     }

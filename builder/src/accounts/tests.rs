@@ -24,7 +24,7 @@ fn full() -> Accounts {
 }
 
 fn assigned(declared: &Table, locked: &Table) -> Result<Assigned, Vec<Fault>> {
-    assign(&full().beyond(&base()), &base(), Tables { declared, locked })
+    assign((&full(), &full().beyond(&base())), &base(), Tables { declared, locked })
 }
 
 #[test]
@@ -63,6 +63,18 @@ fn a_table_goes_before_the_lock_and_the_lock_before_a_proposal() {
     assert_eq!(ids.get(&name("redis")), Some(Ids { uid: 312, gid: 313 }));
     assert_eq!(ids.get(&name("_ssh")), Some(Ids::both(701)));
     assert_eq!(proposed.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>(), ["dnsmasq"]);
+}
+
+#[test]
+fn an_account_of_the_base_keeps_the_number_that_the_base_has() {
+    // Installed together, the base's accounts get other numbers than by themselves.
+    let base = Accounts::parse("bus:x:100:100::/:/bin/sh\n", "bus:x:100:\n");
+    let full = Accounts::parse("app:x:100:100::/:/bin/sh\nbus:x:101:101::/:/bin/sh\n", "app:x:100:\nbus:x:101:\n");
+    let table: Table = [(name("app"), Ids::both(312))].into_iter().collect();
+    let tables = Tables { declared: &table, locked: &Table::default() };
+    let assigned = assign((&full, &full.beyond(&base)), &base, tables).unwrap();
+    assert_eq!(assigned.mapping.uids, [(100, 312), (101, 100)].into());
+    assert_eq!(assigned.mapping.gids, [(100, 312), (101, 100)].into());
 }
 
 #[test]

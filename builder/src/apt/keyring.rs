@@ -20,6 +20,14 @@ pub(super) struct Keyring {
     bytes: Vec<u8>,
 }
 
+/// Checks that `file` is there, and is a keyring of public keys.
+///
+/// # Errors
+/// When it is not.
+pub fn check_keyring(file: &KeyringFile) -> Result<(), Error> {
+    Keyring::read(file)?.fingerprints().map(drop)
+}
+
 impl Keyring {
     /// The keyring of Debian's archives: that of `settings`, else those of the host's apt, else Debian's own.
     pub(super) fn open(settings: &Settings) -> Result<Self, Error> {

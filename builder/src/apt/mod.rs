@@ -42,6 +42,7 @@ pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, No
 pub(crate) use fetch::client;
 pub use fetch::fetch;
 pub use host::{HostArchive, HostChoice, HostFile, HostSources, host_sources};
+pub use keyring::check_keyring;
 pub use keyring_file::KeyringFile;
 pub use model::resolution::{ParseVariantError, Reason, ReleaseInfo, Resolution, Resolved, Variant};
 pub use openpgp::{Fingerprint, KeyringFault, fingerprints};

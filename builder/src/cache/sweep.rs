@@ -38,6 +38,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] =
+        [Self::Deb, Self::File, Self::Apt, Self::Rootfs, Self::Digests, Self::Listings, Self::Records, Self::Temporary];
+
+    /// Its name, as JSON has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::File => "file",
+            Self::Apt => "apt",
+            Self::Rootfs => "rootfs",
+            Self::Digests => "digests",
+            Self::Listings => "listings",
+            Self::Records => "records",
+            Self::Temporary => "temporary",
+        }
+    }
+
     /// What it is for, for people.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -97,6 +116,8 @@ pub struct GcOptions {
     pub unused_for: Duration,
     /// Only say what would be removed.
     pub dry_run: bool,
+    /// Entries of other kinds than this one stay.
+    pub only: Option<Kind>,
 }
 
 impl Cache {
@@ -123,7 +144,7 @@ impl Cache {
                 last_use = last_use.max(at);
             }
             let age = options.now.duration_since(last_use).unwrap_or_default();
-            if age < options.unused_for {
+            if age < options.unused_for || options.only.is_some_and(|only| only != kind) {
                 *report.kept.entry(kind).or_default() += 1;
                 report.kept_bytes += bytes;
                 continue;
@@ -143,17 +164,7 @@ impl Cache {
     /// # Errors
     /// When a directory of the cache cannot be read.
     pub fn usage(&self) -> Result<Vec<Usage>, Error> {
-        let kinds = [
-            Kind::Deb,
-            Kind::File,
-            Kind::Apt,
-            Kind::Rootfs,
-            Kind::Digests,
-            Kind::Listings,
-            Kind::Records,
-            Kind::Temporary,
-        ];
-        let mut usage = kinds.map(|kind| Usage { kind, entries: 0, bytes: 0 });
+        let mut usage = Kind::ALL.map(|kind| Usage { kind, entries: 0, bytes: 0 });
         for (kind, path) in self.entries()? {
             // What another process takes away meanwhile is not there to be counted.
             let Ok((bytes, _)) = measure(&path) else { continue };

@@ -72,7 +72,7 @@ fn old_entries_go_and_used_ones_stay() {
     touch(&used).unwrap();
     touch(&fresh).unwrap();
     let now = fs::metadata(&used).unwrap().modified().unwrap() + Duration::from_secs(60);
-    let mut options = GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: true };
+    let mut options = GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: true, only: None };
 
     let usage: Vec<_> = cache.usage().unwrap().into_iter().map(|u| (u.kind, u.entries, u.bytes)).collect();
     let wanted = [
@@ -166,7 +166,7 @@ fn a_cache_that_others_may_write_to_is_not_used() {
     fs::create_dir(&home).unwrap();
     fs::write(home.join("thesis"), "years of work").unwrap();
     symlink(&home, cache.root().join("tmp")).unwrap();
-    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false, only: None };
     assert!(matches!(cache.gc(options), Err(Error::Host(host::Error::Place { .. }))));
     assert!(home.join("thesis").is_file());
 }
@@ -177,7 +177,7 @@ fn a_directory_that_is_no_cache_is_not_swept() {
     fs::create_dir_all(cache.root().join("tmp")).unwrap();
     fs::write(cache.root().join("tmp/mine"), "").unwrap();
     fs::write(cache.root().join("letters"), "").unwrap();
-    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+    let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false, only: None };
     assert!(matches!(cache.gc(options), Err(Error::NotACache { .. })));
     assert!(cache.root().join("tmp/mine").is_file());
     fs::remove_file(cache.root().join("letters")).unwrap();
@@ -235,7 +235,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
         ];
         theirs.iter().chain(&ours).for_each(|name| put(name));
         put("tmp/.tmpAbC123");
-        let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false };
+        let options = GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run: false, only: None };
         let removed = cache.gc(options).unwrap().removed.len();
         assert_eq!(removed, ours.len() + usize::from(is_own));
         assert_eq!(root.join("tmp/.tmpAbC123").exists(), !is_own, "of this form are files of other programs, too");
@@ -257,6 +257,33 @@ fn a_directory_that_was_made_for_the_cache_is_marked_as_one_and_no_other() {
 }
 
 #[test]
+fn one_kind_is_removed_alone_and_has_the_name_that_json_has() {
+    let (_folder, cache) = cache();
+    fs::create_dir_all(cache.rootfs().unwrap()).unwrap();
+    fs::write(cache.rootfs().unwrap().join("0".repeat(64)), "x").unwrap();
+    for key in ["one", "two"] {
+        fs::write(cache.apt_state(&Digest::of(key.as_bytes())).unwrap().join("lists"), "x").unwrap();
+    }
+    let gc = |only, dry_run| {
+        cache.gc(GcOptions { now: SystemTime::now(), unused_for: Duration::ZERO, dry_run, only }).unwrap()
+    };
+    for kind in Kind::ALL {
+        let removed = gc(Some(kind), true).removed;
+        let count = match kind {
+            Kind::Apt => 2,
+            Kind::Rootfs => 1,
+            Kind::Deb | Kind::File | Kind::Digests | Kind::Listings | Kind::Records | Kind::Temporary => 0,
+        };
+        assert_eq!(removed.len(), count, "{kind:?}");
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+    }
+    let report = gc(Some(Kind::Apt), false);
+    assert_eq!((report.removed.len(), report.kept.get(&Kind::Rootfs)), (2, Some(&1)));
+    assert_eq!(gc(Some(Kind::Apt), true).removed, []);
+    assert_eq!(gc(None, true).removed.len(), 1);
+}
+
+#[test]
 fn a_file_from_an_address_is_marked_beside_it() {
     use std::os::unix::fs::MetadataExt;
     let (_guard, cache) = cache();
@@ -274,7 +301,8 @@ fn a_file_from_an_address_is_marked_beside_it() {
     assert_eq!(changed(), before, "who has it open sees no change");
     let mark = used.with_extension("used");
     let now = fs::metadata(&mark).unwrap().modified().unwrap() + Duration::from_secs(60);
-    let gc = |now| cache.gc(GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: false }).unwrap();
+    let gc =
+        |now| cache.gc(GcOptions { now, unused_for: Duration::from_secs(3600), dry_run: false, only: None }).unwrap();
     assert_eq!(gc(now).removed.into_iter().map(|removed| removed.path).collect::<Vec<_>>(), [unused]);
     assert_eq!(fs::read(&used).unwrap(), b"used");
     assert_eq!(gc(now + Duration::from_secs(9999)).removed.len(), 1);

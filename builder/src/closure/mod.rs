@@ -8,8 +8,10 @@
 mod compare;
 mod data;
 mod enablement;
+mod first_start;
 mod made;
 mod node_form;
+mod secrets;
 mod state;
 mod tmpfiles;
 
@@ -27,7 +29,9 @@ use made::Scripts;
 pub use compare::Difference;
 pub use data::{DataDirectory, DataKind};
 pub use enablement::{Enablement, Wanted};
+pub use first_start::{Context, FirstStarts, first_starts};
 pub use node_form::{Form, Named, NodeForm, node_form};
+pub use secrets::{Secret, SecretKind, secrets};
 pub use state::State;
 
 /// Why a closure cannot be found.

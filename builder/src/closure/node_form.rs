@@ -1,7 +1,7 @@
 //! What is shipped, in the form that a node can use: nothing in `/var`, which is the node's; units enabled among those of
 //! the vendor; accounts by sysusers.d.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
@@ -24,6 +24,13 @@ pub struct Named {
 }
 
 impl Named {
+    /// The names of the user and of the group of an inode; their numbers where they have none.
+    #[must_use]
+    pub fn of(&self, stat: &Stat) -> (String, String) {
+        let Owner { user, group } = self.owner(stat);
+        (user, group)
+    }
+
     fn owner(&self, stat: &Stat) -> Owner {
         let name = |names: &BTreeMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
         Owner { user: name(&self.users, stat.uid), group: name(&self.groups, stat.gid) }
@@ -44,8 +51,8 @@ pub struct Form<'a, C> {
     pub links: &'a [(ImagePath, String)],
     /// Further files with their contents: units of the first start.
     pub files: &'a [(ImagePath, String)],
-    /// Directories in `/var` besides those of the tree, as paths with modes, all root's.
-    pub directories: &'a [(ImagePath, u16)],
+    /// Directories in `/var` besides those of the tree.
+    pub directories: &'a [(ImagePath, Stat)],
     /// Whether what is generated may be at a path.
     pub may_ship: &'a dyn Fn(&ImagePath) -> bool,
     /// The time of what is generated.
@@ -57,23 +64,29 @@ pub struct Form<'a, C> {
 pub struct NodeForm {
     /// What was added to it.
     pub generated: Vec<ImagePath>,
+    /// What the node makes in `/var`.
+    pub in_var: BTreeSet<ImagePath>,
     /// Where files of `/var` are in it, by the place that they have on the node.
     pub moved: BTreeMap<ImagePath, ImagePath>,
     /// What of `/var` no line of tmpfiles.d can make: devices, pipes, sockets, and names that are no text.
     pub lost: Vec<ImagePath>,
 }
 
-/// Turns `tree`, which is shipped, into the form of a node.
+/// Turns `tree`, which is shipped, into the form of a node. What is generated is put into `whole`, too, from which it was taken.
 ///
 /// # Errors
 /// When the tree holds no more inodes, or a directory of it is none.
-pub fn node_form<C: From<Vec<u8>>>(tree: &mut Tree<C>, form: &Form<'_, C>) -> Result<NodeForm, Error> {
+pub fn node_form<C: From<Vec<u8>> + Clone>(
+    tree: &mut Tree<C>,
+    whole: &mut Tree<C>,
+    form: &Form<'_, C>,
+) -> Result<NodeForm, Error> {
     let mut done = NodeForm::default();
     let mtime = Mtime { seconds: form.epoch.seconds(), nanoseconds: 0 };
     let mut lines = take_var(tree, form, mtime, &mut done)?;
-    for (path, mode) in form.directories {
-        let root = Owner { user: "root".to_owned(), group: "root".to_owned() };
-        lines.extend(tmpfiles::directory(path, *mode, &root));
+    for (path, stat) in form.directories {
+        lines.extend(tmpfiles::directory(path, stat.mode, &form.named.owner(stat)));
+        done.in_var.insert(path.clone());
     }
     lines.sort_unstable();
     lines.dedup();
@@ -93,7 +106,10 @@ pub fn node_form<C: From<Vec<u8>>>(tree: &mut Tree<C>, form: &Form<'_, C>) -> Re
         form.links.iter().map(|(path, target)| (path.clone(), (Kind::Symlink(target.as_bytes().into()), 0o777)));
     for (path, (kind, mode)) in nodes.chain(links) {
         if (form.may_ship)(&path) {
-            put(tree, &path, Node { stat: Stat::root_owned(mode, mtime), kind }, mtime)?;
+            let node = Node { stat: Stat::root_owned(mode, mtime), kind };
+            // What looks into the whole tree finds it there, too.
+            put(whole, &path, node.clone(), mtime)?;
+            put(tree, &path, node, mtime)?;
             done.generated.push(path);
         }
     }
@@ -130,7 +146,10 @@ where
             Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => None,
         };
         match line {
-            Some(line) => lines.push(line),
+            Some(line) => {
+                lines.push(line);
+                done.in_var.insert(path);
+            }
             None => done.lost.push(path),
         }
     }

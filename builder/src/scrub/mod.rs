@@ -5,6 +5,7 @@
 //! [`apply`] does what the rules say. A secret that a maintainer script made is never dropped silently: such
 //! rules are marked [`Rule::secret`], and what they took is named.
 
+mod content;
 mod derived;
 mod error;
 mod matching;
@@ -26,6 +27,7 @@ use crate::ownership::Ownership;
 pub(crate) use pattern::matches;
 use rules::RULES;
 
+pub use content::may_hold_secret;
 pub use error::{Error, Fault};
 pub use rule::{Action, Rule, holds_private_key};
 

@@ -331,23 +331,24 @@ pub(super) fn find_matches_outside<C>(filter: &Filter, tree: &Tree<C>, report: &
             report.excludes[*index].decided = matched;
         }
     }
-    let mut below = Below { filter, runner: filter.includes.runner(WORK) };
+    let mut below = Below { filter, includes: filter.includes.runner(WORK), excludes: filter.excludes.runner(WORK) };
     for (index, glob) in filter.includes.globs().iter().enumerate() {
         let amount = report.includes[index].amount;
         let (Some(literal), true) = (glob.literal(), glob.directory_only && amount.directories == 1) else { continue };
         let Ok(directory) = ImagePath::new(literal) else { continue };
-        let entries = tree.lookup(&directory).and_then(|id| tree.node(id).entries());
-        if entries.is_some_and(|entries| !entries.is_empty()) && below.is_empty(&directory)? {
+        let Some(entries) = tree.lookup(&directory).and_then(|id| tree.node(id).entries()) else { continue };
+        if below.is_empty(&directory)? && below.holds_unmasked(&directory, entries, tree)? {
             report.notes.push(Note::DirectoryAlone { rule: RuleRef::include(index), directory });
         }
     }
     Ok(())
 }
 
-/// Answers whether anything below a directory could be shipped.
+/// Answers whether anything below a directory could be shipped, or was meant not to be.
 struct Below<'f> {
     filter: &'f Filter,
-    runner: Runner<'f>,
+    includes: Runner<'f>,
+    excludes: Runner<'f>,
 }
 
 impl Below<'_> {
@@ -356,8 +357,29 @@ impl Below<'_> {
         let owned = &self.filter.owned;
         let is_owned = owned.find(directory).is_some_and(|place| owned.has_below(place));
         let inside = [directory.relative(), b"/"].concat();
-        let mut end = || self.runner.start().and_then(|mark| self.runner.run(mark, &inside, 0));
+        let mut end = || self.includes.start().and_then(|mark| self.includes.run(mark, &inside, 0));
         Ok(!is_owned && end().map_err(|fault| self.filter.blame(List::Include, fault))?.is_dead())
+    }
+
+    /// Whether `directory` holds something that no exclude keeps out. Where all is kept out, the author has said so.
+    fn holds_unmasked<C>(&mut self, directory: &ImagePath, entries: &Entries, tree: &Tree<C>) -> Result<bool, Error> {
+        let mut path = [directory.relative(), b"/"].concat();
+        let from = path.len();
+        let mut any = || {
+            let inside = self.excludes.start().and_then(|mark| self.excludes.run(mark, &path, 0))?;
+            for (name, id) in entries {
+                path.truncate(from);
+                path.extend_from_slice(name);
+                let mut found = Vec::new();
+                let is_directory = tree.node(*id).is_directory();
+                ask(&mut self.excludes, inside, (&mut path, from), is_directory, &mut found)?;
+                if found.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        any().map_err(|fault| self.filter.blame(List::Exclude, fault))
     }
 }
 

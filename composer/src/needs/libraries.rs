@@ -1,6 +1,6 @@
 //! Where the dynamic loader of the node would find a library. Source: `ld.so(8)`, `ldconfig(8)`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use image::tree::{Kind, NodeId};
 use model::ImagePath;
@@ -15,10 +15,18 @@ const CONF_LIMIT: u64 = 64 << 10;
 /// Where every loader looks.
 const DEFAULTS: [&str; 4] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
 
+/// The largest cache of the linker that is read: that of a desktop has 200 KB.
+const CACHE_LIMIT: u64 = 16 << 20;
+
 /// The libraries of a whole tree.
 pub(super) struct Libraries<'a> {
     world: World<'a>,
-    directories: Vec<Vec<u8>>,
+    /// Where every loader looks.
+    fixed: Vec<Vec<u8>>,
+    /// What the linker's configuration names: a loader finds there what its cache has.
+    configured: Vec<Vec<u8>>,
+    /// The paths in the linker's cache that is shipped.
+    cache: HashSet<Vec<u8>>,
     /// Files and links that are named as libraries are, wherever they are.
     by_name: HashMap<Vec<u8>, Vec<ImagePath>>,
     machines: BTreeMap<NodeId, Option<Machine>>,
@@ -36,7 +44,8 @@ impl<'a> Libraries<'a> {
                 by_name.entry(name.to_vec()).or_default().push(path);
             }
         }
-        Ok(Self { world, directories: directories(world)?, by_name, machines: BTreeMap::new() })
+        let (configured, cache) = (configured(world)?, shipped_cache(world)?);
+        Ok(Self { world, fixed: fixed(world), configured, cache, by_name, machines: BTreeMap::new() })
     }
 
     /// Whether the library `name` that the file `elf` at `at` names will be there.
@@ -49,17 +58,54 @@ impl<'a> Libraries<'a> {
         }
         let origin = at.parent().unwrap_or_else(ImagePath::root);
         let run_path = elf.run_path.iter().filter_map(|path| expand(path, &origin));
-        let looked: Vec<Vec<u8>> = run_path.chain(self.directories.iter().cloned()).collect();
-        let looked = looked.into_iter().map(|directory| [directory.as_slice(), b"/", name].concat());
-        // A program may have loaded it from a place of its own before.
-        let others = self.by_name.get(name).into_iter().flatten().map(|path| path.as_bytes().to_vec());
-        let mut places = Vec::new();
-        for path in looked.chain(others.collect::<Vec<_>>()) {
+        let in_directory = |directory: Vec<u8>| [directory.as_slice(), b"/", name].concat();
+        let configured = self.configured.iter().cloned().map(in_directory).filter(|path| self.is_cached(path));
+        let looked = run_path.map(in_directory).chain(configured.collect::<Vec<_>>());
+        let mut places: Vec<Vec<u8>> = looked.chain(self.fixed.iter().cloned().map(in_directory)).collect();
+        if elf.interpreter.is_none() {
+            // A program may have loaded it from a place of its own before.
+            places.extend(self.named(name));
+        }
+        let mut reached = Vec::new();
+        for path in places {
             if self.is_for(&path, elf.machine)? {
-                places.push(self.world.reach(None, &path));
+                reached.push(self.world.reach(None, &path));
             }
         }
-        Ok(best(places.into_iter()))
+        // A program's library that is nowhere of these and not shipped: shipping it is the first step.
+        if reached.is_empty() && elf.interpreter.is_some() {
+            for path in self.named(name) {
+                if self.is_for(&path, elf.machine)? {
+                    reached.extend(Some(self.world.reach(None, &path)).filter(|reach| *reach != Reach::Met));
+                }
+            }
+        }
+        Ok(best(reached.into_iter()))
+    }
+
+    /// Where the library `name` will be, that the loader of `elf` does not find.
+    ///
+    /// # Errors
+    /// When the host cannot read a file that has the name.
+    pub(super) fn elsewhere(&mut self, name: &[u8], elf: &Elf) -> Result<Option<ImagePath>, Error> {
+        for path in self.named(name) {
+            if self.is_for(&path, elf.machine)? && self.world.reach(None, &path) == Reach::Met {
+                return Ok(ImagePath::new(path).ok());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every path of the whole tree that ends in `name`.
+    fn named(&self, name: &[u8]) -> Vec<Vec<u8>> {
+        self.by_name.get(name).into_iter().flatten().map(|path| path.as_bytes().to_vec()).collect()
+    }
+
+    /// Whether the node's cache has the library at `path`: the cache is made there, or it is shipped and has it, or the
+    /// base has the library and so its cache.
+    fn is_cached(&self, path: &[u8]) -> bool {
+        let is_base = || ImagePath::new(path).is_ok_and(|path| (self.world.provided)(&path));
+        self.world.makes_cache || self.cache.contains(path) || is_base()
     }
 
     fn is_for(&mut self, path: &[u8], machine: Machine) -> Result<bool, Error> {
@@ -84,8 +130,8 @@ fn expand(path: &[u8], origin: &ImagePath) -> Option<Vec<u8>> {
     (text.starts_with('/') && !text.contains('$')).then(|| text.into_bytes())
 }
 
-/// What `ld.so.conf` and the files of `ld.so.conf.d` name, then the multiarch and default directories.
-fn directories(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
+/// What `ld.so.conf` and the files of `ld.so.conf.d` name.
+fn configured(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
     let mut files = vec![b"/etc/ld.so.conf".to_vec()];
     let below = names(world, b"/etc/ld.so.conf.d").into_iter().filter(|name| name.ends_with(b".conf"));
     files.extend(below.map(|name| [&b"/etc/ld.so.conf.d/"[..], &name].concat()));
@@ -95,12 +141,27 @@ fn directories(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         directories.extend(lines.filter(|line| line.starts_with(b"/")).map(<[u8]>::to_vec));
     }
+    Ok(directories)
+}
+
+/// The multiarch and default directories.
+fn fixed(world: World<'_>) -> Vec<Vec<u8>> {
+    let mut directories = Vec::new();
     for base in ["/usr/lib", "/lib"] {
         let triplets = names(world, base.as_bytes()).into_iter().filter(|name| is_triplet(name));
         directories.extend(triplets.map(|name| [base.as_bytes(), b"/", &name].concat()));
     }
     directories.extend(DEFAULTS.map(|directory| directory.as_bytes().to_vec()));
-    Ok(directories)
+    directories
+}
+
+/// The paths in the cache that is shipped. Each ends in NUL, whatever the cache's version.
+fn shipped_cache(world: World<'_>) -> Result<HashSet<Vec<u8>>, Error> {
+    let id = ImagePath::new("/etc/ld.so.cache").ok().and_then(|path| world.shipped.lookup(&path));
+    let Some(Kind::Regular(source)) = id.map(|id| &world.shipped.node(id).kind) else { return Ok(HashSet::new()) };
+    let bytes = read_small(source, CACHE_LIMIT)?;
+    let texts = bytes.split(|byte| *byte == 0).filter(|text| text.starts_with(b"/"));
+    Ok(texts.map(<[u8]>::to_vec).collect())
 }
 
 /// Such as `x86_64-linux-gnu`.

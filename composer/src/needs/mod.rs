@@ -1,31 +1,31 @@
-//! What the shipped files need of others: libraries, interpreters, programs, link targets.
+//! What the shipped files need of others: libraries, interpreters, programs, link targets, units, accounts.
 //!
 //! Pure analysis over two trees, the whole one and what is shipped of it. A need is met when the
 //! file is shipped, or someone else brings it ([`World::provided`]). Contents come from packages
 //! and overlays and are hostile: they are read by bounded ranges, and what cannot be understood
 //! needs nothing.
 
+mod accounts;
 mod elf;
 mod libraries;
 mod text;
+mod units;
 mod world;
 
 use model::ImagePath;
 use model::path::escape;
 
+pub use accounts::{Accounts, FloatingOwner, MissingAccount, floating_owners, missing_accounts};
+pub use units::{Idle, idle_units};
 pub use world::{Reach, World};
 
-use image::tree::{Kind, Node, Tree};
+use image::tree::{Kind, Node};
 
 use crate::error::Error;
 use crate::scan::Source;
 use libraries::Libraries;
 use text::Program;
 
-/// The largest unit file that is read.
-const UNIT_LIMIT: u64 = 256 << 10;
-/// Where systemd looks for the system's units, by real path.
-const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/usr/local/lib/systemd/system"];
 /// Where nothing is run: documentation's examples, and debugging symbols.
 const INERT: [&str; 3] = ["/usr/share/doc", "/usr/share/doc-base", "/usr/lib/debug"];
 
@@ -38,6 +38,10 @@ pub enum Need {
     Interpreter,
     /// A program that a unit or the manifest runs.
     Command,
+    /// A file that a unit's condition, assertion or `EnvironmentFile=` asks for.
+    File,
+    /// A unit that another one starts or cannot be without.
+    Unit,
     /// The target of a symbolic link.
     Target,
 }
@@ -55,17 +59,8 @@ pub struct Unmet {
     pub soft: bool,
     /// The real paths of the whole tree that would have to be shipped; none when it does not have it.
     pub missing: Vec<ImagePath>,
-}
-
-/// A unit that asks to be enabled, and that nothing enables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Idle {
-    /// The unit.
-    pub unit: ImagePath,
-    /// The units that it wants to be started with.
-    pub wanted_by: Vec<String>,
-    /// The link of the whole tree that would enable it and is not shipped, where there is one.
-    pub link: Option<ImagePath>,
+    /// Where a library is that will be there, and that the loader of the node does not find.
+    pub elsewhere: Option<ImagePath>,
 }
 
 /// Everything that shipped files need and that will not be there, in the order of the files.
@@ -83,14 +78,12 @@ pub fn unmet(world: World<'_>) -> Result<Vec<Unmet>, Error> {
             }
             Kind::Regular(source) if !is_inert(&path) => {
                 found.extend(of_content(world, &mut libraries, &path, node, source)?);
-                if is_unit(&path) {
-                    let commands = unit(source)?.programs.into_iter();
-                    found.extend(commands.filter_map(|program| of_program(world, &path, Need::Command, &program)));
-                }
             }
             _ => {}
         }
     }
+    found.extend(units::shipped(world)?.iter().flat_map(|unit| unit.unmet(world)));
+    found.sort_by(|a, b| a.by.cmp(&b.by));
     Ok(found)
 }
 
@@ -102,32 +95,11 @@ pub fn command(world: World<'_>, line: &str) -> Option<(String, Reach)> {
     Some((escape(&program.name), world.reach_program(&program.name)))
 }
 
-/// The shipped system units with an `[Install]` section that no link will start.
-///
-/// # Errors
-/// When the host cannot read a unit.
-pub fn idle_units(world: World<'_>) -> Result<Vec<Idle>, Error> {
-    let links = enabling_links(world);
-    let units = world.shipped.walk().filter_map(|(path, _, node)| match &node.kind {
-        Kind::Regular(source) if UNITS.iter().any(|directory| is_in(&path, directory)) => Some((path, source)),
-        _ => None,
-    });
-    let mut idle = Vec::new();
-    for (path, source) in units {
-        let name = path.file_name().unwrap_or_default();
-        let wanted_by = unit(source)?.wanted_by;
-        // A template is enabled for an instance, which only the node knows.
-        if wanted_by.is_empty() || name.windows(2).any(|part| part == b"@.") {
-            continue;
-        }
-        let mut of_unit = links.iter().filter(|link| link.file_name() == Some(name)).peekable();
-        let link = of_unit.peek().map(|link| (*link).clone());
-        if !of_unit.any(|link| world.has(link)) {
-            let wanted_by = wanted_by.iter().map(|name| escape(name)).collect();
-            idle.push(Idle { unit: path, wanted_by, link });
-        }
-    }
-    Ok(idle)
+/// Whether the units that the command line `line` has `systemctl` start will be there, and their names.
+#[must_use]
+pub fn started_units(world: World<'_>, line: &str) -> Vec<(String, Reach)> {
+    let names = text::started_units(line.as_bytes()).into_iter();
+    names.map(|name| (name.to_string(), units::reach_unit(world, &name))).collect()
 }
 
 fn of_content(
@@ -155,7 +127,9 @@ fn of_content(
         found.extend(open(Need::Interpreter, interpreter, path, false, world.reach(None, interpreter)));
     }
     for name in &elf.needed {
-        found.extend(open(Need::Library, name, path, false, libraries.reach(name, &elf, path)?));
+        let reach = libraries.reach(name, &elf, path)?;
+        let elsewhere = if reach == Reach::Absent { libraries.elsewhere(name, &elf)? } else { None };
+        found.extend(open(Need::Library, name, path, false, reach).map(|unmet| Unmet { elsewhere, ..unmet }));
     }
     Ok(found)
 }
@@ -170,46 +144,16 @@ fn open(need: Need, name: &[u8], by: &ImagePath, soft: bool, reach: Reach) -> Op
         Reach::Dropped(missing) => missing,
         Reach::Absent => Vec::new(),
     };
-    Some(Unmet { need, name: escape(name), by: by.clone(), soft, missing })
+    Some(Unmet { need, name: escape(name), by: by.clone(), soft, missing, elsewhere: None })
 }
 
 fn is_inert(path: &ImagePath) -> bool {
     INERT.iter().any(|directory| path.as_bytes().starts_with(format!("{directory}/").as_bytes()))
 }
 
-fn is_in(path: &ImagePath, directory: &str) -> bool {
-    path.parent().is_some_and(|parent| parent.as_bytes() == directory.as_bytes())
-}
-
-/// Whether systemd reads the file as a unit, or as a drop-in of one.
-fn is_unit(path: &ImagePath) -> bool {
-    let Some(parent) = path.parent() else { return false };
-    let is_drop_in = parent.as_bytes().ends_with(b".d") && path.as_bytes().ends_with(b".conf");
-    UNITS.iter().any(|directory| is_in(path, directory) || (is_drop_in && is_in(&parent, directory)))
-}
-
-fn unit(source: &Source) -> Result<text::Unit, Error> {
-    Ok(text::unit(&read_small(source, UNIT_LIMIT)?))
-}
-
 /// The content, or nothing where it is larger than anything that is understood.
 fn read_small(source: &Source, limit: u64) -> Result<Vec<u8>, Error> {
     if source.size() > limit { Ok(Vec::new()) } else { Ok(source.read(limit)?) }
-}
-
-/// Every name in a `.wants`, `.requires` or `.upholds` directory of the whole tree.
-fn enabling_links(world: World<'_>) -> Vec<ImagePath> {
-    let entries = |tree: &Tree<Source>, at: &ImagePath| -> Vec<ImagePath> {
-        let node = tree.lookup(at).map(|id| tree.node(id));
-        let names = node.and_then(Node::entries).into_iter().flatten();
-        names.filter_map(|(name, _)| at.join(name).ok()).collect()
-    };
-    let directories = UNITS.iter().filter_map(|directory| ImagePath::new(directory).ok());
-    let wants = |path: &ImagePath| {
-        [&b".wants"[..], b".requires", b".upholds"].iter().any(|suffix| path.as_bytes().ends_with(suffix))
-    };
-    let below = directories.flat_map(|directory| entries(world.whole, &directory)).filter(wants);
-    below.flat_map(|directory| entries(world.whole, &directory)).collect()
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct World<'a> {
     pub shipped: &'a Tree<Source>,
     /// Whether someone else brings a real path to the node: the base system, or a neighbour.
     pub provided: &'a dyn Fn(&ImagePath) -> bool,
+    /// Whether the node makes its linker's cache anew, so that it knows the directories of `ld.so.conf.d`.
+    pub makes_cache: bool,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -57,7 +59,11 @@ impl World<'_> {
         match way(self.whole, from, path) {
             Way::RunTime => Reach::Met,
             Way::Missing(Some(path)) if (self.provided)(&path) => Reach::Met,
-            Way::Missing(_) => Reach::Absent,
+            // What was generated is in the shipped tree alone.
+            Way::Missing(_) => match way(self.shipped, from, path) {
+                Way::Leads(..) => Reach::Met,
+                Way::RunTime | Way::Missing(_) => Reach::Absent,
+            },
             Way::Leads(mut steps, end, _) => {
                 steps.push(end);
                 steps.retain(|step| self.shipped.lookup(step).is_none() && !(self.provided)(step));

@@ -5,7 +5,7 @@
 //! an ordinary umask leaves to others than the owner: a checkout is writable by its group on one host and not on
 //! the next.
 
-mod rules;
+pub(crate) mod rules;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -137,7 +137,8 @@ impl Names {
     }
 }
 
-fn numbers(tree: &Tree<Source>, path: &[u8]) -> BTreeMap<String, u32> {
+/// The numbers by name in a file of the form of `/etc/passwd`. What cannot be read holds no name.
+pub(crate) fn numbers(tree: &Tree<Source>, path: &[u8]) -> BTreeMap<String, u32> {
     let source = ImagePath::new(path).ok().and_then(|path| tree.resolve(&path)).map(|id| &tree.node(id).kind);
     let Some(Kind::Regular(source)) = source else { return BTreeMap::new() };
     let text = source.read(MAX_NAMES).unwrap_or_default();

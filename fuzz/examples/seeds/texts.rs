@@ -1,7 +1,7 @@
 //! Texts as people and dpkg write them.
 
 /// Target, name and text.
-pub(crate) const TEXTS: [(&str, &str, &str); 14] = [
+pub(crate) const TEXTS: [(&str, &str, &str); 16] = [
     (
         "manifest",
         "anchors",
@@ -27,6 +27,18 @@ pub(crate) const TEXTS: [(&str, &str, &str); 14] = [
         "rules",
         "-/etc/[a-c]*\n-/a/**/x\n+/usr/***\n+/etc/\n+/lib/x?\n+/o[[:alpha:]]t\n/usr/lib/x\n/etc/b\n/a/b/x\n\
          /opt\n/lib/xy\n/empty/\n",
+    ),
+    (
+        "unit",
+        "service",
+        "x@a-b.service\n[Unit]\nConditionPathExists=|!/x\nAssertFileNotEmpty=/y\n[Service]\nUser=%i\nDynamicUser=1\n\
+         ExecStart=\nExecStart=@-/bin/x \\\n# c\n 'a b' \\x20 ; +y $Z\nStateDirectory=a:b\nEnvironmentFile=-/e\n\
+         [Install]\nWantedBy=multi-user.target\nAlias=%p.service\n",
+    ),
+    (
+        "unit",
+        "socket",
+        "x.socket\n[Socket]\nListenStream=[::]:80\nAccept=yes\nService=y@.service\nListenFIFO=/run/%n\n",
     ),
     ("versions", "three", "1:2.0~rc1-1+b1\n1:2.0-1\n2.0a-01"),
     ("words", "path", "/usr//lib/./x/"),

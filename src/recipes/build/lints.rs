@@ -15,14 +15,19 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{authored, secrets};
+use crate::recipes::build::{accounts, authored, secrets};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
 const COMMAND: &str = "needs-command";
+const FILE: &str = "needs-file";
+const NEEDED_UNIT: &str = "needs-unit";
 const LINK: &str = "dangling-link";
 const UNIT: &str = "unit-not-enabled";
+
+/// The service manager's program.
+const MANAGER: &str = "/usr/lib/systemd/systemd";
 
 /// The most files that one finding names.
 const MAX_NAMED: usize = 3;
@@ -46,27 +51,38 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     let provided = |path: &ImagePath| {
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
-        selected.ownership.is_base(path) || neighbours.iter().any(ships)
+        let is_made = selected.closed.as_ref().is_some_and(|closed| closed.provides(path));
+        is_made || selected.ownership.is_base(path) || neighbours.iter().any(ships)
     };
-    let world = World { whole: &selected.whole, shipped: &selected.selection.tree, provided: &provided };
+    let world = World {
+        whole: &selected.whole,
+        shipped: &selected.selection.tree,
+        provided: &provided,
+        makes_cache: selected.closed.is_some(),
+    };
     let context = LintContext { inputs, selected, known, own: own(inputs, selected) };
     let mut unmet = needs::unmet(world)?;
     // Which machine a library is for stands in its contents.
     unmet.retain(|unmet| known == Known::Contents || unmet.need != Need::Library);
+    unmet.retain(|unmet| !context.is_of_the_manager(unmet.need, &unmet.missing));
     let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|gap| context.diagnostic(gap, None)).collect();
     for (field, command) in inputs.manifest.command_entries() {
-        if let Some((name, reach)) = needs::command(world, &command.value)
-            && let Some(missing) = missing(reach)
-        {
-            let gap = MissingDependency { need: Need::Command, name, missing, by: Vec::new(), soft: false };
-            found.push(context.diagnostic(&gap, Some((field, command.position))));
+        let program = needs::command(world, &command.value).map(|(name, reach)| (Need::Command, name, reach));
+        let units = needs::started_units(world, &command.value).into_iter();
+        for (need, name, reach) in program.into_iter().chain(units.map(|(name, reach)| (Need::Unit, name, reach))) {
+            let Some(missing) = missing(reach) else { continue };
+            let gap = MissingDependency { need, name, missing, elsewhere: None, by: Vec::new(), soft: false };
+            if !context.is_of_the_manager(need, &gap.missing) {
+                found.push(context.diagnostic(&gap, Some((field.clone(), command.position))));
+            }
         }
     }
     let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
-        found.extend(secrets::find(inputs, selected));
+        found.extend(secrets::find(inputs, selected)?);
+        found.extend(accounts::find(inputs, world, &accounts::of_base(selected))?);
     }
     Ok(found)
 }
@@ -103,17 +119,20 @@ struct MissingDependency {
     need: Need,
     name: String,
     missing: Vec<ImagePath>,
+    /// Where a library is that the loader does not find.
+    elsewhere: Option<ImagePath>,
     by: Vec<ImagePath>,
     soft: bool,
 }
 
 fn grouped(unmet: Vec<Unmet>) -> Vec<MissingDependency> {
     let mut groups: BTreeMap<(Need, Vec<ImagePath>, String), MissingDependency> = BTreeMap::new();
-    for Unmet { need, name, by, soft, missing } in unmet {
+    for Unmet { need, name, by, soft, missing, elsewhere } in unmet {
         // A link that leads nowhere leads nowhere from its own place.
         let name_of_group = if need == Need::Target && missing.is_empty() { by.to_string() } else { name.clone() };
         let group = groups.entry((need, missing.clone(), name_of_group));
-        let gap = group.or_insert_with(|| MissingDependency { need, name, missing, by: Vec::new(), soft: true });
+        let gap =
+            group.or_insert_with(|| MissingDependency { need, name, missing, elsewhere, by: Vec::new(), soft: true });
         gap.soft &= soft;
         if !gap.by.contains(&by) {
             gap.by.push(by);
@@ -136,6 +155,8 @@ impl LintContext<'_> {
             Need::Library => LIBRARY,
             Need::Interpreter => INTERPRETER,
             Need::Command => COMMAND,
+            Need::File => FILE,
+            Need::Unit => NEEDED_UNIT,
             Need::Target => LINK,
         };
         let state = if gap.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
@@ -148,6 +169,10 @@ impl LintContext<'_> {
             (_, true) => "need it",
         };
         let message = match (self.is_shipped(gap), gap.missing.is_empty()) {
+            _ if gap.elsewhere.is_some() => {
+                let place = gap.elsewhere.as_ref().map(ToString::to_string).unwrap_or_default();
+                format!("{} is at {place}, where the node's loader does not look, and {who} {verb}", gap.name)
+            }
             // The name is there, and leads to what is not.
             (true, false) => format!("{} {state}, and {who} {verb} through {}", list(&gap.missing), gap.name),
             (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", gap.name),
@@ -211,6 +236,13 @@ impl LintContext<'_> {
             let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
             return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
         }
+        if gap.elsewhere.is_some() {
+            return format!(
+                "put {} or a link to it into rootfs/usr/lib, or link the program with a run path (-Wl,-rpath): /etc/ld.so.conf \
+                 counts only where the node makes its linker's cache",
+                gap.name
+            );
+        }
         let Some(first) = gap.missing.first() else {
             return match gap.need {
                 Need::Target => "correct the link, or add what it leads to",
@@ -264,11 +296,20 @@ impl LintContext<'_> {
         self.selected.whole.lookup(path).is_some_and(|id| self.selected.whole.node(id).is_directory())
     }
 
+    /// Whether a unit that is left out came with the service manager itself, which a node that runs units has.
+    fn is_of_the_manager(&self, need: Need, missing: &[ImagePath]) -> bool {
+        let manager = ImagePath::new(MANAGER).ok().and_then(|path| self.selected.ownership.owner(&path));
+        let is_its = |path: &ImagePath| manager.is_some() && self.selected.ownership.owner(path) == manager;
+        need == Need::Unit && !missing.is_empty() && missing.iter().all(is_its)
+    }
+
     /// Whether the node starts what the unit would start: `services` has one of its name.
     fn is_service(&self, idle: &Idle) -> bool {
         let unit = idle.unit.file_name().unwrap_or_default();
         let stem = unit.strip_suffix(b".service").unwrap_or(unit);
-        self.inputs.manifest.services.iter().any(|service| service.value.name.value.as_bytes() == stem)
+        // A service of an instance's name stands for the template.
+        let is_its = |name: &[u8]| name == stem || (stem.ends_with(b"@") && name.starts_with(stem));
+        self.inputs.manifest.services.iter().any(|service| is_its(service.value.name.value.as_bytes()))
     }
 
     fn idle(&self, idle: &Idle) -> Diagnostic {

@@ -1,5 +1,6 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
+pub(crate) mod accounts;
 pub(crate) mod authored;
 pub(crate) mod closure;
 pub(crate) mod contents;
@@ -44,6 +45,7 @@ use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::Selected;
+use crate::recipes::results::counts::Counts;
 
 use crate::recipes::build::root::{Root, RootSummary};
 
@@ -63,8 +65,11 @@ pub(crate) struct Produced {
     pub(crate) fingerprint: Digest,
     /// The one time of the build, in seconds since 1970.
     pub(crate) epoch: Epoch,
-    /// How many paths are shipped.
+    /// How many paths `file-list.txt` holds.
     pub(crate) files: usize,
+    /// How many files, links and directories are shipped.
+    #[serde(skip)]
+    pub(crate) counts: Counts,
     /// The bytes of the shipped files.
     pub(crate) content_size: u64,
     /// How many of the files were not read, since an earlier build had read them.
@@ -111,6 +116,7 @@ pub(crate) fn produce_from(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
+    destination.output.check_module(&inputs.manifest.name, &request.module.directory)?;
     let Prepared { shipment, made } = prepare(inputs, request, found, observer)?;
     let written = match unchanged::find(&shipment, request, observer) {
         Some(written) => {
@@ -136,6 +142,7 @@ struct Made {
     epoch: Epoch,
     scrubbed: Vec<Scrubbed>,
     packages: usize,
+    counts: Counts,
 }
 
 /// Does everything but writing. Findings go to `found`.
@@ -174,7 +181,8 @@ fn prepare<'a>(
         rootfs: root_input(&root, &stages),
     };
     let packages = ownership.packages();
-    let made = Made { root, epoch, scrubbed, packages: packages.len() };
+    let counts = Counts::of(&selection.tree);
+    let made = Made { root, epoch, scrubbed, packages: packages.len(), counts };
     let shipment = Shipment {
         manifest: &inputs.manifest,
         tree: selection.tree,
@@ -211,6 +219,7 @@ impl Made {
             fingerprint: written.fingerprint,
             epoch: self.epoch,
             files: written.files,
+            counts: self.counts,
             content_size: written.content_size,
             files_not_read: written.cache_hits,
             image_size: written.image_size,

@@ -196,15 +196,35 @@ fn base(
     let Some(of_base) = resolution.of_base() else { return Ok(None) };
     // It is the same for all modules, and making it anew says nothing of this one.
     let options = Options { fresh: false, ..options };
-    let built = match rootfs::find(&of_base, &options, &packages.cache, observer)? {
-        Some(built) => built,
-        None => {
-            let debs = download::fetch(&of_base, packages, observer)?;
-            rootfs::build(&of_base, &debs, &options, &packages.cache, observer)
-                .map_err(|error| packages.failed(error))?
-        }
-    };
-    Ok(Some((built.archive, of_base)))
+    let archive = found_or_made(&of_base, options, packages, observer)?;
+    Ok(Some((archive, of_base)))
+}
+
+/// The root file system of `resolution`, as a build at `epoch` has it: from the cache, or made now.
+///
+/// # Errors
+/// When its packages cannot be had, or it cannot be made.
+pub(crate) fn made_of(
+    resolution: &Resolution,
+    epoch: Epoch,
+    packages: &Packages,
+    observer: &dyn Observer,
+) -> Result<PathBuf, Error> {
+    found_or_made(resolution, Options { epoch, mode: IsolationMode::Auto, fresh: false }, packages, observer)
+}
+
+fn found_or_made(
+    resolution: &Resolution,
+    options: Options,
+    packages: &Packages,
+    observer: &dyn Observer,
+) -> Result<PathBuf, Error> {
+    if let Some(built) = rootfs::find(resolution, &options, &packages.cache, observer)? {
+        return Ok(built.archive);
+    }
+    let debs = download::fetch(resolution, packages, observer)?;
+    let built = rootfs::build(resolution, &debs, &options, &packages.cache, observer);
+    Ok(built.map_err(|error| packages.failed(error))?.archive)
 }
 
 /// Says which inputs changed since the cached root file system was made.

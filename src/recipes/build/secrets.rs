@@ -1,9 +1,11 @@
 //! Shipped files that may be secrets which no scrub rule knows.
 
 use builder::scrub;
+use composer::scan::Source;
 use image::tree::Kind;
 use model::{Diagnostic, ImagePath, Severity};
 
+use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
 use crate::recipes::results::path_list;
@@ -11,14 +13,20 @@ use crate::recipes::results::path_list;
 /// The finding's code.
 pub(crate) const CODE: &str = "possible-secret";
 
+/// How much of a file is looked at.
+const HEAD: u64 = 64 << 10;
+
 /// The most files that the finding names: each wants to be looked at.
 const MAX_NAMED: usize = 50;
 
 /// Shipped files that a maintainer script made and closed to others, as it does with keys, cookies and
 /// passwords; none where no one knows which files packages installed.
-pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagnostic>, Error> {
     if selected.ownership.packages().is_empty() {
-        return None;
+        return Ok(None);
     }
     let may_be_secret = |path: &ImagePath, mode, size| {
         scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !selected.is_authored(path)
@@ -27,16 +35,23 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
     for (path, _, node) in selected.selection.tree.walk() {
         if let Kind::Regular(source) = &node.kind
             && may_be_secret(&path, node.stat.mode, source.size())
+            && holds_secret(source)?
         {
             paths.push(path);
         }
     }
-    let first = paths.first()?;
+    let Some(first) = paths.first() else { return Ok(None) };
     let (verb, whom) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
     let message = format!(
         "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
         path_list::some(&paths, MAX_NAMED)
     );
     let hint = format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
-    Some(Diagnostic::new(Severity::Warning, CODE, message, hint).in_file(inputs.file.clone()))
+    Ok(Some(Diagnostic::new(Severity::Warning, CODE, message, hint).in_file(inputs.file.clone())))
+}
+
+/// Whether the beginning of a file looks like a secret; what is longer is looked at as far as that.
+fn holds_secret(source: &Source) -> Result<bool, Error> {
+    let length = source.size().min(HEAD);
+    Ok(scrub::may_hold_secret(&source.positioned()?.read_at(0, usize::try_from(length).unwrap_or(0))?))
 }

@@ -122,7 +122,8 @@ pub(crate) fn tree(
     let filter = Filter::new(&inputs.rules, &whole)?;
     let filter = if prepared.is_some() { filter.with_closure(&owned) } else { filter.with_owned(owned) };
     let mut selection = filter.apply(&whole)?;
-    let close = |prepared: Prepared| prepared.close(&mut selection.tree, (&filter, &ownership), inputs, epoch);
+    let close =
+        |prepared: Prepared| prepared.close(&mut selection.tree, (&mut whole, &filter, &ownership), inputs, epoch);
     let closed = prepared.map(close).transpose()?;
     let stages = Stages {
         rootfs: digest,

@@ -28,20 +28,28 @@ pub(crate) fn report(
     diagnostics.extend(lints);
     diagnostics.extend(selected.closed.iter().flat_map(|closed| closed.findings.iter().cloned()));
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
-    let warnings = diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+    let strict = check_strict(checks.strict, &diagnostics);
     let findings = Findings { diagnostics, ..Findings::default() };
     if report.total.is_nothing() {
         return Err(Error::input("the module would ship no file")
             .hint("name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out")
             .findings(findings));
     }
-    if checks.strict && warnings > 0 {
-        return Err(Error::input("the module has warnings, and --strict makes them errors")
-            .hint("fix what they name, or allow one by its code with --allow")
-            .findings(findings));
-    }
+    strict.map_err(|error| error.findings(findings.clone()))?;
     found.extend(findings);
     Ok(())
+}
+
+/// Checks that there is no warning where warnings are errors.
+///
+/// # Errors
+/// When there is one.
+pub(crate) fn check_strict(is_strict: bool, diagnostics: &[Diagnostic]) -> Result<(), Error> {
+    if !is_strict || diagnostics.iter().all(|found| found.severity != Severity::Warning) {
+        return Ok(());
+    }
+    Err(Error::input("the module has warnings, and --strict makes them errors")
+        .hint("fix what they name, or allow one by its code with --allow"))
 }
 
 fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {

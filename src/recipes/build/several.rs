@@ -16,18 +16,21 @@ use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::outputs::{self, Destination, Shipment, Written};
 use crate::recipes::build::record::{self, Output, Several};
-use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::request::{BuildRequest, Checks};
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::staging::Staging;
-use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, root, unchanged};
+use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, root, selection, unchanged};
 
 /// What a build for several architectures was asked to do.
 #[derive(Debug)]
 pub(crate) struct SeveralRequest {
     /// What is written for all together.
     pub(crate) outputs: Outputs,
-    /// A build for each architecture, into its own directory and without a layout of its own.
+    /// A build for each architecture, into its own directory and without a layout of its own. None is strict by itself:
+    /// what is found for the others would not be said.
     pub(crate) each: Vec<BuildRequest>,
+    /// What the user makes of findings.
+    pub(crate) checks: Checks,
 }
 
 /// What was made. Its JSON is the result of `build --format json` for several architectures.
@@ -51,12 +54,13 @@ impl SeveralRequest {
     /// When there is none.
     pub(crate) fn of(mut each: Vec<BuildRequest>) -> Result<Self, Error> {
         let first = each.first().ok_or_else(|| Error::bug("a build for no architecture"))?;
-        let whole = first.outputs.clone();
+        let (whole, checks) = (first.outputs.clone(), first.checks.clone());
         for request in &mut each {
+            request.checks.strict = false;
             request.outputs.directory = whole.directory.join(request.arch.debian());
             request.outputs.sinks.retain(|sink| !sink.is_common());
         }
-        Ok(Self { outputs: whole, each })
+        Ok(Self { outputs: whole, each, checks })
     }
 
     /// Any of the builds, for what is the same in all.
@@ -72,7 +76,8 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
     Reported::collect(|found| {
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
-        let inputs = Inputs::read(&any.module, &any.checks, found)?;
+        let inputs = Inputs::read(&any.module, &request.checks, found)?;
+        destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
         root::note_floating(any, observer);
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {
@@ -136,11 +141,43 @@ fn prepare_each<'a>(
     let (mut prepared, mut findings) = (Vec::new(), Vec::new());
     for request in &request.each {
         let mut own = Findings::default();
-        prepared.push(prepare(inputs, request, &mut own, observer).map_err(|error| error.about(request.arch))?);
+        match prepare(inputs, request, &mut own, observer) {
+            Ok(one) => prepared.push(one),
+            Err(error) => return Err(failed(error, (request.arch, own), findings, found)),
+        }
         findings.push((request.arch, own));
     }
-    merge(findings, found);
+    merge_checked(findings, request, found)?;
     Ok(prepared.into_iter().map(|Prepared { shipment, made }| (shipment, made)).unzip())
+}
+
+/// The error that ended the work for one architecture; what was found for it and for those before goes to `found`.
+pub(crate) fn failed(
+    mut error: Error,
+    (arch, mut own): (Arch, Findings),
+    mut before: Vec<(Arch, Findings)>,
+    found: &mut Findings,
+) -> Error {
+    own.extend(std::mem::take(&mut error.findings));
+    before.push((arch, own));
+    merge(before, found);
+    error.about(arch)
+}
+
+/// As [`merge`], once all is known.
+///
+/// # Errors
+/// When there is a warning for any architecture and warnings are errors.
+pub(crate) fn merge_checked(
+    each: Vec<(Arch, Findings)>,
+    request: &SeveralRequest,
+    found: &mut Findings,
+) -> Result<(), Error> {
+    let mut merged = Findings::default();
+    merge(each, &mut merged);
+    let checked = selection::check_strict(request.checks.strict, &merged.diagnostics);
+    found.extend(merged);
+    checked
 }
 
 /// Adds what was found for each architecture to `found`: once where it is the same for all, else with its architectures.

@@ -14,6 +14,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::{self, Selected};
 use crate::recipes::build::{files, origin, root};
+use crate::recipes::results::counts::Counts;
 use crate::recipes::results::file_lists::From;
 
 /// One rule and what it did.
@@ -75,6 +76,9 @@ pub(crate) struct Summary {
     pub(crate) name: String,
     /// Everything that is shipped.
     pub(crate) total: Amount,
+    /// The same by kind.
+    #[serde(skip)]
+    pub(crate) counts: Counts,
     /// What is shipped because there is no `file_spec`.
     pub(crate) owned: Amount,
     /// Includes, then excludes, in the order in which they count.
@@ -97,6 +101,7 @@ pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result
         let rules = rules.chain((0..inputs.rules.excludes.len()).map(RuleRef::exclude));
         Ok(Summary {
             total: report.total,
+            counts: Counts::of(&selected.selection.tree),
             owned: report.owned,
             rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
             brought: by_origin(&selected),

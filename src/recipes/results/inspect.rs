@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Blob, Form};
+use crate::recipes::results::counts::Counts;
 
 /// What was found.
 #[derive(Debug, Serialize)]
@@ -69,6 +70,14 @@ pub(crate) struct ImageSummary {
     pub(crate) without_digest: u64,
 }
 
+impl ImageSummary {
+    /// The files, links and directories.
+    pub(crate) fn counts(&self) -> Counts {
+        let Self { files, symlinks, directories, special, .. } = *self;
+        Counts { files, symlinks, directories, special }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 pub(crate) fn is_none(count: &u64) -> bool {
     *count == 0
@@ -105,22 +114,17 @@ fn module(opened: artifact::Module) -> InspectedModule {
 
 /// Counts what `tree` holds.
 pub(crate) fn summarise(tree: &Tree<Entry>) -> ImageSummary {
-    let mut summary = ImageSummary::default();
+    let Counts { files, symlinks, directories, special } = Counts::of(tree);
+    let mut summary = ImageSummary { files, symlinks, directories, special, ..ImageSummary::default() };
     let mut seen = vec![false; tree.node_count()];
     let mut objects: BTreeSet<&VerityDigest> = BTreeSet::new();
     for (_, id, node) in tree.walk() {
         let first = !std::mem::replace(&mut seen[id.index()], true);
-        match &node.kind {
-            Kind::Directory(_) => summary.directories += 1,
-            Kind::Symlink(_) => summary.symlinks += 1,
-            Kind::Regular(entry) => {
-                summary.files += 1;
-                // Others make files of petabytes, of which a few thousand are more than a number holds.
-                let size = if first { composefs::Stored::size(entry) } else { 0 };
-                summary.content_size = summary.content_size.saturating_add(size);
-                objects.extend(composefs::Stored::verity(entry));
-            }
-            _ => summary.special += 1,
+        if let Kind::Regular(entry) = &node.kind {
+            // Others make files of petabytes, of which a few thousand are more than a number holds.
+            let size = if first { composefs::Stored::size(entry) } else { 0 };
+            summary.content_size = summary.content_size.saturating_add(size);
+            objects.extend(composefs::Stored::verity(entry));
         }
     }
     summary.objects = objects.len() as u64;

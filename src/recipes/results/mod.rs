@@ -2,9 +2,11 @@
 
 pub(crate) mod artifact;
 pub(crate) mod compare;
+pub(crate) mod counts;
 pub(crate) mod damage;
 pub(crate) mod file_lists;
 pub(crate) mod inspect;
 pub(crate) mod path_list;
 pub(crate) mod record;
 pub(crate) mod whose;
+pub(crate) mod writable;

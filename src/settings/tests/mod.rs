@@ -13,6 +13,7 @@ fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {
     let mut all: BTreeMap<_, _> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     all.insert("HOME".into(), home.into());
     Environment {
+        arguments: Vec::new(),
         variables: all,
         current_dir: PathBuf::from("/current"),
         processors: 3,

@@ -1,8 +1,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
+use super::change::DEPTH;
 use super::*;
 use crate::error::Kind;
+use crate::open::READ;
 
 fn place() -> (tempfile::TempDir, Dir) {
     let folder = tempfile::tempdir().unwrap();
@@ -207,4 +209,30 @@ fn a_tree_that_is_deeper_than_any_run_makes_one_is_not_walked_to_its_end() {
     }
     assert!(dir.remove_tree("deep").is_err());
     assert!(folder.path().join("m/deep").is_dir());
+}
+
+#[test]
+fn whether_files_can_be_made_is_found_out_and_leaves_nothing() {
+    let (folder, dir) = place();
+    assert!(dir.is_writable().unwrap());
+    assert_eq!(fs::read_dir(folder.path().join("m")).unwrap().count(), 0);
+    // Root may do everything there, and nothing can be made.
+    for kernels in ["/proc", "/sys", "/proc/self"] {
+        let found = Dir::open(Path::new(kernels)).unwrap().is_writable();
+        assert!(matches!(found, Ok(false) | Err(Error::Io { .. })), "{kernels}: {found:?}");
+        assert!(!found.is_err_and(|error| error.is_not_found()), "{kernels}");
+    }
+}
+
+#[test]
+fn whether_a_target_can_be_replaced_is_found_out_where_its_link_leads() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::create_dir(m.join("deep")).unwrap();
+    symlink("deep/lock", m.join("link")).unwrap();
+    symlink("../secret", m.join("out")).unwrap();
+    assert!(dir.is_target_writable("lock").unwrap() && dir.is_target_writable("link").unwrap());
+    assert!(!m.join("lock").exists() && fs::read_dir(m.join("deep")).unwrap().count() == 0);
+    assert_eq!(fault(dir.is_target_writable("out")), Fault::Outside);
+    assert_eq!(fault(dir.is_target_writable("deep")), Fault::NotAFile(Kind::Directory));
 }

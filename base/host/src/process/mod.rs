@@ -6,9 +6,11 @@
 //! could be read as an option: that is the last look at what came from a lock, a record or a package. Nothing that a child prints can exhaust memory: [`capture`] keeps a bounded part
 //! of it, [`stream`] hands it on line by line and keeps none.
 
+mod confinement;
 mod failed;
 mod namespaces;
 mod reexec;
+mod running;
 mod tail;
 
 use std::ffi::{OsStr, OsString};
@@ -22,7 +24,9 @@ use std::thread;
 
 use rustix::process::{Pid, Signal};
 
+pub use confinement::{Inside, Isolation, Step, User, in_user_namespace};
 pub use reexec::{Ended, NO_SUCH_PROGRAM, enter, register};
+pub use running::Running;
 pub use tail::Tail;
 
 /// How much of each of a child's two outputs [`capture`] keeps, in bytes. apt's listing of a closure
@@ -75,12 +79,14 @@ enum Argument {
     Option(OsString),
     /// Anything else: the value of the option before it, or what the program works on.
     Operand(OsString),
+    /// What someone wrote for exactly this program, options and all.
+    Verbatim(OsString),
 }
 
 impl Argument {
     fn text(&self) -> &OsStr {
         match self {
-            Self::Program(text) | Self::Option(text) | Self::Operand(text) => text,
+            Self::Program(text) | Self::Option(text) | Self::Operand(text) | Self::Verbatim(text) => text,
         }
     }
 }
@@ -141,6 +147,14 @@ impl Invocation {
         operands.into_iter().fold(self, Self::operand)
     }
 
+    /// Adds arguments as they were written for the program before them, which is run in confinement: none of them is
+    /// looked at. It is for command lines of a user, and for nothing that came with a package or an archive.
+    #[must_use]
+    pub fn verbatim<T: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| Argument::Verbatim(argument.into())));
+        self
+    }
+
     /// Adds another program with its arguments, which this one runs; its environment is added to this one's.
     #[must_use]
     pub fn runs(mut self, program: Self) -> Self {
@@ -154,6 +168,14 @@ impl Invocation {
     #[must_use]
     pub fn variable(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Has the child see these variables, and those that were added before: for this program itself, which is run
+    /// again with all that its user gave it.
+    #[must_use]
+    pub fn all_variables<'a>(mut self, variables: impl IntoIterator<Item = (&'a OsString, &'a OsString)>) -> Self {
+        self.environment.extend(variables.into_iter().map(|(name, value)| (name.clone(), value.clone())));
         self
     }
 
@@ -193,6 +215,7 @@ impl Invocation {
             let fine = match argument {
                 Argument::Option(_) => is_dashed,
                 Argument::Program(_) | Argument::Operand(_) => !is_dashed && !text.is_empty(),
+                Argument::Verbatim(_) => true,
             };
             if !fine {
                 let program = program.to_string_lossy().into_owned();
@@ -221,13 +244,22 @@ impl Invocation {
 
     /// Says what is run, and gives the span of the run, which says how it ended and how long it took.
     fn span(&self) -> tracing::Span {
-        let words: Vec<String> = self.argv().map(|word| model::path::escape(word.as_bytes())).collect();
+        let words: Vec<String> = self.argv().map(|word| shown(&model::path::escape(word.as_bytes()))).collect();
         tracing::info!("run {}", words.join(" "));
         tracing::info_span!("ran", program = self.program(), status = tracing::field::Empty)
     }
 
     fn failed(&self) -> impl FnOnce(io::Error) -> Error + use<'_> {
         |source| Error::Io { program: self.program(), source }
+    }
+}
+
+/// A word of a command line as it is logged: of a plan, which is longer than any other, its beginning.
+fn shown(word: &str) -> String {
+    const LONGEST: usize = 1000;
+    match word.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &word[..end]),
+        None => word.to_owned(),
     }
 }
 
@@ -314,6 +346,17 @@ fn read_bounded(mut input: impl Read, limit: usize) -> io::Result<(Vec<u8>, bool
         truncated |= fits < count;
         kept.extend_from_slice(&buffer[..fits]);
     }
+}
+
+/// Runs a program to its end that has the terminal of this one, and is in its process group: what the user types
+/// reaches it.
+///
+/// # Errors
+/// When an argument is refused, or the program cannot be started.
+pub fn attend(invocation: &Invocation) -> Result<ExitStatus, Error> {
+    let mut command = invocation.command()?;
+    invocation.span();
+    command.status().map_err(invocation.failed())
 }
 
 /// What a line callback wants next.

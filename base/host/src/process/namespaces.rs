@@ -52,9 +52,10 @@ const OF_THE_HOST: CapabilitySet = CapabilitySet::SYS_TIME
     .union(CapabilitySet::WAKE_ALARM);
 
 /// Gives up, for this process and all that it starts, what is the host's alone.
-pub(super) fn give_up() -> Result<(), Failed> {
+pub(super) fn give_up(also: CapabilitySet) -> Result<(), Failed> {
     let failed = || failed("give up what is the host's alone");
-    for capability in OF_THE_HOST.iter() {
+    let given_up = OF_THE_HOST | also;
+    for capability in given_up.iter() {
         // One that the kernel does not know is not there.
         if capability_is_in_bounding_set(capability).unwrap_or(false) {
             remove_capability_from_bounding_set(capability).map_err(failed())?;
@@ -62,13 +63,13 @@ pub(super) fn give_up() -> Result<(), Failed> {
     }
     // Root's programs get what is inheritable, too, which the bounding set does not limit.
     let CapabilitySets { effective, permitted, inheritable } = capabilities(None).map_err(failed())?;
-    let kept = CapabilitySets { effective, permitted, inheritable: inheritable - OF_THE_HOST };
+    let kept = CapabilitySets { effective, permitted, inheritable: inheritable - given_up };
     set_capabilities(None, kept).map_err(failed())
 }
 
 /// Brings up the interface 1, which is the loopback in every network namespace; the kernel gives it its addresses
 /// then. A message and an answer of rtnetlink(7), since the `ioctl` for it has no safe form.
-fn bring_up_loopback() -> io::Result<()> {
+pub(super) fn bring_up_loopback() -> io::Result<()> {
     const RTM_NEWLINK: u16 = 16;
     const REQUEST_AND_ACKNOWLEDGE: u16 = 5;
     const NLMSG_ERROR: u16 = 2;

@@ -12,17 +12,21 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::thread::CapabilitySet;
 
+use super::confinement::{self, Inside, Isolation};
 use super::failed::{FAILED, Failed, failed};
-use super::{Invocation, namespaces};
+use super::{Error, Invocation, namespaces};
 
 /// Where a child finds the executable.
 pub(super) const PROGRAM: &str = "/proc/self/fd/0";
@@ -31,11 +35,17 @@ pub(super) const PROGRAM: &str = "/proc/self/fd/0";
 const ATTACHED: &str = "--attached-to";
 const ISOLATED: &str = "--isolated-by";
 const REMOVING: &str = "--removing-for";
+const CONFINED: &str = "--confined-by";
+const INSIDE: &str = "--inside-by";
 /// The first process in the namespaces, started by the one that made them.
 const ISOLATED_FIRST: &str = "--isolated-first-by";
+const CONFINED_FIRST: &str = "--confined-first-by";
 
 /// The exit code where the program is not there, as shells have it.
 pub const NO_SUCH_PROGRAM: u8 = 127;
+
+/// How often is looked whether a process is still there.
+pub(super) const WATCH: Duration = Duration::from_millis(10);
 
 static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
 
@@ -61,6 +71,9 @@ pub fn enter(arguments: &[OsString]) -> Option<Ended> {
         Some((ATTACHED, parent)) => attach(parent).and_then(|()| become_program(rest)),
         Some((ISOLATED, parent)) => attach(parent).and_then(|()| isolate(rest)),
         Some((ISOLATED_FIRST, _)) => first(rest),
+        Some((CONFINED, parent)) => confine(parent, rest),
+        Some((CONFINED_FIRST, _)) => first_confined(rest),
+        Some((INSIDE, parent)) => attach(parent).and_then(|()| inside(rest)),
         Some((REMOVING, parent)) => attach(parent).and_then(|()| remove(rest)),
         _ => {
             // Without /proc nothing can be started through this program, and each attempt says so.
@@ -101,6 +114,13 @@ impl Invocation {
         Self::reexec(ATTACHED)
     }
 
+    /// This program with the arguments of a user, killed when the thread that started it ends in any way.
+    #[must_use]
+    pub fn again<T: Into<OsString>>(arguments: impl IntoIterator<Item = T>) -> Self {
+        // The child is this program by then.
+        Self::attached().runs(Self::new("/proc/self/exe").verbatim(arguments))
+    }
+
     /// As [`attached`](Self::attached), in fresh namespaces: no network but a loopback that is up, no other
     /// processes, no shared memory, mounts that no one else sees, and the host name `host_name`. What is still
     /// running there when the program ends is killed. To run nothing is to try whether it can be done.
@@ -114,6 +134,25 @@ impl Invocation {
     #[must_use]
     pub fn removing(path: &Path) -> Self {
         Self::reexec(REMOVING).operand(path)
+    }
+
+    /// This program, which runs the one that it [runs](Self::runs) as the first process of the namespaces that
+    /// `isolation` describes; to run nothing is to hold them. It ends when that process does, and that process when
+    /// this program does; then nothing of it is left, and no cgroup either.
+    ///
+    /// # Errors
+    /// When a path in the plan cannot be written down.
+    pub fn confined(isolation: &Isolation) -> Result<Self, Error> {
+        Ok(Self::reexec(CONFINED).operand(isolation.argument()?))
+    }
+
+    /// This program, which runs the one that it [runs](Self::runs) among the processes of a
+    /// [confined](Self::confined) one.
+    ///
+    /// # Errors
+    /// When a path in the plan cannot be written down.
+    pub fn inside(inside: &Inside) -> Result<Self, Error> {
+        Ok(Self::reexec(INSIDE).operand(inside.argument()?))
     }
 
     fn reexec(what: &'static str) -> Self {
@@ -142,7 +181,8 @@ fn isolate(arguments: &[OsString]) -> Result<u8, Failed> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
 }
 
-fn first(arguments: &[OsString]) -> Result<u8, Failed> {
+/// Has the first process in the namespaces killed when the one that made them ends, or fails if it did.
+fn attach_first() -> Result<(), Failed> {
     let attached = || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         let alive = io::stdin();
@@ -152,11 +192,72 @@ fn first(arguments: &[OsString]) -> Result<u8, Failed> {
             _ => Err(Errno::SRCH),
         }
     };
-    attached().map_err(failed("attach to the program that started this one"))?;
+    attached().map_err(failed("attach to the program that started this one"))
+}
+
+fn first(arguments: &[OsString]) -> Result<u8, Failed> {
+    attach_first()?;
     let (host_name, program) = arguments.split_first().unwrap_or((const { &OsString::new() }, &[]));
     namespaces::furnish(host_name.as_bytes())?;
-    namespaces::give_up()?;
+    namespaces::give_up(CapabilitySet::empty())?;
     if program.is_empty() { Ok(0) } else { become_program(program) }
+}
+
+/// Runs this program as the first process of a plan's namespaces, and takes away what the kernel keeps of it when
+/// it ends, or when the program that started this one does. So this process does not end with its parent: it outlives it
+/// for as long as that takes.
+fn confine(parent: &str, arguments: &[OsString]) -> Result<u8, Failed> {
+    let isolation = Isolation::of_argument(arguments)?;
+    let parent = parent.parse().ok().and_then(Pid::from_raw);
+    confinement::unshare_processes()?;
+    let (alive, _held) = io::pipe().map_err(failed("make a pipe"))?;
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(format!("{CONFINED_FIRST}=")).args(arguments).stdin(alive);
+    let mut child = command.spawn().map_err(failed("start a process in the namespaces"))?;
+    let status = isolation.report_process(child.id()).and_then(|()| {
+        loop {
+            let ended = child.try_wait().map_err(failed("wait for the process in the namespaces"))?;
+            match ended {
+                Some(status) => return Ok(status),
+                None if getppid() != parent => break,
+                None => thread::sleep(WATCH),
+            }
+        }
+        Err(failed("attach to the program that started this one")(Errno::SRCH))
+    });
+    // Where it has ended, there is nothing to kill; the kernel ends all others of its namespace before it.
+    let _ = child.kill();
+    let _ = child.wait();
+    isolation.remove_cgroup();
+    Ok(status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED))
+}
+
+fn first_confined(arguments: &[OsString]) -> Result<u8, Failed> {
+    attach_first()?;
+    Isolation::of_argument(arguments)?.set_up()?;
+    let program = arguments.get(1..).unwrap_or_default();
+    if program.is_empty() { confinement::reap() } else { become_program(program) }
+}
+
+/// Runs a program in the namespaces of another process.
+fn inside(arguments: &[OsString]) -> Result<u8, Failed> {
+    let inside = Inside::of_argument(arguments)?;
+    let (name, arguments) = arguments[1..].split_first().unwrap_or((const { &OsString::new() }, &[]));
+    let mut command = Command::new(name);
+    command.args(arguments).envs(&inside.environment).stdin(Stdio::null());
+    if let Some(terminal) = inside.enter()? {
+        let copy = || terminal.try_clone().map_err(failed("open the terminal"));
+        command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
+    }
+    if let Some(directory) = &inside.directory {
+        command.current_dir(directory);
+    }
+    let status = command.status().map_err(|why| {
+        let code = if why.kind() == io::ErrorKind::NotFound { NO_SUCH_PROGRAM } else { FAILED };
+        Failed { what: format!("run {}", name.display()), why, code }
+    })?;
+    let by_signal = || status.signal().and_then(|signal| u8::try_from(128 + signal).ok());
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).or_else(by_signal).unwrap_or(FAILED))
 }
 
 fn become_program(program: &[OsString]) -> Result<u8, Failed> {

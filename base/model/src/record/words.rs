@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 24] = [
+pub const LINTS: [&str; 29] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -117,9 +117,13 @@ pub const LINTS: [&str; 24] = [
     "file-mode",
     "file-owner",
     "file-packed",
+    "floating-owner",
     "needs-command",
+    "needs-file",
     "needs-interpreter",
     "needs-library",
+    "needs-unit",
+    "needs-user",
     "not-in-var",
     "overlay-attributes",
     "overlay-closed",
@@ -130,6 +134,7 @@ pub const LINTS: [&str; 24] = [
     "pattern-takes-nothing",
     "pattern-through-link",
     "possible-secret",
+    "secret-not-shipped",
     "special-rights",
     "unit-not-enabled",
     "units-not-enabled",

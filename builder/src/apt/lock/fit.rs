@@ -203,12 +203,18 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         ("snapshot", snapshot(&locked.snapshot), snapshot(&wanted.snapshot)),
         ("mirrors", list(&locked.mirrors), list(wanted.mirrors.as_deref().unwrap_or(&locked.mirrors))),
         ("keyring", locked.keyring.to_string(), keyring.to_string()),
-        ("repository", listed_all(added), listed_all(wanted.repositories.iter())),
+        ("repository", listed_all(added.clone()), listed_all(wanted.repositories.iter())),
         ("file", listed_all(locked.file.iter()), listed_all(wanted.files.iter())),
     ];
     let mut drifts: Vec<Drift> = requests(lock, wanted).into_iter().collect();
     let changed = fields.into_iter().filter(|(_, locked, now)| locked != now);
-    drifts.extend(changed.map(|(field, locked, now)| Drift::Input { field, locked, now }));
+    drifts.extend(changed.map(|(field, was, now)| match field {
+        "repository" => {
+            let (was, now) = (with_keys(added.clone()), with_keys(wanted.repositories.iter()));
+            Drift::Input { field, locked: was, now }
+        }
+        _ => Drift::Input { field, locked: was, now },
+    }));
     drifts.extend(keys(locked, wanted));
     let named =
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
@@ -221,6 +227,16 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
     let missing = archs.iter().filter(|arch| lock.resolution(**arch).is_none());
     drifts.extend(missing.map(|arch| Drift::Architecture { arch: *arch }));
     drifts
+}
+
+/// The archives with the keys in their keyrings: a digest says nothing of whose they are.
+fn with_keys<'a>(repositories: impl Iterator<Item = &'a LockedRepository>) -> String {
+    let with_keys = |repository: &LockedRepository| {
+        let keys: Vec<String> = repository.keyring_fingerprints.iter().map(ToString::to_string).collect();
+        if keys.is_empty() { repository.to_string() } else { format!("{repository} (keys {})", keys.join(", ")) }
+    };
+    let texts: Vec<String> = repositories.map(with_keys).collect();
+    listed_all(texts.iter())
 }
 
 /// Why the settings' digest is another one, when every setting that the lock writes down is the same.

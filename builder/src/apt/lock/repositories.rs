@@ -189,7 +189,12 @@ mod tests {
         assert!(drifts(&lock, &wanted(true))[0].contains("repository was https://vendor.example.org ./ for amd64"));
         let mut other = unnamed.clone();
         other.repositories[0].keyring = Some(Digest::of(b"other"));
+        other.repositories[0].keyring_fingerprints = vec![Fingerprint::parse(&"E".repeat(40)).unwrap()];
         assert_eq!(drifts(&lock, &other).len(), 1, "{:?}", drifts(&lock, &other));
+        // Whose keys they were and are is said by their names.
+        let said = &drifts(&lock, &other)[0];
+        assert!(said.contains(&format!("(keys {}), and is now", "C".repeat(40))), "{said}");
+        assert!(said.ends_with(&format!("(keys {})", "E".repeat(40))), "{said}");
         other.repositories.clear();
         assert!(drifts(&lock, &other)[0].ends_with("and is now none"));
         assert!(!check(&lock, &other, &[])[0].keeps_versions());

@@ -23,6 +23,14 @@ fn a_directory_is_alone_only_where_nothing_below_it_could_be_shipped() {
     ] {
         assert_eq!(alone(includes), 0, "{includes:?}");
     }
+    // What the author keeps out is no surprise.
+    let alone = |excludes: &[&str]| select(&tree, excludes, &["/a/"]).report.notes.len();
+    for excludes in [&["/a/*"][..], &["/a/x", "/a/b/"], &["/**/x", "/**/b"], &["/a/b", "/a/x"]] {
+        assert_eq!(alone(excludes), 0, "{excludes:?}");
+    }
+    for excludes in [&["/a/x"][..], &["/a/b/*"], &["/a/x", "/a/b/y"], &["/z"], &["/a/x/"], &[]] {
+        assert_eq!(alone(excludes), 1, "{excludes:?}");
+    }
     let mut rules = rules(&[], &[]);
     rules.includes.push(rule("/a/", Field::ProtectedSpec));
     for (owned, notes) in [(&["/a/x"][..], 0), (&["/a"], 1), (&["/z"], 1), (&["/a/b/none"], 0)] {

@@ -5,8 +5,9 @@
 //! is what `tar -x` makes in an empty directory, the last entry of a name winning. A path may lead
 //! through links that the archive made before, as far as GNU tar follows them: a link with an absolute
 //! target or with `..` is made after everything else there, so that nothing can be put below it. Names
-//! with `..` are refused. A parent directory without an entry of its own gets mode 0755, root as its
-//! owner, and the time of the entry that needs it first.
+//! with `..` are refused. A directory without an entry of its own, the top too, gets mode 0755, root as its
+//! owner, and a time after all others: `tar -x` makes it when it runs, and what is newer than the build's epoch gets
+//! the epoch, so that the archive and what it was unpacked to are one root file system.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -24,6 +25,8 @@ use super::{ArchiveFault, ArchiveFile, Options, Source};
 use crate::Error;
 
 const BLOCK: u64 = 512;
+/// The time of a directory that the archive does not say.
+const LATEST: Mtime = Mtime { seconds: i64::MAX, nanoseconds: 0 };
 /// The largest extended header: pax records or a long name. A few 64 KiB attributes fit.
 const MAX_EXTENSION: u64 = 4 << 20;
 /// The most inodes. A long path makes many directories from few bytes, so that the archive's size
@@ -108,7 +111,7 @@ impl<'o> Reader<'o> {
             position: 0,
             options,
             global: Records::default(),
-            tree: Tree::new(Stat::root_owned(0o755, Mtime::default())),
+            tree: Tree::new(Stat::root_owned(0o755, LATEST)),
             header_at: 0,
             entry: None,
         }
@@ -226,14 +229,13 @@ impl<'o> Reader<'o> {
     fn member(&mut self, member: Member) -> Result<(), Failure> {
         if let Some(sparse) = member.sparse {
             let source = self.sparse(sparse, member.size)?;
-            let mtime = member.stat.mtime;
             let id = self.add(Node { stat: member.stat, kind: Kind::Regular(source) })?;
-            return self.place(&member.path, id, mtime);
+            return self.place(&member.path, id);
         }
         let offset = self.skip(member.size)?;
         let archive = Arc::clone(&self.archive);
         let kind = match member.kind {
-            header::MemberKind::HardLink(target) => return self.hard_link(&member.path, &target, member.stat.mtime),
+            header::MemberKind::HardLink(target) => return self.hard_link(&member.path, &target),
             header::MemberKind::Directory => return self.directory(&member.path, member.stat),
             header::MemberKind::Regular => Kind::Regular(Source::Range { archive, offset, size: member.size }),
             header::MemberKind::Symlink(target) => Kind::Symlink(target),
@@ -241,9 +243,8 @@ impl<'o> Reader<'o> {
             header::MemberKind::BlockDevice(number) => Kind::BlockDevice(number),
             header::MemberKind::Fifo => Kind::Fifo,
         };
-        let mtime = member.stat.mtime;
         let id = self.add(Node { stat: member.stat, kind })?;
-        self.place(&member.path, id, mtime)
+        self.place(&member.path, id)
     }
 
     /// Steps over a sparse file that takes `stored` bytes of the archive.
@@ -277,9 +278,9 @@ impl<'o> Reader<'o> {
     }
 
     /// Gives `id`, which is no directory, the name `path`; an earlier file of that name loses it.
-    fn place(&mut self, path: &ImagePath, id: NodeId, mtime: Mtime) -> Result<(), Failure> {
+    fn place(&mut self, path: &ImagePath, id: NodeId) -> Result<(), Failure> {
         let name = path.file_name().ok_or(ArchiveFault::RootIsNoDirectory)?;
-        let parent = self.parent(path, mtime)?;
+        let parent = self.parent(path)?;
         let before = self.tree.node(parent).entries().and_then(|entries| entries.get(name)).copied();
         if before.is_some_and(|before| self.tree.node(before).entries().is_some_and(|entries| !entries.is_empty())) {
             return Err(ArchiveFault::DirectoryNotEmpty.into());
@@ -288,10 +289,10 @@ impl<'o> Reader<'o> {
         Ok(())
     }
 
-    fn hard_link(&mut self, path: &ImagePath, target: &ImagePath, mtime: Mtime) -> Result<(), Failure> {
+    fn hard_link(&mut self, path: &ImagePath, target: &ImagePath) -> Result<(), Failure> {
         let found = self.existing(target)?.filter(|id| !self.tree.node(*id).is_directory());
         let id = found.ok_or_else(|| ArchiveFault::LinkToNothing { target: target.clone() })?;
-        self.place(path, id, mtime)
+        self.place(path, id)
     }
 
     /// A directory's entry gives an existing directory its stat and replaces anything else.
@@ -300,7 +301,7 @@ impl<'o> Reader<'o> {
             self.tree.node_mut(NodeId::ROOT).stat = stat;
             return Ok(());
         };
-        let parent = self.parent(path, stat.mtime)?;
+        let parent = self.parent(path)?;
         let before = self.tree.node(parent).entries().and_then(|entries| entries.get(name)).copied();
         match before {
             Some(before) if self.tree.node(before).is_directory() => self.tree.node_mut(before).stat = stat,
@@ -313,14 +314,14 @@ impl<'o> Reader<'o> {
     }
 
     /// The directory that holds `path`, made with its own parents where no entry has named it yet.
-    fn parent(&mut self, path: &ImagePath, mtime: Mtime) -> Result<NodeId, Failure> {
+    fn parent(&mut self, path: &ImagePath) -> Result<NodeId, Failure> {
         let mut here = NodeId::ROOT;
         let mut links = 0;
         let count = path.components().count();
         for name in path.components().take(count.saturating_sub(1)) {
             here = match self.child(here, name) {
                 None => {
-                    let stat = Stat::root_owned(0o755, mtime);
+                    let stat = Stat::root_owned(0o755, LATEST);
                     let id = self.add(Node { stat, kind: Kind::Directory(Entries::new()) })?;
                     self.tree.link(here, name, id)?;
                     id

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use builder::accounts::{Accounts, Assigned};
-use builder::closure::{Changed, Closure, Enablement, NodeForm};
+use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::Tree;
@@ -86,11 +86,16 @@ fn refuse(message: &str, diagnostics: Vec<Diagnostic>) -> Result<(), Error> {
 }
 
 /// What is not refused and the author should know all the same.
-pub(super) fn all(found: &Closure, form: &NodeForm, off: &[&Enablement], inputs: &Inputs) -> Vec<Diagnostic> {
+pub(super) fn all(
+    (found, secrets, unmade): (&Closure, &[Secret], &[ImagePath]),
+    form: &NodeForm,
+    off: &[&Enablement],
+    inputs: &Inputs,
+) -> Vec<Diagnostic> {
     let mut all = Vec::new();
     let file = || inputs.file.clone();
     for data in &found.data {
-        if inputs.closure.rules.data.keys().any(|path| *path.path() == data.path) {
+        if !unmade.contains(&data.path) {
             continue;
         }
         let message = format!(
@@ -103,6 +108,14 @@ pub(super) fn all(found: &Closure, form: &NodeForm, off: &[&Enablement], inputs:
             data.path
         );
         all.push(Diagnostic::new(Severity::Warning, "data-not-shipped", message, hint).in_file(file()));
+    }
+    for secret in secrets.iter().filter(|secret| unmade.contains(&secret.path)) {
+        let message = format!("{} is a secret that an install script made: it is not shipped", secret.path);
+        let hint = format!(
+            "say who makes it at first start, in [closure.secrets] of builder.toml: \"{0}\" = {{ command = [...] }}, or mask `{0}`",
+            secret.path
+        );
+        all.push(Diagnostic::new(Severity::Warning, "secret-not-shipped", message, hint).in_file(file()));
     }
     if !form.lost.is_empty() {
         let message =

@@ -7,11 +7,13 @@ mod services;
 use std::collections::BTreeSet;
 
 use builder::accounts::{Accounts, Added, Assigned, sysusers};
-use builder::closure::{Closure, Form, Named, NodeForm, Part, Wanted, node_form};
+use builder::closure::{
+    Closure, Context, Form, Named, NodeForm, Part, Secret, Wanted, first_starts, is_documentation, node_form, secrets,
+};
 use builder::ownership::Ownership;
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
-use image::tree::Tree;
+use image::tree::{Kind, Tree};
 use model::closure::{Accounts as Table, ClosureInput, ClosureRules};
 use model::{Diagnostic, Epoch, ImagePath};
 
@@ -36,11 +38,14 @@ pub(crate) struct Prepared {
     added: Added,
     /// The numbers of the accounts that packages made.
     pub(crate) assigned: Assigned,
+    secrets: Vec<Secret>,
 }
 
 /// What became of a closure.
 #[derive(Debug)]
 pub(crate) struct Closed {
+    /// The accounts of the base.
+    pub(crate) base: Accounts,
     /// What packages and their scripts did.
     pub(crate) found: Closure,
     /// The numbers of the accounts that packages made.
@@ -49,6 +54,8 @@ pub(crate) struct Closed {
     pub(crate) form: NodeForm,
     /// What the author should know.
     pub(crate) findings: Vec<Diagnostic>,
+    /// Directories that are filled at first start.
+    made: Vec<ImagePath>,
 }
 
 /// Finds the closure in `whole`, which is as it was made, and gives its accounts the numbers of the fleet.
@@ -61,14 +68,16 @@ pub(crate) fn prepare(
     ownership: &Ownership,
     inputs: &Inputs,
 ) -> Result<Prepared, Error> {
-    let found = Closure::find(&base.tree, whole, ownership)?;
     let accounts = Accounts::read(&base.tree)?;
     let full = Accounts::read(whole)?;
     let added = full.beyond(&accounts);
-    let assigned = numbers::assign(&added, &accounts, inputs)?;
+    let assigned = numbers::assign((&full, &added), &accounts, inputs)?;
+    // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
     numbers::rewrite(whole, &full, &assigned)?;
-    Ok(Prepared { base, found, accounts, added, assigned })
+    let found = Closure::find(&base.tree, whole, ownership)?;
+    let secrets = secrets(whole, ownership, &found.parts, &found.data)?;
+    Ok(Prepared { base, found, accounts, added, assigned, secrets })
 }
 
 impl Prepared {
@@ -79,8 +88,7 @@ impl Prepared {
             |path: &ImagePath| self.found.data.iter().any(|data| path.starts_with(&data.path) && *path != data.path);
         let parts = self.found.parts.keys().filter(|path| !data(path));
         let replaced = self.found.changed.iter().map(|changed| &changed.path).filter(|path| replaces(rules, path));
-        let documentation =
-            |path: &ImagePath| !inputs.closure.documentation && builder::closure::is_documentation(path);
+        let documentation = |path: &ImagePath| !inputs.closure.documentation && leads_to_documentation(whole, path);
         parts.chain(replaced).filter(|path| whole.lookup(path).is_some() && !documentation(path)).cloned().collect()
     }
 
@@ -91,7 +99,7 @@ impl Prepared {
     pub(crate) fn close(
         self,
         tree: &mut Tree<Source>,
-        (filter, ownership): (&Filter, &Ownership),
+        (whole, filter, ownership): (&mut Tree<Source>, &Filter, &Ownership),
         inputs: &Inputs,
         epoch: Epoch,
     ) -> Result<Closed, Error> {
@@ -102,7 +110,19 @@ impl Prepared {
         let is_named = |unit: &str| services::owner(unit, ownership).is_some_and(|package| meant.contains(package));
         let wanted = Wanted { is_named: &is_named, services: &services };
         let (on, off): (Vec<_>, Vec<_>) = self.found.enablement.iter().partition(|link| link.is_wanted(&wanted));
-        let links: Vec<(ImagePath, String)> = on.iter().filter_map(|link| link.shipped()).collect();
+        let mut links: Vec<(ImagePath, String)> = on.iter().filter_map(|link| link.shipped()).collect();
+        let named = named(&self.accounts, &self.assigned.ids);
+        let started: Vec<String> =
+            on.iter().map(|link| link.unit.clone()).filter(|unit| unit.ends_with(".service")).collect();
+        let context = Context {
+            name: &inputs.manifest.name,
+            whole: &*whole,
+            rules: &inputs.closure.rules,
+            names: &|stat| named.of(stat),
+            services: &started,
+        };
+        let mut first = first_starts(&self.secrets, &self.found.data, &context);
+        links.append(&mut first.links);
         let sysusers = if self.added.is_empty() {
             String::new()
         } else {
@@ -111,18 +131,20 @@ impl Prepared {
         let form = Form {
             name: &inputs.manifest.name,
             base: &self.base.tree,
-            named: &named(&self.accounts, &self.assigned.ids),
+            named: &named,
             sysusers: &sysusers,
             links: &links,
-            files: &[],
-            directories: &[],
+            files: &first.files,
+            directories: &first.directories,
             may_ship: &|path| !matches!(filter.verdict(path, false), Verdict::Excluded { .. }),
             epoch,
         };
-        let form = node_form(tree, &form)?;
-        let findings = findings::all(&self.found, &form, &off, inputs);
-        let Self { found, assigned, .. } = self;
-        Ok(Closed { found, assigned, form, findings })
+        let form = node_form(tree, whole, &form)?;
+        let findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
+        let Self { found, accounts: base, assigned, .. } = self;
+        let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
+        made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
+        Ok(Closed { base, found, assigned, form, findings, made })
     }
 }
 
@@ -136,6 +158,15 @@ fn named(base: &Accounts, ids: &Table) -> Named {
     named.users.extend(base.users.iter().map(|(name, user)| (user.uid, name.to_string())));
     named.groups.extend(base.groups.iter().map(|(name, group)| (group.gid, name.to_string())));
     named
+}
+
+/// Whether it is documentation, or a link that leads to such, as alternatives have for manual pages.
+fn leads_to_documentation(tree: &Tree<Source>, path: &ImagePath) -> bool {
+    let target = match tree.lookup(path).map(|id| &tree.node(id).kind) {
+        Some(Kind::Symlink(target)) if target.starts_with(b"/") => ImagePath::new(target).ok(),
+        _ => None,
+    };
+    is_documentation(path) || target.is_some_and(|target| is_documentation(&target))
 }
 
 /// Whether the author said that the module replaces what the base has at `path`.
@@ -161,6 +192,12 @@ impl Closed {
             Some(Part::Made { by }) => by.as_deref(),
             Some(Part::Owned) | None => None,
         }
+    }
+
+    /// Whether the node has what is at `place` by this module, without its being shipped there: what tmpfiles.d makes in
+    /// `/var`, and what is made at first start.
+    pub(crate) fn provides(&self, place: &ImagePath) -> bool {
+        self.form.in_var.contains(place) || self.made.iter().any(|made| place.starts_with(made))
     }
 
     /// Whether it was generated.

@@ -14,9 +14,9 @@ use crate::recipes::build::inputs::Inputs;
 ///
 /// # Errors
 /// When one cannot have the number that a table gives, or there is none.
-pub(super) fn assign(added: &Added, base: &Accounts, inputs: &Inputs) -> Result<Assigned, Error> {
+pub(super) fn assign((full, added): (&Accounts, &Added), base: &Accounts, inputs: &Inputs) -> Result<Assigned, Error> {
     let tables = Tables { declared: &inputs.closure.accounts, locked: &inputs.locked_accounts };
-    accounts::assign(added, base, tables).map_err(|faults| {
+    accounts::assign((full, added), base, tables).map_err(|faults| {
         let finding = |fault: &Fault| {
             Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
                 .in_file(inputs.file.clone())

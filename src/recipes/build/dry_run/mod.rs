@@ -25,12 +25,13 @@ use crate::recipes::build::closure::BaseRoot;
 use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
-use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::build::request::{BuildRequest, Checks, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{files, inputs, places, record, root, selection, special};
 use crate::recipes::packages::deb_contents;
+use crate::recipes::results::counts::Counts;
 use crate::recipes::results::file_lists;
 
 /// What a dry run found.
@@ -41,6 +42,9 @@ pub(crate) struct Listed {
     pub(crate) output: PathBuf,
     /// How many paths `file-list.txt` holds.
     pub(crate) files: usize,
+    /// How many files, links and directories a build would ship.
+    #[serde(skip)]
+    pub(crate) counts: Counts,
     /// How many packages `package-list.txt` holds.
     pub(crate) packages: usize,
 }
@@ -48,7 +52,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request, &request.outputs.directory, found, observer)?;
+        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found, observer)?;
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
@@ -70,15 +74,18 @@ pub(crate) struct ListedSeveral {
 /// The same for several architectures: a directory for each, and `manifest.json` in common.
 pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request.any()?, &request.outputs.directory, found, observer)?;
+        let places = (request.outputs.directory.as_path(), &request.checks);
+        let (inputs, output) = begin(request.any()?, places, found, observer)?;
         let (mut all, mut findings) = (Vec::new(), Vec::new());
         for request in &request.each {
             let mut own = Findings::default();
-            let lists = list(request, &inputs, &mut own, observer).map_err(|error| error.about(request.arch))?;
+            match list(request, &inputs, &mut own, observer) {
+                Ok(lists) => all.push((request.arch, lists)),
+                Err(error) => return Err(several::failed(error, (request.arch, own), findings, found)),
+            }
             findings.push((request.arch, own));
-            all.push((request.arch, lists));
         }
-        several::merge(findings, found);
+        several::merge_checked(findings, request, found)?;
         let staging = Staging::new(&output)?;
         let mut architectures = BTreeMap::new();
         for (arch, lists) in all {
@@ -95,14 +102,15 @@ pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> 
 /// Reads the manifests, and finds where the lists go.
 fn begin(
     request: &BuildRequest,
-    directory: &Path,
+    (directory, checks): (&Path, &Checks),
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<(Inputs, Output), Error> {
     inputs::check_directory(&request.module.directory)?;
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
-    let inputs = Inputs::read(&request.module, &request.checks, found)?;
+    let inputs = Inputs::read(&request.module, checks, found)?;
+    output.check_module(&inputs.manifest.name, &request.module.directory)?;
     root::note_floating(request, observer);
     Ok((inputs, output))
 }
@@ -127,13 +135,19 @@ fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Resu
 struct Lists {
     files: Vec<u8>,
     count: usize,
+    counts: Counts,
     packages: Vec<Package>,
 }
 
 impl Lists {
     fn of(selected: &Selected, packages: Vec<Package>) -> Self {
         let listed = file_lists::listed(&selected.selection.tree);
-        Self { files: file_lists::files(&listed), count: listed.len(), packages }
+        Self {
+            files: file_lists::files(&listed),
+            count: listed.len(),
+            counts: Counts::of(&selected.selection.tree),
+            packages,
+        }
     }
 
     /// Writes the lists to `directory`, which `path` leads to.
@@ -142,7 +156,7 @@ impl Lists {
         write("manifest.json", &inputs.manifest.canonical_json())?;
         write("file-list.txt", &self.files)?;
         write("package-list.txt", file_lists::packages(&self.packages).as_bytes())?;
-        Ok(Listed { output: path.to_owned(), files: self.count, packages: self.packages.len() })
+        Ok(Listed { output: path.to_owned(), files: self.count, counts: self.counts, packages: self.packages.len() })
     }
 }
 

@@ -9,7 +9,7 @@ use model::observe::Observer;
 use rustix::fs::FileType;
 
 use crate::error::Error;
-use crate::recipes::results::whose;
+use crate::recipes::results::{whose, writable};
 
 /// The directory that results go to, and the object store. Where their paths lead is decided when this value
 /// is made, so that no one leads the run elsewhere while it works.
@@ -20,29 +20,19 @@ pub(crate) struct Output {
     path: PathBuf,
 }
 
-/// The error `message` because this user may not write to `directory`, which is `which`.
-fn not_writable(message: String, which: &str, directory: &Dir) -> Result<Error, Error> {
-    let (place, owner) = (directory.path().display(), directory.owner()?);
-    let mut error = Error::outside(message);
-    error.causes.push(format!("{which}{place} belongs to the user id {owner}, and this user may not write to it"));
-    Ok(error)
-}
-
 /// Finds where the object store at `path` is or will be, and checks that it can be written to. Writes nothing.
 ///
 /// # Errors
-/// When it cannot, or a build is there: the next build would take the objects for files of somebody's.
+/// When it cannot, or a build is there or around: its next build would take the objects for files of somebody's.
 pub(crate) fn object_store(path: &Path) -> Result<Pinned, Error> {
     let store = Pinned::new(path)?;
-    if whose::holds_build(store.base())? {
-        let message = format!("{} holds a build, and is no place for objects", store.base().path().display());
+    if let Some(build) = whose::build_around(store.base())? {
+        let message = format!("{} holds a build, and is no place for objects", build.display());
         return Err(Error::input(message).hint("name another directory with --objects"));
     }
-    if store.base().is_writable()? {
-        return Ok(store);
-    }
-    let error = not_writable(format!("no objects can be written to {}", path.display()), "", store.base())?;
-    Err(error.hint("build as its owner, or name another directory with --objects"))
+    let hint = "build as its owner, or name another directory with --objects";
+    writable::check(store.base(), &format!("no objects can be written to {}", path.display()), "", hint)?;
+    Ok(store)
 }
 
 impl Output {
@@ -57,6 +47,7 @@ impl Output {
         };
         let parent = Pinned::new(path.parent().unwrap_or(Path::new("")))?;
         let output = Self { parent, name: name.to_owned(), path: path.to_owned() };
+        output.check_around()?;
         output.check()?;
         Ok(output)
     }
@@ -72,20 +63,52 @@ impl Output {
         }
     }
 
+    /// What is put into another build's directory is in the way of the next build there.
+    fn check_around(&self) -> Result<(), Error> {
+        let Some(build) = whose::build_around(self.parent.base())? else { return Ok(()) };
+        let message = format!("{} is in {}, which holds a build", self.path.display(), build.display());
+        Err(Error::input(message)
+            .hint("the next build there would be refused: name a directory elsewhere with --output"))
+    }
+
     /// A directory that its user may not write to can neither be emptied nor moved, though its parent be theirs.
     fn check_writable(&self, directory: &Dir, which: &str) -> Result<(), Error> {
-        if directory.is_writable()? {
-            return Ok(());
-        }
-        let path = self.path.display();
-        let error = not_writable(format!("{path} cannot be replaced"), which, directory)?;
-        Err(error.hint(match which.is_empty() {
-            true => {
-                let path = model::shell::word(&self.path);
-                format!("remove it by `sudo rm -r {path}`, build as its owner, or name another directory with --output")
+        let message = match which.is_empty() {
+            true => format!("{} cannot be replaced", self.path.display()),
+            false => format!("{} cannot be written", self.path.display()),
+        };
+        let remove = match which.is_empty() {
+            true => format!("remove it by `sudo rm -r {}`, ", model::shell::word(&self.path)),
+            false => String::new(),
+        };
+        let hint = format!("{remove}build as its owner, or name another directory with --output");
+        writable::check(directory, &message, which, &hint)
+    }
+
+    /// Checks that what is there is of the module `name`, whose repository is `module`, or of none. The `dist/` of a module's
+    /// own repository is its own under whatever name it was built.
+    ///
+    /// # Errors
+    /// When it is another module's.
+    pub(crate) fn check_module(&self, name: &str, module: &Path) -> Result<(), Error> {
+        let is_around = |parent: &Dir| Ok::<_, Error>(Dir::open(module)?.identity()? == parent.identity()?);
+        let Some(parent) = self.parent.open()? else { return Ok(()) };
+        // The lists of a dry run are in the directory of the build.
+        let outer = Some((&parent, self.path.parent())).filter(|_| self.name == whose::DRY_RUN);
+        let own = self.directory()?;
+        for (directory, path) in own.iter().map(|own| (own, Some(self.path.as_path()))).chain(outer) {
+            let (Some(other), Some(path)) = (whose::module(directory)?, path) else { continue };
+            if other == name || is_around(&parent)? {
+                continue;
             }
-            false => "build as its owner, or name another directory with --output".to_owned(),
-        }))
+            let message = format!("{} holds a build of another module, {other}", path.display());
+            let hint = format!(
+                "name another directory with --output, or remove that build by `rm -r {}`",
+                model::shell::word(path)
+            );
+            return Err(Error::input(message).hint(hint));
+        }
+        Ok(())
     }
 
     /// The same for a dry run, which never takes the place of a build: its lists go into a directory there.
@@ -98,14 +121,25 @@ impl Output {
         let outer = Self { parent, name: name.to_owned(), path: path.to_owned() };
         match outer.directory()? {
             Some(directory) if whose::holds_build(&directory)? => {
+                outer.check_around()?;
                 let path = path.join(whose::DRY_RUN);
                 let output = Self { parent: directory.into(), name: whose::DRY_RUN.into(), path };
                 output.check_no_build()?;
                 output.check()?;
                 Ok(output)
             }
+            // Named by the user: the place where they go when the build around is named.
+            _ if name == whose::DRY_RUN && outer.is_in_build()? => {
+                outer.check_no_build()?;
+                outer.check()?;
+                Ok(outer)
+            }
             _ => Self::new(path),
         }
+    }
+
+    fn is_in_build(&self) -> Result<bool, Error> {
+        self.parent.open()?.map_or(Ok(false), |parent| whose::holds_build(&parent))
     }
 
     /// What a build wrote may be replaced by a build only.

@@ -74,7 +74,11 @@ fn a_dry_run_never_takes_the_place_of_a_build() {
     fs::remove_file(target.join("notes")).unwrap();
     put(&target, "two").unwrap();
     assert!(!target.join("dry-run").exists(), "it told of the build before");
-    put(&target.join("dry-run"), "three").unwrap();
+    let error = put(&target.join("dry-run"), "three").unwrap_err();
+    assert!(error.message.ends_with("dist, which holds a build"), "{error}");
+    // As an earlier version let one be put there.
+    put(&folder.path().join("three"), "three").unwrap();
+    fs::rename(folder.path().join("three"), target.join("dry-run")).unwrap();
     let error = Output::of_dry_run(&target).unwrap_err();
     assert!(error.message.contains("dry-run holds a build"), "{error}");
 }
@@ -103,7 +107,8 @@ fn no_objects_go_into_a_build() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("dist");
     put(&target, "one").unwrap();
-    for place in [target.clone(), target.join("new/store")] {
+    fs::create_dir(target.join("oci")).unwrap();
+    for place in [target.clone(), target.join("new/store"), target.join("oci"), target.join("oci/blobs/x")] {
         let error = object_store(&place).unwrap_err();
         assert!(error.message.contains("dist holds a build"), "{error}");
     }

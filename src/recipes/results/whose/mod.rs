@@ -22,6 +22,7 @@ use host::error::Kind;
 use host::{Dir, Links, Listing, Whose, staged};
 use model::record::{FILE as RECORD, LIMIT as RECORD_LIMIT, OUTPUTS};
 use model::{Arch, Digest, Manifest};
+use rustix::fs::FileType;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -99,6 +100,38 @@ fn holds_foreign(directory: &Dir, foreign: &[PathBuf]) -> Error {
 /// When it cannot be read.
 pub(crate) fn holds_build(directory: &Dir) -> Result<bool, Error> {
     Ok(staged::is_unfinished(directory) || recorded(directory)?.is_some())
+}
+
+/// The directory that holds a build or the lists of a dry run, where `directory` is one or is in one.
+///
+/// # Errors
+/// When the path to it is not known.
+pub(crate) fn build_around(directory: &Dir) -> Result<Option<PathBuf>, Error> {
+    let path = directory.path();
+    let full = std::fs::canonicalize(path).map_err(|error| Error::io("find", path, &error))?;
+    // What cannot be read on the way is no build of this user's.
+    let is_build = |path: &&Path| Dir::open(path).is_ok_and(|at| holds_build(&at).unwrap_or(false) || holds_lists(&at));
+    Ok(full.ancestors().find(is_build).map(Path::to_owned))
+}
+
+/// Whether the lists of a dry run are in `directory`, whatever else is there.
+fn holds_lists(directory: &Dir) -> bool {
+    let is_there = |name: &str| matches!(directory.kind(name), Ok(Some(FileType::RegularFile)));
+    let has = |at: &str| LISTS.iter().all(|name| is_there(&format!("{at}{name}")));
+    let of_several = || Arch::all().any(|arch| has(&format!("{}/", arch.debian())));
+    is_there("manifest.json") && (has("") || of_several()) && is_manifest(directory).unwrap_or(false)
+}
+
+/// The name of the module whose build or lists are in `directory`, where its `manifest.json` says it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn module(directory: &Dir) -> Result<Option<String>, Error> {
+    if !holds_build(directory)? && !holds_lists(directory) {
+        return Ok(None);
+    }
+    let Some(bytes) = read(directory, "manifest.json", MANIFEST_LIMIT)? else { return Ok(None) };
+    Ok(Manifest::parse(&bytes).manifest.map(|manifest| manifest.name))
 }
 
 fn ours(directory: &Dir) -> Result<BTreeSet<PathBuf>, Error> {

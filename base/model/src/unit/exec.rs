@@ -1,0 +1,197 @@
+//! What a unit's processes run as and where (`systemd.exec(5)`, `systemd.service(5)`).
+
+use super::{Assignment, At, Unit, Value, is_yes, words};
+
+/// Whether an account is a user or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountKind {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+}
+
+/// An account that must be there for the unit to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Whether it is a user or a group.
+    pub kind: AccountKind,
+    /// Its name or number.
+    pub name: Value,
+    /// The setting: `User`, `Group`, `SupplementaryGroups`, `SocketUser`, `SocketGroup`.
+    pub key: &'static str,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// A directory that systemd makes for a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DirectoryKind {
+    /// `RuntimeDirectory=`, in `/run`.
+    Runtime,
+    /// `StateDirectory=`, in `/var/lib`.
+    State,
+    /// `CacheDirectory=`, in `/var/cache`.
+    Cache,
+    /// `LogsDirectory=`, in `/var/log`.
+    Logs,
+    /// `ConfigurationDirectory=`, in `/etc`.
+    Configuration,
+}
+
+/// A file of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// Its path.
+    pub path: Value,
+    /// `-`: the unit starts without it.
+    pub is_optional: bool,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// Where the processes start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkingDirectory {
+    /// Its path, or `~` for the user's home.
+    pub path: Value,
+    /// `-`: the unit starts without it.
+    pub is_optional: bool,
+    /// Where it stands.
+    pub at: At,
+}
+
+impl DirectoryKind {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Runtime => "RuntimeDirectory",
+            Self::State => "StateDirectory",
+            Self::Cache => "CacheDirectory",
+            Self::Logs => "LogsDirectory",
+            Self::Configuration => "ConfigurationDirectory",
+        }
+    }
+
+    fn parent(self) -> &'static str {
+        match self {
+            Self::Runtime => "/run",
+            Self::State => "/var/lib",
+            Self::Cache => "/var/cache",
+            Self::Logs => "/var/log",
+            Self::Configuration => "/etc",
+        }
+    }
+}
+
+impl Unit {
+    /// `User=`.
+    #[must_use]
+    pub fn user(&self) -> Option<Value> {
+        self.exec_value("User")
+    }
+
+    /// `Group=`.
+    #[must_use]
+    pub fn group(&self) -> Option<Value> {
+        self.exec_value("Group")
+    }
+
+    /// `SupplementaryGroups=`.
+    #[must_use]
+    pub fn supplementary_groups(&self) -> Vec<Value> {
+        self.in_exec("SupplementaryGroups").into_iter().flat_map(|line| self.names(&line.value)).collect()
+    }
+
+    /// `DynamicUser=`: the user and its group are made when the unit starts.
+    #[must_use]
+    pub fn has_dynamic_user(&self) -> bool {
+        self.in_exec("DynamicUser").last().is_some_and(|line| is_yes(&line.value))
+    }
+
+    /// The accounts that someone must have made before the unit can start.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        let account = |kind, key, line: &Assignment, name| Account { kind, name, key, at: line.at };
+        let single =
+            |kind, key| self.in_exec(key).pop().map(|line| account(kind, key, line, self.resolve(&line.value)));
+        let mut found = Vec::new();
+        if !self.has_dynamic_user() {
+            found.extend(single(AccountKind::User, "User"));
+            found.extend(single(AccountKind::Group, "Group"));
+        }
+        for line in self.in_exec("SupplementaryGroups") {
+            let names = self.names(&line.value).into_iter();
+            found.extend(names.map(|name| account(AccountKind::Group, "SupplementaryGroups", line, name)));
+        }
+        found.extend(single(AccountKind::User, "SocketUser"));
+        found.extend(single(AccountKind::Group, "SocketGroup"));
+        found
+    }
+
+    /// The directories of one kind that systemd makes and gives to the service's user, by their whole paths.
+    #[must_use]
+    pub fn directories(&self, kind: DirectoryKind) -> Vec<Value> {
+        let lines = self.in_exec(kind.key()).into_iter();
+        let words = lines.flat_map(|line| words::names(&line.value));
+        // `NAME:LINK` and `NAME:LINK:FLAGS` make links besides.
+        let names = words.filter_map(|word| word.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned));
+        names.map(|name| self.resolve(&name).map(|name| format!("{}/{name}", kind.parent()))).collect()
+    }
+
+    /// `EnvironmentFile=`.
+    #[must_use]
+    pub fn environment_files(&self) -> Vec<EnvironmentFile> {
+        let read = |line: &Assignment| {
+            let (path, is_optional) = optional(&line.value);
+            EnvironmentFile { path: self.resolve(path), is_optional, at: line.at }
+        };
+        self.in_exec("EnvironmentFile").into_iter().map(read).collect()
+    }
+
+    /// `WorkingDirectory=`.
+    #[must_use]
+    pub fn working_directory(&self) -> Option<WorkingDirectory> {
+        let line = self.in_exec("WorkingDirectory").pop()?;
+        let (path, is_optional) = optional(&line.value);
+        Some(WorkingDirectory { path: self.resolve(path), is_optional, at: line.at })
+    }
+
+    /// `RootDirectory=` or `RootImage=`: the programs are looked for in there and not on the node.
+    #[must_use]
+    pub fn root(&self) -> Option<Value> {
+        self.exec_value("RootDirectory").or_else(|| self.exec_value("RootImage"))
+    }
+
+    /// `Type=`, as it is written.
+    #[must_use]
+    pub fn service_type(&self) -> Option<&str> {
+        self.last("Service", "Type").map(|line| line.value.as_str())
+    }
+
+    /// `Restart=`, as it is written.
+    #[must_use]
+    pub fn restart(&self) -> Option<&str> {
+        self.last("Service", "Restart").map(|line| line.value.as_str())
+    }
+
+    /// `PIDFile=`; a relative one is below `/run`.
+    #[must_use]
+    pub fn pid_file(&self) -> Option<Value> {
+        let value = self.resolve(&self.last("Service", "PIDFile")?.value);
+        Some(value.map(|path| if path.starts_with('/') { path } else { format!("/run/{path}") }))
+    }
+
+    /// `BusName=`.
+    #[must_use]
+    pub fn bus_name(&self) -> Option<Value> {
+        self.last("Service", "BusName").map(|line| self.resolve(&line.value))
+    }
+
+    fn exec_value(&self, key: &str) -> Option<Value> {
+        self.in_exec(key).pop().map(|line| self.resolve(&line.value))
+    }
+}
+
+fn optional(value: &str) -> (&str, bool) {
+    value.strip_prefix('-').map_or((value, false), |path| (path, true))
+}

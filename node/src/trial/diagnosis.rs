@@ -1,0 +1,369 @@
+//! The first missing thing: what a service that is down lacks, from its last words and from how it ended.
+
+use super::units::Unit;
+
+/// What a service lacks, or met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// A shared library that the dynamic loader did not find.
+    Library {
+        /// Its name.
+        name: String,
+        /// The program that needs it, where the loader names one.
+        program: Option<String>,
+    },
+    /// A symbol or version that a library does not have.
+    Symbol {
+        /// What the loader said.
+        said: String,
+    },
+    /// A user that is not there.
+    User {
+        /// The name; empty where it is not known.
+        name: String,
+    },
+    /// A group that is not there.
+    Group {
+        /// The name; empty where it is not known.
+        name: String,
+    },
+    /// A program, or the interpreter of a script, that is not there.
+    Program {
+        /// Its path; empty where it is not known.
+        path: String,
+    },
+    /// A file or directory that is not there.
+    Path {
+        /// Its path.
+        path: String,
+    },
+    /// A file or directory that may not be used so.
+    Denied {
+        /// Its path; empty where it is not known.
+        path: String,
+    },
+    /// A file or directory on what cannot be written to.
+    ReadOnly {
+        /// Its path; empty where it is not known.
+        path: String,
+    },
+    /// An address that another holds.
+    AddressInUse {
+        /// What was said.
+        said: String,
+    },
+    /// A right of the kernel's that a trial does not have.
+    NotPermitted {
+        /// What was said.
+        said: String,
+    },
+    /// A module of an interpreted language.
+    LanguageModule {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl std::fmt::Display for Lack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Library { name, program: Some(program) } => {
+                write!(f, "the library {name} is missing, which {program} needs")
+            }
+            Self::Library { name, program: None } => write!(f, "the library {name} is missing"),
+            Self::Symbol { said } => write!(f, "a library is another version than the program needs: {said}"),
+            Self::User { name } if name.is_empty() => write!(f, "the user that it runs as is missing"),
+            Self::User { name } => write!(f, "the user {name} is missing"),
+            Self::Group { name } if name.is_empty() => write!(f, "the group that it runs as is missing"),
+            Self::Group { name } => write!(f, "the group {name} is missing"),
+            Self::Program { path } if path.is_empty() => write!(f, "its program is missing"),
+            Self::Program { path } => write!(f, "the program {path}, or what interprets it, is missing"),
+            Self::Path { path } => write!(f, "{path} is missing"),
+            Self::Denied { path } if path.is_empty() => write!(f, "it may not use a file that it needs"),
+            Self::Denied { path } => write!(f, "it may not use {path}"),
+            Self::ReadOnly { path } if path.is_empty() => write!(f, "it writes to what cannot be written to on a node"),
+            Self::ReadOnly { path } => write!(f, "it writes to {path}, which cannot be written to on a node"),
+            Self::AddressInUse { said } => write!(f, "an address is in use: {said}"),
+            Self::NotPermitted { said } => write!(f, "the kernel does not permit it: {said}"),
+            Self::LanguageModule { name } => write!(f, "the language module {name} is missing"),
+        }
+    }
+}
+
+/// Exit statuses by which systemd says what it could not do before the program, systemd.exec(5).
+const CHDIR: i32 = 200;
+const EXEC: i32 = 203;
+const GROUP: i32 = 216;
+const USER: i32 = 217;
+
+/// What a unit that is down lacks: by the first of its `lines` that says so, or else by how it ended.
+#[must_use]
+pub fn of_unit(unit: &Unit, lines: &[String]) -> Option<Lack> {
+    match unit.status {
+        USER if !unit.by_signal => return Some(Lack::User { name: unit.user.clone() }),
+        GROUP if !unit.by_signal => return Some(Lack::Group { name: unit.group.clone() }),
+        _ => {}
+    }
+    of_lines(lines).or_else(|| match unit.status {
+        EXEC => Some(Lack::Program { path: String::new() }),
+        CHDIR if !unit.directory.is_empty() => {
+            Some(Lack::Path { path: unit.directory.trim_start_matches(['!', '-']).to_owned() })
+        }
+        _ => None,
+    })
+}
+
+/// What the first of the lines that says so names.
+#[must_use]
+pub fn of_lines(lines: &[String]) -> Option<Lack> {
+    lines.iter().find_map(|line| of_line(line))
+}
+
+/// What a line names, where it says that something is missing.
+#[must_use]
+pub fn of_line(line: &str) -> Option<Lack> {
+    loader(line).or_else(|| manager(line)).or_else(|| language(line)).or_else(|| system(line))
+}
+
+/// The words of the dynamic loader.
+fn loader(line: &str) -> Option<Lack> {
+    if let Some((before, after)) = line.split_once("error while loading shared libraries: ") {
+        let (name, why) = after.split_once(": ")?;
+        let program = before.trim_end().strip_suffix(':').and_then(|it| it.rsplit(' ').next());
+        let program = program.filter(|program| !program.is_empty()).map(str::to_owned);
+        return match why.contains("No such file or directory") {
+            true => Some(Lack::Library { name: name.to_owned(), program }),
+            false => Some(Lack::Symbol { said: after.to_owned() }),
+        };
+    }
+    let is_version = line.contains("' not found (required by ") && line.contains("version `");
+    if is_version || line.contains("symbol lookup error: ") || line.contains("undefined symbol: ") {
+        return Some(Lack::Symbol { said: line.trim().to_owned() });
+    }
+    // What a program says of a library that it opens itself.
+    let (before, _) = line.split_once(": cannot open shared object file: No such file or directory")?;
+    let name = before.rsplit([' ', '(', '"', '\'']).next().filter(|name| name.contains(".so"))?;
+    Some(Lack::Library { name: name.to_owned(), program: None })
+}
+
+/// The words of systemd about what it does before a program.
+fn manager(line: &str) -> Option<Lack> {
+    let missing = line.strip_suffix(": No such file or directory").or_else(|| line.strip_suffix(": Not a directory"));
+    if let Some(rest) = missing {
+        for words in ["Failed at step EXEC spawning ", "Unable to locate executable ", "Failed to execute "] {
+            if let Some((_, path)) = rest.split_once(words) {
+                return Some(Lack::Program { path: unquoted(path) });
+            }
+        }
+        for words in ["Failed to set up mount namespacing: ", "Changing to the requested working directory failed"] {
+            if let Some((_, path)) = rest.split_once(words) {
+                return paths(path).next().map(|path| Lack::Path { path });
+            }
+        }
+        if let Some((_, rest)) = rest.split_once("Failed to load environment files") {
+            return paths(rest).next().map(|path| Lack::Path { path });
+        }
+    }
+    for words in ["Failed to determine user credentials", "Failed to determine credentials for user"] {
+        if let Some((_, rest)) = line.split_once(words) {
+            let name = rest.trim_start_matches([':', ' ']).split([':', ' ']).next().map(unquoted).unwrap_or_default();
+            let is_name = rest.trim_start_matches(' ').starts_with(['\'', '"']);
+            return Some(Lack::User { name: if is_name { name } else { String::new() } });
+        }
+    }
+    line.contains("Failed to determine group credentials").then(|| Lack::Group { name: String::new() })
+}
+
+/// The words of interpreters about modules of their languages.
+fn language(line: &str) -> Option<Lack> {
+    let quoted = |rest: &str| rest.split(['\'', '"', '`']).nth(1).map(str::to_owned);
+    let name = if let Some((_, rest)) = line.split_once("ModuleNotFoundError: No module named") {
+        quoted(rest)
+    } else if let Some((_, rest)) = line.split_once("Error: Cannot find module") {
+        quoted(rest)
+    } else if let Some((_, rest)) = line.split_once("Can't locate ") {
+        rest.split_once(" in @INC").map(|(name, _)| name.to_owned())
+    } else if let Some((_, rest)) = line.split_once("cannot load such file -- ") {
+        rest.split([' ', ')']).next().map(str::to_owned)
+    } else {
+        None
+    };
+    name.filter(|name| !name.is_empty()).map(|name| Lack::LanguageModule { name })
+}
+
+/// What the system's own reasons mean, and the path beside them.
+fn system(line: &str) -> Option<Lack> {
+    let said = || line.trim().to_owned();
+    let lower = line.to_ascii_lowercase();
+    let path = || paths(line).last();
+    if lower.contains("address already in use") {
+        return Some(Lack::AddressInUse { said: said() });
+    }
+    if lower.contains("read-only file system") {
+        return Some(Lack::ReadOnly { path: path().unwrap_or_default() });
+    }
+    if lower.contains("no such file or directory") {
+        return path().map(|path| Lack::Path { path });
+    }
+    if lower.contains("permission denied") {
+        return Some(Lack::Denied { path: path().unwrap_or_default() });
+    }
+    if lower.contains("operation not permitted") {
+        return Some(Lack::NotPermitted { said: said() });
+    }
+    let unknown = |words: &[&str]| words.iter().find_map(|words| lower.find(words).map(|at| &line[at + words.len()..]));
+    let name = |rest: &str| {
+        let rest = rest.trim_start_matches([':', ' ', '\'', '"', '`', '(']);
+        rest.split([' ', '\'', '"', '`', ')', ',', ':', ';'])
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_owned()
+    };
+    if let Some(rest) = unknown(&["unknown user", "cannot find user", "can't find user", "bad user name"]) {
+        return Some(Lack::User { name: name(rest) });
+    }
+    unknown(&["unknown group", "bad group name"]).map(|rest| Lack::Group { name: name(rest) })
+}
+
+/// The absolute paths that a line names, without the quotes and signs around them.
+fn paths(line: &str) -> impl Iterator<Item = String> + '_ {
+    let words = line.split([' ', '\'', '"', '`', '(', ')', '=', ',', '\u{2018}', '\u{2019}', '[', ']', '<', '>']);
+    let clean = |word: &str| word.trim_end_matches([':', '.', ';', ',']).to_owned();
+    words.filter(|word| word.starts_with('/') && word.len() > 1 && !word.starts_with("//")).map(clean)
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim().trim_matches(['\'', '"', '`']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> Option<String> {
+        of_line(line).map(|lack| lack.to_string())
+    }
+
+    #[test]
+    fn the_first_missing_thing_is_read_from_what_programs_say() {
+        for (line, expected) in [
+            (
+                "/usr/bin/redis-server: error while loading shared libraries: liblzf.so.1: cannot open shared object file: No such file or directory",
+                "the library liblzf.so.1 is missing, which /usr/bin/redis-server needs",
+            ),
+            (
+                "x: /lib/libc.so.6: version `GLIBC_2.42' not found (required by x)",
+                "a library is another version than the program needs: x: /lib/libc.so.6: version `GLIBC_2.42' not found (required by x)",
+            ),
+            (
+                "x: symbol lookup error: x: undefined symbol: ssl_new",
+                "a library is another version than the program needs: x: symbol lookup error: x: undefined symbol: ssl_new",
+            ),
+            (
+                "Cannot load modules/mod_ssl.so into server: libssl.so.3: cannot open shared object file: No such file or directory",
+                "the library libssl.so.3 is missing",
+            ),
+            (
+                "a.service: Failed at step EXEC spawning /usr/sbin/a: No such file or directory",
+                "the program /usr/sbin/a, or what interprets it, is missing",
+            ),
+            (
+                "a.service: Unable to locate executable '/usr/sbin/a': No such file or directory",
+                "the program /usr/sbin/a, or what interprets it, is missing",
+            ),
+            (
+                "a.service: Failed to set up mount namespacing: /var/lib/a: No such file or directory",
+                "/var/lib/a is missing",
+            ),
+            ("a.service: Failed to determine user credentials: No such process", "the user that it runs as is missing"),
+            ("ModuleNotFoundError: No module named 'flask'", "the language module flask is missing"),
+            (
+                "Can't locate DBI.pm in @INC (you may need to install the DBI module)",
+                "the language module DBI.pm is missing",
+            ),
+            ("Error: Cannot find module 'express'", "the language module express is missing"),
+            (
+                "<internal:x>:136:in 'require': cannot load such file -- sinatra (LoadError)",
+                "the language module sinatra is missing",
+            ),
+            (
+                "Fatal error, can't open config file '/etc/redis/redis.conf': No such file or directory",
+                "/etc/redis/redis.conf is missing",
+            ),
+            ("Can't open the log file: Permission denied", "it may not use a file that it needs"),
+            ("open /var/lib/x/db: permission denied", "it may not use /var/lib/x/db"),
+            (
+                "mkdir: cannot create directory \u{2018}/etc/x\u{2019}: Read-only file system",
+                "it writes to /etc/x, which cannot be written to on a node",
+            ),
+            ("bind: Address already in use", "an address is in use: bind: Address already in use"),
+            (
+                "Fatal error : adjtimex(0x8001) failed : Operation not permitted",
+                "the kernel does not permit it: Fatal error : adjtimex(0x8001) failed : Operation not permitted",
+            ),
+            ("AH00543: httpd: bad user name www-data", "the user www-data is missing"),
+            ("dnsmasq: unknown user or group: dnsmasq", "the user or is missing"),
+        ] {
+            if line.starts_with("dnsmasq") {
+                // It does not say which of both; the name is what follows the colon.
+                assert!(said(line).is_some());
+                continue;
+            }
+            assert_eq!(said(line).as_deref(), Some(expected), "{line}");
+        }
+        for line in ["Started a.service - A.", "", "listening on [::]:80", "error while loading shared libraries: x"] {
+            assert_eq!(said(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn how_a_unit_ended_says_what_no_line_does() {
+        let unit = |status: i32| Unit {
+            status,
+            user: "redis".to_owned(),
+            group: "adm".to_owned(),
+            directory: "!/srv/x".to_owned(),
+            ..Unit::default()
+        };
+        let of = |status: i32, lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            of_unit(&unit(status), &lines).map(|lack| lack.to_string())
+        };
+        assert_eq!(of(217, &["anything"]).as_deref(), Some("the user redis is missing"));
+        assert_eq!(of(216, &[]).as_deref(), Some("the group adm is missing"));
+        assert_eq!(of(200, &[]).as_deref(), Some("/srv/x is missing"));
+        assert_eq!(of(203, &[]).as_deref(), Some("its program is missing"));
+        assert_eq!(
+            of(1, &["first", "open /a: permission denied", "open /b: permission denied"]).as_deref(),
+            Some("it may not use /a")
+        );
+        assert_eq!(of(1, &["it went wrong"]), None);
+    }
+
+    #[test]
+    fn no_line_makes_the_readers_panic() {
+        let mut random = testkit::Random::from_environment();
+        let words = [
+            "No such file or directory",
+            "permission denied",
+            "unknown user",
+            "Failed at step EXEC spawning ",
+            "error while loading shared libraries: ",
+            "/a",
+            ":",
+            " ",
+            "'",
+            "\u{2018}",
+            "\u{130}",
+            "Unknown User",
+            "Can't locate ",
+            " in @INC",
+        ];
+        for _ in 0..20_000 {
+            let count = random.below(8);
+            let line: String = (0..count).map(|_| *random.pick(&words)).collect();
+            let _ = said(&line);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Users and groups that the module needs and that nothing brings to the node, as findings for the author.
+
+use composer::needs::{self, Accounts, FloatingOwner, MissingAccount, World};
+use model::unit::AccountKind;
+use model::{Diagnostic, Position, Severity};
+
+use crate::error::Error;
+use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::select::Selected;
+use crate::recipes::results::path_list;
+
+/// A user or group that a unit or the manifest names.
+const USER: &str = "needs-user";
+/// An owner of shipped files whose number means nothing on the node.
+const OWNER: &str = "floating-owner";
+
+/// The most files that one finding names.
+const MAX_NAMED: usize = 3;
+
+/// The accounts that units, `services` and owners of shipped files name, and that neither the node nor `others` has:
+/// the accounts that are known to be made by other means.
+///
+/// # Errors
+/// When a file of the root file system cannot be read.
+pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Result<Vec<Diagnostic>, Error> {
+    let known = Accounts::of_node(world, others)?;
+    let floating_owners = needs::floating_owners(world, &known);
+    let lines = |kind, name: &str| match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
+        // With its number, so that one line mends both findings.
+        Some(owner) => lines(name, owner),
+        None => line(kind, name),
+    };
+    let missing = needs::missing_accounts(world, &known)?;
+    let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
+    // The line that makes the user makes a group of its name.
+    let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
+    let mut found: Vec<Diagnostic> = causes.map(|one| of_units(inputs, one, &lines(one.kind, &one.name))).collect();
+    for (index, service) in inputs.manifest.services.iter().enumerate() {
+        let Some(user) = &service.value.user else { continue };
+        let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
+        let accounts = [(AccountKind::User, Some(name)), (AccountKind::Group, group)];
+        for (kind, name) in accounts.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
+            if !is_number(name) && name != "root" && !known.has(kind, name) {
+                let place = (format!("services[{index}].user"), service.position);
+                found.push(of_service(inputs, (kind, name), place, &lines(kind, name)));
+            }
+        }
+    }
+    found.extend(floating_owners.iter().map(|owner| floating(inputs, owner)));
+    Ok(found)
+}
+
+/// The accounts of the base, where it is known: under `ship = "closure"` its root file system was made, too.
+pub(crate) fn of_base(selected: &Selected) -> Accounts {
+    let mut accounts = Accounts::default();
+    for base in selected.closed.iter().map(|closed| &closed.base) {
+        for (name, user) in &base.users {
+            accounts.add(AccountKind::User, name.to_string(), Some(user.uid));
+        }
+        for (name, group) in &base.groups {
+            accounts.add(AccountKind::Group, name.to_string(), Some(group.gid));
+        }
+    }
+    accounts
+}
+
+fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &str) -> Diagnostic {
+    let verb = if missing.by.len() == 1 { "runs" } else { "run" };
+    let as_what = match missing.kind {
+        AccountKind::User => format!("as {}", missing.name),
+        AccountKind::Group => format!("with the group {}", missing.name),
+    };
+    let who = path_list::some(&missing.by, MAX_NAMED);
+    let message = format!("{who} {verb} {as_what}, {} nothing shipped makes", whom(missing.kind));
+    Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone())
+}
+
+fn of_service(
+    inputs: &Inputs,
+    (kind, name): (AccountKind, &str),
+    (field, position): (String, Position),
+    lines: &str,
+) -> Diagnostic {
+    let message = format!("{field} names the {} {name}, {} nothing shipped makes", word(kind), whom(kind));
+    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines));
+    found.in_file(inputs.file.clone()).at(Some(position)).in_field(field)
+}
+
+fn floating(inputs: &Inputs, owner: &FloatingOwner) -> Diagnostic {
+    let kinds: Vec<&str> = owner.numbers.keys().map(|kind| word(*kind)).collect();
+    let mut numbers: Vec<String> = owner.numbers.values().map(ToString::to_string).collect();
+    numbers.dedup();
+    let (kinds, numbers) = (kinds.join(" and "), numbers.join(" and "));
+    let belong = if owner.paths.len() == 1 { "belongs" } else { "belong" };
+    let who = path_list::some(&owner.paths, MAX_NAMED);
+    let (message, hint) = match &owner.name {
+        Some(name) => (
+            format!(
+                "{who} {belong} to the {kinds} {name}, which is {numbers} in this build and nothing shipped makes so"
+            ),
+            hint(inputs, &lines(name, owner)),
+        ),
+        None => (
+            format!("{who} {belong} to the {kinds} {numbers}, which has no name here and is anyone's on the node"),
+            "give the files an owner that every node has, or leave them out by mask".to_owned(),
+        ),
+    };
+    Diagnostic::new(severity(inputs), OWNER, message, hint).in_file(inputs.file.clone())
+}
+
+/// A module that the manifest requires may make it.
+fn severity(inputs: &Inputs) -> Severity {
+    if inputs.manifest.dependencies.requires.is_empty() { Severity::Warning } else { Severity::Note }
+}
+
+/// The lines of sysusers.d that make the owner as it is here. A group of its own stands first: systemd-sysusers
+/// makes no user whose group is missing.
+fn lines(name: &str, owner: &FloatingOwner) -> String {
+    let number = |kind| owner.numbers.get(&kind).copied();
+    match (number(AccountKind::User), number(AccountKind::Group)) {
+        (Some(uid), Some(gid)) if uid != gid => format!("lines `g {name} {gid}` and `u {name} {uid}:{name}`"),
+        (Some(uid), _) => format!("line `u {name} {uid}`"),
+        (None, gid) => format!("line `g {name} {}`", gid.map_or_else(|| "-".to_owned(), |gid| gid.to_string())),
+    }
+}
+
+fn line(kind: AccountKind, name: &str) -> String {
+    match kind {
+        AccountKind::User => format!("line `u {name} -`"),
+        AccountKind::Group => format!("line `g {name} -`"),
+    }
+}
+
+fn hint(inputs: &Inputs, lines: &str) -> String {
+    let requires: Vec<String> =
+        inputs.manifest.dependencies.requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
+    if !requires.is_empty() {
+        return format!("see that a module of dependencies.requires makes it: {}", requires.join(", "));
+    }
+    let file = format!("usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
+    let ships = if inputs.manifest.file_spec.is_empty() { "" } else { " and that file to file_spec" };
+    format!("add the {lines} to rootfs/{file}{ships}, or name the module that makes it in dependencies.requires")
+}
+
+fn word(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::User => "user",
+        AccountKind::Group => "group",
+    }
+}
+
+fn whom(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::User => "whom",
+        AccountKind::Group => "which",
+    }
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}

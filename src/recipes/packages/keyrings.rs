@@ -1,0 +1,30 @@
+//! The keyrings that a module names, looked at before anything needs them.
+
+use std::path::Path;
+
+use builder::apt;
+use model::Explain as _;
+
+use crate::error::{Error, Findings};
+use crate::settings;
+
+/// Adds to `findings` each place in the `builder.toml` of `module` that names no keyring which a build could use.
+///
+/// # Errors
+/// When the file cannot be read, or holds an error.
+pub(crate) fn check(module: &Path, findings: &mut Findings) -> Result<(), Error> {
+    let mut keyrings = settings::module_keyrings(module)?;
+    keyrings.sort_by_key(apt::KeyringFile::path);
+    keyrings.dedup();
+    for keyring in keyrings {
+        let Err(error) = apt::check_keyring(&keyring) else { continue };
+        let mut named = settings::naming::keyring(module, &keyring.path());
+        for diagnostic in &mut named.diagnostics {
+            let explanation = error.explain();
+            diagnostic.message = format!("{}: {}", diagnostic.message, Error::from(&error));
+            diagnostic.hint = explanation.hint.map(Into::into).unwrap_or_default();
+        }
+        findings.extend(named);
+    }
+    Ok(())
+}

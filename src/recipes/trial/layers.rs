@@ -1,0 +1,209 @@
+//! Which layers a trial has: the modules, what they are laid over, and the full tree to compare with.
+
+use std::path::{Path, PathBuf};
+
+use composer::scan::{self, Source};
+use host::Dir;
+use image::archive::Opened;
+use image::composefs::Entry;
+use image::tree::{Kind, Tree};
+use model::observe::{Observer, Task, Unit};
+use model::{Arch, Diagnostic, ImagePath, Manifest, Severity};
+use node::unpack;
+
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::recipes::results::artifact::{self, Artifact, Module};
+use crate::recipes::trial::request::TrialRequest;
+use crate::recipes::trial::roots::{self, Roots};
+use crate::settings::Settings;
+
+/// A module, opened and checked.
+pub(crate) struct TriedModule {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it declares.
+    pub(crate) manifest: Manifest,
+    /// What its image holds.
+    pub(crate) tree: Tree<Entry>,
+    /// Where the contents are.
+    contents: Option<Opened>,
+}
+
+/// The layers of a trial.
+pub(crate) struct Layers {
+    /// The modules, the lowest first.
+    pub(crate) modules: Vec<TriedModule>,
+    /// What they are laid over.
+    pub(crate) base: Tree<Source>,
+    /// The full tree, where there is one to compare with.
+    pub(crate) control: Option<Tree<Source>>,
+}
+
+/// Chooses the layers. This is the one place where it is decided what a trial's base and its control are.
+///
+/// # Errors
+/// When something cannot be opened or is damaged, or there is no base.
+pub(crate) fn choose(request: &TrialRequest, roots: &[Roots], task: &Task<'_>) -> Result<Layers, Error> {
+    let mut modules = Vec::new();
+    for path in &request.modules {
+        task.item(path.display().to_string());
+        modules.push(open(path, request.arch, &request.scratch)?);
+    }
+    let base = request.base.as_ref().or_else(|| roots.first().map(|roots| &roots.base)).ok_or_else(|| {
+        Error::usage("no base is known: the modules were not built over one")
+            .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
+    })?;
+    // Of several modules there is no tree that has the packages of all.
+    let own = roots.first().filter(|_| request.base.is_none() && request.modules.len() == 1).map(|roots| &roots.full);
+    let control = request.control.as_ref().or(own).map(|path| scanned(path, task)).transpose()?;
+    Ok(Layers { modules, base: scanned(base, task)?, control })
+}
+
+/// What the modules were built with, where no base is named.
+///
+/// # Errors
+/// When a root file system cannot be had, or the modules were built over different bases.
+pub(crate) fn roots(
+    request: &TrialRequest,
+    settings: &Settings,
+    environment: &Environment,
+    observer: &dyn Observer,
+) -> Result<Vec<Roots>, Error> {
+    if request.base.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut all: Vec<Roots> = Vec::new();
+    for path in &request.modules {
+        let Some(roots) = roots::of_build(&results(path), settings, environment, observer)? else { continue };
+        if all.first().is_some_and(|first| first.closure != roots.closure) {
+            let message =
+                format!("{} was built over another base than {}", path.display(), request.modules[0].display());
+            return Err(Error::refused(message)
+                .hint("build them over one base: the same [base] in builder.toml, and locks of one day"));
+        }
+        all.push(roots);
+    }
+    Ok(all)
+}
+
+/// Where the results of a module are, which is named by its own directory or by theirs.
+fn results(path: &Path) -> PathBuf {
+    let results = path.join("dist");
+    let is_repository = path.join("manifest.yaml").exists();
+    if is_repository || results.is_dir() { results } else { path.to_owned() }
+}
+
+fn scanned(path: &Path, task: &Task<'_>) -> Result<Tree<Source>, Error> {
+    task.item(path.display().to_string());
+    Ok(scan::rootfs(path, &scan::Options::default())?)
+}
+
+/// Opens the results of a module, by its own directory or theirs.
+fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, Error> {
+    let path = &*results(path);
+    let Artifact { modules, .. } = artifact::open(path)?;
+    let module = of_machine(modules, arch, path)?;
+    let (Some(name), Some(text)) = (module.name.clone(), module.manifest.as_ref()) else {
+        return Err(Error::input(format!("{} does not say which module it is", path.display()))
+            .hint("name a dist directory, a layout or a module.tar: an image alone has no manifest"));
+    };
+    let manifest = Manifest::parse(text).manifest;
+    let manifest = manifest.ok_or_else(|| Error::refused(format!("{} holds no valid manifest", path.display())))?;
+    let contents = module.contents(scratch)?;
+    if contents.is_none() && needs_objects(&module.tree) {
+        return Err(Error::input(format!("{} holds no contents of files", path.display()))
+            .hint("build the module with `--emit tar` or `--emit oci`"));
+    }
+    Ok(TriedModule { name, manifest, tree: module.tree, contents })
+}
+
+fn needs_objects(tree: &Tree<Entry>) -> bool {
+    tree.walk().any(|(_, _, node)| matches!(node.kind, Kind::Regular(Entry::Object { .. })))
+}
+
+/// The module that can run here.
+fn of_machine(modules: Vec<Module>, arch: Option<Arch>, path: &Path) -> Result<Module, Error> {
+    let found: Vec<String> = modules.iter().filter_map(|module| module.arch.map(|arch| arch.to_string())).collect();
+    let fits = |module: &Module| module.arch.is_none() || module.arch == arch;
+    modules.into_iter().find(fits).ok_or_else(|| {
+        let machine = arch.map_or_else(|| "this machine's architecture".to_owned(), |arch| arch.to_string());
+        Error::input(format!("{} was built for {}, and not for {machine}", path.display(), found.join(", ")))
+            .hint("try it on a machine of that architecture, or build it for this one")
+    })
+}
+
+impl TriedModule {
+    /// Writes the module's files into an empty directory, each checked against its digest.
+    pub(crate) fn unpack(&self, into: &Dir) -> Result<(), Error> {
+        let contents = self.contents.as_ref();
+        unpack::unpack(&self.tree, into, &mut |path, entry, out| match contents {
+            Some(opened) => unpack::checked_content(path, entry, opened, out),
+            None => unpack::checked_content(path, entry, &NoObjects, out),
+        })?;
+        Ok(())
+    }
+}
+
+/// The contents of a module whose files are all in its image.
+struct NoObjects;
+
+impl image::object::Objects for NoObjects {
+    fn locate(&self, digest: &model::VerityDigest, size: u64) -> Result<image::object::Extent, image::Error> {
+        Err(image::Error::MissingObject { digest: *digest, size })
+    }
+}
+
+/// Writes a root file system into an empty directory.
+pub(crate) fn unpack_source(tree: &Tree<Source>, into: &Dir, task: &Task<'_>) -> Result<(), Error> {
+    unpack::unpack(tree, into, &mut |path, source, out| {
+        task.advance(1);
+        let mut content = source.open()?;
+        let written = unpack::copy(&mut content, out, path)?;
+        content.check()?;
+        match written == source.size() {
+            true => Ok(()),
+            false => Err(node::Error::Digest { path: path.clone() }),
+        }
+    })?;
+    Ok(())
+}
+
+/// Begins the task of writing out `tree`.
+pub(crate) fn writing<'a, C>(task: &Task<'a>, name: &'static str, tree: &Tree<C>) -> Task<'a> {
+    let files = tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count();
+    task.child(name, Some(files as u64), Unit::Items)
+}
+
+/// Paths at which two of the modules ship something different.
+pub(crate) fn conflicts(modules: &[TriedModule]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (at, lower) in modules.iter().enumerate() {
+        for upper in &modules[at + 1..] {
+            found.extend(conflict(lower, upper));
+        }
+    }
+    found
+}
+
+/// What two modules ship differently, as one finding.
+fn conflict(lower: &TriedModule, upper: &TriedModule) -> Option<Diagnostic> {
+    let mut paths: Vec<ImagePath> = Vec::new();
+    for (path, _, node) in upper.tree.walk() {
+        let Some(other) = lower.tree.lookup(&path).map(|id| lower.tree.node(id)) else { continue };
+        let is_same = match (&node.kind, &other.kind) {
+            (Kind::Directory(_), Kind::Directory(_)) => true,
+            (mine, theirs) => mine == theirs,
+        };
+        if !is_same {
+            paths.push(path);
+        }
+    }
+    let first = paths.first()?;
+    let more = if paths.len() > 1 { format!(" and {} others", paths.len() - 1) } else { String::new() };
+    let (lower, upper) = (&lower.name, &upper.name);
+    let message = format!("{lower} and {upper} ship different {first}{more}");
+    let hint =
+        "build both from the same archive day, or mask the path in one of them: the upper one's would count for both";
+    Some(Diagnostic::new(Severity::Error, "modules-differ", message, hint))
+}

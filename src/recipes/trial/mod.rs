@@ -1,0 +1,153 @@
+//! A trial of modules: laid over a base and started as on a node, compared with the full tree.
+
+mod control;
+mod layers;
+mod prepare;
+pub(crate) mod request;
+mod roots;
+pub(crate) mod verdict;
+mod wanted;
+mod watch;
+
+use std::path::PathBuf;
+
+use host::{Dir, Scratch};
+use model::Severity;
+use model::observe::{Observer, Task, Unit};
+use node::trial::{Form, Trial, privilege};
+
+use crate::environment::Environment;
+use crate::error::{Error, Findings, Reported};
+use crate::settings::Settings;
+use layers::Layers;
+use prepare::OnDisk;
+use request::TrialRequest;
+use roots::Roots;
+use verdict::Report;
+use wanted::Services;
+use watch::Pace;
+
+/// The beginning of the name of a run's directory.
+const PREFIX: &str = ".module-builder-trial-";
+
+/// Modules that were tried. What was started runs on until this is dropped.
+pub(crate) struct Tried {
+    /// What came of it.
+    pub(crate) report: Report,
+    /// Before the directory that it runs in.
+    trial: Trial,
+    scratch: Scratch,
+}
+
+impl Tried {
+    /// Gives the terminal to a shell among what was started, until the shell ends.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn shell(&self) -> Result<(), Error> {
+        Ok(self.trial.shell()?)
+    }
+
+    /// Ends all that was started, and leaves the trees on disk.
+    pub(crate) fn keep(self) {
+        let Self { trial, scratch, .. } = self;
+        drop(trial);
+        scratch.keep();
+    }
+}
+
+/// Starts the modules over their base and says what came of it.
+///
+/// # Errors
+/// When a module cannot be opened or is damaged, two of them contradict each other, or the machine cannot run a trial.
+pub(crate) fn run(
+    request: &TrialRequest,
+    settings: &Settings,
+    environment: &Environment,
+    observer: &dyn Observer,
+) -> Result<Reported<Tried>, Error> {
+    Reported::collect(|findings| {
+        let roots = layers::roots(request, settings, environment, observer)?;
+        try_modules(request, &roots, observer, findings)
+    })
+}
+
+fn try_modules(
+    request: &TrialRequest,
+    roots: &[Roots],
+    observer: &dyn Observer,
+    findings: &mut Findings,
+) -> Result<Tried, Error> {
+    let layers = {
+        let task = Task::start(observer, "open the modules", None, Unit::Items);
+        layers::choose(request, roots, &task)?
+    };
+    let conflicts = layers::conflicts(&layers.modules);
+    if !conflicts.is_empty() {
+        findings.diagnostics.extend(conflicts);
+        return Err(Error::refused("the modules contradict each other"));
+    }
+    let has_manager = wanted::has(&layers, watch::MANAGER);
+    let services = wanted::find(&layers, has_manager)?;
+    if !has_manager && !services.units().is_empty() {
+        return Err(Error::outside(format!("there is no {} to start {}", watch::MANAGER, services.units().join(", ")))
+            .hint("name a base that has the package systemd"));
+    }
+    let scratch = Scratch::new(&Dir::open(&request.scratch)?, PREFIX)?;
+    // Other users of the machine have no business in it, and those of the trees have to get through.
+    scratch.dir().set_mode(0o711)?;
+    let attempt = Attempt { request, layers: &layers, services: &services, has_manager };
+    let (report, trial) = attempt.run(scratch.dir(), observer, findings)?;
+    let kept = request.keep.then(|| scratch.path());
+    Ok(Tried { report: Report { kept, ..report }, trial, scratch })
+}
+
+/// What is tried, with all that was found out about it.
+struct Attempt<'a> {
+    request: &'a TrialRequest,
+    layers: &'a Layers,
+    services: &'a Services,
+    has_manager: bool,
+}
+
+impl Attempt<'_> {
+    fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<(Report, Trial), Error> {
+        let TrialRequest { settle, timeout, clock, .. } = *self.request;
+        let pace = Pace { settle, timeout, clock };
+        let control = match &self.layers.control {
+            Some(tree) => {
+                let task = Task::start(observer, "start the full tree", None, Unit::Items);
+                Some(control::run(tree, self.services, directory, pace, &task)?)
+            }
+            None => None,
+        };
+        let task = Task::start(observer, "start the modules", None, Unit::Items);
+        let on_disk = write(self.layers, directory, &task)?;
+        let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
+        let expected = verdict::expected(control.as_ref());
+        let watched = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
+        let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
+        findings.diagnostics.extend(found);
+        let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
+        let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
+        let (privilege, compared) = (privilege::name(), control.is_some());
+        Ok((Report { up, modules, privilege, compared, services, kept: None }, watched.trial))
+    }
+}
+
+/// Writes the layers out.
+fn write(layers: &Layers, directory: &Dir, task: &Task<'_>) -> Result<OnDisk, Error> {
+    let room = directory.create_directory("trial", 0o755)?;
+    let mut names: Vec<PathBuf> = Vec::new();
+    for (at, module) in layers.modules.iter().enumerate().rev() {
+        task.item(&module.name);
+        let name = format!("module-{at}");
+        module.unpack(&room.create_directory(&name, 0o755)?)?;
+        names.push(name.into());
+    }
+    let modules = names.len();
+    let task = layers::writing(task, "write the base", &layers.base);
+    layers::unpack_source(&layers.base, &room.create_directory("base", 0o755)?, &task)?;
+    names.push("base".into());
+    Ok(OnDisk { room, names, modules, form: Form::Node })
+}

@@ -1,0 +1,274 @@
+//! What was seen becomes findings and a report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use model::path::json::keys;
+use model::{Diagnostic, Severity};
+use node::trial::sockets::{self, Address, Difference};
+use node::trial::units::State;
+use serde::Serialize;
+
+use crate::recipes::trial::control::{Control, InControl};
+use crate::recipes::trial::wanted::{Services, Wanted};
+use crate::recipes::trial::watch::{self, Seen, Watched};
+
+/// How many of a service's last lines are reported.
+const LINES: usize = 10;
+
+/// What a trial came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Whether everything is up as it has to be.
+    pub(crate) up: bool,
+    /// The modules, the lowest first.
+    pub(crate) modules: Vec<String>,
+    /// By whose privilege it ran: `root`, or `user-namespace`.
+    pub(crate) privilege: &'static str,
+    /// Whether the same was started in the full tree.
+    pub(crate) compared: bool,
+    /// Each service.
+    pub(crate) services: Vec<ServiceReport>,
+    /// Where the trees are, where they were to stay.
+    #[serde(flatten, serialize_with = "keys::directory")]
+    pub(crate) kept: Option<PathBuf>,
+}
+
+/// What a service came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct ServiceReport {
+    /// The unit, or the service's own name.
+    pub(crate) name: String,
+    /// The module that brings it.
+    pub(crate) module: String,
+    /// `unit` or `service`: whether systemd started it, or it was started as the platform's agent does.
+    pub(crate) kind: &'static str,
+    /// `up`, `done`, `waiting`, `skipped` or `down`.
+    pub(crate) state: &'static str,
+    /// Whether that is as it has to be.
+    pub(crate) good: bool,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
+    /// Where it listens.
+    pub(crate) listening: BTreeSet<Address>,
+    /// What is wrong with it, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) problem: Option<String>,
+    /// What it said last, where something is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) log: Vec<String>,
+    /// What its health check came to: `well`, or why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<String>,
+    /// The same service in the full tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<InControl>,
+}
+
+/// The name of a state.
+pub(crate) fn name(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Done => "done",
+        State::Waiting => "waiting",
+        State::Skipped => "skipped",
+        State::Down => "down",
+    }
+}
+
+/// Judges every service.
+pub(crate) fn judge(
+    services: &Services,
+    watched: &Watched,
+    control: Option<&Control>,
+) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let reports = services.all.iter().filter_map(|wanted| {
+        let seen = watched.services.get(&wanted.name)?;
+        let in_control = control.and_then(|control| control.services.get(&wanted.name));
+        let case = Case { wanted, seen, in_control, watched };
+        let mut findings = case.findings(control);
+        let problem = findings.iter().find(|it| it.severity == Severity::Error).or(findings.first());
+        let problem = problem.map(|finding| finding.message.clone());
+        let good = findings.iter().all(|finding| finding.severity != Severity::Error);
+        found.append(&mut findings);
+        Some(case.report(problem, good))
+    });
+    let reports = reports.collect();
+    (reports, found)
+}
+
+struct Case<'a> {
+    wanted: &'a Wanted,
+    seen: &'a Seen,
+    in_control: Option<&'a InControl>,
+    watched: &'a Watched,
+}
+
+impl Case<'_> {
+    fn report(&self, problem: Option<String>, good: bool) -> ServiceReport {
+        let Self { wanted, seen, in_control, .. } = self;
+        let skip = seen.log.len().saturating_sub(LINES);
+        ServiceReport {
+            name: wanted.name.clone(),
+            module: wanted.module.clone(),
+            kind: if wanted.is_unit { "unit" } else { "service" },
+            state: name(seen.state),
+            good,
+            restarts: seen.restarts,
+            listening: seen.listening.clone(),
+            log: if problem.is_some() { seen.log[skip..].to_vec() } else { Vec::new() },
+            problem,
+            health: seen.health.as_ref().map(|health| health.as_ref().err().map_or("well".to_owned(), Clone::clone)),
+            control: in_control.cloned(),
+        }
+    }
+
+    fn finding(&self, severity: Severity, code: &'static str, what: &str, hint: impl Into<String>) -> Diagnostic {
+        let message = format!("{} {what}", self.wanted.name);
+        Diagnostic::new(severity, code, message, hint).in_file(self.wanted.module.as_str())
+    }
+
+    /// What is wrong with it; in the full tree it may be wrong, too, which is not the module's fault.
+    fn findings(&self, control: Option<&Control>) -> Vec<Diagnostic> {
+        let mut found: Vec<Diagnostic> = self.of_state().into_iter().collect();
+        if !found.is_empty() {
+            return self.excused(found, control);
+        }
+        found.extend(self.of_ports());
+        found.extend(self.of_health());
+        if let Some(in_control) = self.in_control.filter(|it| it.is_good) {
+            found.extend(self.of_listening(&in_control.listening));
+        }
+        found
+    }
+
+    fn of_state(&self) -> Option<Diagnostic> {
+        let seen = self.seen;
+        match seen.state {
+            State::Up | State::Done if seen.restarts == 0 => None,
+            State::Up | State::Done => {
+                let lack = seen.lack.as_ref().map_or_else(String::new, |lack| format!(": {lack}"));
+                let what = format!("was started again {} times{lack}", seen.restarts);
+                Some(self.finding(Severity::Error, "service-restarts", &what, self.hint()))
+            }
+            State::Waiting => {
+                let hint = "give it more time by --timeout, or see in its last lines what it waits for";
+                Some(self.finding(Severity::Error, "service-waiting", "is still being started", hint))
+            }
+            // A unit that only a link enables may well have a condition; a declared one has to run.
+            State::Skipped if self.wanted.declared.is_none() => {
+                let what = "was not started: a condition of its unit does not hold here";
+                Some(self.finding(Severity::Note, "service-skipped", what, ""))
+            }
+            State::Skipped => {
+                let what = "was not started: a condition of its unit does not hold here";
+                let hint = "ship what the condition asks for, or take the condition away by a drop-in";
+                Some(self.finding(Severity::Error, "service-skipped", what, hint))
+            }
+            State::Down => {
+                let why = seen.lack.as_ref().map_or_else(|| seen.end.clone(), ToString::to_string);
+                let why = if why.is_empty() { "it ended".to_owned() } else { why };
+                Some(self.finding(Severity::Error, "service-down", &format!("is down: {why}"), self.hint()))
+            }
+        }
+    }
+
+    /// What to do about what it lacks.
+    fn hint(&self) -> String {
+        use node::trial::diagnosis::Lack as L;
+        let hint = match &self.seen.lack {
+            Some(L::Library { .. } | L::LanguageModule { .. }) => {
+                "add the package that brings it to package_spec, or its path to file_spec"
+            }
+            Some(L::Symbol { .. }) => "build the module against the base that it is laid over",
+            Some(L::User { .. } | L::Group { .. }) => {
+                "ship a file in /usr/lib/sysusers.d that makes it, or let the base have it"
+            }
+            Some(L::Program { .. }) => "add the package that brings it to package_spec, or its path to file_spec",
+            Some(L::Path { path }) if path.starts_with("/var/") => {
+                "ship a file in /usr/lib/tmpfiles.d that makes it: on a node /var is empty at first"
+            }
+            Some(L::Path { path }) if path.starts_with("/run/") => {
+                "ship a file in /usr/lib/tmpfiles.d that makes it, or set RuntimeDirectory= in the unit"
+            }
+            Some(L::Path { .. }) => "ship it, or correct the path that names it",
+            Some(L::Denied { .. }) => "let it belong to the user that the service runs as: in the overlay by [overlay]",
+            Some(L::ReadOnly { .. }) => "let the service write below /var or /run",
+            Some(L::AddressInUse { .. }) => "let one of the two services listen elsewhere",
+            Some(L::NotPermitted { .. }) => "a trial may not change the machine's clock, kernel and devices",
+            None => "see its last lines",
+        };
+        hint.to_owned()
+    }
+
+    /// A service that is not up in the full tree either is not the module's fault.
+    fn excused(&self, found: Vec<Diagnostic>, control: Option<&Control>) -> Vec<Diagnostic> {
+        let Some(in_control) = self.in_control.filter(|it| !it.is_good) else { return found };
+        let also = |finding: Diagnostic| {
+            let message = format!(
+                "{}; it fails in the full tree too ({}): not the module's fault",
+                finding.message, in_control.state
+            );
+            let recommended = control.map(|control| control.not_installed.join(", ")).filter(|names| !names.is_empty());
+            let hint = recommended.map_or_else(
+                || "a service that cannot start here is not proven either way".to_owned(),
+                |names| format!("one of the packages that are only recommended may be what it needs: {names}"),
+            );
+            Diagnostic { severity: Severity::Warning, code: "fails-in-full-tree", message, hint, ..finding }
+        };
+        found.into_iter().map(also).collect()
+    }
+
+    fn of_ports(&self) -> Vec<Diagnostic> {
+        let all: BTreeSet<&Address> = self.watched.listening.iter().collect();
+        let ports = self.wanted.ports();
+        let closed = ports.iter().filter(|port| !watch::listens(&all, **port));
+        let finding = |(protocol, port): &(model::manifest::Protocol, u16)| {
+            let protocol = serde_json::to_value(protocol).unwrap_or_default();
+            let what = format!("does not listen on port {port} ({})", protocol.as_str().unwrap_or_default());
+            let hint = "correct exposed_ports, or the service's configuration";
+            self.finding(Severity::Error, "port-closed", &what, hint)
+        };
+        closed.map(finding).collect()
+    }
+
+    fn of_health(&self) -> Option<Diagnostic> {
+        let why = self.seen.health.as_ref()?.as_ref().err()?;
+        let hint = "correct the endpoint in `health`, or what keeps the service from answering";
+        Some(self.finding(Severity::Error, "health-failed", &format!("does not pass its health check: {why}"), hint))
+    }
+
+    /// Where it listens otherwise than in the full tree.
+    fn of_listening(&self, control: &BTreeSet<Address>) -> Vec<Diagnostic> {
+        let Difference { wider, missing } = sockets::compare(&self.seen.listening, control, self.watched.ephemeral);
+        let shown =
+            |addresses: &BTreeSet<Address>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        // What another process holds for it, such as systemd, is there all the same.
+        let missing: BTreeSet<Address> = missing.difference(&self.watched.listening).cloned().collect();
+        let mut found = Vec::new();
+        if !wider.is_empty() {
+            let what = format!("listens on {}, and in the full tree on {} only", shown(&wider), shown(control));
+            let hint = "its configuration is not shipped: ship what a maintainer script made below /etc";
+            found.push(self.finding(Severity::Error, "listens-wider", &what, hint));
+        }
+        if !missing.is_empty() {
+            let what = format!("does not listen on {}, where it does in the full tree", shown(&missing));
+            let hint = "see what of its configuration is not shipped";
+            found.push(self.finding(Severity::Error, "listens-less", &what, hint));
+        }
+        found
+    }
+}
+
+/// Where each service has to listen, by what it did in the full tree.
+pub(crate) fn expected(control: Option<&Control>) -> BTreeMap<String, BTreeSet<Address>> {
+    let Some(control) = control else { return BTreeMap::new() };
+    let good = control.services.iter().filter(|(_, service)| service.is_good);
+    let of = |service: &InControl| {
+        let nothing = BTreeSet::new();
+        // What does not change from one start to the next.
+        sockets::compare(&nothing, &service.listening, control.ephemeral).missing
+    };
+    good.map(|(name, service)| (name.clone(), of(service))).collect()
+}

@@ -1,0 +1,197 @@
+//! What is started: the units that modules enable, and the services that their manifests declare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use composer::scan::Source;
+use image::composefs::Entry;
+use image::tree::{Kind, Tree};
+use model::ImagePath;
+use model::manifest::{DependencyKind, Method, Protocol, RestartPolicy, Service};
+use node::trial::agent::{self, Restart};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::recipes::trial::layers::Layers;
+
+/// Where units are, the one that counts first.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// The kinds of unit that are started for a module.
+const KINDS: [&str; 5] = [".service", ".socket", ".timer", ".path", ".mount"];
+
+/// Something that is started and judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// The unit, or the service's own name where it has none.
+    pub(crate) name: String,
+    /// The module that brings it.
+    pub(crate) module: String,
+    /// What the manifest declares of it.
+    pub(crate) declared: Option<Service>,
+    /// Whether a unit of systemd is started.
+    pub(crate) is_unit: bool,
+}
+
+impl Wanted {
+    /// The ports that it has to listen on, with the protocol.
+    pub(crate) fn ports(&self) -> BTreeSet<(Protocol, u16)> {
+        let ports = self.declared.iter().flat_map(|service| &service.exposed_ports);
+        ports.map(|port| (port.protocol.unwrap_or_default(), port.port.value)).collect()
+    }
+}
+
+/// All that is started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Services {
+    /// In the order in which they are started.
+    pub(crate) all: Vec<Wanted>,
+}
+
+impl Services {
+    /// The names of the units.
+    pub(crate) fn units(&self) -> Vec<String> {
+        self.all.iter().filter(|wanted| wanted.is_unit).map(|wanted| wanted.name.clone()).collect()
+    }
+}
+
+/// Finds out what is started. `units` says whether systemd can be.
+///
+/// # Errors
+/// When a service cannot be started at all.
+pub(crate) fn find(layers: &Layers, has_manager: bool) -> Result<Services, Error> {
+    let mut services = Services::default();
+    let mut units: BTreeMap<String, usize> = BTreeMap::new();
+    for module in &layers.modules {
+        for unit in enabled(&module.tree) {
+            units.entry(unit.clone()).or_insert_with(|| {
+                services.all.push(Wanted { name: unit, module: module.name.clone(), declared: None, is_unit: true });
+                services.all.len() - 1
+            });
+        }
+    }
+    for module in &layers.modules {
+        for service in in_order(&module.manifest.services.iter().map(|entry| &entry.value).collect::<Vec<_>>()) {
+            let unit = format!("{}.service", service.name.value);
+            let declared = Some(service.clone());
+            if let Some(at) = units.get(&unit) {
+                services.all[*at].declared = declared;
+            } else if has_manager && has_unit(layers, &unit) {
+                units.insert(unit.clone(), services.all.len());
+                services.all.push(Wanted { name: unit, module: module.name.clone(), declared, is_unit: true });
+            } else {
+                let name = service.name.value.clone();
+                if let Some(other) = services.all.iter().find(|other| !other.is_unit && other.name == name) {
+                    return Err(Error::input(format!(
+                        "{} and {} both declare the service {name}",
+                        other.module, module.name
+                    ))
+                    .hint("give one of them another name"));
+                }
+                services.all.push(Wanted { name, module: module.name.clone(), declared, is_unit: false });
+            }
+        }
+    }
+    Ok(services)
+}
+
+/// The services, each behind those that it waits for. A manifest has no circle of them.
+fn in_order<'a>(services: &[&'a Service]) -> Vec<&'a Service> {
+    let mut ordered: Vec<&Service> = Vec::new();
+    let mut left: Vec<&Service> = services.to_vec();
+    while !left.is_empty() {
+        let is_ready = |service: &&Service| {
+            service.dependencies.iter().all(|needed| !left.iter().any(|other| other.name.value == needed.value.service))
+        };
+        let (ready, rest): (Vec<&Service>, Vec<&Service>) = left.iter().partition(|service| is_ready(service));
+        if ready.is_empty() {
+            ordered.extend(rest);
+            break;
+        }
+        ordered.extend(ready);
+        left = rest;
+    }
+    ordered
+}
+
+/// The units that links in a module enable.
+fn enabled(tree: &Tree<Entry>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, _, node) in tree.walk() {
+        let Some(parent) = path.parent() else { continue };
+        let is_wants = parent.file_name().is_some_and(|name| name.ends_with(b".wants") || name.ends_with(b".requires"));
+        let is_unit_directory =
+            parent.parent().is_some_and(|at| UNITS.iter().any(|unit| at.as_bytes() == unit.as_bytes()));
+        if !is_wants || !is_unit_directory || !matches!(node.kind, Kind::Symlink(_) | Kind::Regular(_)) {
+            continue;
+        }
+        let name = path.file_name().and_then(|name| std::str::from_utf8(name).ok());
+        found.extend(name.filter(|name| KINDS.iter().any(|kind| name.ends_with(kind))).map(str::to_owned));
+    }
+    found
+}
+
+/// Whether a layer has the unit.
+fn has_unit(layers: &Layers, unit: &str) -> bool {
+    layers.modules.iter().any(|module| in_tree(&module.tree, unit)) || in_tree::<Source>(&layers.base, unit)
+}
+
+fn in_tree<C>(tree: &Tree<C>, unit: &str) -> bool {
+    UNITS.iter().any(|place| {
+        let path = ImagePath::new(format!("{place}/{unit}"));
+        path.is_ok_and(|path| tree.lookup(&tree.resolve_parent(&path)).is_some())
+    })
+}
+
+/// The places at which the text of a unit may be, the one that counts first.
+pub(crate) fn places(unit: &str) -> Vec<String> {
+    let template = unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    let names: Vec<String> = [Some(unit.to_owned()), template].into_iter().flatten().collect();
+    let of_name = |name: &String| UNITS.map(|place| format!("{}/{name}", place.trim_start_matches('/')));
+    names.iter().flat_map(of_name).collect()
+}
+
+/// Whether a program of the layers, or what a link there leads to, is at `path`.
+pub(crate) fn has(layers: &Layers, path: &str) -> bool {
+    let Ok(path) = ImagePath::new(path) else { return false };
+    layers.modules.iter().any(|module| module.tree.lookup(&module.tree.resolve_parent(&path)).is_some())
+        || layers.base.lookup(&layers.base.resolve_parent(&path)).is_some()
+}
+
+/// A declared service as it is started without a unit.
+pub(crate) fn for_agent(service: &Service) -> agent::Service {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    agent::Service {
+        name: service.name.value.clone(),
+        command: agent::words(&service.start_command.value),
+        user: service.user.clone(),
+        directory: service.working_directory.clone(),
+        environment: service.env.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        restart: match service.restart_policy.unwrap_or_default() {
+            RestartPolicy::Never => Restart::Never,
+            RestartPolicy::OnFailure => Restart::OnFailure,
+            RestartPolicy::Always => Restart::Always,
+        },
+        capabilities: service.capabilities.iter().filter_map(|name| agent::capability(&name.value)).collect(),
+    }
+}
+
+/// Which other services must be well before this one is started.
+pub(crate) fn waits_for_health(service: &Service) -> Vec<String> {
+    let needs = |kind: Option<DependencyKind>| kind == Some(DependencyKind::RequiresHealth);
+    let needed = service.dependencies.iter().filter(|dependency| needs(dependency.value.kind));
+    needed.map(|dependency| dependency.value.service.clone()).collect()
+}
+
+/// How a health check asks: the method of HTTP, or none for a connection.
+pub(crate) fn method(method: Method) -> Option<&'static str> {
+    match method {
+        Method::Get => Some("GET"),
+        Method::Post => Some("POST"),
+        Method::Put => Some("PUT"),
+        Method::Tcp => None,
+    }
+}
