@@ -60,7 +60,7 @@ pub(crate) struct LockArgs {
 const EXAMPLES: &str = "\
 Without --update, versions that the lock has stay as they are: only what the manifest newly asks for
 is added, and what it no longer needs goes. A lock that fits is not touched. Before a lock is
-written, each [[file]] is brought into the cache, so that its address and sha256 are known to be right.
+written, each [[file]] that the cache lacks is fetched: a wrong address or sha256 is found by that.
 
 Suite, variant and components are taken from builder.toml alone, so that the lock fits every build.
 

@@ -192,3 +192,75 @@ fn one_file_of_several_architectures_is_the_same_for_each() {
     let said = both("build", &["--frozen"]);
     assert!(said.contains("nothing changed"), "{said}");
 }
+
+#[test]
+fn no_file_comes_below_a_real_directory_where_a_node_has_a_link() {
+    for variant in ["extract", "custom"] {
+        let world = without_packages(variant, "");
+        let mut all = String::new();
+        for (name, destination) in [("one", "/bin/one"), ("two", "/lib/two/data"), ("three", "/usr/sbin/three")] {
+            all += &table(&world, name, name, destination);
+        }
+        add(&world, &all);
+        run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+        let wanted = "/usr/bin/one\n/usr/lib/two/data\n/usr/sbin/three\n";
+        for more in [&["--dry-run", "--output", "dry"][..], &["--output", "built"]] {
+            world.build(more).unwrap();
+            let list = fs::read_to_string(world.path(more.last().unwrap()).join("file-list.txt")).unwrap();
+            let files: String = list.split_inclusive('\n').filter(|line| !line.ends_with("/\n")).collect();
+            assert_eq!(files, wanted, "{variant}: {list}");
+        }
+        let said = world.tell(&["explain", "/bin/one", "module", "--arch", "amd64"]);
+        assert!(said.contains("/usr/bin/one is shipped"), "{variant}: {said}");
+    }
+}
+
+#[test]
+fn a_lock_from_elsewhere_names_files_and_does_nothing_by_it() {
+    let world = without_packages("extract", "");
+    add(&world, &table(&world, "tool", "tool\n", "/usr/bin/tool"));
+    run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
+    let path = world.path("module/module.lock");
+    let lock = fs::read_to_string(&path).unwrap();
+    let table = &lock[lock.find("[[inputs.file]]").unwrap()..lock.find("[[architecture]]").unwrap()];
+    let url = table.lines().nth(1).unwrap();
+    let hostile = [
+        lock.replace(url, "url = \"file:/srv/../etc/shadow\""),
+        lock.replace(url, "url = \"https://user:word@h.example.org/x\""),
+        lock.replace(url, "url = \"https://h.example.org/\\u001b[31m\""),
+        lock.replace(url, "url = \"gopher://h.example.org/x\""),
+        lock.replace(url, "url = -1"),
+        lock.replace(url, &format!("{url}\nsize = 99999999999999999999")),
+        lock.replace(url, &format!("{url}\ndestination = \"/../x\"")),
+        lock.replace(url, &format!("{url}\nmode = -1")),
+        lock.replace(url, &format!("{url}\narchitectures = [\"../x\"]")),
+        lock.replace("sha256 = \"sha256:", "sha256 = \"sha256:.."),
+        // Of the right form, and not what the module asks for: twice, and another.
+        lock.replace(table, &table.repeat(2)),
+        lock.replace(url, "url = \"file:/etc/hostname\""),
+    ];
+    for text in hostile {
+        assert_ne!(text, lock);
+        fs::write(&path, &text).unwrap();
+        for verb in [&["build", "-C", "module", "--frozen", "--arch", "amd64"][..], &["fetch", "module"]] {
+            let said = world.tell(verb);
+            assert!(said.starts_with("exit code: 1"), "{said}\n{text}");
+            assert!(!said.contains("word@") && !said.contains('\u{1b}'), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_pinned_moment_is_that_of_packages_and_not_of_files() {
+    let world = World::new(&debs("1"));
+    let moment = world.path("snapshots/20250520T000000Z");
+    fs::create_dir_all(moment.parent().unwrap()).unwrap();
+    run(Command::new("cp").arg("-a").arg(world.path("archive")).arg(&moment));
+    let snapshots = format!("snapshot_mirror = \"file:{}\"\n", world.path("snapshots").display());
+    add(&world, &(snapshots + &table(&world, "tool.sh", "#!/bin/sh\n", "/usr/share/small/tool.sh")));
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64", "--snapshot", "20250520T000000Z"]);
+    assert!(said.contains("locked 2 packages for amd64, 1 file"), "{said}");
+    let listed = world.build(&["--dry-run", "--snapshot", "20250520T000000Z", "--output", "listed"]);
+    listed.unwrap();
+    assert!(fs::read_to_string(world.path("listed/file-list.txt")).unwrap().contains("/usr/share/small/tool.sh\n"));
+}

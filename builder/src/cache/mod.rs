@@ -347,11 +347,11 @@ fn mark(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// As [`touch`].
-pub fn touch_beside(path: &Path) -> io::Result<()> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::open(mark(path), flags, Mode::from_raw_mode(0o644))?;
-    touch(&mark(path))
+pub fn touch_beside(path: &Path) -> Result<(), host::Error> {
+    let mark = mark(path);
+    // An own empty file, as that of a lock is.
+    host::lock::open(&mark)?;
+    touch(&mark).map_err(host::Error::io("set the times of", &mark))
 }
 
 #[cfg(test)]

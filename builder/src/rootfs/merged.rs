@@ -30,11 +30,30 @@ pub fn merge<C>(tree: &mut Tree<C>) -> Result<(), TreeError> {
         let usr = directory(tree, NodeId::ROOT, b"usr")?;
         let to = directory(tree, usr, name)?;
         move_all(tree, from, to)?;
-        let target = [b"usr/", name].concat();
-        let link = Node { stat: Stat::root_owned(0o777, Mtime::default()), kind: Kind::Symlink(target.into()) };
-        let link = tree.add(link)?;
-        tree.link(NodeId::ROOT, name, link)?;
+        link(tree, name)?;
     }
+    Ok(())
+}
+
+/// Makes the link `/NAME` of `name`, one of [`ALIASES`], and the directory that it leads to, where the tree has nothing of that
+/// name.
+///
+/// # Errors
+/// When the tree holds no more inodes.
+pub fn alias<C>(tree: &mut Tree<C>, name: &str) -> Result<(), TreeError> {
+    if tree.node(NodeId::ROOT).entries().is_some_and(|entries| entries.contains_key(name.as_bytes())) {
+        return Ok(());
+    }
+    let usr = directory(tree, NodeId::ROOT, b"usr")?;
+    directory(tree, usr, name.as_bytes())?;
+    link(tree, name.as_bytes())
+}
+
+fn link<C>(tree: &mut Tree<C>, name: &[u8]) -> Result<(), TreeError> {
+    let target = [b"usr/", name].concat();
+    let link = Node { stat: Stat::root_owned(0o777, Mtime::default()), kind: Kind::Symlink(target.into()) };
+    let link = tree.add(link)?;
+    tree.link(NodeId::ROOT, name, link)?;
     Ok(())
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use builder::files;
+use builder::rootfs::merged;
 use composer::overlay::{Overlay, OverlayReport, Rule};
 use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
-use image::tree::{Kind, Tree};
+use image::tree::{Kind, NodeId, Tree};
 use model::file_input::{FileInput, FileInputFields, Unpack};
 use model::observe::Observer;
 use model::{Diagnostic, Epoch, ImagePath, Pattern};
@@ -33,6 +34,8 @@ pub(crate) struct FetchedFile {
     layer: Overlay,
     /// The files of the archive that `include` leaves out.
     left: Arc<[ImagePath]>,
+    /// The directories at the top that it is in.
+    tops: Vec<Box<[u8]>>,
 }
 
 /// What became of a file in the tree.
@@ -128,10 +131,26 @@ pub(crate) fn obtain(
     let file = |(input, file): (FileInput, File)| {
         let (tree, left) = tree(module, &input, file, &request.downloads)?;
         let rule = rule(&input)?;
+        let top = tree.node(NodeId::ROOT).entries().into_iter().flatten();
+        let tops = top.filter(|(_, id)| tree.node(**id).is_directory()).map(|(name, _)| name.clone()).collect();
         let layer = Overlay::of(PathBuf::from(redact(&input.url)), tree).with_rules(rule);
-        Ok(FetchedFile { input, layer, left: left.into() })
+        Ok(FetchedFile { input, layer, left: left.into(), tops })
     };
     inputs.into_iter().zip(opened).map(file).collect()
+}
+
+/// Gives `tree`, which was made from packages, the links of a merged `/usr` on the way to `files`. Where no package brings
+/// `/bin`, a file below it would come into a real one, which hides the node's link and with it every program.
+///
+/// # Errors
+/// When the tree holds no more inodes.
+pub(crate) fn make_way(files: &[FetchedFile], tree: &mut Tree<Source>) -> Result<(), Error> {
+    for name in merged::ALIASES {
+        if files.iter().any(|file| file.tops.iter().any(|top| **top == *name.as_bytes())) {
+            merged::alias(tree, name).map_err(image::Error::from)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lays the files over `tree`, in their order.

@@ -82,6 +82,9 @@ pub(crate) fn root(
     if root.is_unpacked() {
         merged::merge(&mut tree).map_err(image::Error::from)?;
     }
+    if root.made.is_some() {
+        files::make_way(files, &mut tree)?;
+    }
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;

@@ -208,7 +208,8 @@ fn select(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
+    let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
+    files::make_way(files, &mut tree)?;
     let base = base(&unpacked)?;
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
