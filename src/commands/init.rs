@@ -1,4 +1,4 @@
-//! `init`: a new module repository from a template that validates and builds as it is.
+//! `init`: a new module repository that validates and builds as it is, from a template or from packages.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use host::{Dir, Pinned};
+use model::Arch;
+use model::package::PackageRequest;
 use model::path::json::{Alone, keys};
 use model::shell;
 use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::Error;
+use crate::recipes::draft::{self, Archives, Draft};
+use crate::recipes::packages::request::Packages;
 use crate::recipes::results::{whose, writable};
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::clean;
 
-/// Start a module's repository from a template
+/// Start a module's repository, from a template or from what packages say of themselves
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InitArgs {
@@ -32,6 +36,43 @@ pub(crate) struct InitArgs {
     /// The template
     #[arg(long, value_enum, value_name = "TEMPLATE", default_value_t)]
     template: Template,
+    /// Packages to write a manifest for, in place of a template; DIR goes before them, or after -C
+    ///
+    /// Name, description, licence and services are taken from what the packages hold. The module ships what they need over
+    /// the base (`ship = "closure"`). The name is the first one's unless `--name` gives another. A builder.toml that is in DIR
+    /// counts, with its archives and keys, and stays.
+    #[arg(long = "package", value_name = "NAME", num_args = 1.., value_delimiter = ',', conflicts_with = "template",
+          value_parser = package)]
+    packages: Vec<PackageRequest>,
+    #[command(flatten)]
+    archives: ArchiveArgs,
+}
+
+/// Where `--package` takes packages from.
+#[derive(Debug, Args)]
+struct ArchiveArgs {
+    /// The Debian suite to build from [default: trixie]
+    #[arg(long, value_name = "SUITE", requires = "packages", help_heading = "Packages")]
+    suite: Option<String>,
+    /// A Debian mirror, which goes into builder.toml; may be repeated [default: the archives of the host's apt]
+    #[arg(long = "mirror", value_name = "URL", requires = "packages", help_heading = "Packages")]
+    mirrors: Vec<String>,
+    /// The state of the archives to take, which goes into the manifest: YYYYMMDDTHHMMSSZ, or none for today's
+    #[arg(long, value_name = "TIME|none", requires = "packages", help_heading = "Packages")]
+    snapshot: Option<String>,
+    /// The architecture whose packages are read [default: this machine's]
+    #[arg(long, value_name = "ARCH", requires = "packages", help_heading = "Packages")]
+    arch: Option<Arch>,
+    /// Use what is in the cache, and no network
+    #[arg(long, requires = "packages", help_heading = "Packages")]
+    offline: bool,
+    /// Where downloads are kept
+    #[arg(long, value_name = "DIR", requires = "packages", help_heading = "Speed and place")]
+    cache_dir: Option<PathBuf>,
+    /// How many files to download at once [default: 8]
+    #[arg(long, value_name = "N", requires = "packages", help_heading = "Speed and place",
+          value_parser = clap::value_parser!(u64).range(1..=settings::MOST_JOBS))]
+    jobs: Option<u64>,
 }
 
 const EXAMPLES: &str = "\
@@ -39,7 +80,9 @@ Examples:
   module-builder init web
       Writes a module named web into ./web, which serves a page by nginx.
   module-builder init --name web
-      The same into the current directory. Files that exist are never overwritten.";
+      The same into the current directory. Files that exist are never overwritten.
+  module-builder init web --package nginx
+      Writes a module into ./web from what the package says: services, licence, what it needs over its base.";
 
 /// A template that is built in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -51,6 +94,12 @@ enum Template {
 
 /// One file of a template: its path in the repository, and its content.
 type File = (&'static str, &'static [u8]);
+
+/// The settings of a module.
+const SETTINGS: &str = "builder.toml";
+
+/// What a module's repository ignores, whatever it was made from.
+const IGNORE: &[u8] = include_bytes!("../../templates/nginx/.gitignore");
 
 macro_rules! template {
     ($folder:literal: $($path:literal)+) => {
@@ -82,6 +131,10 @@ impl Template {
     }
 }
 
+fn package(text: &str) -> Result<PackageRequest, String> {
+    PackageRequest::parse(text).map_err(|error| error.to_string())
+}
+
 fn name(text: &str) -> Result<String, String> {
     if model::manifest::is_module_name(text) {
         Ok(text.to_owned())
@@ -99,9 +152,27 @@ struct Made<'a> {
     files: Vec<Alone<&'a PathBuf>>,
 }
 
+impl InitArgs {
+    fn place(&self) -> &Path {
+        self.directory.as_ref().unwrap_or(&self.alone)
+    }
+}
+
 impl Verb for InitArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::None, Flags::default())
+        let ArchiveArgs { suite, mirrors, snapshot, arch, offline: _, cache_dir, jobs } = &self.archives;
+        let flags = Flags {
+            suite: suite.clone(),
+            mirrors: mirrors.clone(),
+            snapshot: snapshot.clone(),
+            archs: arch.iter().copied().collect(),
+            cache_dir: cache_dir.clone(),
+            jobs: *jobs,
+            ..Flags::default()
+        };
+        // An archive's keys can be named there alone.
+        let module = if self.packages.is_empty() { Module::None } else { Module::At(self.place().to_owned()) };
+        (module, flags)
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
@@ -110,21 +181,56 @@ impl Verb for InitArgs {
 }
 
 /// Writes the repository and says what to do next.
-#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
-    let directory = args.directory.unwrap_or(args.alone);
-    let name =
-        args.name.unwrap_or_else(|| default_name(&context.environment.current_dir.join(&directory), args.template));
-    let files = args.template.files();
-    refuse_to_overwrite(&directory, files)?;
-    let root = place(&directory)?.create()?;
+    let directory = args.place().to_owned();
+    if args.packages.is_empty() {
+        let default = || default_name(&context.environment.current_dir.join(&directory), args.template);
+        let name = args.name.unwrap_or_else(default);
+        let content = |(path, content): &File| (*path, named(content, args.template, &name));
+        let files: Vec<_> = args.template.files().iter().map(content).collect();
+        return write(&directory, &name, &files, context);
+    }
+    // Before packages are fetched for nothing.
+    place(&directory)?;
+    refuse_to_overwrite(&directory, &[".gitignore", "manifest.yaml"])?;
+    let has_settings = fs::symlink_metadata(directory.join(SETTINGS)).is_ok();
+    let Draft { name, manifest, settings, notes } = draft(args, context)?;
+    for note in notes {
+        context.ui.note(&note);
+    }
+    let mut files = vec![(".gitignore", IGNORE.to_vec()), ("manifest.yaml", manifest.into_bytes())];
+    if has_settings {
+        context.ui.note("builder.toml is there and stays: see that it has `ship = \"closure\"` and [base]");
+    } else {
+        files.insert(1, (SETTINGS, settings.into_bytes()));
+    }
+    write(&directory, &name, &files, context)
+}
+
+fn draft(args: InitArgs, context: &Context) -> Result<Draft, Error> {
+    let settings = &context.settings;
+    let packages =
+        Packages::new(settings, settings.require_arch()?, &context.environment)?.offline(args.archives.offline);
+    let archives = Archives {
+        suite: &settings.suite.value,
+        components: &settings.components.value,
+        mirrors: &args.archives.mirrors,
+    };
+    draft::draft(args.packages, args.name, &packages, archives, &context.ui)
+}
+
+/// Writes `files`, all or none, and says what to do next.
+fn write(directory: &Path, name: &str, files: &[(&str, Vec<u8>)], context: &Context) -> Result<(), Error> {
+    let names: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+    refuse_to_overwrite(directory, &names)?;
+    let root = place(directory)?.create()?;
     let mut written = Written::default();
     for (path, content) in files {
-        written.create(&root, path, &named(content, args.template, &name))?;
+        written.create(&root, path, content)?;
     }
-    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| directory.join(path)).collect();
+    let paths: Vec<PathBuf> = names.iter().map(|path| directory.join(path)).collect();
     written.keep();
-    let place = shell::word(&directory);
+    let place = shell::word(directory);
     for path in &paths {
         context.ui.note(&format!("wrote {}", path.display()));
     }
@@ -137,7 +243,7 @@ fn run(args: InitArgs, context: &Context) -> Result<(), Error> {
         context.ui.note(&line);
     }
     let place = clean(&directory.display().to_string());
-    context.ui.result(&place, &Made { directory: &directory, name: &name, files: paths.iter().map(Alone).collect() })
+    context.ui.result(&place, &Made { directory, name, files: paths.iter().map(Alone).collect() })
 }
 
 /// Where the repository is or will be. Writes nothing.
@@ -158,10 +264,10 @@ fn default_name(directory: &Path, template: Template) -> String {
     last.filter(|name| model::manifest::is_module_name(name)).unwrap_or(template.name()).to_owned()
 }
 
-fn refuse_to_overwrite(directory: &Path, files: &[File]) -> Result<(), Error> {
+fn refuse_to_overwrite(directory: &Path, files: &[&str]) -> Result<(), Error> {
     let existing: Vec<String> = files
         .iter()
-        .map(|(path, _)| directory.join(path))
+        .map(|path| directory.join(path))
         .filter(|path| fs::symlink_metadata(path).is_ok())
         .map(|path| path.display().to_string())
         .collect();

@@ -9,6 +9,7 @@
 
 mod archive;
 mod candidates;
+mod draft;
 mod fetch;
 mod files;
 mod host;

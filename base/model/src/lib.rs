@@ -16,6 +16,7 @@ pub mod epoch;
 pub mod explain;
 pub mod file_input;
 pub mod file_name;
+pub mod licence;
 pub mod manifest;
 pub mod observe;
 pub mod package;

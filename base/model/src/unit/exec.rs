@@ -148,6 +148,18 @@ impl Unit {
         self.in_exec("EnvironmentFile").into_iter().map(read).collect()
     }
 
+    /// The variables of `Environment=`, in their order. One that only the node knows is left out.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let words = self.in_exec("Environment").into_iter().filter_map(|line| words::command(&line.value)).flatten();
+        let variable = |word: words::Word| {
+            let value = self.resolve(&word.text);
+            let (name, value) = value.known()?.split_once('=')?;
+            is_variable(name).then(|| (name.to_owned(), value.to_owned()))
+        };
+        words.filter_map(variable).collect()
+    }
+
     /// `WorkingDirectory=`.
     #[must_use]
     pub fn working_directory(&self) -> Option<WorkingDirectory> {
@@ -190,6 +202,26 @@ impl Unit {
     fn exec_value(&self, key: &str) -> Option<Value> {
         self.in_exec(key).pop().map(|line| self.resolve(&line.value))
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit()) && name.bytes().all(is_word)
+}
+
+/// The variables of a file that `EnvironmentFile=` names (`systemd.exec(5)`): lines `NAME=value`, quotes around a value
+/// taken away. One that continues over lines is left out.
+#[must_use]
+pub fn environment_of(bytes: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(super::MAX_BYTES)]);
+    let variable = |line: &str| {
+        let (name, value) = line.trim().split_once('=')?;
+        let value = value.trim();
+        let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+        let is_whole = !value.ends_with('\\') && (quoted.is_some() || !value.starts_with(['"', '\'']));
+        (is_variable(name) && is_whole).then(|| (name.to_owned(), quoted.unwrap_or(value).to_owned()))
+    };
+    text.lines().filter_map(variable).take(super::MAX_WORDS).collect()
 }
 
 fn optional(value: &str) -> (&str, bool) {

@@ -22,7 +22,7 @@ mod words;
 
 pub use command::Command;
 pub use condition::Condition;
-pub use exec::{Account, AccountKind, DirectoryKind, EnvironmentFile, WorkingDirectory};
+pub use exec::{Account, AccountKind, DirectoryKind, EnvironmentFile, WorkingDirectory, environment_of};
 pub use install::Install;
 pub use name::{ParseUnitNameError, UnitKind, UnitName};
 pub use socket::{Listen, ListenKind};

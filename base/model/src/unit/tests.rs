@@ -114,6 +114,15 @@ fn conditions_and_assertions_name_paths() {
 }
 
 #[test]
+fn variables_of_units_and_of_their_files_are_read() {
+    let text = "[Service]\nEnvironment=lost=1\nEnvironment=\nEnvironment=\"CONFIG=/etc/a b\" X=%p 1=2 H=%H plain\nEnvironment=Y=\n";
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(unit("x.service", text).environment(), [pair("CONFIG", "/etc/a b"), pair("X", "x"), pair("Y", "")]);
+    let file = b"# A=1\nARGS=\"-a -b\"\n B = 2\nC='x'\nD=\"open\nE=a\\\nF\nG=\n";
+    assert_eq!(environment_of(file), [pair("ARGS", "-a -b"), pair("C", "x"), pair("G", "")]);
+}
+
+#[test]
 fn sockets_timers_and_paths_say_what_they_start() {
     let starts = |name: &str, text: &str| unit(name, text).activates().map(|value| value.to_string());
     assert_eq!(starts("a.socket", "").as_deref(), Some("a.service"));

@@ -12,7 +12,7 @@ use crate::deb822::{Dialect, Reader};
 
 /// The most bytes that a control archive may have when it is unpacked. The largest of Debian has
 /// about 6 MiB.
-const CONTROL_LIMIT: u64 = 64 << 20;
+pub(super) const CONTROL_LIMIT: u64 = 64 << 20;
 
 /// The fields of a control file in their order, names as they are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

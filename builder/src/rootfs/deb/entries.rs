@@ -9,7 +9,7 @@ use super::members::Package;
 
 /// The most bytes that a data archive may have when it is unpacked. The largest of Debian has about
 /// 4 GiB.
-const DATA_LIMIT: u64 = 64 << 30;
+pub(super) const DATA_LIMIT: u64 = 64 << 30;
 /// The most files that one package may hold.
 const ENTRY_LIMIT: usize = 4_000_000;
 /// The longest file name or link target: Linux's PATH_MAX.
@@ -110,7 +110,7 @@ pub(super) fn contents(package: &mut Package<impl Read>) -> Result<Vec<DebEntry>
     Ok(entries)
 }
 
-fn entry(item: &Item) -> Result<DebEntry, Reason> {
+pub(super) fn entry(item: &Item) -> Result<DebEntry, Reason> {
     use tar::EntryType;
 
     let header = &item.header;

@@ -8,6 +8,7 @@
 mod control;
 mod entries;
 mod members;
+mod texts;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -22,6 +23,7 @@ use crate::deb822::Fault;
 pub(super) use control::SCRIPTS;
 pub use control::{Control, Metadata};
 pub use entries::{DebEntry, DebKind};
+pub use texts::{DebTexts, texts};
 
 /// Why a file is no .deb that can be read.
 #[derive(Debug, thiserror::Error)]
