@@ -104,7 +104,12 @@ pub fn of_unit(unit: &Unit, lines: &[String]) -> Option<Lack> {
         GROUP if !unit.by_signal => return Some(Lack::Group { name: unit.group.clone() }),
         _ => {}
     }
-    of_lines(lines).or_else(|| match unit.status {
+    let named = |lack| match lack {
+        Lack::User { name } if name.is_empty() => Lack::User { name: unit.user.clone() },
+        Lack::Group { name } if name.is_empty() => Lack::Group { name: unit.group.clone() },
+        lack => lack,
+    };
+    of_lines(lines).map(named).or_else(|| match unit.status {
         EXEC => Some(Lack::Program { path: String::new() }),
         CHDIR if !unit.directory.is_empty() => {
             Some(Lack::Path { path: unit.directory.trim_start_matches(['!', '-']).to_owned() })
@@ -146,11 +151,14 @@ fn loader(line: &str) -> Option<Lack> {
     Some(Lack::Library { name: name.to_owned(), program: None })
 }
 
-/// The words of systemd about what it does before a program.
+/// The words of systemd, and of this program ahead of a service without a unit, about what comes before a program.
 fn manager(line: &str) -> Option<Lack> {
+    /// What this program itself says.
+    const OWN: &str = "cannot run ";
+    let line = line.strip_suffix(" (os error 2)").unwrap_or(line);
     let missing = line.strip_suffix(": No such file or directory").or_else(|| line.strip_suffix(": Not a directory"));
     if let Some(rest) = missing {
-        for words in ["Failed at step EXEC spawning ", "Unable to locate executable ", "Failed to execute "] {
+        for words in ["Failed at step EXEC spawning ", "Unable to locate executable ", "Failed to execute ", OWN] {
             if let Some((_, path)) = rest.split_once(words) {
                 return Some(Lack::Program { path: unquoted(path) });
             }
@@ -211,19 +219,49 @@ fn system(line: &str) -> Option<Lack> {
     if lower.contains("operation not permitted") {
         return Some(Lack::NotPermitted { said: said() });
     }
-    let unknown = |words: &[&str]| words.iter().find_map(|words| lower.find(words).map(|at| &line[at + words.len()..]));
-    let name = |rest: &str| {
-        let rest = rest.trim_start_matches([':', ' ', '\'', '"', '`', '(']);
-        rest.split([' ', '\'', '"', '`', ')', ',', ':', ';'])
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('.')
-            .to_owned()
-    };
-    if let Some(rest) = unknown(&["unknown user", "cannot find user", "can't find user", "bad user name"]) {
-        return Some(Lack::User { name: name(rest) });
+    unknown_name(line, &lower)
+}
+
+/// An account that a program of the tree does not know.
+fn unknown_name(line: &str, lower: &str) -> Option<Lack> {
+    const BEFORE: [&str; 6] = ["unknown", "bad", "cannot find", "can't find", "no such", "invalid"];
+    /// Words between those and the name.
+    const BETWEEN: [&str; 11] =
+        ["the", "user", "group", "id", "for", "name", "named", "called", "or", "system", "account"];
+    let (words, at) = BEFORE.iter().find_map(|words| Some((words, lower.find(words)?)))?;
+    // Both have the same length where what was found is plain.
+    let rest = line.get(at + words.len()..).filter(|_| line.len() == lower.len())?;
+    let mut words = rest.split([' ', '\'', '"', '`', '(', ')', ':', ',']).filter(|word| !word.is_empty());
+    let is_about = |kind: &str| rest.to_ascii_lowercase().trim_start().trim_start_matches("the ").starts_with(kind);
+    let (is_user, is_group) = (is_about("user"), is_about("group"));
+    let name = words.find(|word| !BETWEEN.contains(&word.to_ascii_lowercase().as_str()))?.trim_end_matches(['.', ';']);
+    let name = name.to_owned();
+    match (is_user, is_group) {
+        (true, _) => Some(Lack::User { name }),
+        (_, true) => Some(Lack::Group { name }),
+        _ => None,
     }
-    unknown(&["unknown group", "bad group name"]).map(|rest| Lack::Group { name: name(rest) })
+}
+
+/// What the service itself said last, and not systemd about it.
+#[must_use]
+pub fn last_words(unit: &str, lines: &[String]) -> Option<String> {
+    const OF_MANAGER: [&str; 8] = [
+        "Starting ",
+        "Started ",
+        "Stopping ",
+        "Stopped ",
+        "Failed to start ",
+        "Listening on ",
+        "Reached ",
+        "Finished ",
+    ];
+    let is_of_manager = |line: &&String| {
+        line.starts_with(&format!("{unit}: "))
+            || line.starts_with(&format!("{unit} - "))
+            || OF_MANAGER.iter().any(|it| line.starts_with(it))
+    };
+    lines.iter().rev().find(|line| !is_of_manager(line)).cloned()
 }
 
 /// The absolute paths that a line names, without the quotes and signs around them.
@@ -303,13 +341,13 @@ mod tests {
                 "the kernel does not permit it: Fatal error : adjtimex(0x8001) failed : Operation not permitted",
             ),
             ("AH00543: httpd: bad user name www-data", "the user www-data is missing"),
-            ("dnsmasq: unknown user or group: dnsmasq", "the user or is missing"),
+            ("dnsmasq: unknown user or group: dnsmasq", "the user dnsmasq is missing"),
+            ("can't find the user memcache to switch to", "the user memcache is missing"),
+            (
+                "[ALERT] config : parsing [/etc/x.cfg:8] : cannot find group id for 'haproxy' (0:Success)",
+                "the group haproxy is missing",
+            ),
         ] {
-            if line.starts_with("dnsmasq") {
-                // It does not say which of both; the name is what follows the colon.
-                assert!(said(line).is_some());
-                continue;
-            }
             assert_eq!(said(line).as_deref(), Some(expected), "{line}");
         }
         for line in ["Started a.service - A.", "", "listening on [::]:80", "error while loading shared libraries: x"] {
@@ -339,6 +377,19 @@ mod tests {
             Some("it may not use /a")
         );
         assert_eq!(of(1, &["it went wrong"]), None);
+    }
+
+    #[test]
+    fn what_a_service_said_last_is_not_what_systemd_says_of_it() {
+        let lines = [
+            "Starting a.service - A...",
+            "no hostkeys available",
+            "a.service: Failed with result 'exit-code'.",
+            "Failed to start a.service - A.",
+        ];
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        assert_eq!(last_words("a.service", &lines).as_deref(), Some("no hostkeys available"));
+        assert_eq!(last_words("a.service", &lines[..1]), None);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(crate) struct Pace {
 pub(crate) struct Seen {
     /// What is the matter with it.
     pub(crate) state: State,
+    /// Whether the tree has it at all.
+    pub(crate) is_there: bool,
     /// How often it was started again.
     pub(crate) restarts: u32,
     /// Where it listens.
@@ -316,7 +318,8 @@ impl Run<'_> {
             ("loaded", false, status) => format!("it ended with {status}"),
             (other, ..) => format!("its unit is {other}"),
         };
-        Seen { state, restarts: unit.restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        let (is_there, restarts) = (unit.load != "not-found", unit.restarts);
+        Seen { state, is_there, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 
     fn of_own(&self, wanted: &Wanted) -> Seen {
@@ -341,7 +344,7 @@ impl Run<'_> {
             None => String::new(),
         };
         let log = if is_good && restarts == 0 { Vec::new() } else { log };
-        Seen { state, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        Seen { state, is_there: true, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 }
 
