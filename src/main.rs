@@ -34,8 +34,10 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // Started again ahead of another program: no user's command line.
     if let Some(ended) = host::process::enter(&arguments) {
-        // Where nothing can be written, nothing can be said.
-        let _ = std::io::stderr().write_all(ended.message.as_bytes());
+        if !ended.message.is_empty() {
+            // Where nothing can be written, nothing can be said.
+            let _ = std::io::stderr().write_all(format!("{}\n", ended.message).as_bytes());
+        }
         return ExitCode::from(ended.code);
     }
     say_interrupts();

@@ -99,8 +99,9 @@ const MAIN: &[&str] = &["src/main.rs"];
 const PRINTER: &[&str] = &["src/main.rs", "src/ui/mod.rs"];
 /// The one leaf: sha256 by the processor's own instructions.
 const UNSAFE: &[&str] = &["base/image/src/verity/multi_buffer/mod.rs"];
-/// One starts programs, the other is this program started again ahead of one, in the child.
-const SPAWNER: &[&str] = &["base/host/src/process/mod.rs", "base/host/src/process/reexec.rs"];
+/// Two start programs, the other is this program started again ahead of one, in the child.
+const SPAWNER: &[&str] =
+    &["base/host/src/process/invocation.rs", "base/host/src/process/mod.rs", "base/host/src/process/reexec.rs"];
 
 const LISTENER: &[&str] = &["src/ui/log.rs"];
 

@@ -65,6 +65,12 @@ const OF_A_MACHINE: [&str; 42] = [
     "systemd-update-utmp.service",
 ];
 
+/// Whether the unit needs a machine, so that it is not started here unless a manifest declares it.
+#[must_use]
+pub fn is_of_a_machine(unit: &str) -> bool {
+    OF_A_MACHINE.binary_search(&unit).is_ok()
+}
+
 /// What a layer holds: a content, or a link's target, by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {

@@ -155,7 +155,8 @@ pub struct Difference {
 }
 
 /// Compares what listens in a trial with what does in the full tree. Ports that the kernel gives to whoever asks for any are
-/// other ones each time, and so are names without a file; both say nothing.
+/// other ones each time, and so are names without a file; both say nothing. Numbers in the names of sockets are those of
+/// processes. What listens on all addresses of a port is wider than one of them, and misses none.
 #[must_use]
 pub fn compare(found: &BTreeSet<Address>, control: &BTreeSet<Address>, ephemeral: (u16, u16)) -> Difference {
     let is_fixed = |address: &&Address| match address {
@@ -163,22 +164,31 @@ pub fn compare(found: &BTreeSet<Address>, control: &BTreeSet<Address>, ephemeral
         Address::Unix(path) => path.starts_with('/'),
     };
     let is_network = |address: &&Address| !matches!(address, Address::Unix(_));
+    let is_there = |wanted: &&Address| found.iter().any(|address| same(address, wanted) || covers(address, wanted));
     let wider = found.iter().filter(is_fixed).filter(is_network).filter(|address| !control.contains(address));
-    let missing = control.iter().filter(is_fixed).filter(|address| !found.iter().any(|other| is_alike(other, address)));
+    let missing = control.iter().filter(is_fixed).filter(|address| !is_there(address));
     Difference { wider: wider.cloned().collect(), missing: missing.cloned().collect() }
 }
 
-/// Whether two addresses are the same, whatever numbers stand in the path of a socket: a process may put its own there.
-fn is_alike(one: &Address, other: &Address) -> bool {
-    match (one, other) {
-        (Address::Unix(one), Address::Unix(other)) => without_numbers(one).eq(without_numbers(other)),
-        (one, other) => one == other,
+/// Whether both are one address, but for numbers in the name of a socket.
+fn same(a: &Address, b: &Address) -> bool {
+    let pattern = |path: &str| {
+        path.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("0")
+    };
+    match (a, b) {
+        (Address::Unix(a), Address::Unix(b)) => pattern(a) == pattern(b),
+        (a, b) => a == b,
     }
 }
 
-/// The parts of a text between its numbers.
-fn without_numbers(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty())
+/// Whether what listens at `a` takes what comes to `b`.
+fn covers(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Tcp(a), Address::Tcp(b)) | (Address::Udp(a), Address::Udp(b)) => {
+            a.port() == b.port() && a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4())
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +254,13 @@ mod tests {
         let found = set(&["tcp 0.0.0.0:11211", "udp 0.0.0.0:50000", "unix @def", "unix /run/z", "unix /run/y"]);
         let difference = compare(&found, &control, (32768, 60999));
         assert_eq!(difference.wider, set(&["tcp 0.0.0.0:11211"]));
-        assert_eq!(difference.missing, set(&["tcp 127.0.0.1:11211", "unix /run/x"]));
+        assert_eq!(difference.missing, set(&["unix /run/x"]));
+        let named = |text: &str| set(&[text]);
+        assert_eq!(compare(&named("unix /run/a.40.tmp"), &named("unix /run/a.7.tmp"), (1, 0)), Difference::default());
+        let narrower = compare(&named("tcp 127.0.0.1:80"), &named("tcp [::]:80"), (1, 0));
+        assert_eq!((narrower.wider, narrower.missing), (named("tcp 127.0.0.1:80"), named("tcp [::]:80")));
+        let six = compare(&named("tcp 0.0.0.0:80"), &named("tcp [::1]:80"), (1, 0));
+        assert_eq!(six.missing, named("tcp [::1]:80"));
         assert_eq!(compare(&control, &control, (32768, 60999)), Difference::default());
     }
 }

@@ -67,6 +67,8 @@ pub(crate) fn run(
         is_good: matches!(seen.state, State::Up | State::Done) && seen.restarts == 0,
         listening: seen.listening.clone(),
     };
-    let seen = watched.services.iter().map(|(name, seen)| (name.clone(), service(seen))).collect();
+    // What only the module brings cannot be compared.
+    let known = watched.services.iter().filter(|(_, seen)| seen.is_there);
+    let seen = known.map(|(name, seen)| (name.clone(), service(seen))).collect();
     Ok(Control { services: seen, ephemeral: watched.ephemeral, not_installed: Vec::new() })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use model::path::json::keys;
 use model::{Diagnostic, Severity};
+use node::trial::diagnosis::{self, Lack};
 use node::trial::sockets::{self, Address, Difference};
 use node::trial::units::State;
 use serde::Serialize;
@@ -132,8 +133,11 @@ impl Case<'_> {
     /// What is wrong with it; in the full tree it may be wrong, too, which is not the module's fault.
     fn findings(&self, control: Option<&Control>) -> Vec<Diagnostic> {
         let mut found: Vec<Diagnostic> = self.of_state().into_iter().collect();
-        if !found.is_empty() {
+        if found.iter().any(|finding| finding.severity == Severity::Error) {
             return self.excused(found, control);
+        }
+        if !found.is_empty() {
+            return found;
         }
         found.extend(self.of_ports());
         found.extend(self.of_health());
@@ -167,16 +171,22 @@ impl Case<'_> {
                 Some(self.finding(Severity::Error, "service-skipped", what, hint))
             }
             State::Down => {
-                let why = seen.lack.as_ref().map_or_else(|| seen.end.clone(), ToString::to_string);
-                let why = if why.is_empty() { "it ended".to_owned() } else { why };
+                let why = seen.lack.as_ref().map_or_else(|| self.end(), ToString::to_string);
                 Some(self.finding(Severity::Error, "service-down", &format!("is down: {why}"), self.hint()))
             }
         }
     }
 
+    /// How it ended, and what it said last.
+    fn end(&self) -> String {
+        let said = diagnosis::last_words(&self.wanted.name, &self.seen.log);
+        let end = if self.seen.end.is_empty() { "it ended" } else { &self.seen.end };
+        said.map_or_else(|| end.to_owned(), |said| format!("{end}: {said}"))
+    }
+
     /// What to do about what it lacks.
     fn hint(&self) -> String {
-        use node::trial::diagnosis::Lack as L;
+        use Lack as L;
         let hint = match &self.seen.lack {
             Some(L::Library { .. } | L::LanguageModule { .. }) => {
                 "add the package that brings it to package_spec, or its path to file_spec"
@@ -204,7 +214,8 @@ impl Case<'_> {
 
     /// A service that is not up in the full tree either is not the module's fault.
     fn excused(&self, found: Vec<Diagnostic>, control: Option<&Control>) -> Vec<Diagnostic> {
-        let Some(in_control) = self.in_control.filter(|it| !it.is_good) else { return found };
+        // How a service without a unit is started is the module's own word.
+        let Some(in_control) = self.in_control.filter(|it| !it.is_good && self.wanted.is_unit) else { return found };
         let also = |finding: Diagnostic| {
             let message = format!(
                 "{}; it fails in the full tree too ({}): not the module's fault",

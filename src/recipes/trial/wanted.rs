@@ -8,6 +8,7 @@ use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::manifest::{DependencyKind, Method, Protocol, RestartPolicy, Service};
 use node::trial::agent::{self, Restart};
+use node::trial::own;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -63,7 +64,7 @@ pub(crate) fn find(layers: &Layers, has_manager: bool) -> Result<Services, Error
     let mut services = Services::default();
     let mut units: BTreeMap<String, usize> = BTreeMap::new();
     for module in &layers.modules {
-        for unit in enabled(&module.tree) {
+        for unit in enabled(&module.tree, &layers.base) {
             units.entry(unit.clone()).or_insert_with(|| {
                 services.all.push(Wanted { name: unit, module: module.name.clone(), declared: None, is_unit: true });
                 services.all.len() - 1
@@ -114,19 +115,21 @@ fn in_order<'a>(services: &[&'a Service]) -> Vec<&'a Service> {
     ordered
 }
 
-/// The units that links in a module enable.
-fn enabled(tree: &Tree<Entry>) -> BTreeSet<String> {
+/// The units that links in a module enable, and that the base does not enable itself.
+fn enabled(tree: &Tree<Entry>, base: &Tree<Source>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, _, node) in tree.walk() {
         let Some(parent) = path.parent() else { continue };
         let is_wants = parent.file_name().is_some_and(|name| name.ends_with(b".wants") || name.ends_with(b".requires"));
         let is_unit_directory =
             parent.parent().is_some_and(|at| UNITS.iter().any(|unit| at.as_bytes() == unit.as_bytes()));
-        if !is_wants || !is_unit_directory || !matches!(node.kind, Kind::Symlink(_) | Kind::Regular(_)) {
+        let is_link = matches!(node.kind, Kind::Symlink(_) | Kind::Regular(_));
+        if !is_wants || !is_unit_directory || !is_link || base.lookup(&path).is_some() {
             continue;
         }
         let name = path.file_name().and_then(|name| std::str::from_utf8(name).ok());
-        found.extend(name.filter(|name| KINDS.iter().any(|kind| name.ends_with(kind))).map(str::to_owned));
+        let is_tried = |name: &&str| KINDS.iter().any(|kind| name.ends_with(kind)) && !own::is_of_a_machine(name);
+        found.extend(name.filter(is_tried).map(str::to_owned));
     }
     found
 }

@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long is waited for what a service has to listen on, beyond the time that everything must stay as it is.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A service that was started again so often is not waited for.
+const HOPELESS: u32 = 3;
+
 /// How many of a service's last lines are kept.
 const LINES: usize = 30;
 
@@ -48,6 +51,8 @@ pub(crate) struct Pace {
 pub(crate) struct Seen {
     /// What is the matter with it.
     pub(crate) state: State,
+    /// Whether the tree has it at all.
+    pub(crate) is_there: bool,
     /// How often it was started again.
     pub(crate) restarts: u32,
     /// Where it listens.
@@ -119,7 +124,7 @@ pub(crate) fn watch(
 struct Fixed {
     units: Vec<(State, u32, u32)>,
     own: Vec<(u32, bool)>,
-    held: BTreeMap<String, BTreeSet<Address>>,
+    held: Vec<BTreeSet<Address>>,
 }
 
 struct Run<'a> {
@@ -231,10 +236,13 @@ impl Run<'_> {
 
     /// What must not change any more.
     fn fixed(&self, look: &Look) -> Fixed {
+        // What is started again and again never stays as it is.
+        let is_hopeless = |name: &str| look.units.get(name).is_some_and(|unit| unit.restarts >= HOPELESS);
+        let units = look.units.values().filter(|unit| unit.restarts < HOPELESS);
         Fixed {
-            units: look.units.values().map(|unit| (unit.state(), unit.main_process, unit.restarts)).collect(),
+            units: units.map(|unit| (unit.state(), unit.main_process, unit.restarts)).collect(),
             own: self.supervised.iter().map(|service| (service.restarts, service.is_over)).collect(),
-            held: look.held.clone(),
+            held: look.held.iter().filter(|(name, _)| !is_hopeless(name)).map(|(_, held)| held.clone()).collect(),
         }
     }
 
@@ -242,8 +250,10 @@ impl Run<'_> {
     fn waiting(&self, look: &Look, expected: &BTreeMap<String, BTreeSet<Address>>) -> Vec<String> {
         let all: BTreeSet<&Address> = look.all.iter().map(|found| &found.address).collect();
         let is_waiting = |wanted: &&Wanted| {
-            let state = look.units.get(&wanted.name).map(Unit::state);
-            if matches!(state, Some(State::Down | State::Skipped)) {
+            let unit = look.units.get(&wanted.name);
+            let state = unit.map(Unit::state);
+            if unit.is_some_and(|unit| unit.restarts >= HOPELESS) || matches!(state, Some(State::Down | State::Skipped))
+            {
                 return false;
             }
             let misses = expected.get(&wanted.name).into_iter().flatten().any(|address| !all.contains(address));
@@ -316,7 +326,8 @@ impl Run<'_> {
             ("loaded", false, status) => format!("it ended with {status}"),
             (other, ..) => format!("its unit is {other}"),
         };
-        Seen { state, restarts: unit.restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        let (is_there, restarts) = (unit.load != "not-found", unit.restarts);
+        Seen { state, is_there, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 
     fn of_own(&self, wanted: &Wanted) -> Seen {
@@ -341,7 +352,7 @@ impl Run<'_> {
             None => String::new(),
         };
         let log = if is_good && restarts == 0 { Vec::new() } else { log };
-        Seen { state, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        Seen { state, is_there: true, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use super::*;

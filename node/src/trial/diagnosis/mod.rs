@@ -104,7 +104,12 @@ pub fn of_unit(unit: &Unit, lines: &[String]) -> Option<Lack> {
         GROUP if !unit.by_signal => return Some(Lack::Group { name: unit.group.clone() }),
         _ => {}
     }
-    of_lines(lines).or_else(|| match unit.status {
+    let named = |lack| match lack {
+        Lack::User { name } if name.is_empty() => Lack::User { name: unit.user.clone() },
+        Lack::Group { name } if name.is_empty() => Lack::Group { name: unit.group.clone() },
+        lack => lack,
+    };
+    of_lines(lines).map(named).or_else(|| match unit.status {
         EXEC => Some(Lack::Program { path: String::new() }),
         CHDIR if !unit.directory.is_empty() => {
             Some(Lack::Path { path: unit.directory.trim_start_matches(['!', '-']).to_owned() })
@@ -146,11 +151,14 @@ fn loader(line: &str) -> Option<Lack> {
     Some(Lack::Library { name: name.to_owned(), program: None })
 }
 
-/// The words of systemd about what it does before a program.
+/// The words of systemd, and of this program ahead of a service without a unit, about what comes before a program.
 fn manager(line: &str) -> Option<Lack> {
+    /// What this program itself says.
+    const OWN: &str = "cannot run ";
+    let line = line.strip_suffix(" (os error 2)").unwrap_or(line);
     let missing = line.strip_suffix(": No such file or directory").or_else(|| line.strip_suffix(": Not a directory"));
     if let Some(rest) = missing {
-        for words in ["Failed at step EXEC spawning ", "Unable to locate executable ", "Failed to execute "] {
+        for words in ["Failed at step EXEC spawning ", "Unable to locate executable ", "Failed to execute ", OWN] {
             if let Some((_, path)) = rest.split_once(words) {
                 return Some(Lack::Program { path: unquoted(path) });
             }
@@ -211,19 +219,49 @@ fn system(line: &str) -> Option<Lack> {
     if lower.contains("operation not permitted") {
         return Some(Lack::NotPermitted { said: said() });
     }
-    let unknown = |words: &[&str]| words.iter().find_map(|words| lower.find(words).map(|at| &line[at + words.len()..]));
-    let name = |rest: &str| {
-        let rest = rest.trim_start_matches([':', ' ', '\'', '"', '`', '(']);
-        rest.split([' ', '\'', '"', '`', ')', ',', ':', ';'])
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('.')
-            .to_owned()
-    };
-    if let Some(rest) = unknown(&["unknown user", "cannot find user", "can't find user", "bad user name"]) {
-        return Some(Lack::User { name: name(rest) });
+    unknown_name(line, &lower)
+}
+
+/// An account that a program of the tree does not know.
+fn unknown_name(line: &str, lower: &str) -> Option<Lack> {
+    const BEFORE: [&str; 6] = ["unknown", "bad", "cannot find", "can't find", "no such", "invalid"];
+    /// Words between those and the name.
+    const BETWEEN: [&str; 11] =
+        ["the", "user", "group", "id", "for", "name", "named", "called", "or", "system", "account"];
+    let (words, at) = BEFORE.iter().find_map(|words| Some((words, lower.find(words)?)))?;
+    // Both have the same length where what was found is plain.
+    let rest = line.get(at + words.len()..).filter(|_| line.len() == lower.len())?;
+    let mut words = rest.split([' ', '\'', '"', '`', '(', ')', ':', ',']).filter(|word| !word.is_empty());
+    let is_about = |kind: &str| rest.to_ascii_lowercase().trim_start().trim_start_matches("the ").starts_with(kind);
+    let (is_user, is_group) = (is_about("user"), is_about("group"));
+    let name = words.find(|word| !BETWEEN.contains(&word.to_ascii_lowercase().as_str()))?.trim_end_matches(['.', ';']);
+    let name = name.to_owned();
+    match (is_user, is_group) {
+        (true, _) => Some(Lack::User { name }),
+        (_, true) => Some(Lack::Group { name }),
+        _ => None,
     }
-    unknown(&["unknown group", "bad group name"]).map(|rest| Lack::Group { name: name(rest) })
+}
+
+/// What the service itself said last, and not systemd about it.
+#[must_use]
+pub fn last_words(unit: &str, lines: &[String]) -> Option<String> {
+    const OF_MANAGER: [&str; 8] = [
+        "Starting ",
+        "Started ",
+        "Stopping ",
+        "Stopped ",
+        "Failed to start ",
+        "Listening on ",
+        "Reached ",
+        "Finished ",
+    ];
+    let is_of_manager = |line: &&String| {
+        line.starts_with(&format!("{unit}: "))
+            || line.starts_with(&format!("{unit} - "))
+            || OF_MANAGER.iter().any(|it| line.starts_with(it))
+    };
+    lines.iter().rev().find(|line| !is_of_manager(line)).cloned()
 }
 
 /// The absolute paths that a line names, without the quotes and signs around them.
@@ -238,132 +276,4 @@ fn unquoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(line: &str) -> Option<String> {
-        of_line(line).map(|lack| lack.to_string())
-    }
-
-    #[test]
-    fn the_first_missing_thing_is_read_from_what_programs_say() {
-        for (line, expected) in [
-            (
-                "/usr/bin/redis-server: error while loading shared libraries: liblzf.so.1: cannot open shared object file: No such file or directory",
-                "the library liblzf.so.1 is missing, which /usr/bin/redis-server needs",
-            ),
-            (
-                "x: /lib/libc.so.6: version `GLIBC_2.42' not found (required by x)",
-                "a library is another version than the program needs: x: /lib/libc.so.6: version `GLIBC_2.42' not found (required by x)",
-            ),
-            (
-                "x: symbol lookup error: x: undefined symbol: ssl_new",
-                "a library is another version than the program needs: x: symbol lookup error: x: undefined symbol: ssl_new",
-            ),
-            (
-                "Cannot load modules/mod_ssl.so into server: libssl.so.3: cannot open shared object file: No such file or directory",
-                "the library libssl.so.3 is missing",
-            ),
-            (
-                "a.service: Failed at step EXEC spawning /usr/sbin/a: No such file or directory",
-                "the program /usr/sbin/a, or what interprets it, is missing",
-            ),
-            (
-                "a.service: Unable to locate executable '/usr/sbin/a': No such file or directory",
-                "the program /usr/sbin/a, or what interprets it, is missing",
-            ),
-            (
-                "a.service: Failed to set up mount namespacing: /var/lib/a: No such file or directory",
-                "/var/lib/a is missing",
-            ),
-            ("a.service: Failed to determine user credentials: No such process", "the user that it runs as is missing"),
-            ("ModuleNotFoundError: No module named 'flask'", "the language module flask is missing"),
-            (
-                "Can't locate DBI.pm in @INC (you may need to install the DBI module)",
-                "the language module DBI.pm is missing",
-            ),
-            ("Error: Cannot find module 'express'", "the language module express is missing"),
-            (
-                "<internal:x>:136:in 'require': cannot load such file -- sinatra (LoadError)",
-                "the language module sinatra is missing",
-            ),
-            (
-                "Fatal error, can't open config file '/etc/redis/redis.conf': No such file or directory",
-                "/etc/redis/redis.conf is missing",
-            ),
-            ("Can't open the log file: Permission denied", "it may not use a file that it needs"),
-            ("open /var/lib/x/db: permission denied", "it may not use /var/lib/x/db"),
-            (
-                "mkdir: cannot create directory \u{2018}/etc/x\u{2019}: Read-only file system",
-                "it writes to /etc/x, which cannot be written to on a node",
-            ),
-            ("bind: Address already in use", "an address is in use: bind: Address already in use"),
-            (
-                "Fatal error : adjtimex(0x8001) failed : Operation not permitted",
-                "the kernel does not permit it: Fatal error : adjtimex(0x8001) failed : Operation not permitted",
-            ),
-            ("AH00543: httpd: bad user name www-data", "the user www-data is missing"),
-            ("dnsmasq: unknown user or group: dnsmasq", "the user or is missing"),
-        ] {
-            if line.starts_with("dnsmasq") {
-                // It does not say which of both; the name is what follows the colon.
-                assert!(said(line).is_some());
-                continue;
-            }
-            assert_eq!(said(line).as_deref(), Some(expected), "{line}");
-        }
-        for line in ["Started a.service - A.", "", "listening on [::]:80", "error while loading shared libraries: x"] {
-            assert_eq!(said(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn how_a_unit_ended_says_what_no_line_does() {
-        let unit = |status: i32| Unit {
-            status,
-            user: "redis".to_owned(),
-            group: "adm".to_owned(),
-            directory: "!/srv/x".to_owned(),
-            ..Unit::default()
-        };
-        let of = |status: i32, lines: &[&str]| {
-            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-            of_unit(&unit(status), &lines).map(|lack| lack.to_string())
-        };
-        assert_eq!(of(217, &["anything"]).as_deref(), Some("the user redis is missing"));
-        assert_eq!(of(216, &[]).as_deref(), Some("the group adm is missing"));
-        assert_eq!(of(200, &[]).as_deref(), Some("/srv/x is missing"));
-        assert_eq!(of(203, &[]).as_deref(), Some("its program is missing"));
-        assert_eq!(
-            of(1, &["first", "open /a: permission denied", "open /b: permission denied"]).as_deref(),
-            Some("it may not use /a")
-        );
-        assert_eq!(of(1, &["it went wrong"]), None);
-    }
-
-    #[test]
-    fn no_line_makes_the_readers_panic() {
-        let mut random = testkit::Random::from_environment();
-        let words = [
-            "No such file or directory",
-            "permission denied",
-            "unknown user",
-            "Failed at step EXEC spawning ",
-            "error while loading shared libraries: ",
-            "/a",
-            ":",
-            " ",
-            "'",
-            "\u{2018}",
-            "\u{130}",
-            "Unknown User",
-            "Can't locate ",
-            " in @INC",
-        ];
-        for _ in 0..20_000 {
-            let count = random.below(8);
-            let line: String = (0..count).map(|_| *random.pick(&words)).collect();
-            let _ = said(&line);
-        }
-    }
-}
+mod tests;
