@@ -205,7 +205,12 @@ impl LintContext<'_> {
             true => !self.selected.ownership.knows_base(),
             false => self.known == Known::Names,
         };
-        if gap.soft || is_debians_link || is_unknown || self.may_be_required(gap) {
+        // All that its packages depend on is there: what they lack then, they lack on every Debian.
+        let is_debians = self.selected.closed.is_some()
+            && !is_dropped
+            && !gap.by.is_empty()
+            && !gap.by.iter().any(|path| self.selected.is_authored(path));
+        if gap.soft || is_debians_link || is_debians || is_unknown || self.may_be_required(gap) {
             Severity::Note
         } else {
             Severity::Warning

@@ -1,7 +1,7 @@
 //! `ship = "closure"`: what a module needs over its base, and the form in which a node can use it.
 
 mod findings;
-mod numbers;
+pub(crate) mod numbers;
 mod services;
 
 use std::collections::BTreeSet;
