@@ -3,6 +3,7 @@
 mod findings;
 pub(crate) mod numbers;
 mod services;
+mod standing;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ use model::{Diagnostic, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+
+pub(crate) use standing::Standing;
 
 /// The root file system of a base, as it is read.
 #[derive(Debug)]
