@@ -78,7 +78,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
         }
     }
     let idle = needs::idle_units(world)?;
-    found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
+    found.extend(idle.iter().filter(|idle| !context.is_meant_idle(idle)).map(|idle| context.idle(idle)));
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);
@@ -306,6 +306,13 @@ impl LintContext<'_> {
         let manager = ImagePath::new(MANAGER).ok().and_then(|path| self.selected.ownership.owner(&path));
         let is_its = |path: &ImagePath| manager.is_some() && self.selected.ownership.owner(path) == manager;
         need == Need::Unit && !missing.is_empty() && missing.iter().all(is_its)
+    }
+
+    /// Whether the unit is started otherwise, or the packages whose closure is shipped leave it to the node.
+    fn is_meant_idle(&self, idle: &Idle) -> bool {
+        let is_debians =
+            self.selected.closed.is_some() && idle.link.is_none() && !self.selected.is_authored(&idle.unit);
+        is_debians || self.is_service(idle)
     }
 
     /// Whether the node starts what the unit would start: `services` has one of its name.
