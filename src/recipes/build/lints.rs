@@ -320,8 +320,8 @@ impl LintContext<'_> {
         let unit = idle.unit.file_name().unwrap_or_default();
         let stem = unit.strip_suffix(b".service").unwrap_or(unit);
         // A service of an instance's name stands for the template.
-        let is_its = |name: &[u8]| name == stem || (stem.ends_with(b"@") && name.starts_with(stem));
-        self.inputs.manifest.services.iter().any(|service| is_its(service.value.name.value.as_bytes()))
+        let is_its = |name: &[u8]| name == unit || (stem.ends_with(b"@") && name.starts_with(stem));
+        self.inputs.manifest.services.iter().any(|service| is_its(service.value.unit().as_bytes()))
     }
 
     fn idle(&self, idle: &Idle) -> Diagnostic {
