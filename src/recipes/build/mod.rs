@@ -22,6 +22,7 @@ pub(crate) mod secrets;
 pub(crate) mod select;
 pub(crate) mod selection;
 pub(crate) mod several;
+pub(crate) mod shared_numbers;
 pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
