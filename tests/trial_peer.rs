@@ -194,6 +194,7 @@ fn each_service_is_judged_by_what_it_does_and_nothing_is_left() {
             "down library.service is down: the library libq.so.6 is missing, which /usr/lib/trial/lacking needs",
         ),
         ("plain", "up -"),
+        ("stranger", "down stranger is down: the user nobody-either is missing"),
         ("user.service", "down user.service is down: the user nobody-has-this-name is missing"),
         (
             "wide.service",
@@ -236,7 +237,8 @@ fn trial_of_every_kind() -> Made {
     made.services =
         "services:\n  - name: plain\n    start_command: /usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7004\n    \
                      user: made-here\n    working_directory: /tmp\n    exposed_ports: [{port: 7004}]\n    \
-                     health: {endpoint: \"http://localhost:7004/\", method: GET}\n"
+                     health: {endpoint: \"http://localhost:7004/\", method: GET}\n  - name: stranger\n    \
+                     start_command: /usr/bin/perl\n    user: nobody-either\n"
             .to_owned();
     made
 }
