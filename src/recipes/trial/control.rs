@@ -32,7 +32,7 @@ pub(crate) struct InControl {
 }
 
 /// What was seen in the full tree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, InControl>,
@@ -61,7 +61,7 @@ pub(crate) fn run(
     let has_manager = ImagePath::new(watch::MANAGER).is_ok_and(|path| tree.resolve(&path).is_some());
     let on_disk = OnDisk { room, names: vec!["tree".into()], modules: 0, form: Form::Installed };
     let room = prepare::prepare(&on_disk, services, &mut Vec::new())?;
-    let watched = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
+    let (watched, _trial) = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
     let service = |seen: &watch::Seen| InControl {
         state: verdict::name(seen.state),
         is_good: matches!(seen.state, State::Up | State::Done) && seen.restarts == 0,

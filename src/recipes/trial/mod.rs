@@ -3,6 +3,7 @@
 mod control;
 mod layers;
 mod prepare;
+mod recommended;
 pub(crate) mod request;
 mod roots;
 pub(crate) mod verdict;
@@ -11,7 +12,9 @@ mod watch;
 
 use std::path::PathBuf;
 
+use composer::scan::Source;
 use host::{Dir, Scratch};
+use image::tree::Tree;
 use model::Severity;
 use model::observe::{Observer, Task, Unit};
 use node::trial::{Form, Trial, privilege};
@@ -19,6 +22,7 @@ use node::trial::{Form, Trial, privilege};
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Reported};
 use crate::settings::Settings;
+use control::Control;
 use layers::Layers;
 use prepare::OnDisk;
 use request::TrialRequest;
@@ -117,7 +121,8 @@ impl Attempt<'_> {
         let control = match &self.layers.control {
             Some(tree) => {
                 let task = Task::start(observer, "start the full tree", None, Unit::Items);
-                Some(control::run(tree, self.services, directory, pace, &task)?)
+                let control = control::run(tree, self.services, directory, pace, &task)?;
+                Some(Control { not_installed: self.not_installed(tree), ..control })
             }
             None => None,
         };
@@ -125,13 +130,22 @@ impl Attempt<'_> {
         let on_disk = write(self.layers, directory, &task)?;
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
-        let watched = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
+        let (watched, trial) = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
         let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
         findings.diagnostics.extend(found);
+        findings.diagnostics.extend(verdict::tmpfiles(&watched.tmpfiles, &self.layers.modules));
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
         let (privilege, compared) = (privilege::name(), control.is_some());
-        Ok((Report { up, modules, privilege, compared, services, kept: None }, watched.trial))
+        let diagnostics = findings.diagnostics.clone();
+        Ok((Report { up, modules, privilege, compared, services, diagnostics, kept: None }, trial))
+    }
+
+    /// What the modules' packages recommend and the full tree lacks.
+    fn not_installed(&self, tree: &Tree<Source>) -> Vec<String> {
+        let manifests = self.layers.modules.iter().map(|module| &module.manifest);
+        let names = manifests.flat_map(|manifest| &manifest.package_spec).map(|package| package.value.name.as_str());
+        recommended::not_installed(tree, &names.collect())
     }
 }
 
