@@ -8,6 +8,7 @@ mod roots;
 pub(crate) mod verdict;
 mod wanted;
 mod watch;
+mod whole;
 
 use std::path::PathBuf;
 
@@ -74,7 +75,7 @@ pub(crate) fn run(
 
 fn try_modules(
     request: &TrialRequest,
-    roots: &[Roots],
+    roots: &[Option<Roots>],
     observer: &dyn Observer,
     findings: &mut Findings,
 ) -> Result<Tried, Error> {
@@ -114,19 +115,20 @@ impl Attempt<'_> {
     fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<(Report, Trial), Error> {
         let TrialRequest { settle, timeout, clock, .. } = *self.request;
         let pace = Pace { settle, timeout, clock };
-        let control = match &self.layers.control {
-            Some(tree) => {
-                let task = Task::start(observer, "start the full tree", None, Unit::Items);
-                Some(control::run(tree, self.services, directory, pace, &task)?)
-            }
-            None => None,
+        let control = {
+            let task = Task::start(observer, "start the full tree", None, Unit::Items);
+            control::run_all(self.layers, self.services, directory, (pace, self.request.keep), &task)?
         };
+        let mut services = self.services.clone();
+        for (whole, part) in control.iter().flat_map(|control| &control.parts) {
+            services.add_parts(whole, std::slice::from_ref(part));
+        }
         let task = Task::start(observer, "start the modules", None, Unit::Items);
         let on_disk = write(self.layers, directory, &task)?;
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
-        let watched = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
-        let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
+        let watched = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
+        let (services, found) = verdict::judge(&watched, control.as_ref());
         findings.diagnostics.extend(found);
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
