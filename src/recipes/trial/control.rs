@@ -10,8 +10,9 @@ use node::trial::units::State;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::recipes::trial::layers::{self, Layers, TriedModule};
+use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
 use crate::recipes::trial::prepare::{self, OnDisk};
+use crate::recipes::trial::recommended;
 use crate::recipes::trial::verdict;
 use crate::recipes::trial::wanted::{Services, Wanted};
 use crate::recipes::trial::watch::{self, Pace};
@@ -32,7 +33,7 @@ pub(crate) struct InControl {
 }
 
 /// What was seen in the full tree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, InControl>,
@@ -66,13 +67,9 @@ pub(crate) fn run_all(
         let own = full.of.as_ref().map(|module| services.of(module));
         let scratch = Scratch::new(directory, "control-")?;
         scratch.dir().set_mode(0o711)?;
-        let seen = run(
-            &scan::rootfs(&full.path, &scan::Options::default())?,
-            own.as_ref().unwrap_or(services),
-            scratch.dir(),
-            pace,
-            task,
-        )?;
+        let tree = scan::rootfs(&full.path, &scan::Options::default())?;
+        let seen = run(&tree, own.as_ref().unwrap_or(services), scratch.dir(), pace, task)?;
+        let seen = Control { not_installed: not_installed(full, layers, &tree), ..seen };
         if keep {
             scratch.keep();
         }
@@ -86,6 +83,13 @@ pub(crate) fn run_all(
     };
     let is_complete = layers.modules.iter().all(has_control);
     Ok(all.map(|all| Control { is_complete, ..all }))
+}
+
+/// What the packages of the modules whose full tree it is recommend, and it lacks.
+fn not_installed(full: &FullTree, layers: &Layers, tree: &Tree<Source>) -> Vec<String> {
+    let own = layers.modules.iter().filter(|module| full.of.as_ref().is_none_or(|name| *name == module.name));
+    let packages = own.flat_map(|module| &module.manifest.package_spec);
+    recommended::not_installed(tree, &packages.map(|package| package.value.name.as_str()).collect())
 }
 
 impl Control {
@@ -109,7 +113,7 @@ fn run(tree: &Tree<Source>, services: &Services, room: &Dir, pace: Pace, task: &
     let has_manager = ImagePath::new(watch::MANAGER).is_ok_and(|path| tree.resolve(&path).is_some());
     let on_disk = OnDisk { room: room.try_clone()?, names: vec!["tree".into()], modules: 0, form: Form::Installed };
     let room = prepare::prepare(&on_disk, services, &mut Vec::new())?;
-    let watched = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
+    let (watched, _trial) = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
     let is_good = |seen: &watch::Seen| matches!(seen.state, State::Up | State::Done) && seen.restarts == 0;
     let service = |seen: &watch::Seen| InControl {
         state: verdict::name(seen.state),

@@ -222,5 +222,5 @@ fn conflict(lower: &TriedModule, upper: &TriedModule) -> Option<Diagnostic> {
     let message = format!("{lower} and {upper} ship different {first}{more}");
     let hint =
         "build both from the same archive day, or mask the path in one of them: the upper one's would count for both";
-    Some(Diagnostic::new(Severity::Error, "modules-differ", message, hint))
+    Some(Diagnostic::new(Severity::Error, "modules-differ", message, hint).in_file(upper.as_str()))
 }

@@ -3,6 +3,7 @@
 mod control;
 mod layers;
 mod prepare;
+mod recommended;
 pub(crate) mod request;
 mod roots;
 pub(crate) mod verdict;
@@ -127,13 +128,15 @@ impl Attempt<'_> {
         let on_disk = write(self.layers, directory, &task)?;
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
-        let watched = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
+        let (watched, trial) = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
         let (services, found) = verdict::judge(&watched, control.as_ref());
         findings.diagnostics.extend(found);
+        findings.diagnostics.extend(verdict::tmpfiles(&watched.tmpfiles, &self.layers.modules));
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
         let (privilege, compared) = (privilege::name(), control.is_some());
-        Ok((Report { up, modules, privilege, compared, services, kept: None }, watched.trial))
+        let diagnostics = findings.diagnostics.clone();
+        Ok((Report { up, modules, privilege, compared, services, diagnostics, kept: None }, trial))
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) struct Services {
     /// In the order in which they are started; parts are behind all others.
     pub(crate) all: Vec<Wanted>,
     /// The units of the base, which are no parts of a module's.
-    of_base: BTreeSet<String>,
+    pub(crate) of_base: BTreeSet<String>,
 }
 
 impl Services {
@@ -252,5 +252,36 @@ pub(crate) fn method(method: Method) -> Option<&'static str> {
         Method::Post => Some("POST"),
         Method::Put => Some("PUT"),
         Method::Tcp => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn services_come_behind_those_that_they_wait_for() {
+        let text = "schema_version: 1\nname: m\nservices:\n\
+                    - {name: c, start_command: /c, dependencies: [{service: b, kind: requires_health}]}\n\
+                    - {name: a, start_command: /a}\n\
+                    - {name: b, start_command: \"/b 'x y'\", dependencies: [{service: a}], env: {N: 1, T: \"a b\"}, user: u}\n";
+        let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
+        let services: Vec<&Service> = manifest.services.iter().map(|entry| &entry.value).collect();
+        let names: Vec<&str> = in_order(&services).iter().map(|service| service.name.value.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(waits_for_health(services[0]), ["b"]);
+        let agent = for_agent(services[2]);
+        assert_eq!((agent.command, agent.restart), (vec!["/b".to_owned(), "x y".to_owned()], Restart::Always));
+        assert_eq!(agent.environment, BTreeMap::from([("N".into(), "1".into()), ("T".into(), "a b".into())]));
+    }
+
+    #[test]
+    fn a_template_is_where_its_instance_has_no_file() {
+        let places = places("a@b.service");
+        assert_eq!(places[0], "etc/systemd/system/a@b.service");
+        assert_eq!(places.last().map(String::as_str), Some("lib/systemd/system/a@.service"));
+        assert_eq!(super::places("a.service").len(), UNITS.len());
     }
 }

@@ -32,6 +32,10 @@ const HOPELESS: u32 = 3;
 /// How many of a service's last lines are kept.
 const LINES: usize = 30;
 
+/// The unit that makes what tmpfiles.d asks for, and how many of its lines are looked at.
+const TMPFILES: &str = "systemd-tmpfiles-setup.service";
+const TMPFILES_LINES: usize = 500;
+
 /// Where the tree's systemd is.
 pub(crate) const MANAGER: &str = "/usr/lib/systemd/systemd";
 
@@ -71,6 +75,7 @@ pub(crate) struct Seen {
 }
 
 /// What was seen of all.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Watched {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, Seen>,
@@ -82,8 +87,8 @@ pub(crate) struct Watched {
     pub(crate) by_manager: BTreeSet<Address>,
     /// The ports that the kernel gives to whoever asks for any.
     pub(crate) ephemeral: (u16, u16),
-    /// The running trial.
-    pub(crate) trial: Trial,
+    /// What systemd-tmpfiles said.
+    pub(crate) tmpfiles: Vec<String>,
 }
 
 /// One look at all services.
@@ -105,19 +110,23 @@ pub(crate) fn watch(
     expected: &BTreeMap<String, BTreeSet<Address>>,
     pace: Pace,
     task: &Task<'_>,
-) -> Result<Watched, Error> {
+) -> Result<(Watched, Trial), Error> {
     let program = has_manager.then(|| Invocation::new(MANAGER).assign("--unit", own::TARGET));
     let mut run = Run {
         trial: Trial::start(room, program)?,
         services: services.clone(),
         has_manager,
         supervised: Vec::new(),
+        tmpfiles: Vec::new(),
         pace,
         began: (pace.clock)(),
     };
     if !has_manager {
         // What the tree's systemd does by itself as the first process.
-        run.trial.run(Invocation::new("systemd-tmpfiles").options(["--create", "--boot", "--exclude-prefix=/dev"]))?;
+        let make = Invocation::new("systemd-tmpfiles").options(["--create", "--boot", "--exclude-prefix=/dev"]);
+        let said = run.trial.run(make)?.stderr;
+        run.tmpfiles =
+            String::from_utf8_lossy(&said).lines().map(|line| model::path::escape(line.as_bytes())).collect();
     }
     task.item("wait for the services");
     run.wait_for_units()?;
@@ -139,6 +148,7 @@ struct Run {
     services: Services,
     has_manager: bool,
     supervised: Vec<Supervised>,
+    tmpfiles: Vec<String>,
     pace: Pace,
     began: Instant,
 }
@@ -312,7 +322,7 @@ impl Run {
         }
     }
 
-    fn finish(mut self, look: Look) -> Result<Watched, Error> {
+    fn finish(mut self, look: Look) -> Result<(Watched, Trial), Error> {
         let mut services = BTreeMap::new();
         let tried = self.services.clone();
         for wanted in &tried.all {
@@ -328,7 +338,10 @@ impl Run {
         let ephemeral = (numbers.next().unwrap_or(32768), numbers.next().unwrap_or(60999));
         let by_manager = self.trial.held_by(MANAGER_CGROUP, &look.all);
         let listening = look.all.into_iter().map(|found| found.address).collect();
-        Ok(Watched { services, tried, listening, by_manager, ephemeral, trial: self.trial })
+        if self.has_manager {
+            self.tmpfiles = self.trial.journal(TMPFILES, TMPFILES_LINES);
+        }
+        Ok((Watched { services, tried, listening, by_manager, ephemeral, tmpfiles: self.tmpfiles }, self.trial))
     }
 
     fn of_unit(&self, wanted: &Wanted, look: &Look) -> Seen {
@@ -360,7 +373,8 @@ impl Run {
             (false, _) => State::Up,
         };
         let is_good = matches!(state, State::Up | State::Done);
-        let lack = if is_good && restarts == 0 { None } else { diagnosis::of_lines(&log) };
+        let missing = found.and_then(Supervised::missing_user).map(|name| Lack::User { name: name.to_owned() });
+        let lack = if is_good && restarts == 0 { None } else { missing.or_else(|| diagnosis::of_lines(&log)) };
         // The agent follows the process that it started.
         let is_daemon =
             ended.is_some_and(|status| status.success()) && found.is_some_and(|it| it.leaves_others(&self.trial));

@@ -146,10 +146,11 @@ impl Run {
         let begun = Instant::now();
         let build = self.start(&["build", "--format", "json", "--progress", "none", "-C"], &directory)?;
         row.build = begun.elapsed();
-        let Ok(built) = serde_json::from_slice::<Value>(&build.stdout) else {
+        let built = serde_json::from_slice::<Value>(&build.stdout).unwrap_or_default();
+        if !build.status.success() {
             row.missing = Some(row::first_error("build", &build));
             return Ok(row);
-        };
+        }
         row.size(&built);
         let strict = self.start(&["build", "--strict", "--progress", "none", "-C"], &directory)?;
         row.findings = row::findings(&strict);

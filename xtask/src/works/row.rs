@@ -110,11 +110,14 @@ pub(super) fn findings(output: &Output) -> Vec<String> {
     counts.into_iter().map(|(code, count)| if count == 1 { code } else { format!("{code} ({count})") }).collect()
 }
 
-/// The first error that a verb printed.
+/// The first error that a verb printed, as text or as JSON.
 pub(super) fn first_error(verb: &str, output: &Output) -> String {
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let in_json = ["/error/diagnostics/0/message", "/error/message"].map(|place| value.pointer(place));
+    let in_json = in_json.into_iter().flatten().find_map(Value::as_str);
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().find(|line| line.starts_with("error")).or_else(|| said.lines().last());
-    format!("{verb}: {}", line.unwrap_or("no word"))
+    format!("{verb}: {}", in_json.or(line).unwrap_or("no word"))
 }
 
 #[cfg(test)]
@@ -140,6 +143,8 @@ mod tests {
         assert_eq!(row(0, r#"{"up": true, "services": []}"#, "").missing.unwrap(), "nothing is started");
         let down = row(3, r#"{"up": false, "services": [{"name": "y"}, {"problem": "x is down"}]}"#, "");
         assert!(down.line().contains("| x is down |") && judge(&[down]).is_err());
+        let refused = r#"{"error": {"message": "refused", "diagnostics": [{"message": "a changes b"}]}}"#;
+        assert_eq!(first_error("build", &output(3, refused, "note\n")), "build: a changes b");
         assert_eq!(row(4, "", "note: a\nerror: no cgroup\n").missing.unwrap(), "test: error: no cgroup");
     }
 

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use model::path::json::keys;
-use model::{Diagnostic, Severity};
+use model::{Diagnostic, ImagePath, Severity};
 use node::trial::diagnosis::{self, Lack};
 use node::trial::sockets::{self, Address, Difference};
 use node::trial::units::State;
 use serde::Serialize;
 
 use crate::recipes::trial::control::{Control, InControl};
+use crate::recipes::trial::layers::TriedModule;
 use crate::recipes::trial::wanted::Wanted;
 use crate::recipes::trial::watch::{self, Seen, Watched};
 use crate::recipes::trial::whole;
@@ -31,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) compared: bool,
     /// Each service.
     pub(crate) services: Vec<ServiceReport>,
+    /// All that was found, also about accounts and files; `file` is the module, and `field` the service.
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// Where the trees are, where they were to stay.
     #[serde(flatten, serialize_with = "keys::directory")]
     pub(crate) kept: Option<PathBuf>,
@@ -137,7 +140,9 @@ impl Case<'_> {
 
     fn finding(&self, severity: Severity, code: &'static str, what: &str, hint: impl Into<String>) -> Diagnostic {
         let message = format!("{} {what}", self.wanted.name);
-        Diagnostic::new(severity, code, message, hint).in_file(self.wanted.module.as_str())
+        Diagnostic::new(severity, code, message, hint)
+            .in_file(self.wanted.module.as_str())
+            .in_field(self.wanted.name.as_str())
     }
 
     /// What is wrong with it; in the full tree it may be wrong, too, which is not the module's fault.
@@ -289,6 +294,20 @@ impl Case<'_> {
     }
 }
 
+/// Lines of the modules' tmpfiles.d that could not be followed, by what systemd-tmpfiles said.
+pub(crate) fn tmpfiles(said: &[String], modules: &[TriedModule]) -> Vec<Diagnostic> {
+    let of_module = |line: &String| {
+        let (place, what) = line.split_once(": ")?;
+        let path = ImagePath::new(place.rsplit_once(':')?.0).ok()?;
+        let module = modules.iter().find(|module| module.tree.lookup(&path).is_some())?;
+        let message = format!("systemd-tmpfiles cannot follow {place}: {what}");
+        let hint = "correct the line: a user that it names has to be made by sysusers.d before";
+        let finding = Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint);
+        Some(finding.in_file(module.name.as_str()))
+    };
+    said.iter().filter(|line| line.starts_with('/')).filter_map(of_module).collect()
+}
+
 /// Where each service has to listen, by what it did in the full tree.
 pub(crate) fn expected(control: Option<&Control>) -> BTreeMap<String, BTreeSet<Address>> {
     let Some(control) = control else { return BTreeMap::new() };
@@ -300,3 +319,6 @@ pub(crate) fn expected(control: Option<&Control>) -> BTreeMap<String, BTreeSet<A
     };
     good.map(|(name, service)| (name.clone(), of(service))).collect()
 }
+
+#[cfg(test)]
+mod tests;
