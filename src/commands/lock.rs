@@ -312,6 +312,9 @@ impl<'a> Task<'a> {
     }
 
     fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
+        // What builds gave to accounts stays: their files have it.
+        let accounts = old.map(|old| old.accounts.clone()).unwrap_or_default();
+        let new = &Lock { accounts, ..new.clone() };
         let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
         for change in changes.iter().take(MOST_CHANGES) {
             self.context.ui.note(&change.to_string());

@@ -27,7 +27,12 @@ fn known(package: Read) -> Known {
         requests: vec![PackageRequest::parse("tool").unwrap()],
         snapshot: Some("20250520T000000Z".to_owned()),
         licence: licence::of(&package),
-        choices: vec![Choice { asked: package.clone(), real: package.clone(), packages: vec![package] }],
+        choices: vec![Choice {
+            asked: package.clone(),
+            real: package.clone(),
+            packages: vec![package],
+            beside: Vec::new(),
+        }],
         services: found.services,
         notes: found.notes,
     }

@@ -112,7 +112,7 @@ pub(crate) fn find(layers: &Layers, has_manager: bool) -> Result<Services, Error
     }
     for module in &layers.modules {
         for service in in_order(&module.manifest.services.iter().map(|entry| &entry.value).collect::<Vec<_>>()) {
-            let unit = format!("{}.service", service.name.value);
+            let unit = service.unit();
             let declared = Some(service.clone());
             if let Some(at) = units.get(&unit) {
                 services.all[*at].declared = declared;

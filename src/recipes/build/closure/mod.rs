@@ -1,8 +1,9 @@
 //! `ship = "closure"`: what a module needs over its base, and the form in which a node can use it.
 
 mod findings;
-mod numbers;
+pub(crate) mod numbers;
 mod services;
+mod standing;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,8 @@ use model::{Diagnostic, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+
+pub(crate) use standing::Standing;
 
 /// The root file system of a base, as it is read.
 #[derive(Debug)]

@@ -1,14 +1,18 @@
 //! The numbers of a module's accounts.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use builder::accounts::{self, Accounts, Added, Assigned, Fault, Tables};
 use composer::scan::Source;
 use image::tree::Tree;
+use model::closure::{AccountName, Accounts as Table, Ids};
+use model::observe::Observer;
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::packages::lock;
 
 /// Gives each account of `added` its number.
 ///
@@ -34,6 +38,52 @@ fn hint(fault: &Fault) -> String {
         }
         Fault::Shared { other, .. } => format!("give {other} another number in [accounts] of builder.toml"),
     }
+}
+
+/// Refuses numbers that neither a table nor the lock has, where the lock may not change.
+///
+/// # Errors
+/// When there is one.
+pub(crate) fn require_locked(proposed: &Table, inputs: &Inputs) -> Result<(), Error> {
+    let finding = |(name, ids): (&AccountName, Ids)| {
+        let message = format!("account {name} has no number");
+        let hint = format!(
+            "add {name} = {} to [accounts] of builder.toml, or build once without --locked and --frozen, which writes it into \
+             module.lock",
+            ids.uid
+        );
+        Diagnostic::new(Severity::Error, "account-number", message, hint).in_file(inputs.file.clone())
+    };
+    let diagnostics: Vec<Diagnostic> = proposed.iter().map(finding).collect();
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    Err(Error::refused("the lock has no number for the module's accounts")
+        .findings(Findings { diagnostics, ..Findings::default() }))
+}
+
+/// Writes the numbers that a build proposed into the lock of `module`, if it has one; says them where it cannot be
+/// written.
+///
+/// # Errors
+/// When the lock cannot be read.
+pub(crate) fn remember(module: &Path, proposed: &Table, observer: &dyn Observer) -> Result<(), Error> {
+    if proposed.is_empty() {
+        return Ok(());
+    }
+    let Some(mut lock) = lock::read(module)? else { return Ok(()) };
+    proposed.iter().for_each(|(name, ids)| lock.accounts.set(name.clone(), ids));
+    let path = lock::path(module);
+    let lines: Vec<String> = proposed.iter().map(|(name, ids)| format!("{name} = {}", ids.uid)).collect();
+    match builder::apt::lock::write(&path, &lock) {
+        Ok(()) => observer.note(&format!("{} has the numbers of accounts now: {}", path.display(), lines.join(", "))),
+        Err(_) => observer.note(&format!(
+            "{} cannot be written: write the numbers of accounts into [accounts] of builder.toml: {}",
+            path.display(),
+            lines.join(", ")
+        )),
+    }
+    Ok(())
 }
 
 /// Writes the numbers of the fleet into the account files of `whole`, by which names are looked up afterwards.
