@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use crate::command::{self, Outcome, is_installed, is_root, top};
-use crate::{debian, licences, peers, repro};
+use crate::{debian, licences, peers, repro, works};
 
 /// Checks the style and runs every test; `filters` goes on to `cargo test`.
 pub(crate) fn run(filters: &[String]) -> Outcome {
@@ -33,7 +33,9 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
     tests.env("MODULE_BUILDER_PEERS", &peers);
     start_as_root(&mut tests)?;
     command::run(&mut tests)?;
-    repro::check(&command::target().join("debug/module-builder"), &repro::CHEAP)
+    let binary = command::target().join("debug/module-builder");
+    works::check(&binary, &works::QUICK)?;
+    repro::check(&binary, &repro::CHEAP)
 }
 
 /// One feature turns on the tests that need peers and root, in every crate that has such tests.

@@ -36,31 +36,47 @@ pub(crate) struct Layers {
     pub(crate) modules: Vec<TriedModule>,
     /// What they are laid over.
     pub(crate) base: Tree<Source>,
-    /// The full tree, where there is one to compare with.
-    pub(crate) control: Option<Tree<Source>>,
+    /// The full trees to compare with.
+    pub(crate) controls: Vec<FullTree>,
+}
+
+/// A tree in which all packages of a module are installed.
+pub(crate) struct FullTree {
+    /// The root file system.
+    pub(crate) path: PathBuf,
+    /// The module of which it is; none where it has what all of them have.
+    pub(crate) of: Option<String>,
 }
 
 /// Chooses the layers. This is the one place where it is decided what a trial's base and its control are.
 ///
 /// # Errors
 /// When something cannot be opened or is damaged, or there is no base.
-pub(crate) fn choose(request: &TrialRequest, roots: &[Roots], task: &Task<'_>) -> Result<Layers, Error> {
+pub(crate) fn choose(request: &TrialRequest, roots: &[Option<Roots>], task: &Task<'_>) -> Result<Layers, Error> {
     let mut modules = Vec::new();
     for path in &request.modules {
         task.item(path.display().to_string());
         modules.push(open(path, request.arch, &request.scratch)?);
     }
-    let base = request.base.as_ref().or_else(|| roots.first().map(|roots| &roots.base)).ok_or_else(|| {
+    let base = request.base.as_ref().or_else(|| roots.iter().flatten().next().map(|roots| &roots.base)).ok_or_else(|| {
         Error::usage("no base is known: the modules were not built over one")
             .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
     })?;
-    // Of several modules there is no tree that has the packages of all.
-    let own = roots.first().filter(|_| request.base.is_none() && request.modules.len() == 1).map(|roots| &roots.full);
-    let control = request.control.as_ref().or(own).map(|path| scanned(path, task)).transpose()?;
-    Ok(Layers { modules, base: scanned(base, task)?, control })
+    let controls = match &request.control {
+        Some(path) => vec![FullTree { path: path.clone(), of: None }],
+        // Of several modules there is no tree that has the packages of all, but each has one of its own.
+        None => of_each(&modules, roots),
+    };
+    Ok(Layers { base: scanned(base, task)?, modules, controls })
 }
 
-/// What the modules were built with, where no base is named.
+/// The full trees that the modules were built from.
+fn of_each(modules: &[TriedModule], roots: &[Option<Roots>]) -> Vec<FullTree> {
+    let own = modules.iter().zip(roots).filter_map(|(module, roots)| Some((module, roots.as_ref()?)));
+    own.map(|(module, roots)| FullTree { path: roots.full.clone(), of: Some(module.name.clone()) }).collect()
+}
+
+/// What each of the modules was built with, where no base is named.
 ///
 /// # Errors
 /// When a root file system cannot be had, or the modules were built over different bases.
@@ -69,14 +85,15 @@ pub(crate) fn roots(
     settings: &Settings,
     environment: &Environment,
     observer: &dyn Observer,
-) -> Result<Vec<Roots>, Error> {
+) -> Result<Vec<Option<Roots>>, Error> {
     if request.base.is_some() {
         return Ok(Vec::new());
     }
-    let mut all: Vec<Roots> = Vec::new();
+    let mut all: Vec<Option<Roots>> = Vec::new();
     for path in &request.modules {
-        let Some(roots) = roots::of_build(&results(path), settings, environment, observer)? else { continue };
-        if all.first().is_some_and(|first| first.closure != roots.closure) {
+        let roots = roots::of_build(&results(path), settings, environment, observer)?;
+        let first = all.iter().flatten().next();
+        if first.zip(roots.as_ref()).is_some_and(|(first, roots)| first.closure != roots.closure) {
             let message =
                 format!("{} was built over another base than {}", path.display(), request.modules[0].display());
             return Err(Error::refused(message)

@@ -9,12 +9,11 @@ mod roots;
 pub(crate) mod verdict;
 mod wanted;
 mod watch;
+mod whole;
 
 use std::path::PathBuf;
 
-use composer::scan::Source;
 use host::{Dir, Scratch};
-use image::tree::Tree;
 use model::Severity;
 use model::observe::{Observer, Task, Unit};
 use node::trial::{Form, Trial, privilege};
@@ -22,7 +21,6 @@ use node::trial::{Form, Trial, privilege};
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Reported};
 use crate::settings::Settings;
-use control::Control;
 use layers::Layers;
 use prepare::OnDisk;
 use request::TrialRequest;
@@ -78,7 +76,7 @@ pub(crate) fn run(
 
 fn try_modules(
     request: &TrialRequest,
-    roots: &[Roots],
+    roots: &[Option<Roots>],
     observer: &dyn Observer,
     findings: &mut Findings,
 ) -> Result<Tried, Error> {
@@ -118,20 +116,20 @@ impl Attempt<'_> {
     fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<(Report, Trial), Error> {
         let TrialRequest { settle, timeout, clock, .. } = *self.request;
         let pace = Pace { settle, timeout, clock };
-        let control = match &self.layers.control {
-            Some(tree) => {
-                let task = Task::start(observer, "start the full tree", None, Unit::Items);
-                let control = control::run(tree, self.services, directory, pace, &task)?;
-                Some(Control { not_installed: self.not_installed(tree), ..control })
-            }
-            None => None,
+        let control = {
+            let task = Task::start(observer, "start the full tree", None, Unit::Items);
+            control::run_all(self.layers, self.services, directory, (pace, self.request.keep), &task)?
         };
+        let mut services = self.services.clone();
+        for (whole, part) in control.iter().flat_map(|control| &control.parts) {
+            services.add_parts(whole, std::slice::from_ref(part));
+        }
         let task = Task::start(observer, "start the modules", None, Unit::Items);
         let on_disk = write(self.layers, directory, &task)?;
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
-        let (watched, trial) = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
-        let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
+        let (watched, trial) = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
+        let (services, found) = verdict::judge(&watched, control.as_ref());
         findings.diagnostics.extend(found);
         findings.diagnostics.extend(verdict::tmpfiles(&watched.tmpfiles, &self.layers.modules));
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
@@ -139,13 +137,6 @@ impl Attempt<'_> {
         let (privilege, compared) = (privilege::name(), control.is_some());
         let diagnostics = findings.diagnostics.clone();
         Ok((Report { up, modules, privilege, compared, services, diagnostics, kept: None }, trial))
-    }
-
-    /// What the modules' packages recommend and the full tree lacks.
-    fn not_installed(&self, tree: &Tree<Source>) -> Vec<String> {
-        let manifests = self.layers.modules.iter().map(|module| &module.manifest);
-        let names = manifests.flat_map(|manifest| &manifest.package_spec).map(|package| package.value.name.as_str());
-        recommended::not_installed(tree, &names.collect())
     }
 }
 

@@ -39,6 +39,9 @@ const TMPFILES_LINES: usize = 500;
 /// Where the tree's systemd is.
 pub(crate) const MANAGER: &str = "/usr/lib/systemd/systemd";
 
+/// The cgroup that systemd itself is in.
+const MANAGER_CGROUP: &str = "/init.scope";
+
 /// How services are watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -76,8 +79,12 @@ pub(crate) struct Seen {
 pub(crate) struct Watched {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, Seen>,
+    /// All that was started, with the parts that were found.
+    pub(crate) tried: Services,
     /// Where anything listens.
     pub(crate) listening: BTreeSet<Address>,
+    /// Where systemd itself listens for units that are started when they are asked for.
+    pub(crate) by_manager: BTreeSet<Address>,
     /// The ports that the kernel gives to whoever asks for any.
     pub(crate) ephemeral: (u16, u16),
     /// What systemd-tmpfiles said.
@@ -107,7 +114,7 @@ pub(crate) fn watch(
     let program = has_manager.then(|| Invocation::new(MANAGER).assign("--unit", own::TARGET));
     let mut run = Run {
         trial: Trial::start(room, program)?,
-        services,
+        services: services.clone(),
         has_manager,
         supervised: Vec::new(),
         tmpfiles: Vec::new(),
@@ -136,9 +143,9 @@ struct Fixed {
     held: Vec<BTreeSet<Address>>,
 }
 
-struct Run<'a> {
+struct Run {
     trial: Trial,
-    services: &'a Services,
+    services: Services,
     has_manager: bool,
     supervised: Vec<Supervised>,
     tmpfiles: Vec<String>,
@@ -146,7 +153,7 @@ struct Run<'a> {
     began: Instant,
 }
 
-impl Run<'_> {
+impl Run {
     fn now(&self) -> Duration {
         (self.pace.clock)().duration_since(self.began)
     }
@@ -173,7 +180,7 @@ impl Run<'_> {
 
     /// Starts what has no unit, each when those are well that it waits for.
     fn start_services(&mut self, room: &Room) -> Result<(), Error> {
-        let services = self.services;
+        let services = self.services.clone();
         let own: Vec<&Wanted> = services.all.iter().filter(|wanted| !wanted.is_unit).collect();
         if own.is_empty() {
             return Ok(());
@@ -200,10 +207,14 @@ impl Run<'_> {
         for service in &mut self.supervised {
             service.look(&self.trial)?;
         }
-        let mut asked = self.services.units();
-        asked.push(own::TARGET.to_owned());
-        let units = if self.has_manager { self.trial.units(&asked)? } else { Some(BTreeMap::new()) };
-        let mut units = units.unwrap_or_default();
+        let mut units = self.units()?;
+        let mut has_more = false;
+        for (name, unit) in &units {
+            has_more |= self.services.add_parts(name, &unit.pulls);
+        }
+        if has_more {
+            units = self.units()?;
+        }
         let target = units.remove(own::TARGET);
         let is_started = !self.has_manager || target.is_some_and(|it| it.active == "active" || it.active == "failed");
         let all = self.trial.listening()?;
@@ -212,6 +223,14 @@ impl Run<'_> {
         let of_own = own.map(|it| (it.name().to_owned(), self.trial.held_by(&it.cgroup(&self.trial), &all)));
         let held = of_unit.chain(of_own).collect();
         Ok(Look { units, is_started, all, held })
+    }
+
+    /// What systemd says of the units and of the target that starts them; nothing while it does not answer yet.
+    fn units(&self) -> Result<BTreeMap<String, Unit>, Error> {
+        let mut asked = self.services.units();
+        asked.push(own::TARGET.to_owned());
+        let units = if self.has_manager { self.trial.units(&asked)? } else { None };
+        Ok(units.unwrap_or_default())
     }
 
     /// Looks until nothing has changed for as long as was asked for, and what is expected is there or is not to come.
@@ -305,8 +324,8 @@ impl Run<'_> {
 
     fn finish(mut self, look: Look) -> Result<(Watched, Trial), Error> {
         let mut services = BTreeMap::new();
-        let all = self.services;
-        for wanted in &all.all {
+        let tried = self.services.clone();
+        for wanted in &tried.all {
             let mut seen = if wanted.is_unit { self.of_unit(wanted, &look) } else { self.of_own(wanted) };
             seen.listening = look.held.get(&wanted.name).cloned().unwrap_or_default();
             if matches!(seen.state, State::Up | State::Done) {
@@ -317,11 +336,12 @@ impl Run<'_> {
         let range = self.trial.read("proc/sys/net/ipv4/ip_local_port_range", 128)?.unwrap_or_default();
         let mut numbers = range.split_ascii_whitespace().filter_map(|word| word.parse().ok());
         let ephemeral = (numbers.next().unwrap_or(32768), numbers.next().unwrap_or(60999));
+        let by_manager = self.trial.held_by(MANAGER_CGROUP, &look.all);
         let listening = look.all.into_iter().map(|found| found.address).collect();
         if self.has_manager {
             self.tmpfiles = self.trial.journal(TMPFILES, TMPFILES_LINES);
         }
-        Ok((Watched { services, listening, ephemeral, tmpfiles: self.tmpfiles }, self.trial))
+        Ok((Watched { services, tried, listening, by_manager, ephemeral, tmpfiles: self.tmpfiles }, self.trial))
     }
 
     fn of_unit(&self, wanted: &Wanted, look: &Look) -> Seen {

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::recipes::trial::control::{Control, InControl};
 use crate::recipes::trial::layers::TriedModule;
-use crate::recipes::trial::wanted::{Services, Wanted};
+use crate::recipes::trial::wanted::Wanted;
 use crate::recipes::trial::watch::{self, Seen, Watched};
+use crate::recipes::trial::whole;
 
 /// How many of a service's last lines are reported.
 const LINES: usize = 10;
@@ -47,6 +48,9 @@ pub(crate) struct ServiceReport {
     pub(crate) module: String,
     /// `unit` or `service`: whether systemd started it, or it was started as the platform's agent does.
     pub(crate) kind: &'static str,
+    /// The unit that pulls it in, where it is a part of another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) part_of: Option<String>,
     /// `up`, `done`, `waiting`, `skipped` or `down`.
     pub(crate) state: &'static str,
     /// Whether that is as it has to be.
@@ -80,16 +84,17 @@ pub(crate) fn name(state: State) -> &'static str {
     }
 }
 
-/// Judges every service.
-pub(crate) fn judge(
-    services: &Services,
-    watched: &Watched,
-    control: Option<&Control>,
-) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
+/// Judges every service, and what listens beyond them.
+pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
     let mut found = Vec::new();
-    let reports = services.all.iter().filter_map(|wanted| {
+    let reports = watched.tried.all.iter().filter_map(|wanted| {
         let seen = watched.services.get(&wanted.name)?;
         let in_control = control.and_then(|control| control.services.get(&wanted.name));
+        // A unit may name others that need not be there.
+        let is_extra = wanted.part_of.is_some() && !seen.is_there && in_control.is_none_or(|it| !it.is_good);
+        if is_extra {
+            return None;
+        }
         let case = Case { wanted, seen, in_control, watched };
         let mut findings = case.findings(control);
         let problem = findings.iter().find(|it| it.severity == Severity::Error).or(findings.first());
@@ -99,6 +104,10 @@ pub(crate) fn judge(
         Some(case.report(problem, good))
     });
     let reports = reports.collect();
+    // What is not up does not listen, which is said once.
+    if let Some(control) = control.filter(|_| found.iter().all(|finding| finding.severity != Severity::Error)) {
+        found.extend(whole::compare(watched, control));
+    }
     (reports, found)
 }
 
@@ -117,6 +126,7 @@ impl Case<'_> {
             name: wanted.name.clone(),
             module: wanted.module.clone(),
             kind: if wanted.is_unit { "unit" } else { "service" },
+            part_of: wanted.part_of.clone(),
             state: name(seen.state),
             good,
             restarts: seen.restarts,
@@ -175,9 +185,16 @@ impl Case<'_> {
                 let hint = "ship what the condition asks for, or take the condition away by a drop-in";
                 Some(self.finding(Severity::Error, "service-skipped", what, hint))
             }
-            State::Down => {
+            State::Down if self.seen.is_there || self.wanted.part_of.is_none() => {
                 let why = seen.lack.as_ref().map_or_else(|| self.end(), ToString::to_string);
                 Some(self.finding(Severity::Error, "service-down", &format!("is down: {why}"), self.hint()))
+            }
+            State::Down => {
+                let by = self.wanted.part_of.as_deref().unwrap_or_default();
+                let what = format!("is not there, and in the full tree it is started with {by}");
+                let hint =
+                    "see what makes it: a generator by what is in /etc or /var, or a link in a directory of units";
+                Some(self.finding(Severity::Error, "service-down", &what, hint))
             }
         }
     }

@@ -1,6 +1,7 @@
 use model::Manifest;
 
 use super::*;
+use crate::recipes::trial::wanted::Services;
 
 fn set(texts: &[&str]) -> BTreeSet<Address> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -11,7 +12,7 @@ fn wanted(more: &str) -> Wanted {
     let text = format!("schema_version: 1\nname: m\nservices: [{{name: x, start_command: /bin/x{more}}}]\n");
     let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
     let declared = Some(manifest.services[0].value.clone());
-    Wanted { name: "x.service".to_owned(), module: "m".to_owned(), declared, is_unit: true }
+    Wanted { name: "x.service".to_owned(), module: "m".to_owned(), declared, is_unit: true, part_of: None }
 }
 
 fn seen(state: State, listening: &[&str]) -> Seen {
@@ -22,14 +23,17 @@ fn seen(state: State, listening: &[&str]) -> Seen {
 fn control(state: &'static str, listening: &[&str]) -> Control {
     let service = InControl { state, is_good: state == "up", listening: set(listening) };
     let services = [("x.service".to_owned(), service)].into();
-    Control { services, ephemeral: (32768, 60999), not_installed: vec!["more".to_owned()] }
+    let (listening, not_installed) = (set(listening), vec!["more".to_owned()]);
+    Control { services, parts: Vec::new(), listening, is_complete: true, ephemeral: (32768, 60999), not_installed }
 }
 
 fn judged(wanted: Wanted, seen: Seen, control: Option<&Control>) -> Vec<String> {
     let listening = seen.listening.clone();
     let services = [(wanted.name.clone(), seen)].into();
-    let watched = Watched { services, listening, ephemeral: (32768, 60999), tmpfiles: Vec::new() };
-    let (reports, found) = judge(&Services { all: vec![wanted] }, &watched, control);
+    let tried = Services { all: vec![wanted], ..Services::default() };
+    let by_manager = BTreeSet::new();
+    let watched = Watched { services, tried, listening, by_manager, ephemeral: (32768, 60999), tmpfiles: Vec::new() };
+    let (reports, found) = judge(&watched, control);
     let is_good = found.iter().all(|finding| finding.severity != Severity::Error);
     assert_eq!(reports.iter().map(|report| report.good).collect::<Vec<_>>(), [is_good]);
     assert_eq!(reports[0].problem.as_ref(), found.first().map(|finding| &finding.message));
@@ -72,6 +76,30 @@ fn what_fails_in_the_full_tree_too_is_not_the_modules_fault() {
     // How a service without a unit is started is the module's own word.
     let own = Wanted { is_unit: false, ..wanted("") };
     assert_eq!(judged(own, down(), Some(&failing)), alone);
+}
+
+#[test]
+fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
+    let part = || Wanted { name: "x@1.service".to_owned(), part_of: Some("x.service".to_owned()), ..wanted("") };
+    let is_there = |is_there| Seen { is_there, end: "there is no such unit".to_owned(), ..seen(State::Down, &[]) };
+    let in_control = |state: &'static str| {
+        let service = InControl { state, is_good: state == "up", listening: BTreeSet::new() };
+        Control { services: [("x@1.service".to_owned(), service)].into(), ..control("up", &[]) }
+    };
+    let gone = "service-down: x@1.service is not there, and in the full tree it is started with x.service";
+    assert_eq!(judged(part(), is_there(false), Some(&in_control("up"))), [gone]);
+    let down = "service-down: x@1.service is down: there is no such unit";
+    assert_eq!(judged(part(), is_there(true), Some(&in_control("up"))), [down]);
+    // A unit may name others that need not be there.
+    let none = |control: Option<&Control>| {
+        let tried = Services { all: vec![part()], ..Services::default() };
+        let services = [("x@1.service".to_owned(), is_there(false))].into();
+        let (listening, by_manager) = (BTreeSet::new(), BTreeSet::new());
+        let watched = Watched { services, tried, listening, by_manager, ephemeral: (1, 0), tmpfiles: Vec::new() };
+        let (reports, found) = judge(&watched, control);
+        reports.is_empty() && found.is_empty()
+    };
+    assert!(none(None) && none(Some(&in_control("down"))));
 }
 
 #[test]
