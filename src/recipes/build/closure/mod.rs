@@ -99,7 +99,7 @@ pub(crate) fn prepare(
     let assigned = numbers::assign((&full, &added), &accounts, inputs)?;
     // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
-    numbers::rewrite(whole, &full, &assigned)?;
+    numbers::rewrite(whole, &assigned)?;
     let found = Closure::find(&base.tree, whole, ownership)?;
     let secrets = secrets(whole, ownership, &found.parts, &found.data)?;
     Ok(Prepared { base, found, accounts, added, assigned, secrets })
