@@ -8,7 +8,7 @@ use image::archive::Opened;
 use image::composefs::Entry;
 use image::tree::{Kind, Tree};
 use model::observe::{Observer, Task, Unit};
-use model::{Arch, Diagnostic, ImagePath, Manifest, Severity};
+use model::{Arch, Manifest};
 use node::unpack;
 
 use crate::environment::Environment;
@@ -26,6 +26,8 @@ pub(crate) struct TriedModule {
     pub(crate) manifest: Manifest,
     /// What its image holds.
     pub(crate) tree: Tree<Entry>,
+    /// The dist directory that it is from, where it is from one.
+    pub(crate) dist: Option<PathBuf>,
     /// Where the contents are.
     contents: Option<Opened>,
 }
@@ -132,7 +134,7 @@ fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, 
         return Err(Error::input(format!("{} holds no contents of files", path.display()))
             .hint("build the module with `--emit tar` or `--emit oci`"));
     }
-    Ok(TriedModule { name, manifest, tree: module.tree, contents })
+    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, contents })
 }
 
 fn needs_objects(tree: &Tree<Entry>) -> bool {
@@ -190,37 +192,4 @@ pub(crate) fn unpack_source(tree: &Tree<Source>, into: &Dir, task: &Task<'_>) ->
 pub(crate) fn writing<'a, C>(task: &Task<'a>, name: &'static str, tree: &Tree<C>) -> Task<'a> {
     let files = tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count();
     task.child(name, Some(files as u64), Unit::Items)
-}
-
-/// Paths at which two of the modules ship something different.
-pub(crate) fn conflicts(modules: &[TriedModule]) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (at, lower) in modules.iter().enumerate() {
-        for upper in &modules[at + 1..] {
-            found.extend(conflict(lower, upper));
-        }
-    }
-    found
-}
-
-/// What two modules ship differently, as one finding.
-fn conflict(lower: &TriedModule, upper: &TriedModule) -> Option<Diagnostic> {
-    let mut paths: Vec<ImagePath> = Vec::new();
-    for (path, _, node) in upper.tree.walk() {
-        let Some(other) = lower.tree.lookup(&path).map(|id| lower.tree.node(id)) else { continue };
-        let is_same = match (&node.kind, &other.kind) {
-            (Kind::Directory(_), Kind::Directory(_)) => true,
-            (mine, theirs) => mine == theirs,
-        };
-        if !is_same {
-            paths.push(path);
-        }
-    }
-    let first = paths.first()?;
-    let more = if paths.len() > 1 { format!(" and {} others", paths.len() - 1) } else { String::new() };
-    let (lower, upper) = (&lower.name, &upper.name);
-    let message = format!("{lower} and {upper} ship different {first}{more}");
-    let hint =
-        "build both from the same archive day, or mask the path in one of them: the upper one's would count for both";
-    Some(Diagnostic::new(Severity::Error, "modules-differ", message, hint).in_file(upper.as_str()))
 }

@@ -1,5 +1,6 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
+mod conflicts;
 mod control;
 mod layers;
 mod prepare;
@@ -84,7 +85,7 @@ fn try_modules(
         let task = Task::start(observer, "open the modules", None, Unit::Items);
         layers::choose(request, roots, &task)?
     };
-    let conflicts = layers::conflicts(&layers.modules);
+    let conflicts = conflicts::find(&layers.modules);
     if !conflicts.is_empty() {
         findings.diagnostics.extend(conflicts);
         return Err(Error::refused("the modules contradict each other"));
