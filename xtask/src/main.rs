@@ -25,8 +25,10 @@ cargo xtask VERB
   test     install what the tests need, check the style, run every test
   peers    install the peers only, print their folder
   bench    time full and warm builds of the template module; with `compose`, the composer
-           against the programs that it replaces; with `fetch`, downloads against curl
-  repro    build real modules twice each, in two different worlds, and compare: [MODULE...]
+           against the programs that it replaces; with `fetch`, downloads against curl; with
+           `catalogue`, modules of one base against mmdebstrap
+  repro    build real modules twice each, in two different worlds, and compare: [MODULE...];
+           with `over`, modules made over their base and from nothing: over [MODULE...]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
   mutants  put single defects into the code and see whether a test fails, for a sample of them:
            [--seed N] [--count N] [--package NAME]...

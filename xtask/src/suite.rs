@@ -33,7 +33,9 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
     tests.env("MODULE_BUILDER_PEERS", &peers);
     start_as_root(&mut tests)?;
     command::run(&mut tests)?;
-    repro::check(&command::target().join("debug/module-builder"), &repro::CHEAP)
+    let binary = command::target().join("debug/module-builder");
+    repro::check(&binary, &repro::CHEAP)?;
+    repro::over::check(&binary, &repro::over::CHEAP)
 }
 
 /// One feature turns on the tests that need peers and root, in every crate that has such tests.
