@@ -28,7 +28,7 @@ cargo xtask VERB
            against the programs that it replaces; with `fetch`, downloads against curl; with
            `catalogue`, modules of one base against mmdebstrap
   repro    build real modules twice each, in two different worlds, and compare: [MODULE...];
-           with `over`, modules made over their base and from nothing: over [MODULE...]
+           with `over`, modules made over their base and from nothing: over [--binary PATH] [MODULE...]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
   mutants  put single defects into the code and see whether a test fails, for a sample of them:
            [--seed N] [--count N] [--package NAME]...

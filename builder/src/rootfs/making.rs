@@ -84,6 +84,7 @@ impl Making<'_> {
             base: self.over.as_deref(),
             memory,
         };
+        tracing::debug!("the tree stands {}", if memory.is_some() { "in memory" } else { "on disk" });
         let packages = self.installed(&metadata).count() as u64;
         match self.run(places, packages, observer) {
             Err(Error::Failed { failure, .. }) if memory.is_some() && failure.is_full_disk() => {

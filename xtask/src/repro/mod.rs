@@ -79,8 +79,12 @@ struct Built {
 pub(crate) fn run_verb(names: &[String]) -> Outcome {
     debian::install_test_needs()?;
     if let Some(("over", modules)) = names.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        let (binary, modules) = match modules {
+            [option, path, rest @ ..] if option == "--binary" => (PathBuf::from(path), rest),
+            _ => (demo::build_binary()?, modules),
+        };
         let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
-        return over::check(&demo::build_binary()?, &modules);
+        return over::check(&binary, &modules);
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rows = compare(&demo::build_binary()?, &names)?;
