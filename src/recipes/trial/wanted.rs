@@ -182,7 +182,7 @@ fn units_of(tree: &Tree<Source>) -> BTreeSet<String> {
         let Some(Kind::Directory(entries)) = directory.map(|id| &tree.node(id).kind) else { return Vec::new() };
         entries.keys().filter_map(|name| std::str::from_utf8(name).ok().map(str::to_owned)).collect()
     };
-    UNITS.iter().flat_map(|place| names(place)).collect()
+    UNITS.iter().flat_map(names).collect()
 }
 
 /// The template of an instance: `a@.service` of `a@b.service`.
