@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -194,6 +195,7 @@ fn each_service_is_judged_by_what_it_does_and_nothing_is_left() {
             "down library.service is down: the library libq.so.6 is missing, which /usr/lib/trial/lacking needs",
         ),
         ("plain", "up -"),
+        ("stranger", "down stranger is down: the user nobody-either is missing"),
         ("user.service", "down user.service is down: the user nobody-has-this-name is missing"),
         (
             "wide.service",
@@ -236,7 +238,8 @@ fn trial_of_every_kind() -> Made {
     made.services =
         "services:\n  - name: plain\n    start_command: /usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7004\n    \
                      user: made-here\n    working_directory: /tmp\n    exposed_ports: [{port: 7004}]\n    \
-                     health: {endpoint: \"http://localhost:7004/\", method: GET}\n"
+                     health: {endpoint: \"http://localhost:7004/\", method: GET}\n  - name: stranger\n    \
+                     start_command: /usr/bin/perl\n    user: nobody-either\n"
             .to_owned();
     made
 }
@@ -286,6 +289,32 @@ fn whoever_ends_a_trial_nothing_of_it_is_left() {
     let mut child = started(&made, folder.path());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// In a user namespace, in which root is the machine's root by number alone.
+#[test]
+fn a_trial_runs_in_a_user_namespace() {
+    let made = Made::new();
+    made.unit("fine", "User=made-here\nExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7021");
+    made.put("usr/lib/sysusers.d/made-here.conf", "g made-here 345\nu made-here 345:345\n");
+    made.build("user");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--", "sh", "-c", "read go; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_module-builder")]);
+    command.args(["test", "--format", "json", "--settle", "0.5", "--base"]).arg(base()).arg(made.path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = child.id();
+    let namespace = |of: &str| fs::read_link(format!("/proc/{of}/ns/user")).unwrap();
+    wait_until("the namespace is there", || namespace(&process.to_string()) != namespace("self"));
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{process}/{map}"), "0 0 65536").unwrap();
+    }
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["privilege"], "user-namespace");
+    assert_eq!(report["services"][0]["listening"][0], "tcp 127.0.0.1:7021");
+    assert_eq!(left(process, " 7021"), [""; 0]);
 }
 
 fn started(made: &Made, scratch: &Path) -> Child {

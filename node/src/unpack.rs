@@ -208,3 +208,103 @@ fn by_name(directory: &Dir, name: &OsStr, stat: &Stat, is_link: bool) -> Result<
     }
     rustix::fs::utimensat(directory, name, &times(stat), flags).map_err(Error::io("set the time of", &shown))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+
+    use image::object::Extent;
+    use image::tree::{Entries, Mtime, Node};
+    use model::VerityDigest;
+
+    use super::*;
+
+    /// A tree of this user's own, so that the test needs no rights.
+    fn tree() -> Tree<&'static str> {
+        let own = |mode| Stat {
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+            ..Stat::root_owned(mode, Mtime { seconds: 1_700_000_000, nanoseconds: 5 })
+        };
+        let mut tree = Tree::new(own(0o755));
+        let mut add = |path: &str, mode, kind| {
+            let path = ImagePath::new(path).unwrap();
+            let parent = tree.lookup(&path.parent().unwrap()).unwrap();
+            let id = tree.add(Node { stat: own(mode), kind }).unwrap();
+            tree.link(parent, path.file_name().unwrap(), id).unwrap();
+            id
+        };
+        add("/d", 0o2750, Kind::Directory(Entries::new()));
+        let file = add("/d/file", 0o4711, Kind::Regular("content"));
+        add("/link", 0o777, Kind::Symlink(Box::from(&b"../d/file"[..])));
+        add("/pipe", 0o600, Kind::Fifo);
+        add("/device", 0o600, Kind::CharDevice(259));
+        add("/socket", 0o600, Kind::Socket);
+        tree.link(NodeId::ROOT, b"twin", file).unwrap();
+        tree
+    }
+
+    #[test]
+    fn a_tree_comes_out_with_modes_times_and_links_and_without_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = Dir::open(folder.path()).unwrap();
+        let done =
+            unpack(&tree(), &into, &mut |path, text, out| copy(&mut text.as_bytes(), out, path).map(drop)).unwrap();
+        let left_out: Vec<String> = done.left_out.iter().map(ToString::to_string).collect();
+        assert_eq!((done.entries, left_out), (7, vec!["/device".to_owned(), "/socket".to_owned()]));
+        let at = |path: &str| fs::symlink_metadata(folder.path().join(path)).unwrap();
+        assert_eq!(at("d").mode() & 0o7777, 0o2750);
+        assert_eq!((at("d/file").mode() & 0o7777, at("d/file").nlink()), (0o4711, 2));
+        assert_eq!(at("twin").ino(), at("d/file").ino());
+        assert_eq!(fs::read_link(folder.path().join("link")).unwrap().to_str(), Some("../d/file"));
+        assert!(at("pipe").file_type().is_fifo());
+        for path in ["", "d", "d/file", "link", "pipe"] {
+            assert_eq!((at(path).mtime(), at(path).mtime_nsec()), (1_700_000_000, 5), "{path}");
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("twin")).unwrap(), "content");
+    }
+
+    #[test]
+    fn directories_without_end_are_refused() {
+        let mut tree: Tree<&str> = tree();
+        let mut at = NodeId::ROOT;
+        for _ in 0..=DEPTH {
+            let node = Node { stat: tree.node(NodeId::ROOT).stat.clone(), kind: Kind::Directory(Entries::new()) };
+            let id = tree.add(node).unwrap();
+            tree.link(at, b"x", id).unwrap();
+            at = id;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let into = Dir::open(folder.path()).unwrap();
+        let done = unpack(&tree, &into, &mut |path, text, out| copy(&mut text.as_bytes(), out, path).map(drop));
+        assert!(matches!(done, Err(Error::TooDeep { .. })), "{done:?}");
+    }
+
+    /// An object that is another one than its name says.
+    struct One(Vec<u8>);
+
+    impl Objects for One {
+        fn locate(&self, _digest: &VerityDigest, _size: u64) -> Result<Extent, image::Error> {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&self.0).unwrap();
+            Ok(Extent { file: std::sync::Arc::new(file), offset: 0 })
+        }
+    }
+
+    #[test]
+    fn a_content_that_is_not_what_its_image_says_is_refused() {
+        let content = vec![7; 300_000];
+        let path = ImagePath::new("/x").unwrap();
+        let entry = Entry::Object { size: content.len() as u64, digest: verity::digest(&content) };
+        let written = |objects: &One| {
+            let mut out = tempfile::tempfile().unwrap();
+            checked_content(&path, &entry, objects, &mut out).map(|()| out.metadata().unwrap().len())
+        };
+        assert_eq!(written(&One(content.clone())).unwrap(), 300_000);
+        let mut other = content.clone();
+        other[299_999] = 8;
+        assert!(matches!(written(&One(other)), Err(Error::Digest { .. })));
+        assert!(written(&One(content[..1000].to_vec())).is_err());
+    }
+}

@@ -13,6 +13,7 @@ use model::rules::Rule;
 use crate::commands::build::BuildArgs;
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
+use crate::recipes::build::closure::Standing;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::explain::{self, Explained, Found, Place, RuleLine, Summary, Why};
 use crate::recipes::rebuild::{self, AsBuilt};
@@ -259,12 +260,32 @@ fn format_reason(why: &Why) -> String {
                 format!("{verb} (taking {at})")
             }
         }
+        Why::Closure { standing } => format_standing(standing),
         Why::NotNamed => "no rule names it".to_owned(),
         Why::Scrubbed => "it must not be in any module".to_owned(),
         Why::NotIncluded { url, setting, place } => format!("{setting} ({place}) leaves it out of {url}"),
         Why::Missing { .. } => "the root file system does not have it".to_owned(),
         Why::InImage => "the image has it".to_owned(),
         Why::NotInImage { .. } => "the image does not have it".to_owned(),
+    }
+}
+
+fn format_standing(standing: &Standing) -> String {
+    match standing {
+        Standing::OfBase => "the base has it, and so every node".to_owned(),
+        Standing::Owned => "the module's packages bring it, and the base lacks it".to_owned(),
+        Standing::Made { by: Some(package) } => format!("the script of {package} made it, and the base lacks it"),
+        Standing::Made { by: None } => "a maintainer script made it, and the base lacks it".to_owned(),
+        Standing::Generated => "the build makes it for the node".to_owned(),
+        Standing::InVar { from: Some(from) } => format!("/var is the node's: tmpfiles.d copies it there from {from}"),
+        Standing::InVar { from: None } => "/var is the node's: tmpfiles.d makes it there".to_owned(),
+        Standing::FirstStart => "each machine makes it, when it starts first".to_owned(),
+        Standing::State { what } => format!("it is no part of a module: {what}"),
+        Standing::Documentation => "it is documentation, and builder.toml has documentation = false".to_owned(),
+        Standing::Enables { unit, at: Some(at) } => format!("the module enables {unit} by {at}"),
+        Standing::Enables { unit, at: None } => {
+            format!("it enables {unit}, which no service of the module and no package that it names has")
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
-use crate::recipes::build::inputs::{lists, read_manifest};
+use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
 use crate::recipes::packages::keyrings;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
@@ -73,11 +73,7 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
     }
-    let mut neighbours = Vec::new();
-    for path in &args.neighbours {
-        let read = read_manifest(path, &mut findings)?;
-        neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
-    }
+    let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {

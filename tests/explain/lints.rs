@@ -373,3 +373,38 @@ fn a_library_that_only_the_linkers_cache_would_lead_to_is_not_found_on_the_node(
     world.edit("file_spec:\n", "file_spec:\n  - /usr/lib/*/libx.so.1\n");
     assert_eq!(found(&world, "needs-library"), [""; 0]);
 }
+
+#[test]
+fn a_number_of_two_names_and_a_name_of_two_numbers_are_conflicts_of_neighbours() {
+    let world = World::new();
+    let manifest = "schema_version: 1\nname: other\nlicense: MIT\n";
+    let other = |path: &str, text: &str| {
+        let path = world.path(&format!("other/{path}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    other("manifest.yaml", manifest);
+    world.module("builder.toml", "[accounts]\nhttpd = 312\nshared = { uid = 320, gid = 321 }\n");
+    world.module("rootfs/usr/lib/sysusers.d/a.conf", "u own 330\ng only 340\nu open -\n");
+    let validate = || world.run(&["validate", "m", "--with", "other"]);
+    let conflicts = |out: &str| -> Vec<String> {
+        let line = |line: &str| line.split_once("[account-conflict]: ").map(|(_, message)| message.to_owned());
+        out.lines().filter_map(line).collect()
+    };
+    assert_eq!(conflicts(&validate()), [""; 0]);
+    other("builder.toml", "[accounts]\ncache = 312\nshared = { uid = 320, gid = 322 }\nown = 330\n");
+    other("rootfs/etc/sysusers.d/b.conf", "g only 341\nu open 350\ng more 321\n");
+    let out = validate();
+    assert!(out.starts_with("exit code: 1"), "{out}");
+    assert_eq!(
+        conflicts(&out),
+        [
+            "the user httpd has the number 312, and so has cache in other/manifest.yaml",
+            "the group httpd has the number 312, and so has cache in other/manifest.yaml",
+            "the group only has the number 340, and 341 in other/manifest.yaml",
+            "the group shared has the number 321, and 322 in other/manifest.yaml",
+            "the group shared has the number 321, and so has more in other/manifest.yaml",
+        ]
+    );
+    assert!(build(&world, &["--with", "other"]).contains("[account-conflict]"));
+}

@@ -138,8 +138,8 @@ fn validate(world: &World, module: &str) -> String {
 #[test]
 fn a_manifest_is_written_from_what_a_package_says_of_itself() {
     let world = world();
-    let told = init(&world, &["m", "--package", "cached"]);
-    insta::assert_snapshot!("draft", format!("{told}---\n{}", read(&world, "m/manifest.yaml")));
+    let said = init(&world, &["m", "--package", "cached"]);
+    insta::assert_snapshot!("draft", format!("{said}---\n{}", read(&world, "m/manifest.yaml")));
     assert_eq!(validate(&world, "m"), "m/manifest.yaml is valid\n");
     // Files that are there are in the way, and nothing is fetched.
     assert!(init(&world, &["m", "--package", "nosuch"]).contains("files that exist are not overwritten"));
@@ -152,8 +152,8 @@ fn a_manifest_is_written_from_what_a_package_says_of_itself() {
 #[test]
 fn a_package_without_files_stands_for_what_it_depends_on() {
     let world = world();
-    let told = init(&world, &["m", "--package", "store"]);
-    insta::assert_snapshot!("draft_of_a_metapackage", format!("{told}---\n{}", read(&world, "m/manifest.yaml")));
+    let said = init(&world, &["m", "--package", "store"]);
+    insta::assert_snapshot!("draft_of_a_metapackage", format!("{said}---\n{}", read(&world, "m/manifest.yaml")));
     assert_eq!(validate(&world, "m"), "m/manifest.yaml is valid\n");
 }
 
@@ -174,11 +174,11 @@ fn several_packages_are_one_module() {
 #[test]
 fn what_cannot_be_a_module_or_is_no_package_is_refused() {
     let world = world();
-    let told = init(&world, &["m", "--package", "cachd,nosuchthing"]);
-    assert!(told.starts_with("exit code: 1") && told.contains("did you mean cached?"), "{told}");
-    assert!(told.contains("nosuchthing: no such package") && told.contains("2 packages are not available"), "{told}");
-    let told = init(&world, &["m", "--package", "4tool"]);
-    assert!(told.starts_with("exit code: 1") && told.contains("name the module by `--name NAME`"), "{told}");
+    let said = init(&world, &["m", "--package", "cachd,nosuchthing"]);
+    assert!(said.starts_with("exit code: 1") && said.contains("did you mean cached?"), "{said}");
+    assert!(said.contains("nosuchthing: no such package") && said.contains("2 packages are not available"), "{said}");
+    let said = init(&world, &["m", "--package", "4tool"]);
+    assert!(said.starts_with("exit code: 1") && said.contains("name the module by `--name NAME`"), "{said}");
     assert!(init(&world, &["m", "--package", "4tool", "--name", "tool"]).starts_with("exit code: 0"));
     let usage = |arguments: &[&str]| world.command().arg("init").args(arguments).output().unwrap().status.code();
     assert_eq!(usage(&["x", "--package", "UPPER"]), Some(2));

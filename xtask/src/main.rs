@@ -17,6 +17,7 @@ mod mutants;
 mod peers;
 mod repro;
 mod suite;
+mod works;
 
 const USAGE: &str = "\
 cargo xtask VERB
@@ -28,7 +29,10 @@ cargo xtask VERB
            against the programs that it replaces; with `fetch`, downloads against curl; with
            `catalogue`, modules of one base against mmdebstrap
   repro    build real modules twice each, in two different worlds, and compare: [MODULE...];
-           with `over`, modules made over their base and from nothing: over [--binary PATH] [MODULE...]
+           with `over`, modules made over their base and from nothing:
+           over [--binary FILE] [MODULE...]
+  works    make modules of real packages by `init --package`, build and try them: [NAME...]
+           [--suite SUITE] [--keep DIR] [--binary FILE]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]
   mutants  put single defects into the code and see whether a test fails, for a sample of them:
            [--seed N] [--count N] [--package NAME]...
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run_verb(&arguments[1..]),
         Some("mutants") => mutants::run_verb(&arguments[1..]),
         Some("repro") => repro::run_verb(&arguments[1..]),
+        Some("works") => works::run_verb(&arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{USAGE}");
             Ok(())

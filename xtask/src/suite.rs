@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use crate::command::{self, Outcome, is_installed, is_root, top};
-use crate::{debian, licences, peers, repro};
+use crate::{debian, licences, peers, repro, works};
 
 /// Checks the style and runs every test; `filters` goes on to `cargo test`.
 pub(crate) fn run(filters: &[String]) -> Outcome {
@@ -34,6 +34,7 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
     start_as_root(&mut tests)?;
     command::run(&mut tests)?;
     let binary = command::target().join("debug/module-builder");
+    works::check(&binary, &works::QUICK)?;
     repro::check(&binary, &repro::CHEAP)?;
     repro::over::check(&binary, &repro::over::CHEAP)
 }

@@ -44,7 +44,7 @@ pub struct Context<'a, C> {
 pub fn first_starts<C>(secrets: &[Secret], data: &[DataDirectory], context: &Context<'_, C>) -> FirstStarts {
     let mut all = FirstStarts::default();
     for secret in secrets {
-        secret_start(secret, context, &mut all);
+        secret_start(secret, secrets, context, &mut all);
     }
     for directory in data {
         data_start(directory, context, &mut all);
@@ -61,7 +61,7 @@ fn declared<'a>(
     rules.iter().find(|(declared, _)| declared.path() == path).map(|(_, start)| start)
 }
 
-fn secret_start<C>(secret: &Secret, context: &Context<'_, C>, all: &mut FirstStarts) {
+fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>, all: &mut FirstStarts) {
     let is_in_var = secret.path.as_bytes().starts_with(b"/var/");
     let real = if is_in_var { Some(secret.path.clone()) } else { kept(context.name, &secret.path) };
     let Some(real) = real else { return all.unmade.push(secret.path.clone()) };
@@ -77,11 +77,21 @@ fn secret_start<C>(secret: &Secret, context: &Context<'_, C>, all: &mut FirstSta
         directories(context, &secret.path, &real, all);
     }
     let Some(start) = start else { return };
-    let (user, group) = (context.names)(&secret.stat);
-    let after = [
-        vec!["/usr/bin/chown".to_owned(), format!("{user}:{group}"), real.to_string()],
-        vec!["/usr/bin/chmod".to_owned(), format!("{:04o}", secret.stat.mode), real.to_string()],
-    ];
+    // What was made along with it has an owner and a mode of its own, too.
+    let is_companion =
+        |other: &&Secret| matches!(&other.kind, SecretKind::Companion { of } if own.is_none() && *of == secret.path);
+    let companions = secrets.iter().filter(is_companion);
+    let companions = companions.filter_map(|other| Some((kept(context.name, &other.path)?, &other.stat)));
+    let made = std::iter::once((real.clone(), &secret.stat)).chain(companions);
+    let after: Vec<Vec<String>> = made
+        .flat_map(|(path, stat)| {
+            let (user, group) = (context.names)(stat);
+            [
+                vec!["/usr/bin/chown".to_owned(), format!("{user}:{group}"), path.to_string()],
+                vec!["/usr/bin/chmod".to_owned(), format!("{:04o}", stat.mode), path.to_string()],
+            ]
+        })
+        .collect();
     let made = Made { what: &secret.path, marker: real.to_string(), start, after: &after };
     unit(&made, context, all);
 }
@@ -144,6 +154,10 @@ fn recipe<C>(secret: &Secret, real: &ImagePath, context: &Context<'_, C>) -> Opt
                 &certificate,
             ])
         }
+        SecretKind::Tsig => {
+            let program = program(context.whole, "rndc-confgen")?;
+            words(&[&program, "-a", "-c", &real.to_string()])
+        }
         SecretKind::Companion { .. } | SecretKind::Unknown => return None,
     };
     Some(FirstStart { command, user: None })
@@ -201,7 +215,7 @@ fn data_recipe<C>(data: &DataDirectory, context: &Context<'_, C>) -> Option<Firs
 
 fn program<C>(tree: &Tree<C>, name: &str) -> Option<String> {
     let path = |directory: &&str| ImagePath::new(format!("{directory}/{name}")).ok();
-    let found = PROGRAMS.iter().filter_map(|directory| path(&directory)).find(|path| tree.lookup(path).is_some());
+    let found = PROGRAMS.iter().filter_map(path).find(|path| tree.lookup(path).is_some());
     found.map(|path| path.to_string())
 }
 

@@ -58,14 +58,15 @@ impl Scripts {
         if let Some(package) = self.ucf.get(path).cloned().or_else(|| ownership.chosen_for(path)) {
             return Some(package);
         }
-        let mut at = Some(path.clone());
-        while let Some(path) = at.filter(|path| path.components().count() >= 2) {
-            if let Some(package) = self.naming(&path) {
+        if let Some(package) = self.naming(path) {
+            return Some(package);
+        }
+        // A directory that the base has too says nothing of what is in it.
+        let mut at = path.parent();
+        while let Some(path) = at.filter(|path| !path.is_root() && !ownership.is_base(path)) {
+            let owner = ownership.owner(&path).map(|package| package.name.clone());
+            if let Some(package) = self.naming(&path).or(owner) {
                 return Some(package);
-            }
-            // Of a directory that it owns and has others beside it only, a package is probably the maker.
-            if let Some(package) = ownership.owner(&path).filter(|package| !ownership.is_of_base(&package.name)) {
-                return Some(package.name.clone());
             }
             at = path.parent();
         }

@@ -26,6 +26,8 @@ pub enum SecretKind {
         /// The certificate.
         certificate: ImagePath,
     },
+    /// A key of BIND's control channel: a statement `key` with an algorithm of HMAC.
+    Tsig,
     /// What is made along with another one: a public key, a certificate.
     Companion {
         /// The other one.
@@ -60,69 +62,77 @@ pub fn secrets<C: Readable>(
     let is_data = |path: &ImagePath| data.iter().any(|data| path.starts_with(&data.path));
     let matches = scrub::find(tree, ownership)?.into_iter();
     let matches = matches.filter(|found| found.rule.secret && is_made(&found.path) && !is_data(&found.path));
-    let mut found = Vec::new();
+    let mut found: BTreeMap<ImagePath, Secret> = BTreeMap::new();
     for path in matches.map(|found| found.path) {
-        let Some(node) = tree.lookup(&path).map(|id| tree.node(id)) else { continue };
         // A link to a secret is none, and leads to what the node makes.
-        let Kind::Regular(content) = &node.kind else { continue };
-        if content.size() == 0 {
-            continue;
+        let Some((stat, text)) = small(tree, &path)?.filter(|(_, text)| !text.is_empty()) else { continue };
+        let kind =
+            open_ssh(tree, &path, &text)?.map_or_else(|| pem(tree, &path, &text, parts), |found| Ok(Some(found)))?;
+        let other = if is_tsig(&text) { SecretKind::Tsig } else { SecretKind::Unknown };
+        let (kind, companion) = kind.map_or((other, None), |(kind, companion)| (kind, Some(companion)));
+        if let Some(companion) = companion
+            && let Some(id) = tree.lookup(&companion)
+        {
+            let (of, stat) = (path.clone(), tree.node(id).stat.clone());
+            found.insert(companion.clone(), Secret { path: companion, kind: SecretKind::Companion { of }, stat });
         }
-        let text =
-            if content.size() <= LIMIT { content.read(LIMIT).map_err(scrub::Error::Content)? } else { Vec::new() };
-        found.push((Secret { path, kind: SecretKind::Unknown, stat: node.stat.clone() }, text));
+        // What was found with its key before is that.
+        found.entry(path.clone()).or_insert(Secret { path, kind, stat });
     }
-    Ok(known(found))
+    Ok(found.into_values().collect())
 }
 
-/// The same with what each of them is.
-fn known(mut found: Vec<(Secret, Vec<u8>)>) -> Vec<Secret> {
-    let all: Vec<(ImagePath, Vec<u8>)> =
-        found.iter().map(|(secret, text)| (secret.path.clone(), text.clone())).collect();
-    let mut companions = BTreeMap::new();
-    for (secret, text) in &mut found {
-        let kind = open_ssh(&secret.path, text, &all).or_else(|| pem(&secret.path, text, &all));
-        let Some((kind, companion)) = kind else { continue };
-        secret.kind = kind;
-        companions.insert(companion, secret.path.clone());
-    }
-    let is_companion = |(mut secret, _): (Secret, Vec<u8>)| {
-        if let Some(of) = companions.get(&secret.path) {
-            secret.kind = SecretKind::Companion { of: of.clone() };
-        }
-        secret
-    };
-    found.into_iter().map(is_companion).collect()
+/// The owner and the content of a regular file; the content is empty where the file is larger than what is looked into.
+fn small<C: Readable>(tree: &Tree<C>, path: &ImagePath) -> Result<Option<(Stat, Vec<u8>)>, scrub::Error> {
+    let Some(node) = tree.lookup(path).map(|id| tree.node(id)) else { return Ok(None) };
+    let Kind::Regular(content) = &node.kind else { return Ok(None) };
+    let text = if content.size() <= LIMIT { content.read(LIMIT).map_err(scrub::Error::Content)? } else { vec![0] };
+    Ok(Some((node.stat.clone(), text)))
 }
+
+/// Whether it is the statement of a key that is shared between a name server and who controls it (named.conf(5)).
+fn is_tsig(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.trim_start().starts_with("key ") && text.contains("algorithm hmac-") && text.contains("secret ")
+}
+
+/// What a secret is, and what was made along with it.
+type Known = Option<(SecretKind, ImagePath)>;
 
 /// A private key of OpenSSH with its public key beside it, whose first word is `ssh-ed25519` and the like (sshd(8),
 /// "AUTHORIZED_KEYS FILE FORMAT").
-fn open_ssh(path: &ImagePath, text: &[u8], all: &[(ImagePath, Vec<u8>)]) -> Option<(SecretKind, ImagePath)> {
+fn open_ssh<C: Readable>(tree: &Tree<C>, path: &ImagePath, text: &[u8]) -> Result<Known, scrub::Error> {
     if !text.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----") {
-        return None;
+        return Ok(None);
     }
-    let public = ImagePath::new([path.as_bytes(), b".pub"].concat()).ok()?;
-    let (_, text) = all.iter().find(|(other, _)| *other == public)?;
-    let word = text.split(|byte| *byte == b' ').next()?;
-    let algorithm = match word {
+    let Ok(public) = ImagePath::new([path.as_bytes(), b".pub"].concat()) else { return Ok(None) };
+    let Some((_, text)) = small(tree, &public)? else { return Ok(None) };
+    let algorithm = match text.split(|byte| *byte == b' ').next().unwrap_or_default() {
         b"ssh-ed25519" => "ed25519",
         b"ssh-rsa" => "rsa",
         word if word.starts_with(b"ecdsa-sha2-") => "ecdsa",
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some((SecretKind::OpenSsh { algorithm: algorithm.to_owned() }, public))
+    Ok(Some((SecretKind::OpenSsh { algorithm: algorithm.to_owned() }, public)))
 }
 
-/// A private key in PEM, and a certificate whose file has its name but for the ending.
-fn pem(path: &ImagePath, text: &[u8], all: &[(ImagePath, Vec<u8>)]) -> Option<(SecretKind, ImagePath)> {
+/// A private key in PEM, and a certificate that a script made whose file has its name but for the ending.
+fn pem<C: Readable>(
+    tree: &Tree<C>,
+    path: &ImagePath,
+    text: &[u8],
+    parts: &BTreeMap<ImagePath, Part>,
+) -> Result<Known, scrub::Error> {
     if !text.starts_with(b"-----BEGIN ") || !scrub::holds_private_key(text) {
-        return None;
+        return Ok(None);
     }
-    let is_certificate = |(other, text): &&(ImagePath, Vec<u8>)| {
-        text.starts_with(b"-----BEGIN CERTIFICATE-----") && stem(other) == stem(path)
-    };
-    let (certificate, _) = all.iter().find(is_certificate)?;
-    Some((SecretKind::Pem { certificate: certificate.clone() }, certificate.clone()))
+    let is_like = |other: &&ImagePath| *other != path && stem(other) == stem(path);
+    for (certificate, _) in parts.iter().filter(|(other, part)| is_like(other) && matches!(part, Part::Made { .. })) {
+        if small(tree, certificate)?.is_some_and(|(_, text)| text.starts_with(b"-----BEGIN CERTIFICATE-----")) {
+            return Ok(Some((SecretKind::Pem { certificate: certificate.clone() }, certificate.clone())));
+        }
+    }
+    Ok(None)
 }
 
 fn stem(path: &ImagePath) -> &[u8] {

@@ -45,7 +45,8 @@ pub struct Service {
 #[derive(Debug)]
 pub struct Supervised {
     service: Service,
-    running: Running,
+    /// None where it could not be started at all.
+    running: Option<Running>,
     output: File,
     log: PathBuf,
     user: Option<User>,
@@ -89,20 +90,32 @@ pub fn words(line: &str) -> Vec<String> {
 }
 
 impl Supervised {
-    /// Starts a service in the trial; what it prints goes to a file in `logs`.
+    /// Starts a service in the trial; what it prints goes to a file in `logs`. As a user who is not there it is not started.
     ///
     /// # Errors
     /// When nothing can be started; a service that fails is no error.
     pub fn start(trial: &Trial, service: Service, accounts: &Accounts, logs: &host::Dir) -> Result<Self, Error> {
         let name = format!("{}.log", service.name);
         let output = logs.create(&name, 0o600)?;
-        let user = service.user.as_ref().filter(|name| *name != "root").and_then(|name| {
-            let account = accounts.users.get(name)?;
-            let groups = accounts.groups_of(name);
-            Some(User { uid: account.uid, gid: account.gid, groups, capabilities: service.capabilities.clone() })
-        });
-        let running = run(trial, &service, user.as_ref(), &output)?;
-        Ok(Self { service, running, output, log: logs.join(&name), user, restarts: 0, ended: None, is_over: false })
+        let log = logs.join(&name);
+        let (mut running, mut user) = (None, None);
+        let named = service.user.as_ref().filter(|name| *name != "root");
+        if let Some(account) = named.and_then(|name| accounts.users.get(name)) {
+            let groups = accounts.groups_of(named.map_or("", String::as_str));
+            let capabilities = service.capabilities.clone();
+            user = Some(User { uid: account.uid, gid: account.gid, groups, capabilities });
+        }
+        if named.is_none() || user.is_some() {
+            running = Some(run(trial, &service, user.as_ref(), &output)?);
+        }
+        let is_over = running.is_none();
+        Ok(Self { service, running, output, log, user, restarts: 0, ended: None, is_over })
+    }
+
+    /// The user who is not there, where that kept it from being started.
+    #[must_use]
+    pub fn missing_user(&self) -> Option<&str> {
+        self.service.user.as_deref().filter(|_| self.running.is_none())
     }
 
     /// Looks whether it has ended, and starts it again where it says so.
@@ -110,10 +123,8 @@ impl Supervised {
     /// # Errors
     /// When the system does not say, or it cannot be started again.
     pub fn look(&mut self, trial: &Trial) -> Result<(), Error> {
-        if self.is_over {
-            return Ok(());
-        }
-        let Some(status) = self.running.ended()? else { return Ok(()) };
+        let Some(running) = self.running.as_mut().filter(|_| !self.is_over) else { return Ok(()) };
+        let Some(status) = running.ended()? else { return Ok(()) };
         self.ended = Some(status);
         let again = match self.service.restart {
             Restart::Never => false,
@@ -125,7 +136,7 @@ impl Supervised {
             return Ok(());
         }
         self.restarts += 1;
-        self.running = run(trial, &self.service, self.user.as_ref(), &self.output)?;
+        self.running = Some(run(trial, &self.service, self.user.as_ref(), &self.output)?);
         Ok(())
     }
 

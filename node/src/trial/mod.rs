@@ -216,7 +216,9 @@ impl Trial {
     #[must_use]
     pub fn journal(&self, unit: &str, count: usize) -> Vec<String> {
         let ask = Invocation::new("journalctl").options(["--no-pager", "--quiet", "--output=cat"]);
-        let ask = ask.assign("--lines", count.to_string()).assign("--unit", unit);
+        // What systemd says in a child ahead of a program has the unit's name, but no more a cgroup when it is read.
+        let matches = [format!("_SYSTEMD_UNIT={unit}"), "+".to_owned(), format!("UNIT={unit}")];
+        let ask = ask.assign("--lines", count.to_string()).option("--").operands(matches);
         let said = self.run(ask).map(|captured| captured.stdout).unwrap_or_default();
         let lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(escape).collect()

@@ -6,7 +6,8 @@ use model::path::escape;
 
 /// What is asked of each unit.
 pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ControlGroup,ExecMainCode,\
-                              ExecMainStatus,ConditionResult,Type,Job,User,Group,WorkingDirectory,FragmentPath,Following";
+                              ExecMainStatus,ConditionResult,Type,Job,User,Group,WorkingDirectory,FragmentPath,Following,\
+                              Wants,Requires,BindsTo";
 
 /// What systemd says of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Unit {
     pub directory: String,
     /// The file that describes it.
     pub file: String,
+    /// The units that are started with it, by whatever file of a unit, link or generator.
+    pub pulls: Vec<String>,
 }
 
 /// What is the matter with a unit.
@@ -136,6 +139,11 @@ fn unit(properties: &BTreeMap<&str, &str>) -> Result<Unit, String> {
         group: text("Group"),
         directory: text("WorkingDirectory"),
         file: text("FragmentPath"),
+        pulls: ["Wants", "Requires", "BindsTo"]
+            .iter()
+            .flat_map(|name| properties.get(name).copied().unwrap_or_default().split_ascii_whitespace())
+            .map(str::to_owned)
+            .collect(),
     })
 }
 
@@ -143,7 +151,7 @@ fn unit(properties: &BTreeMap<&str, &str>) -> Result<Unit, String> {
 mod tests {
     use super::*;
 
-    const SHOWN: &str = "Type=notify\nNRestarts=0\nMainPID=42\nControlGroup=/system.slice/a.service\nUser=redis\nGroup=redis\nId=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nConditionResult=yes\nResult=success\nExecMainCode=0\nExecMainStatus=0\nWorkingDirectory=!/var/lib/a b=c\n\nId=b.socket\nLoadState=loaded\nActiveState=active\nSubState=listening\nResult=success\nConditionResult=yes\n\nId=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nConditionResult=no\nJob=7\n";
+    const SHOWN: &str = "Type=notify\nNRestarts=0\nMainPID=42\nControlGroup=/system.slice/a.service\nUser=redis\nGroup=redis\nId=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nConditionResult=yes\nResult=success\nExecMainCode=0\nExecMainStatus=0\nWorkingDirectory=!/var/lib/a b=c\nWants=a@1.service\nRequires=sysinit.target system.slice\n\nId=b.socket\nLoadState=loaded\nActiveState=active\nSubState=listening\nResult=success\nConditionResult=yes\n\nId=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nConditionResult=no\nJob=7\n";
 
     #[test]
     fn units_are_read_as_systemd_shows_them() {
@@ -151,6 +159,8 @@ mod tests {
         assert_eq!(units.len(), 3);
         assert_eq!((units[0].id.as_str(), units[0].main_process, units[0].user.as_str()), ("a.service", 42, "redis"));
         assert_eq!(units[0].directory, "!/var/lib/a b=c");
+        assert_eq!(units[0].pulls, ["a@1.service", "sysinit.target", "system.slice"]);
+        assert_eq!(units[1].pulls, [""; 0]);
         assert_eq!([&units[0], &units[1], &units[2]].map(Unit::state), [State::Up, State::Up, State::Waiting]);
         assert_eq!(parse("").unwrap(), []);
     }

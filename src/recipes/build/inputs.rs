@@ -11,6 +11,7 @@ use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::request::{Checks, ModuleSource};
+use crate::recipes::build::shared_numbers;
 use crate::recipes::packages::lock;
 use crate::settings::{self, ClosureSettings};
 
@@ -46,11 +47,7 @@ impl Inputs {
         check_directory(&module.directory)?;
         let own = read_manifest(&module.directory, &mut findings)?;
         settings::check_module(&own.directory, &mut findings)?;
-        let mut neighbours = Vec::new();
-        for path in &module.neighbours {
-            let read = read_manifest(path, &mut findings)?;
-            neighbours.extend(read.manifest.map(|manifest| (manifest, read.file)));
-        }
+        let neighbours = read_neighbours(&own, &module.neighbours, &mut findings)?;
         let count = |severity| findings.diagnostics.iter().filter(|found| found.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let Some(manifest) = own.manifest.filter(|_| errors == 0) else {
@@ -74,6 +71,28 @@ impl Inputs {
         }
         Ok(Self { manifest, file: own.file, rules, neighbours, closure, locked_accounts })
     }
+}
+
+/// The manifests of the modules at `paths`, as far as they can be read. Accounts to which they give other numbers than
+/// the module of `own` go to `findings`.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn read_neighbours(
+    own: &Read,
+    paths: &[PathBuf],
+    findings: &mut Findings,
+) -> Result<Vec<(Manifest, FileName)>, Error> {
+    let mut reads = Vec::new();
+    for path in paths {
+        reads.push(read_manifest(path, findings)?);
+    }
+    // Settings with errors give no numbers, and are reported already.
+    if !findings.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
+        findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places)?);
+    }
+    Ok(reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect())
 }
 
 /// The patterns of neighbours.

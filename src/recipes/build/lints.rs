@@ -78,7 +78,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
         }
     }
     let idle = needs::idle_units(world)?;
-    found.extend(idle.iter().filter(|idle| !context.is_service(idle)).map(|idle| context.idle(idle)));
+    found.extend(idle.iter().filter(|idle| !context.is_meant_idle(idle)).map(|idle| context.idle(idle)));
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);
@@ -205,7 +205,12 @@ impl LintContext<'_> {
             true => !self.selected.ownership.knows_base(),
             false => self.known == Known::Names,
         };
-        if gap.soft || is_debians_link || is_unknown || self.may_be_required(gap) {
+        // All that its packages depend on is there: what they lack then, they lack on every Debian.
+        let is_debians = self.selected.closed.is_some()
+            && !is_dropped
+            && !gap.by.is_empty()
+            && !gap.by.iter().any(|path| self.selected.is_authored(path));
+        if gap.soft || is_debians_link || is_debians || is_unknown || self.may_be_required(gap) {
             Severity::Note
         } else {
             Severity::Warning
@@ -303,13 +308,20 @@ impl LintContext<'_> {
         need == Need::Unit && !missing.is_empty() && missing.iter().all(is_its)
     }
 
+    /// Whether the unit is started otherwise, or the packages whose closure is shipped leave it to the node.
+    fn is_meant_idle(&self, idle: &Idle) -> bool {
+        let is_debians =
+            self.selected.closed.is_some() && idle.link.is_none() && !self.selected.is_authored(&idle.unit);
+        is_debians || self.is_service(idle)
+    }
+
     /// Whether the node starts what the unit would start: `services` has one of its name.
     fn is_service(&self, idle: &Idle) -> bool {
         let unit = idle.unit.file_name().unwrap_or_default();
         let stem = unit.strip_suffix(b".service").unwrap_or(unit);
         // A service of an instance's name stands for the template.
-        let is_its = |name: &[u8]| name == stem || (stem.ends_with(b"@") && name.starts_with(stem));
-        self.inputs.manifest.services.iter().any(|service| is_its(service.value.name.value.as_bytes()))
+        let is_its = |name: &[u8]| name == unit || (stem.ends_with(b"@") && name.starts_with(stem));
+        self.inputs.manifest.services.iter().any(|service| is_its(service.value.unit().as_bytes()))
     }
 
     fn idle(&self, idle: &Idle) -> Diagnostic {

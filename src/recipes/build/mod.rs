@@ -22,6 +22,7 @@ pub(crate) mod secrets;
 pub(crate) mod select;
 pub(crate) mod selection;
 pub(crate) mod several;
+pub(crate) mod shared_numbers;
 pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use builder::scrub::Scrubbed;
+use model::closure::Accounts;
 use model::observe::Observer;
 use model::path::json::keys;
 use model::{Arch, Digest, Epoch, VerityDigest};
@@ -125,7 +127,7 @@ pub(crate) fn produce_from(
         }
         None => outputs::write(shipment, destination, request, observer)?,
     };
-    Ok(made.produced(inputs, request, written))
+    made.produced(inputs, request, written, observer)
 }
 
 const UNCHANGED: &str = "nothing changed: the results are what this build would write";
@@ -143,6 +145,8 @@ struct Made {
     scrubbed: Vec<Scrubbed>,
     packages: usize,
     counts: Counts,
+    /// Numbers of accounts that no table has.
+    proposed: Accounts,
 }
 
 /// Does everything but writing. Findings go to `found`.
@@ -168,7 +172,14 @@ fn prepare<'a>(
     if root.made.is_none() {
         lints.extend(special::find(inputs, &selected));
     }
+    if selected.closed.is_some() && root.is_unpacked() {
+        lints.push(closure::scripts_not_run(inputs));
+    }
     selection::report(inputs, &selected, lints, &request.checks, found)?;
+    let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
+    if request.packages().is_some_and(|packages| packages.locked) {
+        closure::numbers::require_locked(&proposed, inputs)?;
+    }
 
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
@@ -182,7 +193,7 @@ fn prepare<'a>(
     };
     let packages = ownership.packages();
     let counts = Counts::of(&selection.tree);
-    let made = Made { root, epoch, scrubbed, packages: packages.len(), counts };
+    let made = Made { root, epoch, scrubbed, packages: packages.len(), counts, proposed };
     let shipment = Shipment {
         manifest: &inputs.manifest,
         tree: selection.tree,
@@ -209,9 +220,16 @@ fn root_input(root: &Root, stages: &Stages) -> RootInput {
 }
 
 impl Made {
-    /// The result of a build.
-    fn produced(self, inputs: &Inputs, request: &BuildRequest, written: Written) -> Produced {
-        Produced {
+    /// The result of a build, when it is written: the lock gets the numbers that it gave to accounts.
+    fn produced(
+        self,
+        inputs: &Inputs,
+        request: &BuildRequest,
+        written: Written,
+        observer: &dyn Observer,
+    ) -> Result<Produced, Error> {
+        closure::numbers::remember(&request.module.directory, &self.proposed, observer)?;
+        Ok(Produced {
             name: inputs.manifest.name.clone(),
             arch: request.arch,
             output: request.outputs.directory.clone(),
@@ -227,7 +245,7 @@ impl Made {
             rootfs: self.root.summary(),
             scrubbed: self.scrubbed,
             oci: written.oci.map(|layout| OciSummary::of(&request.outputs.directory, layout)),
-        }
+        })
     }
 }
 

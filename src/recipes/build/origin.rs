@@ -53,6 +53,24 @@ pub(crate) fn of<'o>(
     }
 }
 
+/// The same of what is shipped at `path`, which may be somewhere else on the node, or made by the build.
+pub(crate) fn of_shipped<'o>(
+    closed: Option<&'o Closed>,
+    ownership: &'o Ownership,
+    laid: &OverlayReport,
+    files: &'o [LaidFile],
+    path: &ImagePath,
+) -> (From, Option<&'o Package>, Option<&'o FileInput>) {
+    let Some(closed) = closed else { return of(ownership, laid, files, path) };
+    if closed.is_generated(path) {
+        return (From::Generated, None, None);
+    }
+    let place = closed.place(path);
+    let (from, package, file) = of(ownership, laid, files, place);
+    let maker = closed.maker(place).filter(|_| from == From::MaintainerScript);
+    (from, package.or_else(|| ownership.named(maker?)), file)
+}
+
 fn has(laid: &OverlayReport, path: &ImagePath) -> bool {
     [&laid.added, &laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok())
 }
@@ -61,13 +79,7 @@ impl Origins<'_> {
     /// What `file-list.json` says of a path and the image does not.
     pub(crate) fn tail(&self, path: &ImagePath, node: &Node<Hashed>) -> Tail<'_> {
         let place = self.closed.as_ref().map_or(path, |closed| closed.place(path));
-        let (from, package, file) = match &self.closed {
-            Some(closed) if closed.is_generated(path) => (From::Generated, None, None),
-            _ => of(&self.ownership, &self.laid, &self.files, place),
-        };
-        let maker =
-            self.closed.as_ref().filter(|_| from == From::MaintainerScript).and_then(|closed| closed.maker(place));
-        let package = package.or_else(|| self.ownership.named(maker?));
+        let (from, package, file) = of_shipped(self.closed.as_ref(), &self.ownership, &self.laid, &self.files, path);
         let rule = match self.filter.verdict(place, node.is_directory()) {
             Verdict::Included(By::Rule(index)) => self.rules.includes.get(index),
             Verdict::Included(By::Owned | By::Parent) | Verdict::Excluded { .. } | Verdict::NotNamed => None,

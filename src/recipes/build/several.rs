@@ -91,7 +91,9 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         Ok(ProducedSeveral {
             name: inputs.manifest.name.clone(),
             output: request.outputs.directory.clone(),
-            architectures: each.map(|((request, made), written)| made.produced(&inputs, request, written)).collect(),
+            architectures: each
+                .map(|((request, made), written)| made.produced(&inputs, request, written, observer))
+                .collect::<Result<_, Error>>()?,
             oci: layout.map(|layout| OciSummary::of(&request.outputs.directory, layout)),
         })
     })

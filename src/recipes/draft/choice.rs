@@ -41,6 +41,9 @@ pub(super) struct Choice {
     pub(super) real: Read,
     /// The packages that have its units; `real`, where none has.
     pub(super) packages: Vec<Read>,
+    /// Those of them that have to be named for their units to be enabled: a package that has files does not stand for what it
+    /// depends on.
+    pub(super) beside: Vec<String>,
 }
 
 impl Choice {
@@ -114,11 +117,11 @@ pub(super) fn of(
             let message = format!("{} is not among the packages that were resolved", request.name);
             return Err(Error::bug(message));
         };
-        let mut found = Followed { asked: asked.name.clone(), real: None, units: Vec::new() };
+        let mut found = Followed { asked: asked.name.clone(), real: None, units: Vec::new(), beside: Vec::new() };
         reader.follow(&asked, 0, &mut found)?;
         let real = found.real.unwrap_or_else(|| asked.clone());
         let packages = if found.units.is_empty() { vec![real.clone()] } else { found.units };
-        choices.push(Choice { asked, real, packages });
+        choices.push(Choice { asked, real, packages, beside: found.beside });
     }
     Ok(choices)
 }
@@ -177,6 +180,7 @@ impl Reader<'_> {
                 self.follow(&other, depth + 1, found)?;
             } else if other.units().keys().any(|name| name.prefix() == found.asked) {
                 found.add(&other);
+                found.beside.push(other.name.clone());
             }
         }
         Ok(())
@@ -188,6 +192,7 @@ struct Followed {
     asked: String,
     real: Option<Read>,
     units: Vec<Read>,
+    beside: Vec<String>,
 }
 
 impl Followed {

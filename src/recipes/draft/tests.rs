@@ -27,7 +27,12 @@ fn known(package: Read) -> Known {
         requests: vec![PackageRequest::parse("tool").unwrap()],
         snapshot: Some("20250520T000000Z".to_owned()),
         licence: licence::of(&package),
-        choices: vec![Choice { asked: package.clone(), real: package.clone(), packages: vec![package] }],
+        choices: vec![Choice {
+            asked: package.clone(),
+            real: package.clone(),
+            packages: vec![package],
+            beside: Vec::new(),
+        }],
         services: found.services,
         notes: found.notes,
     }
@@ -96,6 +101,15 @@ fn a_service_is_what_installing_the_package_starts() {
     ] {
         assert_eq!(count(postinst), wanted, "{postinst}");
     }
+    // What a path starts may be a service of its own; what a timer starts, or has done its work when its command ended, is none.
+    let beside = |name: &str, more: &str| {
+        let text = unit.replace("[Service]\n", &format!("[Service]\n{more}"));
+        let files = [("/usr/lib/systemd/system/x.service", text.as_str()), (name, "[Unit]\nDescription=x\n")];
+        services::of(&package("x", &files)).services.len()
+    };
+    assert_eq!(beside("/usr/lib/systemd/system/x.path", ""), 1);
+    assert_eq!(beside("/usr/lib/systemd/system/x.timer", ""), 0);
+    assert_eq!(beside("/usr/lib/systemd/system/x.path", "RemainAfterExit=yes\n"), 0);
     // None of a unit that no one enables, or that is elsewhere.
     let none = |path: &str, text: &str| services::of(&package("x", &[(path, text)])).services.len();
     assert_eq!(none("/usr/lib/systemd/system/x.service", "[Service]\nExecStart=/x\n"), 0);

@@ -31,6 +31,16 @@ pub(super) fn manifest(name: &str, known: &Known) -> String {
     for request in &known.requests {
         let _ = writeln!(text, "  - {}", scalar(&request.to_string()));
     }
+    let mut beside: Vec<&String> = known.choices.iter().flat_map(|choice| &choice.beside).collect();
+    beside.sort();
+    beside.dedup();
+    beside.retain(|name| !known.requests.iter().any(|request| request.name == **name));
+    if !beside.is_empty() {
+        text.push_str("  # Named for its units: those of a package that is not named here are not enabled.\n");
+    }
+    for name in beside {
+        let _ = writeln!(text, "  - {}", scalar(name));
+    }
     if !known.services.is_empty() {
         text.push_str("\nservices:\n");
     }

@@ -9,12 +9,13 @@ use image::composefs::Stored;
 use image::tree::{Kind, Tree};
 use model::observe::Observer;
 use model::path::json::keys;
-use model::rules::{Rule, Rules};
+use model::rules::Rule;
 use model::{Digest, ImagePath};
 use net::url::redact;
 use serde::Serialize;
 
 use crate::error::{Error, Reported};
+use crate::recipes::build::closure::Standing;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::{self, Selected};
@@ -47,6 +48,11 @@ pub(crate) enum Why {
         /// The neighbour that protects it, where the exclude is not the module's own.
         #[serde(skip_serializing_if = "Option::is_none")]
         neighbour: Option<String>,
+    },
+    /// The closure of the module's packages is shipped, and this is what the path is to it.
+    Closure {
+        /// That.
+        standing: Standing,
     },
     /// No rule names it.
     NotNamed,
@@ -182,7 +188,7 @@ pub(crate) fn path(
         let files = files::obtain(request, &inputs, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
         let selected = select::root(request, &inputs, (&root, &files), observer)?;
-        Ok(explain(asked, &inputs.manifest.name, &inputs.rules, &selected, selected.overlay.path()))
+        Ok(explain(asked, &inputs, &selected, selected.overlay.path()))
     })
 }
 
@@ -220,7 +226,7 @@ fn bare(asked: ImagePath, path: ImagePath, shipped: bool, why: Why) -> Explained
     }
 }
 
-fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, overlay: &Path) -> Explained {
+fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Path) -> Explained {
     let (whole, ownership) = (&selected.whole, &selected.ownership);
     let path = whole.resolve_parent(&asked);
     let found = found(whole, &path, Source::size);
@@ -232,7 +238,16 @@ fn explain(asked: ImagePath, own: &str, rules: &Rules, selected: &Selected, over
     let why = match &found {
         None if scrubbed.is_some() => Why::Scrubbed,
         None => not_included(selected, &path).unwrap_or_else(|| Why::Missing { near: filter::near(whole, &path) }),
-        Some(found) => why(own, rules, selected, &path, found.kind == DIRECTORY),
+        Some(found) => why(inputs, selected, &path, found.kind == DIRECTORY),
+    };
+    let standing = selected.closed.as_ref().and_then(|closed| closed.standing(&path, selected, inputs));
+    let why = match (why, standing) {
+        (_, Some(standing @ Standing::Generated)) => Why::Closure { standing },
+        (
+            Why::Owned | Why::NotNamed | Why::Scrubbed | Why::Missing { .. } | Why::Parent { files: 0 },
+            Some(standing),
+        ) => Why::Closure { standing },
+        (why, _) => why,
     };
     let shipped = selected.selection.tree.lookup(&path).is_some();
     let (_, _, file) = origin::of(ownership, &selected.laid, &selected.files, &path);
@@ -259,7 +274,8 @@ fn not_included(selected: &Selected, path: &ImagePath) -> Option<Why> {
     Some(Why::NotIncluded { url: redact(&file.input.url), setting: place.field.clone(), place: place.place() })
 }
 
-fn why(own: &str, rules: &Rules, selected: &Selected, path: &ImagePath, is_directory: bool) -> Why {
+fn why(inputs: &Inputs, selected: &Selected, path: &ImagePath, is_directory: bool) -> Why {
+    let (own, rules) = (&inputs.manifest.name, &inputs.rules);
     let parent = || Why::Parent {
         files: match selected.selection.tree.lookup(path) {
             Some(_) => files_below(&selected.selection.tree, path),

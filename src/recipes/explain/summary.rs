@@ -131,7 +131,9 @@ fn by_origin(selected: &Selected) -> Vec<OriginLine> {
     let mut seen = vec![false; selected.selection.tree.node_count()];
     let mut lines: BTreeMap<FileOrigin, (u64, u64)> = BTreeMap::new();
     for (path, id, node) in selected.selection.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
-        let (from, package, _) = origin::of(&selected.ownership, &selected.laid, &selected.files, &path);
+        let closed = selected.closed.as_ref();
+        let (from, package, _) =
+            origin::of_shipped(closed, &selected.ownership, &selected.laid, &selected.files, &path);
         let package = package.map(|package| PackageName {
             name: package.name.clone(),
             version: package.version.clone(),

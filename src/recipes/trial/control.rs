@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use host::Dir;
+use host::{Dir, Scratch};
 use model::observe::Task;
 use node::trial::Form;
 use node::trial::sockets::Address;
@@ -10,13 +10,14 @@ use node::trial::units::State;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::recipes::trial::layers;
+use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
 use crate::recipes::trial::prepare::{self, OnDisk};
+use crate::recipes::trial::recommended;
 use crate::recipes::trial::verdict;
-use crate::recipes::trial::wanted::Services;
+use crate::recipes::trial::wanted::{Services, Wanted};
 use crate::recipes::trial::watch::{self, Pace};
 
-use composer::scan::Source;
+use composer::scan::{self, Source};
 use image::tree::Tree;
 use model::ImagePath;
 
@@ -32,43 +33,104 @@ pub(crate) struct InControl {
 }
 
 /// What was seen in the full tree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Control {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, InControl>,
+    /// The units that those pulled in, by the one that did, where they were good.
+    pub(crate) parts: Vec<(String, String)>,
+    /// Where anything listens but systemd itself, which does for units that no one may have asked for.
+    pub(crate) listening: BTreeSet<Address>,
+    /// Whether the services of all modules were started so.
+    pub(crate) is_complete: bool,
     /// The ports that the kernel gives to whoever asks for any.
     pub(crate) ephemeral: (u16, u16),
     /// Packages that the installed ones recommend, and that are not installed, where that is known.
     pub(crate) not_installed: Vec<String>,
 }
 
-/// Starts `services` in the full tree, which is written out below `directory`.
+/// Starts the services of the modules in their full trees, one after the other; each tree is written out below `directory`,
+/// and stays there only where `keep` says so. None where there is no full tree.
 ///
 /// # Errors
-/// When the tree cannot be written, or the machine does not allow it.
-pub(crate) fn run(
-    tree: &Tree<Source>,
+/// When a tree cannot be read or written, or the machine does not allow it.
+pub(crate) fn run_all(
+    layers: &Layers,
     services: &Services,
     directory: &Dir,
-    pace: Pace,
+    (pace, keep): (Pace, bool),
     task: &Task<'_>,
-) -> Result<Control, Error> {
-    let room = directory.create_directory("control", 0o755)?;
+) -> Result<Option<Control>, Error> {
+    let mut all: Option<Control> = None;
+    for full in &layers.controls {
+        task.item(full.path.display().to_string());
+        let own = full.of.as_ref().map(|module| services.of(module));
+        let scratch = Scratch::new(directory, "control-")?;
+        scratch.dir().set_mode(0o711)?;
+        let tree = scan::rootfs(&full.path, &scan::Options::default())?;
+        let seen = run(&tree, own.as_ref().unwrap_or(services), scratch.dir(), pace, task)?;
+        let seen = Control { not_installed: not_installed(full, layers, &tree), ..seen };
+        if keep {
+            scratch.keep();
+        }
+        match &mut all {
+            Some(all) => all.merge(seen),
+            None => all = Some(seen),
+        }
+    }
+    let has_control = |module: &TriedModule| {
+        layers.controls.iter().any(|full| full.of.as_ref().is_none_or(|name| *name == module.name))
+    };
+    let is_complete = layers.modules.iter().all(has_control);
+    Ok(all.map(|all| Control { is_complete, ..all }))
+}
+
+/// What the packages of the modules whose full tree it is recommend, and it lacks.
+fn not_installed(full: &FullTree, layers: &Layers, tree: &Tree<Source>) -> Vec<String> {
+    let own = layers.modules.iter().filter(|module| full.of.as_ref().is_none_or(|name| *name == module.name));
+    let packages = own.flat_map(|module| &module.manifest.package_spec);
+    recommended::not_installed(tree, &packages.map(|package| package.value.name.as_str()).collect())
+}
+
+impl Control {
+    /// Adds what was seen in another full tree.
+    fn merge(&mut self, other: Self) {
+        for (name, seen) in other.services {
+            self.services.entry(name).or_insert(seen);
+        }
+        self.parts.extend(other.parts);
+        self.listening.extend(other.listening);
+        self.not_installed.extend(other.not_installed);
+    }
+}
+
+/// Starts `services` in the full tree, which is written out into `room`.
+fn run(tree: &Tree<Source>, services: &Services, room: &Dir, pace: Pace, task: &Task<'_>) -> Result<Control, Error> {
     {
         let task = layers::writing(task, "write the full tree", tree);
         layers::unpack_source(tree, &room.create_directory("tree", 0o755)?, &task)?;
     }
     let has_manager = ImagePath::new(watch::MANAGER).is_ok_and(|path| tree.resolve(&path).is_some());
-    let on_disk = OnDisk { room, names: vec!["tree".into()], modules: 0, form: Form::Installed };
+    let on_disk = OnDisk { room: room.try_clone()?, names: vec!["tree".into()], modules: 0, form: Form::Installed };
     let room = prepare::prepare(&on_disk, services, &mut Vec::new())?;
-    let watched = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
+    let (watched, _trial) = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
+    let is_good = |seen: &watch::Seen| matches!(seen.state, State::Up | State::Done) && seen.restarts == 0;
     let service = |seen: &watch::Seen| InControl {
         state: verdict::name(seen.state),
-        is_good: matches!(seen.state, State::Up | State::Done) && seen.restarts == 0,
+        is_good: is_good(seen),
         listening: seen.listening.clone(),
     };
     // What only the module brings cannot be compared.
     let known = watched.services.iter().filter(|(_, seen)| seen.is_there);
     let seen = known.map(|(name, seen)| (name.clone(), service(seen))).collect();
-    Ok(Control { services: seen, ephemeral: watched.ephemeral, not_installed: Vec::new() })
+    let part = |wanted: &Wanted| Some((wanted.part_of.clone()?, wanted.name.clone()));
+    let good = watched.tried.all.iter().filter(|wanted| watched.services.get(&wanted.name).is_some_and(is_good));
+    Ok(Control {
+        services: seen,
+        parts: good.filter_map(part).collect(),
+        listening: watched.listening.difference(&watched.by_manager).cloned().collect(),
+        is_complete: true,
+        ephemeral: watched.ephemeral,
+        not_installed: Vec::new(),
+    })
 }

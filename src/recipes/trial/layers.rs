@@ -8,7 +8,7 @@ use image::archive::Opened;
 use image::composefs::Entry;
 use image::tree::{Kind, Tree};
 use model::observe::{Observer, Task, Unit};
-use model::{Arch, Diagnostic, ImagePath, Manifest, Severity};
+use model::{Arch, Manifest};
 use node::unpack;
 
 use crate::environment::Environment;
@@ -26,6 +26,8 @@ pub(crate) struct TriedModule {
     pub(crate) manifest: Manifest,
     /// What its image holds.
     pub(crate) tree: Tree<Entry>,
+    /// The dist directory that it is from, where it is from one.
+    pub(crate) dist: Option<PathBuf>,
     /// Where the contents are.
     contents: Option<Opened>,
 }
@@ -36,31 +38,47 @@ pub(crate) struct Layers {
     pub(crate) modules: Vec<TriedModule>,
     /// What they are laid over.
     pub(crate) base: Tree<Source>,
-    /// The full tree, where there is one to compare with.
-    pub(crate) control: Option<Tree<Source>>,
+    /// The full trees to compare with.
+    pub(crate) controls: Vec<FullTree>,
+}
+
+/// A tree in which all packages of a module are installed.
+pub(crate) struct FullTree {
+    /// The root file system.
+    pub(crate) path: PathBuf,
+    /// The module of which it is; none where it has what all of them have.
+    pub(crate) of: Option<String>,
 }
 
 /// Chooses the layers. This is the one place where it is decided what a trial's base and its control are.
 ///
 /// # Errors
 /// When something cannot be opened or is damaged, or there is no base.
-pub(crate) fn choose(request: &TrialRequest, roots: &[Roots], task: &Task<'_>) -> Result<Layers, Error> {
+pub(crate) fn choose(request: &TrialRequest, roots: &[Option<Roots>], task: &Task<'_>) -> Result<Layers, Error> {
     let mut modules = Vec::new();
     for path in &request.modules {
         task.item(path.display().to_string());
         modules.push(open(path, request.arch, &request.scratch)?);
     }
-    let base = request.base.as_ref().or_else(|| roots.first().map(|roots| &roots.base)).ok_or_else(|| {
+    let base = request.base.as_ref().or_else(|| roots.iter().flatten().next().map(|roots| &roots.base)).ok_or_else(|| {
         Error::usage("no base is known: the modules were not built over one")
             .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
     })?;
-    // Of several modules there is no tree that has the packages of all.
-    let own = roots.first().filter(|_| request.base.is_none() && request.modules.len() == 1).map(|roots| &roots.full);
-    let control = request.control.as_ref().or(own).map(|path| scanned(path, task)).transpose()?;
-    Ok(Layers { modules, base: scanned(base, task)?, control })
+    let controls = match &request.control {
+        Some(path) => vec![FullTree { path: path.clone(), of: None }],
+        // Of several modules there is no tree that has the packages of all, but each has one of its own.
+        None => of_each(&modules, roots),
+    };
+    Ok(Layers { base: scanned(base, task)?, modules, controls })
 }
 
-/// What the modules were built with, where no base is named.
+/// The full trees that the modules were built from.
+fn of_each(modules: &[TriedModule], roots: &[Option<Roots>]) -> Vec<FullTree> {
+    let own = modules.iter().zip(roots).filter_map(|(module, roots)| Some((module, roots.as_ref()?)));
+    own.map(|(module, roots)| FullTree { path: roots.full.clone(), of: Some(module.name.clone()) }).collect()
+}
+
+/// What each of the modules was built with, where no base is named.
 ///
 /// # Errors
 /// When a root file system cannot be had, or the modules were built over different bases.
@@ -69,14 +87,15 @@ pub(crate) fn roots(
     settings: &Settings,
     environment: &Environment,
     observer: &dyn Observer,
-) -> Result<Vec<Roots>, Error> {
+) -> Result<Vec<Option<Roots>>, Error> {
     if request.base.is_some() {
         return Ok(Vec::new());
     }
-    let mut all: Vec<Roots> = Vec::new();
+    let mut all: Vec<Option<Roots>> = Vec::new();
     for path in &request.modules {
-        let Some(roots) = roots::of_build(&results(path), settings, environment, observer)? else { continue };
-        if all.first().is_some_and(|first| first.closure != roots.closure) {
+        let roots = roots::of_build(&results(path), settings, environment, observer)?;
+        let first = all.iter().flatten().next();
+        if first.zip(roots.as_ref()).is_some_and(|(first, roots)| first.closure != roots.closure) {
             let message =
                 format!("{} was built over another base than {}", path.display(), request.modules[0].display());
             return Err(Error::refused(message)
@@ -115,7 +134,7 @@ fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, 
         return Err(Error::input(format!("{} holds no contents of files", path.display()))
             .hint("build the module with `--emit tar` or `--emit oci`"));
     }
-    Ok(TriedModule { name, manifest, tree: module.tree, contents })
+    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, contents })
 }
 
 fn needs_objects(tree: &Tree<Entry>) -> bool {
@@ -173,37 +192,4 @@ pub(crate) fn unpack_source(tree: &Tree<Source>, into: &Dir, task: &Task<'_>) ->
 pub(crate) fn writing<'a, C>(task: &Task<'a>, name: &'static str, tree: &Tree<C>) -> Task<'a> {
     let files = tree.walk().filter(|(_, _, node)| matches!(node.kind, Kind::Regular(_))).count();
     task.child(name, Some(files as u64), Unit::Items)
-}
-
-/// Paths at which two of the modules ship something different.
-pub(crate) fn conflicts(modules: &[TriedModule]) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for (at, lower) in modules.iter().enumerate() {
-        for upper in &modules[at + 1..] {
-            found.extend(conflict(lower, upper));
-        }
-    }
-    found
-}
-
-/// What two modules ship differently, as one finding.
-fn conflict(lower: &TriedModule, upper: &TriedModule) -> Option<Diagnostic> {
-    let mut paths: Vec<ImagePath> = Vec::new();
-    for (path, _, node) in upper.tree.walk() {
-        let Some(other) = lower.tree.lookup(&path).map(|id| lower.tree.node(id)) else { continue };
-        let is_same = match (&node.kind, &other.kind) {
-            (Kind::Directory(_), Kind::Directory(_)) => true,
-            (mine, theirs) => mine == theirs,
-        };
-        if !is_same {
-            paths.push(path);
-        }
-    }
-    let first = paths.first()?;
-    let more = if paths.len() > 1 { format!(" and {} others", paths.len() - 1) } else { String::new() };
-    let (lower, upper) = (&lower.name, &upper.name);
-    let message = format!("{lower} and {upper} ship different {first}{more}");
-    let hint =
-        "build both from the same archive day, or mask the path in one of them: the upper one's would count for both";
-    Some(Diagnostic::new(Severity::Error, "modules-differ", message, hint))
 }

@@ -1,13 +1,16 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
+mod conflicts;
 mod control;
 mod layers;
 mod prepare;
+mod recommended;
 pub(crate) mod request;
 mod roots;
 pub(crate) mod verdict;
 mod wanted;
 mod watch;
+mod whole;
 
 use std::path::PathBuf;
 
@@ -74,7 +77,7 @@ pub(crate) fn run(
 
 fn try_modules(
     request: &TrialRequest,
-    roots: &[Roots],
+    roots: &[Option<Roots>],
     observer: &dyn Observer,
     findings: &mut Findings,
 ) -> Result<Tried, Error> {
@@ -82,7 +85,7 @@ fn try_modules(
         let task = Task::start(observer, "open the modules", None, Unit::Items);
         layers::choose(request, roots, &task)?
     };
-    let conflicts = layers::conflicts(&layers.modules);
+    let conflicts = conflicts::find(&layers.modules);
     if !conflicts.is_empty() {
         findings.diagnostics.extend(conflicts);
         return Err(Error::refused("the modules contradict each other"));
@@ -114,24 +117,27 @@ impl Attempt<'_> {
     fn run(&self, directory: &Dir, observer: &dyn Observer, findings: &mut Findings) -> Result<(Report, Trial), Error> {
         let TrialRequest { settle, timeout, clock, .. } = *self.request;
         let pace = Pace { settle, timeout, clock };
-        let control = match &self.layers.control {
-            Some(tree) => {
-                let task = Task::start(observer, "start the full tree", None, Unit::Items);
-                Some(control::run(tree, self.services, directory, pace, &task)?)
-            }
-            None => None,
+        let control = {
+            let task = Task::start(observer, "start the full tree", None, Unit::Items);
+            control::run_all(self.layers, self.services, directory, (pace, self.request.keep), &task)?
         };
+        let mut services = self.services.clone();
+        for (whole, part) in control.iter().flat_map(|control| &control.parts) {
+            services.add_parts(whole, std::slice::from_ref(part));
+        }
         let task = Task::start(observer, "start the modules", None, Unit::Items);
         let on_disk = write(self.layers, directory, &task)?;
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
-        let watched = watch::watch(&room, self.services, self.has_manager, &expected, pace, &task)?;
-        let (services, found) = verdict::judge(self.services, &watched, control.as_ref());
+        let (watched, trial) = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
+        let (services, found) = verdict::judge(&watched, control.as_ref());
         findings.diagnostics.extend(found);
+        findings.diagnostics.extend(verdict::tmpfiles(&watched.tmpfiles, &self.layers.modules));
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
         let (privilege, compared) = (privilege::name(), control.is_some());
-        Ok((Report { up, modules, privilege, compared, services, kept: None }, watched.trial))
+        let diagnostics = findings.diagnostics.clone();
+        Ok((Report { up, modules, privilege, compared, services, diagnostics, kept: None }, trial))
     }
 }
 

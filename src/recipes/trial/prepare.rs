@@ -120,13 +120,13 @@ pub(crate) fn prepare(layers: &OnDisk, services: &Services, found: &mut Vec<Diag
         && !captured.status.success()
     {
         let message = format!("ldconfig failed: {}", last_line(&captured.stderr));
-        found.push(error("linker-cache-failed", message, "correct what it names"));
+        found.push(error("linker-cache-failed", message, "correct what it names").in_file("ld.so.conf.d"));
     }
     Ok(room)
 }
 
 fn error(code: &'static str, message: impl Into<String>, hint: &str) -> Diagnostic {
-    Diagnostic::new(Severity::Error, code, message, hint)
+    Diagnostic::new(Severity::Error, code, message, hint).in_file("sysusers.d")
 }
 
 fn last_line(said: &[u8]) -> String {

@@ -21,6 +21,9 @@ const UNITS: [&str; 4] =
 /// The kinds of unit that are started for a module.
 const KINDS: [&str; 5] = [".service", ".socket", ".timer", ".path", ".mount"];
 
+/// The kinds of unit that are judged as parts of others.
+const PARTS: [&str; 2] = [".service", ".socket"];
+
 /// Something that is started and judged.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -32,6 +35,8 @@ pub(crate) struct Wanted {
     pub(crate) declared: Option<Service>,
     /// Whether a unit of systemd is started.
     pub(crate) is_unit: bool,
+    /// The unit that it is a part of: the one that pulls it in when it is started.
+    pub(crate) part_of: Option<String>,
 }
 
 impl Wanted {
@@ -45,14 +50,47 @@ impl Wanted {
 /// All that is started.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Services {
-    /// In the order in which they are started.
+    /// In the order in which they are started; parts are behind all others.
     pub(crate) all: Vec<Wanted>,
+    /// The units of the base, which are no parts of a module's.
+    pub(crate) of_base: BTreeSet<String>,
 }
 
 impl Services {
     /// The names of the units.
     pub(crate) fn units(&self) -> Vec<String> {
         self.all.iter().filter(|wanted| wanted.is_unit).map(|wanted| wanted.name.clone()).collect()
+    }
+
+    /// Those of one module.
+    pub(crate) fn of(&self, module: &str) -> Self {
+        let all = self.all.iter().filter(|wanted| wanted.module == module).cloned().collect();
+        Self { all, of_base: self.of_base.clone() }
+    }
+
+    /// Adds what `by` pulls in, as far as it is no unit of the base and not there yet; says whether there was any.
+    pub(crate) fn add_parts(&mut self, by: &str, pulls: &[String]) -> bool {
+        let Some(whole) = self.all.iter().find(|wanted| wanted.name == by && wanted.part_of.is_none()) else {
+            return false;
+        };
+        let module = whole.module.clone();
+        let is_known = |name: &str| self.all.iter().any(|wanted| wanted.name == name);
+        let is_part = |name: &&String| {
+            let template = template(name).is_some_and(|template| self.of_base.contains(&template));
+            PARTS.iter().any(|kind| name.ends_with(kind))
+                && !(template || self.of_base.contains(*name) || is_known(name) || own::is_of_a_machine(name))
+        };
+        let part = |name: &String| Wanted {
+            name: name.clone(),
+            module: module.clone(),
+            declared: None,
+            is_unit: true,
+            part_of: Some(by.to_owned()),
+        };
+        let parts: Vec<Wanted> = pulls.iter().filter(is_part).map(part).collect();
+        let is_any = !parts.is_empty();
+        self.all.extend(parts);
+        is_any
     }
 }
 
@@ -61,25 +99,27 @@ impl Services {
 /// # Errors
 /// When a service cannot be started at all.
 pub(crate) fn find(layers: &Layers, has_manager: bool) -> Result<Services, Error> {
-    let mut services = Services::default();
+    let mut services = Services { all: Vec::new(), of_base: units_of(&layers.base) };
     let mut units: BTreeMap<String, usize> = BTreeMap::new();
     for module in &layers.modules {
         for unit in enabled(&module.tree, &layers.base) {
             units.entry(unit.clone()).or_insert_with(|| {
-                services.all.push(Wanted { name: unit, module: module.name.clone(), declared: None, is_unit: true });
+                let (name, module) = (unit, module.name.clone());
+                services.all.push(Wanted { name, module, declared: None, is_unit: true, part_of: None });
                 services.all.len() - 1
             });
         }
     }
     for module in &layers.modules {
         for service in in_order(&module.manifest.services.iter().map(|entry| &entry.value).collect::<Vec<_>>()) {
-            let unit = format!("{}.service", service.name.value);
+            let unit = service.unit();
             let declared = Some(service.clone());
             if let Some(at) = units.get(&unit) {
                 services.all[*at].declared = declared;
             } else if has_manager && has_unit(layers, &unit) {
                 units.insert(unit.clone(), services.all.len());
-                services.all.push(Wanted { name: unit, module: module.name.clone(), declared, is_unit: true });
+                let (name, module) = (unit, module.name.clone());
+                services.all.push(Wanted { name, module, declared, is_unit: true, part_of: None });
             } else {
                 let name = service.name.value.clone();
                 if let Some(other) = services.all.iter().find(|other| !other.is_unit && other.name == name) {
@@ -89,7 +129,8 @@ pub(crate) fn find(layers: &Layers, has_manager: bool) -> Result<Services, Error
                     ))
                     .hint("give one of them another name"));
                 }
-                services.all.push(Wanted { name, module: module.name.clone(), declared, is_unit: false });
+                let module = module.name.clone();
+                services.all.push(Wanted { name, module, declared, is_unit: false, part_of: None });
             }
         }
     }
@@ -134,6 +175,22 @@ fn enabled(tree: &Tree<Entry>, base: &Tree<Source>) -> BTreeSet<String> {
     found
 }
 
+/// The names of all units that a tree has.
+fn units_of(tree: &Tree<Source>) -> BTreeSet<String> {
+    let names = |place: &&str| -> Vec<String> {
+        let directory = ImagePath::new(*place).ok().and_then(|path| tree.resolve(&path));
+        let Some(Kind::Directory(entries)) = directory.map(|id| &tree.node(id).kind) else { return Vec::new() };
+        entries.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok().map(str::to_owned)).collect()
+    };
+    UNITS.iter().flat_map(|place| names(&place)).collect()
+}
+
+/// The template of an instance: `a@.service` of `a@b.service`.
+fn template(unit: &str) -> Option<String> {
+    let (name, rest) = unit.split_once('@')?;
+    Some(format!("{name}@.{}", rest.rsplit_once('.')?.1))
+}
+
 /// Whether a layer has the unit.
 fn has_unit(layers: &Layers, unit: &str) -> bool {
     layers.modules.iter().any(|module| in_tree(&module.tree, unit)) || in_tree::<Source>(&layers.base, unit)
@@ -148,8 +205,7 @@ fn in_tree<C>(tree: &Tree<C>, unit: &str) -> bool {
 
 /// The places at which the text of a unit may be, the one that counts first.
 pub(crate) fn places(unit: &str) -> Vec<String> {
-    let template = unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
-    let names: Vec<String> = [Some(unit.to_owned()), template].into_iter().flatten().collect();
+    let names: Vec<String> = [Some(unit.to_owned()), template(unit)].into_iter().flatten().collect();
     let of_name = |name: &String| UNITS.map(|place| format!("{}/{name}", place.trim_start_matches('/')));
     names.iter().flat_map(of_name).collect()
 }
@@ -196,5 +252,36 @@ pub(crate) fn method(method: Method) -> Option<&'static str> {
         Method::Post => Some("POST"),
         Method::Put => Some("PUT"),
         Method::Tcp => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn services_come_behind_those_that_they_wait_for() {
+        let text = "schema_version: 1\nname: m\nservices:\n\
+                    - {name: c, start_command: /c, dependencies: [{service: b, kind: requires_health}]}\n\
+                    - {name: a, start_command: /a}\n\
+                    - {name: b, start_command: \"/b 'x y'\", dependencies: [{service: a}], env: {N: 1, T: \"a b\"}, user: u}\n";
+        let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
+        let services: Vec<&Service> = manifest.services.iter().map(|entry| &entry.value).collect();
+        let names: Vec<&str> = in_order(&services).iter().map(|service| service.name.value.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(waits_for_health(services[0]), ["b"]);
+        let agent = for_agent(services[2]);
+        assert_eq!((agent.command, agent.restart), (vec!["/b".to_owned(), "x y".to_owned()], Restart::Always));
+        assert_eq!(agent.environment, BTreeMap::from([("N".into(), "1".into()), ("T".into(), "a b".into())]));
+    }
+
+    #[test]
+    fn a_template_is_where_its_instance_has_no_file() {
+        let places = places("a@b.service");
+        assert_eq!(places[0], "etc/systemd/system/a@b.service");
+        assert_eq!(places.last().map(String::as_str), Some("lib/systemd/system/a@.service"));
+        assert_eq!(super::places("a.service").len(), UNITS.len());
     }
 }

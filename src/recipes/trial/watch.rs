@@ -32,8 +32,15 @@ const HOPELESS: u32 = 3;
 /// How many of a service's last lines are kept.
 const LINES: usize = 30;
 
+/// The unit that makes what tmpfiles.d asks for, and how many of its lines are looked at.
+const TMPFILES: &str = "systemd-tmpfiles-setup.service";
+const TMPFILES_LINES: usize = 500;
+
 /// Where the tree's systemd is.
 pub(crate) const MANAGER: &str = "/usr/lib/systemd/systemd";
+
+/// The cgroup that systemd itself is in.
+const MANAGER_CGROUP: &str = "/init.scope";
 
 /// How services are watched.
 #[derive(Debug, Clone, Copy)]
@@ -68,15 +75,20 @@ pub(crate) struct Seen {
 }
 
 /// What was seen of all.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Watched {
     /// By the name of the service, or of its unit.
     pub(crate) services: BTreeMap<String, Seen>,
+    /// All that was started, with the parts that were found.
+    pub(crate) tried: Services,
     /// Where anything listens.
     pub(crate) listening: BTreeSet<Address>,
+    /// Where systemd itself listens for units that are started when they are asked for.
+    pub(crate) by_manager: BTreeSet<Address>,
     /// The ports that the kernel gives to whoever asks for any.
     pub(crate) ephemeral: (u16, u16),
-    /// The running trial.
-    pub(crate) trial: Trial,
+    /// What systemd-tmpfiles said.
+    pub(crate) tmpfiles: Vec<String>,
 }
 
 /// One look at all services.
@@ -98,19 +110,23 @@ pub(crate) fn watch(
     expected: &BTreeMap<String, BTreeSet<Address>>,
     pace: Pace,
     task: &Task<'_>,
-) -> Result<Watched, Error> {
+) -> Result<(Watched, Trial), Error> {
     let program = has_manager.then(|| Invocation::new(MANAGER).assign("--unit", own::TARGET));
     let mut run = Run {
         trial: Trial::start(room, program)?,
-        services,
+        services: services.clone(),
         has_manager,
         supervised: Vec::new(),
+        tmpfiles: Vec::new(),
         pace,
         began: (pace.clock)(),
     };
     if !has_manager {
         // What the tree's systemd does by itself as the first process.
-        run.trial.run(Invocation::new("systemd-tmpfiles").options(["--create", "--boot", "--exclude-prefix=/dev"]))?;
+        let make = Invocation::new("systemd-tmpfiles").options(["--create", "--boot", "--exclude-prefix=/dev"]);
+        let said = run.trial.run(make)?.stderr;
+        run.tmpfiles =
+            String::from_utf8_lossy(&said).lines().map(|line| model::path::escape(line.as_bytes())).collect();
     }
     task.item("wait for the services");
     run.wait_for_units()?;
@@ -127,16 +143,17 @@ struct Fixed {
     held: Vec<BTreeSet<Address>>,
 }
 
-struct Run<'a> {
+struct Run {
     trial: Trial,
-    services: &'a Services,
+    services: Services,
     has_manager: bool,
     supervised: Vec<Supervised>,
+    tmpfiles: Vec<String>,
     pace: Pace,
     began: Instant,
 }
 
-impl Run<'_> {
+impl Run {
     fn now(&self) -> Duration {
         (self.pace.clock)().duration_since(self.began)
     }
@@ -163,7 +180,7 @@ impl Run<'_> {
 
     /// Starts what has no unit, each when those are well that it waits for.
     fn start_services(&mut self, room: &Room) -> Result<(), Error> {
-        let services = self.services;
+        let services = self.services.clone();
         let own: Vec<&Wanted> = services.all.iter().filter(|wanted| !wanted.is_unit).collect();
         if own.is_empty() {
             return Ok(());
@@ -190,10 +207,14 @@ impl Run<'_> {
         for service in &mut self.supervised {
             service.look(&self.trial)?;
         }
-        let mut asked = self.services.units();
-        asked.push(own::TARGET.to_owned());
-        let units = if self.has_manager { self.trial.units(&asked)? } else { Some(BTreeMap::new()) };
-        let mut units = units.unwrap_or_default();
+        let mut units = self.units()?;
+        let mut has_more = false;
+        for (name, unit) in &units {
+            has_more |= self.services.add_parts(name, &unit.pulls);
+        }
+        if has_more {
+            units = self.units()?;
+        }
         let target = units.remove(own::TARGET);
         let is_started = !self.has_manager || target.is_some_and(|it| it.active == "active" || it.active == "failed");
         let all = self.trial.listening()?;
@@ -202,6 +223,14 @@ impl Run<'_> {
         let of_own = own.map(|it| (it.name().to_owned(), self.trial.held_by(&it.cgroup(&self.trial), &all)));
         let held = of_unit.chain(of_own).collect();
         Ok(Look { units, is_started, all, held })
+    }
+
+    /// What systemd says of the units and of the target that starts them; nothing while it does not answer yet.
+    fn units(&self) -> Result<BTreeMap<String, Unit>, Error> {
+        let mut asked = self.services.units();
+        asked.push(own::TARGET.to_owned());
+        let units = if self.has_manager { self.trial.units(&asked)? } else { None };
+        Ok(units.unwrap_or_default())
     }
 
     /// Looks until nothing has changed for as long as was asked for, and what is expected is there or is not to come.
@@ -293,10 +322,10 @@ impl Run<'_> {
         }
     }
 
-    fn finish(mut self, look: Look) -> Result<Watched, Error> {
+    fn finish(mut self, look: Look) -> Result<(Watched, Trial), Error> {
         let mut services = BTreeMap::new();
-        let all = self.services;
-        for wanted in &all.all {
+        let tried = self.services.clone();
+        for wanted in &tried.all {
             let mut seen = if wanted.is_unit { self.of_unit(wanted, &look) } else { self.of_own(wanted) };
             seen.listening = look.held.get(&wanted.name).cloned().unwrap_or_default();
             if matches!(seen.state, State::Up | State::Done) {
@@ -307,8 +336,12 @@ impl Run<'_> {
         let range = self.trial.read("proc/sys/net/ipv4/ip_local_port_range", 128)?.unwrap_or_default();
         let mut numbers = range.split_ascii_whitespace().filter_map(|word| word.parse().ok());
         let ephemeral = (numbers.next().unwrap_or(32768), numbers.next().unwrap_or(60999));
+        let by_manager = self.trial.held_by(MANAGER_CGROUP, &look.all);
         let listening = look.all.into_iter().map(|found| found.address).collect();
-        Ok(Watched { services, listening, ephemeral, trial: self.trial })
+        if self.has_manager {
+            self.tmpfiles = self.trial.journal(TMPFILES, TMPFILES_LINES);
+        }
+        Ok((Watched { services, tried, listening, by_manager, ephemeral, tmpfiles: self.tmpfiles }, self.trial))
     }
 
     fn of_unit(&self, wanted: &Wanted, look: &Look) -> Seen {
@@ -340,7 +373,8 @@ impl Run<'_> {
             (false, _) => State::Up,
         };
         let is_good = matches!(state, State::Up | State::Done);
-        let lack = if is_good && restarts == 0 { None } else { diagnosis::of_lines(&log) };
+        let missing = found.and_then(Supervised::missing_user).map(|name| Lack::User { name: name.to_owned() });
+        let lack = if is_good && restarts == 0 { None } else { missing.or_else(|| diagnosis::of_lines(&log)) };
         // The agent follows the process that it started.
         let is_daemon =
             ended.is_some_and(|status| status.success()) && found.is_some_and(|it| it.leaves_others(&self.trial));

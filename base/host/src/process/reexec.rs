@@ -274,7 +274,11 @@ fn inside(arguments: &[OsString]) -> Result<u8, Failed> {
         command.stdin(copy()?).stdout(copy()?).stderr(copy()?);
     }
     if let Some(directory) = &inside.directory {
-        command.current_dir(directory);
+        rustix::process::chdir(directory).map_err(|why| Failed {
+            what: format!("change to the directory {}", directory.display()),
+            why: why.into(),
+            code: FAILED,
+        })?;
     }
     let status = command.status().map_err(|why| {
         let code = if why.kind() == io::ErrorKind::NotFound { NO_SUCH_PROGRAM } else { FAILED };

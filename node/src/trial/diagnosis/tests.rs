@@ -35,6 +35,7 @@ fn the_first_missing_thing_is_read_from_what_programs_say() {
             "a.service: Failed to set up mount namespacing: /var/lib/a: No such file or directory",
             "/var/lib/a is missing",
         ),
+        ("cannot change to the directory /var/lib/a: No such file or directory (os error 2)", "/var/lib/a is missing"),
         ("a.service: Failed to determine user credentials: No such process", "the user that it runs as is missing"),
         ("ModuleNotFoundError: No module named 'flask'", "the language module flask is missing"),
         (

@@ -7,9 +7,10 @@ use model::{ImagePath, Manifest};
 /// Where packages' units are.
 const UNITS: [&str; 2] = ["/usr/lib/systemd/system", "/etc/systemd/system"];
 
-/// The names of the module's services.
+/// The names of the module's services, as their units have them.
 pub(super) fn names(manifest: &Manifest) -> Vec<String> {
-    manifest.services.iter().map(|service| service.value.name.value.clone()).collect()
+    let stem = |unit: String| unit.strip_suffix(".service").unwrap_or(&unit).to_owned();
+    manifest.services.iter().map(|service| stem(service.value.unit())).collect()
 }
 
 /// The package that owns the unit with this file name.

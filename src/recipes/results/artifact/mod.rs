@@ -30,7 +30,7 @@ pub(crate) use layouts::blob_name;
 pub(crate) use pulled::archive_of as pulled_archive;
 
 /// The largest list or other text of a dist directory that is read, in bytes.
-const TEXT_LIMIT: u64 = 256 << 20;
+pub(crate) const TEXT_LIMIT: u64 = 256 << 20;
 /// The largest `manifest.json`; also what the reader of archives takes.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 

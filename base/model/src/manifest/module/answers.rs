@@ -1,12 +1,13 @@
 //! What the rest of the product asks of a manifest without knowing its fields.
 
-use super::types::Manifest;
+use super::types::{Manifest, Service};
 use crate::FileName;
 use crate::diagnostic::Position;
 use crate::document::Entry;
 use crate::manifest::metadata::Metadata;
 use crate::package::PackageRequest;
 use crate::rules::Lists;
+use crate::unit::{UnitKind, UnitName};
 
 impl Manifest {
     /// The lists of patterns, as they stand in `file`.
@@ -62,5 +63,38 @@ impl Manifest {
             both.filter_map(move |(key, command)| Some((format!("services[{index}].{key}"), command?)))
         });
         init.chain(services).collect()
+    }
+}
+
+impl Service {
+    /// The unit that the service is where the module ships one: what `unit` of its metadata names, else that of its own
+    /// name. A unit's name may have dots and capitals, a service's may not.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        let named = self.metadata.get("unit").and_then(serde_json::Value::as_str);
+        let named = named.and_then(|name| UnitName::parse(name).ok()).filter(|name| name.kind() == UnitKind::Service);
+        named.map_or_else(|| format!("{}.service", self.name.value), |name| name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_the_unit_that_its_metadata_names_or_that_of_its_name() {
+        let unit = |metadata: &str| {
+            let text = format!(
+                "schema_version: 1\nname: m\nservices: [{{name: a-b, start_command: /x, metadata: {metadata}}}]\n"
+            );
+            let manifest = Manifest::parse(text.as_bytes()).manifest;
+            manifest
+                .and_then(|manifest| manifest.services.first().map(|service| service.value.unit()))
+                .unwrap_or_default()
+        };
+        assert_eq!(unit("{unit: A.b@c.service}"), "A.b@c.service");
+        for none in ["{}", "{unit: 1}", "{unit: a.socket}", "{unit: ../x.service}", "{other: x.service}"] {
+            assert_eq!(unit(none), "a-b.service", "{none}");
+        }
     }
 }

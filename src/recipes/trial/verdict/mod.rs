@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use model::path::json::keys;
-use model::{Diagnostic, Severity};
+use model::{Diagnostic, ImagePath, Severity};
 use node::trial::diagnosis::{self, Lack};
 use node::trial::sockets::{self, Address, Difference};
 use node::trial::units::State;
 use serde::Serialize;
 
 use crate::recipes::trial::control::{Control, InControl};
-use crate::recipes::trial::wanted::{Services, Wanted};
+use crate::recipes::trial::layers::TriedModule;
+use crate::recipes::trial::wanted::Wanted;
 use crate::recipes::trial::watch::{self, Seen, Watched};
+use crate::recipes::trial::whole;
 
 /// How many of a service's last lines are reported.
 const LINES: usize = 10;
@@ -30,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) compared: bool,
     /// Each service.
     pub(crate) services: Vec<ServiceReport>,
+    /// All that was found, also about accounts and files; `file` is the module, and `field` the service.
+    pub(crate) diagnostics: Vec<Diagnostic>,
     /// Where the trees are, where they were to stay.
     #[serde(flatten, serialize_with = "keys::directory")]
     pub(crate) kept: Option<PathBuf>,
@@ -44,6 +48,9 @@ pub(crate) struct ServiceReport {
     pub(crate) module: String,
     /// `unit` or `service`: whether systemd started it, or it was started as the platform's agent does.
     pub(crate) kind: &'static str,
+    /// The unit that pulls it in, where it is a part of another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) part_of: Option<String>,
     /// `up`, `done`, `waiting`, `skipped` or `down`.
     pub(crate) state: &'static str,
     /// Whether that is as it has to be.
@@ -77,16 +84,17 @@ pub(crate) fn name(state: State) -> &'static str {
     }
 }
 
-/// Judges every service.
-pub(crate) fn judge(
-    services: &Services,
-    watched: &Watched,
-    control: Option<&Control>,
-) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
+/// Judges every service, and what listens beyond them.
+pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
     let mut found = Vec::new();
-    let reports = services.all.iter().filter_map(|wanted| {
+    let reports = watched.tried.all.iter().filter_map(|wanted| {
         let seen = watched.services.get(&wanted.name)?;
         let in_control = control.and_then(|control| control.services.get(&wanted.name));
+        // A unit may name others that need not be there.
+        let is_extra = wanted.part_of.is_some() && !seen.is_there && in_control.is_none_or(|it| !it.is_good);
+        if is_extra {
+            return None;
+        }
         let case = Case { wanted, seen, in_control, watched };
         let mut findings = case.findings(control);
         let problem = findings.iter().find(|it| it.severity == Severity::Error).or(findings.first());
@@ -96,6 +104,10 @@ pub(crate) fn judge(
         Some(case.report(problem, good))
     });
     let reports = reports.collect();
+    // What is not up does not listen, which is said once.
+    if let Some(control) = control.filter(|_| found.iter().all(|finding| finding.severity != Severity::Error)) {
+        found.extend(whole::compare(watched, control));
+    }
     (reports, found)
 }
 
@@ -114,6 +126,7 @@ impl Case<'_> {
             name: wanted.name.clone(),
             module: wanted.module.clone(),
             kind: if wanted.is_unit { "unit" } else { "service" },
+            part_of: wanted.part_of.clone(),
             state: name(seen.state),
             good,
             restarts: seen.restarts,
@@ -127,7 +140,9 @@ impl Case<'_> {
 
     fn finding(&self, severity: Severity, code: &'static str, what: &str, hint: impl Into<String>) -> Diagnostic {
         let message = format!("{} {what}", self.wanted.name);
-        Diagnostic::new(severity, code, message, hint).in_file(self.wanted.module.as_str())
+        Diagnostic::new(severity, code, message, hint)
+            .in_file(self.wanted.module.as_str())
+            .in_field(self.wanted.name.as_str())
     }
 
     /// What is wrong with it; in the full tree it may be wrong, too, which is not the module's fault.
@@ -170,9 +185,16 @@ impl Case<'_> {
                 let hint = "ship what the condition asks for, or take the condition away by a drop-in";
                 Some(self.finding(Severity::Error, "service-skipped", what, hint))
             }
-            State::Down => {
+            State::Down if self.seen.is_there || self.wanted.part_of.is_none() => {
                 let why = seen.lack.as_ref().map_or_else(|| self.end(), ToString::to_string);
                 Some(self.finding(Severity::Error, "service-down", &format!("is down: {why}"), self.hint()))
+            }
+            State::Down => {
+                let by = self.wanted.part_of.as_deref().unwrap_or_default();
+                let what = format!("is not there, and in the full tree it is started with {by}");
+                let hint =
+                    "see what makes it: a generator by what is in /etc or /var, or a link in a directory of units";
+                Some(self.finding(Severity::Error, "service-down", &what, hint))
             }
         }
     }
@@ -272,6 +294,20 @@ impl Case<'_> {
     }
 }
 
+/// Lines of the modules' tmpfiles.d that could not be followed, by what systemd-tmpfiles said.
+pub(crate) fn tmpfiles(said: &[String], modules: &[TriedModule]) -> Vec<Diagnostic> {
+    let of_module = |line: &String| {
+        let (place, what) = line.split_once(": ")?;
+        let path = ImagePath::new(place.rsplit_once(':')?.0).ok()?;
+        let module = modules.iter().find(|module| module.tree.lookup(&path).is_some())?;
+        let message = format!("systemd-tmpfiles cannot follow {place}: {what}");
+        let hint = "correct the line: a user that it names has to be made by sysusers.d before";
+        let finding = Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint);
+        Some(finding.in_file(module.name.as_str()))
+    };
+    said.iter().filter(|line| line.starts_with('/')).filter_map(of_module).collect()
+}
+
 /// Where each service has to listen, by what it did in the full tree.
 pub(crate) fn expected(control: Option<&Control>) -> BTreeMap<String, BTreeSet<Address>> {
     let Some(control) = control else { return BTreeMap::new() };
@@ -283,3 +319,6 @@ pub(crate) fn expected(control: Option<&Control>) -> BTreeMap<String, BTreeSet<A
     };
     good.map(|(name, service)| (name.clone(), of(service))).collect()
 }
+
+#[cfg(test)]
+mod tests;

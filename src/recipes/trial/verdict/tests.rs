@@ -1,0 +1,119 @@
+use model::Manifest;
+
+use super::*;
+use crate::recipes::trial::wanted::Services;
+
+fn set(texts: &[&str]) -> BTreeSet<Address> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// A service that a manifest declares, started as a unit.
+fn wanted(more: &str) -> Wanted {
+    let text = format!("schema_version: 1\nname: m\nservices: [{{name: x, start_command: /bin/x{more}}}]\n");
+    let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
+    let declared = Some(manifest.services[0].value.clone());
+    Wanted { name: "x.service".to_owned(), module: "m".to_owned(), declared, is_unit: true, part_of: None }
+}
+
+fn seen(state: State, listening: &[&str]) -> Seen {
+    let (lack, end, log) = (None, "it ended with 1".to_owned(), Vec::new());
+    Seen { state, is_there: true, restarts: 0, listening: set(listening), lack, end, log, health: None }
+}
+
+fn control(state: &'static str, listening: &[&str]) -> Control {
+    let service = InControl { state, is_good: state == "up", listening: set(listening) };
+    let services = [("x.service".to_owned(), service)].into();
+    let (listening, not_installed) = (set(listening), vec!["more".to_owned()]);
+    Control { services, parts: Vec::new(), listening, is_complete: true, ephemeral: (32768, 60999), not_installed }
+}
+
+fn judged(wanted: Wanted, seen: Seen, control: Option<&Control>) -> Vec<String> {
+    let listening = seen.listening.clone();
+    let services = [(wanted.name.clone(), seen)].into();
+    let tried = Services { all: vec![wanted], ..Services::default() };
+    let by_manager = BTreeSet::new();
+    let watched = Watched { services, tried, listening, by_manager, ephemeral: (32768, 60999), tmpfiles: Vec::new() };
+    let (reports, found) = judge(&watched, control);
+    let is_good = found.iter().all(|finding| finding.severity != Severity::Error);
+    assert_eq!(reports.iter().map(|report| report.good).collect::<Vec<_>>(), [is_good]);
+    assert_eq!(reports[0].problem.as_ref(), found.first().map(|finding| &finding.message));
+    found.iter().map(|finding| format!("{}: {}", finding.code, finding.message)).collect()
+}
+
+#[test]
+fn a_service_is_up_where_it_listens_and_is_well() {
+    let up = || seen(State::Up, &["tcp 127.0.0.1:80"]);
+    assert_eq!(judged(wanted(", exposed_ports: [{port: 80}]"), up(), None), [""; 0]);
+    assert_eq!(
+        judged(wanted(", exposed_ports: [{port: 81}, {port: 80, protocol: udp}]"), up(), None),
+        [
+            "port-closed: x.service does not listen on port 81 (tcp)",
+            "port-closed: x.service does not listen on port 80 (udp)"
+        ]
+    );
+    let ill = Seen { health: Some(Err("it answers 503".to_owned())), ..up() };
+    let found = judged(wanted(""), ill, None);
+    assert_eq!(found, ["health-failed: x.service does not pass its health check: it answers 503"]);
+    let again = Seen { restarts: 2, ..up() };
+    assert_eq!(judged(wanted(""), again, None), ["service-restarts: x.service was started again 2 times"]);
+    assert_eq!(
+        judged(wanted(""), seen(State::Waiting, &[]), None),
+        ["service-waiting: x.service is still being started"]
+    );
+    let skipped = "x.service was not started: a condition of its unit does not hold here";
+    assert_eq!(judged(wanted(""), seen(State::Skipped, &[]), None), [format!("service-skipped: {skipped}")]);
+}
+
+#[test]
+fn what_fails_in_the_full_tree_too_is_not_the_modules_fault() {
+    let down = || seen(State::Down, &[]);
+    let alone = ["service-down: x.service is down: it ended with 1"];
+    assert_eq!(judged(wanted(""), down(), None), alone);
+    assert_eq!(judged(wanted(""), down(), Some(&control("up", &[]))), alone);
+    let failing = control("down", &[]);
+    let excused = "fails-in-full-tree: x.service is down: it ended with 1; it fails in the full tree too (down): not the module's fault";
+    assert_eq!(judged(wanted(""), down(), Some(&failing)), [excused]);
+    // How a service without a unit is started is the module's own word.
+    let own = Wanted { is_unit: false, ..wanted("") };
+    assert_eq!(judged(own, down(), Some(&failing)), alone);
+}
+
+#[test]
+fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
+    let part = || Wanted { name: "x@1.service".to_owned(), part_of: Some("x.service".to_owned()), ..wanted("") };
+    let is_there = |is_there| Seen { is_there, end: "there is no such unit".to_owned(), ..seen(State::Down, &[]) };
+    let in_control = |state: &'static str| {
+        let service = InControl { state, is_good: state == "up", listening: BTreeSet::new() };
+        Control { services: [("x@1.service".to_owned(), service)].into(), ..control("up", &[]) }
+    };
+    let gone = "service-down: x@1.service is not there, and in the full tree it is started with x.service";
+    assert_eq!(judged(part(), is_there(false), Some(&in_control("up"))), [gone]);
+    let down = "service-down: x@1.service is down: there is no such unit";
+    assert_eq!(judged(part(), is_there(true), Some(&in_control("up"))), [down]);
+    // A unit may name others that need not be there.
+    let none = |control: Option<&Control>| {
+        let tried = Services { all: vec![part()], ..Services::default() };
+        let services = [("x@1.service".to_owned(), is_there(false))].into();
+        let (listening, by_manager) = (BTreeSet::new(), BTreeSet::new());
+        let watched = Watched { services, tried, listening, by_manager, ephemeral: (1, 0), tmpfiles: Vec::new() };
+        let (reports, found) = judge(&watched, control);
+        reports.is_empty() && found.is_empty()
+    };
+    assert!(none(None) && none(Some(&in_control("down"))));
+}
+
+#[test]
+fn what_listens_otherwise_than_in_the_full_tree_is_found_once() {
+    let control = control("up", &["tcp 127.0.0.1:11211", "tcp [::1]:11211", "udp 0.0.0.0:40000"]);
+    let with = |listening: &[&str]| judged(wanted(""), seen(State::Up, listening), Some(&control));
+    assert_eq!(with(&["tcp 127.0.0.1:11211", "tcp [::1]:11211", "udp 0.0.0.0:50000"]), [""; 0]);
+    let wider = with(&["tcp 0.0.0.0:11211", "tcp [::]:11211"]);
+    assert_eq!(wider.len(), 1, "{wider:?}");
+    assert!(
+        wider[0].starts_with("listens-wider: x.service listens on tcp 0.0.0.0:11211, tcp [::]:11211, and in"),
+        "{wider:?}"
+    );
+    let less = with(&["tcp 127.0.0.1:11211"]);
+    assert_eq!(less, ["listens-less: x.service does not listen on tcp [::1]:11211, where it does in the full tree"]);
+    assert_eq!(expected(Some(&control))["x.service"], set(&["tcp 127.0.0.1:11211", "tcp [::1]:11211"]));
+}
