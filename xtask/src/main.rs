@@ -29,7 +29,8 @@ cargo xtask VERB
            against the programs that it replaces; with `fetch`, downloads against curl; with
            `catalogue`, modules of one base against mmdebstrap
   repro    build real modules twice each, in two different worlds, and compare: [MODULE...];
-           with `over`, modules made over their base and from nothing: over [--binary PATH] [MODULE...]
+           with `over`, modules made over their base and from nothing:
+           over [--binary FILE] [MODULE...]
   works    make modules of real packages by `init --package`, build and try them: [NAME...]
            [--suite SUITE] [--keep DIR] [--binary FILE]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]

@@ -104,7 +104,7 @@ impl World {
 
     /// Puts what all packages together make into the place of what was made over the base.
     fn make_from_nothing(&self, module: &Path) -> Outcome {
-        let path = module.join("over/module-record.json");
+        let path = module.join("over/build.json");
         let text = fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         let record: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let missing = || format!("{} has no such value", path.display());
