@@ -322,3 +322,30 @@ fn started(made: &Made, scratch: &Path) -> Child {
     command.args(["test", "--quiet", "--settle", "3", "--base"]).arg(base()).arg(made.path());
     command.env("TMPDIR", scratch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
+
+#[test]
+fn a_port_that_two_modules_take_is_one_finding_and_another_port_mends_it() {
+    let lower = Made::new();
+    lower.unit("lower", "ExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7021");
+    lower.build("lower");
+    let upper = Made::new();
+    let unit = |port: u16| {
+        let start = "ExecStartPre=/usr/bin/sleep 1\nExecStart=/usr/bin/perl /usr/lib/trial/listen.pl";
+        format!("[Unit]\nStartLimitIntervalSec=0\n[Service]\n{start} 127.0.0.1 {port}\n")
+    };
+    upper.unit("upper", "");
+    let tried = |port| {
+        upper.put("usr/lib/systemd/system/upper.service", unit(port));
+        upper.build("upper");
+        let mut command = program();
+        command.args(["test", "--settle", "1.5", "--base"]).arg(base()).args([lower.path(), upper.path()]);
+        command.output().unwrap()
+    };
+    let output = tried(7021);
+    let text = said(&output);
+    assert_eq!((output.status.code(), text.matches("error[").count()), (Some(3), 1), "{text}");
+    assert!(text.contains("error[service-down]: upper.service is down: an address is in use: 127.0.0.1"), "{text}");
+    assert!(text.contains("let one of the two services listen elsewhere"), "{text}");
+    let output = tried(7022);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
