@@ -73,11 +73,11 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
         for (need, name, reach) in program.into_iter().chain(units.map(|(name, reach)| (Need::Unit, name, reach))) {
             let Some(missing) = missing(reach) else { continue };
             let gap = MissingDependency { need, name, missing, elsewhere: None, by: Vec::new(), soft: false };
-            // A unit that says the same has said it already.
+            // Services of a closure are those of its units, which have said the same already.
             let is_same = |other: &&MissingDependency| {
                 (other.need, &other.name, &other.missing) == (gap.need, &gap.name, &gap.missing) && !other.soft
             };
-            if gaps.iter().any(|other| is_same(&other)) {
+            if selected.closed.is_some() && gaps.iter().any(|other| is_same(&other)) {
                 continue;
             }
             if !context.is_of_the_manager(need, &gap.missing) {
