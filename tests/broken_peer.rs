@@ -24,12 +24,17 @@ fn cache() -> PathBuf {
 /// A module of real packages.
 struct Module {
     folder: tempfile::TempDir,
+    name: &'static str,
     packages: &'static str,
 }
 
 impl Module {
     fn new(packages: &'static str) -> Self {
-        let module = Self { folder: tempfile::tempdir().unwrap(), packages };
+        Self::named("broken", packages)
+    }
+
+    fn named(name: &'static str, packages: &'static str) -> Self {
+        let module = Self { folder: tempfile::tempdir().unwrap(), name, packages };
         module.put("builder.toml", SETTINGS);
         module.set("");
         module
@@ -43,8 +48,8 @@ impl Module {
 
     /// Gives it a manifest with `more`.
     fn set(&self, more: &str) {
-        let packages = self.packages;
-        self.put("manifest.yaml", &format!("schema_version: 1\nname: broken\npackage_spec: [{packages}]\n{more}\n"));
+        let Self { name, packages, .. } = self;
+        self.put("manifest.yaml", &format!("schema_version: 1\nname: {name}\npackage_spec: [{packages}]\n{more}\n"));
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -65,7 +70,14 @@ impl Module {
     /// Tries it; what is found is one thing, or nothing.
     #[track_caller]
     fn is_tried(&self, expected: Option<Expected<'_>>) {
-        let output = self.run(&["test", "--settle", "1"]);
+        self.is_tried_over(&[], expected);
+    }
+
+    /// The same, over other modules.
+    #[track_caller]
+    fn is_tried_over(&self, others: &[&Self], expected: Option<Expected<'_>>) {
+        let others = others.iter().map(|other| other.folder.path().to_str().unwrap());
+        let output = self.run(&["test", "--settle", "1"].into_iter().chain(others).collect::<Vec<_>>());
         assert_eq!(output.status.code(), Some(if expected.is_some() { 3 } else { 0 }), "{}", said(&output));
         one(&output, "error[", expected);
         assert!(!said(&output).contains("warning["), "{}", said(&output));
@@ -154,9 +166,13 @@ fn a_service_without_its_configuration_listens_wider() {
     let wide =
         "memcached.service listens on tcp 0.0.0.0:11211, tcp [::]:11211, and in the full tree on tcp 127.0.0.1:11211";
     module.is_tried(Some(("listens-wider", &[wide, "ship what a maintainer script made below /etc"])));
+    // Each is compared with the tree that it was built from, and another module changes nothing of that.
+    let other = Module::named("other", "redis-server");
+    other.builds(None);
+    module.is_tried_over(&[&other], Some(("listens-wider", &[wide])));
     module.set("");
     module.builds(None);
-    module.is_tried(None);
+    module.is_tried_over(&[&other], None);
 }
 
 #[test]
