@@ -61,6 +61,23 @@ fn a_program_in_namespaces_of_its_own_sees_nothing_of_the_host() {
 }
 
 #[test]
+fn a_directory_in_memory_holds_what_it_may_and_no_one_else_sees_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("a: directory");
+    fs::create_dir(&directory).unwrap();
+    let script = "cd \"$1\"; stat -f -c %T .; stat -c %a .; mknod device c 1 3; : > device; : > kept;
+        head -c 900000 /dev/zero > some && echo fits; head -c 2000000 /dev/zero 2>&1 > more | grep -o 'No space.*'; ls";
+    let inside = |directory: &Path| shell(script).operand("sh").operand(directory);
+    let seen = text(&run(Invocation::isolated_in_memory("fresh", &directory, 1 << 20).runs(inside(&directory))));
+    assert_eq!(seen, "tmpfs\n755\nfits\nNo space left on device\ndevice\nkept\nmore\nsome\n");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "it is gone with the program");
+    // Where none can be mounted, the program runs all the same.
+    let gone = folder.path().join("gone");
+    let seen = text(&run(Invocation::isolated_in_memory("fresh", &gone, 1 << 20).runs(shell("echo runs"))));
+    assert_eq!(seen, "runs\n");
+}
+
+#[test]
 fn a_program_sets_no_clock_and_loads_nothing_into_the_kernel() {
     // To the time that it is, so that a failure of this test does no harm.
     let script = "if date -s @$(date +%s) >/dev/null 2>&1; then echo clock; fi

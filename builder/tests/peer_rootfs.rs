@@ -15,7 +15,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +29,10 @@ use builder::scrub;
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::observe::{Collected, Event, Silent};
 use model::{Arch, Epoch, ImagePath};
-use support::{EPOCH, add_package, cache_at, locked, options};
+use support::{
+    EPOCH, Files, User, add_package, builder_process, by_user, cache_at, differences, files, locked, options,
+    write_order,
+};
 use testkit::{run, stdout};
 
 /// What `postinst` of the probe writes down, and a key that it makes.
@@ -41,38 +44,6 @@ server.accept()[0].sendall(b\"itself\")
 print(\"reached\", client.recv(9).decode())'
 { cat /proc/net/dev | sed 1,2d | cut -d: -f1; echo \"host $(hostname)\"; echo \"umask $(umask)\"; echo \"zone $TZ\"; echo \"locale $LC_ALL\"; echo \"epoch $SOURCE_DATE_EPOCH\"; echo \"resolv $(cat /etc/resolv.conf)\"; echo \"file $(cat /etc/hostname)\"; echo \"shared $(ls -A /dev/shm)\"; python3 -c \"$self\"; env | cut -d= -f1 | sort; } > /etc/mb-probe/seen
 { echo '-----BEGIN PRIVATE KEY-----'; head -c 48 /dev/urandom | base64; echo '-----END PRIVATE KEY-----'; } > /etc/mb-probe/key.pem";
-
-type Files = BTreeMap<String, (String, Vec<u8>)>;
-
-/// Every entry of a tar: its header as text, and its content (a link's target).
-fn files(archive: &Path) -> Files {
-    let mut files = Files::new();
-    let mut archive = tar::Archive::new(std::io::BufReader::new(fs::File::open(archive).unwrap()));
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = ImagePath::new(&*entry.path_bytes()).unwrap().to_string();
-        let mut content = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
-        let extensions: Vec<String> = entry
-            .pax_extensions()
-            .unwrap()
-            .into_iter()
-            .flatten()
-            .map(|extension| format!("{:?}", extension.unwrap().value_bytes()))
-            .collect();
-        entry.read_to_end(&mut content).unwrap();
-        let h = entry.header();
-        let header = format!(
-            "{:?} {:o} {}:{} {} {extensions:?}",
-            h.entry_type(),
-            h.mode().unwrap(),
-            h.uid().unwrap(),
-            h.gid().unwrap(),
-            h.mtime().unwrap()
-        );
-        files.insert(path, (header, content));
-    }
-    files
-}
 
 /// The same as a tree; of what is no directory, link or file only the name counts.
 fn tree(files: &Files) -> Tree<Vec<u8>> {
@@ -108,52 +79,6 @@ fn scrubbed(files: &mut Files) -> BTreeMap<&'static str, Vec<String>> {
     scrubbed.iter().map(|one| (one.rule, paths(&one.paths))).collect()
 }
 
-fn differences(a: &Files, b: &Files) -> BTreeSet<String> {
-    a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
-}
-
-/// A user with subordinate ids who is gone when the guard is dropped.
-struct User(String);
-
-impl User {
-    fn new() -> Self {
-        let user = Self(format!("mb-test-{}", std::process::id()));
-        run(Command::new("useradd").args(["--create-home", "--shell", "/bin/sh", &user.0]));
-        if !fs::read_to_string("/etc/subuid").unwrap().contains(&format!("{}:", user.0)) {
-            let range = "700000-765535";
-            run(Command::new("usermod").args(["--add-subuids", range, "--add-subgids", range, &user.0]));
-        }
-        user
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        let _ = Command::new("userdel").args(["--remove", &self.0]).output();
-    }
-}
-
-/// The program that makes one root file system as another process, copied to where a user may start it.
-fn builder_process(cache: &Path, order: &Path, mode: &str) -> Command {
-    let program = order.with_file_name("program");
-    fs::copy(env!("CARGO_BIN_EXE_build-rootfs"), &program).unwrap();
-    let mut command = Command::new(program);
-    command.arg(cache).arg(order).arg(mode).stdin(Stdio::null());
-    command
-}
-
-fn write_order(folder: &Path, resolution: &Resolution, debs: &[PathBuf]) -> PathBuf {
-    let pool = folder.join("debs");
-    fs::create_dir(&pool).unwrap();
-    let copies: Vec<PathBuf> = debs.iter().map(|deb| pool.join(deb.file_name().unwrap())).collect();
-    for (deb, copy) in debs.iter().zip(&copies) {
-        fs::copy(deb, copy).unwrap();
-    }
-    let order = folder.join("order.json");
-    fs::write(&order, serde_json::to_vec(&(resolution, copies)).unwrap()).unwrap();
-    order
-}
-
 fn build(resolution: &Resolution, debs: &[PathBuf], cache: &Cache) -> Result<Rootfs, Error> {
     rootfs::build(resolution, debs, &options(IsolationMode::Root), cache, &Silent)
 }
@@ -178,22 +103,12 @@ fn root_and_a_user_make_the_same_tree_without_network_or_host() {
     assert!(is_item("unpacking openssh-server") && is_item("setting up mb-probe"), "progress names packages");
 
     let user = User::new();
-    let home = tempfile::Builder::new().prefix("home").tempdir_in(format!("/home/{}", user.0)).unwrap();
-    let order = write_order(home.path(), &resolution, &debs);
-    let child = builder_process(&home.path().join("cache"), &order, "unshare");
-    let program = child.get_program().to_owned();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", &user.0, "--regid", &user.0, "--init-groups", "--"]).arg(program).args(child.get_args());
-    command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    run(Command::new("chown").args(["-R", &user.0]).arg(home.path()));
-    run(Command::new("chmod").arg("700").arg(home.path()));
-    let said = stdout(&mut command);
-    let archive = said.lines().find_map(|line| line.strip_prefix("archive ")).expect("the user's build says where");
+    let (home, archive) = by_user(&user, &resolution, &debs);
     drop(shared);
     let temporary = fs::read_dir(home.path().join("cache/tmp")).unwrap().count();
     assert_eq!(temporary, 0, "the user's build leaves nothing behind");
 
-    let (mut one, mut two) = (files(&by_root.archive), files(Path::new(archive)));
+    let (mut one, mut two) = (files(&by_root.archive), files(&archive));
     let raw = differences(&one, &two);
     let random = |name: &String| name.starts_with("/etc/ssh/ssh_host_") || name == "/etc/mb-probe/key.pem";
     assert!(raw.iter().all(random), "more than random keys differs: {raw:?}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedRepository, Wanted};
-use builder::apt::{self, Keep, Resolution, Variant};
+use builder::apt::{self, Keep, Resolution};
 use builder::cache::Cache;
 use clap::Args;
 use model::path::json::keys;
@@ -20,6 +20,7 @@ use crate::recipes::build::root;
 use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::host;
 use crate::recipes::packages::lock as file;
+use crate::recipes::packages::request::Packages;
 use crate::recipes::results::writable;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
@@ -232,18 +233,9 @@ impl<'a> Task<'a> {
         }
         archs.sort_by_key(|arch| arch.debian());
         archs.dedup();
-        let variant = known.variant.value.parse::<Variant>().map_err(|error| Error::input(error.to_string()))?;
-        let settings = apt::Settings {
-            components: known.components.value.clone(),
-            repositories: known.repositories(),
-            keyring: known.keyring_file(),
-            host_keyring: known.host_keyring(),
-            variant,
-            snapshot_mirror: known.snapshot_mirror.value.clone(),
-            access: known.access(args.offline),
-            ..apt::Settings::new(known.suite.value.clone(), known.mirrors.value.clone(), archs[0])
-        };
-        let mut settings = file::pinned(&settings, known.snapshot.value.as_deref(), &manifest, &file)?;
+        // Exactly what a build resolves from.
+        let packages = Packages::new(known, archs[0], &context.environment)?.offline(args.offline);
+        let mut settings = file::pinned(&packages.settings, known.snapshot.value.as_deref(), &manifest, &file)?;
         let named = known.mirrors.is_named();
         // Where no one names mirrors, a change in one package must not become one in every URI.
         let everything = args.update.as_ref().is_some_and(Vec::is_empty);
@@ -254,7 +246,6 @@ impl<'a> Task<'a> {
         }
         let is_hosts = !named && kept.is_none() && settings.snapshot.is_none();
         let wanted = file::wanted(args.module.path(), &manifest, &settings, named)?;
-        let cache = Cache::new(context.environment.absolute(known.require_cache_dir()?));
         Ok(Self {
             context,
             path: file::path(args.module.path()),
@@ -264,7 +255,7 @@ impl<'a> Task<'a> {
             settings,
             is_hosts,
             wanted,
-            cache,
+            cache: packages.cache,
         })
     }
 

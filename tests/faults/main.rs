@@ -9,6 +9,7 @@
 
 mod archive;
 mod candidates;
+mod closure;
 mod draft;
 mod fetch;
 mod files;

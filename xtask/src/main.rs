@@ -26,8 +26,10 @@ cargo xtask VERB
   test     install what the tests need, check the style, run every test
   peers    install the peers only, print their folder
   bench    time full and warm builds of the template module; with `compose`, the composer
-           against the programs that it replaces; with `fetch`, downloads against curl
-  repro    build real modules twice each, in two different worlds, and compare: [MODULE...]
+           against the programs that it replaces; with `fetch`, downloads against curl; with
+           `catalogue`, modules of one base against mmdebstrap
+  repro    build real modules twice each, in two different worlds, and compare: [MODULE...];
+           with `over`, modules made over their base and from nothing: over [--binary PATH] [MODULE...]
   works    make modules of real packages by `init --package`, build and try them: [NAME...]
            [--suite SUITE] [--keep DIR] [--binary FILE]
   fuzz     feed the readers with bytes of any kind, by libFuzzer: [TARGET] [--seconds N]

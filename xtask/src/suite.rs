@@ -35,7 +35,8 @@ pub(crate) fn run(filters: &[String]) -> Outcome {
     command::run(&mut tests)?;
     let binary = command::target().join("debug/module-builder");
     works::check(&binary, &works::QUICK)?;
-    repro::check(&binary, &repro::CHEAP)
+    repro::check(&binary, &repro::CHEAP)?;
+    repro::over::check(&binary, &repro::over::CHEAP)
 }
 
 /// One feature turns on the tests that need peers and root, in every crate that has such tests.

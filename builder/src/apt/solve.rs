@@ -129,7 +129,11 @@ impl<'a> Solver<'a> {
         let over = match self.closure(&requests, base) {
             Err(refused @ Error::Unsatisfiable { .. }) => {
                 // What would do without the base says what is in the way.
-                let Ok(free) = self.plan(&requests, &BTreeMap::new()) else { return Err(refused) };
+                let free = |request: &PackageRequest| PackageRequest { version: None, suite: None, ..request.clone() };
+                let count = asked.packages.len();
+                let free: Vec<PackageRequest> =
+                    requests[..count].iter().map(free).chain(requests[count..].iter().cloned()).collect();
+                let Ok(free) = self.plan(&free, &BTreeMap::new()) else { return Err(refused) };
                 over::check(base, &free)?;
                 return Err(refused);
             }

@@ -154,6 +154,10 @@ fn recipe<C>(secret: &Secret, real: &ImagePath, context: &Context<'_, C>) -> Opt
                 &certificate,
             ])
         }
+        SecretKind::Tsig => {
+            let program = program(context.whole, "rndc-confgen")?;
+            words(&[&program, "-a", "-c", &real.to_string()])
+        }
         SecretKind::Companion { .. } | SecretKind::Unknown => return None,
     };
     Some(FirstStart { command, user: None })

@@ -72,6 +72,7 @@ impl State {
                 "/var/lib/xml-core/**",
                 "/var/lib/systemd/catalog/**",
                 "/var/backups/**",
+                "/var/cache/debconf/**",
                 "/etc/apt/sources.list",
                 "/etc/apt/sources.list~",
             ],

@@ -272,3 +272,19 @@ fn a_tree_in_the_form_of_a_node_has_nothing_in_var() {
         ]
     );
 }
+
+#[test]
+fn a_key_of_a_control_channel_is_known_by_its_statement() {
+    let first = |text: &str| {
+        let key = format!("/etc/bind/rndc.key 640 0:100 {text}");
+        started(&model::closure::ClosureRules::default(), &[&key, "/usr/sbin/rndc-confgen 755 0:0 ELF"])
+    };
+    let made = first("key \"rndc-key\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0\";\n};");
+    let texts: String = made.files.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(
+        texts.contains("ExecStart=/usr/sbin/rndc-confgen -a -c /var/lib/module-app/etc/bind/rndc.key\n"),
+        "{texts}"
+    );
+    assert!(texts.contains("chown root:app /var/lib/module-app/etc/bind/rndc.key"), "{texts}");
+    assert!(first("secret bytes").unmade.contains(&path("/etc/bind/rndc.key")));
+}

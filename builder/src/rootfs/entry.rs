@@ -39,7 +39,7 @@ const RECORD_LIMIT: u64 = 64 << 20;
 
 /// The inputs by name, as people read them.
 fn named(inputs: &RootfsInputs) -> BTreeMap<String, String> {
-    let RootfsInputs { format, epoch, tools, closure } = inputs;
+    let RootfsInputs { format, epoch, tools, closure, over } = inputs;
     let Closure { suite, variant, arch, packages } = closure;
     let mut named = BTreeMap::from([
         ("format".to_owned(), format.to_string()),
@@ -49,6 +49,7 @@ fn named(inputs: &RootfsInputs) -> BTreeMap<String, String> {
         ("epoch".to_owned(), epoch.to_string()),
     ]);
     named.extend(tools.iter().map(|(name, version)| (format!("tool {name}"), version.clone())));
+    named.extend(over.iter().map(|base| ("base".to_owned(), base.hex())));
     named.extend(packages.iter().map(|(name, file)| (format!("package {name}"), file.clone())));
     named
 }
@@ -230,6 +231,7 @@ mod tests {
             epoch: model::Epoch::from_seconds(1).unwrap(),
             tools: BTreeMap::from([("tar".to_owned(), "1".to_owned()), ("apt".to_owned(), "1".to_owned())]),
             closure: Closure::of(&super::super::tests::resolution(&[])),
+            over: None,
         }
     }
 

@@ -53,6 +53,8 @@ impl<'a> Log<'a> {
         tracing::debug!("{text}");
         text.clone_into(&mut self.last);
         if let Some(stage) = text.strip_prefix("I: ") {
+            // The one hook that is a line of a shell.
+            let stage = if stage.starts_with("running --setup-hook in shell") { "unpacking the base" } else { stage };
             self.task.item(model::path::escape(stage.trim_end_matches('.').as_bytes()));
         }
         for verb in ["Unpacking ", "Setting up "] {
@@ -342,6 +344,7 @@ mod tests {
         let task = task(&seen);
         let mut log = Log::new(&task, "amd64", 1);
         for line in [
+            "I: running --setup-hook in shell: sh -c 'tar --extract' exec /x",
             "I: extracting archives...",
             "Unpacking libc6:amd64 (2) ...",
             "Setting up libc6:amd64 (2) ...",
@@ -351,8 +354,8 @@ mod tests {
         }
         let events = seen.events();
         let is_item = |at: usize, wanted: &str| matches!(&events[at], Event::Item { name, .. } if name == wanted);
-        assert!(is_item(1, "extracting archives") && is_item(2, "unpacking libc6"), "{events:?}");
-        assert!(is_item(4, "setting up libc6"), "{events:?}");
+        assert!(is_item(1, "unpacking the base") && is_item(2, "extracting archives"), "{events:?}");
+        assert!(is_item(3, "unpacking libc6") && is_item(5, "setting up libc6"), "{events:?}");
         assert!(matches!(events.last(), Some(Event::Progress { done: 2, .. })), "{events:?}");
     }
 }

@@ -13,7 +13,10 @@ mod failure;
 mod hashing;
 mod installed;
 mod log;
+mod making;
+mod memory;
 pub mod merged;
+mod over;
 pub mod plan;
 mod privilege;
 mod repository;
@@ -22,26 +25,24 @@ mod tools;
 mod work;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use model::observe::{Observer, Task, Unit};
+use model::observe::Observer;
 use model::record::{Closure, RootfsInputs};
 use model::{Digest, Epoch};
 use serde::Serialize;
 
 use crate::apt::Resolution;
 use crate::cache::{self, Cache};
-use host::process::{self, Flow};
 
 pub use entry::{Change, Record, changes};
 pub use error::Error;
 pub use failure::Failure;
 pub use installed::{Named, check_packages};
-use plan::{Places, Privilege};
+use making::Making;
+use plan::Privilege;
 pub use privilege::IsolationMode;
 use privilege::choose;
 pub use script::{Lack, Reason, Script};
@@ -57,6 +58,9 @@ pub struct Options {
     /// Make the root file system although the cache has it. When the bytes are the same, the entry
     /// stays; when they are not, there is a warning and the new one takes its place.
     pub fresh: bool,
+    /// Install all packages from nothing although there is a base, and keep what comes out in the place of what would
+    /// be made over that: for tests which show that no module depends on it.
+    pub from_nothing: bool,
 }
 
 /// A root file system.
@@ -88,9 +92,6 @@ pub struct Explanation {
     pub unreadable: usize,
 }
 
-/// A tar that holds nothing: its end, which is two blocks of zeros.
-const EMPTY: [u8; 1024] = [0; 1024];
-
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let failed = host::Error::io(action, path);
     move |source| Error::File(failed(source))
@@ -98,8 +99,9 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Erro
 
 /// Everything that can reach the bytes of the tar. By whose privilege it is built is not among them.
 fn inputs(resolution: &Resolution, epoch: Epoch, tools: &[tools::Tool]) -> RootfsInputs {
+    let over = over::base(resolution).map(|base| inputs(&base, epoch, tools).key());
     let tools = tools.iter().map(|tool| (tool.name.to_owned(), tool.version.clone())).collect();
-    RootfsInputs { format: entry::FORMAT, epoch, tools, closure: Closure::of(resolution) }
+    RootfsInputs { format: entry::FORMAT, epoch, tools, closure: Closure::of(resolution), over }
 }
 
 /// Says whether [`build`] would take the root file system from the cache, and else what changed.
@@ -206,8 +208,11 @@ pub fn build(
             choose(options.mode)?
         }
     };
+    let base = over::base(resolution).filter(|_| !options.from_nothing).zip(inputs.over);
+    let over = base.map(|(base, key)| over::archive((&base, key), (resolution, debs), options, cache, observer));
     let work = Work::new(cache, &key, privilege)?;
-    let record = make(resolution, debs, options.epoch, privilege, &work, inputs, observer)?;
+    let making = Making { resolution, debs, epoch: options.epoch, privilege, over: over.transpose()?, work: &work };
+    let record = making.make(inputs, observer)?;
     if before == Some(record.sha256) {
         let _ = cache::touch(&place);
         observer.note("the root file system came out as it is in the cache");
@@ -223,82 +228,6 @@ pub fn build(
     // A rename keeps the file but changes its change time on some file systems.
     entry::write_seal(&place)?;
     Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record })
-}
-
-#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
-fn make(
-    resolution: &Resolution,
-    debs: &[PathBuf],
-    epoch: Epoch,
-    privilege: Privilege,
-    work: &Work,
-    inputs: RootfsInputs,
-    observer: &dyn Observer,
-) -> Result<Record, Error> {
-    let archive = entry::archive(&work.entry());
-    let metadata = match resolution.packages.is_empty() {
-        true => {
-            fs::write(&archive, EMPTY).map_err(io_error("write", &archive))?;
-            Vec::new()
-        }
-        false => install(resolution, debs, epoch, privilege, work, observer)?,
-    };
-    let (size, sha256) = installed::check(&archive, resolution)?;
-    let file = host::open::file(&archive)?;
-    // Whatever the umask is: what others may write to would not be trusted.
-    file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(io_error("set the mode of", &archive))?;
-    file.sync_all().map_err(io_error("write", &archive))?;
-    let mut maintainer_scripts = BTreeMap::new();
-    for (resolved, metadata) in resolution.packages.iter().zip(metadata) {
-        if !metadata.maintainer_scripts.is_empty() {
-            maintainer_scripts.insert(resolved.package.name.clone(), metadata.maintainer_scripts);
-        }
-    }
-    let record = Record { inputs, size, sha256, maintainer_scripts };
-    entry::write_record(&work.entry(), &record)?;
-    entry::write_seal(&work.entry())?;
-    Ok(record)
-}
-
-/// Writes the tar of all packages, and gives what each says of itself.
-#[allow(clippy::disallowed_methods, reason = "the cache is this user's own directory")]
-fn install(
-    resolution: &Resolution,
-    debs: &[PathBuf],
-    epoch: Epoch,
-    privilege: Privilege,
-    work: &Work,
-    observer: &dyn Observer,
-) -> Result<Vec<deb::Metadata>, Error> {
-    let packages = resolution.packages.len() as u64;
-    let task = Task::start(observer, "build root file system", Some(packages * 2), Unit::Items);
-    let repository = work.directory("repository")?;
-    let metadata = repository::make(&repository, resolution, debs, epoch)?;
-    let fixed = work.directory("fixed")?;
-    for (name, text) in
-        [("hostname", format!("{}\n", plan::HOSTNAME)), ("resolv.conf", String::new()), ("sources.list", String::new())]
-    {
-        let path = fixed.join(name);
-        fs::write(&path, text).map_err(io_error("write", &path))?;
-    }
-    let archive = entry::archive(&work.entry());
-    let places =
-        Places { repository: &repository, scratch: &work.directory("scratch")?, fixed: &fixed, archive: &archive };
-    run(&plan::plan(resolution, epoch, privilege, places)?, resolution, work, &task)?;
-    Ok(metadata)
-}
-
-fn run(invocation: &process::Invocation, resolution: &Resolution, work: &Work, task: &Task<'_>) -> Result<(), Error> {
-    let mut log = log::Log::new(task, resolution.arch.debian(), resolution.packages.len() as u64);
-    let status = process::stream(invocation, &work.path.join("stdout"), &mut |line| {
-        log.line(line);
-        Flow::Continue
-    })?;
-    if status.success() {
-        return Ok(());
-    }
-    let (failure, log) = log.failure();
-    Err(Error::Failed { failure, log })
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //!
 //! What is started is this program itself ([`Invocation::isolated`]), which makes fresh namespaces of network, host
 //! name, mounts, processes and shared memory, brings up their loopback, becomes `mmdebstrap`, and dies with the
-//! builder. There is no shell and no shell hook; the hooks are mmdebstrap's own `upload`.
+//! builder. The hooks are mmdebstrap's own `upload`, and one that unpacks the tar of a base, over which packages are
+//! installed. That one is a line for a shell: mmdebstrap's own `tar-in` hands the tar on in pieces of 4 KiB, between
+//! three processes, and dies now and then of a signal.
 //!
 //! As root the namespaces are root's. As a user, they stand in a user namespace in which the user is root and the
 //! user's subordinate ids are everyone else. `unshare` makes that one: the kernel has the map of more ids than one's own
@@ -19,7 +21,7 @@ use model::Epoch;
 use model::package::is_package_name;
 
 use super::Error;
-use crate::apt::{Resolution, Variant};
+use crate::apt::{Resolution, Resolved, Variant};
 
 /// The host name inside a build.
 pub const HOSTNAME: &str = "localhost";
@@ -50,6 +52,10 @@ pub struct Places<'a> {
     pub fixed: &'a Path,
     /// The tar that is written.
     pub archive: &'a Path,
+    /// The tar over which packages are installed; none where all of them are, from nothing.
+    pub base: Option<&'a Path>,
+    /// How many bytes a file system in memory may have that takes the place of `scratch`; none where the disk is used.
+    pub memory: Option<u64>,
 }
 
 /// `what` in a build's environment and by its privilege.
@@ -70,7 +76,8 @@ pub(super) fn by(privilege: Privilege, what: Invocation) -> Invocation {
 /// of `resolution` from the local repository.
 ///
 /// All variants that have the essential packages are run as `essential` with every other package
-/// named: what they add is part of the resolution already.
+/// named: what they add is part of the resolution already. Over a base there are no essential packages left to install,
+/// and the base's are not named.
 ///
 /// # Errors
 /// [`Error::NoName`] for what is no package's name: mmdebstrap splits the list of names into arguments of
@@ -92,6 +99,9 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, run_as: Privilege, places: Pl
     // mmdebstrap copies the host's files where it has them; these come after and replace them. Its last
     // hook empties the list that names the local repository, whose path must not reach the tar.
     let last = if variant == Variant::Extract { "--extract-hook" } else { "--customize-hook" };
+    if let Some(base) = places.base {
+        run = run.assign("--setup-hook", unpacking(base));
+    }
     for (hook, file, target) in [
         ("--setup-hook", "hostname", "/etc/hostname"),
         ("--setup-hook", "resolv.conf", "/etc/resolv.conf"),
@@ -102,19 +112,36 @@ pub fn plan(resolution: &Resolution, epoch: Epoch, run_as: Privilege, places: Pl
         value.push(format!(" {target}"));
         run = run.assign(hook, value);
     }
-    for names in names(resolution)?.chunks(NAMES_PER_INCLUDE) {
+    let packages = resolution.packages.iter().filter(|resolved| places.base.is_none() || !resolved.base);
+    for names in names(packages)?.chunks(NAMES_PER_INCLUDE) {
         run = run.assign("--include", names.join(","));
     }
     let source = format!("deb [trusted=yes] copy://{} ./", percent_encoded(places.repository));
     run = run.operand(resolution.codename()).operand(places.archive).operand(source);
     // Nothing is read by a name that means something only where this program was started.
-    let run = Invocation::isolated(HOSTNAME).runs(run).within(places.scratch);
+    let isolated = match places.memory {
+        Some(size) => Invocation::isolated_in_memory(HOSTNAME, places.scratch, size),
+        None => Invocation::isolated(HOSTNAME),
+    };
+    let run = isolated.runs(run).within(places.scratch);
     Ok(by(run_as, run).variable("SOURCE_DATE_EPOCH", epoch.to_string()).variable("TMPDIR", places.scratch))
 }
 
+/// The line that unpacks `base` into the tree, which mmdebstrap names behind it. It makes devices of its own, and the
+/// list that names the local repository is there by then.
+fn unpacking(base: &Path) -> OsString {
+    let mut line = OsString::from(
+        "tar --extract --preserve-permissions --same-owner --numeric-owner --xattrs --xattrs-include='*' \
+         --warning=no-timestamp --exclude='./dev/*' --exclude=./etc/apt/sources.list --file=",
+    );
+    line.push(quoted(base));
+    line.push(" --directory=\"$1\"");
+    line
+}
+
 /// Every package by name, sorted.
-fn names(resolution: &Resolution) -> Result<Vec<&str>, Error> {
-    let mut names: Vec<_> = resolution.packages.iter().map(|resolved| resolved.package.name.as_str()).collect();
+fn names<'a>(packages: impl Iterator<Item = &'a Resolved>) -> Result<Vec<&'a str>, Error> {
+    let mut names: Vec<_> = packages.map(|resolved| resolved.package.name.as_str()).collect();
     if let Some(odd) = names.iter().find(|name| !is_package_name(name)) {
         return Err(Error::NoName { text: odd.chars().take(80).collect() });
     }
@@ -131,6 +158,16 @@ fn shellwords(path: &Path) -> OsString {
         }
         out.push(*byte);
     }
+    OsString::from_vec(out)
+}
+
+/// Quotes a path for a shell.
+fn quoted(path: &Path) -> OsString {
+    let mut out = vec![b'\''];
+    for byte in path.as_os_str().as_bytes() {
+        if *byte == b'\'' { out.extend(br"'\''") } else { out.push(*byte) }
+    }
+    out.push(b'\'');
     OsString::from_vec(out)
 }
 
@@ -161,8 +198,21 @@ mod tests {
     use super::*;
 
     fn shown(arch: Arch, variant: Variant, privilege: Privilege) -> String {
+        shown_over(arch, variant, privilege, None, None)
+    }
+
+    fn shown_over(
+        arch: Arch,
+        variant: Variant,
+        privilege: Privilege,
+        base: Option<&Path>,
+        memory: Option<u64>,
+    ) -> String {
         let packages = [("base-files", "13", arch.debian()), ("demo", "1:2-3", "all")];
-        let resolution = changed(&packages, |fields| (fields.arch, fields.variant) = (arch, variant));
+        let resolution = changed(&packages, |fields| {
+            (fields.arch, fields.variant) = (arch, variant);
+            fields.packages[0] = fields.packages[0].changed(|package| package.base = true).unwrap();
+        });
         let invocation = plan(
             &resolution,
             Epoch::from_seconds(1_700_000_000).unwrap(),
@@ -172,6 +222,8 @@ mod tests {
                 scratch: Path::new("/cache dir/scratch"),
                 fixed: Path::new("/cache dir/fixed"),
                 archive: Path::new("/cache dir/rootfs.tar"),
+                base,
+                memory,
             },
         )
         .unwrap();
@@ -218,9 +270,23 @@ mod tests {
     }
 
     #[test]
+    fn over_a_base_its_tar_is_unpacked_first_and_its_packages_are_not_named() {
+        let (arch, variant, privilege) = (Arch::Amd64, Variant::Minbase, Privilege::Root);
+        let base = Some(Path::new("/cache dir/it's base.tar"));
+        let over = shown_over(arch, variant, privilege, base, Some(1 << 30));
+        let from_nothing = shown(arch, variant, privilege);
+        let added: Vec<&str> = over.lines().filter(|line| !from_nothing.lines().any(|other| other == *line)).collect();
+        insta::assert_snapshot!(added.join("\n"));
+        let at = |text: &str| over.find(text).unwrap();
+        assert!(at("--setup-hook=tar") < at("--setup-hook=upload"), "what is uploaded replaces what the base has");
+        assert!(from_nothing.contains("--include=base-files,demo"));
+    }
+
+    #[test]
     fn odd_paths_and_suites_are_escaped() {
         let path = Path::new("/a b'\"$/%ü");
         assert_eq!(shellwords(path).as_bytes(), b"/a\\ b\\'\\\"\\$/\\%\\\xc3\\\xbc");
+        assert_eq!(quoted(path).as_bytes(), "'/a b'\\''\"$/%ü'".as_bytes());
         assert_eq!(percent_encoded(path), "/a%20b%27%22%24/%25%c3%bc");
         assert_eq!(resolution(&[]).codename(), "trixie");
         let named = |codename: &str, suite: &str| {

@@ -91,6 +91,36 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     assert_eq!(of(&elsewhere), of(&base));
 }
 
+/// What is made over a base may differ from what is made from nothing.
+#[test]
+fn the_base_counts_where_packages_are_installed_over_it() {
+    let both = [("a1", "1", "amd64"), ("b2", "1", "amd64")];
+    let marked = |variant, names: &[&str]| {
+        changed(&both, |fields| {
+            fields.variant = variant;
+            for one in &mut fields.packages {
+                let base = names.contains(&one.package.name.as_str());
+                *one = one.changed(|fields| fields.base = base).unwrap();
+            }
+        })
+    };
+    let of = |resolution: &Resolution| inputs(resolution, Epoch::from_seconds(1).unwrap(), &[]);
+    let from_nothing = of(&marked(Variant::Minbase, &[]));
+    let over = of(&marked(Variant::Minbase, &["a1"]));
+    assert_eq!(over.over, Some(of(&resolution(&both[..1])).key()));
+    assert_ne!(over.key(), from_nothing.key());
+    assert_ne!(over.key(), of(&marked(Variant::Minbase, &["b2"])).key());
+    assert_eq!(over.closure, from_nothing.closure);
+    let base = over::base(&marked(Variant::Minbase, &["a1"])).unwrap();
+    assert_eq!(of(&base).over, None, "a base is made from nothing");
+    assert_eq!(of(&marked(Variant::Minbase, &["a1", "b2"])).key(), from_nothing.key(), "there is nothing to install");
+    for variant in [Variant::Extract, Variant::Custom] {
+        assert_eq!(of(&marked(variant, &["a1"])).over, None, "{variant}");
+    }
+    let before = changes(&from_nothing, &over);
+    assert_eq!(before.iter().map(|change| change.name.as_str()).collect::<Vec<_>>(), ["base"]);
+}
+
 /// The release of `fields`, changed.
 fn release(fields: &ResolutionFields, change: impl FnOnce(&mut ReleaseFields)) -> ReleaseInfo {
     let mut release = fields.release.clone().into_inner();
@@ -120,7 +150,12 @@ fn an_entry_that_cannot_be_read_is_counted_when_a_build_is_explained() {
     let entry = cache.rootfs().unwrap().join(Digest::of(b"entry").hex());
     cache.directory(&entry, 0o755).unwrap();
     fs::write(entry.join("record.json"), "{}").unwrap();
-    let options = Options { epoch: Epoch::from_seconds(1).unwrap(), mode: IsolationMode::Auto, fresh: false };
+    let options = Options {
+        epoch: Epoch::from_seconds(1).unwrap(),
+        mode: IsolationMode::Auto,
+        fresh: false,
+        from_nothing: false,
+    };
     let explained = explain(&resolution(&[]), &options, &cache).unwrap();
     assert_eq!((explained.cached, explained.compared, explained.unreadable), (false, false, 1));
 }

@@ -1,7 +1,8 @@
 //! Makes one root file system, for the peer tests: as another user, or to be killed on the way. It is also the
 //! program that children of the tests are first, whose own `main` is not ours.
 //!
-//! Arguments: the cache's folder, the order (a resolution and its .debs as JSON), `root` or `unshare`.
+//! Arguments: the cache's folder, the order (a resolution and its .debs as JSON), `root` or `unshare`; and where it is not
+//! that of the tests, the epoch; and `from-nothing` to put what is made from nothing in the place of what there is.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(
@@ -35,7 +36,9 @@ fn main() {
     let (resolution, debs): (Resolution, Vec<PathBuf>) =
         serde_json::from_slice(&std::fs::read(order).unwrap()).unwrap();
     let mode = if mode == "root" { IsolationMode::Root } else { IsolationMode::Unshare };
-    let options = Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false };
+    let seconds = arguments.next().map_or(EPOCH, |text| text.to_str().unwrap().parse().unwrap());
+    let from_nothing = arguments.next().is_some_and(|word| word == "from-nothing");
+    let options = Options { epoch: Epoch::from_seconds(seconds).unwrap(), mode, fresh: from_nothing, from_nothing };
     let rootfs = rootfs::build(&resolution, &debs, &options, &Cache::new(cache.into()), &Silent).unwrap();
     println!("archive {}", rootfs.archive.display());
 }

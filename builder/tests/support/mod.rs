@@ -1,10 +1,12 @@
 //! The real closure of a request, packages that are made here beside it, and builds of both.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use builder::apt::{self, FetchOptions, Resolution, Resolved, Settings, Variant};
@@ -13,13 +15,13 @@ use builder::rootfs::{IsolationMode, Options};
 use model::observe::Silent;
 use model::package::{Package, PackageFields, PackageRequest};
 use model::resolution::ResolvedFields;
-use model::{Arch, Digest, Epoch};
-use testkit::run;
+use model::{Arch, Digest, Epoch, ImagePath};
+use testkit::{run, stdout};
 
 pub(crate) const EPOCH: i64 = 1_750_000_000;
 
 pub(crate) fn options(mode: IsolationMode) -> Options {
-    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false }
+    Options { epoch: Epoch::from_seconds(EPOCH).unwrap(), mode, fresh: false, from_nothing: false }
 }
 
 /// The cache that reruns share: downloads and apt states only.
@@ -131,4 +133,98 @@ fn deb(folder: &Path, made: &Made<'_>) -> PathBuf {
     command.args(["--root-owner-group", "--build"]).arg(&tree).arg(&path);
     run(command.env("SOURCE_DATE_EPOCH", EPOCH.to_string()));
     path
+}
+
+pub(crate) type Files = BTreeMap<String, (String, Vec<u8>)>;
+
+/// Every entry of a tar: its header as text, and its content (a link's target).
+pub(crate) fn files(archive: &Path) -> Files {
+    let mut files = Files::new();
+    let mut archive = tar::Archive::new(std::io::BufReader::new(fs::File::open(archive).unwrap()));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = ImagePath::new(&*entry.path_bytes()).unwrap().to_string();
+        let mut content = entry.link_name_bytes().map(|name| name.into_owned()).unwrap_or_default();
+        let extensions: Vec<String> = entry
+            .pax_extensions()
+            .unwrap()
+            .into_iter()
+            .flatten()
+            .map(|extension| format!("{:?}", extension.unwrap().value_bytes()))
+            .collect();
+        entry.read_to_end(&mut content).unwrap();
+        let h = entry.header();
+        let header = format!(
+            "{:?} {:o} {}:{} {} {extensions:?}",
+            h.entry_type(),
+            h.mode().unwrap(),
+            h.uid().unwrap(),
+            h.gid().unwrap(),
+            h.mtime().unwrap()
+        );
+        files.insert(path, (header, content));
+    }
+    files
+}
+
+pub(crate) fn differences(a: &Files, b: &Files) -> BTreeSet<String> {
+    a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
+}
+
+/// A user with subordinate ids who is gone when the guard is dropped.
+pub(crate) struct User(pub(crate) String);
+
+impl User {
+    pub(crate) fn new() -> Self {
+        let user = Self(format!("mb-test-{}", std::process::id()));
+        run(Command::new("useradd").args(["--create-home", "--shell", "/bin/sh", &user.0]));
+        if !fs::read_to_string("/etc/subuid").unwrap().contains(&format!("{}:", user.0)) {
+            let range = "700000-765535";
+            run(Command::new("usermod").args(["--add-subuids", range, "--add-subgids", range, &user.0]));
+        }
+        user
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").args(["--remove", &self.0]).output();
+    }
+}
+
+/// The program that makes one root file system as another process, copied to where a user may start it.
+pub(crate) fn builder_process(cache: &Path, order: &Path, mode: &str) -> Command {
+    let program = order.with_file_name("program");
+    fs::copy(env!("CARGO_BIN_EXE_build-rootfs"), &program).unwrap();
+    let mut command = Command::new(program);
+    command.arg(cache).arg(order).arg(mode).stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn write_order(folder: &Path, resolution: &Resolution, debs: &[PathBuf]) -> PathBuf {
+    let pool = folder.join("debs");
+    fs::create_dir(&pool).unwrap();
+    let copies: Vec<PathBuf> = debs.iter().map(|deb| pool.join(deb.file_name().unwrap())).collect();
+    for (deb, copy) in debs.iter().zip(&copies) {
+        fs::copy(deb, copy).unwrap();
+    }
+    let order = folder.join("order.json");
+    fs::write(&order, serde_json::to_vec(&(resolution, copies)).unwrap()).unwrap();
+    order
+}
+
+/// What the user makes of it, in a user namespace: the user's home, which has to stay until all is read, and the tar there.
+pub(crate) fn by_user(user: &User, resolution: &Resolution, debs: &[PathBuf]) -> (tempfile::TempDir, PathBuf) {
+    let home = tempfile::Builder::new().prefix("home").tempdir_in(format!("/home/{}", user.0)).unwrap();
+    let order = write_order(home.path(), resolution, debs);
+    let child = builder_process(&home.path().join("cache"), &order, "unshare");
+    let program = child.get_program().to_owned();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.0, "--regid", &user.0, "--init-groups", "--"]).arg(program).args(child.get_args());
+    command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run(Command::new("chown").args(["-R", &user.0]).arg(home.path()));
+    run(Command::new("chmod").arg("700").arg(home.path()));
+    let said = stdout(&mut command);
+    let archive = said.lines().find_map(|line| line.strip_prefix("archive ")).expect("the user's build says where");
+    (home, PathBuf::from(archive))
 }

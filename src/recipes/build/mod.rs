@@ -172,6 +172,9 @@ fn prepare<'a>(
     if root.made.is_none() {
         lints.extend(special::find(inputs, &selected));
     }
+    if selected.closed.is_some() && root.is_unpacked() {
+        lints.push(closure::scripts_not_run(inputs));
+    }
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
     if request.packages().is_some_and(|packages| packages.locked) {

@@ -156,7 +156,7 @@ fn from_packages(
     let resolution = closure(&request.module.directory, packages, inputs, observer)?;
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache };
+    let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache, from_nothing: false };
     let explanation =
         packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
     if let Some(explanation) = &explanation {
@@ -210,7 +210,12 @@ pub(crate) fn made_of(
     packages: &Packages,
     observer: &dyn Observer,
 ) -> Result<PathBuf, Error> {
-    found_or_made(resolution, Options { epoch, mode: IsolationMode::Auto, fresh: false }, packages, observer)
+    found_or_made(
+        resolution,
+        Options { epoch, mode: IsolationMode::Auto, fresh: false, from_nothing: false },
+        packages,
+        observer,
+    )
 }
 
 fn found_or_made(

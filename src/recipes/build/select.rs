@@ -89,6 +89,7 @@ pub(crate) fn root(
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
+    closure::require_base(base.as_ref(), inputs)?;
     self::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)
 }
 

@@ -38,11 +38,8 @@ pub(super) struct Found {
 /// what a timer starts, and what runs once are none.
 pub(super) fn of(package: &Read) -> Found {
     let units: Vec<Unit> = package.units().into_iter().map(|(name, bytes)| Unit::parse(Some(name), bytes)).collect();
-    let started = |kind: UnitKind| -> BTreeSet<String> {
-        let of_kind = units.iter().filter(|unit| unit.name().is_some_and(|name| name.kind() == kind));
-        of_kind.filter_map(|unit| unit.activates()?.known().map(str::to_owned)).collect()
-    };
-    let helpers: BTreeSet<String> = started(UnitKind::Timer).union(&started(UnitKind::Path)).cloned().collect();
+    let timers = units.iter().filter(|unit| unit.name().is_some_and(|name| name.kind() == UnitKind::Timer));
+    let helpers: BTreeSet<String> = timers.filter_map(|unit| unit.activates()?.known().map(str::to_owned)).collect();
     let enabled = Enabled::of(package);
     let mut found = Found::default();
     let mut left = Vec::new();
@@ -52,7 +49,7 @@ pub(super) fn of(package: &Read) -> Found {
         if !is_enabled || helpers.contains(name.as_str()) {
             continue;
         }
-        if name.is_template() || unit.service_type() == Some("oneshot") {
+        if name.is_template() || unit.service_type() == Some("oneshot") || unit.remains_after_exit() {
             left.push(name.as_str());
             continue;
         }

@@ -101,6 +101,15 @@ fn a_service_is_what_installing_the_package_starts() {
     ] {
         assert_eq!(count(postinst), wanted, "{postinst}");
     }
+    // What a path starts may be a service of its own; what a timer starts, or has done its work when its command ended, is none.
+    let beside = |name: &str, more: &str| {
+        let text = unit.replace("[Service]\n", &format!("[Service]\n{more}"));
+        let files = [("/usr/lib/systemd/system/x.service", text.as_str()), (name, "[Unit]\nDescription=x\n")];
+        services::of(&package("x", &files)).services.len()
+    };
+    assert_eq!(beside("/usr/lib/systemd/system/x.path", ""), 1);
+    assert_eq!(beside("/usr/lib/systemd/system/x.timer", ""), 0);
+    assert_eq!(beside("/usr/lib/systemd/system/x.path", "RemainAfterExit=yes\n"), 0);
     // None of a unit that no one enables, or that is elsewhere.
     let none = |path: &str, text: &str| services::of(&package("x", &[(path, text)])).services.len();
     assert_eq!(none("/usr/lib/systemd/system/x.service", "[Service]\nExecStart=/x\n"), 0);

@@ -242,6 +242,7 @@ fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Pat
     };
     let standing = selected.closed.as_ref().and_then(|closed| closed.standing(&path, selected, inputs));
     let why = match (why, standing) {
+        (_, Some(standing @ Standing::Generated)) => Why::Closure { standing },
         (
             Why::Owned | Why::NotNamed | Why::Scrubbed | Why::Missing { .. } | Why::Parent { files: 0 },
             Some(standing),

@@ -104,7 +104,7 @@ fn unless_known(
     if resolution.variant == Variant::Extract || remembered.knows(dist, &Digest::of(record), observer) {
         return Ok(());
     }
-    let options = Options { epoch, mode: IsolationMode::Auto, fresh: false };
+    let options = Options { epoch, mode: IsolationMode::Auto, fresh: false, from_nothing: false };
     if rootfs::find(resolution, &options, &packages.cache, observer)?.is_some() {
         return Ok(());
     }

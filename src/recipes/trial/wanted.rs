@@ -180,9 +180,9 @@ fn units_of(tree: &Tree<Source>) -> BTreeSet<String> {
     let names = |place: &&str| -> Vec<String> {
         let directory = ImagePath::new(*place).ok().and_then(|path| tree.resolve(&path));
         let Some(Kind::Directory(entries)) = directory.map(|id| &tree.node(id).kind) else { return Vec::new() };
-        entries.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok().map(str::to_owned)).collect()
+        entries.keys().filter_map(|name| std::str::from_utf8(name).ok().map(str::to_owned)).collect()
     };
-    UNITS.iter().flat_map(|place| names(&place)).collect()
+    UNITS.iter().flat_map(|place| names(place)).collect()
 }
 
 /// The template of an instance: `a@.service` of `a@b.service`.

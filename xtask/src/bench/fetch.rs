@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::inputs::clear;
 use super::line::{self, Shape};
-use super::{median, timed};
+use super::{lock, median, timed};
 use crate::command::{Outcome, top};
 use crate::{debian, demo};
 
@@ -18,31 +16,6 @@ const RUNS: u32 = 5;
 
 /// 100 Mbit/s, and 40 ms to the mirror and back.
 const SLOW: Shape = Shape { delay: Duration::from_millis(40), rate: 12_500_000 };
-
-/// What is read of module.lock.
-#[derive(Deserialize)]
-struct Lock {
-    architecture: Vec<Architecture>,
-}
-
-#[derive(Deserialize)]
-struct Architecture {
-    archive: Vec<Archive>,
-    package: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Archive {
-    uri: String,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    #[serde(default)]
-    archive: usize,
-    path: String,
-    sha256: String,
-}
 
 /// Times the template module's downloads into an empty cache against curl: over the line as it is,
 /// and over a slow one.
@@ -73,19 +46,11 @@ impl Bench {
         timed(Command::new(&bench.binary).args(["init", "--name", "bench-nginx"]).arg(bench.work.join("nginx")))?;
         timed(&mut bench.verb("lock"))?;
         timed(&mut bench.verb("fetch"))?;
-        let text = read(&bench.work.join("nginx/module.lock"))?;
-        let text = String::from_utf8(text).map_err(|_| "module.lock is no UTF-8".to_owned())?;
-        let lock: Lock = toml::from_str(&text).map_err(|error| format!("module.lock: {error}"))?;
         let mut urls = String::new();
-        for architecture in &lock.architecture {
-            for package in &architecture.package {
-                let archive = architecture.archive.get(package.archive).ok_or("module.lock names no such archive")?;
-                let url = format!("{}/{}", archive.uri, package.path);
-                let hex = package.sha256.trim_start_matches("sha256:");
-                let file = bench.work.join("cache/debs/sha256").join(&hex[..2]).join(format!("{hex}.deb"));
-                urls.push_str(&format!("url = \"{url}\"\nremote-name\n"));
-                bench.files.insert(line::unescaped(&url), read(&file)?);
-            }
+        for locked in lock::read(&bench.work.join("nginx/module.lock"))?.packages {
+            let file = locked.deb(&bench.work.join("cache"));
+            urls.push_str(&format!("url = \"{}\"\nremote-name\n", locked.url));
+            bench.files.insert(line::unescaped(&locked.url), read(&file)?);
         }
         write(&bench.work.join("urls"), &urls)?;
         Ok(bench)

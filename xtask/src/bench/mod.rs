@@ -1,10 +1,12 @@
 //! How long things take: whole builds, and the composer against the programs that it replaces.
 
+mod catalogue;
 mod compose;
 mod fetch;
 mod full;
 mod inputs;
 mod line;
+mod lock;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,14 +14,15 @@ use std::time::{Duration, Instant};
 use crate::command::Outcome;
 
 /// Times whole builds, or what stands first among `arguments`: `compose` the composer, `fetch` the
-/// downloads.
+/// downloads, `catalogue` modules of one base.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     match arguments.split_first() {
         None => full::run(),
         Some((verb, rest)) if verb == "compose" => compose::run(rest),
+        Some((verb, rest)) if verb == "catalogue" => catalogue::run(rest),
         Some((verb, [])) if verb == "fetch" => fetch::run(),
         Some((verb, _)) => {
-            Err(format!("there is no bench `{verb}`: say `compose`, `fetch`, or nothing for whole builds"))
+            Err(format!("there is no bench `{verb}`: say `compose`, `fetch`, `catalogue`, or nothing for whole builds"))
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::command::{Outcome, cache, is_root, read, run, top};
 use crate::{debian, demo};
 
 mod clock;
+pub(crate) mod over;
 
 /// Name of the module and the Debian packages in it.
 type Module = (&'static str, &'static [&'static str]);
@@ -77,6 +78,14 @@ struct Built {
 /// when all of them were built.
 pub(crate) fn run_verb(names: &[String]) -> Outcome {
     debian::install_test_needs()?;
+    if let Some(("over", modules)) = names.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        let (binary, modules) = match modules {
+            [option, path, rest @ ..] if option == "--binary" => (PathBuf::from(path), rest),
+            _ => (demo::build_binary()?, modules),
+        };
+        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        return over::check(&binary, &modules);
+    }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let rows = compare(&demo::build_binary()?, &names)?;
     print!("{}", table(&rows));

@@ -1,7 +1,9 @@
 //! The namespaces of a program that sees nothing of the host: made, and filled with what a program expects.
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -39,6 +41,14 @@ pub(super) fn furnish(host_name: &[u8]) -> Result<(), Failed> {
         Err(errno) => return Err(failed("mount /dev/shm")(errno)),
     }
     bring_up_loopback().map_err(failed("bring up the loopback interface"))
+}
+
+/// Mounts a file system in memory of at most `size` bytes at `directory`. It may have devices and programs of any kind,
+/// since whole trees are made there. Where that cannot be done, the directory's own file system serves as well.
+pub(super) fn mount_memory(directory: &Path, size: u64) {
+    if let Ok(options) = CString::new(format!("mode=0755,size={size}")) {
+        let _ = mount("none", directory, "tmpfs", MountFlags::empty(), options.as_c_str());
+    }
 }
 
 /// What no namespace keeps from the host: its clock, its kernel and its hardware. No package's script needs it to be

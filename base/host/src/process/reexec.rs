@@ -35,6 +35,8 @@ pub(super) const PROGRAM: &str = "/proc/self/fd/0";
 const ATTACHED: &str = "--attached-to";
 const ISOLATED: &str = "--isolated-by";
 const REMOVING: &str = "--removing-for";
+/// A file system in memory for the first process in the namespaces.
+const IN_MEMORY: &str = "--in-memory";
 const CONFINED: &str = "--confined-by";
 const INSIDE: &str = "--inside-by";
 /// The first process in the namespaces, started by the one that made them.
@@ -129,6 +131,16 @@ impl Invocation {
         Self::reexec(ISOLATED).operand(host_name)
     }
 
+    /// As [`isolated`](Self::isolated), with a file system in memory of at most `size` bytes at `directory`, which is
+    /// the caller's own and empty. What is written there no one else sees, and it is gone when the program ends. Where
+    /// the kernel mounts none, the directory is what it was.
+    #[must_use]
+    pub fn isolated_in_memory(host_name: &'static str, directory: &Path, size: u64) -> Self {
+        let mut memory = OsString::from(format!("{size}:"));
+        memory.push(directory);
+        Self::isolated(host_name).assign(IN_MEMORY, memory)
+    }
+
     /// This program, which removes the directory `path` with all that is in it: for files that belong to ids
     /// which only the child has.
     #[must_use]
@@ -195,10 +207,22 @@ fn attach_first() -> Result<(), Failed> {
     attached().map_err(failed("attach to the program that started this one"))
 }
 
+/// The size and the directory that [`Invocation::isolated_in_memory`] wrote.
+fn parse_memory(text: &[u8]) -> Option<(u64, &Path)> {
+    let at = text.iter().position(|byte| *byte == b':')?;
+    let size = std::str::from_utf8(&text[..at]).ok()?.parse().ok()?;
+    Some((size, Path::new(OsStr::from_bytes(&text[at + 1..]))))
+}
+
 fn first(arguments: &[OsString]) -> Result<u8, Failed> {
     attach_first()?;
     let (host_name, program) = arguments.split_first().unwrap_or((const { &OsString::new() }, &[]));
     namespaces::furnish(host_name.as_bytes())?;
+    let memory = program.first().and_then(|word| word.as_bytes().strip_prefix(format!("{IN_MEMORY}=").as_bytes()));
+    let program = if memory.is_some() { &program[1..] } else { program };
+    if let Some((size, directory)) = memory.and_then(parse_memory) {
+        namespaces::mount_memory(directory, size);
+    }
     namespaces::give_up(CapabilitySet::empty())?;
     if program.is_empty() { Ok(0) } else { become_program(program) }
 }

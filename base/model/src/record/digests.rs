@@ -136,13 +136,17 @@ pub struct RootfsInputs {
     pub tools: BTreeMap<String, String>,
     /// The packages.
     pub closure: Closure,
+    /// The key of the root file system of the base over which the other packages were installed; none where all were
+    /// installed from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Digest>,
 }
 
 impl RootfsInputs {
     /// The root file system's key in the cache.
     #[must_use]
     pub fn key(&self) -> Digest {
-        let Self { format, epoch, tools, closure } = self;
+        let Self { format, epoch, tools, closure, over } = self;
         let mut lines = Lines::new("root file system");
         lines.add("format", format);
         lines.add("epoch", epoch);
@@ -151,6 +155,7 @@ impl RootfsInputs {
             lines.add("version", version);
         }
         closure.count(&mut lines);
+        over.iter().for_each(|base| lines.add("over", base));
         lines.digest()
     }
 }

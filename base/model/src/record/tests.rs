@@ -62,7 +62,7 @@ fn print(record: &BuildRecord) -> String {
 fn rootfs(record: &BuildRecord) -> RootfsInputs {
     let RootInput::Packages(packages) = &record.inputs.rootfs else { panic!("it is of packages") };
     let (epoch, tools) = (record.inputs.epoch, packages.tools.clone());
-    RootfsInputs { format: 5, epoch, tools, closure: Closure::of(&packages.resolution) }
+    RootfsInputs { format: 5, epoch, tools, closure: Closure::of(&packages.resolution), over: None }
 }
 
 /// Who changes one of these has every module of every user built again.

@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 30] = [
+pub const LINTS: [&str; 31] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -135,6 +135,7 @@ pub const LINTS: [&str; 30] = [
     "pattern-takes-nothing",
     "pattern-through-link",
     "possible-secret",
+    "scripts-not-run",
     "secret-not-shipped",
     "special-rights",
     "unit-not-enabled",

@@ -180,6 +180,12 @@ impl Unit {
         self.last("Service", "Type").map(|line| line.value.as_str())
     }
 
+    /// `RemainAfterExit=`: the service is active after its command ended.
+    #[must_use]
+    pub fn remains_after_exit(&self) -> bool {
+        self.last("Service", "RemainAfterExit").is_some_and(|line| is_yes(&line.value))
+    }
+
     /// `Restart=`, as it is written.
     #[must_use]
     pub fn restart(&self) -> Option<&str> {

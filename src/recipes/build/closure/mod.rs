@@ -15,8 +15,8 @@ use builder::ownership::Ownership;
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::{Kind, Tree};
-use model::closure::{Accounts as Table, ClosureInput, ClosureRules};
-use model::{Diagnostic, Epoch, ImagePath};
+use model::closure::{Accounts as Table, ClosureInput, ClosureRules, Ship};
+use model::{Diagnostic, Epoch, ImagePath, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
@@ -61,6 +61,28 @@ pub(crate) struct Closed {
     made: Vec<ImagePath>,
 }
 
+/// Fails where the closure is to be shipped and nothing is known of a base.
+///
+/// # Errors
+/// When a root file system was given instead of packages.
+pub(crate) fn require_base(base: Option<&BaseRoot>, inputs: &Inputs) -> Result<(), Error> {
+    if base.is_some() || inputs.closure.ship == Ship::Owned {
+        return Ok(());
+    }
+    Err(Error::input(
+        "ship = \"closure\" wants packages: of a root file system that is given, no one knows what the base has",
+    )
+    .hint("leave --rootfs out, or write ship = \"owned\" into builder.toml"))
+}
+
+/// That packages were unpacked only, so that what their scripts make is in no closure.
+pub(crate) fn scripts_not_run(inputs: &Inputs) -> Diagnostic {
+    let message =
+        "the variant extract runs no maintainer script: accounts, configuration and links that they make are missing";
+    let hint = "leave `variant` out of builder.toml, so that the packages are installed";
+    Diagnostic::new(Severity::Warning, "scripts-not-run", message, hint).in_file(inputs.file.clone())
+}
+
 /// Finds the closure in `whole`, which is as it was made, and gives its accounts the numbers of the fleet.
 ///
 /// # Errors
@@ -77,7 +99,7 @@ pub(crate) fn prepare(
     let assigned = numbers::assign((&full, &added), &accounts, inputs)?;
     // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
-    numbers::rewrite(whole, &full, &assigned)?;
+    numbers::rewrite(whole, &assigned)?;
     let found = Closure::find(&base.tree, whole, ownership)?;
     let secrets = secrets(whole, ownership, &found.parts, &found.data)?;
     Ok(Prepared { base, found, accounts, added, assigned, secrets })

@@ -1,11 +1,11 @@
 //! The numbers of a module's accounts.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use builder::accounts::{self, Accounts, Added, Assigned, Fault, Tables};
+use builder::accounts::{self, Accounts, Added, Assigned, Fault, Mapping, Tables};
 use composer::scan::Source;
-use image::tree::Tree;
+use image::tree::{Kind, Tree};
 use model::closure::{AccountName, Accounts as Table, Ids};
 use model::observe::Observer;
 use model::{Diagnostic, ImagePath, Severity};
@@ -86,26 +86,76 @@ pub(crate) fn remember(module: &Path, proposed: &Table, observer: &dyn Observer)
     Ok(())
 }
 
-/// Writes the numbers of the fleet into the account files of `whole`, by which names are looked up afterwards.
+/// The largest file of accounts.
+const LIMIT: u64 = 1 << 20;
+
+/// Writes the numbers of the fleet into the account files of `whole`, by which names are looked up afterwards. All else in
+/// them stays as it is.
 ///
 /// # Errors
-/// Never, as far as anyone knows.
-pub(super) fn rewrite(whole: &mut Tree<Source>, full: &Accounts, assigned: &Assigned) -> Result<(), Error> {
-    let uid = |id: u32| assigned.mapping.uids.get(&id).copied().unwrap_or(id);
-    let gid = |id: u32| assigned.mapping.gids.get(&id).copied().unwrap_or(id);
-    let (mut passwd, mut group) = (String::new(), String::new());
-    for (name, user) in &full.users {
-        // Writing to a String cannot fail.
-        let (uid, gid) = (uid(user.uid), gid(user.gid));
-        let _ = writeln!(passwd, "{name}:x:{uid}:{gid}:{}:{}:{}", user.gecos, user.home, user.shell);
-    }
-    for (name, entry) in &full.groups {
-        let members: Vec<&str> = entry.members.iter().map(|member| member.as_str()).collect();
-        let _ = writeln!(group, "{name}:x:{}:{}", gid(entry.gid), members.join(","));
-    }
-    for (path, text) in [("/etc/passwd", passwd), ("/etc/group", group)] {
-        let path = ImagePath::new(path).map_err(|error| Error::bug(error.to_string()))?;
-        whole.replace_content(&path, Source::from(text.into_bytes()));
-    }
+/// When one cannot be read.
+pub(super) fn rewrite(whole: &mut Tree<Source>, assigned: &Assigned) -> Result<(), Error> {
+    let Mapping { uids, gids } = &assigned.mapping;
+    let changed = |field: &str, numbers: &BTreeMap<u32, u32>| -> String {
+        let number = field.parse().ok().and_then(|id: u32| numbers.get(&id));
+        number.map_or_else(|| field.to_owned(), ToString::to_string)
+    };
+    let passwd = |at: usize, field: &str| match at {
+        2 => changed(field, uids),
+        3 => changed(field, gids),
+        _ => field.to_owned(),
+    };
+    let group = |at: usize, field: &str| if at == 2 { changed(field, gids) } else { field.to_owned() };
+    rewrite_file(whole, "/etc/passwd", &passwd)?;
+    rewrite_file(whole, "/etc/group", &group)
+}
+
+/// Changes each field of each line of a file by its number in the line.
+fn rewrite_file(whole: &mut Tree<Source>, path: &str, change: &dyn Fn(usize, &str) -> String) -> Result<(), Error> {
+    let path = ImagePath::new(path).map_err(|error| Error::bug(error.to_string()))?;
+    let Some(Kind::Regular(source)) = whole.lookup(&path).map(|id| &whole.node(id).kind) else { return Ok(()) };
+    let bytes = source.read(LIMIT).map_err(composer::Error::from)?;
+    // A file that is no text names no one that could be looked up.
+    let Ok(text) = String::from_utf8(bytes) else { return Ok(()) };
+    let line =
+        |line: &str| line.split(':').enumerate().map(|(at, field)| change(at, field)).collect::<Vec<_>>().join(":");
+    let text: String = text.split_inclusive('\n').map(line).collect();
+    whole.replace_content(&path, Source::from(text.into_bytes()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is a failed test")]
+
+    use image::tree::{Entries, Mtime, Node, NodeId, Stat};
+
+    use super::*;
+
+    #[test]
+    fn only_numbers_change_in_account_files() {
+        let mut tree: Tree<Source> = Tree::new(Stat::root_owned(0o755, Mtime::default()));
+        let mut add = |parent: NodeId, name: &[u8], kind| {
+            let id = tree.add(Node { stat: Stat::root_owned(0o644, Mtime::default()), kind }).unwrap();
+            tree.link(parent, name, id).unwrap();
+            id
+        };
+        let etc = add(NodeId::ROOT, b"etc", Kind::Directory(Entries::new()));
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\n# 100\napp:x:100:101:a 100:/home/100:/bin/sh\nlast.one:x:102:9::/:";
+        add(etc, b"passwd", Kind::Regular(Source::from(passwd.as_bytes().to_vec())));
+        add(etc, b"group", Kind::Regular(Source::from(b"root:x:0:\napp:x:101:u100,100\n".to_vec())));
+        let mapping = Mapping { uids: [(100, 312)].into(), gids: [(101, 313)].into() };
+        rewrite(&mut tree, &Assigned { mapping, ..Assigned::default() }).unwrap();
+        let read = |name: &str| {
+            let id = tree.lookup(&ImagePath::new(format!("/etc/{name}")).unwrap()).unwrap();
+            let Kind::Regular(source) = &tree.node(id).kind else { panic!("a file") };
+            String::from_utf8(source.read(LIMIT).unwrap()).unwrap()
+        };
+        assert_eq!(
+            read("passwd"),
+            "root:x:0:0:root:/root:/bin/sh\n# 100\napp:x:312:313:a 100:/home/100:/bin/sh\nlast.one:x:102:9::/:"
+        );
+        assert_eq!(read("group"), "root:x:0:\napp:x:313:u100,100\n");
+    }
 }

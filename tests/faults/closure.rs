@@ -1,0 +1,89 @@
+//! Modules that ship what they need over a base, from locked packages.
+
+use std::fs;
+
+use crate::archive::{Deb, World, debs};
+
+/// Makes the module ship its closure over a base that has `packages`.
+fn over(world: &World, packages: &str) {
+    world.take_from(&format!("file:{}", world.path("archive").display()));
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let base = format!("ship = \"closure\"\n[base]\nvariant = \"essential\"\npackages = [{packages}]\n");
+    fs::write(&settings, text + &base).unwrap();
+    let manifest = "schema_version: 1\nname: small\nlicense: MIT\npackage_spec: [tool]\n";
+    fs::write(world.path("module/manifest.yaml"), manifest).unwrap();
+}
+
+fn lock(world: &World, more: &[&str]) -> String {
+    world.tell(&[&["lock", "-C", "module", "--arch", "amd64"], more].concat())
+}
+
+/// `tool` as its packages say, and `lib`, each in one version.
+fn both(needs: &'static str, version: &'static str) -> Vec<Deb> {
+    let tool = Deb { name: "tool", version, arch: "amd64", depends: needs, size: 100, script: false };
+    let lib = Deb { name: "lib", version, arch: "all", depends: "", size: 100, script: false };
+    vec![tool, lib]
+}
+
+#[test]
+fn what_the_base_has_is_locked_with_it_and_not_shipped() {
+    let world = World::new(&debs("1"));
+    over(&world, "\"lib\"");
+    let told = lock(&world, &[]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    let text = fs::read_to_string(world.path("module/module.lock")).unwrap();
+    let paragraph = |name: &str| {
+        let paragraphs = text.split("[[architecture.package]]");
+        paragraphs.into_iter().find(|one| one.contains(&format!("name = \"{name}\""))).unwrap().to_owned()
+    };
+    assert!(text.contains("[inputs.base]\nvariant = \"essential\"\npackages = [\"lib\"]\n"), "{text}");
+    assert!(paragraph("lib").contains("base = true") && paragraph("lib").contains("reason = \"base: base\""), "{text}");
+    assert!(!paragraph("tool").contains("base ="), "{text}");
+    assert!(lock(&world, &["--check", "--offline"]).starts_with("exit code: 0"));
+
+    // The base's files are every node's.
+    assert!(world.tell(&["fetch", "module"]).starts_with("exit code: 0"));
+    world.build(&["--frozen", "--allow", "scripts-not-run"]).unwrap();
+    let files = fs::read_to_string(world.path("module/dist/file-list.txt")).unwrap();
+    assert!(files.contains("/usr/share/small/tool\n") && !files.contains("/usr/share/small/lib"), "{files}");
+    let told = world.tell(&["rebuild", "module/dist"]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    let told = world.tell(&["explain", "/usr/share/small/lib", "module"]);
+    assert!(told.contains("the base has it, and so every node"), "{told}");
+
+    // Without it they are the module's, and the lock says that it does not fit.
+    over(&world, "\"lib\", \"tool\"");
+    let told = world.tell(&["build", "-C", "module", "--frozen", "--arch", "amd64"]);
+    assert!(told.contains("base was essential with lib, and is now essential with lib, tool"), "{told}");
+    assert!(lock(&world, &[]).starts_with("exit code: 0"));
+}
+
+#[test]
+fn a_closure_wants_packages_whose_scripts_ran() {
+    let world = World::new(&debs("1"));
+    over(&world, "\"lib\"");
+    let told = world.tell(&["build", "-C", "module", "--arch", "amd64", "--strict"]);
+    assert!(told.contains("warning[scripts-not-run]") && told.starts_with("exit code: 1"), "{told}");
+    fs::create_dir_all(world.path("root/etc")).unwrap();
+    let root = world.path("root").display().to_string();
+    let told = world.tell(&["build", "-C", "module", "--arch", "amd64", "--rootfs", &root]);
+    assert!(told.contains("write ship = \"owned\" into builder.toml") && told.starts_with("exit code: 1"), "{told}");
+}
+
+#[test]
+fn packages_leave_the_versions_of_the_base_as_they_are() {
+    let world = World::new(&both("lib", "1"));
+    world.publish(&[both("lib (>= 2)", "2"), both("lib", "1")].into_iter().flatten().collect::<Vec<_>>(), "");
+    // The newest tool needs the newest lib, which the base does not have.
+    over(&world, "\"lib=1\"");
+    let told = lock(&world, &[]);
+    assert!(told.starts_with("exit code: 3"), "{told}");
+    assert!(
+        told.contains("lib 2 is needed, and the base has 1") && told.contains("build against a newer base"),
+        "{told}"
+    );
+    // As the advice says.
+    over(&world, "\"lib\"");
+    assert!(lock(&world, &[]).starts_with("exit code: 0"));
+}
