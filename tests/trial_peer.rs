@@ -160,7 +160,7 @@ fn left(process: u32, mark: &str) -> Vec<String> {
 fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is() {
-        assert!(started.elapsed() < Duration::from_secs(30), "{what}");
+        assert!(started.elapsed() < Duration::from_secs(180), "{what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -321,4 +321,31 @@ fn started(made: &Made, scratch: &Path) -> Child {
     let mut command = program();
     command.args(["test", "--quiet", "--settle", "3", "--base"]).arg(base()).arg(made.path());
     command.env("TMPDIR", scratch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_port_that_two_modules_take_is_one_finding_and_another_port_mends_it() {
+    let lower = Made::new();
+    lower.unit("lower", "ExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7021");
+    lower.build("lower");
+    let upper = Made::new();
+    let unit = |port: u16| {
+        let start = "ExecStartPre=/usr/bin/sleep 1\nExecStart=/usr/bin/perl /usr/lib/trial/listen.pl";
+        format!("[Unit]\nStartLimitIntervalSec=0\n[Service]\n{start} 127.0.0.1 {port}\n")
+    };
+    upper.unit("upper", "");
+    let tried = |port| {
+        upper.put("usr/lib/systemd/system/upper.service", unit(port));
+        upper.build("upper");
+        let mut command = program();
+        command.args(["test", "--settle", "1.5", "--base"]).arg(base()).args([lower.path(), upper.path()]);
+        command.output().unwrap()
+    };
+    let output = tried(7021);
+    let text = said(&output);
+    assert_eq!((output.status.code(), text.matches("error[").count()), (Some(3), 1), "{text}");
+    assert!(text.contains("error[service-down]: upper.service is down: an address is in use: 127.0.0.1"), "{text}");
+    assert!(text.contains("let one of the two services listen elsewhere"), "{text}");
+    let output = tried(7022);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }

@@ -64,6 +64,8 @@ pub struct Form<'a, C> {
 pub struct NodeForm {
     /// What was added to it.
     pub generated: Vec<ImagePath>,
+    /// What would have been, had it been allowed.
+    pub masked: Vec<ImagePath>,
     /// What the node makes in `/var`.
     pub in_var: BTreeSet<ImagePath>,
     /// Where files of `/var` are in it, by the place that they have on the node.
@@ -111,6 +113,8 @@ pub fn node_form<C: From<Vec<u8>> + Clone>(
             put(whole, &path, node.clone(), mtime)?;
             put(tree, &path, node, mtime)?;
             done.generated.push(path);
+        } else {
+            done.masked.push(path);
         }
     }
     done.generated.sort_unstable();

@@ -50,7 +50,8 @@ pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Resu
     Ok(found)
 }
 
-/// The accounts of the base, where it is known: under `ship = "closure"` its root file system was made, too.
+/// The accounts of the base, where it is known: under `ship = "closure"` its root file system was made, too. Those that an
+/// exclude keeps out all together are a finding of their own.
 pub(crate) fn of_base(selected: &Selected) -> Accounts {
     let mut accounts = Accounts::default();
     for base in selected.closed.iter().map(|closed| &closed.base) {
@@ -60,6 +61,11 @@ pub(crate) fn of_base(selected: &Selected) -> Accounts {
         for (name, group) in &base.groups {
             accounts.add(AccountKind::Group, name.to_string(), Some(group.gid));
         }
+    }
+    let masked = selected.closed.iter().filter_map(|closed| closed.masked_accounts());
+    for (name, ids) in masked.flat_map(|table| table.iter()) {
+        accounts.add(AccountKind::User, name.to_string(), Some(ids.uid));
+        accounts.add(AccountKind::Group, name.to_string(), Some(ids.gid));
     }
     accounts
 }

@@ -65,13 +65,21 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     // Which machine a library is for stands in its contents.
     unmet.retain(|unmet| known == Known::Contents || unmet.need != Need::Library);
     unmet.retain(|unmet| !context.is_of_the_manager(unmet.need, &unmet.missing));
-    let mut found: Vec<Diagnostic> = grouped(unmet).iter().map(|gap| context.diagnostic(gap, None)).collect();
+    let gaps = grouped(unmet);
+    let mut found: Vec<Diagnostic> = gaps.iter().map(|gap| context.diagnostic(gap, None)).collect();
     for (field, command) in inputs.manifest.command_entries() {
         let program = needs::command(world, &command.value).map(|(name, reach)| (Need::Command, name, reach));
         let units = needs::started_units(world, &command.value).into_iter();
         for (need, name, reach) in program.into_iter().chain(units.map(|(name, reach)| (Need::Unit, name, reach))) {
             let Some(missing) = missing(reach) else { continue };
             let gap = MissingDependency { need, name, missing, elsewhere: None, by: Vec::new(), soft: false };
+            // Services of a closure are those of its units, which have said the same already.
+            let is_same = |other: &&MissingDependency| {
+                (other.need, &other.name, &other.missing) == (gap.need, &gap.name, &gap.missing) && !other.soft
+            };
+            if selected.closed.is_some() && gaps.iter().any(|other| is_same(&other)) {
+                continue;
+            }
             if !context.is_of_the_manager(need, &gap.missing) {
                 found.push(context.diagnostic(&gap, Some((field.clone(), command.position))));
             }

@@ -24,7 +24,8 @@ pub(crate) fn report(
     found: &mut Findings,
 ) -> Result<(), Error> {
     let report = &selected.selection.report;
-    let mut diagnostics = diagnostics(&inputs.rules, report, &selected.scrubbed, &inputs.manifest.name);
+    let masked = selected.closed.as_ref().map_or(&[] as &[ImagePath], |closed| closed.masked());
+    let mut diagnostics = diagnostics(&inputs.rules, report, (&selected.scrubbed, masked), &inputs.manifest.name);
     diagnostics.extend(lints);
     diagnostics.extend(selected.closed.iter().flat_map(|closed| closed.findings.iter().cloned()));
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
@@ -60,12 +61,21 @@ fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {
 }
 
 /// Findings about the module's own rules; what a neighbour protects need not be in this tree.
-fn diagnostics(rules: &Rules, report: &Report, scrubbed: &[Scrubbed], own: &str) -> Vec<Diagnostic> {
+fn diagnostics(
+    rules: &Rules,
+    report: &Report,
+    (scrubbed, masked): (&[Scrubbed], &[ImagePath]),
+    own: &str,
+) -> Vec<Diagnostic> {
     let mut budget = Some(Budget::default());
     let own_rule = |at| rule(rules, at).filter(|rule| rule.origin.module == own);
     let mut found = Vec::new();
     for at in report.unmatched() {
         let Some(rule) = own_rule(at) else { continue };
+        // What is generated for the node is in no tree that the filter sees.
+        if at.list == List::Exclude && masked.iter().any(|path| takes(rule, path, &mut budget)) {
+            continue;
+        }
         found.push(match takes_scrubbed(rule, scrubbed, &mut budget) {
             Some((path, scrubbed)) => left_out(rule, path, scrubbed),
             None => unmatched(rule, report.suggestions(at)),
@@ -96,17 +106,20 @@ fn takes_scrubbed<'a>(
     budget: &mut Option<Budget>,
 ) -> Option<(&'a ImagePath, &'a Scrubbed)> {
     let mut paths = scrubbed.iter().flat_map(|by| by.paths.iter().map(move |path| (path, by)));
-    paths.find(|(path, _)| {
-        let taken = budget.as_mut().map(|budget| budget.takes(&rule.pattern, path, false));
-        match taken {
-            Some(Err(_)) => {
-                *budget = None;
-                false
-            }
-            Some(Ok(is_taken)) => is_taken,
-            None => false,
+    paths.find(|(path, _)| takes(rule, path, budget))
+}
+
+/// Whether the pattern takes the path, as far as there is a budget left.
+fn takes(rule: &Rule, path: &ImagePath, budget: &mut Option<Budget>) -> bool {
+    let taken = budget.as_mut().map(|budget| budget.takes(&rule.pattern, path, false));
+    match taken {
+        Some(Err(_)) => {
+            *budget = None;
+            false
         }
-    })
+        Some(Ok(is_taken)) => is_taken,
+        None => false,
+    }
 }
 
 fn left_out(rule: &Rule, path: &ImagePath, by: &Scrubbed) -> Diagnostic {

@@ -132,7 +132,7 @@ impl Attempt<'_> {
         let (watched, trial) = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
         let (services, found) = verdict::judge(&watched, control.as_ref());
         findings.diagnostics.extend(found);
-        findings.diagnostics.extend(verdict::tmpfiles(&watched.tmpfiles, &self.layers.modules));
+        findings.diagnostics.extend(verdict::tmpfiles(&watched, &self.layers.modules));
         let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
         let (privilege, compared) = (privilege::name(), control.is_some());

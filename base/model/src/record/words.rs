@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 30] = [
+pub const LINTS: [&str; 31] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -118,6 +118,7 @@ pub const LINTS: [&str; 30] = [
     "file-owner",
     "file-packed",
     "floating-owner",
+    "generated-masked",
     "needs-command",
     "needs-file",
     "needs-interpreter",

@@ -121,7 +121,15 @@ pub fn of_unit(unit: &Unit, lines: &[String]) -> Option<Lack> {
 /// What the first of the lines that says so names.
 #[must_use]
 pub fn of_lines(lines: &[String]) -> Option<Lack> {
-    lines.iter().find_map(|line| of_line(line))
+    let of =
+        |(at, line): (usize, &String)| of_line(line).or_else(|| reason_alone(lines.get(at.checked_sub(1)?)?, line));
+    lines.iter().enumerate().find_map(of)
+}
+
+/// What is missing where a line is the reason alone, and the one before it says of what.
+fn reason_alone(before: &str, line: &str) -> Option<Lack> {
+    let is_reason = line.trim().trim_end_matches('.').eq_ignore_ascii_case("no such file or directory");
+    paths(before).last().filter(|_| is_reason).map(|path| Lack::Path { path })
 }
 
 /// What a line names, where it says that something is missing.

@@ -139,3 +139,14 @@ fn no_line_makes_the_readers_panic() {
         let _ = said(&line);
     }
 }
+
+#[test]
+fn a_reason_on_a_line_of_its_own_is_about_the_line_before_it() {
+    let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let found =
+        of_lines(&lines(&["Reading /etc/x.conf, at line 516", ">>> 'dir /var/lib/x'", "No such file or directory"]));
+    assert_eq!(found, Some(Lack::Path { path: "/var/lib/x".to_owned() }));
+    assert_eq!(of_lines(&lines(&["No such file or directory"])), None);
+    assert_eq!(of_lines(&lines(&["all is well", "No such file or directory."])), None);
+    assert_eq!(of_lines(&lines(&["Reading /etc/x.conf", "good bye"])), None);
+}

@@ -85,6 +85,42 @@ fn refuse(message: &str, diagnostics: Vec<Diagnostic>) -> Result<(), Error> {
     Err(Error::refused(message).findings(Findings { diagnostics, ..Findings::default() }))
 }
 
+/// Whether what is generated at `path` makes the module's accounts.
+pub(super) fn is_accounts(path: &ImagePath) -> bool {
+    path.as_bytes().starts_with(b"/usr/lib/sysusers.d/")
+}
+
+/// What a node lacks without what is generated at `path`. A link that enables a unit may well be unwanted.
+fn purpose(path: &ImagePath) -> Option<(&'static str, &'static str)> {
+    let is_below = |directory: &[u8]| path.as_bytes().starts_with(directory);
+    match () {
+        () if is_accounts(path) => Some(("makes", "the module's users and groups on the node")),
+        () if is_below(b"/usr/lib/tmpfiles.d/") => Some(("makes", "what the module has in /var on the node")),
+        () if is_below(b"/usr/lib/systemd/") => None,
+        () => Some(("leads", "to what is made at first start")),
+    }
+}
+
+/// What is generated for the node and an exclude keeps out.
+pub(super) fn masked(paths: &[ImagePath], filter: &Filter, inputs: &Inputs) -> Vec<Diagnostic> {
+    let mut groups: BTreeMap<_, Vec<ImagePath>> = BTreeMap::new();
+    for path in paths {
+        if let (Some(purpose), Verdict::Excluded { rule, .. }) = (purpose(path), filter.verdict(path, false)) {
+            groups.entry((rule, purpose)).or_default().push(path.clone());
+        }
+    }
+    let finding = |((rule, (verb, what)), paths): (&(usize, (&str, &str)), &Vec<ImagePath>)| {
+        let rule = inputs.rules.excludes.get(*rule)?;
+        let (is, verb) =
+            if paths.len() == 1 { ("is", (*verb).to_owned()) } else { ("are", verb.trim_end_matches('s').to_owned()) };
+        let message = format!("{} {is} not shipped, which {verb} {what}", path_list::some(paths, MAX_NAMED));
+        let hint = format!("it is kept out by {} `{}`: narrow it", rule.origin.field.key(), rule.pattern);
+        let found = Diagnostic::new(Severity::Warning, "generated-masked", message, hint);
+        Some(found.in_file(rule.origin.file.clone()).at(rule.origin.position).in_field(rule.origin.field.key()))
+    };
+    groups.iter().filter_map(finding).collect()
+}
+
 /// What is not refused and the author should know all the same.
 pub(super) fn all(
     (found, secrets, unmade): (&Closure, &[Secret], &[ImagePath]),

@@ -165,7 +165,8 @@ impl Prepared {
             epoch,
         };
         let form = node_form(tree, whole, &form)?;
-        let findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
+        let mut findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
+        findings.extend(findings::masked(&form.masked, filter, inputs));
         let Self { found, accounts: base, assigned, .. } = self;
         let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
         made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
@@ -223,6 +224,16 @@ impl Closed {
     /// `/var`, and what is made at first start.
     pub(crate) fn provides(&self, place: &ImagePath) -> bool {
         self.form.in_var.contains(place) || self.made.iter().any(|made| place.starts_with(made))
+    }
+
+    /// What would have been generated, and an exclude keeps out.
+    pub(crate) fn masked(&self) -> &[ImagePath] {
+        &self.form.masked
+    }
+
+    /// The accounts of the module that an exclude keeps from the node, which is one finding for all of them.
+    pub(crate) fn masked_accounts(&self) -> Option<&Table> {
+        self.form.masked.iter().any(findings::is_accounts).then_some(&self.assigned.ids)
     }
 
     /// Whether it was generated.

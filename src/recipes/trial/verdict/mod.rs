@@ -90,9 +90,9 @@ pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<Servic
     let reports = watched.tried.all.iter().filter_map(|wanted| {
         let seen = watched.services.get(&wanted.name)?;
         let in_control = control.and_then(|control| control.services.get(&wanted.name));
-        // A unit may name others that need not be there.
-        let is_extra = wanted.part_of.is_some() && !seen.is_there && in_control.is_none_or(|it| !it.is_good);
-        if is_extra {
+        // A unit may name others that need not be there, or are for another case.
+        let is_expected = seen.is_there && seen.state != State::Skipped || in_control.is_some_and(|it| it.is_good);
+        if wanted.part_of.is_some() && !is_expected {
             return None;
         }
         let case = Case { wanted, seen, in_control, watched };
@@ -176,6 +176,8 @@ impl Case<'_> {
                 Some(self.finding(Severity::Error, "service-waiting", "is still being started", hint))
             }
             // A unit that only a link enables may well have a condition; a declared one has to run.
+            // What is made once was made before the unit was started again.
+            State::Skipped if self.wanted.part_of.is_some() => None,
             State::Skipped if self.wanted.declared.is_none() => {
                 let what = "was not started: a condition of its unit does not hold here";
                 Some(self.finding(Severity::Note, "service-skipped", what, ""))
@@ -294,8 +296,15 @@ impl Case<'_> {
     }
 }
 
-/// Lines of the modules' tmpfiles.d that could not be followed, by what systemd-tmpfiles said.
-pub(crate) fn tmpfiles(said: &[String], modules: &[TriedModule]) -> Vec<Diagnostic> {
+/// Lines of the modules' tmpfiles.d that could not be followed, by what systemd-tmpfiles said. That an account is missing
+/// which a service lacks is said of the service.
+pub(crate) fn tmpfiles(watched: &Watched, modules: &[TriedModule]) -> Vec<Diagnostic> {
+    let lacking = watched.services.values().filter_map(|seen| match &seen.lack {
+        Some(Lack::User { name } | Lack::Group { name }) => Some(format!("'{name}'")),
+        _ => None,
+    });
+    let lacking: Vec<String> = lacking.collect();
+    let is_said = |line: &&String| lacking.iter().any(|name| line.contains(name));
     let of_module = |line: &String| {
         let (place, what) = line.split_once(": ")?;
         let path = ImagePath::new(place.rsplit_once(':')?.0).ok()?;
@@ -305,7 +314,7 @@ pub(crate) fn tmpfiles(said: &[String], modules: &[TriedModule]) -> Vec<Diagnost
         let finding = Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint);
         Some(finding.in_file(module.name.as_str()))
     };
-    said.iter().filter(|line| line.starts_with('/')).filter_map(of_module).collect()
+    watched.tmpfiles.iter().filter(|line| line.starts_with('/') && !is_said(line)).filter_map(of_module).collect()
 }
 
 /// Where each service has to listen, by what it did in the full tree.
