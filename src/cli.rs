@@ -10,6 +10,7 @@ use crate::commands::{
 };
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
+use crate::recipes::results::writable;
 use crate::settings::{Flags, Global, Layers, Settings};
 use crate::ui::{self, Color, Format, Progress, Ui};
 
@@ -104,6 +105,9 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
     let (progress, color) =
         shown.map_or((global.progress, global.color), |(progress, color)| (Some(progress), Some(color)));
     let ui = printer(&global, progress, color, &environment);
+    if let Err(error) = check_places(&global, settings.as_ref().ok(), &environment) {
+        return failed(&error, &ui);
+    }
     let listening = ui.listen(global.verbose, global.log_file.as_deref(), environment.now);
     tracing::info!("module-builder {}: {:?}", env!("CARGO_PKG_VERSION"), arguments.iter().skip(1).collect::<Vec<_>>());
     let settings = match listening.and(settings) {
@@ -121,6 +125,18 @@ pub(crate) fn run(arguments: &[OsString], environment: Environment) -> u8 {
         }
         Err(error) => failed(&error, &context.ui),
     }
+}
+
+/// Checks the places that every verb may write to.
+fn check_places(global: &Global, settings: Option<&Settings>, environment: &Environment) -> Result<(), Error> {
+    if let Some(log) = &global.log_file {
+        let place = environment.absolute(log);
+        writable::check_around(&place, "the log", "name another file by --log-file")?;
+    }
+    let cache = settings.and_then(|settings| settings.cache_dir.value.as_deref());
+    cache.map_or(Ok(()), |cache| {
+        writable::check_around(&environment.absolute(cache), "the cache", "name another directory by --cache-dir")
+    })
 }
 
 /// Shows why the command failed, and gives the exit code.

@@ -142,6 +142,46 @@ fn nothing_goes_into_a_builds_directory_but_its_own_dry_run() {
 }
 
 #[test]
+fn no_verb_puts_its_cache_or_log_into_a_build_or_into_what_ships() {
+    let small = Small::new();
+    small.build("dist");
+    small.write("m/rootfs/etc/x", "");
+    let before = listing(&small);
+    for verb in [
+        &["build", "-C", "m", "--rootfs=root", "--arch=amd64"][..],
+        &["fetch", "m"],
+        &["lock", "m"],
+        &["explain", "/x", "m"],
+        &["rebuild", "dist"],
+        &["validate", "m"],
+        &["env"],
+        &["inspect", "dist"],
+        &["schema"],
+    ] {
+        for place in ["dist/log", "dist/oci/log", "m/rootfs/log", "m/rootfs/etc/y/log"] {
+            refused(&small, &[verb, &["--log-file", place]].concat(), 2, "the log ");
+            if !["validate", "inspect", "schema"].contains(&verb[0]) {
+                refused(&small, &[verb, &["--cache-dir", place]].concat(), 2, "the cache ");
+            }
+        }
+    }
+    refused(&small, &[&BUILD[..], &["--output", "m/rootfs/z"]].concat(), 2, "");
+    small.write("other/manifest.yaml", "schema_version: 1\nname: other\n");
+    small.write("other/rootfs/etc/x", "");
+    refused(&small, &[&BUILD[..], &["--output", "other/rootfs/z"]].concat(), 1, "which ships with a module");
+    fs::remove_dir_all(small.path("other")).unwrap();
+    assert_eq!(listing(&small), before, "nothing is made");
+}
+
+/// Every path of the results and of the module.
+fn listing(small: &Small) -> Vec<String> {
+    let output = Command::new("find").args(["dist", "m"]).current_dir(small.path("")).output().unwrap();
+    let mut paths: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
 fn another_modules_build_is_not_replaced_but_in_the_modules_own_directory() {
     let small = Small::new();
     small.build("out");

@@ -115,6 +115,7 @@ pub(crate) fn write(
     observer: &dyn Observer,
 ) -> Result<Written, Error> {
     room::check(&shipment.tree, &request.outputs, request.reuse.is_some())?;
+    let name = shipment.manifest.name.clone();
     let staging = Staging::new(&destination.output)?;
     let store = destination.store()?;
     let mut module =
@@ -125,7 +126,7 @@ pub(crate) fn write(
         module.written.oci = Some(layout);
     }
     let record = module.write_record(staging.directory())?;
-    staging.commit(record::FILE, observer)?;
+    staging.commit(record::FILE, (&name, &request.module.directory), observer)?;
     Ok(module.remember(record, request, observer))
 }
 

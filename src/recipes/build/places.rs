@@ -7,11 +7,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use host::Pinned;
-
 use crate::error::Error;
 use crate::recipes::build::request::{BuildRequest, RootSource};
-use crate::recipes::results::whose;
 
 /// How many links are followed to find what is not there yet; the kernel follows as many.
 const LINKS: u32 = 40;
@@ -111,7 +108,6 @@ pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Erro
         if let Err(error @ builder::cache::Error::NotACache { .. }) = cache.check_is_a_cache() {
             return Err(error.into());
         }
-        check_no_build_around(cache.root())?;
         let cache = Place::new("the cache", cache.root())?;
         apart(&cache, &output, "a build replaces its output directory: name a cache elsewhere with --cache-dir")?;
         for input in &inputs {
@@ -129,15 +125,6 @@ pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Erro
         }
     }
     Ok(())
-}
-
-/// A cache in the directory of a build would be in the way of the next build there.
-fn check_no_build_around(cache: &Path) -> Result<(), Error> {
-    // Whether it can be made is seen where it is.
-    let Ok(place) = Pinned::new(cache) else { return Ok(()) };
-    let Some(build) = whose::build_around(place.base())? else { return Ok(()) };
-    let message = format!("the cache {} is in {}, which holds a build", cache.display(), build.display());
-    Err(Error::usage(message).hint("name a cache elsewhere with --cache-dir"))
 }
 
 const REMOVED: &str = "what is in the cache may be removed at any time: name a directory elsewhere";

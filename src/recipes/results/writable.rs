@@ -1,10 +1,12 @@
 //! Whether a place can be written to: found out before the work, not after it.
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use host::Dir;
+use host::{Dir, Pinned};
 
 use crate::error::Error;
+use crate::recipes::results::whose;
 
 /// Checks that files can be made in `directory`, which is `which` of what `message` says cannot be done.
 ///
@@ -50,4 +52,24 @@ pub(crate) fn judge(
         }
     };
     Err(error.hint(hint))
+}
+
+/// Fails where `path`, which is or will be what `what` calls it, is in a build's directory or in the `rootfs/` of a module:
+/// the next build there would take it for files of somebody's, or ship it.
+///
+/// # Errors
+/// When it is, or its place cannot be found.
+pub(crate) fn check_around(path: &Path, what: &str, hint: &str) -> Result<(), Error> {
+    // Whether it can be made is seen where it is.
+    let Ok(place) = Pinned::new(path) else { return Ok(()) };
+    let of = |around: Option<PathBuf>, why: &'static str| Some((around?, why));
+    let found = of(whose::build_around(place.base())?, "holds a build")
+        .or(of(whose::overlay_around(place.base())?, "ships with a module"));
+    match found {
+        Some((around, why)) => {
+            let message = format!("{what} {} is in {}, which {why}", path.display(), around.display());
+            Err(Error::usage(message).hint(hint.to_owned()))
+        }
+        None => Ok(()),
+    }
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Rep
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
-        end(staging, request.packages().is_some(), observer)?;
+        end(staging, &inputs, request, observer)?;
         Ok(listed)
     })
 }
@@ -94,7 +94,7 @@ pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> 
             staged::make_durable(&directory)?;
         }
         staging.write("manifest.json", &inputs.manifest.canonical_json())?;
-        end(staging, true, observer)?;
+        end(staging, &inputs, request.any()?, observer)?;
         Ok(ListedSeveral { output: output.path().to_owned(), architectures })
     })
 }
@@ -116,9 +116,9 @@ fn begin(
 }
 
 /// Puts the lists in their place, and says what those of packages are worth.
-fn end(staging: Staging<'_>, of_packages: bool, observer: &dyn Observer) -> Result<(), Error> {
-    staging.commit("manifest.json", observer)?;
-    if !of_packages {
+fn end(staging: Staging<'_>, inputs: &Inputs, request: &BuildRequest, observer: &dyn Observer) -> Result<(), Error> {
+    staging.commit("manifest.json", (&inputs.manifest.name, &request.module.directory), observer)?;
+    if request.packages().is_none() {
         return Ok(());
     }
     observer.note(

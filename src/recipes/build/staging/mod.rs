@@ -65,6 +65,10 @@ impl Output {
 
     /// What is put into another build's directory is in the way of the next build there.
     fn check_around(&self) -> Result<(), Error> {
+        if let Some(overlay) = whose::overlay_around(self.parent.base())? {
+            let message = format!("{} is in {}, which ships with a module", self.path.display(), overlay.display());
+            return Err(Error::input(message).hint("name a directory elsewhere with --output"));
+        }
         let Some(build) = whose::build_around(self.parent.base())? else { return Ok(()) };
         let message = format!("{} is in {}, which holds a build", self.path.display(), build.display());
         Err(Error::input(message)
@@ -91,24 +95,31 @@ impl Output {
     /// # Errors
     /// When it is another module's.
     pub(crate) fn check_module(&self, name: &str, module: &Path) -> Result<(), Error> {
-        let is_around = |parent: &Dir| Ok::<_, Error>(Dir::open(module)?.identity()? == parent.identity()?);
         let Some(parent) = self.parent.open()? else { return Ok(()) };
         // The lists of a dry run are in the directory of the build.
         let outer = Some((&parent, self.path.parent())).filter(|_| self.name == whose::DRY_RUN);
         let own = self.directory()?;
         for (directory, path) in own.iter().map(|own| (own, Some(self.path.as_path()))).chain(outer) {
-            let (Some(other), Some(path)) = (whose::module(directory)?, path) else { continue };
-            if other == name || is_around(&parent)? {
-                continue;
+            if let Some(path) = path {
+                self.check_owner(directory, path, (name, module))?;
             }
-            let message = format!("{} holds a build of another module, {other}", path.display());
-            let hint = format!(
-                "name another directory with --output, or remove that build by `rm -r {}`",
-                model::shell::word(path)
-            );
-            return Err(Error::input(message).hint(hint));
         }
         Ok(())
+    }
+
+    /// Checks that `directory`, which `path` leads to, is of the module `name`, or of none.
+    fn check_owner(&self, directory: &Dir, path: &Path, (name, module): (&str, &Path)) -> Result<(), Error> {
+        let Some(other) = whose::module(directory)?.filter(|other| other != name) else { return Ok(()) };
+        let Some(parent) = self.parent.open()? else { return Ok(()) };
+        if Dir::open(module)?.identity()? == parent.identity()? {
+            return Ok(());
+        }
+        let message = format!("{} holds a build of another module, {other}", path.display());
+        let hint = format!(
+            "name another directory with --output, or remove that build by `rm -r {}`",
+            model::shell::word(path)
+        );
+        Err(Error::input(message).hint(hint))
     }
 
     /// The same for a dry run, which never takes the place of a build: its lists go into a directory there.
@@ -144,8 +155,11 @@ impl Output {
 
     /// What a build wrote may be replaced by a build only.
     fn check_no_build(&self) -> Result<(), Error> {
-        let Some(directory) = self.directory()? else { return Ok(()) };
-        if !whose::holds_build(&directory)? {
+        self.directory()?.map_or(Ok(()), |directory| self.check_holds_none(&directory))
+    }
+
+    fn check_holds_none(&self, directory: &Dir) -> Result<(), Error> {
+        if !whose::holds_build(directory)? {
             return Ok(());
         }
         let message = format!("{} holds a build, and the lists of a dry run would replace it", self.path.display());
@@ -206,11 +220,24 @@ impl<'a> Staging<'a> {
     }
 
     /// Makes what was written durable and puts it in the output's place; `witness` is the file without which
-    /// the output is not whole.
-    pub(crate) fn commit(self, witness: &str, observer: &dyn Observer) -> Result<(), Error> {
+    /// the output is not whole. `owner` is the name of the module, and its repository.
+    ///
+    /// # Errors
+    /// When something came there meanwhile that may not be replaced: files that no run wrote, another module's build, or a
+    /// build where a dry run's lists would go.
+    pub(crate) fn commit(self, witness: &str, owner: (&str, &Path), observer: &dyn Observer) -> Result<(), Error> {
         // What was there may have changed while the build worked.
         self.output.directory()?;
-        let kept = self.staged.commit(witness, whose::list)?;
+        let output = self.output;
+        let look = |directory: &Dir| {
+            let listing = whose::list(directory)?;
+            output.check_owner(directory, &output.path, owner)?;
+            if witness != whose::RECORD {
+                output.check_holds_none(directory)?;
+            }
+            Ok::<_, Error>(listing)
+        };
+        let kept = self.staged.commit(witness, look)?;
         if let Some(kept) = kept {
             let output = self.output.path.display();
             observer.warning(

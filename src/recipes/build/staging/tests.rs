@@ -14,7 +14,7 @@ fn put(target: &Path, list: &str) -> Result<(), Error> {
     let staging = Staging::new(&output)?;
     staging.write("file-list.txt", list.as_bytes())?;
     staging.write("build.json", RECORD.as_bytes())?;
-    staging.commit("build.json", &Silent)
+    staging.commit("build.json", ("web", Path::new(".")), &Silent)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_dry_run_never_takes_the_place_of_a_build() {
         staging.write("manifest.json", br#"{"name":"web","schema_version":1}"#).unwrap();
         staging.write("file-list.txt", b"").unwrap();
         staging.write("package-list.txt", b"").unwrap();
-        staging.commit("manifest.json", &Silent).unwrap();
+        staging.commit("manifest.json", ("web", Path::new(".")), &Silent).unwrap();
         output.path().to_owned()
     };
     // Alone it is replaced by the next, and by a build.
@@ -113,4 +113,33 @@ fn no_objects_go_into_a_build() {
         assert!(error.message.contains("dist holds a build"), "{error}");
     }
     assert!(object_store(&folder.path().join("store")).is_ok());
+}
+
+#[test]
+fn what_came_there_while_a_run_worked_is_looked_at_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("dist");
+    let manifest = |name: &str| format!("{{\"name\":\"{name}\",\"schema_version\":1}}");
+    let stage = |output: &Output, name: &str, witness: &str| {
+        let staging = Staging::new(output).unwrap();
+        staging.write("manifest.json", manifest(name).as_bytes()).unwrap();
+        if witness == "build.json" {
+            let record = RECORD.replace("file-list.txt", "manifest.json");
+            staging.write(witness, record.as_bytes()).unwrap();
+        } else {
+            staging.write("file-list.txt", b"").unwrap();
+            staging.write("package-list.txt", b"").unwrap();
+        }
+        staging.commit(witness, (name, folder.path().join("elsewhere").as_path()), &Silent)
+    };
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    // Three runs began when nothing was there.
+    let (slow, dry_run) = (Output::new(&target).unwrap(), Output::of_dry_run(&target).unwrap());
+    stage(&Output::new(&target).unwrap(), "quick", "build.json").unwrap();
+    let error = stage(&slow, "slow", "build.json").unwrap_err();
+    assert!(error.message.ends_with("holds a build of another module, quick"), "{error}");
+    let error = stage(&dry_run, "quick", "manifest.json").unwrap_err();
+    assert!(error.message.contains("the lists of a dry run would replace it"), "{error}");
+    assert_eq!(fs::read_to_string(target.join("manifest.json")).unwrap(), manifest("quick"));
+    stage(&slow, "quick", "build.json").unwrap();
 }

@@ -20,13 +20,15 @@ use std::path::{Path, PathBuf};
 
 use host::error::Kind;
 use host::{Dir, Links, Listing, Whose, staged};
-use model::record::{FILE as RECORD, LIMIT as RECORD_LIMIT, OUTPUTS};
+use model::record::{LIMIT as RECORD_LIMIT, OUTPUTS};
 use model::{Arch, Digest, Manifest};
 use rustix::fs::FileType;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
+
+pub(crate) use model::record::FILE as RECORD;
 
 /// What other verbs put beside a build.
 const LATER: [&str; 6] = [
@@ -43,6 +45,9 @@ pub(crate) const LISTS: [&str; 3] = ["file-list.txt", "manifest.json", "package-
 
 /// Where the lists of a dry run go in a directory that holds a build.
 pub(crate) const DRY_RUN: &str = "dry-run";
+
+/// The name of a module's own files in its repository.
+const OVERLAY: &str = "rootfs";
 
 const LAYOUT: &str = "oci";
 const LAYOUT_INDEX: &str = "oci/index.json";
@@ -112,6 +117,20 @@ pub(crate) fn build_around(directory: &Dir) -> Result<Option<PathBuf>, Error> {
     // What cannot be read on the way is no build of this user's.
     let is_build = |path: &&Path| Dir::open(path).is_ok_and(|at| holds_build(&at).unwrap_or(false) || holds_lists(&at));
     Ok(full.ancestors().find(is_build).map(Path::to_owned))
+}
+
+/// The `rootfs/` of a module in which `directory` is, or that it is: what is put there ships with that module.
+///
+/// # Errors
+/// When the path to it is not known.
+pub(crate) fn overlay_around(directory: &Dir) -> Result<Option<PathBuf>, Error> {
+    let path = directory.path();
+    let full = std::fs::canonicalize(path).map_err(|error| Error::io("find", path, &error))?;
+    let is_overlay = |path: &&Path| {
+        let is_named = path.file_name().is_some_and(|name| name == OVERLAY);
+        is_named && path.parent().is_some_and(|module| module.join("manifest.yaml").is_file())
+    };
+    Ok(full.ancestors().find(is_overlay).map(Path::to_owned))
 }
 
 /// Whether the lists of a dry run are in `directory`, whatever else is there.
