@@ -265,6 +265,10 @@ fn accounts_are_checked_and_modules_that_contradict_each_other_are_refused() {
         text.contains("error[account-id]: the account taken has the id ") && text.contains(", and 0 was asked for"),
         "{text}"
     );
+    let mut command = program();
+    let output = command.args(["test", "--base"]).arg(base()).args([made.path(), made.path()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("is the module accounts once more"), "{}", said(&output));
     let other = Made::new();
     other.put("usr/lib/trial/listen.pl", "another text");
     other.build("other");
