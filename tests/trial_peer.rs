@@ -35,9 +35,16 @@ fn cache() -> PathBuf {
     Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test")
 }
 
+/// Where trees are written: in memory where there is room, since they are written and removed again and again.
+fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    if free > 2 << 30 { memory.to_owned() } else { env::temp_dir() }
+}
+
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache());
+    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache()).env("TMPDIR", scratch());
     command
 }
 
@@ -169,7 +176,7 @@ fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
 fn each_service_is_judged_by_what_it_does_and_nothing_is_left() {
     let made = trial_of_every_kind();
     made.build("kinds");
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
     let full = full(&made, folder.path());
     let mut command = program();
     command.args(["test", "--format", "json", "--settle", "1.5", "--base"]).arg(base());
@@ -258,6 +265,10 @@ fn accounts_are_checked_and_modules_that_contradict_each_other_are_refused() {
         text.contains("error[account-id]: the account taken has the id ") && text.contains(", and 0 was asked for"),
         "{text}"
     );
+    let mut command = program();
+    let output = command.args(["test", "--base"]).arg(base()).args([made.path(), made.path()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("is the module accounts once more"), "{}", said(&output));
     let other = Made::new();
     other.put("usr/lib/trial/listen.pl", "another text");
     other.build("other");
@@ -276,7 +287,7 @@ fn whoever_ends_a_trial_nothing_of_it_is_left() {
     let made = Made::new();
     made.unit("fine", "ExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7011");
     made.build("ended");
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
     for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
         let mut child = started(&made, folder.path());
         let process = child.id();
@@ -319,7 +330,7 @@ fn a_trial_runs_in_a_user_namespace() {
 
 fn started(made: &Made, scratch: &Path) -> Child {
     let mut command = program();
-    command.args(["test", "--quiet", "--settle", "3", "--base"]).arg(base()).arg(made.path());
+    command.args(["test", "--quiet", "--settle", "2", "--base"]).arg(base()).arg(made.path());
     command.env("TMPDIR", scratch).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

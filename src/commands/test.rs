@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use builder::cache::Cache;
 use clap::Args;
 use node::trial::privilege;
 
@@ -47,6 +48,9 @@ pub(crate) struct TestArgs {
     /// How long the services may take until they are up
     #[arg(long, value_name = "SECONDS", default_value = "90", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    /// Where downloads and root file systems are kept, and what services did in a full tree
+    #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
+    pub(crate) cache_dir: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -75,7 +79,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 impl Verb for TestArgs {
     fn settings(&self) -> (Module, Flags) {
-        (Module::None, Flags::default())
+        (Module::None, Flags { cache_dir: self.cache_dir.clone(), ..Flags::default() })
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
@@ -92,7 +96,7 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     if !privilege::is_enough() {
         return as_root_of_a_namespace(context);
     }
-    let TestArgs { mut modules, base, control, shell, keep, settle, timeout } = args;
+    let TestArgs { mut modules, base, control, shell, keep, settle, timeout, cache_dir: _ } = args;
     if modules.is_empty() {
         modules.push(PathBuf::from("."));
     }
@@ -100,6 +104,7 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
         modules,
         base,
         control,
+        cache: settings.cache_dir.value.as_deref().map(|cache| Cache::new(environment.absolute(cache))),
         settle,
         timeout,
         keep,

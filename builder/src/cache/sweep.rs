@@ -33,14 +33,25 @@ pub enum Kind {
     Listings,
     /// What builds wrote.
     Records,
+    /// What services did in full trees.
+    Controls,
     /// What an interrupted run left.
     Temporary,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Deb, Self::File, Self::Apt, Self::Rootfs, Self::Digests, Self::Listings, Self::Records, Self::Temporary];
+    pub const ALL: [Self; 9] = [
+        Self::Deb,
+        Self::File,
+        Self::Apt,
+        Self::Rootfs,
+        Self::Digests,
+        Self::Listings,
+        Self::Records,
+        Self::Controls,
+        Self::Temporary,
+    ];
 
     /// Its name, as JSON has it.
     #[must_use]
@@ -53,6 +64,7 @@ impl Kind {
             Self::Digests => "digests",
             Self::Listings => "listings",
             Self::Records => "records",
+            Self::Controls => "controls",
             Self::Temporary => "temporary",
         }
     }
@@ -68,6 +80,7 @@ impl Kind {
             Self::Digests => "remembered digests of files",
             Self::Listings => "file lists of packages",
             Self::Records => "records of results",
+            Self::Controls => "services in full trees",
             Self::Temporary => "left by interrupted runs, or in use",
         }
     }
@@ -211,6 +224,7 @@ impl Cache {
             (Kind::Digests, "digests"),
             (Kind::Listings, "listings"),
             (Kind::Records, "records"),
+            (Kind::Controls, "controls"),
         ];
         for (kind, subdir) in subdirs {
             let of_form = |path: &PathBuf| is_hex(&name(path), 64);
@@ -274,8 +288,8 @@ impl Cache {
 }
 
 /// What is in a cache's directory.
-const NAMES: [&str; 10] =
-    [tag::NAME, "apt", "debs", "digests", "files", "listings", "locks", "records", "rootfs", "tmp"];
+const NAMES: [&str; 11] =
+    [tag::NAME, "apt", "controls", "debs", "digests", "files", "listings", "locks", "records", "rootfs", "tmp"];
 
 /// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
 /// and what a file system brings where it is mounted.

@@ -83,6 +83,7 @@ fn old_entries_go_and_used_ones_stay() {
         (Kind::Digests, 0, 0),
         (Kind::Listings, 2, 6),
         (Kind::Records, 0, 0),
+        (Kind::Controls, 0, 0),
         (Kind::Temporary, 1, 4),
     ];
     assert_eq!(usage, wanted);
@@ -115,7 +116,7 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     drop(cache.in_use(&told).unwrap());
     let key = Digest::of(b"key");
     let fill = |cache: &Cache| {
-        for subdir in [cache.rootfs(), cache.listings(), cache.digests(), cache.records()] {
+        for subdir in [cache.rootfs(), cache.listings(), cache.digests(), cache.records(), cache.controls()] {
             fs::write(subdir.unwrap().join(key.hex()), "what a run wrote").unwrap();
         }
         fs::write(cache.apt_state(&key).unwrap().join("status"), "").unwrap();
@@ -127,7 +128,7 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     let entries = |cache: &Cache| {
         cache.usage().unwrap().into_iter().filter(|u| u.entries > 0).map(|u| u.kind).collect::<Vec<_>>()
     };
-    let all = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records];
+    let all = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records, Kind::Controls];
     drop(cache.in_use(&told).unwrap());
     assert_eq!(entries(&cache), all, "where it was made all of it counts");
     assert!(told.texts().is_empty());
@@ -142,7 +143,7 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     fill(&copy);
     drop(copy.in_use(&told).unwrap());
     assert_eq!(told.texts().len(), 1, "it is told once");
-    assert_eq!(entries(&copy).len(), 7);
+    assert_eq!(entries(&copy).len(), 8);
 }
 
 #[test]
@@ -232,6 +233,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
             &format!("tmp/rootfs-{hex}/entry/x"),
             &format!("tmp/apt-{hex}xx/lists"),
             &format!("records/{hex}"),
+            &format!("controls/{hex}"),
         ];
         theirs.iter().chain(&ours).for_each(|name| put(name));
         put("tmp/.tmpAbC123");
@@ -272,7 +274,13 @@ fn one_kind_is_removed_alone_and_has_the_name_that_json_has() {
         let count = match kind {
             Kind::Apt => 2,
             Kind::Rootfs => 1,
-            Kind::Deb | Kind::File | Kind::Digests | Kind::Listings | Kind::Records | Kind::Temporary => 0,
+            Kind::Deb
+            | Kind::File
+            | Kind::Digests
+            | Kind::Listings
+            | Kind::Records
+            | Kind::Controls
+            | Kind::Temporary => 0,
         };
         assert_eq!(removed.len(), count, "{kind:?}");
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

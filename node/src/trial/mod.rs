@@ -224,6 +224,20 @@ impl Trial {
         lines.map(escape).collect()
     }
 
+    /// The last `count` lines of each file below `/var/log` that has the first word of a service's name in its path: many
+    /// services say there what they say nowhere else.
+    #[must_use]
+    pub fn log_files(&self, service: &str, count: usize) -> Vec<String> {
+        let word = service.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let root = Dir::open(Path::new(&format!("/proc/{}/root", self.process)));
+        let logs = root.and_then(|root| root.directory("var/log", Links::Refuse));
+        let mut lines = Vec::new();
+        if let Some(logs) = logs.ok().filter(|_| !word.is_empty()) {
+            log_files(&logs, Path::new("/var/log"), word, count, &mut lines);
+        }
+        lines
+    }
+
     fn end(&mut self) {
         // It may have ended by itself. The kernel ends all others of its namespace with it; what started it takes the
         // cgroup away, and ends then.
@@ -265,9 +279,35 @@ fn ended(console: &Path, what: &str) -> Error {
     room::refused(if said.is_empty() { what.to_owned() } else { said.join(" / ") }.as_str())
 }
 
+/// How many lines of files below `/var/log` are taken at most.
+const LOG_LINES: usize = 200;
+
+/// Adds the last lines of the files in `directory`, which the service calls `path`, and in its subdirectories.
+fn log_files(directory: &Dir, path: &Path, word: &str, count: usize, lines: &mut Vec<String>) {
+    for name in directory.names().unwrap_or_default() {
+        let shown = path.join(&name);
+        if lines.len() >= LOG_LINES {
+            return;
+        }
+        if let Ok(below) = directory.directory(&name, Links::Refuse) {
+            // A directory of logs has files, and no further ones of interest.
+            if path == Path::new("/var/log") && name != "journal" {
+                log_files(&below, &shown, word, count, lines);
+            }
+        } else if shown.to_string_lossy().contains(word)
+            && let Ok(bytes) = directory.read(&name, Links::Refuse, CONSOLE_LIMIT)
+        {
+            lines.extend(last_lines(&bytes, count));
+        }
+    }
+}
+
 /// The last lines of a file; none where it cannot be read.
 fn tail(path: &Path, count: usize) -> Vec<String> {
-    let bytes = host::open::read(path, CONSOLE_LIMIT).unwrap_or_default();
+    last_lines(&host::open::read(path, CONSOLE_LIMIT).unwrap_or_default(), count)
+}
+
+fn last_lines(bytes: &[u8], count: usize) -> Vec<String> {
     let mut tail = process::Tail::new(count);
     bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).for_each(|line| tail.push(line));
     tail.into_lines()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use builder::cache::Cache;
 use host::{Dir, Scratch};
 use model::observe::Task;
 use node::trial::Form;
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
 use crate::recipes::trial::prepare::{self, OnDisk};
 use crate::recipes::trial::recommended;
+use crate::recipes::trial::remembered::Remembered;
 use crate::recipes::trial::verdict;
 use crate::recipes::trial::wanted::{Services, Wanted};
 use crate::recipes::trial::watch::{self, Pace};
@@ -49,6 +51,17 @@ pub(crate) struct Control {
     pub(crate) not_installed: Vec<String>,
 }
 
+/// How the full trees are tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ControlOptions<'a> {
+    /// How services are watched.
+    pub(crate) pace: Pace,
+    /// Whether the trees stay on disk.
+    pub(crate) keep: bool,
+    /// Where is kept what services did in a full tree.
+    pub(crate) cache: Option<&'a Cache>,
+}
+
 /// Starts the services of the modules in their full trees, one after the other; each tree is written out below `directory`,
 /// and stays there only where `keep` says so. None where there is no full tree.
 ///
@@ -58,13 +71,21 @@ pub(crate) fn run_all(
     layers: &Layers,
     services: &Services,
     directory: &Dir,
-    (pace, keep): (Pace, bool),
+    options: &ControlOptions<'_>,
     task: &Task<'_>,
 ) -> Result<Option<Control>, Error> {
+    let ControlOptions { pace, keep, cache } = *options;
     let mut all: Option<Control> = None;
     for full in &layers.controls {
         task.item(full.path.display().to_string());
         let own = full.of.as_ref().map(|module| services.of(module));
+        let known = Remembered::of(&full.path, own.as_ref().unwrap_or(services), pace.settle, cache);
+        // What is kept on disk has to be made.
+        if let Some(seen) = known.as_ref().filter(|_| !keep).and_then(Remembered::get) {
+            task.note("the services in the full tree are known from an earlier run");
+            merge(&mut all, seen);
+            continue;
+        }
         let scratch = Scratch::new(directory, "control-")?;
         scratch.dir().set_mode(0o711)?;
         let tree = scan::rootfs(&full.path, &scan::Options::default())?;
@@ -73,16 +94,24 @@ pub(crate) fn run_all(
         if keep {
             scratch.keep();
         }
-        match &mut all {
-            Some(all) => all.merge(seen),
-            None => all = Some(seen),
+        if let Some(known) = &known {
+            known.put(&seen);
         }
+        merge(&mut all, seen);
     }
     let has_control = |module: &TriedModule| {
         layers.controls.iter().any(|full| full.of.as_ref().is_none_or(|name| *name == module.name))
     };
     let is_complete = layers.modules.iter().all(has_control);
     Ok(all.map(|all| Control { is_complete, ..all }))
+}
+
+/// Adds what was seen in one more full tree.
+fn merge(all: &mut Option<Control>, seen: Control) {
+    match all {
+        Some(all) => all.merge(seen),
+        None => *all = Some(seen),
+    }
 }
 
 /// What the packages of the modules whose full tree it is recommend, and it lacks.

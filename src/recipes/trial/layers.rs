@@ -58,7 +58,12 @@ pub(crate) fn choose(request: &TrialRequest, roots: &[Option<Roots>], task: &Tas
     let mut modules = Vec::new();
     for path in &request.modules {
         task.item(path.display().to_string());
-        modules.push(open(path, request.arch, &request.scratch)?);
+        let module = open(path, request.arch, &request.scratch)?;
+        if modules.iter().any(|other: &TriedModule| other.name == module.name) {
+            return Err(Error::input(format!("{} is the module {} once more", path.display(), module.name))
+                .hint("name each module once: a node has one of each name"));
+        }
+        modules.push(module);
     }
     let base = request.base.as_ref().or_else(|| roots.iter().flatten().next().map(|roots| &roots.base)).ok_or_else(|| {
         Error::usage("no base is known: the modules were not built over one")

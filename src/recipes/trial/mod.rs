@@ -5,6 +5,7 @@ mod control;
 mod layers;
 mod prepare;
 mod recommended;
+mod remembered;
 pub(crate) mod request;
 mod roots;
 pub(crate) mod verdict;
@@ -22,6 +23,7 @@ use node::trial::{Form, Trial, privilege};
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Reported};
 use crate::settings::Settings;
+use control::ControlOptions;
 use layers::Layers;
 use prepare::OnDisk;
 use request::TrialRequest;
@@ -119,7 +121,8 @@ impl Attempt<'_> {
         let pace = Pace { settle, timeout, clock };
         let control = {
             let task = Task::start(observer, "start the full tree", None, Unit::Items);
-            control::run_all(self.layers, self.services, directory, (pace, self.request.keep), &task)?
+            let options = ControlOptions { pace, keep: self.request.keep, cache: self.request.cache.as_ref() };
+            control::run_all(self.layers, self.services, directory, &options, &task)?
         };
         let mut services = self.services.clone();
         for (whole, part) in control.iter().flat_map(|control| &control.parts) {

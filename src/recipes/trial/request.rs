@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use builder::cache::Cache;
 use model::Arch;
 
 /// What is tried, and how.
@@ -14,6 +15,8 @@ pub(crate) struct TrialRequest {
     pub(crate) base: Option<PathBuf>,
     /// The full tree, in which the same services are started for comparison.
     pub(crate) control: Option<PathBuf>,
+    /// Where is kept what services did in a full tree.
+    pub(crate) cache: Option<Cache>,
     /// How long everything must stay as it is.
     pub(crate) settle: Duration,
     /// How long services may take until they are up.

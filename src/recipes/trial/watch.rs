@@ -32,6 +32,9 @@ const HOPELESS: u32 = 3;
 /// How many of a service's last lines are kept.
 const LINES: usize = 30;
 
+/// How many lines of each of a service's own log files are looked at.
+const LOG_FILE_LINES: usize = 8;
+
 /// The unit that makes what tmpfiles.d asks for, and how many of its lines are looked at.
 const TMPFILES: &str = "systemd-tmpfiles-setup.service";
 const TMPFILES_LINES: usize = 500;
@@ -348,8 +351,11 @@ impl Run {
         let unit = look.units.get(&wanted.name).cloned().unwrap_or_default();
         let state = if look.units.contains_key(&wanted.name) { unit.state() } else { State::Waiting };
         let is_good = matches!(state, State::Up | State::Done);
-        let log = if is_good && unit.restarts == 0 { Vec::new() } else { self.trial.journal(&wanted.name, LINES) };
-        let lack = if is_good { None } else { diagnosis::of_unit(&unit, &log) };
+        let mut log = if is_good && unit.restarts == 0 { Vec::new() } else { self.trial.journal(&wanted.name, LINES) };
+        let mut lack = if is_good { None } else { diagnosis::of_unit(&unit, &log) };
+        if !is_good && lack.is_none() {
+            lack = self.in_log_files(&wanted.name, &mut log);
+        }
         let end = match (unit.load.as_str(), unit.by_signal, unit.status) {
             ("not-found", ..) => "there is no such unit".to_owned(),
             ("masked", ..) => "it is masked".to_owned(),
@@ -363,6 +369,14 @@ impl Run {
         Seen { state, is_there, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 
+    /// What the service's own log files say that it lacks; their last lines are added to `log`.
+    fn in_log_files(&self, name: &str, log: &mut Vec<String>) -> Option<Lack> {
+        let lines = self.trial.log_files(name, LOG_FILE_LINES);
+        let lack = diagnosis::of_lines(&lines);
+        log.extend(lines);
+        lack
+    }
+
     fn of_own(&self, wanted: &Wanted) -> Seen {
         let found = self.supervised.iter().find(|service| service.name() == wanted.name);
         let log = found.map(|service| service.log(LINES)).unwrap_or_default();
@@ -374,7 +388,11 @@ impl Run {
         };
         let is_good = matches!(state, State::Up | State::Done);
         let missing = found.and_then(Supervised::missing_user).map(|name| Lack::User { name: name.to_owned() });
-        let lack = if is_good && restarts == 0 { None } else { missing.or_else(|| diagnosis::of_lines(&log)) };
+        let mut log = log;
+        let mut lack = if is_good && restarts == 0 { None } else { missing.or_else(|| diagnosis::of_lines(&log)) };
+        if !is_good && lack.is_none() {
+            lack = self.in_log_files(&wanted.name, &mut log);
+        }
         // The agent follows the process that it started.
         let is_daemon =
             ended.is_some_and(|status| status.success()) && found.is_some_and(|it| it.leaves_others(&self.trial));

@@ -219,7 +219,12 @@ fn system(line: &str) -> Option<Lack> {
         return Some(Lack::ReadOnly { path: path().unwrap_or_default() });
     }
     if lower.contains("no such file or directory") {
-        return path().map(|path| Lack::Path { path });
+        // What cannot be made is not what is missing, but what it would be in.
+        let around = |path: String| match path.rsplit_once('/') {
+            Some((parent, _)) if lower.contains("create") && !parent.is_empty() => parent.to_owned(),
+            _ => path,
+        };
+        return path().map(|path| Lack::Path { path: around(path) });
     }
     if lower.contains("permission denied") {
         return Some(Lack::Denied { path: path().unwrap_or_default() });
@@ -275,7 +280,7 @@ pub fn last_words(unit: &str, lines: &[String]) -> Option<String> {
 /// The absolute paths that a line names, without the quotes and signs around them.
 fn paths(line: &str) -> impl Iterator<Item = String> + '_ {
     let words = line.split([' ', '\'', '"', '`', '(', ')', '=', ',', '\u{2018}', '\u{2019}', '[', ']', '<', '>']);
-    let clean = |word: &str| word.trim_end_matches([':', '.', ';', ',']).to_owned();
+    let clean = |word: &str| word.trim_end_matches([':', '.', ';', ',', '/']).to_owned();
     words.filter(|word| word.starts_with('/') && word.len() > 1 && !word.starts_with("//")).map(clean)
 }
 

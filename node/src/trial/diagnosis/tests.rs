@@ -51,6 +51,14 @@ fn the_first_missing_thing_is_read_from_what_programs_say() {
             "Fatal error, can't open config file '/etc/redis/redis.conf': No such file or directory",
             "/etc/redis/redis.conf is missing",
         ),
+        (
+            "[Warning] Can't create test file '/var/lib/db/trial.lower-test' (Errcode: 2 \"No such file or directory\")",
+            "/var/lib/db is missing",
+        ),
+        (
+            "(2)No such file or directory: AH02291: Cannot access directory '/var/log/web/' for main error log",
+            "/var/log/web is missing",
+        ),
         ("Can't open the log file: Permission denied", "it may not use a file that it needs"),
         ("open /var/lib/x/db: permission denied", "it may not use /var/lib/x/db"),
         (

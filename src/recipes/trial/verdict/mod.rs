@@ -314,7 +314,9 @@ pub(crate) fn tmpfiles(watched: &Watched, modules: &[TriedModule]) -> Vec<Diagno
         let finding = Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint);
         Some(finding.in_file(module.name.as_str()))
     };
-    watched.tmpfiles.iter().filter(|line| line.starts_with('/') && !is_said(line)).filter_map(of_module).collect()
+    // That two files ask for the same is usual, and the first counts.
+    let is_failure = |line: &&String| line.starts_with('/') && !line.contains("Duplicate line ") && !is_said(line);
+    watched.tmpfiles.iter().filter(is_failure).filter_map(of_module).collect()
 }
 
 /// Where each service has to listen, by what it did in the full tree.
