@@ -27,7 +27,8 @@ pub(super) const MODULES: [&str; 9] = [
 pub(crate) const CHEAP: [&str; 1] = ["redis-server"];
 
 const SETTINGS: &str = "suite = \"trixie\"\nship = \"closure\"\n\n[base]\npackages = [\"systemd\", \"dbus\"]\n\n\
-                        [closure]\nreplaces = [\"/etc/alternatives/awk\", \"/etc/alternatives/nawk\"]\n";
+                        [closure]\nreplaces = [\"/etc/alternatives/awk\", \"/etc/alternatives/awk.1.gz\", \
+                        \"/etc/alternatives/nawk\", \"/etc/alternatives/nawk.1.gz\"]\n";
 
 /// Builds the modules in `names`, or all, in both ways, and fails when a digest differs.
 pub(crate) fn check(binary: &Path, names: &[&str]) -> Outcome {
