@@ -126,6 +126,20 @@ pub(super) fn of(
     Ok(choices)
 }
 
+/// All packages that are not the base's, as far as they are read.
+///
+/// # Errors
+/// When a package cannot be fetched or read.
+pub(super) fn beyond_base(
+    resolution: &Resolution,
+    packages: &Packages,
+    observer: &dyn Observer,
+) -> Result<Vec<Read>, Error> {
+    let mut reader = Reader { resolution, packages, observer, read: BTreeMap::new() };
+    let others = resolution.packages.iter().filter(|one| !one.base);
+    reader.read(&others.map(|one| one.package.name.clone()).collect::<Vec<_>>())
+}
+
 struct Reader<'a> {
     resolution: &'a Resolution,
     packages: &'a Packages,

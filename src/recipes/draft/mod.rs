@@ -3,12 +3,14 @@
 //! Everything is recognised by what is in the packages (units, control fields, copyright files), never by their
 //! names. What cannot be said is left out, with a note.
 
+mod alternatives;
 mod choice;
 mod licence;
 mod services;
 mod text;
 
 use builder::apt;
+use model::closure::BaseRequest;
 use model::manifest::is_module_name;
 use model::observe::Observer;
 use model::package::PackageRequest;
@@ -52,6 +54,8 @@ struct Known {
     choices: Vec<Choice>,
     services: Vec<services::Service>,
     licence: Option<String>,
+    /// What the packages change of others.
+    replaced: Vec<String>,
     notes: Vec<String>,
 }
 
@@ -79,6 +83,7 @@ pub(crate) fn draft(
     let resolution = apt::resolve(&requests, &settings, &packages.cache, observer).map_err(unresolved)?;
     let mut notes = Vec::new();
     let choices = choice::of(&requests, &resolution, packages, observer)?;
+    let replaced = alternatives::replaced(&choice::beyond_base(&resolution, packages, observer)?);
     notes.extend(choices.iter().filter_map(Choice::note));
     let mut services = Vec::new();
     for package in choices.iter().flat_map(|choice| &choice.packages) {
@@ -89,7 +94,7 @@ pub(crate) fn draft(
     services.sort_by(|a, b| a.name.cmp(&b.name));
     services.dedup_by(|a, b| a.name == b.name);
     let licence = licence_of(&choices, &mut notes);
-    let known = Known { requests, snapshot: settings.snapshot, choices, services, licence, notes };
+    let known = Known { requests, snapshot: settings.snapshot, choices, services, licence, replaced, notes };
     let (manifest, settings) = (text::manifest(&name, &known), text::settings(&known, archives));
     Ok(Draft { name, manifest, settings, notes: known.notes })
 }
@@ -132,7 +137,9 @@ fn pinned(packages: &Packages) -> Result<apt::Settings, Error> {
              none`",
         ));
     }
-    let mut settings = apt::Settings { snapshot, ..packages.settings.clone() };
+    // What is written says that the module lies over a base.
+    let base = packages.settings.base.clone().or_else(|| Some(BaseRequest::default()));
+    let mut settings = apt::Settings { snapshot, base, ..packages.settings.clone() };
     // In place of the host's archives, none of which has past states.
     settings.repositories.retain(|repository| !repository.is_hosts || settings.snapshot.is_none());
     Ok(settings)

@@ -34,6 +34,7 @@ fn known(package: Read) -> Known {
             beside: Vec::new(),
         }],
         services: found.services,
+        replaced: alternatives::replaced(&[]),
         notes: found.notes,
     }
 }
@@ -146,4 +147,25 @@ fn a_modules_name_is_that_of_the_package_where_it_can_be() {
     assert_eq!(module_name("php8.4-fpm").unwrap(), "php8-4-fpm");
     assert_eq!(module_name("g++").unwrap(), "g");
     assert!(module_name("7zip").is_err());
+}
+
+#[test]
+fn what_the_packages_take_over_from_others_is_declared() {
+    let other = |provides: &str| {
+        let mut other = package("tool", &[]);
+        other.texts.control = Control::parse(&format!("Package: tool\n{provides}Description: a\n")).unwrap();
+        let script = "update-alternatives --install /usr/bin/awk awk /usr/bin/tool 10 --slave /usr/bin/nawk nawk /usr/bin/tool\n";
+        other.texts.scripts.insert("postinst".to_owned(), script.as_bytes().to_vec());
+        other
+    };
+    let archives = Archives { suite: "trixie", components: &[], mirrors: &[] };
+    let settings = |provides: &str| {
+        let other = other(provides);
+        let replaced = alternatives::replaced(std::slice::from_ref(&other));
+        text::settings(&Known { replaced, ..known(other) }, archives)
+    };
+    let declared = "[closure]\nreplaces = [\"/etc/alternatives/awk\", \"/etc/alternatives/nawk\"]\n";
+    assert!(settings("Provides: awk (= 1), x\n").ends_with(declared));
+    // What no other package provides is new with this one.
+    assert!(!settings("").contains("[closure]"));
 }

@@ -105,6 +105,13 @@ pub(super) fn settings(known: &Known, archives: Archives<'_>) -> String {
     if has_units {
         text.push_str(BASE);
     }
+    if !known.replaced.is_empty() {
+        let replaced = list(&known.replaced);
+        let _ = writeln!(
+            text,
+            "\n# Defaults of other packages that those of the module take over.\n[closure]\nreplaces = {replaced}"
+        );
+    }
     text
 }
 

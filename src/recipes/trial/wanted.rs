@@ -177,7 +177,7 @@ fn enabled(tree: &Tree<Entry>, base: &Tree<Source>) -> BTreeSet<String> {
 
 /// The names of all units that a tree has.
 fn units_of(tree: &Tree<Source>) -> BTreeSet<String> {
-    let names = |place: &&str| -> Vec<String> {
+    let names = |place: &&'static str| -> Vec<String> {
         let directory = ImagePath::new(*place).ok().and_then(|path| tree.resolve(&path));
         let Some(Kind::Directory(entries)) = directory.map(|id| &tree.node(id).kind) else { return Vec::new() };
         entries.keys().filter_map(|name| std::str::from_utf8(name).ok().map(str::to_owned)).collect()

@@ -232,8 +232,7 @@ impl Run {
     fn units(&self) -> Result<BTreeMap<String, Unit>, Error> {
         let mut asked = self.services.units();
         asked.push(own::TARGET.to_owned());
-        let units = if self.has_manager { self.trial.units(&asked)? } else { None };
-        Ok(units.unwrap_or_default())
+        Ok(if self.has_manager { self.trial.units(&asked)?.unwrap_or_default() } else { BTreeMap::new() })
     }
 
     /// Looks until nothing has changed for as long as was asked for, and what is expected is there or is not to come.
