@@ -48,7 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
     let bin = shipped.lookup(&ImagePath::new("/usr/lib").expect("the path is sound")).expect("it was put");
     shipped.unlink(bin, b"libz.so.1");
     let provided = |path: &ImagePath| path.as_bytes().starts_with(b"/usr/sbin/");
-    let world = World { whole: &tree, shipped: &shipped, provided: &provided, makes_cache: bytes.len().is_multiple_of(2) };
+    let world =
+        World { whole: &tree, shipped: &shipped, provided: &provided, makes_cache: bytes.len().is_multiple_of(2) };
     for unmet in unmet(world).expect("all is in memory") {
         assert!(unmet.missing.iter().all(|path| tree.lookup(path).is_some()), "{unmet:?}");
         assert!(!unmet.name.contains(char::is_control));
