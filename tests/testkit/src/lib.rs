@@ -135,6 +135,15 @@ impl Random {
         self.bits() % limit
     }
 
+    /// The index of one of `bytes`, of which there must be one.
+    ///
+    /// # Panics
+    /// When `bytes` is empty.
+    pub fn place(&mut self, bytes: &[u8]) -> usize {
+        assert!(!bytes.is_empty(), "nothing is left that could be damaged: keep one byte");
+        usize::try_from(self.below(bytes.len() as u64)).expect("an index fits")
+    }
+
     /// True once in `n` times.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
