@@ -68,7 +68,7 @@ pub fn secrets<C: Readable>(
         let Some((stat, text)) = small(tree, &path)?.filter(|(_, text)| !text.is_empty()) else { continue };
         let kind =
             open_ssh(tree, &path, &text)?.map_or_else(|| pem(tree, &path, &text, parts), |found| Ok(Some(found)))?;
-        let other = if is_tsig(&text) { SecretKind::Tsig } else { SecretKind::Unknown };
+        let other = if scrub::is_control_key(&text) { SecretKind::Tsig } else { SecretKind::Unknown };
         let (kind, companion) = kind.map_or((other, None), |(kind, companion)| (kind, Some(companion)));
         if let Some(companion) = companion
             && let Some(id) = tree.lookup(&companion)
@@ -88,12 +88,6 @@ fn small<C: Readable>(tree: &Tree<C>, path: &ImagePath) -> Result<Option<(Stat, 
     let Kind::Regular(content) = &node.kind else { return Ok(None) };
     let text = if content.size() <= LIMIT { content.read(LIMIT).map_err(scrub::Error::Content)? } else { vec![0] };
     Ok(Some((node.stat.clone(), text)))
-}
-
-/// Whether it is the statement of a key that is shared between a name server and who controls it (named.conf(5)).
-fn is_tsig(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.trim_start().starts_with("key ") && text.contains("algorithm hmac-") && text.contains("secret ")
 }
 
 /// What a secret is, and what was made along with it.

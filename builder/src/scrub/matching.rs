@@ -1,11 +1,13 @@
 //! Which rule matches a file, by its path, its owner and the beginning of its content.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use image::Readable;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
 
+use super::made_with;
 use super::pattern::matches;
 use super::rule::{Look, Rule};
 use super::rules::RULES;
@@ -16,11 +18,17 @@ use crate::ownership::Ownership;
 /// Courier makes has the certificate as text before the key, which begins in its second page.
 pub(super) const HEAD: usize = 64 << 10;
 
-/// The rule for each file of `tree` that has one. A tree is not changed while it is walked.
-pub(super) fn all<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<Vec<Match>, Error> {
-    let mut found = Vec::new();
+/// The rule for each file of `tree` that has one, and the directories of data. A tree is not changed while it is walked.
+pub(super) fn all<C: Readable>(
+    tree: &Tree<C>,
+    ownership: &Ownership,
+) -> Result<(Vec<Match>, BTreeSet<ImagePath>), Error> {
+    let (mut found, mut data) = (Vec::new(), BTreeSet::new());
     for (path, node, inode) in tree.walk().skip(1) {
         let owned = ownership.is_owned(&path);
+        if !owned && made_with::is_mark(&path, inode.is_directory()) {
+            data.extend(path.parent());
+        }
         let head;
         let look = match &inode.kind {
             Kind::Directory(_) => Look::Directory,
@@ -36,7 +44,7 @@ pub(super) fn all<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<
             found.push(Match { path, rule, why: None, node, is_empty });
         }
     }
-    Ok(found)
+    Ok((found, data))
 }
 
 /// The first rule that matches the file. A file that no package installed was made by a maintainer script or by the
@@ -57,6 +65,7 @@ fn read_head<C: Readable>(content: &C) -> Result<Vec<u8>, Error> {
 pub(super) fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
     // A key of 16384 bits takes 13 KiB; a larger file is no key.
     let may_be_key = !owned && (32..=HEAD as u64).contains(&size);
-    let may_be_store = !owned && path.as_bytes().ends_with(b"/cacerts");
+    let is_large = |end: &[u8]| path.as_bytes().ends_with(end);
+    let may_be_store = !owned && (is_large(b"/cacerts") || is_large(b".fdb"));
     may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")
 }

@@ -8,6 +8,8 @@
 mod content;
 mod derived;
 mod error;
+mod formats;
+mod made_with;
 mod matching;
 mod pattern;
 mod rule;
@@ -24,6 +26,7 @@ use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::ownership::Ownership;
+pub(crate) use formats::is_control_key;
 pub(crate) use pattern::matches;
 use rules::RULES;
 
@@ -73,7 +76,8 @@ pub fn rules() -> &'static [Rule] {
 /// # Errors
 /// When a file cannot be read.
 pub fn find<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<Vec<Match>, Error> {
-    let mut found = matching::all(tree, ownership)?;
+    let (mut found, data) = matching::all(tree, ownership)?;
+    made_with::add(&mut found, &data, tree, ownership)?;
     derived::filter(&mut found, tree, ownership)?;
     Ok(found)
 }
@@ -127,7 +131,7 @@ pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> boo
 /// A name for the set of rules, for cache keys: it changes whenever a rule does.
 #[must_use]
 pub fn version() -> model::Digest {
-    let mut text = String::from("scrub 1\n");
+    let mut text = format!("scrub 2 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
     for rule in RULES {
         text.push_str(&format!("{} {:?} {:?} {} ", rule.name, rule.paths, rule.test, rule.copies.name()));
         text.push_str(match rule.action {

@@ -3,6 +3,7 @@
 use model::Epoch;
 
 use super::error::Fault;
+use super::formats::Format;
 use super::trust_store;
 
 /// What is done with a file that a rule matches.
@@ -78,8 +79,8 @@ pub(super) enum Test {
     /// A regular file that no package installed, or such a link, but for one into `/run`: that holds nothing of
     /// the build's host.
     Unowned,
-    /// A symbolic link to a name that ends so.
-    LinkTo(&'static [u8]),
+    /// A regular file that no package installed and that has this form.
+    Form(Format),
     /// A regular file that no package installed and that holds a private key.
     PrivateKey,
     /// A Python byte-code file that embeds its source's time.
@@ -95,7 +96,7 @@ impl Test {
             (Self::File, look) => look != Look::Directory,
             (Self::Unowned, Look::Regular(_)) => !owned,
             (Self::Unowned, Look::Symlink(target)) => !owned && !leads_into_run(target),
-            (Self::LinkTo(end), Look::Symlink(target)) => target.ends_with(end),
+            (Self::Form(format), Look::Regular(head)) => !owned && format.is_of(head),
             (Self::PrivateKey, Look::Regular(head)) => !owned && holds_private_key(head),
             (Self::TimedByteCode, Look::Regular(head)) => embeds_time(head),
             (Self::JavaKeyStore, Look::Regular(head)) => !owned && trust_store::is_key_store(head),

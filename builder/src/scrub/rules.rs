@@ -1,5 +1,6 @@
 //! The table of rules. The first that takes a file decides.
 
+use super::formats::Format;
 use super::rule::{Action, Copies, Rule, Test};
 use super::{shadow, trust_store};
 
@@ -22,6 +23,30 @@ const fn copies(copies: Copies, name: &'static str, reason: &'static str, paths:
     Rule { name, reason, paths, action: Action::Drop, secret: true, copies, test: Test::Unowned }
 }
 
+/// Keys of a server of SSH.
+const SSH_KEYS: &str = "ssh-host-keys";
+const SSH_KEYS_REASON: &str = "host keys that many machines share identify none of them";
+/// Keys of other services, and certificates that are known by them.
+pub(super) const CERTIFICATES: &str = "service-keys";
+const SERVICE_KEYS_REASON: &str = "keys, certificates and cookies that a package makes for itself when it is installed are random and belong to one host";
+/// Links to such certificates.
+pub(super) const LINKS: &str = "service-key-links";
+/// Identifiers of a host.
+pub(super) const IDENTIFIERS: &str = "host-identifiers";
+const IDENTIFIERS_REASON: &str = "an identifier that a package made for one host";
+/// Directories of data, known by a mark in them.
+pub(super) const DATABASES: &str = "database-clusters";
+const DATABASES_REASON: &str =
+    "a database that was created when its package was installed has a random identifier, passwords and times";
+/// Crontabs of those that drew an identifier.
+pub(super) const SCHEDULES: &str = "random-schedules";
+
+/// The first rule of the name.
+pub(super) fn named(name: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.name == name)
+}
+
+/// A rule without paths is for what is known by its neighbours (`made_with`). Several of one name are one rule to its user.
 pub(super) const RULES: &[Rule] = &[
     rule(
         "machine-id",
@@ -37,47 +62,20 @@ pub(super) const RULES: &[Rule] = &[
         Test::Unowned,
         Action::Drop,
     ),
-    secret(
-        "ssh-host-keys",
-        "host keys that many machines share identify none of them",
-        &[
-            "/etc/ssh/ssh_host_*_key",
-            "/etc/ssh/ssh_host_*_key.pub",
-            "/etc/dropbear/**/dropbear_*_host_key",
-            "/etc/dropbear/**/dropbear_*_host_key.pub",
-        ],
-        Test::File,
-    ),
-    secret(
-        "service-keys",
-        "keys, certificates and cookies that a package makes for itself when it is installed are random and belong to one \
-         host",
-        &[
-            "/etc/ssl/private/ssl-cert-snakeoil.key",
-            "/etc/ssl/certs/ssl-cert-snakeoil.pem",
-            "/etc/unbound/unbound_*.key",
-            "/etc/unbound/unbound_*.pem",
-            "/etc/bind/rndc.key",
-            "/etc/dovecot/private/**",
-            "/etc/exim4/exim.key",
-            "/etc/exim4/exim.crt",
-            "/etc/courier/*.pem",
-            "/etc/dnssec-trigger/dnssec_trigger_*.key",
-            "/etc/dnssec-trigger/dnssec_trigger_*.pem",
-            "/etc/munge/munge.key",
-            "/etc/nsd/nsd_*.pem",
-            "/etc/sasldb2",
-            "/etc/xrdp/rsakeys.ini",
-            "/etc/freeradius/*/certs/dh",
-            "/var/lib/*/.erlang.cookie",
-        ],
-        Test::Unowned,
-    ),
+    secret(SSH_KEYS, SSH_KEYS_REASON, &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"], Test::File),
+    secret(SSH_KEYS, SSH_KEYS_REASON, &["/etc/**"], Test::Form(Format::SshKey)),
+    // Certificates are known by their keys.
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::DhParameters)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::ControlKey)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Exponent)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::RandomBytes)),
+    // SASL's own file of passwords, and that of distributed Erlang in the home of each user.
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/sasldb2", "/var/lib/*/.erlang.cookie"], Test::Unowned),
     rule(
-        "service-key-links",
+        LINKS,
         "the hashed link of a certificate that is not shipped would lead nowhere",
-        &["/etc/ssl/certs/*"],
-        Test::LinkTo(b"ssl-cert-snakeoil.pem"),
+        &[],
+        Test::Any,
         Action::Drop,
     ),
     secret(
@@ -97,53 +95,21 @@ pub(super) const RULES: &[Rule] = &[
         ],
         Test::File,
     ),
-    secret(
-        "host-identifiers",
-        "an identifier that a package made for one host",
-        &[
-            "/etc/hostid",
-            "/etc/nvme/hostid",
-            "/etc/nvme/hostnqn",
-            "/etc/iscsi/initiatorname.iscsi",
-            "/etc/popularity-contest.conf",
-        ],
-        Test::Unowned,
-    ),
-    secret(
-        "database-clusters",
-        "a database that was created when its package was installed has a random identifier, passwords and times",
-        &[
-            "/var/lib/postgresql/*/*/**",
-            "/var/lib/mysql/**",
-            "/etc/ldap/slapd.d/**",
-            "/var/lib/ldap/**",
-            "/var/lib/firebird/*/system/security*.fdb",
-            "/var/lib/heimdal-kdc/heimdal.db",
-            "/var/lib/heimdal-kdc/log",
-            "/var/lib/heimdal-kdc/m-key",
-        ],
-        Test::Any,
-    ),
+    // gethostid(3); "NVMe Host Identifier" of the NVM Express specification
+    secret(IDENTIFIERS, IDENTIFIERS_REASON, &["/etc/hostid", "/etc/nvme/hostid", "/etc/nvme/hostnqn"], Test::Unowned),
+    secret(IDENTIFIERS, IDENTIFIERS_REASON, &["/etc/**"], Test::Form(Format::HostName)),
+    // All that is in a directory with a mark of such.
+    secret(DATABASES, DATABASES_REASON, &[], Test::Any),
+    secret(DATABASES, DATABASES_REASON, &["/var/lib/**"], Test::Form(Format::FirebirdDatabase)),
     secret(
         "generated-passwords",
         "passwords that a package drew at random when it was installed, ucf's copies among them",
-        &[
-            "/etc/bacula/common_default_passwords",
-            "/etc/bacula/bacula-*.conf",
-            "/etc/backuppc/htpasswd",
-            "/etc/dbconfig-common/*.conf",
-            "/etc/firebird/*/SYSDBA.password",
-            "/etc/phpmyadmin/config-db.php",
-            "/var/lib/phpmyadmin/blowfish_secret.inc.php",
-            "/var/lib/ucf/cache/:etc:bacula:*",
-            "/var/lib/ucf/cache/:etc:dbconfig-common:*.conf",
-            "/var/lib/ucf/cache/:etc:phpmyadmin:config-db.php",
-        ],
-        Test::Unowned,
+        &["/etc/**", "/var/lib/*/*", "/var/lib/ucf/cache/*"],
+        Test::Form(Format::Password),
     ),
     secret(
         "etc-history",
-        "etckeeper's history of /etc holds every file that was ever there, keys among them, and when the build was",
+        "a history of /etc holds every file that was ever there, keys among them, and when the build was",
         &["/etc/.git", "/etc/.hg", "/etc/.bzr", "/etc/_darcs"],
         Test::Any,
     ),
@@ -166,10 +132,10 @@ pub(super) const RULES: &[Rule] = &[
         &["/var/lib/ucf/hashfile"],
     ),
     rule(
-        "random-schedules",
+        SCHEDULES,
         "a package drew the time of its daily run at random, so that not every host runs it at once",
-        &["/etc/cron.d/popularity-contest"],
-        Test::Unowned,
+        &[],
+        Test::Any,
         Action::Drop,
     ),
     rule(
@@ -221,7 +187,6 @@ pub(super) const RULES: &[Rule] = &[
             "/var/log/dpkg.log*",
             "/var/log/alternatives.log*",
             "/var/log/bootstrap.log",
-            "/var/log/fontconfig.log",
             "/var/log/journal/**",
         ],
         Test::File,

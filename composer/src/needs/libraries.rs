@@ -18,13 +18,20 @@ const DEFAULTS: [&str; 4] = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"];
 /// The largest cache of the linker that is read: that of a desktop has 200 KB.
 const CACHE_LIMIT: u64 = 16 << 20;
 
+/// A directory that the linker's configuration names.
+struct Configured {
+    directory: Vec<u8>,
+    /// Whether the node has the line that names it, so that a cache that is made there knows it.
+    is_on_node: bool,
+}
+
 /// The libraries of a whole tree.
 pub(super) struct Libraries<'a> {
     world: World<'a>,
     /// Where every loader looks.
     fixed: Vec<Vec<u8>>,
     /// What the linker's configuration names: a loader finds there what its cache has.
-    configured: Vec<Vec<u8>>,
+    configured: Vec<Configured>,
     /// The paths in the linker's cache that is shipped.
     cache: HashSet<Vec<u8>>,
     /// Files and links that are named as libraries are, wherever they are.
@@ -59,8 +66,11 @@ impl<'a> Libraries<'a> {
         let origin = at.parent().unwrap_or_else(ImagePath::root);
         let run_path = elf.run_path.iter().filter_map(|path| expand(path, &origin));
         let in_directory = |directory: Vec<u8>| [directory.as_slice(), b"/", name].concat();
-        let configured = self.configured.iter().cloned().map(in_directory).filter(|path| self.is_cached(path));
-        let looked = run_path.map(in_directory).chain(configured.collect::<Vec<_>>());
+        let mut configured = Vec::new();
+        for Configured { directory, is_on_node } in &self.configured {
+            configured.extend(Some(in_directory(directory.clone())).filter(|path| self.is_cached(path, *is_on_node)));
+        }
+        let looked = run_path.map(in_directory).chain(configured);
         let mut places: Vec<Vec<u8>> = looked.chain(self.fixed.iter().cloned().map(in_directory)).collect();
         if elf.interpreter.is_none() {
             // A program may have loaded it from a place of its own before.
@@ -101,11 +111,11 @@ impl<'a> Libraries<'a> {
         self.by_name.get(name).into_iter().flatten().map(|path| path.as_bytes().to_vec()).collect()
     }
 
-    /// Whether the node's cache has the library at `path`: the cache is made there, or it is shipped and has it, or the
-    /// base has the library and so its cache.
-    fn is_cached(&self, path: &[u8]) -> bool {
+    /// Whether the node's cache has the library at `path`: the cache is made there, where the line is that names the
+    /// directory, or it is shipped and has it, or the base has the library and so its cache.
+    fn is_cached(&self, path: &[u8], is_on_node: bool) -> bool {
         let is_base = || ImagePath::new(path).is_ok_and(|path| (self.world.provided)(&path));
-        self.world.makes_cache || self.cache.contains(path) || is_base()
+        (self.world.makes_cache && is_on_node) || self.cache.contains(path) || is_base()
     }
 
     fn is_for(&mut self, path: &[u8], machine: Machine) -> Result<bool, Error> {
@@ -131,7 +141,7 @@ fn expand(path: &[u8], origin: &ImagePath) -> Option<Vec<u8>> {
 }
 
 /// What `ld.so.conf` and the files of `ld.so.conf.d` name.
-fn configured(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
+fn configured(world: World<'_>) -> Result<Vec<Configured>, Error> {
     let mut files = vec![b"/etc/ld.so.conf".to_vec()];
     let below = names(world, b"/etc/ld.so.conf.d").into_iter().filter(|name| name.ends_with(b".conf"));
     files.extend(below.map(|name| [&b"/etc/ld.so.conf.d/"[..], &name].concat()));
@@ -139,7 +149,9 @@ fn configured(world: World<'_>) -> Result<Vec<Vec<u8>>, Error> {
     for file in files {
         let text = world.file(&file).map(|(_, source)| read_small(source, CONF_LIMIT)).transpose()?.unwrap_or_default();
         let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        directories.extend(lines.filter(|line| line.starts_with(b"/")).map(<[u8]>::to_vec));
+        let is_on_node = world.reach(None, &file) == Reach::Met;
+        let lines = lines.filter(|line| line.starts_with(b"/"));
+        directories.extend(lines.map(|line| Configured { directory: line.to_vec(), is_on_node }));
     }
     Ok(directories)
 }

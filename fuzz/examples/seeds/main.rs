@@ -19,12 +19,23 @@ mod texts;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
+/// passwd, group, the base's passwd and group, shadow and gshadow.
+const ACCOUNTS: [&[u8]; 6] = [
+    b"root:x:0:0:root:/root:/bin/bash\nmail:x:8:8::/var/mail:\nredis:x:100:102:a \"b\" 50%:/var/lib/redis:/bin/false\n",
+    b"root:x:0:\nmail:x:8:redis\nssl-cert:x:101:redis,mail\nredis:x:102:\n",
+    b"root:x:0:0:root:/root:/bin/bash\nmail:x:8:8::/var/mail:\n",
+    b"root:x:0:\nmail:x:8:\n",
+    b"root:*:20000:0:99999:7:::\nredis:!:9:::::: \n",
+    b"root:*::\nredis:!::\n",
+];
+
 fn main() -> Outcome {
     let directory = std::env::args_os().nth(1).ok_or("say where to: seeds DIRECTORY")?;
     let seeds = Seeds { directory: directory.as_ref() };
     seeds.images_and_archives()?;
     seeds.tars()?;
     seeds.put("needs", "unit", b"[Service]\nExecStart=-/bin/a $X ; b\n[Install]\nWantedBy=x.target\n")?;
+    seeds.put("accounts", "base_and_more", &ACCOUNTS.join(&0xff))?;
     seeds.put("needs", "script", b"#!/usr/bin/env -S A=1 python3\n")?;
     for (wide, big_endian) in [(true, false), (true, true), (false, false), (false, true)] {
         let elf =

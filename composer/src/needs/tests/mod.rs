@@ -149,6 +149,8 @@ fn libraries_are_looked_for_where_the_loader_looks() {
         assert_eq!(check_with_cache(&whole, &[gone]), [format!("{who} needs Library {name}: {gone}")]);
     }
     assert_eq!(check_with_cache(&whole, &["/opt/y/libb.so"]).len(), 2);
+    // The node's cache knows no directory whose line stays behind.
+    assert_eq!(check_with_cache(&whole, &["/etc/ld.so.conf.d/y.conf"]), ["/usr/bin/y needs Library libb.so: "]);
 }
 
 #[test]
