@@ -247,8 +247,8 @@ fn what_is_made_at_first_start_comes_to_its_place_whole() {
         text(0)
     );
     for line in [
-        "User=app\nBindPaths=\"/var/lib/app/.odd\\\\:name [1].new:/var/lib/app/odd\\\\:name [1]\"\n",
-        "ExecStartPre=+/usr/bin/install -d -o app -g root -m 0700 \"/var/lib/app/.odd:name [1].new\"\n",
+        "User=app\nBindPaths=\"-/var/lib/app/.odd\\\\:name [1].new:/var/lib/app/odd\\\\:name [1]\"\n",
+        "ExecStartPre=+/usr/bin/nsenter --mount=/proc/1/ns/mnt -- /usr/bin/install -d -o app -g root -m 0700 \"/var/lib/app/.odd:name [1].new\"\n",
         "-name \".odd:name \\\\[1].new\" -exec mv -T \"{}\" \"/var/lib/app/odd:name [1]\" \";\"\n",
         "ConditionDirectoryNotEmpty=!/var/lib/app/odd:name [1]\n",
     ] {

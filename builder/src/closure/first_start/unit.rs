@@ -33,6 +33,9 @@ pub(super) struct Steps {
     after: Vec<Vec<String>>,
 }
 
+/// What runs a command in the mount namespace of the node, not in that of the unit.
+const AMONG_MOUNTS_OF_THE_NODE: [&str; 3] = ["/usr/bin/nsenter", "--mount=/proc/1/ns/mnt", "--"];
+
 /// The directory beside `real` in which it is made.
 pub(super) fn beside(real: &ImagePath) -> Option<ImagePath> {
     let name = [b".", real.file_name()?, b".new"].concat();
@@ -88,8 +91,11 @@ impl Steps {
             found(&[&["mv", "-T", "{}", &at]]),
             words(&["/usr/bin/test", "!", "-e", &new]),
         ];
-        let settings = vec![format!("BindPaths={}", quoted(&format!("{}:{}", colons(&new), colons(&at))))];
-        Self { settings, before: vec![remove(stage), install], after }
+        // All commands of the unit see it in its place; those around it have to see what is there really.
+        let settings = vec![format!("BindPaths={}", quoted(&format!("-{}:{}", colons(&new), colons(&at))))];
+        let really = |command: Vec<String>| [words(&AMONG_MOUNTS_OF_THE_NODE), command].concat();
+        let before = [remove(stage), install].into_iter().map(really).collect();
+        Self { settings, before, after: after.into_iter().map(really).collect() }
     }
 }
 
