@@ -210,10 +210,50 @@ fn what_no_one_makes_is_named_and_the_author_can_say_who_does() {
     assert_eq!(first.unmade, []);
     let texts: String = first.files.iter().map(|(_, text)| text.as_str()).collect();
     assert!(
-        texts.contains("ExecStart=/usr/bin/make-key --out=/var/lib/module-app/etc/app/key 100%% $$HOME\n"),
+        texts.contains(
+            "ExecStart=/usr/bin/make-key --out=/var/lib/module-app/etc/app/.key.new/etc/app/key 100%% $$HOME\n"
+        ),
         "{texts}"
     );
     assert!(texts.contains("ExecStart=/usr/bin/make-data\n"), "{texts}");
+}
+
+/// Nothing that is half made is at its place, whatever ends the unit.
+#[test]
+fn what_is_made_at_first_start_comes_to_its_place_whole() {
+    let at = |text: &str| model::closure::TextPath::parse(text).unwrap();
+    let start = |words: &[&str]| model::closure::FirstStart {
+        command: words.iter().map(|word| (*word).to_owned()).collect(),
+        user: model::closure::AccountName::parse("app").ok(),
+    };
+    let rules = model::closure::ClosureRules {
+        secrets: [(at("/etc/app/key"), start(&["/usr/bin/make-keys"]))].into(),
+        data: [(at("/var/lib/app/odd:name [1]"), start(&["/usr/bin/make-data"]))].into(),
+        ..Default::default()
+    };
+    let (full, ownership, closure) = found(&[]);
+    let mut secrets = secrets(&full, &ownership, &closure.parts, &closure.data).unwrap();
+    secrets.retain(|secret| secret.path == path("/etc/app/key"));
+    let data = DataDirectory { path: path("/var/lib/app/odd:name [1]"), kind: DataKind::Unknown, uid: 100, size: 1 };
+    let context = Context { name: "app", whole: &full, rules: &rules, names: &names, services: &[] };
+    let first = first_starts(&secrets, &[data], &context);
+    let text = |number: usize| first.files[number].1.as_str();
+    // A command that does not say where it makes a secret finds its place by the link.
+    assert!(
+        text(0).contains(
+            "ExecStart=/usr/bin/make-keys\nExecStart=+/usr/bin/chown root:root /var/lib/module-app/etc/app/key\n"
+        ),
+        "{}",
+        text(0)
+    );
+    for line in [
+        "User=app\nBindPaths=\"-/var/lib/app/.odd\\\\:name [1].new:/var/lib/app/odd\\\\:name [1]\"\n",
+        "ExecStartPre=+/usr/bin/nsenter --mount=/proc/1/ns/mnt -- /usr/bin/install -d -o app -g root -m 0700 \"/var/lib/app/.odd:name [1].new\"\n",
+        "-name \".odd:name \\\\[1].new\" -exec mv -T \"{}\" \"/var/lib/app/odd:name [1]\" \";\"\n",
+        "ConditionDirectoryNotEmpty=!/var/lib/app/odd:name [1]\n",
+    ] {
+        assert!(text(1).contains(line), "{line}\n{}", text(1));
+    }
 }
 
 #[test]
@@ -282,10 +322,12 @@ fn a_key_of_a_control_channel_is_known_by_its_statement() {
     let made = first("key \"rndc-key\" {\n\talgorithm hmac-sha256;\n\tsecret \"c2VjcmV0\";\n};");
     let texts: String = made.files.iter().map(|(_, text)| text.as_str()).collect();
     assert!(
-        texts.contains("ExecStart=/usr/sbin/rndc-confgen -a -c /var/lib/module-app/etc/bind/rndc.key\n"),
+        texts.contains(
+            "ExecStart=/usr/sbin/rndc-confgen -a -c /var/lib/module-app/etc/bind/.rndc.key.new/etc/bind/rndc.key\n"
+        ),
         "{texts}"
     );
-    assert!(texts.contains("chown root:app /var/lib/module-app/etc/bind/rndc.key"), "{texts}");
+    assert!(texts.contains("chown root:app /var/lib/module-app/etc/bind/.rndc.key.new/etc/bind/rndc.key"), "{texts}");
     let other = first("secret bytes");
     assert!(!other.unmade.contains(&path("/etc/bind/rndc.key")), "a path makes no secret");
 }

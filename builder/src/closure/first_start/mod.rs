@@ -1,0 +1,151 @@
+//! What a node makes when a module starts there first: units that run once.
+
+mod recipe;
+mod unit;
+
+use image::tree::{Stat, Tree};
+use model::ImagePath;
+use model::closure::{ClosureRules, FirstStart, TextPath};
+
+use super::data::{DataDirectory, DataKind};
+use super::secrets::{Secret, SecretKind};
+use unit::{Made, Steps};
+
+/// Units of the first start, and what belongs to them.
+#[derive(Debug, Clone, Default)]
+pub struct FirstStarts {
+    /// Units with their texts.
+    pub files: Vec<(ImagePath, String)>,
+    /// Links in the place of secrets, and those that start the units.
+    pub links: Vec<(ImagePath, String)>,
+    /// Directories in `/var` that they need.
+    pub directories: Vec<(ImagePath, Stat)>,
+    /// What of secrets and data no one makes.
+    pub unmade: Vec<ImagePath>,
+}
+
+/// What first starts are made of.
+pub struct Context<'a, C> {
+    /// The module's name.
+    pub name: &'a str,
+    /// The root file system, in which programs are looked for.
+    pub whole: &'a Tree<C>,
+    /// What the author says.
+    pub rules: &'a ClosureRules,
+    /// The name of the user and of the group with a number.
+    pub names: &'a dyn Fn(&Stat) -> (String, String),
+    /// The services that wait for it.
+    pub services: &'a [String],
+}
+
+/// The units that make `secrets` and `data` on a node: by the author's command, else by what each is known to be made by.
+#[must_use]
+pub fn first_starts<C>(secrets: &[Secret], data: &[DataDirectory], context: &Context<'_, C>) -> FirstStarts {
+    let mut all = FirstStarts::default();
+    for secret in secrets {
+        secret_start(secret, secrets, context, &mut all);
+    }
+    for directory in data {
+        data_start(directory, context, &mut all);
+    }
+    all.directories.sort_by(|one, other| one.0.cmp(&other.0));
+    all.directories.dedup_by(|one, other| one.0 == other.0);
+    all
+}
+
+fn declared<'a>(
+    rules: &'a std::collections::BTreeMap<TextPath, FirstStart>,
+    path: &ImagePath,
+) -> Option<&'a FirstStart> {
+    rules.iter().find(|(declared, _)| declared.path() == path).map(|(_, start)| start)
+}
+
+fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>, all: &mut FirstStarts) {
+    let is_in_var = secret.path.as_bytes().starts_with(b"/var/");
+    let place = |path: &ImagePath| if is_in_var { Some(path.clone()) } else { kept(context.name, path) };
+    let places = place(&secret.path).and_then(|real| Some((unit::beside(&real)?, real)));
+    let Some((stage, real)) = places else { return all.unmade.push(secret.path.clone()) };
+    let staged = |path: &ImagePath| ImagePath::new([stage.as_bytes(), path.as_bytes()].concat()).ok();
+    let own = declared(&context.rules.secrets, &secret.path);
+    // A command that does not say where it makes it finds its place by the link.
+    let is_beside = own.is_none_or(|start| names(start, &secret.path));
+    let made_at = if is_beside { staged(&secret.path) } else { Some(real.clone()) };
+    let start = match (own, &made_at) {
+        (Some(start), Some(at)) => Some(start_at(start.clone(), &secret.path, at)),
+        (Some(_), None) => None,
+        (None, _) => recipe::of_secret(secret, &staged, context),
+    };
+    let is_companion = own.is_none() && matches!(secret.kind, SecretKind::Companion { .. });
+    if start.is_none() && !is_companion {
+        return all.unmade.push(secret.path.clone());
+    }
+    if !is_in_var {
+        all.links.push((secret.path.clone(), real.to_string()));
+        directories(context, &secret.path, &real, all);
+    }
+    let Some(start) = start else { return };
+    // What was made along with it has an owner and a mode of its own, too.
+    let is_companion =
+        |other: &&Secret| matches!(&other.kind, SecretKind::Companion { of } if own.is_none() && *of == secret.path);
+    let files: Vec<&Secret> = std::iter::once(secret).chain(secrets.iter().filter(is_companion)).collect();
+    let steps = if is_beside {
+        let file = |secret: &&'_ Secret| Some((staged(&secret.path)?, place(&secret.path)?, secret.stat.clone()));
+        let files: Vec<_> = files.iter().filter_map(file).collect();
+        let user = start.user.as_ref().map(ToString::to_string);
+        Steps::of_files(&files, &stage, user.as_deref(), context.names)
+    } else {
+        Steps::in_place(&real, &secret.stat, context.names)
+    };
+    unit::add(&Made { what: &secret.path, marker: real.to_string(), start, steps }, context, all);
+}
+
+/// Whether a command says where it makes `path`.
+fn names(start: &FirstStart, path: &ImagePath) -> bool {
+    let path = path.to_string();
+    start.command.iter().any(|word| word.contains(&path))
+}
+
+/// The path below the directory of a module in `/var/lib` at which a secret really is.
+fn kept(name: &str, path: &ImagePath) -> Option<ImagePath> {
+    ImagePath::new([format!("/var/lib/module-{name}").as_bytes(), path.as_bytes()].concat()).ok()
+}
+
+/// The author's command, with the path where the secret really is for the one where it was made.
+fn start_at(start: FirstStart, path: &ImagePath, real: &ImagePath) -> FirstStart {
+    let (path, real) = (path.to_string(), real.to_string());
+    FirstStart { command: start.command.iter().map(|word| word.replace(&path, &real)).collect(), ..start }
+}
+
+/// The directories around `real`, each like the one around `path` of which it is the image.
+fn directories<C>(context: &Context<'_, C>, path: &ImagePath, real: &ImagePath, all: &mut FirstStarts) {
+    let (mut of, mut at) = (path.parent(), real.parent());
+    while let (Some(original), Some(kept)) = (of, at) {
+        let node = context.whole.lookup(&original).map(|id| context.whole.node(id));
+        let mut stat = node.map_or_else(|| Stat::root_owned(0o755, Default::default()), |node| node.stat.clone());
+        if original.is_root() {
+            stat = Stat::root_owned(0o755, stat.mtime);
+        }
+        all.directories.push((kept.clone(), stat));
+        if original.is_root() {
+            return;
+        }
+        (of, at) = (original.parent(), kept.parent());
+    }
+}
+
+fn data_start<C>(data: &DataDirectory, context: &Context<'_, C>, all: &mut FirstStarts) {
+    let own = declared(&context.rules.data, &data.path).cloned();
+    let Some(start) = own.or_else(|| recipe::of_data(data, context)) else {
+        return all.unmade.push(data.path.clone());
+    };
+    let marker = match data.kind {
+        DataKind::PostgresCluster => format!("{}/PG_VERSION", data.path),
+        DataKind::InnoDb => format!("{}/ibdata1", data.path),
+        DataKind::Unknown => String::new(),
+    };
+    let node = context.whole.lookup(&data.path).map(|id| &context.whole.node(id).stat);
+    let stat = node.cloned().unwrap_or_else(|| Stat { uid: data.uid, ..Stat::root_owned(0o700, Default::default()) });
+    let stage = unit::beside(&data.path);
+    let steps = stage.map(|stage| Steps::of_directory(&data.path, &stage, &stat, context.names)).unwrap_or_default();
+    unit::add(&Made { what: &data.path, marker, start, steps }, context, all);
+}
