@@ -291,6 +291,50 @@ fn what_an_author_may_not_mean_is_a_finding() {
 }
 
 #[test]
+fn a_key_and_a_closed_file_of_an_address_are_named_as_those_of_the_overlay_are() {
+    let small = world();
+    const KEY: &str = "remark\n-----BEGIN EC PRIVATE KEY-----\nx\n";
+    const SSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nx\n";
+    for (content, mode, code) in [
+        (KEY, "0644", Some("possible-secret")),
+        (SSH, "0600", Some("possible-secret")),
+        ("-----BEGIN CERTIFICATE-----\nx\n", "0644", None),
+        ("text\n", "0600", None),
+    ] {
+        small.write("served", content);
+        let url = format!("file:{}", small.path("served").display());
+        ask(&small, &url, content.as_bytes(), &format!("destination = \"/opt/it\"\nmode = \"{mode}\""));
+        let (exit, said) = build(&small, &[]);
+        assert_eq!(exit, 0, "{said}");
+        assert_eq!(said.contains("warning[possible-secret]: /opt/it of [[file]]"), code.is_some(), "{content}: {said}");
+        assert!(!said.contains("file-closed"), "a mode that is given is meant: {said}");
+        let (_, said) = build(&small, &["--allow", "possible-secret"]);
+        assert!(!said.contains("possible-secret"), "{said}");
+    }
+    // In an archive, whose files have modes of their own.
+    for (name, text, mode) in
+        [("key", KEY, 0o640), ("closed", "x\n", 0o600), ("open", "x\n", 0o644), ("left", KEY, 0o600)]
+    {
+        small.write(&format!("packed/{name}"), text);
+        small.mode(&format!("packed/{name}"), mode);
+    }
+    let tar = small.path("served.tar");
+    let mut packed = std::process::Command::new("tar");
+    testkit::run(packed.arg("-cf").arg(&tar).arg("-C").arg(small.path("packed")).arg("."));
+    let content = fs::read(&tar).unwrap();
+    let url = format!("file:{}", tar.display());
+    let keys = "destination = \"/opt/all\"\nunpack = \"tar\"\ninclude = [\"/key\", \"/closed\", \"/open\"]";
+    ask(&small, &url, &content, keys);
+    let (exit, said) = build(&small, &[]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("warning[possible-secret]: /opt/all/key of [[file]]"), "{said}");
+    assert!(said.contains("warning[file-closed]: /opt/all/closed of [[file]]"), "{said}");
+    assert!(!said.contains("/open") && !said.contains("/left of"), "{said}");
+    let (_, said) = build(&small, &["--allow", "possible-secret", "--allow", "file-closed"]);
+    assert!(!said.contains("of [[file]]"), "{said}");
+}
+
+#[test]
 fn every_mistake_in_the_settings_is_named_at_its_place() {
     let small = world();
     small.write(
@@ -383,7 +427,7 @@ if kind == 'zip-cut': open(path, 'wb').write(b'PK\\x03\\x04' + bytes(99))
         ("hard", "evil.tar"),
         ("bomb", "unpacks to more than"),
         ("text", "is no tar archive"),
-        ("zip-up", "`..`"),
+        ("zip-up", "../../etc/passwd in it leads out of it"),
         ("zip-absolute", "must be relative"),
         ("zip-device", "neither a file, a directory nor a symbolic link"),
         ("zip-through", "leads through the symbolic link"),

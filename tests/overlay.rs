@@ -174,3 +174,28 @@ fn build_and_validate_take_the_directory_by_both_ways_and_not_by_two() {
         assert_eq!(small.run(&[verb, "-C", "m", "m"]).0, 2, "{verb}");
     }
 }
+
+#[test]
+fn validate_names_files_of_the_overlay_that_no_rule_takes() {
+    let small = Small::new();
+    let warned = |more: &[&str]| {
+        let (code, _, err) = small.run(&[&["validate", "m"], more].concat());
+        (code, err)
+    };
+    assert_eq!(warned(&["--strict"]).0, 0, "{}", warned(&[]).1);
+    small.write("m/rootfs/opt/left", "x\n");
+    small.write("m/rootfs/opt/masked", "x\n");
+    small.write("m/rootfs/usr/lib/here", "x\n");
+    let manifest = "schema_version: 1\nname: web\nfile_spec:\n  - /etc/***\n  - /lib/here\nmask: [/opt/masked]\n";
+    small.write("m/manifest.yaml", manifest);
+    let (code, said) = warned(&[]);
+    assert!(code == 0 && said.contains("warning[overlay-not-shipped]: /opt/left of the overlay"), "{said}");
+    assert!(!said.contains("masked of") && !said.contains("here of"), "a link of the system leads to it: {said}");
+    assert_eq!(warned(&["--strict"]).0, 1);
+    // Without a file_spec, and with the closure, all of it ships.
+    small.write("m/manifest.yaml", "schema_version: 1\nname: web\n");
+    assert!(!warned(&[]).1.contains("overlay-not-shipped"));
+    small.write("m/manifest.yaml", manifest);
+    small.write("m/builder.toml", "ship = \"closure\"\n[base]\nvariant = \"minbase\"\n");
+    assert!(!warned(&[]).1.contains("overlay-not-shipped"), "{}", warned(&[]).1);
+}

@@ -322,3 +322,44 @@ fn every_verb_counts_the_same_in_the_same_words() {
     );
     check("0 files, 1 symbolic link, 6 directories");
 }
+
+#[test]
+fn a_directory_that_is_none_is_said_by_every_verb() {
+    let small = Small::new();
+    for verb in [&["env"][..], &["fetch"], &["lock"], &["build"], &["build", "--dry-run"], &["explain", "/etc"]] {
+        let (code, _, err) = small.run(&[verb, &["-C", "nowhere"]].concat());
+        assert!(code != 0 && err.contains("nowhere") && err.contains("help: "), "{verb:?}: {err}");
+    }
+    assert_eq!(small.run(&["env", "-C", "m"]).0, 0);
+    assert_eq!(small.run(&["env", "-C", "m/manifest.yaml"]).0, 2);
+}
+
+#[test]
+fn what_a_build_wrote_is_no_module_and_the_module_is_named() {
+    let small = Small::new();
+    small.build("m/dist");
+    small.build("elsewhere");
+    for verb in [&["env"][..], &["fetch"], &["lock"], &["build"], &["build", "--dry-run"]] {
+        let (code, _, err) = small.run(&[verb, &["-C", "m/dist"]].concat());
+        assert!(code == 2 && err.contains("m/dist is what a build wrote, and no module"), "{verb:?}: {err}");
+        assert!(err.contains("name the module's directory: `-C ") && err.contains("/m`"), "{err}");
+        let (code, _, err) = small.run(&[verb, &["-C", "elsewhere"]].concat());
+        assert!(code == 2 && err.contains("holds manifest.yaml"), "{verb:?}: {err}");
+    }
+}
+
+#[test]
+fn diff_takes_the_module_for_its_second_build() {
+    let small = Small::new();
+    small.build("m/dist");
+    small.build("old");
+    assert_eq!(small.run(&["diff", "old", "-C", "m"]).0, 0);
+    small.write("m/rootfs/etc/page.html", "<h1>other</h1>\n");
+    small.build("m/dist");
+    let (code, out, _) = small.run(&["diff", "old", "-C", "m"]);
+    assert!(code == 5 && out.contains("/etc/page.html"), "{out}");
+    assert_eq!(small.run(&["diff", "old", "m/dist"]).1, out);
+    assert_eq!(small.run(&["diff", "old", "m/dist", "-C", "m"]).0, 2, "one place in two ways");
+    let (code, _, err) = small.run(&["test", "-C", "nowhere"]);
+    assert!(code != 2 && code != 0 && err.contains("nowhere"), "{err}");
+}

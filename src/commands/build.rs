@@ -7,6 +7,7 @@ use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 use model::Arch;
 use model::record::{Compression, LintCode, ModuleId, Tag};
+use model::words::count;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
@@ -248,19 +249,19 @@ fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
 
 /// What a dry run found, in one line.
 fn describe_listed(arch: Arch, listed: &Listed) -> String {
-    let (counts, packages, output) = (listed.counts, listed.packages, listed.output.display());
-    format!("a build for {arch} would ship {counts}, from {packages} packages: listed in {output}")
+    let (counts, packages, output) = (listed.counts, count(listed.packages, "package"), listed.output.display());
+    format!("a build for {arch} would ship {counts}, from {packages}: listed in {output}")
 }
 
 /// What was built, in one line; the digest stands alone on standard output.
 fn describe(produced: &Produced) -> String {
     format!(
-        "built {} for {}: {}, {} of content, from {} packages, in {}",
+        "built {} for {}: {}, {} of content, from {}, in {}",
         produced.name,
         produced.arch,
         produced.counts,
         size(produced.content_size),
-        produced.packages,
+        count(produced.packages, "package"),
         produced.output.display()
     )
 }

@@ -134,7 +134,8 @@ fn list(cache: &Cache, context: &Context) -> Result<(), Error> {
     let bytes = purposes.iter().map(|usage| usage.bytes).sum();
     let mut text = String::new();
     for usage in &purposes {
-        let _ = writeln!(text, "{:>10}  {:>6}  {}", size(usage.bytes), usage.entries, usage.kind.describe());
+        let (name, what) = (usage.kind.name(), usage.kind.describe());
+        let _ = writeln!(text, "{:>10}  {:>6}  {name:<9}  {what}", size(usage.bytes), usage.entries);
     }
     let entries: u64 = purposes.iter().map(|usage| usage.entries).sum();
     let _ = writeln!(text, "{:>10}  {entries:>6}  in {}", size(bytes), clean(&cache.root().display().to_string()));
@@ -153,7 +154,7 @@ fn collect(cache: &Cache, args: &GcArgs, context: &Context) -> Result<(), Error>
     }
     let mut text = String::new();
     for (kind, (entries, bytes)) in purposes {
-        let _ = writeln!(text, "{:>10}  {entries:>6}  {}", size(bytes), kind.describe());
+        let _ = writeln!(text, "{:>10}  {entries:>6}  {:<9}  {}", size(bytes), kind.name(), kind.describe());
     }
     let kept: u64 = report.kept.values().sum();
     let (verb, count) = (if args.dry_run { "would remove" } else { "removed" }, report.removed.len());

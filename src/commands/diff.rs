@@ -8,13 +8,14 @@ use image::diff::{Aspect, Change, Facts};
 use model::path::escape;
 use serde_json::Value;
 
+use crate::commands::build::DIST;
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::results::compare::{
     self, Comparison, DigestChange, Direction, FileDifference, ModuleComparison, PackageChange, ValueChange,
 };
 use crate::recipes::results::inspect::no_digest;
-use crate::settings::Flags;
+use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
 /// How many lines of a section are shown without `--all`.
@@ -33,8 +34,11 @@ pub(crate) struct DiffArgs {
     #[arg(value_name = "A")]
     pub(crate) before: PathBuf,
     /// The second build
-    #[arg(value_name = "B")]
+    #[arg(value_name = "B", default_value = DIST, conflicts_with = "directory")]
     pub(crate) after: PathBuf,
+    /// The module's repository, to take what its dist/ holds as B
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
     /// Show what changed inside small text files, where the contents are at hand
     #[arg(long)]
     pub(crate) content: bool,
@@ -68,7 +72,8 @@ impl Verb for DiffArgs {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: DiffArgs, context: &Context) -> Result<(), Error> {
     let options = compare::Options { content: args.content, scratch: context.environment.scratch() };
-    let comparison = compare::compare(&args.before, &args.after, &options)?;
+    let after = args.directory.map_or(args.after, |module| settings::join(&module, DIST));
+    let comparison = compare::compare(&args.before, &after, &options)?;
     let lines = if args.all { usize::MAX } else { LINES };
     context.ui.result(&describe(&comparison, lines), &comparison)?;
     if comparison.same { Ok(()) } else { Err(Error::shown(Kind::Differences)) }

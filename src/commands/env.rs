@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::Error;
+use crate::recipes::build::inputs;
 use crate::recipes::packages::host;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
@@ -60,7 +61,8 @@ const WIDEST: usize = 60;
 
 /// Prints the settings.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
-fn run(_args: EnvArgs, context: &Context) -> Result<(), Error> {
+fn run(args: EnvArgs, context: &Context) -> Result<(), Error> {
+    inputs::check_directory(args.module.path())?;
     host::report(&context.settings.host_apt, &context.ui);
     let entries = context.settings.entries();
     let widest = |of: fn(&settings::Entry) -> usize| entries.iter().map(of).max().unwrap_or(0);

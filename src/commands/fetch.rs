@@ -7,6 +7,7 @@ use builder::apt::Resolution;
 use clap::Args;
 use model::Arch;
 use model::path::json::keys;
+use model::words::count;
 use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
@@ -84,10 +85,9 @@ impl Amounts {
     fn line(&self) -> String {
         let files = match self.files {
             0 => String::new(),
-            1 => format!("1 file, {}; ", size(self.files_size)),
-            files => format!("{files} files, {}; ", size(self.files_size)),
+            files => format!("{}, {}; ", count(files, "file"), size(self.files_size)),
         };
-        format!("{files}{} packages for {}, {}", self.packages, self.arch, size(self.size))
+        format!("{files}{} for {}, {}", count(self.packages, "package"), self.arch, size(self.size))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use model::words::count;
 
 use crate::commands::build::DIST;
 use crate::commands::{self, Context, Verb};
@@ -81,8 +82,12 @@ fn describe(inspection: &Inspection) -> String {
             line(&mut text, "blob digest", &format!("{}  sha256 of {}, {}", blob.digest, clean(name), size(blob.size)));
         }
         let image = &module.image;
-        let counts =
-            format!("{}, {} of content in {} objects", image.counts(), size(image.content_size), image.objects);
+        let counts = format!(
+            "{}, {} of content in {}",
+            image.counts(),
+            size(image.content_size),
+            count(image.objects, "object")
+        );
         line(&mut text, "contents", &counts);
         if let Some(warning) = no_digest(image.without_digest) {
             line(&mut text, "not vouched for", &warning);

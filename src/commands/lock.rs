@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedRepository, Wanted};
+use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedFile, LockedRepository, Wanted};
 use builder::apt::{self, Keep, Resolution};
 use builder::cache::Cache;
+use builder::files::Ask;
 use clap::Args;
+use model::file_input::FileInput;
 use model::path::json::keys;
+use model::words::count;
 use model::{Arch, Manifest};
 use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
 use crate::error::{Error, Kind};
+use crate::recipes::build;
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs;
 use crate::recipes::build::root;
@@ -61,7 +65,8 @@ pub(crate) struct LockArgs {
 const EXAMPLES: &str = "\
 Without --update, versions that the lock has stay as they are: only what the manifest newly asks for
 is added, and what it no longer needs goes. A lock that fits is not touched. Before a lock is
-written, each [[file]] that the cache lacks is fetched: a wrong address or sha256 is found by that.
+written, each [[file]] is fetched from its address and unpacked: a wrong address, sha256 or form is
+found by that. An address that the lock has is asked whether it answers.
 
 Suite, variant and components are taken from builder.toml alone, so that the lock fits every build.
 
@@ -164,7 +169,7 @@ fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
     };
     check_writable(args.module.path(), &task.path)?;
     let new = task.resolve(keep)?;
-    task.try_files(args.offline)?;
+    task.try_files(old.as_ref(), args.offline)?;
     task.write(old.as_ref(), &new)
 }
 
@@ -280,9 +285,10 @@ impl<'a> Task<'a> {
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 
-    /// Brings the files of `[[file]]` into the cache: an address or a sha256 that is wrong is better known now than by whoever
-    /// builds from the lock.
-    fn try_files(&self, offline: bool) -> Result<(), Error> {
+    /// Brings the files of `[[file]]` into the cache, and unpacks those that are to be unpacked: an address, a sha256 or a form
+    /// that is wrong is better known now than by whoever builds from the lock. What the cache has is no reason not to ask: an
+    /// address that the `old` lock has, with this sha256, has to answer, and any other to give the file.
+    fn try_files(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
         let module = self.path.parent().unwrap_or(Path::new(""));
         let mut files = settings::module_files(module)?;
         files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
@@ -294,7 +300,16 @@ impl<'a> Task<'a> {
             return Ok(());
         }
         let Context { ui, settings, environment, .. } = self.context;
-        Downloads::new(settings, environment, false).fetch(module, &files, ui).map(drop)
+        let known = old.map_or(&[] as &[LockedFile], |old| &old.inputs.file);
+        let is_known = |file: &FileInput| known.iter().any(|it| (&it.url, it.sha256) == (&file.url, file.sha256));
+        let ask = |file: &FileInput| if is_known(file) { Ask::Answer } else { Ask::Whole };
+        let downloads = Downloads::new(settings, environment, false);
+        let asked: Vec<(FileInput, Ask)> = files.iter().map(|file| (file.clone(), ask(file))).collect();
+        let opened = downloads.fetch_asking(module, &asked, ui)?;
+        files
+            .into_iter()
+            .zip(opened)
+            .try_for_each(|(input, file)| build::files::try_one(module, &input, file, &downloads))
     }
 
     fn unchanged(&self, old: &Lock) -> Result<(), Error> {
@@ -311,7 +326,9 @@ impl<'a> Task<'a> {
             self.context.ui.note(&change.to_string());
         }
         if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
-            self.context.ui.note(&format!("and {more} more changes: `--format json` has all, and so has the lock"));
+            self.context
+                .ui
+                .note(&format!("and {} more: `--format json` has all, and so has the lock", count(more, "change")));
         }
         if let Some(old) = old {
             archives::compare(old, new, &self.context.ui);
@@ -388,12 +405,11 @@ impl<'a> Task<'a> {
 const MOST_CHANGES: usize = 20;
 
 fn summary(lock: &Lock, written: bool) -> String {
-    let mut counts: Vec<String> =
-        lock.resolutions.iter().map(|one| format!("{} packages for {}", one.packages.len(), one.arch)).collect();
+    let of_arch = |one: &Resolution| format!("{} for {}", count(one.packages.len(), "package"), one.arch);
+    let mut counts: Vec<String> = lock.resolutions.iter().map(of_arch).collect();
     match lock.inputs.file.len() {
         0 => {}
-        1 => counts.push("1 file".to_owned()),
-        files => counts.push(format!("{files} files")),
+        files => counts.push(count(files, "file")),
     }
     format!("{} {}", if written { "locked" } else { "nothing changed:" }, counts.join(", "))
 }

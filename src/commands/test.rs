@@ -29,6 +29,9 @@ pub(crate) struct TestArgs {
     /// Modules' repositories, or what builds of them wrote; a later one lies over an earlier one [default: .]
     #[arg(value_name = "DIR|DIST")]
     pub(crate) modules: Vec<PathBuf>,
+    /// The same as one DIR
+    #[arg(short = 'C', long, value_name = "DIR", conflicts_with = "modules")]
+    pub(crate) directory: Option<PathBuf>,
     /// The root file system that the modules are laid over: a directory or a tar [default: that of their builds]
     #[arg(long, value_name = "ROOTFS")]
     pub(crate) base: Option<PathBuf>,
@@ -96,9 +99,9 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     if !privilege::is_enough() {
         return as_root_of_a_namespace(context);
     }
-    let TestArgs { mut modules, base, control, shell, keep, settle, timeout, cache_dir: _ } = args;
+    let TestArgs { mut modules, directory, base, control, shell, keep, settle, timeout, cache_dir: _ } = args;
     if modules.is_empty() {
-        modules.push(PathBuf::from("."));
+        modules.push(directory.unwrap_or_else(|| PathBuf::from(".")));
     }
     let request = TrialRequest {
         modules,

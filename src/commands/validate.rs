@@ -1,18 +1,21 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use model::rules::{self, Conflict};
+use model::words::count;
 use model::{Diagnostic, Severity};
 use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
+use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
-use crate::recipes::packages::keyrings;
+use crate::recipes::build::request::ModuleSource;
+use crate::recipes::build::{self, untaken};
+use crate::recipes::packages::{keyrings, lock};
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -72,6 +75,13 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     settings::check_module(&own.directory, &mut findings)?;
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
+        let downloads = Downloads::new(&context.settings, &context.environment, true);
+        build::files::check_cached(&own.directory, &downloads, &mut findings)?;
+        if let Some(manifest) = &own.manifest {
+            lock::check_snapshot(&own.directory, manifest, &own.file, &mut findings)?;
+            let module = ModuleSource { directory: own.directory.clone(), neighbours: Vec::new() };
+            untaken::check(&module, manifest, &own.file, &mut findings)?;
+        }
     }
     let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
     // With a neighbour that cannot be read the list would be short, which is worse than none.
@@ -105,10 +115,6 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
 
 /// `2 errors, 1 warning`.
 fn counts(counts: &[(&str, usize)]) -> String {
-    let mut out = String::new();
-    for (word, count) in counts.iter().filter(|(_, count)| *count > 0) {
-        let (comma, plural) = (if out.is_empty() { "" } else { ", " }, if *count == 1 { "" } else { "s" });
-        let _ = write!(out, "{comma}{count} {word}{plural}");
-    }
-    out
+    let all = counts.iter().filter(|(_, number)| *number > 0).map(|(word, number)| count(*number, word));
+    all.collect::<Vec<_>>().join(", ")
 }

@@ -156,6 +156,14 @@ pub(crate) fn module_keyrings(module: &Path) -> Result<Vec<KeyringFile>, Error> 
     Ok(keyrings.into_iter().map(|path| keyring_of(Some(module), path)).collect())
 }
 
+/// The archive of past states that the `builder.toml` in `module` names.
+///
+/// # Errors
+/// As [`overlay_rules`].
+pub(crate) fn module_snapshot_mirror(module: &Path) -> Result<Option<String>, Error> {
+    Ok(module_slots(module)?.snapshot_mirror())
+}
+
 /// What the `builder.toml` in `module` says, and nothing else.
 fn module_slots(module: &Path) -> Result<Slots, Error> {
     let mut layers = Layers::default();

@@ -38,7 +38,8 @@ pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::{HostApt, named_arch};
 pub(crate) use layers::{
-    BUILDER_TOML, Layers, check_module, module_closure, module_files, module_keyrings, overlay_rules,
+    BUILDER_TOML, Layers, check_module, module_closure, module_files, module_keyrings, module_snapshot_mirror,
+    overlay_rules,
 };
 pub(crate) use list::help;
 pub(crate) use origin::Origin;

@@ -86,6 +86,11 @@ macro_rules! settings {
                 }
             }
 
+            /// The archive of past states.
+            pub(super) fn snapshot_mirror(&mut self) -> Option<String> {
+                self.snapshot_mirror.take().and_then(|given| given.value)
+            }
+
             /// The files that hold the keys of the archives.
             pub(super) fn keyrings(&mut self) -> Vec<PathBuf> {
                 let own = self.keyring.take().and_then(|given| given.value);

@@ -81,7 +81,7 @@ fn what_is_fetched_counts_files_beside_packages() {
     );
     run(world.command().args(["lock", "-C", "module", "--arch", "amd64,arm64", "--update"]));
     let said = world.tell(&["fetch", "module", "--arch", "amd64"]);
-    assert!(said.contains("2 files, 14 B; 1 packages for amd64, "), "{said}");
+    assert!(said.contains("2 files, 14 B; 1 package for amd64, "), "{said}");
 }
 
 #[test]
@@ -263,4 +263,69 @@ fn a_pinned_moment_is_that_of_packages_and_not_of_files() {
     let listed = world.build(&["--dry-run", "--snapshot", "20250520T000000Z", "--output", "listed"]);
     listed.unwrap();
     assert!(fs::read_to_string(world.path("listed/file-list.txt")).unwrap().contains("/usr/share/small/tool.sh\n"));
+}
+
+#[test]
+fn lock_tries_an_address_although_the_cache_has_its_file() {
+    let world = without_packages("extract", "");
+    let good = table(&world, "good", "good\n", "/usr/bin/good");
+    let settings = world.path("module/builder.toml");
+    let before = fs::read_to_string(&settings).unwrap();
+    let lock = |text: &str, more: &[&str]| {
+        fs::write(&settings, format!("{before}{text}")).unwrap();
+        world.tell(&[&["lock", "-C", "module", "--arch", "amd64"], more].concat())
+    };
+    assert!(lock(&good, &[]).starts_with("exit code: 0"));
+    // The same file is said to be at an address where there is none, where there is another, and where no one answers.
+    fs::write(world.path("other"), "else\n").unwrap();
+    let at = |address: &str| good.replace(&format!("file:{}", world.path("good").display()), address);
+    for (address, code, words) in [
+        (format!("file:{}", world.path("gone").display()), 4, "there is no such file"),
+        (format!("file:{}", world.path("other").display()), 3, "is not the one whose sha256"),
+        ("http://127.0.0.1:9/good".to_owned(), 4, "127.0.0.1:9/good: "),
+    ] {
+        let said = lock(&at(&address), &[]);
+        assert!(said.starts_with(&format!("exit code: {code}")) && said.contains(words), "{said}");
+        assert!(said.contains("module/builder.toml:"), "{said}");
+        let said = lock(&at(&address), &["--update"]);
+        assert!(said.starts_with(&format!("exit code: {code}")), "{said}");
+    }
+    // What the lock has is asked whether it answers; a build asks no one.
+    assert!(lock(&good, &["--update"]).starts_with("exit code: 0"));
+    fs::rename(world.path("good"), world.path("away")).unwrap();
+    let said = lock(&good, &["--update"]);
+    assert!(said.starts_with("exit code: 4") && said.contains("there is no such file"), "{said}");
+    world.build(&["--frozen"]).unwrap();
+}
+
+#[test]
+fn lock_and_validate_try_to_unpack() {
+    let world = without_packages("extract", "");
+    fs::write(world.path("tool"), "#!/bin/sh\n").unwrap();
+    run(Command::new("tar").arg("-czf").arg(world.path("a.tgz")).arg("-C").arg(world.path("")).arg("tool"));
+    let content = fs::read(world.path("a.tgz")).unwrap();
+    let (url, hex) = (world.path("a.tgz").display().to_string(), Digest::of(&content).hex());
+    let settings = world.path("module/builder.toml");
+    let before = fs::read_to_string(&settings).unwrap();
+    let asked = |keys: &str| {
+        let table = format!("[[file]]\nurl = \"file:{url}\"\nsha256 = \"{hex}\"\ndestination = \"/usr/bin\"\n{keys}\n");
+        fs::write(&settings, format!("{before}{table}")).unwrap();
+    };
+    asked("unpack = \"tar\"");
+    assert!(world.tell(&["validate", "module"]).starts_with("exit code: 0"), "the cache has nothing of it");
+    let said = world.tell(&["lock", "-C", "module", "--arch", "amd64"]);
+    assert!(said.starts_with("exit code: 0"), "{said}");
+    assert!(world.tell(&["validate", "module"]).starts_with("exit code: 0"));
+    for (keys, words, key) in [
+        ("unpack = \"zip\"", "cannot be unpacked", "unpack = \"zip\""),
+        ("unpack = \"tar\"\nstrip = 3", "`strip` leaves no file", "strip = 3"),
+        ("unpack = \"tar\"\ninclude = [\"/none\"]", "takes nothing of", "include = "),
+    ] {
+        asked(keys);
+        let said = world.tell(&["lock", "-C", "module", "--arch", "amd64", "--update"]);
+        assert!(said.starts_with("exit code: 1") && said.contains(words) && said.contains(key), "{said}");
+        let said = world.tell(&["validate", "module"]);
+        assert!(said.starts_with("exit code: 1") && said.contains(words) && said.contains(key), "{said}");
+        assert!(said.contains("  help: ") || said.contains("= help: "), "{said}");
+    }
 }

@@ -204,11 +204,17 @@ fn the_cache_is_explained_listed_and_cleared() {
         serde_json::from_slice(&run(world.command().args(["cache", "list", "--format=json"])).stdout).unwrap();
     let entries = [0, 1, 2, 3, 4, 5, 6, 7].map(|kind| listed["purposes"][kind]["entries"].as_u64().unwrap());
     assert_eq!(entries, [4, 0, 1, 2, 1, 4, 1, 0], "{listed}");
-    assert!(cache(&["list"]).contains("root file systems"));
+    let list = cache(&["list"]);
+    assert!(list.contains("root file systems"));
+    for usage in listed["purposes"].as_array().unwrap() {
+        let name = usage["kind"].as_str().unwrap();
+        assert!(list.contains(&format!("  {name} ")), "{name} is what --only takes: {list}");
+        assert!(cache(&["gc", "--only", name, "--dry-run"]).starts_with("exit code: 0"), "{name}");
+    }
     let young = cache(&["gc"]);
     assert!(young.contains("removed 0 with 0 B; 13 with"), "{young}");
     let plan = cache(&["gc", "--older-than", "0s", "--dry-run"]);
-    assert!(plan.contains("would remove 13 with") && plan.contains("       4  packages\n"), "{plan}");
+    assert!(plan.contains("would remove 13 with") && plan.contains("       4  deb        packages\n"), "{plan}");
     assert!(cache(&["gc", "--older-than", "0s"]).contains("removed 13 with"));
     assert!(cache(&["list"]).contains("       0 B       0  in [WORLD]/cache"));
     assert_snapshot!("frozen_after_gc", build(&["--frozen"]));

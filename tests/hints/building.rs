@@ -61,11 +61,19 @@ fn input() -> FileInput {
 
 /// Files from addresses.
 fn fetched() -> Vec<String> {
-    use builder::files::{Error as E, Fault as F};
+    use builder::files::{Error as E, Fault as F, FileFailure};
     let input = || Box::new(input());
-    let failed = |fault| E::Fetch { input: input(), fault };
+    let failed = |fault| E::Fetch { failures: vec![FileFailure { input: *input(), fault }] };
     let wrong = F::WrongDigest { expected: Digest::of(b"a"), found: Digest::of(b"b") };
-    let faults = [wrong, F::OtherFile, F::Offline, F::Full { message: name() }, F::Refused { message: name() }];
+    let faults = [
+        wrong,
+        F::OtherFile,
+        F::Offline,
+        F::Full { message: name() },
+        F::Refused { message: name() },
+        F::WrongSize { expected: 1, found: 2 },
+        F::Local { message: name() },
+    ];
     let row = |fault: F| {
         let name = match &fault {
             F::WrongDigest { .. } => "WrongDigest",
@@ -73,12 +81,16 @@ fn fetched() -> Vec<String> {
             F::Offline => "Offline",
             F::Full { .. } => "Full",
             F::Refused { .. } => "Refused",
+            F::WrongSize { .. } => "WrongSize",
+            F::Local { .. } => "Local",
         };
         crate::shown(&format!("files::Fetch {name}"), &failed(fault))
     };
     let rows = rows!("files", E:
         E::Fetch { .. } => failed(F::Offline),
+        E::OtherForm { .. } => E::OtherForm { input: input(), message: name() },
         E::Damaged { .. } => E::Damaged { input: input(), message: name() },
+        E::TooMuch { .. } => E::TooMuch { input: input(), message: name() },
         E::Cache(_) => E::Cache(cache::Error::Busy { root: file() }),
         E::Host(_) => E::Host(system(Errno::NOSPC)),
         E::Settings(_) => E::Settings(Box::new(builder::apt::Error::AptMissing)),

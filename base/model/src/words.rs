@@ -56,6 +56,19 @@ pub fn size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// How many of something there are: `1 package`, `2 packages`, `0 directories`.
+#[must_use]
+pub fn count<N: Copy + PartialEq + From<u8> + std::fmt::Display>(number: N, one: &str) -> String {
+    if number == N::from(1) {
+        return format!("1 {one}");
+    }
+    match one.strip_suffix('y') {
+        // As in directory; a word with a vowel before it, such as key, only gets the letter.
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{number} {stem}ies"),
+        Some(_) | None => format!("{number} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +89,19 @@ mod tests {
         for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3_565_158, "3.4 MiB")] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn a_count_has_the_form_of_its_number() {
+        assert_eq!(
+            ["package", "directory", "key"].map(|word| count(1_u64, word)),
+            ["1 package", "1 directory", "1 key"]
+        );
+        assert_eq!(
+            ["package", "directory", "key"].map(|word| count(0_u64, word)),
+            ["0 packages", "0 directories", "0 keys"]
+        );
+        assert_eq!(count(u64::MAX, "file"), format!("{} files", u64::MAX));
     }
 
     #[test]

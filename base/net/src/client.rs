@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, ClientBuilder, StatusCode, Url};
 use tokio::runtime::{self, Runtime};
@@ -67,6 +67,24 @@ impl Client {
     /// asked for.
     pub fn get(&self, url: &str, limit: u64) -> Get<'_> {
         Get { client: self, url: Url::parse(url).map_err(|_| Error::Url), limit, offset: 0 }
+    }
+
+    /// How many bytes are at `url`, where its server says so without sending them.
+    ///
+    /// # Errors
+    /// When no answer came, or one that is no success: some servers give what they do not describe.
+    pub fn length(&self, url: &str) -> Result<Option<u64>, Error> {
+        let url = Url::parse(url).map_err(|_| Error::Url)?;
+        self.check_scheme(&url)?;
+        self.open()?.length(url)
+    }
+
+    fn check_scheme(&self, url: &Url) -> Result<(), Error> {
+        match url.scheme() {
+            "https" => self.ca_bundle().map(|_| ()).map_err(Error::from),
+            "http" => Ok(()),
+            _ => Err(Error::Url),
+        }
     }
 
     fn ca_bundle(&self) -> Result<Option<&[Certificate]>, Unusable> {
@@ -136,11 +154,7 @@ impl<'a> Get<'a> {
     /// When no answer came, the server has none of the bytes, or more than the limit.
     pub fn send(self) -> Result<Response<'a>, Error> {
         let url = self.url?;
-        match url.scheme() {
-            "https" => drop(self.client.ca_bundle()?),
-            "http" => {}
-            _ => return Err(Error::Url),
-        }
+        self.client.check_scheme(&url)?;
         let open = self.client.open()?;
         match open.get(url.clone(), self.limit, self.offset)? {
             Some(response) => Ok(response),
@@ -150,6 +164,16 @@ impl<'a> Get<'a> {
 }
 
 impl Open {
+    fn length(&self, url: Url) -> Result<Option<u64>, Error> {
+        tracing::debug!("HEAD {}", url::place(url.as_str()));
+        let request = self.inner.head(url).timeout(self.patience);
+        let response = self.runtime.block_on(async { request.send().await }).map_err(|error| self.failure(&error))?;
+        match response.status() {
+            StatusCode::OK => Ok(header(&response, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())),
+            found => Err(status(found, None)),
+        }
+    }
+
     /// The bytes from `offset` on; none when the server cannot begin there.
     fn get(&self, url: Url, limit: u64, offset: u64) -> Result<Option<Response<'_>>, Error> {
         let span = tracing::info_span!("GET", url = url::place(url.as_str()), status = Empty, error = Empty);

@@ -65,20 +65,40 @@ impl Part {
         target: &Path,
         progress: &dyn Fn(Came),
     ) -> Result<(), Failure> {
+        self.fill(client, wanted, progress)?;
+        let failed = |error: io::Error| Failure::Final(disk(target, &error));
+        use std::os::unix::fs::PermissionsExt;
+        self.file.file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
+        fs::rename(&self.path, target).map_err(failed)
+    }
+
+    /// Downloads all of it for nothing but its check: what came is gone then.
+    pub(crate) fn check(
+        &mut self,
+        client: &Client,
+        wanted: &Wanted<'_>,
+        progress: &dyn Fn(Came),
+    ) -> Result<(), Failure> {
+        self.fill(client, wanted, progress)?;
+        self.restart()
+    }
+
+    /// Throws away what an earlier run left.
+    pub(crate) fn clear(&mut self) -> Result<(), FetchFault> {
+        self.file.file().set_len(0).map_err(|error| disk(&self.path, &error))
+    }
+
+    /// Downloads what is missing, and checks the whole.
+    fn fill(&mut self, client: &Client, wanted: &Wanted<'_>, progress: &dyn Fn(Came)) -> Result<(), Failure> {
         let outcome = self.attempt(client, wanted, progress);
         let is_wrong =
             matches!(outcome, Err(Failure::Final(FetchFault::WrongDigest { .. } | FetchFault::WrongSize { .. })));
         if self.is_resumed && is_wrong {
             // The fault may be in what an earlier run left: once more, from the beginning.
             self.restart()?;
-            self.attempt(client, wanted, progress)?;
-        } else {
-            outcome?;
+            return self.attempt(client, wanted, progress);
         }
-        let failed = |error: io::Error| Failure::Final(disk(target, &error));
-        use std::os::unix::fs::PermissionsExt;
-        self.file.file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed)?;
-        fs::rename(&self.path, target).map_err(failed)
+        outcome
     }
 
     fn length(&self) -> Result<u64, Failure> {
@@ -183,6 +203,18 @@ impl Part {
             length += count as u64;
             self.file.file_mut().write_all(&buffer[..count]).map_err(|e| Failure::Final(disk(&self.path, &e)))?;
             progress(Came::Bytes(count as u64));
+        }
+    }
+}
+
+impl Drop for Part {
+    /// Nothing is left of a download that brought nothing. The lock is held until then: whoever waits for it sees that the
+    /// name is gone.
+    fn drop(&mut self) {
+        let is_empty = self.file.file().metadata().is_ok_and(|mine| mine.len() == 0);
+        if is_empty && fs::symlink_metadata(&self.path).is_ok_and(|there| self.is(&there)) {
+            // What cannot be removed goes with `cache gc`.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

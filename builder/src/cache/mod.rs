@@ -273,7 +273,18 @@ impl Cache {
     /// # Errors
     /// When it cannot be made, or is not ours.
     pub fn files(&self) -> Result<PathBuf, Error> {
-        self.directory(&self.root.join("files"), 0o755)
+        self.directory(&self.files_path(), 0o755)
+    }
+
+    /// Where that directory is, if it is there. Makes nothing.
+    pub(crate) fn files_path(&self) -> PathBuf {
+        self.root.join("files")
+    }
+
+    /// Whether there is something under the name of the file with this sha256. Makes nothing.
+    #[must_use]
+    pub fn has_file(&self, sha256: &Digest) -> bool {
+        self.files_path().join(sha256.hex()).symlink_metadata().is_ok()
     }
 
     /// A directory for temporary names, made if need be; private, and on the same file system as

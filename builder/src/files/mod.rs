@@ -13,8 +13,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use host::Dir;
 use model::file_input::{ArchiveFormat, FileInput};
 
-pub use error::{Error, Fault};
-pub use fetch::fetch;
+pub use error::{Error, Fault, FileFailure};
+pub use fetch::{Ask, fetch};
 
 use crate::unpack::{Bounded, decompress};
 
@@ -36,7 +36,7 @@ const COMPRESSED: [(&[u8], &str); 4] =
 /// a name in `scratch`.
 ///
 /// # Errors
-/// When the archive is damaged, unpacks to more than any module, or the disk is full.
+/// When it is no such archive, is damaged, unpacks to more than any module, or the disk is full.
 pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scratch: &Dir) -> Result<File, Error> {
     let read = |error: io::Error| Error::damaged(input, &error);
     let size = file.seek(SeekFrom::End(0)).map_err(read)?;
@@ -45,7 +45,8 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
     match format {
         ArchiveFormat::Zip => {
             let mut tar = scratch.unnamed()?;
-            zip::to_tar(file, &mut tar, limit).map_err(|error| match error.kind() {
+            let archive = zip::open(file).map_err(|error| Error::other_form(input, error.to_string()))?;
+            zip::to_tar(archive, &mut tar, limit).map_err(|error| match error.kind() {
                 // One reader and one writer, and errors of both: this one is never the archive's.
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     host::Error::io("write to", scratch.path())(error).into()

@@ -62,7 +62,7 @@ fn a_tar_is_the_same_whatever_its_compression() {
 #[test]
 fn what_is_no_zip_is_damaged() {
     for content in [&b""[..], b"PK\x03\x04", b"no archive at all", &[0x50; 4096]] {
-        assert!(matches!(unpacked(content, ArchiveFormat::Zip), Err(Error::Damaged { .. })), "{content:?}");
+        assert!(matches!(unpacked(content, ArchiveFormat::Zip), Err(Error::OtherForm { .. })), "{content:?}");
     }
 }
 
@@ -149,4 +149,23 @@ fn one_content_under_many_names_is_a_bomb() {
     let named = |name: u8| [&entry[..46], &[name]].concat();
     let bomb = finish(one[..start].to_vec(), &(b'a'..=b'z').flat_map(named).collect::<Vec<u8>>(), 26);
     assert_eq!(damage(&bomb), "its entries overlap");
+}
+
+#[test]
+fn a_name_that_leads_out_of_a_zip_is_said_to_do_so() {
+    for name in ["../x", "a/../../x", "..", "a/.."] {
+        let said = damage(&zip_of(&[(name.as_bytes(), 0o100_644, b"x")]));
+        assert_eq!(said, format!("the name {name} in it leads out of it"));
+    }
+    assert!(unpacked(&zip_of(&[(b"..a/b..", 0o100_644, b"x")]), ArchiveFormat::Zip).is_ok());
+}
+
+#[test]
+fn what_unpacks_to_too_much_is_not_called_another_form() {
+    let content = zstd::encode_all(vec![0; 100 << 20].as_slice(), 1).unwrap();
+    match unpacked(&content, ArchiveFormat::Tar) {
+        Err(Error::TooMuch { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it is unpacked"),
+    }
 }

@@ -14,12 +14,19 @@ const MOST_ENTRIES: usize = 1 << 20;
 /// The longest target of a link, as in Linux.
 const MOST_TARGET: u64 = 4096;
 
+/// The archive in `file`.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn open<R: Read + Seek>(file: R) -> io::Result<ZipArchive<R>> {
+    Ok(ZipArchive::new(file)?)
+}
+
 /// Writes the entries of `archive` to `tar`, at most `limit` bytes of contents.
 ///
 /// # Errors
 /// When the archive is damaged, encrypted, or has more than that.
-pub(super) fn to_tar(archive: impl Read + Seek, tar: &mut File, limit: u64) -> io::Result<()> {
-    let mut archive = ZipArchive::new(archive)?;
+pub(super) fn to_tar<R: Read + Seek>(mut archive: ZipArchive<R>, tar: &mut File, limit: u64) -> io::Result<()> {
     if archive.len() > MOST_ENTRIES {
         return Err(too_much(format!("it has more than {MOST_ENTRIES} entries")));
     }
@@ -44,6 +51,9 @@ fn append<W: Write, R: Read>(tar: &mut Builder<W>, mut entry: zip::read::ZipFile
         return Err(wrong("a name in it holds a NUL byte"));
     }
     let path = std::path::Path::new(std::str::from_utf8(&name).map_err(|_| not_text())?);
+    if path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(wrong(&format!("the name {} in it leads out of it", model::path::escape(&name))));
+    }
     let mode = entry.unix_mode();
     let is_directory = name.ends_with(b"/");
     let mut header = Header::new_gnu();

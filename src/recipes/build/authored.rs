@@ -16,6 +16,10 @@ use crate::recipes::results::path_list;
 pub(crate) const CLOSED: &str = "overlay-closed";
 /// A new file that no rule takes.
 pub(crate) const LEFT: &str = "overlay-not-shipped";
+/// What is said of such files.
+pub(crate) const IS_LEFT: &str = "of the overlay is new and no rule takes it, so that it does not ship";
+/// What to do about them.
+pub(crate) const NAME_IT: &str = "name it in file_spec, or leave it out by mask";
 /// Extended attributes, which are not kept.
 pub(crate) const ATTRIBUTES: &str = "overlay-attributes";
 /// A rule of `[overlay]` without a file, or with an owner that no one knows.
@@ -25,6 +29,8 @@ pub(crate) const WRITABLE: &str = "overlay-writable";
 
 /// A program of `[[file]]` without a mode.
 const FILE_MODE: &str = "file-mode";
+/// A file of `[[file]]` that its owner alone may read.
+const FILE_CLOSED: &str = "file-closed";
 /// An owner of `[[file]]` that no one knows.
 const FILE_OWNER: &str = "file-owner";
 
@@ -42,7 +48,7 @@ const HEAD: u64 = 64 << 10;
 /// # Errors
 /// When one of them cannot be read.
 pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Error> {
-    let files = Files::of(selected)?;
+    let (files, brought) = (Files::of(selected)?, Files::brought(selected)?);
     let laid = &selected.laid;
     let is_ruled = |path: &&ImagePath| laid.ruled.binary_search(path).is_ok();
     let narrowed: Vec<ImagePath> = laid.narrowed.iter().filter(|path| !is_ruled(path)).cloned().collect();
@@ -62,10 +68,22 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
             "give the mode that is meant under [overlay] in builder.toml, or pass it by --allow special-rights",
         ),
         warn(
+            secrets::CODE,
+            &brought.keys,
+            "of [[file]] holds a private key, which every machine would share, and which its address gives to everyone",
+            "leave it out by `include` or mask, or pass it by --allow possible-secret",
+        ),
+        warn(
             special::RIGHTS,
-            &fetched_special(selected),
+            &brought.special,
             "of [[file]] runs with rights of its own (set-user-id or set-group-id)",
             "leave it out by `include` or mask, or pass it by --allow special-rights",
+        ),
+        warn(
+            FILE_CLOSED,
+            &brought.closed,
+            "of [[file]] is for its owner alone, who is root in the image where no `owner` is given",
+            "leave it out by `include` or mask, or pass it by --allow file-closed",
         ),
         warn(
             CLOSED,
@@ -73,12 +91,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnosti
             "of the overlay is for its owner alone, who is root in the image",
             "say so by `\"PATH\" = { mode = \"0600\" }` under [overlay] in builder.toml, since git does not keep it",
         ),
-        warn(
-            LEFT,
-            &files.left,
-            "of the overlay is new and no rule takes it, so that it does not ship",
-            "name it in file_spec, or leave it out by mask",
-        ),
+        warn(LEFT, &files.left, IS_LEFT, NAME_IT),
         finding(
             inputs,
             Severity::Note,
@@ -131,21 +144,7 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
     Ok(found)
 }
 
-/// What of archives from addresses ships with rights of its own. A mode that the author gave is meant.
-fn fetched_special(selected: &Selected) -> Vec<ImagePath> {
-    let laid = selected.files.iter().map(|file| &file.laid);
-    let paths = laid.flat_map(|laid| {
-        let is_ruled = |path: &&ImagePath| laid.ruled.binary_search(path).is_ok();
-        laid.added.iter().chain(&laid.replaced).filter(move |path| !is_ruled(path))
-    });
-    let has_rights = |path: &&ImagePath| {
-        let node = selected.selection.tree.lookup(path).map(|id| selected.selection.tree.node(id));
-        node.is_some_and(|node| matches!(node.kind, Kind::Regular(_)) && node.stat.mode & SET_ID != 0)
-    };
-    paths.filter(has_rights).cloned().collect()
-}
-
-/// The overlay's files, by what is to be asked about them.
+/// Files of the author's, by what is to be asked about them.
 #[derive(Default)]
 struct Files {
     keys: Vec<ImagePath>,
@@ -160,7 +159,8 @@ impl Files {
         for path in selected.laid.added.iter().chain(&selected.laid.replaced) {
             let Some(node) = selected.whole.lookup(path).map(|id| selected.whole.node(id)) else { continue };
             if selected.selection.tree.lookup(path).is_some() {
-                files.shipped(path, node, selected)?;
+                let is_ruled = selected.laid.ruled.binary_search(path).is_ok();
+                files.shipped(path, node, is_ruled)?;
             } else if !node.is_directory()
                 && selected.laid.added.binary_search(path).is_ok()
                 && matches!(selected.filter.verdict(path, false), Verdict::NotNamed)
@@ -171,13 +171,22 @@ impl Files {
         Ok(files)
     }
 
-    fn shipped(
-        &mut self,
-        path: &ImagePath,
-        node: &Node<composer::scan::Source>,
-        selected: &Selected,
-    ) -> Result<(), Error> {
-        let is_ruled = selected.laid.ruled.binary_search(path).is_ok();
+    /// Those that come from addresses. A mode that the author gave is meant.
+    fn brought(selected: &Selected) -> Result<Self, Error> {
+        let mut files = Self::default();
+        for laid in selected.files.iter().map(|file| &file.laid) {
+            for path in laid.added.iter().chain(&laid.replaced) {
+                let node = selected.selection.tree.lookup(path).map(|id| selected.selection.tree.node(id));
+                // A directory for root alone is as the archive has it, and what is in it ships with it.
+                if let Some(node) = node.filter(|node| matches!(node.kind, Kind::Regular(_))) {
+                    files.shipped(path, node, laid.ruled.binary_search(path).is_ok())?;
+                }
+            }
+        }
+        Ok(files)
+    }
+
+    fn shipped(&mut self, path: &ImagePath, node: &Node<composer::scan::Source>, is_ruled: bool) -> Result<(), Error> {
         let is_key = match &node.kind {
             Kind::Regular(source) => is_private_key(source)?,
             Kind::Directory(_) => false,

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use builder::apt::FetchOptions;
 use builder::cache::Cache;
-use builder::files;
+use builder::files::{self, Ask};
 use model::file_input::FileInput;
-use model::observe::Observer;
+use model::observe::{Observer, Silent};
 
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Findings};
 use crate::settings::{self, Settings};
 
 /// Where files are fetched to, and how.
@@ -25,7 +25,8 @@ impl Downloads {
     /// Those of the settings.
     pub(crate) fn new(settings: &Settings, environment: &Environment, offline: bool) -> Self {
         let builder::apt::Access { offline, proxy, certificates } = settings.access(offline);
-        let options = FetchOptions { offline, proxy, certificates, ..FetchOptions::default() };
+        let jobs = settings.connections();
+        let options = FetchOptions { offline, jobs, proxy, certificates, ..FetchOptions::default() };
         let cache = settings.cache_dir.value.as_deref().map(|cache| Cache::new(environment.absolute(cache)));
         Self { cache, options }
     }
@@ -46,10 +47,31 @@ impl Downloads {
         inputs: &[FileInput],
         observer: &dyn Observer,
     ) -> Result<Vec<File>, Error> {
+        let asked = inputs.iter().map(|input| (input.clone(), Ask::Missing)).collect::<Vec<_>>();
+        self.fetch_asking(module, &asked, observer)
+    }
+
+    /// The same, with more asked of the addresses.
+    ///
+    /// # Errors
+    /// As [`Downloads::fetch`].
+    pub(crate) fn fetch_asking(
+        &self,
+        module: &Path,
+        inputs: &[(FileInput, Ask)],
+        observer: &dyn Observer,
+    ) -> Result<Vec<File>, Error> {
         if inputs.is_empty() {
             return Ok(Vec::new());
         }
         files::fetch(inputs, self.cache()?, &self.options, observer).map_err(|error| failed(module, error))
+    }
+
+    /// The file of `input`, where the cache has it whole. Nothing is made and nothing is asked for.
+    pub(crate) fn cached(&self, input: &FileInput) -> Option<File> {
+        let cache = self.cache.as_ref().filter(|cache| cache.has_file(&input.sha256))?;
+        let options = FetchOptions { offline: true, ..self.options.clone() };
+        files::fetch(&[(input.clone(), Ask::Missing)], cache, &options, &Silent).ok()?.pop()
     }
 
     /// The cache.
@@ -64,6 +86,7 @@ impl Downloads {
 
 /// What is wrong with a file, with its place in the settings of `module`.
 pub(crate) fn failed(module: &Path, error: files::Error) -> Error {
-    let named = error.input().map(|(input, key)| settings::naming::file(module, input, key));
-    Error::from(error).findings(named.unwrap_or_default())
+    let mut named = Findings::default();
+    error.inputs().into_iter().for_each(|(input, key)| named.extend(settings::naming::file(module, input, key)));
+    Error::from(error).findings(named)
 }

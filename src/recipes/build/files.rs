@@ -16,7 +16,7 @@ use model::observe::Observer;
 use model::{Diagnostic, Epoch, ImagePath, Pattern};
 use net::url::redact;
 
-use crate::error::Error;
+use crate::error::{Error, Findings};
 use crate::recipes::build::downloads::{self, Downloads};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
@@ -108,6 +108,33 @@ impl LaidFile {
     }
 }
 
+/// Tries whether `file` can be taken as `input` asks for it.
+///
+/// # Errors
+/// When it cannot be unpacked, or nothing of it is taken.
+pub(crate) fn try_one(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> Result<(), Error> {
+    tree(module, input, file, downloads).map(drop)
+}
+
+/// Adds to `found` what is wrong with those files of `module` that the cache has: the others are not fetched for it.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub(crate) fn check_cached(module: &Path, downloads: &Downloads, found: &mut Findings) -> Result<(), Error> {
+    for input in settings::module_files(module)? {
+        let Some(file) = downloads.cached(&input) else { continue };
+        let Err(mut error) = try_one(module, &input, file, downloads) else { continue };
+        let cause = error.causes.pop().unwrap_or(error.message);
+        for mut diagnostic in std::mem::take(&mut error.findings.diagnostics) {
+            diagnostic.message = format!("{}: {cause}", diagnostic.message);
+            diagnostic.hint = error.hint.clone().unwrap_or_default();
+            found.diagnostics.push(diagnostic);
+        }
+        found.sources.extend(std::mem::take(&mut error.findings.sources));
+    }
+    Ok(())
+}
+
 /// The files of the module of `request` for its architecture, each with the sha256 that it must have.
 ///
 /// # Errors
@@ -195,12 +222,11 @@ fn tree(
     let tar = files::plain_tar(file, input, *format, &scratch).map_err(|error| downloads::failed(module, error))?;
     let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::none() });
     let archive = archive.map_err(|error| match error {
-        composer::Error::NotARootfs { .. } => Error::input(format!("{} is no tar archive", redact(&input.url))).hint(
-            "check that `unpack` names its form, \"tar\" or \"zip\"; without `unpack` the file is taken as it is",
-        ),
-        other => other.into(),
-    });
-    let archive = archive.map_err(|error| in_settings(error, module, input, "unpack"))?;
+        composer::Error::NotARootfs { .. } => {
+            downloads::failed(module, files::Error::other_form(input, "it is no tar archive".to_owned()))
+        }
+        other => in_settings(other.into(), module, input, "unpack"),
+    })?;
     let include: Vec<Pattern> = include
         .iter()
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))

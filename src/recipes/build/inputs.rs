@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use host::{Dir, Links};
 use model::closure::{Accounts, Ship};
 use model::rules::{self, Lists, Rules};
-use model::{Diagnostic, FileName, Manifest, Severity};
+use model::{Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::request::{Checks, ModuleSource};
 use crate::recipes::build::shared_numbers;
 use crate::recipes::packages::lock;
+use crate::recipes::results::whose;
 use crate::settings::{self, ClosureSettings};
 
 /// The manifest's name in a module's repository.
@@ -100,14 +101,31 @@ pub(crate) fn lists(neighbours: &[(Manifest, FileName)]) -> Vec<Lists<'_>> {
     neighbours.iter().map(|(manifest, file)| manifest.lists(file)).collect()
 }
 
-/// Checks that -C names no file: a manifest alone is no module.
+/// Checks that -C names a directory, and not what a build wrote: a manifest alone is no module.
 ///
 /// # Errors
-/// When it does.
+/// When it does not.
 pub(crate) fn check_directory(module: &Path) -> Result<(), Error> {
+    if let Err(error) = std::fs::metadata(module)
+        && error.kind() == std::io::ErrorKind::NotFound
+    {
+        return Err(Error::io("read", module, &error)
+            .hint("name the directory that holds manifest.yaml, or make one by `module-builder init`"));
+    }
     if module.is_file() {
         return Err(Error::usage(format!("-C {} names a file", module.display()))
             .hint("name the directory that holds manifest.yaml"));
+    }
+    if !module.join(MANIFEST).exists()
+        && let Ok(directory) = Dir::open(module)
+        && whose::holds_build(&directory)?
+    {
+        let around = module.canonicalize().ok().and_then(|full| Some(full.parent()?.to_owned()));
+        let hint = match around.filter(|around| around.join(MANIFEST).exists()) {
+            Some(around) => format!("name the module's directory: `-C {}`", shell::word(&around)),
+            None => "name the directory that holds manifest.yaml".to_owned(),
+        };
+        return Err(Error::usage(format!("{} is what a build wrote, and no module", module.display())).hint(hint));
     }
     Ok(())
 }

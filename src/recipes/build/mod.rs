@@ -27,6 +27,7 @@ pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
 pub(crate) mod unchanged;
+pub(crate) mod untaken;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

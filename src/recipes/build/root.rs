@@ -13,6 +13,7 @@ use composer::scan::{self, Source};
 use image::tree::Tree;
 use model::observe::Observer;
 use model::path::json::keys;
+use model::words::count;
 use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
 use serde::Serialize;
 
@@ -239,7 +240,7 @@ fn explain(explanation: &Explanation, observer: &dyn Observer) {
         return note(format!("cache: the root file system {} is there: no input changed", explanation.key.hex()));
     }
     if explanation.unreadable > 0 {
-        note(format!("cache: {} entries cannot be read, and are not compared", explanation.unreadable));
+        note(format!("cache: not compared, since it cannot be read: {}", count(explanation.unreadable, "entry")));
     }
     if !explanation.compared {
         return note("cache: there is no root file system to compare with".to_owned());
@@ -341,10 +342,10 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
             .quoting(missing.request.to_string())
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
-    let plural = if missing.len() == 1 { "package is" } else { "packages are" };
+    let (number, is) = (count(missing.len(), "package"), if missing.len() == 1 { "is" } else { "are" });
     let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
     let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
-    Error::input(format!("{} {plural} not available from {} ({archs})", missing.len(), settings.suite))
+    Error::input(format!("{number} {is} not available from {} ({archs})", settings.suite))
         .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
         .findings(findings)
 }

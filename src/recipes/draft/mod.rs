@@ -14,6 +14,7 @@ use model::closure::BaseRequest;
 use model::manifest::is_module_name;
 use model::observe::Observer;
 use model::package::PackageRequest;
+use model::words::count;
 use model::{Diagnostic, Severity};
 
 use crate::error::{Error, Findings};
@@ -153,8 +154,8 @@ fn unresolved(error: apt::Error) -> Error {
             .in_field("--package")
             .quoting(missing.request.to_string())
     };
-    let (is, plural) = if missing.len() == 1 { ("is", "") } else { ("are", "s") };
-    Error::input(format!("{} package{plural} {is} not available", missing.len()))
+    let is = if missing.len() == 1 { "is" } else { "are" };
+    Error::input(format!("{} {is} not available", count(missing.len(), "package")))
         .hint("correct the names after --package; a directory is named before it")
         .findings(Findings { diagnostics: missing.iter().map(finding).collect(), ..Findings::default() })
 }

@@ -3,6 +3,7 @@
 use builder::apt::lock::Lock;
 use builder::apt::{Fingerprint, ReleaseInfo};
 use model::observe::Observer;
+use model::words::count;
 use serde::Serialize;
 
 use crate::error::Error;
@@ -44,13 +45,10 @@ impl Archive<'_> {
         let Self { uri, suite, components, packages, keyring_fingerprints } = self;
         let keys = match keyring_fingerprints {
             [one] => format!("key {one}"),
-            all => format!("{} keys", all.len()),
+            all => count(all.len(), "key"),
         };
         let names = [uri.as_str(), suite].into_iter().chain(components.iter().map(String::as_str));
-        {
-            let plural = if *packages == 1 { "package" } else { "packages" };
-            format!("{}: {packages} {plural}, {keys}", names.collect::<Vec<_>>().join(" "))
-        }
+        format!("{}: {}, {keys}", names.collect::<Vec<_>>().join(" "), count(*packages, "package"))
     }
 }
 

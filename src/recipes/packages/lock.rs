@@ -66,6 +66,23 @@ pub(crate) fn pinned(
     Ok(settings)
 }
 
+/// Adds to `found` that the manifest pins a moment, where no archive of past states is set.
+///
+/// # Errors
+/// When the settings of `module` cannot be read.
+pub(crate) fn check_snapshot(
+    module: &Path,
+    manifest: &Manifest,
+    file: &FileName,
+    found: &mut Findings,
+) -> Result<(), Error> {
+    let Some(entry) = manifest.snapshot().filter(|_| !manifest.requests().is_empty()) else { return Ok(()) };
+    if settings::module_snapshot_mirror(module)?.is_none() {
+        found.extend(no_snapshot_mirror(&entry.value, Some(entry), file).findings);
+    }
+    Ok(())
+}
+
 /// There is a moment, and no archive that has it.
 fn no_snapshot_mirror(moment: &str, entry: Option<&Entry<String>>, file: &FileName) -> Error {
     let hint = format!(

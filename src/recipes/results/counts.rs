@@ -3,6 +3,7 @@
 use std::fmt;
 
 use image::tree::{Kind, Tree};
+use model::words::count;
 
 /// What a tree holds, by name: a file of two names counts twice, and the top is a directory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,10 +37,8 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { files, symlinks, directories, special } = *self;
-        let one = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-        let files = one(files, "file", "files");
-        let links = one(symlinks, "symbolic link", "symbolic links");
-        write!(f, "{files}, {links}, {}", one(directories, "directory", "directories"))?;
-        if special > 0 { write!(f, ", {}", one(special, "special file", "special files")) } else { Ok(()) }
+        write!(f, "{}, {}, ", count(files, "file"), count(symlinks, "symbolic link"))?;
+        f.write_str(&count(directories, "directory"))?;
+        if special > 0 { write!(f, ", {}", count(special, "special file")) } else { Ok(()) }
     }
 }

@@ -108,12 +108,13 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 31] = [
+pub const LINTS: [&str; 32] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
     "device-node",
     "directory-alone",
+    "file-closed",
     "file-mode",
     "file-owner",
     "file-packed",

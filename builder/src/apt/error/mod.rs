@@ -314,7 +314,7 @@ fn paths(paths: &[PathBuf]) -> String {
 }
 
 fn packages(count: usize) -> String {
-    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
+    model::words::count(count, "package")
 }
 
 #[cfg(test)]

@@ -1,28 +1,45 @@
-//! A file from its address into the cache: as a package comes there, by a length that is not known before.
+//! Files from their addresses into the cache, several at once: as packages come there, by lengths that are not known before.
 
-use std::cell::{Cell, RefCell};
+mod totals;
+mod transfer;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use model::file_input::FileInput;
 use model::observe::{Observer, Task, Unit};
-use net::url::place;
 use net::{Client, Retry};
 
-use super::{Error, Fault, SIZE_LIMIT};
-use crate::apt::{self, Came, Failure, FetchFault, FetchOptions, Length, Part, Wanted, client, retry_line};
+use self::totals::Totals;
+use self::transfer::Transfer;
+use super::{Error, Fault, FileFailure, SIZE_LIMIT};
+use crate::apt::{self, Failure, FetchFault, FetchOptions, Length, Part, Wanted, client, retry_line};
 use crate::cache::{self, Cache};
+
+/// What is asked of the address of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing, where the cache has the file.
+    Missing,
+    /// That it answers, with a file as long as the cache's.
+    Answer,
+    /// The file, whatever the cache has.
+    Whole,
+}
 
 /// Opens each of `inputs`, from the cache, or brought there. Each was just now checked by its sha256.
 ///
 /// Safe with several processes on one cache: each file is fetched by one, and what an interrupted one left is resumed.
 ///
 /// # Errors
-/// With the first that cannot be had.
+/// With every one that cannot be had.
 pub fn fetch(
-    inputs: &[FileInput],
+    inputs: &[(FileInput, Ask)],
     cache: &Cache,
     options: &FetchOptions,
     observer: &dyn Observer,
@@ -32,7 +49,7 @@ pub fn fetch(
 
 fn fetch_up_to(
     limit: u64,
-    inputs: &[FileInput],
+    inputs: &[(FileInput, Ask)],
     cache: &Cache,
     options: &FetchOptions,
     observer: &dyn Observer,
@@ -41,10 +58,58 @@ fn fetch_up_to(
         return Ok(Vec::new());
     }
     let _use = cache.in_use(observer)?;
+    cache.files()?;
     let client = client(options).map_err(|error| Error::Settings(Box::new(error)))?;
     let task = Task::start(observer, "fetch files", None, Unit::Bytes);
-    let run = Run { limit, cache, options, client, task: &task };
-    inputs.iter().map(|input| run.file(input)).collect()
+    let run = Run { limit, cache, options, client, task: &task, totals: Totals::default(), reported: Mutex::default() };
+    let jobs = options.jobs.clamp(1, 64).min(inputs.len());
+    let there = run.look(inputs, jobs)?;
+    let asked: Vec<(&FileInput, Ask, Option<File>)> =
+        inputs.iter().zip(there).map(|((input, ask), file)| (input, *ask, file)).collect();
+    run.announce(&asked, jobs);
+    let found = side_by_side(jobs, &asked, |number, (input, ask, file)| run.file(number, input, *ask, file.as_ref()));
+    let (mut files, mut failures) = (Vec::new(), Vec::new());
+    for (found, (input, ..)) in found.into_iter().zip(&asked) {
+        match found {
+            Ok(file) => files.push(file),
+            Err(Refusal::File(fault)) => failures.push(FileFailure { input: (*input).clone(), fault }),
+            Err(Refusal::All(error)) => return Err(error),
+        }
+    }
+    if failures.is_empty() { Ok(files) } else { Err(Error::Fetch { failures }) }
+}
+
+/// What `work` makes of each of `items`, `jobs` at a time, in their order.
+fn side_by_side<I: Sync, T: Send>(jobs: usize, items: &[I], work: impl Fn(usize, &I) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(number) else { return };
+                    let made = work(number, item);
+                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((number, made));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, made)| made).collect()
+}
+
+/// Why there is no file: for what is its own, or for what would keep any other.
+enum Refusal {
+    File(Fault),
+    All(Error),
+}
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::All(error.into())
+    }
 }
 
 struct Run<'a> {
@@ -54,32 +119,110 @@ struct Run<'a> {
     options: &'a FetchOptions,
     client: Client,
     task: &'a Task<'a>,
+    totals: Totals,
+    /// What was said of further attempts.
+    reported: Mutex<BTreeSet<String>>,
 }
 
 impl Run<'_> {
-    fn file(&self, input: &FileInput) -> Result<File, Error> {
-        let target = self.cache.files()?.join(input.sha256.hex());
-        if let Some(file) = self.cached(&target, input)? {
-            return Ok(file);
+    /// What the cache has of `inputs`.
+    fn look(&self, inputs: &[(FileInput, Ask)], jobs: usize) -> Result<Vec<Option<File>>, Error> {
+        let found = side_by_side(jobs, inputs, |_, (input, _)| self.cached(&self.target(input), input));
+        found.into_iter().collect()
+    }
+
+    fn target(&self, input: &FileInput) -> std::path::PathBuf {
+        self.cache.files_path().join(input.sha256.hex())
+    }
+
+    /// Asks for the lengths of several files before the first comes, so that what there is to do does not grow all the time. Of
+    /// one alone the first answer says it.
+    fn announce(&self, asked: &[(&FileInput, Ask, Option<File>)], jobs: usize) {
+        let is_coming = |ask: Ask, file: &Option<File>| file.is_none() || ask == Ask::Whole;
+        let coming: Vec<(usize, &FileInput)> = asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, ask, file))| is_coming(*ask, file))
+            .map(|(number, (input, ..))| (number, *input))
+            .collect();
+        self.totals.begin(coming.iter().map(|(number, _)| *number));
+        if coming.len() < 2 || self.options.offline {
+            return;
         }
-        if self.options.offline {
-            return Err(Error::fetch(input, Fault::Offline));
+        side_by_side(jobs, &coming, |_, (number, input)| {
+            let length = match input.url.starts_with("http") {
+                true => self.client.length(&input.url).ok().flatten(),
+                false => None,
+            };
+            if let Some(length) = length.filter(|length| *length <= self.limit) {
+                self.totals.learn(*number, length, self.task);
+            }
+        });
+    }
+
+    /// The file of `input`, of which the cache has `there`.
+    fn file(&self, number: usize, input: &FileInput, ask: Ask, there: Option<&File>) -> Result<File, Refusal> {
+        let target = self.target(input);
+        match (there, ask) {
+            (Some(file), _) if ask == Ask::Missing || self.options.offline => {
+                return Ok(file.try_clone().map_err(host::Error::io("read", &target))?);
+            }
+            (Some(file), Ask::Answer) if input.url.starts_with("http") => {
+                let file = file.try_clone().map_err(host::Error::io("read", &target))?;
+                let length = file.metadata().map_err(host::Error::io("read", &target))?.len();
+                self.answers(input, length).map_err(|fault| failed(input, fault))?;
+                return Ok(file);
+            }
+            (Some(_), _) => {}
+            (None, _) if self.options.offline => return Err(Refusal::File(Fault::Offline)),
+            (None, _) => {}
         }
         let path = target.with_extension("part");
         loop {
             let part = Part::open(&path, self.task.observer()).map_err(|fault| failed(input, fault))?;
             // Someone may have finished it while this process waited for the lock.
-            if let Some(file) = self.cached(&target, input)? {
+            let found = self.cached(&target, input)?;
+            if ask == Ask::Missing
+                && let Some(file) = found
+            {
                 return Ok(file);
             }
-            let Some(mut part) = part else { continue };
-            self.download(&mut part, input, &target).map_err(|fault| failed(input, fault))?;
+            let (Some(mut part), found) = (part, found) else { continue };
+            let transfer = Transfer::new(self.task, &self.totals, number, &input.url);
+            if let Some(file) = found {
+                // What the cache has stays as it is: another build may have it open.
+                part.clear().map_err(|fault| failed(input, fault))?;
+                let wanted = self.wanted(input);
+                let check = || part.check(&self.client, &wanted, &|came| transfer.take(came));
+                self.retry(input, check).map_err(|fault| failed(input, fault))?;
+                return Ok(file);
+            }
+            let wanted = self.wanted(input);
+            let complete = || part.complete(&self.client, &wanted, &target, &|came| transfer.take(came));
+            self.retry(input, complete).map_err(|fault| failed(input, fault))?;
             let file = self.cache.file(&target)?;
             // What was just checked is not read again.
             if file.metadata().is_ok_and(|metadata| part.is(&metadata)) {
                 return Ok(file);
             }
         }
+    }
+
+    fn wanted<'i>(&self, input: &'i FileInput) -> Wanted<'i> {
+        Wanted { url: &input.url, length: Length::AtMost(self.limit), sha256: input.sha256 }
+    }
+
+    /// Asks the address of a file of this `length` for the last byte of it.
+    fn answers(&self, input: &FileInput, length: u64) -> Result<(), FetchFault> {
+        self.retry(input, || {
+            let answer = self.client.get(&input.url, length).offset(length.saturating_sub(1)).send()?;
+            match answer.total() {
+                Some(found) if found != length => {
+                    Err(Failure::Final(FetchFault::WrongSize { expected: length, found }))
+                }
+                Some(_) | None => Ok(()),
+            }
+        })
     }
 
     /// The cache's file, where it is what its name says. One that is not is replaced.
@@ -100,15 +243,13 @@ impl Run<'_> {
         Ok(Some(file))
     }
 
-    fn download(&self, part: &mut Part, input: &FileInput, target: &Path) -> Result<(), FetchFault> {
-        let wanted = Wanted { url: &input.url, length: Length::AtMost(self.limit), sha256: input.sha256 };
-        let transfer = Transfer::new(self.task, &input.url);
+    /// Does `attempt` until it succeeds, or another one is of no use.
+    fn retry(&self, input: &FileInput, mut attempt: impl FnMut() -> Result<(), Failure>) -> Result<(), FetchFault> {
         let retry = Retry { retries: self.options.retries, backoff: self.options.backoff };
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let outcome = part.complete(&self.client, &wanted, target, &|came| transfer.take(came));
-            let (message, retry_after) = match outcome {
+            let (message, retry_after) = match attempt() {
                 Ok(()) => return Ok(()),
                 Err(Failure::Final(fault)) => return Err(fault),
                 Err(Failure::Transient { message, retry_after }) => (message, retry_after),
@@ -117,71 +258,26 @@ impl Run<'_> {
                 return Err(FetchFault::Network { message, attempts });
             };
             let counts = (attempts, self.options.retries);
-            self.task.note(&retry_line(&input.url, &message, retry_after.map(|_| wait), counts));
+            let line = retry_line(&input.url, &message, retry_after.map(|_| wait), counts);
+            // Once, however many files came from there at a time.
+            if self.reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(line.clone()) {
+                self.task.note(&line);
+            }
             thread::sleep(wait);
         }
     }
 }
 
-/// What is shown of a file on its way.
-struct Transfer<'a> {
-    whole: &'a Task<'a>,
-    /// The last part of its address.
-    name: String,
-    part: RefCell<Option<Task<'a>>>,
-    /// How far it is now.
-    at: Cell<u64>,
-    /// How far it was: what comes a second time does not count twice.
-    most: Cell<u64>,
-    /// What files before it brought.
-    before: u64,
-}
-
-impl<'a> Transfer<'a> {
-    fn new(whole: &'a Task<'a>, url: &str) -> Self {
-        let place = place(url);
-        let name = place.rsplit('/').next().unwrap_or_default().to_owned();
-        let (part, at, most) = (RefCell::default(), Cell::new(0), Cell::new(0));
-        Self { whole, name, part, at, most, before: whole.done() }
-    }
-
-    fn take(&self, came: Came) {
-        let (start, count) = match came {
-            Came::Start { at, total } => {
-                let part = self.whole.child(self.name.clone(), total, Unit::Bytes);
-                if let Some(total) = total {
-                    self.whole.expect(self.before.saturating_add(total));
-                }
-                if at > 0 {
-                    part.advance(at);
-                }
-                self.part.replace(Some(part));
-                (0, at)
-            }
-            Came::Bytes(count) => {
-                self.part.borrow().iter().for_each(|part| part.advance(count));
-                (self.at.get(), count)
-            }
-        };
-        self.at.set(start.saturating_add(count));
-        let more = self.at.get().saturating_sub(self.most.get());
-        self.most.set(self.most.get() + more);
-        if more > 0 {
-            self.whole.advance(more);
-        }
-    }
-}
-
 /// What became of `input`, from what became of its transfer.
-fn failed(input: &FileInput, fault: FetchFault) -> Error {
+fn failed(input: &FileInput, fault: FetchFault) -> Refusal {
     let is_local = input.url.starts_with("file:") || input.url.starts_with("copy:");
-    let refused = |message: String| Fault::Refused { message };
-    let fault = match fault {
+    let refused = |message: String| if is_local { Fault::Local { message } } else { Fault::Refused { message } };
+    Refusal::File(match fault {
         // What is in a file of this machine is its owner's business alone.
         FetchFault::WrongDigest { .. } | FetchFault::OtherFile if is_local => Fault::OtherFile,
         FetchFault::OtherFile => Fault::OtherFile,
         FetchFault::WrongDigest { expected, found } => Fault::WrongDigest { expected, found },
-        FetchFault::WrongSize { expected, .. } => refused(format!("it has more than {expected} bytes")),
+        FetchFault::WrongSize { expected, found } => Fault::WrongSize { expected, found },
         FetchFault::Status(404) if is_local => refused("there is no such file".to_owned()),
         FetchFault::Status(status) => refused(format!("the server answered with status {status}")),
         FetchFault::Redirect { message } => refused(format!("the server sends on {message}")),
@@ -193,8 +289,7 @@ fn failed(input: &FileInput, fault: FetchFault) -> Error {
         FetchFault::Io { message, full: false } | FetchFault::NoFile { message } | FetchFault::CaBundle { message } => {
             refused(message)
         }
-    };
-    Error::fetch(input, fault)
+    })
 }
 
 #[cfg(test)]

@@ -52,13 +52,17 @@ impl World {
     }
 
     fn fetch(&self, observer: &dyn Observer) -> Result<String, Error> {
-        let mut files = fetch(std::slice::from_ref(&self.input), &self.cache, &options(), observer)?;
+        self.ask(Ask::Missing, observer)
+    }
+
+    fn ask(&self, ask: Ask, observer: &dyn Observer) -> Result<String, Error> {
+        let mut files = fetch(&[(self.input.clone(), ask)], &self.cache, &options(), observer)?;
         Ok(std::io::read_to_string(files.remove(0)).unwrap())
     }
 
     fn refused(&self) -> String {
-        match fetch_up_to(1000, std::slice::from_ref(&self.input), &self.cache, &options(), &Silent) {
-            Err(Error::Fetch { fault, .. }) => fault.to_string(),
+        match fetch_up_to(1000, &[(self.input.clone(), Ask::Missing)], &self.cache, &options(), &Silent) {
+            Err(Error::Fetch { failures }) => failures[0].fault.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -129,7 +133,7 @@ fn a_part_of_other_content_is_thrown_away_and_the_whole_fetched_once() {
     let world = World::resuming(b"abcd", Box::new(|_, _, _| http("200 OK", "", 4, b"evil")));
     assert!(world.refused().contains(&Digest::of(b"evil").to_string()));
     assert_eq!(world.server.requests(), 1, "it sent all of it");
-    assert_eq!(fs::read(world.part()).unwrap(), b"");
+    assert!(!world.part().exists(), "nothing is left of it");
 }
 
 #[test]
@@ -137,7 +141,7 @@ fn what_a_server_says_of_the_length_is_not_believed() {
     let endless = [&b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[..], &[b'x'; 1 << 20]].concat();
     let world = World::new(Box::new(move |_, _, _| endless.clone()));
     assert_eq!(world.refused(), "it has more than 1000 bytes");
-    assert!(fs::metadata(world.part()).unwrap().len() <= 1000);
+    assert!(fs::metadata(world.part()).map_or(0, |part| part.len()) <= 1000);
     let world = World::new(Box::new(|_, _, _| http("200 OK", "", 1 << 40, b"x")));
     assert_eq!(world.refused(), "it has more than 1000 bytes");
     // It says more than it sends: where it is the whole all the same, its sha256 says so. It says less than it sends.
@@ -205,7 +209,7 @@ fn a_file_of_this_machine_says_nothing_of_itself() {
     assert_eq!(local.refused(), "there is no such file");
     fs::write(&path, "a secret").unwrap();
     assert_eq!(local.refused(), "the file there is not the one whose sha256 is wanted");
-    assert_eq!(fs::read(local.part()).unwrap(), b"", "nothing of it is kept");
+    assert!(!local.part().exists(), "nothing of it is kept");
     fs::write(&path, CONTENT).unwrap();
     assert_eq!(local.fetch(&Silent).unwrap(), "abcdefghij");
     fs::remove_file(&path).unwrap();
@@ -226,4 +230,114 @@ fn a_redirect_leads_to_the_web_only_and_not_for_ever() {
         let said = world.refused();
         assert!(said.starts_with("the server sends on") && !said.contains("hunter2"), "{location}: {said}");
     }
+}
+
+/// Several files of one server, by the number of bytes of each.
+fn several(server: &Server, sizes: &[usize]) -> Vec<(FileInput, Ask)> {
+    let one = |(number, size): (usize, &usize)| {
+        let content = vec![b'a' + u8::try_from(number).unwrap(); *size];
+        (input(format!("http://{}/{number}", server.address), &content), Ask::Missing)
+    };
+    sizes.iter().enumerate().map(one).collect()
+}
+
+/// What a server of [`several`] says: to a HEAD request the length alone.
+fn body(path: &str, sizes: &[usize]) -> Vec<u8> {
+    let number: usize = path.trim_start_matches('/').parse().unwrap();
+    http("200 OK", "", sizes[number], &vec![b'a' + u8::try_from(number).unwrap(); sizes[number]])
+}
+
+#[test]
+fn every_file_that_fails_is_in_one_report() {
+    let server = Server::new(Box::new(|_, path, _| match path {
+        "/0" => body(path, &[3]),
+        "/1" => http("404 Not Found", "", 0, b""),
+        "/2" => http("200 OK", "", 4, b"evil"),
+        _ => panic!("{path}"),
+    }));
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().join("cache"));
+    let asked = several(&server, &[3, 3, 3]);
+    let error = fetch(&asked, &cache, &options(), &Silent).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("2 files could not be fetched:\n"), "{text}");
+    assert!(text.contains("/1: the server answered with status 404") && text.contains("/2: its sha256 is"), "{text}");
+    assert_eq!(error.inputs().iter().map(|(_, key)| *key).collect::<Vec<_>>(), ["url", "sha256"]);
+    use model::Explain as _;
+    assert_eq!(error.explain().kind, model::explain::Kind::Refused, "other bytes weigh more than none");
+    // The good one stays.
+    let options = FetchOptions { offline: true, ..options() };
+    assert_eq!(fetch(&asked[..1], &cache, &options, &Silent).unwrap().len(), 1);
+    let text = fetch(&asked, &cache, &options, &Silent).unwrap_err().to_string();
+    assert!(text.starts_with("2 files could not be fetched:") && text.matches("offline").count() == 2, "{text}");
+}
+
+#[test]
+fn several_files_come_at_once_and_their_sum_is_known_before() {
+    let sizes = [10, 200, 3000];
+    let (together, most) = (std::sync::Arc::new(AtomicUsize::new(0)), std::sync::Arc::new(AtomicUsize::new(0)));
+    let servers: Vec<Server> = (0..3)
+        .map(|_| {
+            let (together, most) = (std::sync::Arc::clone(&together), std::sync::Arc::clone(&most));
+            Server::new(Box::new(move |_, path, _| {
+                most.fetch_max(together.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(300));
+                together.fetch_sub(1, Ordering::SeqCst);
+                body(path, &sizes)
+            }))
+        })
+        .collect();
+    let asked: Vec<_> =
+        servers.iter().enumerate().map(|(number, server)| several(server, &sizes).swap_remove(number)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let observer = Collected::default();
+    let files = fetch(&asked, &Cache::new(folder.path().join("cache")), &options(), &observer).unwrap();
+    assert_eq!(files.iter().map(|file| file.metadata().unwrap().len()).collect::<Vec<_>>(), [10, 200, 3000]);
+    assert!(most.load(Ordering::SeqCst) > 1, "one after the other");
+    let events = observer.events();
+    let totals: Vec<u64> = events
+        .iter()
+        .filter_map(|event| if let Event::Total { total, .. } = event { Some(*total) } else { None })
+        .collect();
+    assert_eq!(totals, [3210], "it moves");
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let is_total = |event: &Event| matches!(event, Event::Total { .. });
+    assert!(at(&is_total) < at(&|event: &Event| matches!(event, Event::Progress { .. })), "{events:?}");
+}
+
+#[test]
+fn an_address_is_tried_although_the_cache_has_the_file() {
+    // It answers, with a file of that length: nothing but its end is asked for.
+    let world = World::new(Box::new(|_, _, range| ranged(range)));
+    world.fetch(&Silent).unwrap();
+    assert_eq!(world.ask(Ask::Answer, &Silent).unwrap(), "abcdefghij");
+    assert_eq!(world.ask(Ask::Missing, &Silent).unwrap(), "abcdefghij");
+    assert_eq!(world.server.requests(), 2);
+    // The whole is, where its sha256 is in question; the cache's file stays as it is.
+    let before = world.cache.file(&world.part().with_extension("")).unwrap().metadata().unwrap();
+    assert_eq!(world.ask(Ask::Whole, &Silent).unwrap(), "abcdefghij");
+    let after = world.cache.file(&world.part().with_extension("")).unwrap().metadata().unwrap();
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
+    assert!(!world.part().exists());
+    let is = |answer: Answer, ask: Ask, words: &str| {
+        let other = World::new(answer);
+        let asked = [(
+            FileInput::new(model::file_input::FileInputFields {
+                url: other.input.url.clone(),
+                ..(*world.input).clone()
+            })
+            .unwrap(),
+            ask,
+        )];
+        let said = fetch(&asked, &world.cache, &options(), &Silent).unwrap_err().to_string();
+        assert!(said.contains(words), "{ask:?}: {said}");
+    };
+    for ask in [Ask::Answer, Ask::Whole] {
+        is(Box::new(|_, _, _| http("404 Not Found", "", 0, b"")), ask, "status 404");
+    }
+    is(Box::new(|_, _, _| http("200 OK", "", 3, b"abc")), Ask::Answer, "it has 3 bytes, and 10 are wanted");
+    is(Box::new(|_, _, _| http("200 OK", "", 11, b"abcdefghijk")), Ask::Answer, "it has more than 10 bytes");
+    is(Box::new(|_, _, _| http("200 OK", "", 10, b"ABCDEFGHIJ")), Ask::Whole, "its sha256 is");
+    assert_eq!(world.fetch(&Silent).unwrap(), "abcdefghij");
 }
