@@ -12,6 +12,17 @@ const UNITS: &str = "/usr/lib/systemd/system";
 /// Where programs are looked for.
 const PROGRAMS: [&str; 2] = ["/usr/bin", "/usr/sbin"];
 
+/// What a unit makes once on each node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeOnce {
+    /// The path of the secret or of the directory of data.
+    pub path: ImagePath,
+    /// The unit.
+    pub unit: ImagePath,
+    /// The command that it runs.
+    pub start: FirstStart,
+}
+
 /// Units of the first start, and what belongs to them.
 #[derive(Debug, Clone, Default)]
 pub struct FirstStarts {
@@ -23,6 +34,8 @@ pub struct FirstStarts {
     pub directories: Vec<(ImagePath, Stat)>,
     /// What of secrets and data no one makes.
     pub unmade: Vec<ImagePath>,
+    /// What each unit makes.
+    pub made: Vec<MadeOnce>,
 }
 
 /// What first starts are made of.
@@ -265,6 +278,7 @@ fn unit<C>(made: &Made<'_>, context: &Context<'_, C>, all: &mut FirstStarts) {
         }
     }
     if let Ok(path) = ImagePath::new(format!("{UNITS}/{name}")) {
+        all.made.push(MadeOnce { path: made.what.clone(), unit: path.clone(), start: made.start.clone() });
         all.files.push((path, text));
     }
 }
