@@ -10,6 +10,8 @@ pub const ARTIFACT: &str = "application/vnd.powernode.module.v1";
 pub const CONFIG: &str = "application/vnd.powernode.module.manifest.v1+json";
 /// `module.cfs`.
 pub const COMPOSEFS: &str = "application/vnd.powernode.composefs.v1";
+/// `requirements.json`.
+pub const REQUIREMENTS: &str = "application/vnd.powernode.module.requirements.v1+json";
 /// `module.tar` as it is.
 pub const TAR: &str = "application/vnd.powernode.module.v1+tar";
 /// `module.tar`, compressed as independent zstd frames.
@@ -37,7 +39,9 @@ pub struct Parts {
     pub archives: [(&'static str, &'static str); 2],
     /// The image.
     pub image: (&'static str, &'static str),
-    /// What may come after these.
+    /// What it was laid over, brings, and leaves to others; not every one has it.
+    pub requirements: (&'static str, &'static str),
+    /// What else may come after these.
     pub others: [(&'static str, &'static str); 4],
     /// Names that no layer may have, since something else has them where the files are together.
     pub reserved: [&'static str; 5],
@@ -48,6 +52,7 @@ static MODULE: Parts = Parts {
     config: ("manifest.json", CONFIG),
     archives: [("module.tar", TAR), ("module.tar.zst", TAR_ZSTD)],
     image: ("module.cfs", COMPOSEFS),
+    requirements: ("requirements.json", REQUIREMENTS),
     others: [
         ("sbom.cdx.json", CYCLONEDX),
         ("provenance.json", IN_TOTO),
@@ -72,9 +77,9 @@ pub fn kind(artifact_type: &str) -> Option<Kind> {
 }
 
 impl Parts {
-    /// The layers that are known by their media type alone: the archive and the image.
+    /// The layers that are known by their media type alone: the archive, the image and the requirements.
     pub fn fixed(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.archives.into_iter().chain([self.image])
+        self.archives.into_iter().chain([self.image, self.requirements])
     }
 
     /// The media type of the file with this bare name.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use model::words::count;
 
+use model::requirements::{Account, LeftOut, NeedKind, OpenNeed, Origin, PackageVersion, RequirementsFields};
+
 use crate::commands::build::DIST;
 use crate::commands::{self, Context, Verb};
 use crate::error::Error;
@@ -89,11 +91,76 @@ fn describe(inspection: &Inspection) -> String {
             count(image.objects, "object")
         );
         line(&mut text, "contents", &counts);
+        module.requirements.iter().for_each(|requirements| describe_requirements(&mut text, requirements));
         if let Some(warning) = no_digest(image.without_digest) {
             line(&mut text, "not vouched for", &warning);
         }
     }
     text
+}
+
+/// What a module was laid over, what it brings besides files, and what it leaves to others.
+fn describe_requirements(text: &mut String, requirements: &RequirementsFields) {
+    let RequirementsFields { base, requires, packages, accounts, secrets, data, units, needs, recommends, .. } =
+        requirements;
+    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let of_base = count(base.packages.len(), "package");
+    line(text, "base", &format!("{} of {}, {of_base}, {}", base.variant, base.suite, base.digest));
+    let modules = base.module.iter().chain(requires).map(|module| format!("{} {}", **module, module.digest)).collect();
+    list(text, "laid over", modules);
+    let package = |package: &PackageVersion| format!("{} {}", package.name, package.version);
+    list(text, "packages", packages.iter().map(package).collect());
+    let own = accounts.iter().filter(|account| account.from == Origin::Module);
+    list(text, "accounts", own.map(account).collect());
+    list(text, "secrets", secrets.iter().map(left_out).collect());
+    list(text, "data", data.iter().map(left_out).collect());
+    list(text, "units enabled", units.enabled.clone());
+    list(text, "not enabled", units.not_enabled.clone());
+    list(text, "open needs", needs.iter().filter(|need| !need.optional).map(need).collect());
+    list(text, "can do without", needs.iter().filter(|need| need.optional).map(need).collect());
+    list(text, "not installed", recommends.iter().map(|name| format!("{name} (recommended)")).collect());
+}
+
+/// The most entries of a list that are shown; `--format json` has all.
+const MOST: usize = 12;
+
+fn list(text: &mut String, name: &str, entries: Vec<String>) {
+    let more = entries.len().saturating_sub(MOST);
+    let mut shown: Vec<String> = entries.into_iter().take(MOST).collect();
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    if !shown.is_empty() {
+        line(text, name, &clean(&shown.join(", ")));
+    }
+}
+
+fn account(account: &Account) -> String {
+    match (account.uid, account.gid) {
+        (Some(uid), Some(gid)) if uid != gid => format!("{} (user {uid}, group {gid})", account.name),
+        (Some(id), Some(_)) => format!("{} ({id})", account.name),
+        (Some(uid), None) => format!("{} (user {uid})", account.name),
+        (None, gid) => format!("{} (group {})", account.name, gid.unwrap_or_default()),
+    }
+}
+
+fn left_out(left_out: &LeftOut) -> String {
+    match &left_out.made_by {
+        Some(made_by) => format!("{} (made by {})", left_out.path, made_by.unit),
+        None => format!("{} (made by no one)", left_out.path),
+    }
+}
+
+fn need(need: &OpenNeed) -> String {
+    let kind = match need.kind {
+        NeedKind::Library => "library",
+        NeedKind::Program => "program",
+        NeedKind::File => "file",
+        NeedKind::Unit => "unit",
+        NeedKind::User => "user",
+        NeedKind::Group => "group",
+    };
+    format!("{kind} {}", need.name)
 }
 
 /// What only an image or a dump has that no build made.

@@ -5,7 +5,7 @@ use std::fs;
 use crate::archive::{Deb, World, debs};
 
 /// Makes the module ship its closure over a base that has `packages`.
-fn over(world: &World, packages: &str) {
+pub fn over(world: &World, packages: &str) {
     world.take_from(&format!("file:{}", world.path("archive").display()));
     let settings = world.path("module/builder.toml");
     let text = fs::read_to_string(&settings).unwrap();
@@ -15,7 +15,7 @@ fn over(world: &World, packages: &str) {
     fs::write(world.path("module/manifest.yaml"), manifest).unwrap();
 }
 
-fn lock(world: &World, more: &[&str]) -> String {
+pub fn lock(world: &World, more: &[&str]) -> String {
     world.tell(&[&["lock", "-C", "module", "--arch", "amd64"], more].concat())
 }
 

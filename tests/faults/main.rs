@@ -19,6 +19,7 @@ mod listing;
 mod lock;
 mod proxy;
 mod repositories;
+mod requirements;
 mod server;
 mod several;
 

@@ -23,6 +23,7 @@ pub mod package;
 pub mod path;
 pub mod pattern;
 pub mod record;
+pub mod requirements;
 pub mod resolution;
 pub mod rules;
 pub mod secret;

@@ -6,6 +6,7 @@
 //! `dpkg-divert(1)`, `update-alternatives(1)`, `dpkg-statoverride(1)`.
 
 mod parse;
+mod recommends;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::rootfs::deb::{DebEntry, Metadata};
 
 pub use parse::parse_status;
 use parse::{installed, parse_alternative, parse_diversions, parse_overrides, paths};
+pub use recommends::not_installed;
 
 /// Where the database is.
 pub(crate) const BASE: &str = "/var/lib/dpkg";

@@ -6,6 +6,7 @@ use model::{Diagnostic, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::select::Selected;
 use crate::recipes::results::path_list;
 
@@ -18,11 +19,17 @@ const OWNER: &str = "floating-owner";
 const MAX_NAMED: usize = 3;
 
 /// The accounts that units, `services` and owners of shipped files name, and that neither the node nor `others` has:
-/// the accounts that are known to be made by other means.
+/// the accounts that are known to be made by other means. Those of units and `services` go to `needs`, too.
 ///
 /// # Errors
 /// When a file of the root file system cannot be read.
-pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Result<Vec<Diagnostic>, Error> {
+pub(crate) fn find(
+    inputs: &Inputs,
+    world: World<'_>,
+    others: &Accounts,
+    needs: &mut OpenNeeds,
+) -> Result<Vec<Diagnostic>, Error> {
+    let is_optional = severity(inputs) == Severity::Note;
     let known = Accounts::of_node(world, others)?;
     let floating_owners = needs::floating_owners(world, &known);
     let lines = |kind, name: &str| match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
@@ -31,6 +38,7 @@ pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Resu
         None => line(kind, name),
     };
     let missing = needs::missing_accounts(world, &known)?;
+    missing.iter().for_each(|one| needs.add_account(one.kind, &one.name, &one.by, is_optional));
     let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
     // The line that makes the user makes a group of its name.
     let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
@@ -42,6 +50,7 @@ pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Resu
         for (kind, name) in accounts.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
             if !is_number(name) && name != "root" && !known.has(kind, name) {
                 let place = (format!("services[{index}].user"), service.position);
+                needs.add_account(kind, name, &[], is_optional);
                 found.push(of_service(inputs, (kind, name), place, &lines(kind, name)));
             }
         }

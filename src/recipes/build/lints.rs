@@ -14,6 +14,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{accounts, authored, secrets};
 use crate::recipes::results::path_list;
@@ -42,11 +43,19 @@ pub(crate) enum Known {
     Names,
 }
 
+/// What was found.
+pub(crate) struct Found {
+    /// For the author.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// For whoever has the module.
+    pub(crate) needs: OpenNeeds,
+}
+
 /// Everything that the shipped files, the units and the manifest's commands lack, and what may be a secret.
 ///
 /// # Errors
 /// When a file of the root file system cannot be read.
-pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result<Vec<Diagnostic>, Error> {
+pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result<Found, Error> {
     let neighbours = neighbours(inputs, selected)?;
     let provided = |path: &ImagePath| {
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
@@ -67,6 +76,8 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     unmet.retain(|unmet| !context.is_of_the_manager(unmet.need, &unmet.missing));
     let gaps = grouped(unmet);
     let mut found: Vec<Diagnostic> = gaps.iter().map(|gap| context.diagnostic(gap, None)).collect();
+    let mut needs = OpenNeeds::default();
+    gaps.iter().for_each(|gap| needs.add(gap.need, &gap.name, &gap.by, context.is_optional(gap)));
     for (field, command) in inputs.manifest.command_entries() {
         let program = needs::command(world, &command.value).map(|(name, reach)| (Need::Command, name, reach));
         let units = needs::started_units(world, &command.value).into_iter();
@@ -81,6 +92,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
                 continue;
             }
             if !context.is_of_the_manager(need, &gap.missing) {
+                needs.add(need, &gap.name, &[], context.is_optional(&gap));
                 found.push(context.diagnostic(&gap, Some((field.clone(), command.position))));
             }
         }
@@ -90,9 +102,9 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);
-        found.extend(accounts::find(inputs, world, &accounts::of_base(selected))?);
+        found.extend(accounts::find(inputs, world, &accounts::of_base(selected), &mut needs)?);
     }
-    Ok(found)
+    Ok(Found { diagnostics: found, needs })
 }
 
 /// What the author put into the root file system: the files of the packages that `package_spec`
@@ -223,6 +235,11 @@ impl LintContext<'_> {
         } else {
             Severity::Warning
         }
+    }
+
+    /// Whether it can be done without, as far as is known.
+    fn is_optional(&self, gap: &MissingDependency) -> bool {
+        self.severity(gap) == Severity::Note
     }
 
     /// Whether a module that the manifest requires may bring it. Such a module cannot be seen from here,

@@ -9,6 +9,7 @@ pub(crate) mod dry_run;
 pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+pub(crate) mod open_needs;
 pub(crate) mod origin;
 pub(crate) mod outputs;
 pub(crate) mod overlay;
@@ -16,6 +17,7 @@ pub(crate) mod places;
 pub(crate) mod record;
 pub(crate) mod remembered;
 pub(crate) mod request;
+pub(crate) mod requirements;
 mod room;
 pub(crate) mod root;
 pub(crate) mod secrets;
@@ -169,7 +171,7 @@ fn prepare<'a>(
         selected.overlay.files().map_or(Ok(()), room::overlay)?;
         room::check(&selected.selection.tree, &request.outputs, request.reuse.is_some())?;
     }
-    let mut lints = lints::find(inputs, &selected, Known::Contents)?;
+    let lints::Found { diagnostics: mut lints, needs } = lints::find(inputs, &selected, Known::Contents)?;
     if root.made.is_none() {
         lints.extend(special::find(inputs, &selected));
     }
@@ -182,6 +184,7 @@ fn prepare<'a>(
         closure::numbers::require_locked(&proposed, inputs)?;
     }
 
+    let requirements = requirements::of(&selected, &root, inputs, request.arch, needs)?;
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();
@@ -202,6 +205,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
+        requirements,
         origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })

@@ -14,7 +14,7 @@ use image::tree::Tree;
 use image::{composefs, verity};
 use model::observe::{Observer, Task, Unit};
 use model::package::Package;
-use model::{Digest, Manifest, VerityDigest};
+use model::{Digest, Manifest, VerityDigest, requirements};
 use oci::layout::{self, Artifact};
 
 use crate::error::Error;
@@ -45,6 +45,8 @@ pub(crate) struct Shipment<'a> {
     pub(crate) inputs: record::Inputs,
     /// What became of them on the way here.
     pub(crate) stages: record::Stages,
+    /// What it asks of its node, where that is known.
+    pub(crate) requirements: Option<Vec<u8>>,
     /// Where its files came from.
     pub(crate) origins: Origins<'a>,
 }
@@ -183,13 +185,18 @@ pub(crate) fn write_module(
     write("file-list.json", &entries.map_err(|error| Error::bug("a file cannot be listed").because(&error))?)?;
     write("package-list.txt", file_lists::packages(&shipment.packages).as_bytes())?;
 
+    if let Some(requirements) = &shipment.requirements {
+        write(requirements::FILE, requirements)?;
+    }
+
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &hashed, objects, inputs.epoch);
     let task = Task::start(observer, "write archives", None, Unit::Bytes);
     let archives = while_syncing(store, || outputs.write_archives(&plan, directory))?;
     spool.check_sources()?;
     drop(task);
-    let artifact = outputs.has_layout().then(|| sinks::artifact(outputs, directory, &archives, &parts, &about));
+    let files = (&archives, &parts, shipment.requirements);
+    let artifact = outputs.has_layout().then(|| sinks::artifact(outputs, directory, files, &about));
     let written = Written {
         composefs,
         image_size: image.len() as u64,

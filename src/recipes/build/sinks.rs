@@ -147,8 +147,7 @@ pub(crate) struct About<'a> {
 pub(crate) fn artifact(
     outputs: &Outputs,
     directory: &Arc<Dir>,
-    archives: &archive::Written,
-    parts: &Parts<'_>,
+    (archives, parts, requirements): (&archive::Written, &Parts<'_>, Option<Vec<u8>>),
     about: &About<'_>,
 ) -> Artifact {
     let blob = |media_type: &str, title: &str, content| Blob {
@@ -167,12 +166,17 @@ pub(crate) fn artifact(
         Some(packed) => blob(media::TAR_ZSTD, "module.tar.zst", file(LAYER, packed)),
         None => blob(media::TAR, MODULE_TAR, file(outputs.plain().unwrap_or(LAYER), archives.tar)),
     };
+    let requirements =
+        requirements.map(|bytes| blob(media::REQUIREMENTS, model::requirements::FILE, Content::Bytes(bytes)));
     let image = archive::Blob { sha256: Digest::of(parts.image), size: parts.image.len() as u64 };
     Artifact {
         kind: Kind::Module,
         arch: about.arch,
         config: blob(media::CONFIG, "manifest.json", Content::Bytes(parts.manifest.to_vec())),
-        layers: vec![tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs", image))],
+        layers: [tar, blob(media::COMPOSEFS, "module.cfs", file("module.cfs", image))]
+            .into_iter()
+            .chain(requirements)
+            .collect(),
         annotations: annotations(outputs, about, parts.image_digest),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn find(shipment: &Shipment<'_>, request: &BuildRequest, observer: &d
         return None;
     }
     let record = record::parse(&bytes, &request.outputs.directory.join(record::FILE)).ok()?;
-    if record.inputs != *inputs || record.stages != *stages || !is_whole(&record, &dist, request)? {
+    if record.inputs != *inputs || record.stages != *stages || !is_whole(&record, &dist, (shipment, request))? {
         return None;
     }
     let text = |name: &str| String::from_utf8(intact(&record, &dist, name)?).ok();
@@ -59,9 +59,10 @@ const TEXT_LIMIT: u64 = 1 << 30;
 
 /// Whether the directory holds every output that is asked for, each with its digest, and nothing else; none
 /// where it cannot be read. The one that is read whole is checked when it is.
-fn is_whole(record: &BuildRecord, dist: &Dir, request: &BuildRequest) -> Option<bool> {
+fn is_whole(record: &BuildRecord, dist: &Dir, (shipment, request): (&Shipment<'_>, &BuildRequest)) -> Option<bool> {
     let is_wanted = |name: &str| match name {
         "module.tar" => request.outputs.has_tar(),
+        model::requirements::FILE => shipment.requirements.is_some(),
         name => request.outputs.has_layout() || !name.starts_with("oci/"),
     };
     let wanted: Vec<&str> = record::OUTPUTS.into_iter().filter(|name| is_wanted(name)).collect();

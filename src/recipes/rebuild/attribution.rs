@@ -168,7 +168,7 @@ fn home(name: &str) -> Layer {
     let name = name.strip_prefix("oci/").unwrap_or(name);
     match name.split(' ').next().unwrap_or(name) {
         "package-list.txt" => Layer::Rootfs,
-        "file-list.txt" => Layer::Filter,
+        "file-list.txt" | "requirements.json" => Layer::Filter,
         "module.cfs" | "composefs.digest" | "file-list.json" => Layer::Image,
         "module.tar" | "module.tar.zst" => Layer::Tar,
         _ => Layer::Layout,

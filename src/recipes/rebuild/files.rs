@@ -61,7 +61,7 @@ pub(crate) fn pulled_pairs(before: &Path, built: &Path) -> Result<Vec<Pair>, Err
     let roles = roles(built).unwrap_or_default();
     let layer = |name: &str| roles.iter().find(|(_, role)| role.split(' ').next() == Some(name));
     let mut names: BTreeMap<String, Option<PathBuf>> = files(before)?.into_keys().map(|name| (name, None)).collect();
-    for name in ["manifest.json", "module.cfs", "module.tar", "module.tar.zst"] {
+    for name in ["manifest.json", "module.cfs", "module.tar", "module.tar.zst", "requirements.json"] {
         if let Some((blob, _)) = layer(name) {
             names.insert(name.to_owned(), Some(blob.clone()));
         }

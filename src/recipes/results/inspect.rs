@@ -5,6 +5,7 @@ use std::path::Path;
 
 use image::composefs::{self, Entry};
 use image::tree::{Kind, Tree};
+use model::requirements::Requirements;
 use model::{Digest, VerityDigest};
 use serde::Serialize;
 
@@ -48,6 +49,9 @@ pub(crate) struct InspectedModule {
     pub(crate) blobs: BTreeMap<String, Blob>,
     /// What the image holds.
     pub(crate) image: ImageSummary,
+    /// What it asks of its node, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) requirements: Option<Requirements>,
 }
 
 /// What an image holds.
@@ -109,6 +113,7 @@ fn module(opened: artifact::Module) -> InspectedModule {
         foreign_version: opened.others.map(|others| others.form.version()),
         manifest_digest: opened.oci.map(|listed| listed.descriptor.digest),
         blobs: opened.blobs,
+        requirements: opened.requirements,
     }
 }
 

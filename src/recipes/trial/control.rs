@@ -13,7 +13,6 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
 use crate::recipes::trial::prepare::{self, OnDisk};
-use crate::recipes::trial::recommended;
 use crate::recipes::trial::remembered::Remembered;
 use crate::recipes::trial::verdict;
 use crate::recipes::trial::wanted::{Services, Wanted};
@@ -118,7 +117,7 @@ fn merge(all: &mut Option<Control>, seen: Control) {
 fn not_installed(full: &FullTree, layers: &Layers, tree: &Tree<Source>) -> Vec<String> {
     let own = layers.modules.iter().filter(|module| full.of.as_ref().is_none_or(|name| *name == module.name));
     let packages = own.flat_map(|module| &module.manifest.package_spec);
-    recommended::not_installed(tree, &packages.map(|package| package.value.name.as_str()).collect())
+    builder::dpkg::not_installed(tree, &packages.map(|package| package.value.name.as_str()).collect())
 }
 
 impl Control {

@@ -4,7 +4,6 @@ mod conflicts;
 mod control;
 mod layers;
 mod prepare;
-mod recommended;
 mod remembered;
 pub(crate) mod request;
 mod roots;

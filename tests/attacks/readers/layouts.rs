@@ -62,6 +62,13 @@ fn layers_that_are_missing_doubled_or_misnamed_are_found() {
         layout.manifest["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into();
     });
     forged("does not list what the image holds", |_, layout| layout.add("file-list.txt", "text/plain", b"/etc/x\n"));
+    // What a module asks of its node has one name and one type, and is read.
+    let requirements = "application/vnd.powernode.module.requirements.v1+json";
+    forged("do not go together", |_, layout| layout.add("requirements.json", "application/json", b"{}"));
+    forged("do not go together", move |_, layout| layout.add("notes.json", requirements, b"{}"));
+    forged("is no requirements as a build writes them", move |_, layout| {
+        layout.add("requirements.json", requirements, b"{}");
+    });
 }
 
 #[test]
@@ -86,11 +93,11 @@ fn the_mark_of_a_layout_says_its_version_and_no_more() {
 fn a_layer_that_is_not_known_is_listed() {
     let small = built();
     let mut layout = Forgery::new(&small, "m/dist/oci");
-    layout.add("requirements.json", "application/vnd.example+json", b"{}");
+    layout.add("notes.json", "application/vnd.example+json", b"{}");
     layout.write();
     let (code, text) = run(&small, &["inspect", "m/dist/oci"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("sha256 of requirements.json"), "{text}");
+    assert!(text.contains("sha256 of notes.json"), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod accounts;
 mod base;
 mod first_start;
+mod module_ref;
 mod text_path;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use accounts::{AccountName, Accounts, Ids, LARGEST_ID, PROPOSED, ParseAccountError};
 pub use base::BaseRequest;
 pub use first_start::{FirstStart, FirstStartError};
+pub use module_ref::{ModuleRef, ModuleRefFault, ModuleRefFields, is_module_version};
 pub use text_path::{ParseTextPathError, TextPath};
 
 /// Which files of the packages are shipped without being named.

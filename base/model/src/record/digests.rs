@@ -191,6 +191,14 @@ impl Closure {
         Self { suite: resolution.codename().to_owned(), variant: *variant, arch: *arch, packages }
     }
 
+    /// The digest over all of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut lines = Lines::new("base");
+        self.count(&mut lines);
+        lines.digest()
+    }
+
     fn count(&self, lines: &mut Lines) {
         let Self { suite, variant, arch, packages } = self;
         lines.add("suite", suite);

@@ -35,7 +35,7 @@ pub const FORMAT: u32 = 1;
 pub const LIMIT: u64 = 16 << 20;
 
 /// The files whose digests are recorded, where they are written.
-pub const OUTPUTS: [&str; 9] = [
+pub const OUTPUTS: [&str; 10] = [
     "composefs.digest",
     "file-list.json",
     "file-list.txt",
@@ -45,6 +45,7 @@ pub const OUTPUTS: [&str; 9] = [
     "oci/index.json",
     "oci/oci-layout",
     "package-list.txt",
+    "requirements.json",
 ];
 
 /// A build's record: nothing that no build would have written.

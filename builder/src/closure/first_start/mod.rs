@@ -11,6 +11,17 @@ use super::data::{DataDirectory, DataKind};
 use super::secrets::{Secret, SecretKind};
 use unit::{Made, Steps};
 
+/// What a unit makes once on each node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeOnce {
+    /// The path of the secret or of the directory of data.
+    pub path: ImagePath,
+    /// The unit.
+    pub unit: ImagePath,
+    /// The command that it runs.
+    pub start: FirstStart,
+}
+
 /// Units of the first start, and what belongs to them.
 #[derive(Debug, Clone, Default)]
 pub struct FirstStarts {
@@ -22,6 +33,8 @@ pub struct FirstStarts {
     pub directories: Vec<(ImagePath, Stat)>,
     /// What of secrets and data no one makes.
     pub unmade: Vec<ImagePath>,
+    /// What each unit makes.
+    pub made: Vec<MadeOnce>,
 }
 
 /// What first starts are made of.

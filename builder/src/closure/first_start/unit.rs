@@ -7,7 +7,7 @@ use image::tree::Stat;
 use model::ImagePath;
 use model::closure::FirstStart;
 
-use super::{Context, FirstStarts};
+use super::{Context, FirstStarts, MadeOnce};
 
 /// Where systemd finds units of a vendor.
 const UNITS: &str = "/usr/lib/systemd/system";
@@ -138,6 +138,7 @@ pub(super) fn add<C>(made: &Made<'_>, context: &Context<'_, C>, all: &mut FirstS
         }
     }
     if let Ok(path) = ImagePath::new(format!("{UNITS}/{name}")) {
+        all.made.push(MadeOnce { path: made.what.clone(), unit: path.clone(), start: made.start.clone() });
         all.files.push((path, text(made, context.services)));
     }
 }

@@ -1,5 +1,6 @@
 //! `ship = "closure"`: what a module needs over its base, and the form in which a node can use it.
 
+mod facts;
 mod findings;
 pub(crate) mod numbers;
 mod services;
@@ -21,6 +22,7 @@ use model::{Diagnostic, Epoch, ImagePath, Severity};
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 
+pub(crate) use facts::Facts;
 pub(crate) use standing::Standing;
 
 /// The root file system of a base, as it is read.
@@ -42,6 +44,8 @@ pub(crate) struct Prepared {
     /// The numbers of the accounts that packages made.
     pub(crate) assigned: Assigned,
     secrets: Vec<Secret>,
+    /// Packages that those of the module recommend and that are not there.
+    recommends: Vec<String>,
 }
 
 /// What became of a closure.
@@ -57,6 +61,8 @@ pub(crate) struct Closed {
     pub(crate) form: NodeForm,
     /// What the author should know.
     pub(crate) findings: Vec<Diagnostic>,
+    /// What whoever has the module should know.
+    pub(crate) facts: Facts,
     /// Directories that are filled at first start.
     made: Vec<ImagePath>,
 }
@@ -102,7 +108,8 @@ pub(crate) fn prepare(
     numbers::rewrite(whole, &assigned)?;
     let found = Closure::find(&base.tree, whole, ownership)?;
     let secrets = secrets(whole, ownership, &found.parts, &found.data)?;
-    Ok(Prepared { base, found, accounts, added, assigned, secrets })
+    let recommends = facts::recommends(whole, &base, ownership);
+    Ok(Prepared { base, found, accounts, added, assigned, secrets, recommends })
 }
 
 impl Prepared {
@@ -167,10 +174,11 @@ impl Prepared {
         let form = node_form(tree, whole, &form)?;
         let mut findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
         findings.extend(findings::masked(&form.masked, filter, inputs));
+        let facts = Facts::of(&self, first.made, (&on, &off), &form);
         let Self { found, accounts: base, assigned, .. } = self;
         let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
         made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
-        Ok(Closed { base, found, assigned, form, findings, made })
+        Ok(Closed { base, found, assigned, form, findings, facts, made })
     }
 }
 

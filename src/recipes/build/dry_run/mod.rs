@@ -193,7 +193,7 @@ fn list_given(
     let files = files::obtain(request, inputs, observer)?;
     let root = root::obtain(request, inputs, observer)?;
     let selected = select::root(request, inputs, (&root, &files), observer)?;
-    let mut lints = lints::find(inputs, &selected, Known::Contents)?;
+    let mut lints = lints::find(inputs, &selected, Known::Contents)?.diagnostics;
     lints.extend(special::find(inputs, &selected));
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     let packages = selected.ownership.packages();
@@ -217,7 +217,7 @@ fn select(
     let digest = record::tree_digest(&tree, epoch);
     let selected =
         select::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)?;
-    let lints = lints::find(inputs, &selected, Known::Names)?;
+    let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     Ok(selected)
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 use image::composefs::{self, Entry};
 use image::tree::Tree;
 use image::{archive, verity};
-use model::VerityDigest;
 use model::path::escape;
+use model::requirements::{self, Requirements};
+use model::{Arch, VerityDigest};
 
-use super::{REBUILD, refused};
+use super::{Module, REBUILD, refused};
 use crate::error::Error;
 use crate::recipes::results::file_lists;
 
@@ -20,6 +21,26 @@ pub(super) fn manifest(bytes: &[u8], path: &Path) -> Result<String, Error> {
         true => Ok(manifest.name),
         false => Err(is_none("not written as a build writes it")),
     }
+}
+
+/// `requirements.json`, which must be written as a build writes it, and be those of `module`.
+pub(super) fn requirements(
+    bytes: &[u8],
+    (module, arch): (&Module, Option<Arch>),
+    path: &Path,
+) -> Result<Requirements, Error> {
+    let wrong = |why: &str| Error::refused(format!("{} is {why}", path.display())).hint(REBUILD);
+    let found = Requirements::parse(bytes).map_err(|error| match error {
+        requirements::ReadError::Version { .. } => {
+            let hint = "use the version of module-builder that made it, or a newer one";
+            wrong("of a version that is not known").because(&error).hint(hint)
+        }
+        requirements::ReadError::Size | requirements::ReadError::Damaged(_) | requirements::ReadError::Form => {
+            wrong("no requirements as a build writes them").because(&error)
+        }
+    })?;
+    let is_own = module.name.as_ref() == Some(&found.name) && arch.is_none_or(|arch| arch == found.arch);
+    if is_own { Ok(found) } else { Err(wrong("of another module than the files beside it")) }
 }
 
 /// The image's tree and digest, which must be `claimed`.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use host::{Dir, Links};
 use image::archive::IMAGE_LIMIT;
 use model::Epoch;
+use model::record::{Closure, RootInput};
+use model::requirements::{self, PackageVersion, Requirements};
 
 use super::{
     Archived, Artifact, Blob, Form, MANIFEST_LIMIT, Module, REBUILD, TEXT_LIMIT, blob, check_archive, checks, layouts,
@@ -81,13 +83,14 @@ fn one(directory: &Dir) -> Result<(Module, Indexes), Error> {
     checks::file_entries(&dist.read("file-list.json", TEXT_LIMIT)?, &tree, &path("file-list.json"))?;
     checks::package_list(&dist.read("package-list.txt", TEXT_LIMIT)?, &path("package-list.txt"))?;
     let mut module = Module::of(Some((name, manifest)), composefs, tree);
+    dist.requirements(&mut module)?;
     dist.tar(&mut module)?;
     let indexes = dist.layout(&mut module)?;
     let epoch = same_time(&module.archives)?;
     dist.record(&module, &indexes, epoch)?;
     let Dist { seen, .. } = dist;
     for (name, blob) in seen {
-        let own = if ["manifest.json", "module.cfs"].contains(&name.as_str()) {
+        let own = if ["manifest.json", "module.cfs", requirements::FILE].contains(&name.as_str()) {
             &mut module.blobs
         } else if !name.starts_with("oci/") && name != "composefs.digest" {
             &mut module.files
@@ -133,6 +136,16 @@ impl Dist<'_> {
         }
         let hint = format!("{} is not whole any more: fetch or build it again", self.directory.path().display());
         Error::refused(format!("there is no {}", error.path().display())).hint(hint)
+    }
+
+    fn requirements(&mut self, module: &mut Module) -> Result<(), Error> {
+        if !self.has(requirements::FILE)? {
+            return Ok(());
+        }
+        let bytes = self.read(requirements::FILE, requirements::LIMIT)?;
+        let path = self.directory.join(requirements::FILE);
+        module.requirements = Some(checks::requirements(&bytes, (module, None), &path)?);
+        Ok(())
     }
 
     fn tar(&mut self, module: &mut Module) -> Result<(), Error> {
@@ -239,17 +252,38 @@ impl Dist<'_> {
             || module.arch.is_some_and(|arch| arch != inputs.arch)
             || epoch.is_some_and(|epoch| epoch != inputs.epoch)
             || module.manifest.as_ref().is_some_and(|bytes| blob(bytes).digest != inputs.manifest);
-        if is_of_another {
+        if is_of_another || !of_one_build(inputs, module.requirements.as_ref()) {
             return wrong("records the build of another module".to_owned());
         }
         Ok(())
     }
 }
 
+/// Whether the requirements are those of a build from `inputs`: which ships a closure, over this base, of these packages.
+fn of_one_build(inputs: &record::Inputs, found: Option<&Requirements>) -> bool {
+    let resolution = match (&inputs.closure, &inputs.rootfs) {
+        (Some(_), RootInput::Packages(packages)) => &packages.resolution,
+        (_, RootInput::Given { .. }) | (None, RootInput::Packages(_)) => return found.is_none(),
+    };
+    let (Some(found), Some(base)) = (found, resolution.of_base()) else { return false };
+    let packages = |is_of_base: bool| resolution.packages.iter().filter(move |resolved| resolved.base == is_of_base);
+    let same = |recorded: &[PackageVersion], is_of_base| {
+        let wanted = packages(is_of_base).map(|resolved| (&resolved.package.name, &resolved.package.version));
+        recorded.iter().map(|package| (&package.name, &package.version)).eq(wanted)
+    };
+    found.arch == inputs.arch
+        && found.base.digest == Closure::of(&base).digest()
+        && same(&found.base.packages, true)
+        && same(&found.packages, false)
+}
+
 /// Adds what a layout holds of the module to what is beside it.
 fn join(what: &str, module: &mut Module, other: Module) -> Result<(), Error> {
     same(what, "module.cfs", &other.composefs, &module.composefs)?;
     same_manifest(what, other.manifest.as_deref().unwrap_or_default(), module)?;
+    if other.requirements != module.requirements {
+        return Err(Error::refused(format!("{what} holds other requirements than those beside it")).hint(REBUILD));
+    }
     (module.arch, module.oci) = (other.arch, other.oci);
     module.blobs.extend(other.blobs);
     module.archives.extend(other.archives);

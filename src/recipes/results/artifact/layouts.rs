@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use host::Dir;
 use image::archive::{self, IMAGE_LIMIT};
-use model::{Digest, Epoch, VerityDigest};
+use model::{Digest, Epoch, VerityDigest, requirements};
 use oci::content::{ContentStore as _, Descriptor};
 use oci::layout::{self, Layout, Listed, ListedIndex, Store};
 use oci::media::{self, annotation};
@@ -121,6 +121,11 @@ impl Reader {
         for blob in listed.blobs() {
             if blob.title() == Some("file-list.txt") {
                 checks::file_list(&self.bytes(blob, TEXT_LIMIT)?, &module.tree, &self.store.path(&blob.digest))?;
+            }
+            if blob.media_type == media::REQUIREMENTS {
+                let (bytes, path) = (self.bytes(blob, requirements::LIMIT)?, self.store.path(&blob.digest));
+                let arch = listed.descriptor.arch();
+                module.requirements = Some(checks::requirements(&bytes, (&module, arch), &path)?);
             }
             self.check(blob)?;
             module.blobs.insert(blob_name(blob), Blob { digest: blob.digest, size: blob.size });

@@ -17,6 +17,7 @@ use host::hash::Hashing;
 use image::archive::{self, Archive};
 use image::composefs::{self, Entry};
 use image::tree::Tree;
+use model::requirements::Requirements;
 use model::{Arch, Digest, Epoch, VerityDigest};
 use oci::layout;
 use serde::Serialize;
@@ -80,6 +81,8 @@ pub(crate) struct Module {
     pub(crate) arch: Option<Arch>,
     /// `manifest.json`; an image alone has none.
     pub(crate) manifest: Option<Vec<u8>>,
+    /// What it asks of its node; modules that ship what their packages own do not say, and an archive alone does not.
+    pub(crate) requirements: Option<Requirements>,
     /// The fs-verity digest of `module.cfs`, computed now.
     pub(crate) composefs: VerityDigest,
     /// What the image holds.
@@ -278,6 +281,7 @@ impl Module {
             name,
             arch: None,
             manifest,
+            requirements: None,
             composefs,
             tree,
             blobs: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 use host::{Dir, Links};
 use image::archive::IMAGE_LIMIT;
+use model::requirements;
 
 use super::{Artifact, Form, MANIFEST_LIMIT, Module, REBUILD, blob, check_archive, checks, misplaced};
 use crate::error::Error;
@@ -53,5 +54,10 @@ pub(super) fn open(directory: &Dir, archive_name: &str) -> Result<Artifact, Erro
     module.blobs.extend(blobs.map(|(name, blob)| (name.to_owned(), blob)));
     module.blobs.insert(archive_name.to_owned(), archived.blob.clone());
     module.archives.push(archived);
+    let name = requirements::FILE;
+    if let Some(bytes) = directory.read_if_there(name, Links::Refuse, requirements::LIMIT).map_err(misplaced)? {
+        module.requirements = Some(checks::requirements(&bytes, (&module, None), &directory.join(name))?);
+        module.blobs.insert(name.to_owned(), blob(&bytes));
+    }
     Ok(super::one(Form::Pulled, module))
 }

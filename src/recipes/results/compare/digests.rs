@@ -130,6 +130,7 @@ fn reasons(name: &str, compared: &Compared<'_>, manifest: &[ValueChange]) -> Vec
         "module.cfs" => one("the composefs digest differs"),
         "file-list.txt" => one("other paths are shipped"),
         "file-list.json" => one("contents, origins or rules of paths differ"),
+        "requirements.json" => one("base, packages, accounts, units or open needs differ"),
         "package-list.txt" => one("the root file systems have other packages"),
         record::FILE => one("the recorded inputs or outputs differ"),
         "module.tar" | "module.tar.zst" => {

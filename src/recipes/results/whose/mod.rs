@@ -31,14 +31,8 @@ use crate::error::Error;
 pub(crate) use model::record::FILE as RECORD;
 
 /// What other verbs put beside a build.
-const LATER: [&str; 6] = [
-    "sbom.cdx.json",
-    "provenance.json",
-    "vex.cdx.json",
-    "requirements.json",
-    "module.cfs.sigstore.json",
-    "module.cfs.cosign-bundle",
-];
+const LATER: [&str; 5] =
+    ["sbom.cdx.json", "provenance.json", "vex.cdx.json", "module.cfs.sigstore.json", "module.cfs.cosign-bundle"];
 
 /// What a dry run writes.
 pub(crate) const LISTS: [&str; 3] = ["file-list.txt", "manifest.json", "package-list.txt"];

@@ -1,19 +1,21 @@
-//! Packages that the modules' own ones recommend and that the full tree does not have.
+//! Packages that others recommend and that a root file system does not have.
 
 use std::collections::BTreeSet;
 
-use builder::deb822::{Dialect, Reader};
-use builder::relation::{alternatives, groups};
-use composer::scan::Source;
+use image::Readable;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
+
+use crate::deb822::{Dialect, Reader};
+use crate::relation::{alternatives, groups};
 
 /// Where dpkg notes what is installed, and the largest such file that is read, in bytes.
 const STATUS: (&str, u64) = ("/var/lib/dpkg/status", 64 << 20);
 
 /// The names of packages that one of `names` recommends and that are not installed in `tree`; none where dpkg's database
 /// cannot be read: this is a hint.
-pub(crate) fn not_installed(tree: &Tree<Source>, names: &BTreeSet<&str>) -> Vec<String> {
+#[must_use]
+pub fn not_installed<C: Readable>(tree: &Tree<C>, names: &BTreeSet<&str>) -> Vec<String> {
     let status = ImagePath::new(STATUS.0).ok().and_then(|path| tree.lookup(&path));
     let Some(Kind::Regular(source)) = status.map(|id| &tree.node(id).kind) else { return Vec::new() };
     source.read(STATUS.1).map(|text| of_status(&text, names)).unwrap_or_default()
