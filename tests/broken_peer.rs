@@ -185,3 +185,40 @@ fn a_secret_that_nothing_leads_to_is_one_finding() {
     module.builds(None);
     module.is_tried(None);
 }
+
+#[test]
+fn what_build_suggests_for_an_owned_module_leaves_nothing_missing() {
+    let module = Module::new("redis-server");
+    module.put("builder.toml", "ship = \"owned\"\n");
+    let missing = |output: &Output| -> Vec<String> {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        let codes = ["[needs-", "[floating-owner]", "[dangling-link]"];
+        let is_missing = |line: &&str| line.starts_with("warning") && codes.iter().any(|code| line.contains(code));
+        text.lines().filter(is_missing).map(str::to_owned).collect()
+    };
+    let before = module.run(&["build", "-C"]);
+    // What these need in turn is not said yet.
+    for what in ["/usr/bin/redis-check-rdb is not shipped", "run as redis"] {
+        assert!(missing(&before).iter().any(|line| line.contains(what)), "{what}: {}", said(&before));
+    }
+    let suggested = module.run(&["build", "--suggest", "--quiet", "-C"]);
+    let yaml = String::from_utf8(suggested.stdout).unwrap();
+    assert_eq!(suggested.status.code(), Some(0), "{yaml}");
+    let packages: Vec<&str> = yaml.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
+    assert!(yaml.starts_with("package_spec:\n") && !yaml.contains("file_spec"), "{yaml}");
+    for package in ["redis-tools", "libjemalloc2", "liblzf1"] {
+        assert!(packages.contains(&package), "{yaml}");
+    }
+    let lines: Vec<&str> = yaml.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    assert!(yaml.contains("# and these lines to rootfs/usr/lib/sysusers.d/broken.conf:\n"), "{yaml}");
+    assert!(!yaml.contains("missing all the same"), "{yaml}");
+    // Applied, it leaves nothing missing.
+    module.put("rootfs/usr/lib/sysusers.d/broken.conf", &(lines.join("\n") + "\n"));
+    let all = format!("redis-server, {}", packages.join(", "));
+    let applied = Module { packages: all.leak(), ..module };
+    applied.set("");
+    let after = applied.run(&["build", "-C"]);
+    assert_eq!((after.status.code(), missing(&after)), (Some(0), Vec::new()), "{}", said(&after));
+    let again = applied.run(&["build", "--suggest", "--quiet", "-C"]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "# nothing is missing\n");
+}

@@ -257,20 +257,20 @@ fn a_printed_command_means_to_a_shell_what_it_says() {
 #[test]
 fn what_was_found_before_a_failure_is_shown_with_it() {
     let small = Small::new();
-    let protects = "schema_version: 1\nname: base\nfile_spec: [/opt/***]\nprotected_spec: [/etc/***]\n";
-    small.write("base/manifest.yaml", protects);
+    let ships = "schema_version: 1\nname: base\nfile_spec: [/opt/***, /etc/***]\n";
+    small.write("base/manifest.yaml", ships);
     // The first is refused before a manifest is read, the second for want of a lock.
     let build = ["build", "-C", "m", "--rootfs", "root", "--with", "base", "--objects", "m/manifest.yaml/x"];
     let late = ["build", "-C", "m", "--frozen", "--with", "base", "--arch", "amd64"];
     for (arguments, is_found) in [(&build[..], false), (&late[..], true)] {
         let (code, _, err) = small.run(arguments);
         assert_ne!(code, 0, "{err}");
-        assert_eq!(err.contains("conflict: "), is_found, "{err}");
+        assert_eq!(err.contains("both-ship]: "), is_found, "{err}");
         assert!(err.contains("error: "), "{err}");
         let (_, _, err) = small.run(&[arguments, &["--format", "json"]].concat());
         let error: serde_json::Value = serde_json::from_str(err.lines().last().unwrap()).unwrap();
         assert_eq!(error["error"]["conflicts"].as_array().unwrap().is_empty(), !is_found, "{err}");
-        assert!(!err.contains("conflict: "), "{err}");
+        assert!(!err.contains("both-ship]: "), "{err}");
     }
 }
 

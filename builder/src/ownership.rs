@@ -164,6 +164,20 @@ impl Ownership {
         meant
     }
 
+    /// What a package without files of its own stands for: those with files on which it depends, at last. None where it has files,
+    /// or is not there.
+    #[must_use]
+    pub fn stands_for(&self, request: &PackageRequest) -> Option<Vec<&Package>> {
+        let requested = std::slice::from_ref(request);
+        let installed = self.database.present().find(|installed| is_requested(installed, requested))?;
+        if !is_empty(installed) {
+            return None;
+        }
+        let has_files =
+            |package: &&Package| self.database.present().any(|other| other.package == **package && !is_empty(other));
+        Some(self.meant(requested).into_iter().filter(has_files).collect())
+    }
+
     /// Whether the database has any package.
     #[must_use]
     pub fn has_packages(&self) -> bool {

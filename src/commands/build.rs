@@ -10,7 +10,8 @@ use model::record::{Compression, LintCode, ModuleId, Tag};
 use model::words::count;
 
 use crate::commands::{Context, Module, ModuleDirectory, Verb};
-use crate::error::Error;
+use crate::error::group::WithFindings;
+use crate::error::{Error, Reported};
 use crate::recipes::build::Produced;
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::dry_run::Listed;
@@ -19,10 +20,10 @@ use crate::recipes::build::request::{self, BuildRequest, Checks, ModuleSource, R
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
-use crate::recipes::build::{self, dry_run};
+use crate::recipes::build::{self, dry_run, suggest};
 use crate::recipes::packages::request::Packages;
 use crate::settings::{self, Flags};
-use crate::ui::{clean, size};
+use crate::ui::{Ui, clean, size};
 
 /// One output that a build can be asked to leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -71,6 +72,12 @@ pub(crate) struct BuildArgs {
     /// nothing is installed and no maintainer script runs: files that such scripts make are not listed.
     #[arg(long, conflicts_with_all = ["objects", "emit", "compression"], help_heading = "Results")]
     pub(crate) dry_run: bool,
+    /// Print all that is missing as YAML to paste, and write nothing
+    ///
+    /// Libraries, programs, users and units of what would be shipped, and of what would be shipped with them: packages for
+    /// package_spec, else patterns for file_spec. The exit code is that of the build.
+    #[arg(long, conflicts_with_all = ["dry_run", "objects", "emit", "compression"], help_heading = "Results")]
+    pub(crate) suggest: bool,
 
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
@@ -128,6 +135,8 @@ Examples:
       Builds for both, into dist/amd64/ and dist/arm64/, with one OCI index over them.
   module-builder build --dry-run
       Lists what would be shipped, without root rights.
+  module-builder build --suggest
+      Prints what the shipped files lack, to be pasted into manifest.yaml.
   module-builder build --frozen --strict
       What a release should use: locked inputs, no network, no warnings.";
 
@@ -222,29 +231,49 @@ impl Verb for BuildArgs {
 fn run(args: BuildArgs, context: &Context) -> Result<(), Error> {
     let requests = args.requests(context)?;
     let ui = &context.ui;
+    if args.suggest {
+        return suggest(&requests, ui);
+    }
     match (<[BuildRequest; 1]>::try_from(requests), args.dry_run) {
         (Ok([request]), true) => {
-            let listed = ui.reported(dry_run::run(&request, ui)?);
-            ui.note(&describe_listed(request.arch, &listed));
-            ui.result(&clean(&listed.output.display().to_string()), &listed)
+            let listed = shown(dry_run::run(&request, ui)?, ui);
+            ui.note(&describe_listed(request.arch, &listed.value));
+            ui.result(&clean(&listed.value.output.display().to_string()), &WithFindings::of(&listed))
         }
         (Err(requests), true) => {
-            let listed = ui.reported(dry_run::run_several(&SeveralRequest::of(requests)?, ui)?);
-            listed.architectures.iter().for_each(|(arch, one)| ui.note(&describe_listed(*arch, one)));
-            ui.result(&clean(&listed.output.display().to_string()), &listed)
+            let listed = shown(dry_run::run_several(&SeveralRequest::of(requests)?, ui)?, ui);
+            listed.value.architectures.iter().for_each(|(arch, one)| ui.note(&describe_listed(*arch, one)));
+            ui.result(&clean(&listed.value.output.display().to_string()), &WithFindings::of(&listed))
         }
         (Ok([request]), false) => {
-            let produced = ui.reported(build::produce(&request, ui)?);
-            ui.note(&describe(&produced));
-            ui.result(&produced.composefs_digest.to_string(), &produced)
+            let produced = shown(build::produce(&request, ui)?, ui);
+            ui.note(&describe(&produced.value));
+            ui.result(&produced.value.composefs_digest.to_string(), &WithFindings::of(&produced))
         }
         (Err(requests), false) => {
-            let produced = ui.reported(several::produce(&SeveralRequest::of(requests)?, ui)?);
+            let produced = shown(several::produce(&SeveralRequest::of(requests)?, ui)?, ui);
+            let all = &produced.value.architectures;
             let line = |one: &Produced| format!("{} {}", one.arch, one.composefs_digest);
-            produced.architectures.iter().for_each(|one| ui.note(&describe(one)));
-            ui.result(&produced.architectures.iter().map(line).collect::<Vec<_>>().join("\n"), &produced)
+            all.iter().for_each(|one| ui.note(&describe(one)));
+            ui.result(&all.iter().map(line).collect::<Vec<_>>().join("\n"), &WithFindings::of(&produced))
         }
     }
+}
+
+/// Prints what is missing.
+fn suggest(requests: &[BuildRequest], ui: &Ui) -> Result<(), Error> {
+    let [request] = requests else {
+        return Err(Error::usage("--suggest is for one architecture").hint("name one by --arch"));
+    };
+    let mut suggested = shown(suggest::run(request, ui)?, ui);
+    ui.result(&suggested.value.yaml(), &WithFindings::of(&suggested))?;
+    suggested.value.refused.take().map_or(Ok(()), Err)
+}
+
+/// Shows what was found, which is part of the result as JSON, too.
+fn shown<T>(reported: Reported<T>, ui: &Ui) -> Reported<T> {
+    ui.findings(&reported.findings);
+    reported
 }
 
 /// What a dry run found, in one line.

@@ -10,6 +10,7 @@ use model::{Diagnostic, Severity};
 use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
+use crate::error::group::{self, Finding};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
@@ -49,9 +50,9 @@ Examples:
 #[derive(Serialize)]
 struct Report<'a> {
     valid: bool,
-    errors: Vec<&'a Diagnostic>,
-    warnings: Vec<&'a Diagnostic>,
-    notes: Vec<&'a Diagnostic>,
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+    notes: Vec<Finding>,
     conflicts: &'a [Conflict],
 }
 
@@ -91,12 +92,16 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
         }
         _ => Vec::new(),
     };
-    let of = |severity| findings.diagnostics.iter().filter(|d| d.severity == severity).collect::<Vec<_>>();
-    let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
+    let of = |severity| -> Vec<Diagnostic> {
+        findings.diagnostics.iter().filter(|found| found.severity == severity).cloned().collect()
+    };
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let valid = errors.is_empty() && findings.conflicts.is_empty() && (warnings.is_empty() || !args.strict);
     let counts =
         counts(&[("error", errors.len()), ("conflict", findings.conflicts.len()), ("warning", warnings.len())]);
     if context.ui.is_json() {
+        let of = |severity| group::of(&of(severity));
+        let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
         context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &findings.conflicts })?;
         return if valid { Ok(()) } else { Err(Error::shown(Kind::Input)) };
     }

@@ -1,5 +1,6 @@
 //! The one error of the binary: what went wrong, why, what to do about it, and the exit code.
 
+pub(crate) mod group;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -182,7 +183,7 @@ impl Error {
             "causes": self.causes,
             "hint": self.hint,
             "log": self.log,
-            "diagnostics": self.findings.diagnostics,
+            "diagnostics": group::of(&self.findings.diagnostics),
             "conflicts": self.findings.conflicts,
         })
     }

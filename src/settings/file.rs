@@ -57,7 +57,8 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
             File { name: name.clone(), text, directory, is_module }.read(slots, findings);
         }
     }
-    if findings.diagnostics.len() > before {
+    // Later findings point into the module's own, too.
+    if is_module || findings.diagnostics.len() > before {
         findings.sources.insert(name.to_string(), bytes);
     }
 }
@@ -95,6 +96,16 @@ pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str)
     };
     let message = format!("`file[{number}]` cannot be used");
     Some(this.wrong("file-unusable", &field, span, message, String::new()))
+}
+
+/// The rule of `pattern` under `[overlay]` in the text of the settings file `file`, as one that is of no use.
+pub(super) fn overlay_rule(file: &Path, text: &str, pattern: &str) -> Option<Diagnostic> {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let (table, _) = DeTable::parse_recoverable(text);
+    let Input::Table(rules) = input(table.get_ref().get("overlay")?) else { return None };
+    let span = rules.entries.iter().find(|entry| entry.name == pattern)?.name_span.clone();
+    Some(this.wrong("overlay-rule", &format!("overlay.{pattern}"), span, String::new(), String::new()))
 }
 
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {

@@ -21,6 +21,12 @@ pub(crate) fn file(module: &Path, input: &FileInput, key: &str) -> Findings {
     found(module, |settings, text| file::file_table(settings, text, input, key).into_iter().collect())
 }
 
+/// The place in the `builder.toml` of `module` where the rule of `pattern` under `[overlay]` stands; none where it is not there any
+/// more.
+pub(crate) fn overlay_rule(module: &Path, pattern: &str) -> Findings {
+    found(module, |settings, text| file::overlay_rule(settings, text, pattern).into_iter().collect())
+}
+
 /// What `find` finds in the `builder.toml` of `module`, with its text.
 fn found(module: &Path, find: impl FnOnce(&Path, &str) -> Vec<Diagnostic>) -> Findings {
     let settings = join(module, layers::BUILDER_TOML);

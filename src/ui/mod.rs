@@ -17,12 +17,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use model::Severity;
 use model::observe::{Event, Numbers, Observer, TaskId};
 pub(crate) use model::words::size;
-use model::{Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::error::{Error, Findings, Reported};
+use crate::error::{Error, Findings, Reported, group};
 
 /// How results and errors are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -164,24 +164,43 @@ impl Ui {
         observer.warning(message, hint);
     }
 
-    /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts.
+    /// Shows findings with their source lines, the worst first, in each file from top to bottom; then conflicts. Where progress
+    /// is JSON, each is an event.
     pub(crate) fn findings(&self, findings: &Findings) {
-        let mut order: Vec<&Diagnostic> = findings.diagnostics.iter().collect();
-        order.sort_by_key(|d| (d.severity, d.file.clone(), d.position));
-        for diagnostic in order {
-            if self.screen.options.quiet && diagnostic.severity == Severity::Note {
+        let Options { quiet, color, progress, .. } = self.screen.options;
+        for found in group::in_order(&findings.diagnostics) {
+            let head = &found.head;
+            if quiet && head.severity == Severity::Note {
                 continue;
             }
-            tracing::info!("{:?} {}: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
-            let source = diagnostic.file.as_ref().and_then(|file| findings.sources.get(&**file));
-            self.say(&format!(
-                "{}\n",
-                snippet::render(diagnostic, source.map(Vec::as_slice), self.screen.options.color)
-            ));
+            tracing::info!("{:?} {}: {}", head.severity, head.code, head.message);
+            if progress == Progress::Json {
+                self.finding_event(&found);
+                continue;
+            }
+            let source = head.file.as_ref().and_then(|file| findings.sources.get(&**file));
+            self.say(&format!("{}\n", snippet::finding(&found, source.map(Vec::as_slice), color)));
         }
         for conflict in &findings.conflicts {
-            self.say(&snippet::conflict(conflict));
+            match progress {
+                Progress::Json => self.finding_event(conflict),
+                Progress::Auto | Progress::Plain | Progress::None => {
+                    let source = findings.sources.get(&*conflict.own.origin.file).map(Vec::as_slice);
+                    self.say(&snippet::conflict(conflict, source, color));
+                }
+            }
         }
+    }
+
+    /// Writes a finding as one line among the events.
+    fn finding_event(&self, found: &impl Serialize) {
+        #[derive(Serialize)]
+        struct Event<'a, T> {
+            event: &'static str,
+            #[serde(flatten)]
+            found: &'a T,
+        }
+        self.say(&text::json(&Event { event: "finding", found }, false).unwrap_or_default());
     }
 
     /// Shows what a recipe found, and gives what it made.

@@ -9,6 +9,8 @@ use miette::{
 use model::rules::Conflict;
 use model::{Diagnostic, Severity};
 
+use crate::error::group::{Finding, MAX_SINGLE};
+
 use super::text::{clean, is_dangerous};
 
 /// One long line is cut by the terminal, not by us: a pattern that is broken in two cannot be copied.
@@ -16,16 +18,37 @@ const WIDTH: usize = 400;
 /// A line with more characters than this is not shown: it would fill the screen and explain nothing.
 const LONGEST_LINE: usize = 300;
 
+/// Renders a finding, with examples where it stands for many.
+pub(super) fn finding(found: &Finding, source: Option<&[u8]>, color: bool) -> String {
+    if found.each.is_empty() {
+        return render(&found.head, source, color);
+    }
+    let mut out = format!("{}\n  --> {}", headline(&found.head), clean(&found.head.place()));
+    for case in found.each.iter().take(MAX_SINGLE) {
+        let _ = write!(out, "\n    | {}", clean(&case.message));
+    }
+    if found.count > MAX_SINGLE {
+        let _ = write!(out, "\n    | and {} more: `--format json` lists them", found.count - MAX_SINGLE);
+    }
+    if !found.head.hint.is_empty() {
+        let _ = write!(out, "\n  help: {}", clean(&found.head.hint));
+    }
+    out
+}
+
 /// Renders `diagnostic` without a trailing line break: severity, code, message, place, the source
 /// line with the offending text marked, and the hint.
-pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool) -> String {
+fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool) -> String {
     let mut head = MietteDiagnostic::new(headline(diagnostic)).with_severity(match diagnostic.severity {
         Severity::Error => miette::Severity::Error,
         Severity::Warning => miette::Severity::Warning,
         Severity::Note => miette::Severity::Advice,
     });
     let line = diagnostic.position.map(|position| position.line as usize);
-    let shown = diagnostic.span.and_then(|span| Shown::new(source?, span, line));
+    let shown = source.and_then(|source| {
+        let span = diagnostic.span.or_else(|| span_of(diagnostic, source))?;
+        Shown::new(source, span, line)
+    });
     if let Some(shown) = &shown {
         head = head.with_label(LabeledSpan::new_with_span(label(diagnostic), shown.span));
     }
@@ -52,6 +75,26 @@ pub(super) fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool
         let _ = write!(out, "\n  help: {}", clean(&diagnostic.hint));
     }
     out
+}
+
+/// The bytes of `source` that a finding is about, where its place and text say which these are.
+fn span_of(diagnostic: &Diagnostic, source: &[u8]) -> Option<(usize, usize)> {
+    let position = diagnostic.position?;
+    let mut start = 0;
+    for _ in 1..position.line {
+        start = line_end(source, start) + 1;
+        source.get(start)?;
+    }
+    let line = String::from_utf8_lossy(source.get(start..line_end(source, start))?);
+    let before: String = line.chars().take(position.column.saturating_sub(1) as usize).collect();
+    let rest = &line[before.len()..];
+    let quote = rest.chars().next().filter(|first| "'\"".contains(*first)).map_or(0, char::len_utf8);
+    let is_there = !diagnostic.text.is_empty() && rest[quote..].starts_with(diagnostic.text.as_str());
+    let length = if is_there { 2 * quote + diagnostic.text.len() } else { 0 };
+    let start = start + before.len();
+    let end = (start + length).min(line_end(source, start));
+    // What a byte is that is no text is not known: a line with one is shown without a mark.
+    (is_there && std::str::from_utf8(&source[..end]).is_ok()).then_some((start, end))
 }
 
 fn headline(diagnostic: &Diagnostic) -> String {
@@ -150,17 +193,20 @@ fn show(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// What two modules both claim, with the places where each claims it.
-pub(super) fn conflict(conflict: &Conflict) -> String {
-    // The message names the example.
-    let mut out = format!("conflict: {}", clean(&conflict.message));
-    for rule in [&conflict.own, &conflict.neighbour] {
-        let origin = &rule.origin;
-        let place = origin.position.map_or_else(String::new, |position| format!(":{position}"));
-        let (field, pattern) = (origin.field.key(), clean(rule.pattern.as_str()));
-        let _ = write!(out, "\n  --> {}{place}", clean(&origin.file));
-        let _ = write!(out, "\n    | {}: {field}: {pattern}", clean(&origin.module));
-    }
+/// What two modules both claim: the module's own pattern in its line, and the place of the neighbour's.
+pub(super) fn conflict(conflict: &Conflict, source: Option<&[u8]>, color: bool) -> String {
+    let (own, neighbour) = (&conflict.own, &conflict.neighbour);
+    let found = Diagnostic::new(conflict.severity, conflict.code, conflict.message.clone(), "")
+        .in_file(own.origin.file.clone())
+        .at(own.origin.position)
+        .in_field(own.origin.field.key())
+        .quoting(own.pattern.to_string());
+    let mut out = render(&found, source, color);
+    let origin = &neighbour.origin;
+    let place = origin.position.map_or_else(String::new, |position| format!(":{position}"));
+    let (field, pattern) = (origin.field.key(), clean(neighbour.pattern.as_str()));
+    let _ = write!(out, "\n  --> {}{place}", clean(&origin.file));
+    let _ = write!(out, "\n    | {}: {field}: {pattern}", clean(&origin.module));
     if !conflict.hint.is_empty() {
         let _ = write!(out, "\n  help: {}", clean(&conflict.hint));
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::Position;
 use model::observe::{Task, Unit};
+use model::{Diagnostic, Position};
 
 use super::*;
 

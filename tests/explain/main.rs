@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+mod findings;
 mod lints;
+mod suggest;
 mod world;
 
 use world::{MANIFEST, World};

@@ -114,6 +114,16 @@ impl World {
         self.file("/var/lib/dpkg/alternatives/editor", "auto\n/usr/bin/editor\n\n/usr/bin/vi\n50\n\n", 0o644);
     }
 
+    /// Adds a package that is installed, with the paths that it lists.
+    pub(crate) fn package(&mut self, name: &str, fields: &str, files: &str) {
+        let entry = format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.0-1\nPriority: optional\n{fields}\n\n"
+        );
+        let Some(Kind::File(status, _)) = self.names.get_mut("/var/lib/dpkg/status") else { panic!("no status") };
+        status.extend(entry.as_bytes());
+        self.file(&format!("/var/lib/dpkg/info/{name}.list"), format!("{files}\n"), 0o644);
+    }
+
     /// Puts a file into the root file system.
     pub(crate) fn file(&mut self, path: &str, content: impl Into<Vec<u8>>, mode: u32) {
         self.names.insert(path.to_owned(), Kind::File(content.into(), mode));

@@ -37,6 +37,7 @@ fn a_build_comes_out_of_its_inputs_again() {
 fn arguments_that_change_bytes_are_recorded_and_neighbours_need_not_be_there() {
     let small = Small::new();
     small.write("n/manifest.yaml", "schema_version: 1\nname: other\nprotected_spec:\n  - /etc/conf\n");
+    small.edit("m/manifest.yaml", |text| text + "mask:\n  - /etc/conf\n");
     let arguments = ["--with", "n", "--tag", "v1", "--module-id", "7", "--compression", "none", "--emit", "oci"];
     small.build_with("m/dist", &arguments);
     small.remove("n/manifest.yaml");
@@ -226,11 +227,10 @@ fn the_second_build_never_takes_the_place_of_the_first() {
 fn warnings_of_the_manifest_are_shown_once() {
     let small = Small::new();
     small.edit("m/manifest.yaml", |text| text + "license: Free as in beer\n");
-    small.write("n/manifest.yaml", "schema_version: 1\nname: other\nprotected_spec:\n  - /etc/page.html\n");
-    small.edit("m/manifest.yaml", |text| text + "protected_spec:\n  - /etc/page.html\n");
+    small.write("n/manifest.yaml", "schema_version: 1\nname: other\nfile_spec:\n  - /etc/page.html\n");
     small.build_with("m/dist", &["--with", "n"]);
     let (code, _, err) = small.run(&REBUILD);
-    let conflicts: Vec<&str> = err.lines().filter(|line| line.starts_with("conflict:")).collect();
+    let conflicts: Vec<&str> = err.lines().filter(|line| line.starts_with("warning[both-ship]")).collect();
     let once: std::collections::BTreeSet<&str> = conflicts.iter().copied().collect();
     assert_eq!((code, err.matches("license-not-spdx").count(), conflicts.len()), (0, 1, once.len()), "{err}");
     assert!(!once.is_empty(), "{err}");

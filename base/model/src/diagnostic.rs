@@ -1,5 +1,6 @@
 //! What is wrong with a text, where, and how to fix it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -44,6 +45,37 @@ impl fmt::Display for Severity {
     }
 }
 
+/// What a module's author would add, so that a finding is no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Additions {
+    /// Packages, for `package_spec`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub package_spec: BTreeSet<String>,
+    /// Patterns, for `file_spec`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub file_spec: BTreeSet<String>,
+    /// Lines by the file of the overlay that they belong in.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub overlay: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Additions {
+    /// Whether there is nothing to add.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.package_spec.is_empty() && self.file_spec.is_empty() && self.overlay.is_empty()
+    }
+
+    /// Adds what `other` adds.
+    pub fn merge(&mut self, other: &Self) {
+        self.package_spec.extend(other.package_spec.iter().cloned());
+        self.file_spec.extend(other.file_spec.iter().cloned());
+        for (file, lines) in &other.overlay {
+            self.overlay.entry(file.clone()).or_default().extend(lines.iter().cloned());
+        }
+    }
+}
+
 /// One finding about a text from outside.
 ///
 /// `message` says what is wrong in one line without a full stop, `hint` what to do about it.
@@ -73,15 +105,20 @@ pub struct Diagnostic {
     /// How to fix it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub hint: String,
+    /// What the hint says to add, for programs.
+    #[serde(skip_serializing_if = "Additions::is_empty")]
+    pub add: Additions,
 }
 
 impl Diagnostic {
     /// A finding about a whole text, whose name is not known yet; the methods below say more about its place.
     #[must_use]
     pub fn new(severity: Severity, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        debug_assert!(crate::long_form::of(code).is_some(), "{code} has no long form");
         let (message, hint) = (message.into(), hint.into());
         let (field, text) = (String::new(), String::new());
-        Self { severity, code, file: None, position: None, span: None, field, text, message, hint }
+        let (file, position, span, add) = (None, None, None, Additions::default());
+        Self { severity, code, file, position, span, field, text, message, hint, add }
     }
 
     /// The same finding in a file.
@@ -114,6 +151,12 @@ impl Diagnostic {
         Self { text: text.into(), ..self }
     }
 
+    /// The same finding with what its hint says to add.
+    #[must_use]
+    pub fn adding(self, add: Additions) -> Self {
+        Self { add, ..self }
+    }
+
     /// `file:line:column`, as far as it is known.
     #[must_use]
     pub fn place(&self) -> String {
@@ -129,9 +172,10 @@ mod tests {
     #[test]
     fn a_finding_has_all_that_is_known_of_it() {
         let place = Position { line: 2, column: 3 };
-        let found = Diagnostic::new(Severity::Note, "code", "message", "").in_file("a.yaml").at(place).in_field("mask");
+        let found =
+            Diagnostic::new(Severity::Note, "syntax", "message", "").in_file("a.yaml").at(place).in_field("mask");
         let found = found.spanning(4, 6).quoting("it");
         assert_eq!((found.file, found.position, found.field.as_str()), (Some("a.yaml".into()), Some(place), "mask"));
-        assert_eq!((found.span, found.text.as_str(), found.code), (Some((4, 6)), "it", "code"));
+        assert_eq!((found.span, found.text.as_str(), found.code), (Some((4, 6)), "it", "syntax"));
     }
 }

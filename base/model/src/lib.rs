@@ -17,6 +17,7 @@ pub mod explain;
 pub mod file_input;
 pub mod file_name;
 pub mod licence;
+pub mod long_form;
 pub mod manifest;
 pub mod observe;
 pub mod package;
@@ -35,7 +36,7 @@ pub mod words;
 
 pub use arch::Arch;
 pub use checked::Checked;
-pub use diagnostic::{Diagnostic, Position, Severity};
+pub use diagnostic::{Additions, Diagnostic, Position, Severity};
 pub use digest::{Digest, VerityDigest};
 pub use epoch::Epoch;
 pub use explain::{Explain, Explanation};

@@ -1,8 +1,9 @@
 //! Users and groups that the module needs and that nothing brings to the node, as findings for the author.
 
 use composer::needs::{self, Accounts, FloatingOwner, MissingAccount, World};
+use model::closure::Ship;
 use model::unit::AccountKind;
-use model::{Diagnostic, Position, Severity};
+use model::{Additions, Diagnostic, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
@@ -32,10 +33,15 @@ pub(crate) fn find(
     let is_optional = severity(inputs) == Severity::Note;
     let known = Accounts::of_node(world, others)?;
     let floating_owners = needs::floating_owners(world, &known);
-    let lines = |kind, name: &str| match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
-        // With its number, so that one line mends both findings.
-        Some(owner) => lines(name, owner),
-        None => line(kind, name),
+    let lines = |kind, name: &str| -> Vec<String> {
+        match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
+            // With its number, so that one line fixes both findings. A group alone makes no user.
+            Some(owner) if kind == AccountKind::User && !owner.numbers.contains_key(&kind) => {
+                [lines(name, owner), vec![line(kind, name)]].concat()
+            }
+            Some(owner) => lines(name, owner),
+            None => vec![line(kind, name)],
+        }
     };
     let missing = needs::missing_accounts(world, &known)?;
     missing.iter().for_each(|one| needs.add_account(one.kind, &one.name, &one.by, is_optional));
@@ -79,7 +85,7 @@ pub(crate) fn of_base(selected: &Selected) -> Accounts {
     accounts
 }
 
-fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &str) -> Diagnostic {
+fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &[String]) -> Diagnostic {
     let verb = if missing.by.len() == 1 { "runs" } else { "run" };
     let as_what = match missing.kind {
         AccountKind::User => format!("as {}", missing.name),
@@ -87,17 +93,18 @@ fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &str) -> Diagnosti
     };
     let who = path_list::some(&missing.by, MAX_NAMED);
     let message = format!("{who} {verb} {as_what}, {} nothing shipped makes", whom(missing.kind));
-    Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone())
+    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone());
+    found.adding(additions(inputs, lines))
 }
 
 fn of_service(
     inputs: &Inputs,
     (kind, name): (AccountKind, &str),
     (field, position): (String, Position),
-    lines: &str,
+    lines: &[String],
 ) -> Diagnostic {
     let message = format!("{field} names the {} {name}, {} nothing shipped makes", word(kind), whom(kind));
-    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines));
+    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).adding(additions(inputs, lines));
     found.in_file(inputs.file.clone()).at(Some(position)).in_field(field)
 }
 
@@ -108,19 +115,21 @@ fn floating(inputs: &Inputs, owner: &FloatingOwner) -> Diagnostic {
     let (kinds, numbers) = (kinds.join(" and "), numbers.join(" and "));
     let belong = if owner.paths.len() == 1 { "belongs" } else { "belong" };
     let who = path_list::some(&owner.paths, MAX_NAMED);
-    let (message, hint) = match &owner.name {
+    let (message, hint, add) = match &owner.name {
         Some(name) => (
             format!(
                 "{who} {belong} to the {kinds} {name}, which is {numbers} in this build and nothing shipped makes so"
             ),
             hint(inputs, &lines(name, owner)),
+            additions(inputs, &lines(name, owner)),
         ),
         None => (
             format!("{who} {belong} to the {kinds} {numbers}, which has no name here and is anyone's on the node"),
             "give the files an owner that every node has, or leave them out by mask".to_owned(),
+            Additions::default(),
         ),
     };
-    Diagnostic::new(severity(inputs), OWNER, message, hint).in_file(inputs.file.clone())
+    Diagnostic::new(severity(inputs), OWNER, message, hint).in_file(inputs.file.clone()).adding(add)
 }
 
 /// A module that the manifest requires may make it.
@@ -130,31 +139,57 @@ fn severity(inputs: &Inputs) -> Severity {
 
 /// The lines of sysusers.d that make the owner as it is here. A group of its own stands first: systemd-sysusers
 /// makes no user whose group is missing.
-fn lines(name: &str, owner: &FloatingOwner) -> String {
+fn lines(name: &str, owner: &FloatingOwner) -> Vec<String> {
     let number = |kind| owner.numbers.get(&kind).copied();
     match (number(AccountKind::User), number(AccountKind::Group)) {
-        (Some(uid), Some(gid)) if uid != gid => format!("lines `g {name} {gid}` and `u {name} {uid}:{name}`"),
-        (Some(uid), _) => format!("line `u {name} {uid}`"),
-        (None, gid) => format!("line `g {name} {}`", gid.map_or_else(|| "-".to_owned(), |gid| gid.to_string())),
+        (Some(uid), Some(gid)) if uid != gid => vec![format!("g {name} {gid}"), format!("u {name} {uid}:{name}")],
+        (Some(uid), _) => vec![format!("u {name} {uid}")],
+        (None, gid) => vec![format!("g {name} {}", gid.map_or_else(|| "-".to_owned(), |gid| gid.to_string()))],
     }
 }
 
 fn line(kind: AccountKind, name: &str) -> String {
     match kind {
-        AccountKind::User => format!("line `u {name} -`"),
-        AccountKind::Group => format!("line `g {name} -`"),
+        AccountKind::User => format!("u {name} -"),
+        AccountKind::Group => format!("g {name} -"),
     }
 }
 
-fn hint(inputs: &Inputs, lines: &str) -> String {
+/// Where the module makes accounts.
+fn sysusers(inputs: &Inputs) -> String {
+    format!("usr/lib/sysusers.d/{}.conf", inputs.manifest.name)
+}
+
+/// Whether a file of the overlay ships only where file_spec names it.
+fn is_to_be_named(inputs: &Inputs) -> bool {
+    inputs.closure.ship == Ship::Owned && !inputs.manifest.file_spec.is_empty()
+}
+
+/// What fixes a finding about an account, but for where another module makes it.
+fn additions(inputs: &Inputs, lines: &[String]) -> Additions {
+    if !inputs.manifest.dependencies.requires.is_empty() {
+        return Additions::default();
+    }
+    let file = sysusers(inputs);
+    let mut add = Additions::default();
+    if is_to_be_named(inputs) {
+        add.file_spec.insert(format!("/{file}"));
+    }
+    add.overlay.insert(format!("rootfs/{file}"), lines.iter().cloned().collect());
+    add
+}
+
+fn hint(inputs: &Inputs, lines: &[String]) -> String {
     let requires: Vec<String> =
         inputs.manifest.dependencies.requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
     if !requires.is_empty() {
         return format!("see that a module of dependencies.requires makes it: {}", requires.join(", "));
     }
-    let file = format!("usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
-    let ships = if inputs.manifest.file_spec.is_empty() { "" } else { " and that file to file_spec" };
-    format!("add the {lines} to rootfs/{file}{ships}, or name the module that makes it in dependencies.requires")
+    let ships = if is_to_be_named(inputs) { " and that file to file_spec" } else { "" };
+    let word = if lines.len() == 1 { "line" } else { "lines" };
+    let lines: Vec<String> = lines.iter().map(|line| format!("`{line}`")).collect();
+    let (lines, file) = (lines.join(" and "), sysusers(inputs));
+    format!("add the {word} {lines} to rootfs/{file}{ships}, or name the module that makes it in dependencies.requires")
 }
 
 fn word(kind: AccountKind) -> &'static str {

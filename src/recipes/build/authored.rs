@@ -11,6 +11,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{secrets, special};
 use crate::recipes::results::path_list;
+use crate::settings::naming;
 
 /// A file that its owner alone may read.
 pub(crate) const CLOSED: &str = "overlay-closed";
@@ -233,16 +234,27 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
 }
 
 fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
-    let warning =
-        |message, hint: &str| Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
+    let directory = &inputs.directory;
+    let warning = |pattern: &str, message: String, hint: &str| {
+        let place = naming::overlay_rule(directory, pattern).diagnostics.pop();
+        let found = Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
+        // Without the file, which may have gone since, the rule is named all the same.
+        match place {
+            Some(place) => Diagnostic { position: place.position, span: place.span, ..found }
+                .in_field(place.field)
+                .quoting(place.text),
+            None => found,
+        }
+    };
     let idle = selected.laid.idle.iter().map(|pattern| {
         let message = format!("the rule of `{pattern}` under [overlay] takes no file of the overlay");
-        warning(message, "name a file below rootfs/ as it lies in the image, or remove the rule")
+        warning(pattern, message, "name a file below rootfs/ as it lies in the image, or remove the rule")
     });
     let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
         let message =
             format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
         warning(
+            pattern,
             message,
             "give the number, or have a package or the overlay bring the name in /etc/passwd and /etc/group",
         )

@@ -28,6 +28,8 @@ pub(crate) struct Inputs {
     pub(crate) manifest: Manifest,
     /// Its file as the user named it.
     pub(crate) file: FileName,
+    /// Its repository.
+    pub(crate) directory: PathBuf,
     /// What ships, from all of them.
     pub(crate) rules: Rules,
     /// The neighbours' manifests with their files.
@@ -70,8 +72,21 @@ impl Inputs {
         if checks.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        Ok(Self { manifest, file: own.file, rules, neighbours, closure, locked_accounts })
+        Ok(Self { manifest, file: own.file, directory: own.directory, rules, neighbours, closure, locked_accounts })
     }
+}
+
+/// As [`Inputs::read`], for what is to be shipped.
+///
+/// # Errors
+/// Also when a path that one module protects is another's own, so that neither may ship it.
+pub(crate) fn read_for_build(module: &ModuleSource, checks: &Checks, found: &mut Findings) -> Result<Inputs, Error> {
+    let inputs = Inputs::read(module, checks, found)?;
+    if found.conflicts.iter().any(|conflict| conflict.severity == Severity::Error) {
+        return Err(Error::input("the module cannot be built beside its neighbours: they claim the same paths")
+            .hint("see what each of the findings says to do; `module-builder validate --with` shows the same ones"));
+    }
+    Ok(inputs)
 }
 
 /// The manifests of the modules at `paths`, as far as they can be read. Accounts to which they give other numbers than

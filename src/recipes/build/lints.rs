@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
-use image::tree::{Entries, Kind, Node};
+use image::tree::Kind;
 use model::rules::Rules;
-use model::{Diagnostic, ImagePath, Position, Severity};
+use model::{Additions, Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::open_needs::OpenNeeds;
+use crate::recipes::build::remedy::{self, Remedy};
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{accounts, authored, secrets};
 use crate::recipes::results::path_list;
@@ -198,7 +199,8 @@ impl LintContext<'_> {
             (true, true) => format!("{} leads nowhere in the root file system, and {who} {verb}", gap.name),
             (false, _) => format!("{} {state}, and {who} {verb}", gap.name),
         };
-        let found = Diagnostic::new(self.severity(gap), code, message, self.hint(gap));
+        let Remedy { add, words } = self.remedy(gap);
+        let found = Diagnostic::new(self.severity(gap), code, message, words).adding(add);
         found.in_file(self.inputs.file.clone()).at(position).in_field(field.unwrap_or_default())
     }
 
@@ -260,39 +262,43 @@ impl LintContext<'_> {
         !self.selected.ownership.is_owned(path) && target.is_some_and(|target| self.own.contains(&target))
     }
 
-    fn hint(&self, gap: &MissingDependency) -> String {
+    fn remedy(&self, gap: &MissingDependency) -> Remedy {
         let requires = &self.inputs.manifest.dependencies.requires;
+        let only = |words: String| Remedy { add: Additions::default(), words };
         if self.may_be_required(gap) {
             let names: Vec<String> = requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
-            return format!("see that a module of dependencies.requires brings it: {}", names.join(", "));
+            return only(format!("see that a module of dependencies.requires brings it: {}", names.join(", ")));
         }
         if gap.elsewhere.is_some() {
-            return format!(
+            return only(format!(
                 "put {} or a link to it into rootfs/usr/lib, or link the program with a run path (-Wl,-rpath): /etc/ld.so.conf \
                  counts only where the node makes its linker's cache",
                 gap.name
-            );
+            ));
         }
-        let Some(first) = gap.missing.first() else {
-            return match gap.need {
-                Need::Target => "correct the link, or add what it leads to",
-                _ => {
-                    "add the package that brings it to package_spec, or name the module that does in \
-                     dependencies.requires"
-                }
-            }
-            .to_owned();
+        if gap.missing.is_empty() {
+            return only(self.where_to_get(gap.need));
+        }
+        if let Some(exclude) = gap.missing.iter().find_map(|path| self.exclude_of(path)) {
+            return only(exclude);
+        }
+        let Remedy { add, words } = remedy::of(self.inputs, self.selected, &gap.missing, (gap.need, &gap.name));
+        let or = match requires.is_empty() {
+            true => "name the module that brings it in dependencies.requires",
+            false => "name the manifest of the module that ships it by --with",
         };
-        if let Some(exclude) = self.exclude_of(first) {
-            return exclude;
-        }
-        let patterns: Vec<String> = gap.missing.iter().map(|path| format!("`{}`", self.pattern(path))).collect();
-        let patterns = patterns.join(" and ");
-        // A file_spec would take the place of the packages' own files.
-        let field = if self.inputs.manifest.file_spec.is_empty() { "protected_spec" } else { "file_spec" };
-        match requires.is_empty() {
-            true => format!("add {patterns} to {field}, or name the module that brings it in dependencies.requires"),
-            false => format!("add {patterns} to {field}, or name the manifest of the module that ships it by --with"),
+        Remedy { add, words: format!("{words}, or {or}") }
+    }
+
+    /// What to do about what is not even in the root file system.
+    fn where_to_get(&self, need: Need) -> String {
+        let module = "name the module that does in dependencies.requires";
+        match (need, self.inputs.manifest.file_spec.is_empty() || self.selected.closed.is_some()) {
+            (Need::Target, _) => "correct the link, or add what it leads to".to_owned(),
+            (_, true) => format!("add the package that brings it to package_spec, or {module}"),
+            (_, false) => {
+                format!("add the package that brings it to package_spec and its path to file_spec, or {module}")
+            }
         }
     }
 
@@ -306,20 +312,6 @@ impl LintContext<'_> {
         let place = origin.position.map_or_else(|| origin.file.to_string(), |at| format!("{}:{at}", origin.file));
         let whose = if origin.module == self.inputs.manifest.name { "" } else { "the neighbour's " };
         Some(format!("{path} is kept out by {whose}{} `{}` at {place}: narrow it", origin.field.key(), rule.pattern))
-    }
-
-    /// The pattern that ships `path`.
-    fn pattern(&self, path: &ImagePath) -> String {
-        let text = path.to_string();
-        let is_wild = text.contains(['*', '?', '[']);
-        let escape = |c: char| if is_wild && "*?[\\".contains(c) { format!("\\{c}") } else { c.to_string() };
-        let pattern: String = text.chars().map(escape).collect();
-        let node = self.selected.whole.lookup(path).map(|id| self.selected.whole.node(id));
-        match node.and_then(Node::entries).map(Entries::is_empty) {
-            None => pattern,
-            Some(true) => pattern + "/",
-            Some(false) => pattern + "/***",
-        }
     }
 
     fn is_directory(&self, path: &ImagePath) -> bool {
@@ -351,8 +343,12 @@ impl LintContext<'_> {
 
     fn idle(&self, idle: &Idle) -> Diagnostic {
         let name = idle.unit.file_name().map(String::from_utf8_lossy).unwrap_or_default();
-        let hint = match &idle.link {
-            Some(link) => format!("add `{}` to file_spec, unless `services` starts it", self.pattern(link)),
+        let link = idle.link.as_ref().filter(|_| !remedy::has_default(self.inputs));
+        let hint = match link {
+            Some(link) => {
+                let pattern = remedy::pattern(self.selected, link, None);
+                format!("add `{pattern}` to file_spec, unless `services` starts it")
+            }
             None => {
                 let target = idle.wanted_by.first().map(String::as_str).unwrap_or_default();
                 format!("put a link rootfs/etc/systemd/system/{target}.wants/{name}, unless `services` starts it")

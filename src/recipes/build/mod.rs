@@ -6,6 +6,7 @@ pub(crate) mod closure;
 pub(crate) mod contents;
 pub(crate) mod downloads;
 pub(crate) mod dry_run;
+pub(crate) mod empty;
 pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod lints;
@@ -14,7 +15,9 @@ pub(crate) mod origin;
 pub(crate) mod outputs;
 pub(crate) mod overlay;
 pub(crate) mod places;
+pub(crate) mod protected;
 pub(crate) mod record;
+pub(crate) mod remedy;
 pub(crate) mod remembered;
 pub(crate) mod request;
 pub(crate) mod requirements;
@@ -28,6 +31,7 @@ pub(crate) mod shared_numbers;
 pub(crate) mod sinks;
 mod special;
 pub(crate) mod staging;
+pub(crate) mod suggest;
 pub(crate) mod unchanged;
 pub(crate) mod untaken;
 
@@ -107,8 +111,8 @@ pub(crate) struct OciSummary {
 pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Produced>, Error> {
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
-        let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        root::note_floating(request, observer);
+        let inputs = inputs::read_for_build(&request.module, &request.checks, found)?;
+        found.diagnostics.extend(root::floating(request, &inputs));
         produce_from(&inputs, &destination, request, found, observer)
     })
 }
@@ -171,18 +175,10 @@ fn prepare<'a>(
         selected.overlay.files().map_or(Ok(()), room::overlay)?;
         room::check(&selected.selection.tree, &request.outputs, request.reuse.is_some())?;
     }
-    let lints::Found { diagnostics: mut lints, needs } = lints::find(inputs, &selected, Known::Contents)?;
-    if root.made.is_none() {
-        lints.extend(special::find(inputs, &selected));
-    }
-    if selected.closed.is_some() && root.is_unpacked() {
-        lints.push(closure::scripts_not_run(inputs));
-    }
+    let lints::Found { diagnostics: lints, needs } = lints_of(inputs, &selected, &root)?;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
+    require_numbers(request, inputs, &selected)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
-    if request.packages().is_some_and(|packages| packages.locked) {
-        closure::numbers::require_locked(&proposed, inputs)?;
-    }
 
     let requirements = requirements::of(&selected, &root, inputs, request.arch, needs)?;
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
@@ -209,6 +205,27 @@ fn prepare<'a>(
         origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })
+}
+
+/// Everything that the author should know of what ships, but for what the rules did.
+fn lints_of(inputs: &Inputs, selected: &Selected, root: &Root) -> Result<lints::Found, Error> {
+    let mut found = lints::find(inputs, selected, Known::Contents)?;
+    if root.made.is_none() {
+        found.diagnostics.extend(special::find(inputs, selected));
+    }
+    if selected.closed.is_some() && root.is_unpacked() {
+        found.diagnostics.push(closure::scripts_not_run(inputs));
+    }
+    Ok(found)
+}
+
+/// Checks that no number of an account is new where the lock may not change.
+fn require_numbers(request: &BuildRequest, inputs: &Inputs, selected: &Selected) -> Result<(), Error> {
+    let proposed = selected.closed.as_ref().map(|closed| &closed.assigned.proposed);
+    match proposed.filter(|_| request.packages().is_some_and(|packages| packages.locked)) {
+        Some(proposed) => closure::numbers::require_locked(proposed, inputs),
+        None => Ok(()),
+    }
 }
 
 /// What the record says of the root file system.

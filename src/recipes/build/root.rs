@@ -296,17 +296,19 @@ pub(crate) fn closure(
         .map_err(|error| unresolved(error, module, &inputs.manifest, &inputs.file, &settings))
 }
 
-/// Says that nothing holds the versions of the packages, where nothing does.
-pub(crate) fn note_floating(request: &BuildRequest, observer: &dyn Observer) {
+/// That nothing holds the versions of the module's packages, where it has some and nothing does.
+pub(crate) fn floating(request: &BuildRequest, inputs: &Inputs) -> Option<Diagnostic> {
     let is_resolved = request.packages().is_some_and(|packages| packages.recorded.is_none() && !packages.locked);
+    let first = inputs.manifest.package_spec.first()?;
     let path = lock::path(&request.module.directory);
-    if is_resolved && !path.exists() {
-        observer.note(&format!(
-            "there is no {}: the packages' versions are those of the archives now, and float; `{}` holds them",
-            path.display(),
-            lock::command("lock", &request.module.directory)
-        ));
+    if !is_resolved || path.exists() {
+        return None;
     }
+    let message =
+        format!("there is no {}: the packages' versions are those of the archives now, and float", path.display());
+    let hint = format!("`{}` holds them", lock::command("lock", &request.module.directory));
+    let found = Diagnostic::new(Severity::Note, "floating-versions", message, hint).in_file(inputs.file.clone());
+    Some(found.at(first.position).in_field("package_spec").quoting(first.value.to_string()))
 }
 
 /// Fails when there is nothing to resolve from.

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::protected::{self, Protected};
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::{BuildRequest, ModuleSource};
 use crate::recipes::build::root::Root;
@@ -42,6 +43,8 @@ pub(crate) struct Selected {
     pub(crate) filter: Filter,
     /// What is shipped.
     pub(crate) selection: Selection<Source>,
+    /// What neighbours keep out of it.
+    pub(crate) protected: Protected,
     /// A digest after each step.
     pub(crate) stages: Stages,
     /// What became of the closure, where one is shipped.
@@ -120,9 +123,13 @@ pub(crate) fn tree(
     owned.retain(|path| !merged::is_alias(path));
     let brought = files.iter().map(|file| &file.laid).chain([&laid]);
     owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).cloned());
-    let filter = Filter::new(&inputs.rules, &whole)?;
-    let filter = if prepared.is_some() { filter.with_closure(&owned) } else { filter.with_owned(owned) };
+    let with_unnamed = |filter: Filter| match &prepared {
+        Some(_) => filter.with_closure(&owned),
+        None => filter.with_owned(owned.clone()),
+    };
+    let filter = with_unnamed(Filter::new(&inputs.rules, &whole)?);
     let mut selection = filter.apply(&whole)?;
+    let protected = protected::find(inputs, &whole, (&filter, &selection.tree), with_unnamed)?;
     let close =
         |prepared: Prepared| prepared.close(&mut selection.tree, (&mut whole, &filter, &ownership), inputs, epoch);
     let closed = prepared.map(close).transpose()?;
@@ -132,7 +139,20 @@ pub(crate) fn tree(
         overlay: record::tree_digest(&whole, epoch),
         filter: record::tree_digest(&selection.tree, epoch),
     };
-    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed })
+    Ok(Selected {
+        whole,
+        epoch,
+        ownership,
+        scrubbed,
+        overlay,
+        laid,
+        files,
+        filter,
+        selection,
+        protected,
+        stages,
+        closed,
+    })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

@@ -3,13 +3,14 @@
 use builder::scrub::Scrubbed;
 use composer::filter::{List, Note, Report, RuleRef};
 use composer::patterns::Budget;
-use model::rules::{Rule, Rules};
+use model::rules::{Field, Rule, Rules};
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Checks;
 use crate::recipes::build::select::Selected;
+use crate::recipes::build::{empty, protected};
 
 /// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
 /// what is allowed.
@@ -26,6 +27,8 @@ pub(crate) fn report(
     let report = &selected.selection.report;
     let masked = selected.closed.as_ref().map_or(&[] as &[ImagePath], |closed| closed.masked());
     let mut diagnostics = diagnostics(&inputs.rules, report, (&selected.scrubbed, masked), &inputs.manifest.name);
+    diagnostics.extend(empty::find(inputs, selected));
+    diagnostics.extend(protected::notes(inputs, &selected.protected));
     diagnostics.extend(lints);
     diagnostics.extend(selected.closed.iter().flat_map(|closed| closed.findings.iter().cloned()));
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
@@ -122,20 +125,30 @@ fn takes(rule: &Rule, path: &ImagePath, budget: &mut Option<Budget>) -> bool {
     }
 }
 
+/// How bad it is that a pattern takes nothing: a mask may well be there for what another version brings.
+fn idle_severity(rule: &Rule) -> Severity {
+    match rule.origin.field {
+        Field::Mask => Severity::Note,
+        Field::FileSpec | Field::ProtectedSpec | Field::DependencySpec | Field::Default => Severity::Warning,
+    }
+}
+
 fn left_out(rule: &Rule, path: &ImagePath, by: &Scrubbed) -> Diagnostic {
     let message = format!("the pattern takes nothing: {path} is in no module, by the scrub rule {}", by.rule);
     let hint = format!("remove the pattern: {}", by.reason);
-    finding(rule, Severity::Warning, "pattern-takes-nothing", message, hint)
+    finding(rule, idle_severity(rule), "pattern-takes-nothing", message, hint)
 }
 
 fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {
-    let hint = if suggestions.is_empty() {
+    let hint = if suggestions.is_empty() && rule.origin.field == Field::Mask {
+        "nothing in the root file system has such a name: remove the pattern, or correct it".to_owned()
+    } else if suggestions.is_empty() {
         "nothing in the root file system has such a name: check the package that should bring it".to_owned()
     } else {
         let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
         format!("did you mean {}?", list.join(" or "))
     };
-    finding(rule, Severity::Warning, "pattern-takes-nothing", "the pattern takes nothing".to_owned(), hint)
+    finding(rule, idle_severity(rule), "pattern-takes-nothing", "the pattern takes nothing".to_owned(), hint)
 }
 
 fn shadowed(rule: &Rule, by: &Rule) -> Diagnostic {

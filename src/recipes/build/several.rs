@@ -13,7 +13,7 @@ use oci::layout;
 use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
-use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::inputs::{Inputs, read_for_build};
 use crate::recipes::build::outputs::{self, Destination, Shipment, Written};
 use crate::recipes::build::record::{self, Output, Several};
 use crate::recipes::build::request::{BuildRequest, Checks};
@@ -76,9 +76,9 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
     Reported::collect(|found| {
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
-        let inputs = Inputs::read(&any.module, &request.checks, found)?;
+        let inputs = read_for_build(&any.module, &request.checks, found)?;
         destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
-        root::note_floating(any, observer);
+        found.diagnostics.extend(root::floating(any, &inputs));
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {
             Some(unchanged) => {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::index::{List, Read};
 use super::overlap::{Automaton, Overlap, Role, What, overlap};
 use super::{Field, Lists, Rule};
+use crate::Severity;
 
 /// The most conflicts that are reported: beyond it, two manifests are the same module.
 const MAX_CONFLICTS: usize = 1000;
@@ -17,6 +18,10 @@ const BUDGET_OF_A_PAIR: usize = 1_000_000;
 /// Two patterns of two modules that take a common path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conflict {
+    /// How bad it is: a path that one of them protects and the other names may be shipped by neither.
+    pub severity: Severity,
+    /// The code of the finding.
+    pub code: &'static str,
     /// The pattern of the module that is built.
     pub own: Rule,
     /// The neighbour's pattern.
@@ -39,6 +44,8 @@ struct Pair {
     roles: &'static [(Role, Role)],
     /// Whether the neighbour's own mask settles the matter too.
     neighbour_mask: bool,
+    severity: Severity,
+    code: &'static str,
     consequence: &'static str,
 }
 
@@ -48,6 +55,8 @@ const PAIRS: [Pair; 4] = [
         neighbour: Field::ProtectedSpec,
         roles: &[(Role::Include, Role::Exclude), (Role::Exclude, Role::Include)],
         neighbour_mask: false,
+        severity: Severity::Error,
+        code: "both-protect",
         consequence: "both modules protect it, so that neither ships it",
     },
     Pair {
@@ -55,6 +64,8 @@ const PAIRS: [Pair; 4] = [
         neighbour: Field::ProtectedSpec,
         roles: &[(Role::Include, Role::Exclude)],
         neighbour_mask: false,
+        severity: Severity::Error,
+        code: "protected-file",
         consequence: "the neighbour protects what this module ships, so that this module does not ship it",
     },
     Pair {
@@ -62,6 +73,8 @@ const PAIRS: [Pair; 4] = [
         neighbour: Field::FileSpec,
         roles: &[(Role::Exclude, Role::Include)],
         neighbour_mask: true,
+        severity: Severity::Error,
+        code: "protected-file",
         consequence: "this module protects what the neighbour ships, so that the neighbour does not ship it",
     },
     Pair {
@@ -69,6 +82,8 @@ const PAIRS: [Pair; 4] = [
         neighbour: Field::FileSpec,
         roles: &[(Role::Include, Role::Include)],
         neighbour_mask: true,
+        severity: Severity::Warning,
+        code: "both-ship",
         consequence: "both modules own it, and the one that is mounted higher hides the other's",
     },
 ];
@@ -180,7 +195,11 @@ impl Search {
         let last = self.found.len() + 1 == MAX_CONFLICTS;
         let rest = if last { "; this is the last of the conflicts that are listed" } else { "" };
         let message = format!("{path}: {}{rest}", pair.consequence);
-        self.found.push(Conflict { own: own.clone(), neighbour: neighbour.clone(), example, message, hint });
+        // What may be is not refused.
+        let severity = if example.is_some() { pair.severity } else { Severity::Warning };
+        let code = pair.code;
+        let (own, neighbour) = (own.clone(), neighbour.clone());
+        self.found.push(Conflict { severity, code, own, neighbour, example, message, hint });
         if last { Err(Ended) } else { Ok(()) }
     }
 
@@ -193,7 +212,8 @@ impl Search {
             own.pattern, neighbour.pattern, neighbour.origin.module
         );
         let hint = "put the wildcards further back in the patterns, or fewer patterns into the lists".to_owned();
-        self.found.push(Conflict { own, neighbour, example: None, message, hint });
+        let (severity, code) = (Severity::Warning, "conflicts-too-costly");
+        self.found.push(Conflict { severity, code, own, neighbour, example: None, message, hint });
         Err(Ended)
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found, observer)?;
+        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found)?;
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
@@ -75,7 +75,7 @@ pub(crate) struct ListedSeveral {
 pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
     Reported::collect(|found| {
         let places = (request.outputs.directory.as_path(), &request.checks);
-        let (inputs, output) = begin(request.any()?, places, found, observer)?;
+        let (inputs, output) = begin(request.any()?, places, found)?;
         let (mut all, mut findings) = (Vec::new(), Vec::new());
         for request in &request.each {
             let mut own = Findings::default();
@@ -104,14 +104,13 @@ fn begin(
     request: &BuildRequest,
     (directory, checks): (&Path, &Checks),
     found: &mut Findings,
-    observer: &dyn Observer,
 ) -> Result<(Inputs, Output), Error> {
     inputs::check_directory(&request.module.directory)?;
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
-    let inputs = Inputs::read(&request.module, checks, found)?;
+    let inputs = inputs::read_for_build(&request.module, checks, found)?;
     output.check_module(&inputs.manifest.name, &request.module.directory)?;
-    root::note_floating(request, observer);
+    found.diagnostics.extend(root::floating(request, &inputs));
     Ok((inputs, output))
 }
 

@@ -10,6 +10,7 @@ use node::trial::sockets::{self, Address, Difference};
 use node::trial::units::State;
 use serde::Serialize;
 
+use crate::error::group;
 use crate::recipes::trial::control::{Control, InControl};
 use crate::recipes::trial::layers::TriedModule;
 use crate::recipes::trial::wanted::Wanted;
@@ -33,6 +34,7 @@ pub(crate) struct Report {
     /// Each service.
     pub(crate) services: Vec<ServiceReport>,
     /// All that was found, also about accounts and files; `file` is the module, and `field` the service.
+    #[serde(serialize_with = "group::serialize")]
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Where the trees are, where they were to stay.
     #[serde(flatten, serialize_with = "keys::directory")]

@@ -1,4 +1,6 @@
-//! `explain`: why a path is in or out of the module, and what each rule and package brings.
+//! `explain`: why a path is in or out of the module, what each rule and package brings, and what a finding means.
+
+mod code;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -21,12 +23,12 @@ use crate::recipes::results::file_lists::From;
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
 
-/// Say why a path is in or out of the module: the rule, the package, the overlay
+/// Say why a path is in or out of the module, or what the code of a finding means
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// A path in the module; with --summary, the place
-    #[arg(value_name = "PATH", required_unless_present = "summary")]
+    /// A path in the module, which begins with `/`; or the code of a finding; with --summary, the place
+    #[arg(value_name = "PATH|CODE", required_unless_present = "summary")]
     path: Option<OsString>,
     /// The module's repository, or what a build wrote: dist, OCI layout, module.tar [default: .]
     #[arg(value_name = "DIST|DIR")]
@@ -63,6 +65,8 @@ Examples:
       Names the rule and its line, the package and version, the overlay.
   module-builder explain /etc/nginx/sites-enabled/default nginx/dist --with traefik
       The same for another module and beside a neighbour.
+  module-builder explain needs-library
+      What the finding means, why it matters on a node, and how to fix it.
   module-builder explain --summary
       Bytes and files by rule and by package.";
 
@@ -70,6 +74,11 @@ impl ExplainArgs {
     /// The place that is named as such.
     fn named(&self) -> Option<&PathBuf> {
         self.place.as_ref().or(self.directory.as_ref())
+    }
+
+    /// What is meant as the code of a finding.
+    fn code(&self) -> Option<&OsString> {
+        self.path.as_ref().filter(|text| !self.summary && code::is_meant(text))
     }
 
     fn place(&self) -> PathBuf {
@@ -132,6 +141,9 @@ impl Asked {
 
 impl Verb for ExplainArgs {
     fn settings(&self) -> (Module, Flags) {
+        if self.code().is_some() {
+            return (Module::None, self.settings.clone());
+        }
         let module = match explain::place(&self.place()) {
             Ok(Place::Module(module) | Place::Built { module, .. }) if module.is_dir() => Module::At(module),
             Ok(Place::Module(_) | Place::Built { .. } | Place::Image(_)) => Module::None,
@@ -151,6 +163,12 @@ fn run(args: ExplainArgs, context: &Context) -> Result<(), Error> {
     if args.summary && args.path.is_some() && args.named().is_some() {
         return Err(Error::usage("--summary takes a place, and no path")
             .hint("name the path without --summary, or the place alone"));
+    }
+    if let Some(code) = args.code().map(|text| code::of(text)).transpose()?.flatten() {
+        if args.named().is_some() {
+            return Err(Error::usage("a code means the same in every module").hint("leave the place out"));
+        }
+        return context.ui.result(&code.describe(), &code);
     }
     let (place, is_summary) = (explain::place(&args.place())?, args.summary);
     let asked = args.path.as_ref().filter(|_| !is_summary).map(path_of).transpose()?;

@@ -1,0 +1,48 @@
+//! What two modules of one node both claim.
+
+use super::LongForm;
+
+pub(super) const CODES: [LongForm; 6] = [
+    LongForm {
+        code: "both-protect",
+        means: "This module and a neighbour protect the same path.",
+        why: "Each keeps the other from shipping it, so that no module ships it and the node does not have it.",
+        fix: "Decide whose it is: take the pattern out of the other's protected_spec, or put the path into the other's mask.",
+        example: "protected_spec: [/etc/web/***]   # in one of the two",
+    },
+    LongForm {
+        code: "protected-file",
+        means: "One module protects a path that another names in its file_spec.",
+        why: "The other does not ship what its manifest says that it does; where the first does not have the file, no module ships it.",
+        fix: "Narrow one of the two patterns, or put the path into the mask of the module that it does not belong to.",
+        example: "file_spec: [/etc/***]\nmask: [/etc/web/***]",
+    },
+    LongForm {
+        code: "both-ship",
+        means: "Two modules name the same path in their file_spec.",
+        why: "The module that is mounted higher hides the other's file, and which one that is the manifests do not say.",
+        fix: "Narrow one of the two patterns, or put the path into the mask of the module that it does not belong to.",
+        example: "mask: [/usr/sbin/web]",
+    },
+    LongForm {
+        code: "conflicts-too-costly",
+        means: "The lists of two modules are too long and too much alike to be compared to the end.",
+        why: "There may be conflicts that are not listed.",
+        fix: "Put the wildcards further back in the patterns, or fewer patterns into the lists.",
+        example: "protected_spec: [/etc/web/***]",
+    },
+    LongForm {
+        code: "protected-by-neighbour",
+        means: "A neighbour protects files that this module's packages brought and that its manifest does not name.",
+        why: "They are not shipped here. That is what protecting is for: the neighbour's are the ones that count.",
+        fix: "Nothing has to be done where the neighbour ships the same; else narrow its pattern.",
+        example: "protected_spec: [/etc/ssl/web.cnf]   # in the neighbour",
+    },
+    LongForm {
+        code: "account-conflict",
+        means: "Two modules give one number to two names, or two numbers to one name.",
+        why: "Files of one account would be another's on the node.",
+        fix: "Give each name one number in the whole fleet.",
+        example: "[accounts]\nweb = 312",
+    },
+];

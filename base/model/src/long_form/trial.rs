@@ -1,0 +1,111 @@
+//! What `test` finds.
+
+use super::LongForm;
+
+pub(super) const CODES: [LongForm; 15] = [
+    LongForm {
+        code: "service-down",
+        means: "A service did not come up, or ended.",
+        why: "It would not be up on a node either.",
+        fix: "The finding names the first thing that is missing; its last lines are below.",
+        example: "module-builder test --shell",
+    },
+    LongForm {
+        code: "service-restarts",
+        means: "A service is up, and was started more than once.",
+        why: "It ended at least once, and may again.",
+        fix: "See its last lines for why it ended.",
+        example: "module-builder test --settle 20",
+    },
+    LongForm {
+        code: "service-waiting",
+        means: "A service is still being started when the time is over.",
+        why: "It waits for something that does not come, or needs longer.",
+        fix: "Give it more time, or see what it waits for.",
+        example: "module-builder test --timeout 120",
+    },
+    LongForm {
+        code: "service-skipped",
+        means: "A condition of a unit does not hold, so that systemd did not start it.",
+        why: "It is an error where `services` names the unit: it would not run on a node.",
+        fix: "Ship what the condition asks for, or take the condition away by a drop-in.",
+        example: "# rootfs/etc/systemd/system/web.service.d/any.conf\n[Unit]\nConditionPathExists=",
+    },
+    LongForm {
+        code: "port-closed",
+        means: "Nothing listens on a port that the manifest says a service has.",
+        why: "Whoever is sent to the port by the platform meets no one.",
+        fix: "Correct `exposed_ports`, or the configuration of the service.",
+        example: "exposed_ports:\n  - port: 8080",
+    },
+    LongForm {
+        code: "health-failed",
+        means: "A service is up and does not pass its health check.",
+        why: "The platform would start it again and again.",
+        fix: "Correct the endpoint, or what keeps the service from answering.",
+        example: "health:\n  endpoint: http://127.0.0.1:8080/health",
+    },
+    LongForm {
+        code: "listens-wider",
+        means: "A service listens on more addresses than in the full tree, where all packages are installed.",
+        why: "Without its configuration it may come up open to the whole network.",
+        fix: "Ship its configuration: most often a maintainer script made it below /etc.",
+        example: "ship = \"closure\"",
+    },
+    LongForm {
+        code: "listens-less",
+        means: "A service does not listen where it does in the full tree.",
+        why: "Part of its configuration, or a unit that starts it, is missing.",
+        fix: "See what of its configuration is not shipped.",
+        example: "module-builder explain /etc/web/web.conf",
+    },
+    LongForm {
+        code: "fails-in-full-tree",
+        means: "A service is not up in the full tree either.",
+        why: "It is not the module's fault, and nothing is proven.",
+        fix: "See whether one of the packages that are only recommended is what it needs.",
+        example: "package_spec: [web, web-data]",
+    },
+    LongForm {
+        code: "account-missing",
+        means: "A line of sysusers.d made no account.",
+        why: "systemd-sysusers ends well all the same, and the service fails later.",
+        fix: "Write its group before it: no account is made whose group is not there.",
+        example: "g web 312\nu web 312:312",
+    },
+    LongForm {
+        code: "account-id",
+        means: "An account has another number than its line of sysusers.d asks for.",
+        why: "Files of the module belong to the number that was asked for, and so to someone else.",
+        fix: "Give it a number that nothing else has.",
+        example: "[accounts]\nweb = 312",
+    },
+    LongForm {
+        code: "accounts-failed",
+        means: "systemd-sysusers failed, or the base does not have it.",
+        why: "The node makes none of the module's accounts.",
+        fix: "Correct the line that it names, or let the base have the package systemd.",
+        example: "[base]\npackages = [\"systemd\"]",
+    },
+    LongForm {
+        code: "tmpfiles-failed",
+        means: "A line of the module's tmpfiles.d could not be followed.",
+        why: "Something in /var or /run is missing or belongs to someone else.",
+        fix: "Correct the line, or the account that it names.",
+        example: "d /var/lib/web 0750 web web -",
+    },
+    LongForm {
+        code: "linker-cache-failed",
+        means: "ldconfig failed in the tree.",
+        why: "Libraries in directories of ld.so.conf.d are not found on the node.",
+        fix: "Correct what it names.",
+        example: "# /etc/ld.so.conf.d/web.conf\n/opt/web/lib",
+    },
+    LongForm {
+        code: "modules-differ",
+        means: "Two modules ship something different at one path.",
+        why: "The upper one's counts for both, and the lower one was not built for it.",
+        fix: "Build both from the same state of the archive, or mask the path in one of them.",
+        example: "build:\n  apt_snapshot: 20260131T000000Z",
+    },
+];
