@@ -7,6 +7,7 @@ pub(crate) mod contents;
 pub(crate) mod downloads;
 pub(crate) mod dry_run;
 pub(crate) mod files;
+pub(crate) mod generators;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod origin;
@@ -47,6 +48,7 @@ use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::Selected;
+use crate::recipes::build::selection::Seen;
 use crate::recipes::results::counts::Counts;
 
 use crate::recipes::build::root::{Root, RootSummary};
@@ -175,13 +177,14 @@ fn prepare<'a>(
     if selected.closed.is_some() && root.is_unpacked() {
         lints.push(closure::scripts_not_run(inputs));
     }
-    selection::report(inputs, &selected, lints, &request.checks, found)?;
+    selection::report(inputs, (&selected, Seen::All), lints, &request.checks, found)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
     if request.packages().is_some_and(|packages| packages.locked) {
         closure::numbers::require_locked(&proposed, inputs)?;
     }
 
-    let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
+    let Selected { epoch, ownership, scrubbed, overlay, laid, files, fed, filter, selection, stages, closed, .. } =
+        selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();
     let known = record::Known {
@@ -201,7 +204,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
-        origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
+        origins: Origins { ownership, laid, files, fed, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })
 }

@@ -11,6 +11,16 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::Checks;
 use crate::recipes::build::select::Selected;
 
+/// Whether the tree has all that a build would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It has.
+    All,
+    /// Maintainer scripts, which did not run, may make files and links that are not in it: nothing is said against a pattern
+    /// for want of such.
+    Listed,
+}
+
 /// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
 /// what is allowed.
 ///
@@ -18,14 +28,15 @@ use crate::recipes::build::select::Selected;
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
 pub(crate) fn report(
     inputs: &Inputs,
-    selected: &Selected,
+    (selected, seen): (&Selected, Seen),
     lints: Vec<Diagnostic>,
     checks: &Checks,
     found: &mut Findings,
 ) -> Result<(), Error> {
     let report = &selected.selection.report;
     let masked = selected.closed.as_ref().map_or(&[] as &[ImagePath], |closed| closed.masked());
-    let mut diagnostics = diagnostics(&inputs.rules, report, (&selected.scrubbed, masked), &inputs.manifest.name);
+    let mut diagnostics =
+        diagnostics(&inputs.rules, (report, seen), (&selected.scrubbed, masked), &inputs.manifest.name);
     diagnostics.extend(lints);
     diagnostics.extend(selected.closed.iter().flat_map(|closed| closed.findings.iter().cloned()));
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
@@ -63,7 +74,7 @@ fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {
 /// Findings about the module's own rules; what a neighbour protects need not be in this tree.
 fn diagnostics(
     rules: &Rules,
-    report: &Report,
+    (report, seen): (&Report, Seen),
     (scrubbed, masked): (&[Scrubbed], &[ImagePath]),
     own: &str,
 ) -> Vec<Diagnostic> {
@@ -78,10 +89,10 @@ fn diagnostics(
         }
         found.push(match takes_scrubbed(rule, scrubbed, &mut budget) {
             Some((path, scrubbed)) => left_out(rule, path, scrubbed),
-            None => unmatched(rule, report.suggestions(at)),
+            None => unmatched(rule, report.suggestions(at), seen),
         });
     }
-    for at in report.shadowed() {
+    for at in report.shadowed().filter(|_| seen == Seen::All) {
         let by = report.rule(at).and_then(|report| report.shadowed_by.first());
         let by = by.and_then(|by| self::rule(rules, *by));
         found.extend(own_rule(at).zip(by).map(|(rule, by)| shadowed(rule, by)));
@@ -128,14 +139,23 @@ fn left_out(rule: &Rule, path: &ImagePath, by: &Scrubbed) -> Diagnostic {
     finding(rule, Severity::Warning, "pattern-takes-nothing", message, hint)
 }
 
-fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {
-    let hint = if suggestions.is_empty() {
-        "nothing in the root file system has such a name: check the package that should bring it".to_owned()
-    } else {
-        let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
-        format!("did you mean {}?", list.join(" or "))
+fn unmatched(rule: &Rule, suggestions: &[String], seen: Seen) -> Diagnostic {
+    let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
+    let meant = format!("did you mean {}?", list.join(" or "));
+    let (severity, message, hint) = match (seen, suggestions.is_empty()) {
+        (Seen::All, true) => (
+            Severity::Warning,
+            "the pattern takes nothing",
+            "nothing in the root file system has such a name: check the package that should bring it".to_owned(),
+        ),
+        (Seen::All, false) => (Severity::Warning, "the pattern takes nothing", meant),
+        (Seen::Listed, no_suggestions) => {
+            let more = if no_suggestions { String::new() } else { format!("; if none does, {meant}") };
+            let hint = format!("a maintainer script may make what it takes, which `build` knows{more}");
+            (Severity::Note, "the pattern takes nothing that packages list", hint)
+        }
     };
-    finding(rule, Severity::Warning, "pattern-takes-nothing", "the pattern takes nothing".to_owned(), hint)
+    finding(rule, severity, "pattern-takes-nothing", message.to_owned(), hint)
 }
 
 fn shadowed(rule: &Rule, by: &Rule) -> Diagnostic {

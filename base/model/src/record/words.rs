@@ -108,7 +108,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 31] = [
+pub const LINTS: [&str; 32] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",
@@ -119,6 +119,7 @@ pub const LINTS: [&str; 31] = [
     "file-packed",
     "floating-owner",
     "generated-masked",
+    "generator-not-run",
     "needs-command",
     "needs-file",
     "needs-interpreter",
