@@ -42,7 +42,8 @@ pub(crate) fn report(
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
     let strict = check_strict(checks.strict, &diagnostics);
     let findings = Findings { diagnostics, ..Findings::default() };
-    if report.total.is_nothing() {
+    // What scripts make may be all that a module ships.
+    if report.total.is_nothing() && seen == Seen::All {
         return Err(Error::input("the module would ship no file")
             .hint("name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out")
             .findings(findings));
