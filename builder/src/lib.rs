@@ -4,7 +4,7 @@
 //! content-addressed cache. [`rootfs`] turns exactly these .debs into a tar of a root file system
 //! by mmdebstrap, without network. [`dpkg`] reads dpkg's database, and [`ownership`] says by it which package
 //! installed which path of a tree. [`scrub`] finds and takes out of a tree what must not be shipped; [`initramfs`]
-//! looks where a copy of that may be. Every text of Debian's tools is read by [`deb822`], every
+//! looks where a copy of that may be. [`generators`] knows the programs that compute files from others. Every text of Debian's tools is read by [`deb822`], every
 //! relation between packages by [`relation`].
 
 // Product code is linted where the crate is built without its tests, which read what they wrote themselves.
@@ -17,6 +17,7 @@ pub mod closure;
 pub mod deb822;
 pub mod dpkg;
 pub mod files;
+pub mod generators;
 pub mod initramfs;
 pub mod ownership;
 pub mod relation;

@@ -54,6 +54,20 @@ pub fn unpack<C>(
     Ok(writer.done)
 }
 
+/// Makes everything in `tree` belong to who runs this, without extended attributes: what a user without rights can write
+/// out and remove again, and what is root's to programs that run in it in a user namespace.
+pub fn disown<C>(tree: &mut Tree<C>) {
+    let ids: Vec<NodeId> = tree.walk().map(|(_, id, _)| id).collect();
+    for id in ids {
+        let is_directory = tree.node(id).is_directory();
+        let stat = &mut tree.node_mut(id).stat;
+        stat.mode |= if is_directory { 0o700 } else { 0 };
+        stat.uid = rustix::process::geteuid().as_raw();
+        stat.gid = rustix::process::getegid().as_raw();
+        stat.xattrs = Default::default();
+    }
+}
+
 /// Writes the content of a file of a module, which must be what the image says.
 ///
 /// # Errors
@@ -263,6 +277,21 @@ mod tests {
             assert_eq!((at(path).mtime(), at(path).mtime_nsec()), (1_700_000_000, 5), "{path}");
         }
         assert_eq!(fs::read_to_string(folder.path().join("twin")).unwrap(), "content");
+    }
+
+    #[test]
+    fn what_is_disowned_can_be_written_and_removed_by_who_runs_this() {
+        let mut tree = tree();
+        for (path, uid, mode) in [("/d", 4000, 0o2550), ("/d/file", 0, 0o4000)] {
+            let id = tree.lookup(&ImagePath::new(path).unwrap()).unwrap();
+            let stat = &mut tree.node_mut(id).stat;
+            (stat.uid, stat.mode) = (uid, mode);
+        }
+        disown(&mut tree);
+        let own = rustix::process::geteuid().as_raw();
+        assert!(tree.walk().all(|(_, _, node)| node.stat.uid == own && node.stat.xattrs.is_empty()));
+        let mode = |path: &str| tree.node(tree.lookup(&ImagePath::new(path).unwrap()).unwrap()).stat.mode;
+        assert_eq!((mode("/d"), mode("/d/file")), (0o2750, 0o4000));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! digests/<64 hex>              what is known of files that were read, by who reads them
 //! listings/<64 hex>             what .debs list, by their sha256
 //! controls/<64 hex>             what services did in full trees, by tree and services
+//! computed/<64 hex>             what programs computed from a module's files, by root file system and files
 //! records/<64 hex>              the sha256 of the record that a build wrote, by where it is
 //! tmp/                          temporary names, on the same file system as all of the above
 //! locks/<name>.lock             advisory locks (flock); empty files, for their owner alone
@@ -250,6 +251,15 @@ impl Cache {
     /// When it cannot be made, or is not ours.
     pub fn controls(&self) -> Result<PathBuf, Error> {
         self.directory(&self.root.join("controls"), 0o700)
+    }
+
+    /// The directory of what programs of root file systems computed from modules' files, made if need be; private. Each
+    /// file in it is one entry for [`Cache::gc`].
+    ///
+    /// # Errors
+    /// When it cannot be made, or is not ours.
+    pub fn computed(&self) -> Result<PathBuf, Error> {
+        self.directory(&self.root.join("computed"), 0o700)
     }
 
     /// Where the list of what the .deb with this sha256 holds is, if it is there. Makes nothing.

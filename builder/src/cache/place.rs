@@ -22,7 +22,7 @@ pub(super) const FILE: &str = "place";
 const LIMIT: u64 = 256;
 
 /// What is not hashed each time it is used.
-const BELIEVED: [&str; 6] = ["apt", "controls", "digests", "listings", "records", "rootfs"];
+const BELIEVED: [&str; 7] = ["apt", "computed", "controls", "digests", "listings", "records", "rootfs"];
 
 /// Puts aside what another directory's runs wrote, if anything is, and notes that the cache is here.
 pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {

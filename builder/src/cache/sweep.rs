@@ -35,13 +35,15 @@ pub enum Kind {
     Records,
     /// What services did in full trees.
     Controls,
+    /// What programs computed from modules' files.
+    Computed,
     /// What an interrupted run left.
     Temporary,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Deb,
         Self::File,
         Self::Apt,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Listings,
         Self::Records,
         Self::Controls,
+        Self::Computed,
         Self::Temporary,
     ];
 
@@ -65,6 +68,7 @@ impl Kind {
             Self::Listings => "listings",
             Self::Records => "records",
             Self::Controls => "controls",
+            Self::Computed => "computed",
             Self::Temporary => "temporary",
         }
     }
@@ -81,6 +85,7 @@ impl Kind {
             Self::Listings => "file lists of packages",
             Self::Records => "records of results",
             Self::Controls => "services in full trees",
+            Self::Computed => "files computed from modules' files",
             Self::Temporary => "left by interrupted runs, or in use",
         }
     }
@@ -225,6 +230,7 @@ impl Cache {
             (Kind::Listings, "listings"),
             (Kind::Records, "records"),
             (Kind::Controls, "controls"),
+            (Kind::Computed, "computed"),
         ];
         for (kind, subdir) in subdirs {
             let of_form = |path: &PathBuf| is_hex(&name(path), 64);
@@ -288,8 +294,20 @@ impl Cache {
 }
 
 /// What is in a cache's directory.
-const NAMES: [&str; 11] =
-    [tag::NAME, "apt", "controls", "debs", "digests", "files", "listings", "locks", "records", "rootfs", "tmp"];
+const NAMES: [&str; 12] = [
+    tag::NAME,
+    "apt",
+    "computed",
+    "controls",
+    "debs",
+    "digests",
+    "files",
+    "listings",
+    "locks",
+    "records",
+    "rootfs",
+    "tmp",
+];
 
 /// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
 /// and what a file system brings where it is mounted.

@@ -84,6 +84,7 @@ fn old_entries_go_and_used_ones_stay() {
         (Kind::Listings, 2, 6),
         (Kind::Records, 0, 0),
         (Kind::Controls, 0, 0),
+        (Kind::Computed, 0, 0),
         (Kind::Temporary, 1, 4),
     ];
     assert_eq!(usage, wanted);
@@ -116,7 +117,9 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     drop(cache.in_use(&told).unwrap());
     let key = Digest::of(b"key");
     let fill = |cache: &Cache| {
-        for subdir in [cache.rootfs(), cache.listings(), cache.digests(), cache.records(), cache.controls()] {
+        for subdir in
+            [cache.rootfs(), cache.listings(), cache.digests(), cache.records(), cache.controls(), cache.computed()]
+        {
             fs::write(subdir.unwrap().join(key.hex()), "what a run wrote").unwrap();
         }
         fs::write(cache.apt_state(&key).unwrap().join("status"), "").unwrap();
@@ -128,7 +131,16 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     let entries = |cache: &Cache| {
         cache.usage().unwrap().into_iter().filter(|u| u.entries > 0).map(|u| u.kind).collect::<Vec<_>>()
     };
-    let all = [Kind::Deb, Kind::Apt, Kind::Rootfs, Kind::Digests, Kind::Listings, Kind::Records, Kind::Controls];
+    let all = [
+        Kind::Deb,
+        Kind::Apt,
+        Kind::Rootfs,
+        Kind::Digests,
+        Kind::Listings,
+        Kind::Records,
+        Kind::Controls,
+        Kind::Computed,
+    ];
     drop(cache.in_use(&told).unwrap());
     assert_eq!(entries(&cache), all, "where it was made all of it counts");
     assert!(told.texts().is_empty());
@@ -143,7 +155,7 @@ fn a_cache_that_was_carried_elsewhere_brings_its_packages_and_nothing_else() {
     fill(&copy);
     drop(copy.in_use(&told).unwrap());
     assert_eq!(told.texts().len(), 1, "it is told once");
-    assert_eq!(entries(&copy).len(), 8);
+    assert_eq!(entries(&copy).len(), 9);
 }
 
 #[test]
@@ -234,6 +246,7 @@ fn what_has_not_the_form_of_an_entry_is_never_removed() {
             &format!("tmp/apt-{hex}xx/lists"),
             &format!("records/{hex}"),
             &format!("controls/{hex}"),
+            &format!("computed/{hex}"),
         ];
         theirs.iter().chain(&ours).for_each(|name| put(name));
         put("tmp/.tmpAbC123");
@@ -280,6 +293,7 @@ fn one_kind_is_removed_alone_and_has_the_name_that_json_has() {
             | Kind::Listings
             | Kind::Records
             | Kind::Controls
+            | Kind::Computed
             | Kind::Temporary => 0,
         };
         assert_eq!(removed.len(), count, "{kind:?}");

@@ -48,7 +48,7 @@ pub(super) fn add<C: Readable>(
     let mut certificates = BTreeSet::new();
     for (path, id, node) in tree.walk().skip(1).filter(|(path, ..)| !ownership.is_owned(path)) {
         let is_empty = matches!(&node.kind, Kind::Regular(content) if content.size() == 0);
-        let rule = if path.parent().is_some_and(|parent| is_in(&parent, data)) {
+        let rule = if path.parent().is_some_and(|parent| is_in(&parent, data)) && !leads_out(&node.kind, data) {
             // Data goes whole, whatever a rule says of a file in it.
             named(DATABASES)
         } else if known.contains_key(&path) {
@@ -79,6 +79,16 @@ pub(super) fn add<C: Readable>(
 fn is_certificate<C: Readable>(kind: &Kind<C>, path: &ImagePath, keys: &BTreeSet<Vec<u8>>) -> Result<bool, Error> {
     let Kind::Regular(content) = kind else { return Ok(false) };
     Ok(keys.contains(stem(path)) && content.size() <= LIMIT && content.read(LIMIT)?.starts_with(BEGIN))
+}
+
+/// Whether it is a link to something that is no data.
+fn leads_out<C>(kind: &Kind<C>, data: &BTreeSet<ImagePath>) -> bool {
+    match kind {
+        Kind::Symlink(target) if target.starts_with(b"/") => {
+            ImagePath::new(target).map_or(true, |target| !is_in(&target, data))
+        }
+        _ => false,
+    }
 }
 
 fn is_in(path: &ImagePath, data: &BTreeSet<ImagePath>) -> bool {

@@ -307,6 +307,7 @@ fn all_that_is_in_a_directory_of_data_is_data() {
         ("var/lib/db/17/main/base/1/PG_VERSION", "17\n"),
         ("var/lib/db/17/main/server.key", "-----BEGIN PRIVATE KEY-----\n"),
         ("var/lib/db/other", "x"),
+        ("var/lib/db/17/main/conf", "->/etc/db.conf"),
         ("var/lib/my/ibdata1", ""),
         ("var/lib/my/mysql/user.frm", "x"),
         ("etc/directory/config.d/cn=config.ldif", "dn: cn=config\n"),

@@ -47,7 +47,7 @@ pub fn run_again<'a>(
     Ok(process::attend(&in_namespace(again).all_variables(variables))?)
 }
 
-fn in_namespace(program: Invocation) -> Invocation {
+pub(super) fn in_namespace(program: Invocation) -> Invocation {
     let unshare = Invocation::new("unshare").options(["--user", "--map-auto", "--map-root-user"]);
     unshare.option("--setuid").operand("0").option("--setgid").operand("0").option("--").runs(program)
 }

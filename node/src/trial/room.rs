@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use host::process::{self, Captured, Invocation, Isolation, Step};
 use host::{Dir, Links};
 
-use super::{cgroup, own};
+use super::{cgroup, own, privilege};
 use crate::Error;
 
 /// Where programs of a tree are looked for.
@@ -84,13 +84,24 @@ impl Room {
         self.is_prepared = true;
         let overlay = Step::Overlay { lower: self.lower(false), upper: Some((MADE.into(), WORK.into())) };
         let plan = self.plan(overlay, Form::Installed, None, None)?;
-        let captured = process::capture(&self.invocation(&plan, program)?)?;
+        let invocation = self.invocation(&plan, program)?;
+        // A trial has its namespace of users around the whole of it; a build of a user has none.
+        let invocation = if privilege::is_enough() { invocation } else { privilege::in_namespace(invocation) };
+        let captured = process::capture(&invocation)?;
+        self.open_work();
         let said = String::from_utf8_lossy(&captured.stderr).trim().to_owned();
         match captured.status.code() {
             Some(NOT_STARTED) if said.starts_with("cannot ") => Err(refused(&said)),
             Some(NO_SUCH_PROGRAM) if said.starts_with("cannot ") => Ok(None),
             _ => Ok(Some(captured)),
         }
+    }
+
+    /// Lets the directory be removed that the kernel keeps beside the layer: its owner may not read it.
+    fn open_work(&self) {
+        let work = self.directory.join(WORK).join(WORK);
+        // Where there is none, nothing is in the way.
+        let _ = rustix::fs::chmod(&work, rustix::fs::Mode::RWXU);
     }
 
     /// What runs `program` as the first process of the room, and the room's cgroup; where it runs nothing, the room is held.
@@ -147,6 +158,12 @@ impl Room {
     pub fn made(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let made = Dir::open(&self.directory.join(MADE))?;
         Ok(made.read_if_there(path, Links::Refuse, limit)?)
+    }
+
+    /// The directory with all that programs of the tree wrote before the start.
+    #[must_use]
+    pub fn made_directory(&self) -> PathBuf {
+        self.directory.join(MADE)
     }
 
     /// The directory of the room.

@@ -8,6 +8,7 @@ pub(crate) mod downloads;
 pub(crate) mod dry_run;
 pub(crate) mod empty;
 pub(crate) mod files;
+pub(crate) mod generators;
 pub(crate) mod inputs;
 pub(crate) mod lints;
 pub(crate) mod open_needs;
@@ -54,6 +55,7 @@ use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{RootInput, Stages};
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::Selected;
+use crate::recipes::build::selection::Seen;
 use crate::recipes::results::counts::Counts;
 
 use crate::recipes::build::root::{Root, RootSummary};
@@ -176,12 +178,13 @@ fn prepare<'a>(
         room::check(&selected.selection.tree, &request.outputs, request.reuse.is_some())?;
     }
     let lints::Found { diagnostics: lints, needs } = lints_of(inputs, &selected, &root)?;
-    selection::report(inputs, &selected, lints, &request.checks, found)?;
+    selection::report(inputs, (&selected, Seen::All), lints, &request.checks, found)?;
     require_numbers(request, inputs, &selected)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
 
     let requirements = requirements::of(&selected, &root, inputs, request.arch, needs)?;
-    let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
+    let Selected { epoch, ownership, scrubbed, overlay, laid, files, fed, filter, selection, stages, closed, .. } =
+        selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();
     let known = record::Known {
@@ -202,7 +205,7 @@ fn prepare<'a>(
         inputs: record::inputs(request, inputs, known)?,
         stages,
         requirements,
-        origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
+        origins: Origins { ownership, laid, files, fed, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })
 }

@@ -15,6 +15,7 @@ use net::url::redact;
 
 use crate::recipes::build::closure::Closed;
 use crate::recipes::build::files::LaidFile;
+use crate::recipes::build::generators::Fed;
 use crate::recipes::results::file_lists::{From, RuleName, Tail};
 
 /// What is known of the files of a module besides the files.
@@ -25,6 +26,8 @@ pub(crate) struct Origins<'a> {
     pub(crate) laid: OverlayReport,
     /// What the files from addresses added and replaced.
     pub(crate) files: Vec<LaidFile>,
+    /// What programs computed from these.
+    pub(crate) fed: Fed,
     /// The rules, for this tree.
     pub(crate) filter: Filter,
     /// The rules as the manifests have them.
@@ -36,10 +39,13 @@ pub(crate) struct Origins<'a> {
 /// Who brought what is at `path`, and the package, where it was one.
 pub(crate) fn of<'o>(
     ownership: &'o Ownership,
-    laid: &OverlayReport,
+    (laid, fed): (&OverlayReport, &Fed),
     files: &'o [LaidFile],
     path: &ImagePath,
 ) -> (From, Option<&'o Package>, Option<&'o FileInput>) {
+    if fed.has(path) {
+        return (From::Generated, None, None);
+    }
     if has(laid, path) {
         return (From::Overlay, None, None);
     }
@@ -57,16 +63,16 @@ pub(crate) fn of<'o>(
 pub(crate) fn of_shipped<'o>(
     closed: Option<&'o Closed>,
     ownership: &'o Ownership,
-    laid: &OverlayReport,
+    (laid, fed): (&OverlayReport, &Fed),
     files: &'o [LaidFile],
     path: &ImagePath,
 ) -> (From, Option<&'o Package>, Option<&'o FileInput>) {
-    let Some(closed) = closed else { return of(ownership, laid, files, path) };
+    let Some(closed) = closed else { return of(ownership, (laid, fed), files, path) };
     if closed.is_generated(path) {
         return (From::Generated, None, None);
     }
     let place = closed.place(path);
-    let (from, package, file) = of(ownership, laid, files, place);
+    let (from, package, file) = of(ownership, (laid, fed), files, place);
     let maker = closed.maker(place).filter(|_| from == From::MaintainerScript);
     (from, package.or_else(|| ownership.named(maker?)), file)
 }
@@ -79,7 +85,8 @@ impl Origins<'_> {
     /// What `file-list.json` says of a path and the image does not.
     pub(crate) fn tail(&self, path: &ImagePath, node: &Node<Hashed>) -> Tail<'_> {
         let place = self.closed.as_ref().map_or(path, |closed| closed.place(path));
-        let (from, package, file) = of_shipped(self.closed.as_ref(), &self.ownership, &self.laid, &self.files, path);
+        let (from, package, file) =
+            of_shipped(self.closed.as_ref(), &self.ownership, (&self.laid, &self.fed), &self.files, path);
         let rule = match self.filter.verdict(place, node.is_directory()) {
             Verdict::Included(By::Rule(index)) => self.rules.includes.get(index),
             Verdict::Included(By::Owned | By::Parent) | Verdict::Excluded { .. } | Verdict::NotNamed => None,

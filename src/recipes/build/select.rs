@@ -17,6 +17,7 @@ use model::{Digest, Epoch, ImagePath};
 use crate::error::Error;
 use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
+use crate::recipes::build::generators::{self, Fed, Programs};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::protected::{self, Protected};
 use crate::recipes::build::record::{self, Stages};
@@ -39,6 +40,8 @@ pub(crate) struct Selected {
     pub(crate) laid: OverlayReport,
     /// What the files from addresses added and replaced, below the overlay.
     pub(crate) files: Vec<LaidFile>,
+    /// What programs of the root file system computed from the author's files.
+    pub(crate) fed: Fed,
     /// The rules, for this tree.
     pub(crate) filter: Filter,
     /// What is shipped.
@@ -73,6 +76,18 @@ pub(crate) struct Raw {
     pub(crate) base: Option<BaseRoot>,
 }
 
+/// Whether programs of `root` may run over what is laid over it.
+fn programs<'a>(request: &'a BuildRequest, root: &Root) -> Programs<'a> {
+    let given = Programs::Stay("no program of a root file system that is given is run");
+    match (request.packages(), &root.made) {
+        (Some(_), Some(_)) if root.is_unpacked() => Programs::Stay("the variant extract runs no program"),
+        (Some(packages), Some(made)) => {
+            Programs::Run { cache: &packages.cache, root: made.record.sha256, fresh: request.is_wary_of(packages) }
+        }
+        (Some(_), None) | (None, _) => given,
+    }
+}
+
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
 pub(crate) fn root(
     request: &BuildRequest,
@@ -93,12 +108,13 @@ pub(crate) fn root(
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
     closure::require_base(base.as_ref(), inputs)?;
-    self::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)
+    let raw = Raw { tree, ownership, epoch, digest, base };
+    self::tree((raw, programs(request, root)), (&request.module, files), inputs, observer)
 }
 
 /// The same for a tree that was read already.
 pub(crate) fn tree(
-    raw: Raw,
+    (raw, programs): (Raw, Programs<'_>),
     (module, files): (&ModuleSource, &[FetchedFile]),
     inputs: &Inputs,
     observer: &dyn Observer,
@@ -113,6 +129,8 @@ pub(crate) fn tree(
     let files = files::lay(files, &module.directory, &mut whole, epoch)?;
     let overlay = module.overlay()?;
     let laid = overlay.apply(&mut whole, epoch)?;
+    let authored: Vec<&OverlayReport> = files.iter().map(|file| &file.laid).chain([&laid]).collect();
+    let fed = generators::feed(&mut whole, &authored, programs, epoch, observer)?;
     whole.clamp_times(epoch);
 
     let mut owned: BTreeSet<ImagePath> = match &prepared {
@@ -122,7 +140,7 @@ pub(crate) fn tree(
     // The links of a merged /usr are the base's, whichever package has a directory of that name.
     owned.retain(|path| !merged::is_alias(path));
     let brought = files.iter().map(|file| &file.laid).chain([&laid]);
-    owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).cloned());
+    owned.extend(brought.flat_map(|laid| laid.added.iter().chain(&laid.replaced)).chain(fed.paths()).cloned());
     let with_unnamed = |filter: Filter| match &prepared {
         Some(_) => filter.with_closure(&owned),
         None => filter.with_owned(owned.clone()),
@@ -147,6 +165,7 @@ pub(crate) fn tree(
         overlay,
         laid,
         files,
+        fed,
         filter,
         selection,
         protected,

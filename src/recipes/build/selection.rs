@@ -12,6 +12,16 @@ use crate::recipes::build::request::Checks;
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{empty, protected};
 
+/// Whether the tree has all that a build would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It has.
+    All,
+    /// Maintainer scripts, which did not run, may make files and links that are not in it: nothing is said against a pattern
+    /// for want of such.
+    Listed,
+}
+
 /// Adds to `found` what the author should know of the selection and of what it lacks (`lints`), but for
 /// what is allowed.
 ///
@@ -19,14 +29,15 @@ use crate::recipes::build::{empty, protected};
 /// When nothing would be shipped, or when there is a warning and warnings are errors.
 pub(crate) fn report(
     inputs: &Inputs,
-    selected: &Selected,
+    (selected, seen): (&Selected, Seen),
     lints: Vec<Diagnostic>,
     checks: &Checks,
     found: &mut Findings,
 ) -> Result<(), Error> {
     let report = &selected.selection.report;
     let masked = selected.closed.as_ref().map_or(&[] as &[ImagePath], |closed| closed.masked());
-    let mut diagnostics = diagnostics(&inputs.rules, report, (&selected.scrubbed, masked), &inputs.manifest.name);
+    let mut diagnostics =
+        diagnostics(&inputs.rules, (report, seen), (&selected.scrubbed, masked), &inputs.manifest.name);
     diagnostics.extend(empty::find(inputs, selected));
     diagnostics.extend(protected::notes(inputs, &selected.protected));
     diagnostics.extend(lints);
@@ -34,7 +45,8 @@ pub(crate) fn report(
     diagnostics.retain(|found| !checks.allowed.contains(found.code));
     let strict = check_strict(checks.strict, &diagnostics);
     let findings = Findings { diagnostics, ..Findings::default() };
-    if report.total.is_nothing() {
+    // What scripts make may be all that a module ships.
+    if report.total.is_nothing() && seen == Seen::All {
         return Err(Error::input("the module would ship no file")
             .hint("name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out")
             .findings(findings));
@@ -66,7 +78,7 @@ fn rule(rules: &Rules, at: RuleRef) -> Option<&Rule> {
 /// Findings about the module's own rules; what a neighbour protects need not be in this tree.
 fn diagnostics(
     rules: &Rules,
-    report: &Report,
+    (report, seen): (&Report, Seen),
     (scrubbed, masked): (&[Scrubbed], &[ImagePath]),
     own: &str,
 ) -> Vec<Diagnostic> {
@@ -81,10 +93,10 @@ fn diagnostics(
         }
         found.push(match takes_scrubbed(rule, scrubbed, &mut budget) {
             Some((path, scrubbed)) => left_out(rule, path, scrubbed),
-            None => unmatched(rule, report.suggestions(at)),
+            None => unmatched(rule, report.suggestions(at), seen),
         });
     }
-    for at in report.shadowed() {
+    for at in report.shadowed().filter(|_| seen == Seen::All) {
         let by = report.rule(at).and_then(|report| report.shadowed_by.first());
         let by = by.and_then(|by| self::rule(rules, *by));
         found.extend(own_rule(at).zip(by).map(|(rule, by)| shadowed(rule, by)));
@@ -139,16 +151,28 @@ fn left_out(rule: &Rule, path: &ImagePath, by: &Scrubbed) -> Diagnostic {
     finding(rule, idle_severity(rule), "pattern-takes-nothing", message, hint)
 }
 
-fn unmatched(rule: &Rule, suggestions: &[String]) -> Diagnostic {
-    let hint = if suggestions.is_empty() && rule.origin.field == Field::Mask {
-        "nothing in the root file system has such a name: remove the pattern, or correct it".to_owned()
-    } else if suggestions.is_empty() {
-        "nothing in the root file system has such a name: check the package that should bring it".to_owned()
-    } else {
-        let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
-        format!("did you mean {}?", list.join(" or "))
+fn unmatched(rule: &Rule, suggestions: &[String], seen: Seen) -> Diagnostic {
+    let list: Vec<String> = suggestions.iter().map(|suggestion| format!("`{suggestion}`")).collect();
+    let meant = format!("did you mean {}?", list.join(" or "));
+    let (severity, message, hint) = match (seen, suggestions.is_empty()) {
+        (Seen::All, true) => {
+            let hint = match rule.origin.field {
+                Field::Mask => "remove the pattern, or correct it",
+                Field::FileSpec | Field::ProtectedSpec | Field::DependencySpec | Field::Default => {
+                    "check the package that should bring it"
+                }
+            };
+            let hint = format!("nothing in the root file system has such a name: {hint}");
+            (idle_severity(rule), "the pattern takes nothing", hint)
+        }
+        (Seen::All, false) => (idle_severity(rule), "the pattern takes nothing", meant),
+        (Seen::Listed, no_suggestions) => {
+            let more = if no_suggestions { String::new() } else { format!("; if none does, {meant}") };
+            let hint = format!("a maintainer script may make what it takes, which `build` knows{more}");
+            (Severity::Note, "the pattern takes nothing that packages list", hint)
+        }
     };
-    finding(rule, idle_severity(rule), "pattern-takes-nothing", "the pattern takes nothing".to_owned(), hint)
+    finding(rule, severity, "pattern-takes-nothing", message.to_owned(), hint)
 }
 
 fn shadowed(rule: &Rule, by: &Rule) -> Diagnostic {

@@ -14,6 +14,7 @@ use crate::error::group::{self, Finding};
 use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::{self, Inputs};
 use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::selection::Seen;
 use crate::recipes::build::{files, lints_of, require_numbers, root, select, selection};
 
 /// How often it is looked again. Each round adds a layer of dependencies, and the longest chain of Debian is shorter.
@@ -71,7 +72,7 @@ pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Rep
             Ok((selected, lints, missing))
         };
         let (selected, lints, mut missing) = look(&inputs)?;
-        let checked = selection::report(&inputs, &selected, lints, &request.checks, found);
+        let checked = selection::report(&inputs, (&selected, Seen::All), lints, &request.checks, found);
         let mut refused = checked.and_then(|()| require_numbers(request, &inputs, &selected)).err();
         if let Some(refused) = &mut refused {
             found.extend(std::mem::take(&mut refused.findings));

@@ -241,6 +241,8 @@ fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Pat
         Some(found) => why(inputs, selected, &path, found.kind == DIRECTORY),
     };
     let standing = selected.closed.as_ref().and_then(|closed| closed.standing(&path, selected, inputs));
+    let is_computed = selected.fed.has(&path);
+    let standing = if is_computed { Some(Standing::Generated) } else { standing };
     let why = match (why, standing) {
         (_, Some(standing @ Standing::Generated)) => Why::Closure { standing },
         (
@@ -250,10 +252,10 @@ fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Pat
         (why, _) => why,
     };
     let shipped = selected.selection.tree.lookup(&path).is_some();
-    let (_, _, file) = origin::of(ownership, &selected.laid, &selected.files, &path);
+    let (_, _, file) = origin::of(ownership, (&selected.laid, &selected.fed), &selected.files, &path);
     let fetched = file.map(|file| Fetched { url: redact(&file.url), sha256: file.sha256 });
-    let is_unclaimed =
-        packages.is_empty() && overlay.is_none() && fetched.is_none() && found.is_some() && !path.is_root();
+    let is_brought = overlay.is_some() || fetched.is_some() || is_computed;
+    let is_unclaimed = packages.is_empty() && !is_brought && found.is_some() && !path.is_root();
     Explained {
         made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),
         found,

@@ -133,7 +133,7 @@ fn by_origin(selected: &Selected) -> Vec<OriginLine> {
     for (path, id, node) in selected.selection.tree.walk().filter(|(_, _, node)| !node.is_directory()) {
         let closed = selected.closed.as_ref();
         let (from, package, _) =
-            origin::of_shipped(closed, &selected.ownership, &selected.laid, &selected.files, &path);
+            origin::of_shipped(closed, &selected.ownership, (&selected.laid, &selected.fed), &selected.files, &path);
         let package = package.map(|package| PackageName {
             name: package.name.clone(),
             version: package.version.clone(),

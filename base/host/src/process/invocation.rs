@@ -49,6 +49,13 @@ impl Invocation {
         Self { arguments: vec![Argument::Program(program.into())], environment: Vec::new(), directory: None }
     }
 
+    /// A program of a tree, by its path there: to be run in confinement, with that tree as the root.
+    #[must_use]
+    pub fn of_tree(path: &[u8]) -> Self {
+        let program = Argument::Program(OsStr::from_bytes(path).to_owned());
+        Self { arguments: vec![program], environment: Vec::new(), directory: None }
+    }
+
     /// Adds an option, such as `--verbose`, or the mark `--`.
     #[must_use]
     pub fn option(mut self, option: &'static str) -> Self {

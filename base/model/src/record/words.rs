@@ -120,6 +120,7 @@ pub const LINTS: [&str; 32] = [
     "file-packed",
     "floating-owner",
     "generated-masked",
+    "generator-not-run",
     "needs-command",
     "needs-file",
     "needs-interpreter",

@@ -101,6 +101,36 @@ fn a_unit_needs_the_files_that_it_asks_for() {
 }
 
 #[test]
+fn each_command_counts_whatever_stands_before_it_and_each_condition_that_asks_for_it() {
+    let keys = ["ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
+    for (key, prefix) in keys
+        .iter()
+        .flat_map(|key| ["", "@", "+", "!", "!!", ":", "-", "-@", "@-", "+-", ":-"].map(|prefix| (key, prefix)))
+    {
+        let soft = if prefix.contains('-') { " (soft)" } else { "" };
+        let text = format!("[Service]\n{key}={prefix}/usr/sbin/gone word\n");
+        assert_eq!(of_unit(&text, &[], &[]), [format!("Command /usr/sbin/gone{soft}: ")], "{text}");
+    }
+    let kinds = [
+        "PathExists",
+        "PathIsDirectory",
+        "PathIsSymbolicLink",
+        "PathIsReadWrite",
+        "FileNotEmpty",
+        "FileIsExecutable",
+        "DirectoryNotEmpty",
+    ];
+    let run = "/usr/sbin/run";
+    for kind in kinds {
+        let own = format!("[Unit]\nCondition{kind}={run}\n[Service]\nExecStart={run}\n");
+        assert_eq!(of_unit(&own, &[run], &[run]), [format!("Command {run} (soft): {run}")], "{own}");
+        assert_eq!(of_unit(&own, &[], &[]), [format!("Command {run} (soft): ")], "{own}");
+        let other = format!("[Unit]\nCondition{kind}=/etc/x\n");
+        assert_eq!(of_unit(&other, &["/etc/x"], &["/etc/x"]), ["File /etc/x: /etc/x"], "{other}");
+    }
+}
+
+#[test]
 fn units_need_the_units_that_they_start_and_are_started_by() {
     let unit = |name: &str| -> &'static str { Box::leak(format!("{SYSTEM}/{name}").into_boxed_str()) };
     let lacks = |name: &str, text: &str, others: &[(&str, Kind<Source>)], dropped: &[&str]| -> Vec<String> {

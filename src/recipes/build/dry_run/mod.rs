@@ -23,10 +23,12 @@ use serde::Serialize;
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::closure::BaseRoot;
 use crate::recipes::build::files::FetchedFile;
+use crate::recipes::build::generators::Programs;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
 use crate::recipes::build::request::{BuildRequest, Checks, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
+use crate::recipes::build::selection::Seen;
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
 use crate::recipes::build::{files, inputs, places, record, root, selection, special};
@@ -194,7 +196,7 @@ fn list_given(
     let selected = select::root(request, inputs, (&root, &files), observer)?;
     let mut lints = lints::find(inputs, &selected, Known::Contents)?.diagnostics;
     lints.extend(special::find(inputs, &selected));
-    selection::report(inputs, &selected, lints, &request.checks, found)?;
+    selection::report(inputs, (&selected, Seen::All), lints, &request.checks, found)?;
     let packages = selected.ownership.packages();
     Ok(Lists::of(&selected, packages))
 }
@@ -210,14 +212,15 @@ fn select(
     let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
     files::make_way(files, &mut tree)?;
     let base = base(&unpacked)?;
+    let seen = if unpacked.iter().any(Unpacked::makes_files) { Seen::Listed } else { Seen::All };
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
-    let selected =
-        select::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)?;
+    let raw = (Raw { tree, ownership, epoch, digest, base }, Programs::Unknown);
+    let selected = select::tree(raw, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
-    selection::report(inputs, &selected, lints, &request.checks, found)?;
+    selection::report(inputs, (&selected, seen), lints, &request.checks, found)?;
     Ok(selected)
 }
 
@@ -239,6 +242,13 @@ struct Unpacked {
     is_of_base: bool,
     metadata: Metadata,
     entries: Vec<DebEntry>,
+}
+
+impl Unpacked {
+    /// Whether a script of it runs when it is installed, which may make files that it does not list.
+    fn makes_files(&self) -> bool {
+        self.metadata.maintainer_scripts.iter().any(|script| script == "postinst" || script == "preinst")
+    }
 }
 
 fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> {
