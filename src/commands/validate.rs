@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
+use crate::recipes::build::shared_numbers::Known;
 use crate::recipes::packages::keyrings;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
@@ -29,6 +30,9 @@ pub(crate) struct ValidateArgs {
     /// A neighbour on the same node to look for conflicts with; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR")]
     neighbours: Vec<PathBuf>,
+    /// A table [accounts] that a fleet shares, with which the numbers of the modules must agree
+    #[arg(long, value_name = "FILE.toml")]
+    accounts: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -55,7 +59,7 @@ struct Report<'a> {
 impl Verb for ValidateArgs {
     fn settings(&self) -> (Module, Flags) {
         // It reports what is wrong with `builder.toml` itself, among the other findings.
-        (Module::None, Flags::default())
+        (Module::None, Flags { accounts: self.accounts.clone(), ..Flags::default() })
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
@@ -70,10 +74,13 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
     let before = findings.diagnostics.len();
     settings::check_module(&own.directory, &mut findings)?;
+    let fleet = context.settings.fleet();
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
+        findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
     }
-    let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
+    let neighbours =
+        read_neighbours(&own, &args.neighbours, Known { fleet: &fleet, counts_build: true }, &mut findings)?;
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {

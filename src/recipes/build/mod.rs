@@ -175,6 +175,8 @@ fn prepare<'a>(
     if selected.closed.is_some() && root.is_unpacked() {
         lints.push(closure::scripts_not_run(inputs));
     }
+    let owners = accounts::owners(&selected)?;
+    shared_numbers::check_build(&owners, &request.module.neighbours, &inputs.file)?;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
     if request.packages().is_some_and(|packages| packages.locked) {
@@ -201,6 +203,7 @@ fn prepare<'a>(
         overlay: overlay.contents,
         inputs: record::inputs(request, inputs, known)?,
         stages,
+        owners,
         origins: Origins { ownership, laid, files, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })
