@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use model::rules::{self, Conflict};
@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
-use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
+use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
 use crate::recipes::build::shared_numbers::Known;
 use crate::recipes::packages::keyrings;
+use crate::recipes::results::differ;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -81,6 +82,10 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     }
     let neighbours =
         read_neighbours(&own, &args.neighbours, Known { fleet: &fleet, counts_build: true }, &mut findings)?;
+    if findings.diagnostics.iter().all(|found| found.severity != Severity::Error) {
+        let directories: Vec<&Path> = args.neighbours.iter().map(|path| module_of(path)).collect();
+        findings.diagnostics.extend(differ::of_modules((&own.directory, &own.file), &directories)?);
+    }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {

@@ -99,6 +99,11 @@ pub(crate) fn read_neighbours(
     Ok(reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect())
 }
 
+/// The repository of the module at `path`, which names it or its manifest.
+pub(crate) fn module_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
+}
+
 /// The patterns of neighbours.
 pub(crate) fn lists(neighbours: &[(Manifest, FileName)]) -> Vec<Lists<'_>> {
     neighbours.iter().map(|(manifest, file)| manifest.lists(file)).collect()

@@ -25,6 +25,7 @@ pub(crate) mod several;
 pub(crate) mod shared_numbers;
 pub(crate) mod sinks;
 mod special;
+mod stacked;
 pub(crate) mod staging;
 pub(crate) mod unchanged;
 
@@ -176,7 +177,9 @@ fn prepare<'a>(
         lints.push(closure::scripts_not_run(inputs));
     }
     let owners = accounts::owners(&selected)?;
-    shared_numbers::check_build(&owners, &request.module.neighbours, &inputs.file)?;
+    let neighbours: Vec<&Path> = request.module.neighbours.iter().map(|path| inputs::module_of(path)).collect();
+    shared_numbers::check_build(&owners, &neighbours, &inputs.file)?;
+    stacked::check(inputs, &selected, &neighbours, request.arch)?;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
     if request.packages().is_some_and(|packages| packages.locked) {

@@ -77,15 +77,14 @@ pub(crate) fn conflicts(
 ///
 /// # Errors
 /// As [`conflicts`], and when there is one.
-pub(crate) fn check_build(owners: &Owners, neighbours: &[PathBuf], file: &FileName) -> Result<(), Error> {
+pub(crate) fn check_build(owners: &Owners, neighbours: &[&Path], file: &FileName) -> Result<(), Error> {
     let ours = of_owners(owners);
     let mut diagnostics = Vec::new();
-    for path in neighbours.iter().filter(|_| !ours.is_empty()) {
-        let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    for directory in neighbours.iter().filter(|_| !ours.is_empty()) {
         let theirs = Module::read(directory)?;
         let mut numbers = theirs.numbers(None);
         numbers.extend(theirs.built);
-        diagnostics.extend(findings(&ours, &numbers, &path.display().to_string(), CLOSURES, file));
+        diagnostics.extend(findings(&ours, &numbers, &directory.display().to_string(), CLOSURES, file));
     }
     if diagnostics.is_empty() {
         return Ok(());

@@ -14,6 +14,7 @@ use node::unpack;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Artifact, Module};
+use crate::recipes::results::differ::Built;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::roots::{self, Roots};
 use crate::settings::Settings;
@@ -158,6 +159,11 @@ fn of_machine(modules: Vec<Module>, arch: Option<Arch>, path: &Path) -> Result<M
 }
 
 impl TriedModule {
+    /// What is compared with other modules.
+    pub(crate) fn built(&self) -> Built<'_> {
+        Built { name: &self.name, tree: &self.tree, dist: self.dist.as_deref() }
+    }
+
     /// Writes the module's files into an empty directory, each checked against its digest.
     pub(crate) fn unpack(&self, into: &Dir) -> Result<(), Error> {
         let contents = self.contents.as_ref();
