@@ -166,8 +166,13 @@ impl TriedModule {
 
     /// Writes the module's files into an empty directory, each checked against its digest.
     pub(crate) fn unpack(&self, into: &Dir) -> Result<(), Error> {
+        self.unpack_tree(&self.tree, into)
+    }
+
+    /// The same for a part of them.
+    pub(crate) fn unpack_tree(&self, tree: &Tree<Entry>, into: &Dir) -> Result<(), Error> {
         let contents = self.contents.as_ref();
-        unpack::unpack(&self.tree, into, &mut |path, entry, out| match contents {
+        unpack::unpack(tree, into, &mut |path, entry, out| match contents {
             Some(opened) => unpack::checked_content(path, entry, opened, out),
             None => unpack::checked_content(path, entry, &NoObjects, out),
         })?;

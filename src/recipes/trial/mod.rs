@@ -1,5 +1,6 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
+mod authored;
 mod control;
 mod layers;
 mod prepare;
