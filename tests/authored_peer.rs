@@ -17,7 +17,7 @@ use model::Digest;
 use serde_json::Value;
 use testkit::run;
 
-/// A web server; given one word only, it says what it lacks and ends.
+/// A web server, linked statically.
 const WEB: &str = r#"use std::io::{Read, Write};
 fn main() {
     let at = std::env::args().nth(1).expect("an address");
@@ -70,7 +70,7 @@ impl Web {
 
     /// A module with the program, and `more` in its manifest and around its table `[[file]]`.
     fn module(&self, name: &str, more: &str, (before, behind): (&str, &str)) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.folder.path().join("modules").join(name);
         let put = |file: &str, text: String| {
             let file = path.join(file);
             fs::create_dir_all(file.parent().unwrap()).unwrap();
