@@ -7,9 +7,10 @@
 
 use std::env;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The finding, and what has to be in the text that it has.
 type Expected<'a> = (&'a str, &'a [&'a str]);
@@ -221,4 +222,114 @@ fn what_build_suggests_for_an_owned_module_leaves_nothing_missing() {
     assert_eq!((after.status.code(), missing(&after)), (Some(0), Vec::new()), "{}", said(&after));
     let again = applied.run(&["build", "--suggest", "--quiet", "-C"]);
     assert_eq!(String::from_utf8_lossy(&again.stdout), "# nothing is missing\n");
+}
+
+/// The module of a package that is made here, in an archive of its own: its script makes data of a service.
+fn keeper() -> Module {
+    let module = Module::new("keeper");
+    let path = |name: &str| module.folder.path().join(name);
+    let files = [
+        (
+            "usr/lib/systemd/system/keeper.service",
+            "[Service]\nUser=keeper\nExecStart=/usr/bin/perl /usr/lib/keeper/serve.pl\n",
+            0o644,
+        ),
+        ("usr/lib/keeper/make.pl", KEEPER_MAKES, 0o644),
+        ("usr/lib/keeper/serve.pl", KEEPER_SERVES, 0o644),
+        ("DEBIAN/postinst", KEEPER_INSTALLS, 0o755),
+        (
+            "DEBIAN/control",
+            "Package: keeper\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: a test\n",
+            0o644,
+        ),
+    ];
+    for (name, text, mode) in files {
+        module.put(&format!("deb/{name}"), text);
+        fs::set_permissions(path("deb").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::create_dir_all(path("archive")).unwrap();
+    let mut build = Command::new("dpkg-deb");
+    testkit::run(build.args(["--root-owner-group", "--build"]).arg(path("deb")).arg(path("archive/keeper_1_all.deb")));
+    let bytes = fs::read(path("archive/keeper_1_all.deb")).unwrap();
+    let control = fs::read_to_string(path("deb/DEBIAN/control")).unwrap();
+    let sum = model::Digest::of(&bytes).hex();
+    let index = format!("{control}Filename: ./keeper_1_all.deb\nSize: {}\nSHA256: {sum}\n\n", bytes.len());
+    module.put("archive/Packages", &index);
+    let sum = model::Digest::of(index.as_bytes()).hex();
+    let release = format!("Date: Sat, 01 Jan 2022 00:00:00 UTC\nSHA256:\n {sum} {} Packages\n", index.len());
+    module.put("Release", &release);
+    let home = tempfile::tempdir().unwrap();
+    let gpg = |arguments: &[&str]| {
+        let mut command = Command::new("gpg");
+        command.args(["--batch", "--yes", "--pinentry-mode", "loopback", "--homedir"]).arg(home.path());
+        testkit::run(command.args(arguments).current_dir(module.folder.path())).stdout
+    };
+    gpg(&["--passphrase", "", "--quick-gen-key", "keeper@example.org", "ed25519", "sign", "never"]);
+    fs::write(path("keeper.gpg"), gpg(&["--export"])).unwrap();
+    gpg(&["--clearsign", "--output", "archive/InRelease", "Release"]);
+    module
+}
+
+impl Module {
+    /// Gives it the archive of [`keeper`], and `more` settings.
+    fn keeps(&self, more: &str) {
+        let uri = self.folder.path().join("archive").display().to_string();
+        let archive = format!("[[repository]]\nuri = \"file:{uri}\"\nsuite = \"./\"\nkeyring = \"keeper.gpg\"\n");
+        self.put("builder.toml", &format!("{SETTINGS}\n{archive}\n{more}"));
+    }
+}
+
+const KEEPER_INSTALLS: &str = "#!/bin/sh\nset -e\nuseradd --system --no-create-home --home-dir /var/lib/keeper keeper\n\
+    mkdir -p /var/lib/keeper /etc/systemd/system/multi-user.target.wants\nperl /usr/lib/keeper/make.pl /var/lib/keeper\n\
+    chown -R keeper:keeper /var/lib/keeper\n\
+    ln -s /usr/lib/systemd/system/keeper.service /etc/systemd/system/multi-user.target.wants/keeper.service\n";
+const KEEPER_MAKES: &str = "my ($at) = @ARGV;\nopen my $half, '>', \"$at/half\" or die \"$at/half: $!\";\nclose $half;\n\
+    sleep 600 if -e '/run/slow';\nopen my $whole, '>', \"$at/whole\" or die \"$at/whole: $!\";\nprint $whole \"all of it\\n\";\n";
+const KEEPER_SERVES: &str = "use IO::Socket::INET;\nopen my $data, '<', '/var/lib/keeper/whole' or die \"/var/lib/keeper/whole: $!\\n\";\n\
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 7041, Listen => 5) or die \"$!\";\nsleep 600;\n";
+
+/// What a shell in the trial does: it ends the unit while it makes the data, and starts it again.
+const INTERRUPTS: &str = "U=module-broken-var-lib-keeper.service; systemctl stop keeper; rm -f /var/lib/keeper/*; touch /run/slow; \
+    systemctl start --no-block $U; sleep 2; echo BEGUN:$(ls /var/lib/.keeper.new); systemctl kill -s KILL $U; sleep 1; \
+    echo CUT:$(ls -A /var/lib/keeper | wc -l):$(systemctl is-failed $U); rm /run/slow; systemctl reset-failed; \
+    systemctl start $U keeper; sleep 1; \
+    echo THEN:$(cat /var/lib/keeper/whole):$(ls -A /var/lib | grep -c keeper):$(stat -c %U:%a /var/lib/keeper):$(systemctl is-active keeper); \
+    exit\n";
+
+#[test]
+fn data_that_no_one_makes_is_one_finding_and_is_made_whole_or_not_at_all() {
+    let module = keeper();
+    module.keeps("");
+    let hint = "in [closure.data] of builder.toml: \"/var/lib/keeper\" = { command = [...] }";
+    module.builds(Some(("data-not-shipped", &["/var/lib/keeper holds ", "that an install script made", hint])));
+    module.is_tried(Some(("service-down", &["keeper.service is down: /var/lib/keeper/whole is missing"])));
+    let command = "[\"/usr/bin/perl\", \"/usr/lib/keeper/make.pl\", \"/var/lib/keeper\"]";
+    module.keeps(&format!("[closure.data]\n\"/var/lib/keeper\" = {{ command = {command}, user = \"keeper\" }}\n"));
+    module.builds(None);
+    module.is_tried(None);
+
+    // By --shell, which wants a terminal.
+    let line = format!(
+        "exec {} test --settle 1 --shell {}",
+        env!("CARGO_BIN_EXE_module-builder"),
+        module.folder.path().display()
+    );
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("MODULE_BUILDER_CACHE_DIR", cache());
+    let mut child = script.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut said, mut bytes) = (String::new(), [0; 4096]);
+    let mut is_asked = false;
+    while let Ok(count @ 1..) = output.read(&mut bytes) {
+        said += &String::from_utf8_lossy(&bytes[..count]);
+        // The shell's prompt is behind the result.
+        if !is_asked && said.split("broken: up").nth(1).is_some_and(|rest| rest.contains('#')) {
+            is_asked = true;
+            input.write_all(INTERRUPTS.as_bytes()).unwrap();
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+    for wanted in ["BEGUN:half", "CUT:0:failed", "THEN:all of it:1:keeper:755:active"] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
 }

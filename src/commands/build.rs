@@ -81,6 +81,9 @@ pub(crate) struct BuildArgs {
 
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
+    /// A table [accounts] that a fleet shares: its numbers count besides those of builder.toml
+    #[arg(long, value_name = "FILE.toml", help_heading = "Packages")]
+    pub(crate) accounts: Option<PathBuf>,
     /// Take this root file system, a directory or a tar, instead of running mmdebstrap
     #[arg(long, value_name = "PATH", conflicts_with_all = ["locked", "frozen"],
           help_heading = "Packages")]
@@ -192,7 +195,11 @@ impl BuildArgs {
                     module_id: self.module_id.clone(),
                 },
             },
-            module: ModuleSource { directory: self.module.path().to_owned(), neighbours: self.neighbours.clone() },
+            module: ModuleSource {
+                directory: self.module.path().to_owned(),
+                neighbours: self.neighbours.clone(),
+                fleet: context.settings.fleet(),
+            },
             arch,
             epoch: context.settings.epoch.value,
             root,
@@ -218,7 +225,7 @@ impl BuildArgs {
 
 impl Verb for BuildArgs {
     fn settings(&self) -> (Module, Flags) {
-        (self.module.module(), self.settings.clone())
+        (self.module.module(), Flags { accounts: self.accounts.clone(), ..self.settings.clone() })
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

@@ -57,6 +57,9 @@ pub(crate) struct LockArgs {
     /// The state of the archives to take instead of the manifest's build.apt_snapshot: YYYYMMDDTHHMMSSZ, or none for today's
     #[arg(long, value_name = "TIME|none", help_heading = "Packages")]
     pub(crate) snapshot: Option<String>,
+    /// A table [accounts] that a fleet shares: numbers of it replace those that the lock has
+    #[arg(long, value_name = "FILE.toml", help_heading = "Packages")]
+    pub(crate) accounts: Option<PathBuf>,
     /// Where package lists are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -133,6 +136,7 @@ impl Verb for LockArgs {
                 mirrors: self.mirrors.clone(),
                 snapshot: self.snapshot.clone(),
                 cache_dir: self.cache_dir.clone(),
+                accounts: self.accounts.clone(),
                 ..Flags::default()
             },
         )
@@ -269,6 +273,10 @@ impl<'a> Task<'a> {
         let mut drifts = lock::check(old, &self.wanted, &self.archs);
         let others = old.resolutions.iter().map(|one| one.arch).filter(|arch| !self.archs.contains(arch));
         drifts.extend(others.map(|arch| Drift::Unwanted { arch }));
+        let given = self.context.settings.fleet().numbers();
+        let changed = old.accounts.iter().filter_map(|(name, locked)| Some((name, locked, given.get(name)?)));
+        let changed = changed.filter(|(_, locked, now)| locked != now);
+        drifts.extend(changed.map(|(name, locked, now)| Drift::Account { name: name.clone(), locked, now }));
         drifts
     }
 
@@ -318,8 +326,10 @@ impl<'a> Task<'a> {
     }
 
     fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
-        // What builds gave to accounts stays: their files have it.
-        let accounts = old.map(|old| old.accounts.clone()).unwrap_or_default();
+        // What builds gave to accounts stays, unless a table of the fleet gives another number: their files have it.
+        let given = self.context.settings.fleet().numbers();
+        let locked = old.map(|old| old.accounts.clone()).unwrap_or_default();
+        let accounts = locked.iter().map(|(name, ids)| (name.clone(), given.get(name).unwrap_or(ids))).collect();
         let new = &Lock { accounts, ..new.clone() };
         let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
         for change in changes.iter().take(MOST_CHANGES) {

@@ -1,7 +1,8 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use model::rules::{self, Conflict};
@@ -13,10 +14,12 @@ use crate::commands::{Context, Module, Verb};
 use crate::error::group::{self, Finding};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
+use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
 use crate::recipes::build::request::ModuleSource;
+use crate::recipes::build::shared_numbers::Known;
 use crate::recipes::build::{self, untaken};
 use crate::recipes::packages::{keyrings, lock};
+use crate::recipes::results::differ;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
 
@@ -33,6 +36,9 @@ pub(crate) struct ValidateArgs {
     /// A neighbour on the same node to look for conflicts with; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR")]
     neighbours: Vec<PathBuf>,
+    /// A table [accounts] that a fleet shares, with which the numbers of the modules must agree
+    #[arg(long, value_name = "FILE.toml")]
+    accounts: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -59,7 +65,7 @@ struct Report<'a> {
 impl Verb for ValidateArgs {
     fn settings(&self) -> (Module, Flags) {
         // It reports what is wrong with `builder.toml` itself, among the other findings.
-        (Module::None, Flags::default())
+        (Module::None, Flags { accounts: self.accounts.clone(), ..Flags::default() })
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {
@@ -74,17 +80,25 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
     let before = findings.diagnostics.len();
     settings::check_module(&own.directory, &mut findings)?;
+    let fleet = context.settings.fleet();
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
         let downloads = Downloads::new(&context.settings, &context.environment, true);
         build::files::check_cached(&own.directory, &downloads, &mut findings)?;
         if let Some(manifest) = &own.manifest {
             lock::check_snapshot(&own.directory, manifest, &own.file, &mut findings)?;
-            let module = ModuleSource { directory: own.directory.clone(), neighbours: Vec::new() };
+            let module =
+                ModuleSource { directory: own.directory.clone(), neighbours: Vec::new(), fleet: fleet.clone() };
             untaken::check(&module, manifest, &own.file, &mut findings)?;
         }
+        findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
     }
-    let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
+    let neighbours =
+        read_neighbours(&own, &args.neighbours, Known { fleet: &fleet, counts_build: true }, &mut findings)?;
+    if findings.diagnostics.iter().all(|found| found.severity != Severity::Error) {
+        let directories: Vec<&Path> = args.neighbours.iter().map(|path| module_of(path)).collect();
+        findings.diagnostics.extend(differ::of_modules((&own.directory, &own.file), &directories)?);
+    }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {
         Some(manifest) if neighbours.len() == args.neighbours.len() => {

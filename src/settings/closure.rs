@@ -1,4 +1,4 @@
-//! `ship`, `[base]`, `[closure]` and `[accounts]`, as `builder.toml` has them.
+//! `ship`, `[base]`, `[closure]` and `[accounts]`, as settings files have them.
 
 use std::collections::BTreeMap;
 
@@ -153,7 +153,11 @@ pub(super) fn accounts(table: &Table<'_>) -> Result<Accounts, Vec<Part>> {
     if wrong.is_empty() { Ok(all) } else { Err(wrong) }
 }
 
-fn account(entry: &Entry<'_>) -> Result<(AccountName, Ids), String> {
+/// The name and the numbers of an entry of `[accounts]`.
+///
+/// # Errors
+/// A hint, where it is wrong.
+pub(super) fn account(entry: &Entry<'_>) -> Result<(AccountName, Ids), String> {
     let name = AccountName::parse(entry.name).map_err(|error| error.to_string())?;
     let id = |input: &Input<'_>| match input {
         Input::Number(Some(number)) => u32::try_from(*number).ok().filter(|id| (1..=LARGEST_ID).contains(id)),

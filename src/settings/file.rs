@@ -10,6 +10,7 @@ use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::accounts::{self, AccountTables};
 use super::file_inputs;
 use super::origin::Origin;
 use super::parse::{Entry, Input, Place, Table, Wrong, meant};
@@ -61,6 +62,21 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
     if is_module || findings.diagnostics.len() > before {
         findings.sources.insert(name.to_string(), bytes);
     }
+}
+
+/// What a file gives that holds a table of accounts and nothing else; what is wrong with it goes to `findings`.
+pub(super) fn accounts(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> AccountTables {
+    let mut slots = Slots::default();
+    let before = findings.diagnostics.len();
+    parse(path, bytes, false, &mut slots, findings);
+    let others = slots.others(accounts::NAME);
+    let name = FileName::from(path);
+    let finding = |other: &&str| {
+        let message = format!("`{other}` is no part of a table of accounts");
+        whole(&name, "misplaced-setting", &message, "leave [accounts] alone in the file")
+    };
+    findings.diagnostics.extend(others.iter().map(finding));
+    if findings.diagnostics.len() > before { AccountTables::default() } else { slots.tables }
 }
 
 /// Each place at which the text of the settings file `file` names `path`, and what is `wrong` with the setting there.
@@ -251,6 +267,13 @@ impl File<'_> {
             ),
             (Owner::User, true) => misplaced(format!("`{}` is not for a module to say", row.name()), user_places(row)),
             (Owner::Module, true) | (Owner::User, false) => self.value(row, value, slots),
+            (Owner::Either, _) => {
+                self.value(row, value, slots)?;
+                if let (accounts::NAME, Input::Table(table)) = (row.name(), input(value)) {
+                    slots.tables.add(&table, &self.name, &|offset| self.position(offset));
+                }
+                Ok(())
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use composer::overlay::Rule;
 use host::{Dir, Links};
 use model::file_input::FileInput;
 
+use super::accounts::AccountTables;
 use super::closure::ClosureSettings;
 use super::host::directory;
 use super::origin::Warning;
@@ -145,6 +146,14 @@ pub(crate) fn module_files(module: &Path) -> Result<Vec<FileInput>, Error> {
 /// As [`overlay_rules`].
 pub(crate) fn module_closure(module: &Path) -> Result<ClosureSettings, Error> {
     Ok(module_slots(module)?.closure())
+}
+
+/// The numbers that the `builder.toml` in `module` gives to accounts, each with its place.
+///
+/// # Errors
+/// As [`overlay_rules`].
+pub(crate) fn module_accounts(module: &Path) -> Result<AccountTables, Error> {
+    Ok(module_slots(module)?.tables)
 }
 
 /// The keyrings that the `builder.toml` in `module` names.

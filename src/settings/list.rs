@@ -24,6 +24,7 @@ pub(crate) fn help() -> String {
             let file = row.owner().map(|owner| match owner {
                 Owner::Module => "module".to_owned(),
                 Owner::User => "user".to_owned(),
+                Owner::Either => "module, user".to_owned(),
             });
             // The variable of a setting that users have is made from its name.
             let variable = row.variable().filter(|_| row.owner().is_none());

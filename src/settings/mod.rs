@@ -3,9 +3,11 @@
 //! Order: default, `/etc/module-builder/config.toml`, the user's configuration, `builder.toml` in
 //! the module, `MODULE_BUILDER_*`, flag. What changes bytes is taken from `builder.toml` and from
 //! flags alone: a module must not come out differently because of the machine or the user that
-//! builds it. What changes speed and place only is never taken from `builder.toml`: what comes with the
+//! builds it; only accounts, which a fleet shares, are given elsewhere, too, and `module.lock` keeps what a build took of them.
+//! What changes speed and place only is never taken from `builder.toml`: what comes with the
 //! sources names no cache and no proxy (decision 11).
 
+mod accounts;
 mod closure;
 mod file;
 mod file_inputs;
@@ -34,12 +36,13 @@ use crate::error::Error;
 use repository::Repository;
 use rows::ROWS;
 
+pub(crate) use accounts::AccountTables;
 pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::{HostApt, named_arch};
 pub(crate) use layers::{
-    BUILDER_TOML, Layers, check_module, module_closure, module_files, module_keyrings, module_snapshot_mirror,
-    overlay_rules,
+    BUILDER_TOML, Layers, check_module, module_accounts, module_closure, module_files, module_keyrings,
+    module_snapshot_mirror, overlay_rules,
 };
 pub(crate) use list::help;
 pub(crate) use origin::Origin;
@@ -61,6 +64,11 @@ impl Settings {
         if let Some(failure) = layers.failure {
             return Err(failure);
         }
+        if let Some(path) = &flags.accounts {
+            let given = accounts::read(&environment.absolute(path), &mut layers.findings)?;
+            layers.slots.tables = layers.slots.tables.and(&given);
+        }
+        layers.findings.diagnostics.extend(layers.slots.tables.conflicts());
         if !layers.findings.diagnostics.is_empty() {
             return Err(Error::input("the settings are wrong")
                 .findings(layers.findings)
@@ -70,12 +78,21 @@ impl Settings {
             row.take_flag(flags, global, &mut layers.slots)?;
         }
         let mut settings = layers.slots.settle(layers.module, layers.warnings, environment)?;
+        settings.accounts.value = settings.tables.numbers();
         if !settings.mirrors.is_named() {
             settings.host_apt = HostApt::of(environment, &settings.suite.value);
             settings.mirrors = settings.host_apt.mirrors(&settings.suite.value, &settings.components);
             settings.host_apt.add_to(&mut settings.repository);
         }
         Ok(settings)
+    }
+
+    /// The numbers that others than the module give to accounts: the machine's and the user's files, and that of the flag.
+    pub(crate) fn fleet(&self) -> AccountTables {
+        match &self.module {
+            Some(module) => self.tables.without(&join(module, BUILDER_TOML)),
+            None => self.tables.clone(),
+        }
     }
 
     /// The keyring that the host checks its Debian archives with; none where it is Debian's own, or the archives are not

@@ -10,6 +10,7 @@ use model::closure::{Accounts, BaseRequest, ClosureRules, Ship};
 use model::file_input::FileInput;
 use model::{Arch, Epoch, Secret};
 
+use super::accounts::AccountTables;
 use super::closure::{self, ClosureSettings};
 use super::file_inputs;
 use super::host::{self, HostApt};
@@ -31,6 +32,8 @@ macro_rules! settings {
             $($(#[doc = $doc])+ pub(crate) $name: Value<$type>,)+
             /// The directory of the module's own settings file.
             pub(super) module: Option<PathBuf>,
+            /// The tables of accounts, each number with its place.
+            pub(super) tables: AccountTables,
             /// What looks like a setting and is none.
             pub(crate) warnings: Vec<Warning>,
             /// What the host's apt gives where no mirrors are named.
@@ -41,6 +44,8 @@ macro_rules! settings {
         #[derive(Debug, Default)]
         pub(super) struct Slots {
             $($name: Option<Value<$type>>,)+
+            /// The tables of accounts, each number with its place.
+            pub(super) tables: AccountTables,
         }
 
         #[allow(non_upper_case_globals, reason = "a row has the name of its setting")]
@@ -91,6 +96,12 @@ macro_rules! settings {
                 self.snapshot_mirror.take().and_then(|given| given.value)
             }
 
+            /// The settings that are given besides `name`.
+            pub(super) fn others(&self, name: &str) -> Vec<&'static str> {
+                let given = [$((stringify!($name), self.$name.is_some())),+];
+                given.into_iter().filter(|(other, is_given)| *is_given && *other != name).map(|(other, _)| other).collect()
+            }
+
             /// The files that hold the keys of the archives.
             pub(super) fn keyrings(&mut self) -> Vec<PathBuf> {
                 let own = self.keyring.take().and_then(|given| given.value);
@@ -111,6 +122,7 @@ macro_rules! settings {
                 Ok(Settings {
                     $($name: table::$name.or_default(self.$name, environment)?,)+
                     module,
+                    tables: self.tables,
                     warnings,
                     host_apt: HostApt::default(),
                 })
@@ -225,7 +237,7 @@ settings! {
     /// The numbers of users and groups, by name
     accounts: Accounts {
         group: Group::Build,
-        reach: Reach::Module(Syntax::Table(closure::accounts)),
+        reach: Reach::Fleet(Syntax::Table(closure::accounts)),
         flag: None,
         default: |_| built_in(Accounts::default()),
     }

@@ -43,6 +43,9 @@ pub(super) enum Reach<T> {
     /// the module's files. What comes with the sources could bring a cache with contents of its own, or lead
     /// every download through another's machine.
     User(Syntax<T>),
+    /// It changes bytes, and a fleet shares it: `builder.toml`, the user's and the machine's files, and a flag that names
+    /// one more file; no variable.
+    Fleet(Syntax<T>),
     /// It belongs to one run and stands in no file: the flag, and a variable that other programs know too.
     Run(Option<Foreign<T>>),
 }
@@ -85,6 +88,8 @@ pub(super) struct Setting<T: 'static, Slots: 'static, Settings: 'static> {
 pub(super) enum Owner {
     Module,
     User,
+    /// That of either.
+    Either,
 }
 
 /// A row of whatever type.
@@ -114,7 +119,7 @@ pub(super) trait Row<Slots, Settings>: Sync {
 impl<T: Show, Slots, Settings> Setting<T, Slots, Settings> {
     fn syntax(&self) -> Option<&Syntax<T>> {
         match &self.reach {
-            Reach::Module(syntax) | Reach::User(syntax) => Some(syntax),
+            Reach::Module(syntax) | Reach::User(syntax) | Reach::Fleet(syntax) => Some(syntax),
             Reach::Run(_) => None,
         }
     }
@@ -153,6 +158,7 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
         match &self.reach {
             Reach::Module(_) => Some(Owner::Module),
             Reach::User(_) => Some(Owner::User),
+            Reach::Fleet(_) => Some(Owner::Either),
             Reach::Run(_) => None,
         }
     }
@@ -171,7 +177,7 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
 
     fn variable(&self) -> Option<String> {
         match &self.reach {
-            Reach::Module(_) => None,
+            Reach::Module(_) | Reach::Fleet(_) => None,
             Reach::User(_) => Some(own_variable(self.name)),
             Reach::Run(foreign) => foreign.as_ref().map(|foreign| foreign.name.to_owned()),
         }
@@ -187,7 +193,7 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
         let variable = own_variable(self.name);
         let Some(value) = environment.variable(&variable) else { return Ok(()) };
         let syntax = match &self.reach {
-            Reach::Module(_) => {
+            Reach::Module(_) | Reach::Fleet(_) => {
                 let message = format!("the environment variable {variable} would change the bytes of the module");
                 let hint = format!("unset it, and write `{}` into builder.toml or give the flag", self.name);
                 return Err(Error::input(message).hint(hint));

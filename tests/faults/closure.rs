@@ -87,3 +87,45 @@ fn packages_leave_the_versions_of_the_base_as_they_are() {
     over(&world, "\"lib\"");
     assert!(lock(&world, &[]).starts_with("exit code: 0"));
 }
+
+/// Two modules that ship the closure of `tool` over the same base, of two days of the archive.
+#[test]
+fn modules_of_two_days_of_an_archive_are_a_conflict_wherever_they_meet() {
+    let day = |version| both("lib", version).into_iter().chain([Deb::small("core")]).collect::<Vec<_>>();
+    let world = World::new(&day("1"));
+    over(&world, "\"core\"");
+    let build = |module: &str, more: &[&str]| {
+        let all = ["build", "-C", module, "--arch", "amd64", "--allow", "scripts-not-run", "--quiet"];
+        world.tell(&[&all[..], more].concat())
+    };
+    let told = build("module", &[]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    fs::create_dir(world.path("other")).unwrap();
+    for name in ["builder.toml", "key.gpg"] {
+        fs::copy(world.path("module").join(name), world.path("other").join(name)).unwrap();
+    }
+    let manifest =
+        fs::read_to_string(world.path("module/manifest.yaml")).unwrap().replace("name: small", "name: other");
+    fs::write(world.path("other/manifest.yaml"), manifest).unwrap();
+    // On the same day there is no difference.
+    assert!(build("other", &["--with", "module"]).starts_with("exit code: 0"));
+    let told = world.tell(&["validate", "other", "--with", "module"]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    world.publish(&day("2"), "");
+    let told = build("other", &["--with", "module"]);
+    let found = "error[modules-differ]: other and module ship different /usr/share/small/lib (lib 2 and 1) and 1 other";
+    assert!(told.starts_with("exit code: 3") && told.contains(found), "{told}");
+    assert!(told.contains("build both from the same archive day"), "{told}");
+    // Built all the same, they are found wherever they are named together.
+    assert!(build("other", &[]).starts_with("exit code: 0"));
+    let told = world.tell(&["validate", "module", "--with", "other"]);
+    let found = "error[modules-differ]: small and other ship different /usr/share/small/lib (lib 1 and 2) and 1 other";
+    assert!(told.starts_with("exit code: 1") && told.contains(found), "{told}");
+    fs::create_dir_all(world.path("base/usr")).unwrap();
+    let told = world.tell(&["test", "module", "other", "--base", "base"]);
+    assert!(told.starts_with("exit code: 3") && told.contains(found), "{told}");
+    // As the advice says.
+    assert!(build("module", &[]).starts_with("exit code: 0"));
+    let told = world.tell(&["validate", "module", "--with", "other"]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+}

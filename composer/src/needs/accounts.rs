@@ -177,7 +177,9 @@ pub fn floating_owners(world: World<'_>, known: &Accounts) -> Vec<FloatingOwner>
     found.into_values().collect()
 }
 
-fn is_static(number: u32) -> bool {
+/// Whether a number means the same on every Debian: it is below those that are given out, or no account's.
+#[must_use]
+pub fn is_static(number: u32) -> bool {
     number < FIRST_FLOATING || number == NOBODY || NO_ID.contains(&number)
 }
 

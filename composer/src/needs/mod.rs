@@ -15,7 +15,7 @@ mod world;
 use model::ImagePath;
 use model::path::escape;
 
-pub use accounts::{Accounts, FloatingOwner, MissingAccount, floating_owners, missing_accounts};
+pub use accounts::{Accounts, FloatingOwner, MissingAccount, floating_owners, is_static, missing_accounts};
 pub use units::{Idle, idle_units};
 pub use world::{Reach, World};
 

@@ -1,7 +1,10 @@
 //! Users and groups that the module needs and that nothing brings to the node, as findings for the author.
 
+use std::collections::BTreeMap;
+
 use composer::needs::{self, Accounts, FloatingOwner, MissingAccount, World};
-use model::closure::Ship;
+use model::closure::{AccountName, Ship};
+use model::record::Owners;
 use model::unit::AccountKind;
 use model::{Additions, Diagnostic, Position, Severity};
 
@@ -84,6 +87,34 @@ pub(crate) fn of_base(selected: &Selected) -> Accounts {
     }
     accounts
 }
+
+/// The accounts of the root file system to which shipped files belong by numbers that it gave out. Those of a closure have
+/// the fleet's, which the record has elsewhere.
+///
+/// # Errors
+/// When a file of accounts cannot be read.
+pub(crate) fn owners(selected: &Selected) -> Result<Owners, Error> {
+    let mut owners = Owners::default();
+    if selected.closed.is_some() {
+        return Ok(owners);
+    }
+    let accounts = builder::accounts::Accounts::read(&selected.whole)?;
+    let users: BTreeMap<u32, &AccountName> = accounts.users.iter().map(|(name, user)| (user.uid, name)).collect();
+    let groups: BTreeMap<u32, &AccountName> = accounts.groups.iter().map(|(name, group)| (group.gid, name)).collect();
+    for (_, _, node) in selected.selection.tree.walk() {
+        for (number, names, found) in
+            [(node.stat.uid, &users, &mut owners.users), (node.stat.gid, &groups, &mut owners.groups)]
+        {
+            if let Some(name) = names.get(&number).filter(|_| !needs::is_static(number) && found.len() < MAX_OWNERS) {
+                found.insert((*name).clone(), number);
+            }
+        }
+    }
+    Ok(owners)
+}
+
+/// The most accounts that a record has.
+const MAX_OWNERS: usize = 1000;
 
 fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &[String]) -> Diagnostic {
     let verb = if missing.by.len() == 1 { "runs" } else { "run" };

@@ -11,10 +11,10 @@ use model::{Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::request::{Checks, ModuleSource};
-use crate::recipes::build::shared_numbers;
+use crate::recipes::build::shared_numbers::{self, Known};
 use crate::recipes::packages::lock;
 use crate::recipes::results::whose;
-use crate::settings::{self, ClosureSettings};
+use crate::settings::{self, AccountTables, ClosureSettings};
 
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
@@ -36,6 +36,8 @@ pub(crate) struct Inputs {
     pub(crate) neighbours: Vec<(Manifest, FileName)>,
     /// What builder.toml says of the closure of the module's packages.
     pub(crate) closure: ClosureSettings,
+    /// The numbers of accounts that a fleet shares, besides those of builder.toml.
+    pub(crate) fleet: AccountTables,
     /// The numbers that the lock has for accounts.
     pub(crate) locked_accounts: Accounts,
 }
@@ -50,7 +52,8 @@ impl Inputs {
         check_directory(&module.directory)?;
         let own = read_manifest(&module.directory, &mut findings)?;
         settings::check_module(&own.directory, &mut findings)?;
-        let neighbours = read_neighbours(&own, &module.neighbours, &mut findings)?;
+        let known = Known { fleet: &module.fleet, counts_build: false };
+        let neighbours = read_neighbours(&own, &module.neighbours, known, &mut findings)?;
         let count = |severity| findings.diagnostics.iter().filter(|found| found.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let Some(manifest) = own.manifest.filter(|_| errors == 0) else {
@@ -72,7 +75,16 @@ impl Inputs {
         if checks.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        Ok(Self { manifest, file: own.file, directory: own.directory, rules, neighbours, closure, locked_accounts })
+        Ok(Self {
+            manifest,
+            file: own.file,
+            directory: own.directory,
+            rules,
+            neighbours,
+            closure,
+            fleet: module.fleet.clone(),
+            locked_accounts,
+        })
     }
 }
 
@@ -97,6 +109,7 @@ pub(crate) fn read_for_build(module: &ModuleSource, checks: &Checks, found: &mut
 pub(crate) fn read_neighbours(
     own: &Read,
     paths: &[PathBuf],
+    known: Known<'_>,
     findings: &mut Findings,
 ) -> Result<Vec<(Manifest, FileName)>, Error> {
     let mut reads = Vec::new();
@@ -106,9 +119,14 @@ pub(crate) fn read_neighbours(
     // Settings with errors give no numbers, and are reported already.
     if !findings.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
-        findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places)?);
+        findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places, known)?);
     }
     Ok(reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect())
+}
+
+/// The repository of the module at `path`, which names it or its manifest.
+pub(crate) fn module_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 /// The patterns of neighbours.

@@ -31,6 +31,7 @@ pub(crate) mod several;
 pub(crate) mod shared_numbers;
 pub(crate) mod sinks;
 mod special;
+mod stacked;
 pub(crate) mod staging;
 pub(crate) mod suggest;
 pub(crate) mod unchanged;
@@ -178,6 +179,10 @@ fn prepare<'a>(
         room::check(&selected.selection.tree, &request.outputs, request.reuse.is_some())?;
     }
     let lints::Found { diagnostics: lints, needs } = lints_of(inputs, &selected, &root)?;
+    let owners = accounts::owners(&selected)?;
+    let neighbours: Vec<&Path> = request.module.neighbours.iter().map(|path| inputs::module_of(path)).collect();
+    shared_numbers::check_build(&owners, &neighbours, &inputs.file)?;
+    stacked::check(inputs, &selected, &neighbours, request.arch)?;
     selection::report(inputs, (&selected, Seen::All), lints, &request.checks, found)?;
     require_numbers(request, inputs, &selected)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
@@ -205,6 +210,7 @@ fn prepare<'a>(
         inputs: record::inputs(request, inputs, known)?,
         stages,
         requirements,
+        owners,
         origins: Origins { ownership, laid, files, fed, filter, rules: &inputs.rules, closed },
     };
     Ok(Prepared { shipment, made })

@@ -14,6 +14,7 @@ use image::tree::Tree;
 use image::{composefs, verity};
 use model::observe::{Observer, Task, Unit};
 use model::package::Package;
+use model::record::Owners;
 use model::{Digest, Manifest, VerityDigest, requirements};
 use oci::layout::{self, Artifact};
 
@@ -47,6 +48,8 @@ pub(crate) struct Shipment<'a> {
     pub(crate) stages: record::Stages,
     /// What it asks of its node, where that is known.
     pub(crate) requirements: Option<Vec<u8>>,
+    /// The accounts to which its files belong, as the build numbered them.
+    pub(crate) owners: Owners,
     /// Where its files came from.
     pub(crate) origins: Origins<'a>,
 }
@@ -141,6 +144,7 @@ pub(crate) struct Module {
     archives: archive::Written,
     inputs: record::Inputs,
     stages: record::Stages,
+    owners: Owners,
     digests: Option<DigestCache>,
 }
 
@@ -165,7 +169,7 @@ pub(crate) fn write_module(
     shipment.overlay.check(&again, &hashed)?;
     let image = composefs::write(&hashed)?;
     let composefs = verity::digest(&image);
-    let (inputs, stages) = (shipment.inputs, shipment.stages);
+    let (inputs, stages, owners) = (shipment.inputs, shipment.stages, shipment.owners);
     let about = About {
         arch: request.arch,
         allowed: &request.checks.allowed,
@@ -206,7 +210,7 @@ pub(crate) fn write_module(
         cache_hits: digests.as_ref().map_or(0, DigestCache::hits),
         oci: None,
     };
-    Ok(Module { written, artifact, archives, inputs, stages, digests })
+    Ok(Module { written, artifact, archives, inputs, stages, owners, digests })
 }
 
 impl Module {
@@ -221,7 +225,7 @@ impl Module {
                 outputs.insert(name.to_owned(), record::Output { sha256, size });
             }
         }
-        let record = record::to_json(self.inputs.clone(), self.stages.clone(), outputs)?;
+        let record = record::to_json(self.inputs.clone(), self.stages.clone(), outputs, self.owners.clone())?;
         directory.write(record::FILE, &record, 0o644)?;
         Ok(Digest::of(&record))
     }

@@ -10,7 +10,7 @@ use image::tree::{Kind, Mtime, NodeId, Stat, Tree};
 use model::closure::ClosureInput;
 use model::file_input::FileInput;
 use model::path::escape;
-use model::record::{FORMAT, RecordFields};
+use model::record::{FORMAT, Owners, RecordFields};
 use model::{Digest, Epoch};
 
 use crate::error::Error;
@@ -28,9 +28,14 @@ pub(crate) use crate::recipes::results::record::{
 ///
 /// # Errors
 /// When it would not be read again: a bug.
-pub(crate) fn to_json(inputs: Inputs, stages: Stages, outputs: BTreeMap<String, Output>) -> Result<Vec<u8>, Error> {
+pub(crate) fn to_json(
+    inputs: Inputs,
+    stages: Stages,
+    outputs: BTreeMap<String, Output>,
+    owners: Owners,
+) -> Result<Vec<u8>, Error> {
     let bug = || Error::bug("cannot write the record of the build");
-    let record = BuildRecord::new(RecordFields { format: FORMAT, inputs, stages, outputs });
+    let record = BuildRecord::new(RecordFields { format: FORMAT, inputs, stages, outputs, owners });
     record.map_err(|fault| bug().because(&fault))?.to_json().map_err(|error| bug().because(&error))
 }
 

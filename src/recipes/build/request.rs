@@ -14,6 +14,7 @@ use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
+use crate::settings::AccountTables;
 
 /// The name of a module's own files in its repository.
 const OVERLAY: &str = "rootfs";
@@ -46,6 +47,8 @@ pub(crate) struct ModuleSource {
     pub(crate) directory: PathBuf,
     /// The neighbours' manifests or repositories.
     pub(crate) neighbours: Vec<PathBuf>,
+    /// The numbers of accounts that a fleet shares, besides those of the module.
+    pub(crate) fleet: AccountTables,
 }
 
 /// Where the root file system comes from.

@@ -1,19 +1,25 @@
 //! The numbers that a module and its neighbours give to accounts: one number for a name, and one name for a number.
 //!
-//! Known are those of `[accounts]` in `builder.toml`, of `module.lock`, and of the sysusers.d files of the overlay.
+//! Known are those of `[accounts]` in `builder.toml` and of the tables of a fleet, of `module.lock`, of the sysusers.d files
+//! of the overlay, and of the files that a build wrote.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
+use model::closure::{AccountName, Accounts, Ids, Ship};
+use model::record::Owners;
 use model::sysusers::{self, Line};
 use model::unit::AccountKind;
 use model::{Diagnostic, FileName, Severity};
 
-use crate::error::Error;
+use crate::error::{Error, Findings};
+use crate::recipes::build::record;
 use crate::recipes::packages::lock;
-use crate::settings;
+use crate::settings::{self, AccountTables};
 
+/// Where a build leaves its record in a module.
+const DIST: &str = "dist";
 /// The finding's code.
 const CODE: &str = "account-conflict";
 /// Where an overlay has its files of sysusers.d.
@@ -22,30 +28,82 @@ const SYSUSERS: [&str; 3] = ["rootfs/etc/sysusers.d", "rootfs/usr/local/lib/sysu
 /// Numbers by kind and name.
 type Numbers = BTreeMap<(AccountKind, String), u32>;
 
-/// Every account of the module in `own` that has another number in a neighbour, or whose number another account has
-/// there. Each neighbour is a directory with its manifest's name.
+/// What is known besides the modules' own files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// The tables of the fleet.
+    pub(crate) fleet: &'a AccountTables,
+    /// Whether the files of the module's own last build count, which a build replaces.
+    pub(crate) counts_build: bool,
+}
+
+/// Every account of the module in `own` that has another number in a neighbour or in the tables of a fleet, or whose number
+/// another account has there. Each neighbour is a directory with its manifest's name.
 ///
 /// # Errors
-/// When settings, a lock or a file of an overlay cannot be read.
+/// When settings, a lock, a record or a file of an overlay cannot be read.
 pub(crate) fn conflicts(
     (own, file): (&Path, &FileName),
     neighbours: &[(&Path, &FileName)],
+    Known { fleet, counts_build }: Known<'_>,
 ) -> Result<Vec<Diagnostic>, Error> {
-    if neighbours.is_empty() {
+    if neighbours.is_empty() && fleet.is_empty() {
         return Ok(Vec::new());
     }
-    let ours = numbers(own)?;
-    let mut found = Vec::new();
+    let given = fleet.numbers();
+    let shared: Numbers = given.iter().flat_map(|(name, ids)| of_account(name, ids)).collect();
+    let mut ours = Module::read(own)?;
+    if !counts_build {
+        ours.built.clear();
+    }
+    // A build takes the fleet's numbers in place of those of the lock.
+    let mut all = ours.numbers(Some(&given));
+    let mut found = findings(&ours.authored(), &shared, "the tables of the fleet", FLEET, file);
+    all.extend(ours.built.clone());
     for (directory, other) in neighbours {
-        let theirs = numbers(directory)?;
-        let messages = ours.iter().flat_map(|(account, number)| compare(account, *number, &theirs));
-        let hint = "give each name one number in the whole fleet, in [accounts] of both builder.toml";
-        let finding = |message: String| {
-            Diagnostic::new(Severity::Error, CODE, format!("{message} in {other}"), hint).in_file(file.clone())
-        };
-        found.extend(messages.map(finding));
+        let theirs = Module::read(directory)?;
+        let hint = if ours.is_closure && theirs.is_closure { TABLES } else { CLOSURES };
+        let mut numbers = theirs.numbers(None);
+        numbers.extend(theirs.built.clone());
+        found.extend(findings(&all, &numbers, other, hint, file));
+        let others: Numbers =
+            shared.iter().filter(|(key, _)| !all.contains_key(*key)).map(|(k, v)| (k.clone(), *v)).collect();
+        found.extend(findings(&others, &numbers, other, FLEET, file));
     }
     Ok(found)
+}
+
+/// Fails where accounts to which the files of a build belong have other numbers in a neighbour, before they are written.
+///
+/// # Errors
+/// As [`conflicts`], and when there is one.
+pub(crate) fn check_build(owners: &Owners, neighbours: &[&Path], file: &FileName) -> Result<(), Error> {
+    let ours = of_owners(owners);
+    let mut diagnostics = Vec::new();
+    for directory in neighbours.iter().filter(|_| !ours.is_empty()) {
+        let theirs = Module::read(directory)?;
+        let mut numbers = theirs.numbers(None);
+        numbers.extend(theirs.built);
+        diagnostics.extend(findings(&ours, &numbers, &directory.display().to_string(), CLOSURES, file));
+    }
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let findings = Findings { diagnostics, ..Findings::default() };
+    Err(Error::input("the module's files belong to numbers that mean others in its neighbours").findings(findings))
+}
+
+const TABLES: &str = "give each name one number in the whole fleet, in [accounts] of both builder.toml";
+const FLEET: &str =
+    "give the name the number of the table there, or the number to no other name, and build that module again";
+const CLOSURES: &str = "write ship = \"closure\" into builder.toml of both: then a name has one number in the whole fleet, \
+                        which [accounts] can say";
+
+fn findings(ours: &Numbers, theirs: &Numbers, other: &str, hint: &str, file: &FileName) -> Vec<Diagnostic> {
+    let messages = ours.iter().flat_map(|(account, number)| compare(account, *number, theirs));
+    let finding =
+        |message| Diagnostic::new(Severity::Error, CODE, format!("{message} in {other}"), hint).in_file(file.clone());
+    messages.map(finding).collect()
 }
 
 fn compare((kind, name): &(AccountKind, String), number: u32, theirs: &Numbers) -> Vec<String> {
@@ -63,24 +121,88 @@ fn compare((kind, name): &(AccountKind, String), number: u32, theirs: &Numbers) 
     found
 }
 
-fn numbers(module: &Path) -> Result<Numbers, Error> {
-    let mut numbers = Numbers::new();
-    let locked = lock::read(module)?.map(|lock| lock.accounts).unwrap_or_default();
-    let declared = settings::module_closure(module)?.accounts;
-    for (name, ids) in locked.iter().chain(declared.iter()) {
-        numbers.insert((AccountKind::User, name.to_string()), ids.uid);
-        numbers.insert((AccountKind::Group, name.to_string()), ids.gid);
-    }
-    for line in overlay(module)? {
-        match line {
-            Line::User { name, uid: Some(uid), group } => {
-                if group.is_none() {
-                    numbers.insert((AccountKind::Group, name.clone()), uid);
+/// What is known of the numbers of a module.
+struct Module {
+    declared: Accounts,
+    locked: Accounts,
+    is_closure: bool,
+    /// Those of the lines of sysusers.d in the overlay.
+    overlay: Numbers,
+    /// Those to which the files belong that a build wrote.
+    built: Numbers,
+}
+
+impl Module {
+    fn read(module: &Path) -> Result<Self, Error> {
+        let closure = settings::module_closure(module)?;
+        let is_closure = closure.ship == Ship::Closure;
+        let mut overlay = Numbers::new();
+        for line in self::overlay(module)? {
+            match line {
+                Line::User { name, uid: Some(uid), group } => {
+                    if group.is_none() {
+                        overlay.insert((AccountKind::Group, name.clone()), uid);
+                    }
+                    overlay.insert((AccountKind::User, name), uid);
                 }
-                numbers.insert((AccountKind::User, name), uid);
+                Line::Group { name, gid: Some(gid) } => drop(overlay.insert((AccountKind::Group, name), gid)),
+                Line::User { .. } | Line::Group { .. } | Line::Member { .. } => {}
             }
-            Line::Group { name, gid: Some(gid) } => drop(numbers.insert((AccountKind::Group, name), gid)),
-            Line::User { .. } | Line::Group { .. } | Line::Member { .. } => {}
+        }
+        Ok(Self {
+            declared: closure.accounts,
+            locked: lock::read(module)?.map(|lock| lock.accounts).unwrap_or_default(),
+            is_closure,
+            overlay,
+            // What a closure ships has the numbers of the tables.
+            built: if is_closure { Numbers::new() } else { built(module)? },
+        })
+    }
+
+    /// Those that its files have or will have, without those of a build.
+    fn numbers(&self, fleet: Option<&Accounts>) -> Numbers {
+        let known = self.locked.iter().chain(fleet.into_iter().flat_map(Accounts::iter)).chain(self.declared.iter());
+        // A table has names that no module asks for.
+        let is_own = |name: &AccountName| self.locked.get(name).is_some() || self.declared.get(name).is_some();
+        let known = known.filter(|(name, _)| is_own(name));
+        let mut numbers: Numbers = known.flat_map(|(name, ids)| of_account(name, ids)).collect();
+        numbers.extend(self.overlay.clone());
+        numbers
+    }
+
+    /// Those that no table changes.
+    fn authored(&self) -> Numbers {
+        let mut numbers = self.overlay.clone();
+        numbers.extend(self.built.clone());
+        numbers
+    }
+}
+
+fn of_account(name: &AccountName, ids: Ids) -> [((AccountKind, String), u32); 2] {
+    [((AccountKind::User, name.to_string()), ids.uid), ((AccountKind::Group, name.to_string()), ids.gid)]
+}
+
+fn of_owners(owners: &Owners) -> Numbers {
+    let of = |kind, names: &BTreeMap<AccountName, u32>| -> Numbers {
+        names.iter().map(|(name, number)| ((kind, name.to_string()), *number)).collect()
+    };
+    let mut numbers = of(AccountKind::User, &owners.users);
+    numbers.extend(of(AccountKind::Group, &owners.groups));
+    numbers
+}
+
+/// The accounts to which the files of the module's last build belong, of every architecture.
+fn built(module: &Path) -> Result<Numbers, Error> {
+    let dist = module.join(DIST);
+    let several = record::Several::read(&dist.join(record::FILE))?;
+    let directories: Vec<PathBuf> = match several {
+        Some(several) => several.architectures().keys().map(|arch| dist.join(arch.debian())).collect(),
+        None => vec![dist],
+    };
+    let mut numbers = Numbers::new();
+    for directory in directories {
+        if let Some(record) = record::read(&directory.join(record::FILE))? {
+            numbers.extend(of_owners(&record.owners));
         }
     }
     Ok(numbers)

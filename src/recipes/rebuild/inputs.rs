@@ -21,7 +21,7 @@ use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::compare::json;
-use crate::settings::{self, Settings};
+use crate::settings::{self, AccountTables, Settings};
 
 /// Everything that the request of the second build is made from.
 pub(super) struct RebuildRequest<'a> {
@@ -47,7 +47,12 @@ impl RebuildRequest<'_> {
         };
         let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
         Ok(BuildRequest {
-            module: ModuleSource { directory: self.target.module.clone(), neighbours: self.neighbours()? },
+            module: ModuleSource {
+                directory: self.target.module.clone(),
+                neighbours: self.neighbours()?,
+                // What the first build took of such tables is in the lock.
+                fleet: AccountTables::default(),
+            },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
             root: self.root(settings, environment)?,

@@ -1,6 +1,7 @@
 //! The control run: the same services in the full tree, so that what cannot start there is not blamed on a module.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use builder::cache::Cache;
 use host::{Dir, Scratch};
@@ -11,6 +12,7 @@ use node::trial::units::State;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::recipes::trial::authored;
 use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
 use crate::recipes::trial::prepare::{self, OnDisk};
 use crate::recipes::trial::remembered::Remembered;
@@ -19,6 +21,7 @@ use crate::recipes::trial::wanted::{Services, Wanted};
 use crate::recipes::trial::watch::{self, Pace};
 
 use composer::scan::{self, Source};
+use image::composefs::Entry;
 use image::tree::Tree;
 use model::ImagePath;
 
@@ -78,7 +81,10 @@ pub(crate) fn run_all(
     for full in &layers.controls {
         task.item(full.path.display().to_string());
         let own = full.of.as_ref().map(|module| services.of(module));
-        let known = Remembered::of(&full.path, own.as_ref().unwrap_or(services), pace.settle, cache);
+        let module = layers.modules.iter().find(|module| full.of.as_ref() == Some(&module.name));
+        let over = module.and_then(|module| Some((module, authored::of(module)?)));
+        let tree = (&*full.path, over.as_ref().map(|(_, part)| authored::digest(part)));
+        let known = Remembered::of(tree, own.as_ref().unwrap_or(services), pace.settle, cache);
         // What is kept on disk has to be made.
         if let Some(seen) = known.as_ref().filter(|_| !keep).and_then(Remembered::get) {
             task.note("the services in the full tree are known from an earlier run");
@@ -88,7 +94,7 @@ pub(crate) fn run_all(
         let scratch = Scratch::new(directory, "control-")?;
         scratch.dir().set_mode(0o711)?;
         let tree = scan::rootfs(&full.path, &scan::Options::default())?;
-        let seen = run(&tree, own.as_ref().unwrap_or(services), scratch.dir(), pace, task)?;
+        let seen = run((&tree, over), own.as_ref().unwrap_or(services), scratch.dir(), pace, task)?;
         let seen = Control { not_installed: not_installed(full, layers, &tree), ..seen };
         if keep {
             scratch.keep();
@@ -132,14 +138,29 @@ impl Control {
     }
 }
 
-/// Starts `services` in the full tree, which is written out into `room`.
-fn run(tree: &Tree<Source>, services: &Services, room: &Dir, pace: Pace, task: &Task<'_>) -> Result<Control, Error> {
+/// Starts `services` in the full tree, which is written out into `room`, under what the author of a module brought besides
+/// packages.
+fn run(
+    (tree, over): (&Tree<Source>, Option<(&TriedModule, Tree<Entry>)>),
+    services: &Services,
+    room: &Dir,
+    pace: Pace,
+    task: &Task<'_>,
+) -> Result<Control, Error> {
     {
         let task = layers::writing(task, "write the full tree", tree);
         layers::unpack_source(tree, &room.create_directory("tree", 0o755)?, &task)?;
     }
+    let mut names: Vec<PathBuf> = vec!["tree".into()];
+    let mut own: BTreeSet<String> = BTreeSet::new();
+    if let Some((module, mut part)) = over {
+        authored::fit(&mut part, tree);
+        authored::write(module, &part, &room.create_directory("authored", 0o755)?)?;
+        names.insert(0, "authored".into());
+        own.extend(services.all.iter().filter(|it| authored::brings(&part, it)).map(|it| it.name.clone()));
+    }
     let has_manager = ImagePath::new(watch::MANAGER).is_ok_and(|path| tree.resolve(&path).is_some());
-    let on_disk = OnDisk { room: room.try_clone()?, names: vec!["tree".into()], modules: 0, form: Form::Installed };
+    let on_disk = OnDisk { room: room.try_clone()?, names, modules: 0, form: Form::Installed };
     let room = prepare::prepare(&on_disk, services, &mut Vec::new())?;
     let (watched, _trial) = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
     let is_good = |seen: &watch::Seen| matches!(seen.state, State::Up | State::Done) && seen.restarts == 0;
@@ -148,8 +169,9 @@ fn run(tree: &Tree<Source>, services: &Services, room: &Dir, pace: Pace, task: &
         is_good: is_good(seen),
         listening: seen.listening.clone(),
     };
-    // What only the module brings cannot be compared.
-    let known = watched.services.iter().filter(|(_, seen)| seen.is_there);
+    // What only the module brings cannot be compared, and what its author brought is no one else's fault.
+    let is_known = |name: &String, seen: &watch::Seen| seen.is_there && (is_good(seen) || !own.contains(name));
+    let known = watched.services.iter().filter(|(name, seen)| is_known(name, seen));
     let seen = known.map(|(name, seen)| (name.clone(), service(seen))).collect();
     let part = |wanted: &Wanted| Some((wanted.part_of.clone()?, wanted.name.clone()));
     let good = watched.tried.all.iter().filter(|wanted| watched.services.get(&wanted.name).is_some_and(is_good));

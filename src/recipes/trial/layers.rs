@@ -14,6 +14,7 @@ use node::unpack;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Artifact, Module};
+use crate::recipes::results::differ::Built;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::roots::{self, Roots};
 use crate::settings::Settings;
@@ -158,10 +159,20 @@ fn of_machine(modules: Vec<Module>, arch: Option<Arch>, path: &Path) -> Result<M
 }
 
 impl TriedModule {
+    /// What is compared with other modules.
+    pub(crate) fn built(&self) -> Built<'_> {
+        Built { name: &self.name, tree: &self.tree, dist: self.dist.as_deref() }
+    }
+
     /// Writes the module's files into an empty directory, each checked against its digest.
     pub(crate) fn unpack(&self, into: &Dir) -> Result<(), Error> {
+        self.unpack_tree(&self.tree, into)
+    }
+
+    /// The same for a part of them.
+    pub(crate) fn unpack_tree(&self, tree: &Tree<Entry>, into: &Dir) -> Result<(), Error> {
         let contents = self.contents.as_ref();
-        unpack::unpack(&self.tree, into, &mut |path, entry, out| match contents {
+        unpack::unpack(tree, into, &mut |path, entry, out| match contents {
             Some(opened) => unpack::checked_content(path, entry, opened, out),
             None => unpack::checked_content(path, entry, &NoObjects, out),
         })?;

@@ -1,6 +1,6 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
-mod conflicts;
+mod authored;
 mod control;
 mod layers;
 mod prepare;
@@ -21,9 +21,10 @@ use node::trial::{Form, Trial, privilege};
 
 use crate::environment::Environment;
 use crate::error::{Error, Findings, Reported};
+use crate::recipes::results::differ::{self, Built};
 use crate::settings::Settings;
 use control::ControlOptions;
-use layers::Layers;
+use layers::{Layers, TriedModule};
 use prepare::OnDisk;
 use request::TrialRequest;
 use roots::Roots;
@@ -86,7 +87,8 @@ fn try_modules(
         let task = Task::start(observer, "open the modules", None, Unit::Items);
         layers::choose(request, roots, &task)?
     };
-    let conflicts = conflicts::find(&layers.modules);
+    let built: Vec<Built<'_>> = layers.modules.iter().map(TriedModule::built).collect();
+    let conflicts = differ::find(&built);
     if !conflicts.is_empty() {
         findings.diagnostics.extend(conflicts);
         return Err(Error::refused("the modules contradict each other"));

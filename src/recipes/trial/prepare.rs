@@ -90,6 +90,10 @@ pub(crate) fn prepare(layers: &OnDisk, services: &Services, found: &mut Vec<Diag
     let asked = layers.accounts()?;
     let mut room = Room::new(&layers.room, layers.names.clone(), &own, layers.form)?;
     if layers.form == Form::Installed {
+        // Packages made their accounts; those of files that lie over the tree are made here.
+        if layers.names.len() > 1 {
+            room.prepare(Invocation::new("systemd-sysusers"))?;
+        }
         return Ok(room);
     }
     let sysusers = room.prepare(Invocation::new("systemd-sysusers"))?;

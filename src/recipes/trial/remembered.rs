@@ -39,6 +39,9 @@ struct Key<'a> {
     tree: Digest,
     settle_milliseconds: u128,
     services: BTreeMap<&'a str, String>,
+    /// What lies over the tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authored: Option<Digest>,
 }
 
 /// What is kept.
@@ -60,8 +63,14 @@ struct KeptService {
 }
 
 impl<'a> Remembered<'a> {
-    /// The entry for `services` in the full tree that is in the tar at `path`; none for a directory, which has no digest.
-    pub(crate) fn of(path: &Path, services: &'a Services, settle: Duration, cache: Option<&'a Cache>) -> Option<Self> {
+    /// The entry for `services` in the full tree that is in the tar at `path`, with files over it that have the digest
+    /// `authored`; none for a directory, which has no digest.
+    pub(crate) fn of(
+        (path, authored): (&Path, Option<Digest>),
+        services: &'a Services,
+        settle: Duration,
+        cache: Option<&'a Cache>,
+    ) -> Option<Self> {
         let cache = cache?;
         let (tree, _) = host::hash::sha256(host::open::file(path).ok()?).ok()?;
         let all = services.all.iter().map(|wanted| {
@@ -70,7 +79,7 @@ impl<'a> Remembered<'a> {
         });
         let program = env!("CARGO_PKG_VERSION");
         let settle_milliseconds = settle.as_millis();
-        let key = Key { format: FORMAT, program, tree, settle_milliseconds, services: all.collect() };
+        let key = Key { format: FORMAT, program, tree, settle_milliseconds, services: all.collect(), authored };
         Some(Self { cache, key: Digest::of(&canonical::json(&key).ok()?) })
     }
 
@@ -171,7 +180,8 @@ mod tests {
         fs::write(&other, "another tree").unwrap();
         let cache = Cache::new(folder.path().join("cache"));
         let services = Services::default();
-        let entry = |path: &Path, settle| Remembered::of(path, &services, Duration::from_secs(settle), Some(&cache));
+        let entry =
+            |path: &Path, settle| Remembered::of((path, None), &services, Duration::from_secs(settle), Some(&cache));
         let first = entry(&tar, 1).unwrap();
         assert!(first.get().is_none());
         for bad in [control("down", false), control("up", false), control("waiting", false)] {
@@ -185,7 +195,9 @@ mod tests {
         assert!(entry(&other, 1).unwrap().get().is_none());
         assert!(entry(&tar, 2).unwrap().get().is_none());
         assert!(entry(folder.path(), 1).is_none(), "a directory has no digest");
-        assert!(Remembered::of(&tar, &services, Duration::ZERO, None).is_none());
+        let over = Some(Digest::of(b"a file over it"));
+        assert!(Remembered::of((&tar, over), &services, Duration::from_secs(1), Some(&cache)).unwrap().get().is_none());
+        assert!(Remembered::of((&tar, None), &services, Duration::ZERO, None).is_none());
         // What another may have written, or what no run writes.
         let place = first.place().unwrap();
         let text = fs::read_to_string(&place).unwrap();

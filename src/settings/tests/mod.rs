@@ -7,6 +7,7 @@ use super::*;
 use crate::error::Kind;
 use crate::ui::{Color, Format};
 
+mod accounts;
 mod rows;
 
 fn environment(home: &Path, variables: &[(&str, &str)]) -> Environment {

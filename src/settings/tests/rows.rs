@@ -76,11 +76,11 @@ fn every_row_is_reached_by_each_way_that_it_declares_and_env_names_it() {
         for owner in [Owner::Module, Owner::User] {
             let (user, module, path) = match owner {
                 Owner::Module => ("", text.as_str(), "m/builder.toml"),
-                Owner::User => (text.as_str(), "", ".config/module-builder/config.toml"),
+                Owner::User | Owner::Either => (text.as_str(), "", ".config/module-builder/config.toml"),
             };
             let world = World::new(user, module);
             let column = row.name().len() + 4;
-            match (row.owner() == Some(owner), world.settings(&[], &none)) {
+            match (row.owner().is_some_and(|own| own == owner || own == Owner::Either), world.settings(&[], &none)) {
                 (true, settings) => {
                     let origin = format!("{}:1:{column}", world.home.path().join(path).display());
                     is_shown(&settings.unwrap(), *row, shown, &origin);
@@ -95,7 +95,9 @@ fn every_row_is_reached_by_each_way_that_it_declares_and_env_names_it() {
             is_shown(&settings, *row, shown, &format!("environment {variable}"));
         }
         match row.owner() {
-            Some(Owner::Module) => assert!(world.settings(&[(own.as_str(), word)], &none).is_err(), "{own}"),
+            Some(Owner::Module | Owner::Either) => {
+                assert!(world.settings(&[(own.as_str(), word)], &none).is_err(), "{own}")
+            }
             Some(Owner::User) => assert_eq!(row.variable(), Some(own)),
             None => assert!(!world.settings(&[(own.as_str(), word)], &none).unwrap().is_named(*row), "{own}"),
         }
@@ -137,7 +139,7 @@ fn the_page_of_builder_toml_has_every_row_where_it_belongs() {
     for row in ROWS {
         let flag = row.flag().map_or_else(String::new, |flag| format!("`{flag}`"));
         let (part, wanted) = match row.owner() {
-            Some(Owner::Module) => (bytes, vec![flag]),
+            Some(Owner::Module | Owner::Either) => (bytes, vec![flag]),
             Some(Owner::User) => (place, vec![format!("`{}`", row.variable().unwrap()), flag]),
             None => {
                 let ways = row.variable().into_iter().chain(row.flag().map(str::to_owned));

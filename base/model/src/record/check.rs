@@ -21,12 +21,15 @@ impl Rules for RecordFields {
     type Fault = Fault;
 
     fn check(&self) -> Result<(), Fault> {
-        let Self { format, inputs, stages: _, outputs } = self;
+        let Self { format, inputs, stages: _, outputs, owners } = self;
         if *format != FORMAT {
             return Err(Fault(format!("the format is {FORMAT}, and not {format}")));
         }
         if let Some(name) = outputs.keys().find(|name| !OUTPUTS.contains(&name.as_str())) {
             return Err(Fault(format!("a build has no output {:?}", beginning(name))));
+        }
+        if owners.users.len().max(owners.groups.len()) > MANY {
+            return Err(Fault("its files belong to too many accounts".to_owned()));
         }
         inputs.check()
     }

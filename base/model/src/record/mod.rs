@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checked::Checked;
-use crate::closure::ClosureInput;
+use crate::closure::{AccountName, ClosureInput};
 use crate::file_input::FileInput;
 use crate::resolution::Resolution;
 use crate::{Arch, Digest, Epoch};
@@ -63,6 +63,29 @@ pub struct RecordFields {
     pub stages: Stages,
     /// The files of the dist directory but this one, and the two of the layout; blobs are named by their digests.
     pub outputs: BTreeMap<String, Output>,
+    /// The accounts to which shipped files belong by numbers that were given out while the root file system was made.
+    #[serde(default, skip_serializing_if = "Owners::is_empty")]
+    pub owners: Owners,
+}
+
+/// Names with the numbers that they have in files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owners {
+    /// Of users.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<AccountName, u32>,
+    /// Of groups.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<AccountName, u32>,
+}
+
+impl Owners {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.groups.is_empty()
+    }
 }
 
 /// Everything that the bytes of a build depend on.

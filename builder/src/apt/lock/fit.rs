@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::closure::BaseRequest;
+use model::closure::{AccountName, BaseRequest, Ids};
 use model::package::PackageRequest;
 use model::{Arch, Digest};
 use serde::Serialize;
@@ -160,12 +160,26 @@ pub enum Drift {
         /// The architecture.
         arch: Arch,
     },
+    /// A table of accounts gives another number than the lock has. [`check`] does not look for it.
+    #[error("account {name} was {}, and is now {}", numbers(locked), numbers(now))]
+    Account {
+        /// The account.
+        name: AccountName,
+        /// What the lock has.
+        locked: Ids,
+        /// What the table gives.
+        now: Ids,
+    },
     /// The lock has packages for an architecture that was not asked for. [`check`] does not look for it.
     #[error("the lock has packages for {arch}, which was not asked for")]
     Unwanted {
         /// The architecture.
         arch: Arch,
     },
+}
+
+fn numbers(ids: &Ids) -> String {
+    if ids.uid == ids.gid { ids.uid.to_string() } else { format!("{} and {}", ids.uid, ids.gid) }
 }
 
 fn listed(heading: &str, names: &[String]) -> String {
@@ -178,7 +192,7 @@ impl Drift {
     #[must_use]
     pub fn keeps_versions(&self) -> bool {
         match self {
-            Self::Requests { .. } | Self::Architecture { .. } | Self::Unwanted { .. } => true,
+            Self::Requests { .. } | Self::Architecture { .. } | Self::Account { .. } | Self::Unwanted { .. } => true,
             Self::Input { field, .. } => matches!(*field, "variant" | "base" | "components" | "file"),
             Self::Keys { .. } | Self::Manifest | Self::Settings | Self::Edited => false,
         }

@@ -19,8 +19,10 @@ use crate::recipes::packages::lock;
 /// # Errors
 /// When one cannot have the number that a table gives, or there is none.
 pub(super) fn assign((full, added): (&Accounts, &Added), base: &Accounts, inputs: &Inputs) -> Result<Assigned, Error> {
-    let tables = Tables { declared: &inputs.closure.accounts, locked: &inputs.locked_accounts };
-    accounts::assign((full, added), base, tables).map_err(|faults| {
+    let (own, fleet) = (&inputs.closure.accounts, inputs.fleet.numbers());
+    let declared: Table = fleet.iter().chain(own.iter()).map(|(name, ids)| (name.clone(), ids)).collect();
+    let tables = Tables { declared: &declared, locked: &inputs.locked_accounts };
+    let assigned = accounts::assign((full, added), base, tables).map_err(|faults| {
         let finding = |fault: &Fault| {
             Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
                 .in_file(inputs.file.clone())
@@ -28,7 +30,16 @@ pub(super) fn assign((full, added): (&Accounts, &Added), base: &Accounts, inputs
         let diagnostics = faults.iter().map(finding).collect();
         Error::refused("the module's accounts cannot have their numbers")
             .findings(Findings { diagnostics, ..Findings::default() })
-    })
+    })?;
+    // Another machine has no table of the fleet: the lock keeps what came from there.
+    let Assigned { ids, mut proposed, mapping } = assigned;
+    let from_fleet = |name: &AccountName| fleet.get(name).is_some() && own.get(name).is_none();
+    let is_new = |(name, ids): &(&AccountName, Ids)| inputs.locked_accounts.get(name) != Some(*ids);
+    ids.iter()
+        .filter(|(name, _)| from_fleet(name))
+        .filter(is_new)
+        .for_each(|(name, ids)| proposed.set(name.clone(), ids));
+    Ok(Assigned { ids, proposed, mapping })
 }
 
 fn hint(fault: &Fault) -> String {
@@ -46,7 +57,13 @@ fn hint(fault: &Fault) -> String {
 /// When there is one.
 pub(crate) fn require_locked(proposed: &Table, inputs: &Inputs) -> Result<(), Error> {
     let finding = |(name, ids): (&AccountName, Ids)| {
-        let message = format!("account {name} has no number");
+        let message = match inputs.locked_accounts.get(name) {
+            Some(locked) => {
+                let place = inputs.fleet.place(name).unwrap_or_else(|| "a table".to_owned());
+                format!("account {name} has the number {} in module.lock, and {} in {place}", locked.uid, ids.uid)
+            }
+            None => format!("account {name} has no number"),
+        };
         let hint = format!(
             "add {name} = {} to [accounts] of builder.toml, or build once without --locked and --frozen, which writes it into \
              module.lock",
@@ -74,7 +91,8 @@ pub(crate) fn remember(module: &Path, proposed: &Table, observer: &dyn Observer)
     let Some(mut lock) = lock::read(module)? else { return Ok(()) };
     proposed.iter().for_each(|(name, ids)| lock.accounts.set(name.clone(), ids));
     let path = lock::path(module);
-    let lines: Vec<String> = proposed.iter().map(|(name, ids)| format!("{name} = {}", ids.uid)).collect();
+    let ids = |Ids { uid, gid }| if uid == gid { uid.to_string() } else { format!("{{ uid = {uid}, gid = {gid} }}") };
+    let lines: Vec<String> = proposed.iter().map(|(name, given)| format!("{name} = {}", ids(given))).collect();
     match builder::apt::lock::write(&path, &lock) {
         Ok(()) => observer.note(&format!("{} has the numbers of accounts now: {}", path.display(), lines.join(", "))),
         Err(_) => observer.note(&format!(

@@ -62,7 +62,7 @@ fn link(target: &str) -> DebKind {
 /// What a dry run of the module says of it: the result and the findings.
 fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     let request = BuildRequest {
-        module: ModuleSource { directory: module.to_owned(), neighbours: Vec::new() },
+        module: ModuleSource { directory: module.to_owned(), neighbours: Vec::new(), fleet: Default::default() },
         arch: Arch::Amd64,
         epoch: None,
         root: RootSource::Given("/nowhere".into()),
