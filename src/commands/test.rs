@@ -56,6 +56,12 @@ pub(crate) struct TestArgs {
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
+/// The state of a service that runs.
+const UP: &str = "up";
+
+/// The state of a service whose condition does not hold.
+const SKIPPED: &str = "skipped";
+
 const EXAMPLES: &str = "\
 Examples:
   module-builder test --base rootfs.tar
@@ -117,14 +123,14 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     };
     let tried = ui.reported(trial::run(&request, settings, environment, ui)?);
     ui.result(&describe(&tried.report), &tried.report)?;
-    let up = tried.report.up;
+    let passed = tried.report.passed;
     if shell {
         tried.shell()?;
     }
     if keep {
         tried.keep();
     }
-    if up { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
+    if passed { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
 }
 
 /// Runs the same again where a user is root. What it has to say it says itself.
@@ -147,23 +153,45 @@ fn describe(report: &Report) -> String {
     for service in &report.services {
         describe_service(&mut text, service);
     }
-    let modules = clean(&report.modules.join(", "));
-    let count = report.services.len();
-    let good = report.services.iter().filter(|service| service.good).count();
-    let _ = match (report.up, count) {
-        (true, 0) => writeln!(text, "{modules}: nothing to start, and what a node prepares went well"),
-        (true, _) => writeln!(text, "{modules}: up, {count} of {count}"),
-        (false, _) => writeln!(text, "{modules}: not up, {good} of {count} are"),
-    };
+    let _ = writeln!(text, "{}: {}", clean(&report.modules.join(", ")), summary(report));
     if let Some(kept) = &report.kept {
         let _ = writeln!(text, "the trees are in {}", clean(&kept.display().to_string()));
     }
     text
 }
 
+/// How many are up, and why the others are not.
+fn summary(report: &Report) -> String {
+    let all = &report.services;
+    let is_up = |service: &&ServiceReport| service.good && service.state != SKIPPED;
+    let (count, up) = (all.len(), all.iter().filter(is_up).count());
+    if !report.passed {
+        return format!("not up, {up} of {count} are");
+    }
+    if count == 0 {
+        return "nothing to start, and what a node prepares went well".to_owned();
+    }
+    let names = |of: &dyn Fn(&ServiceReport) -> bool| {
+        let names: Vec<String> = all.iter().filter(|service| of(service)).map(|service| clean(&service.name)).collect();
+        names.join(", ")
+    };
+    let skipped = names(&|service| service.good && service.state == SKIPPED);
+    let unproven = names(&|service| !service.good);
+    let mut text = format!("up, {up} of {count}");
+    if !skipped.is_empty() {
+        text += &format!("; not started, by a condition: {skipped}");
+    }
+    if !unproven.is_empty() {
+        text += &format!("; not proven, since it fails in the full tree too: {unproven}");
+    }
+    text
+}
+
 fn describe_service(text: &mut String, service: &ServiceReport) {
     let listening: Vec<String> = service.listening.iter().map(|address| clean(&address.to_string())).collect();
-    let _ = writeln!(text, "{:<8} {}  {}", service.state, clean(&service.name), listening.join(", "));
+    // What runs, and is not well, is no sight to be called up.
+    let state = if service.state == UP && !service.good { "faulty" } else { service.state };
+    let _ = writeln!(text, "{state:<8} {}  {}", clean(&service.name), listening.join(", "));
     if let Some(problem) = &service.problem {
         let _ = writeln!(text, "         {}", clean(problem));
     }

@@ -7,6 +7,7 @@ use builder::cache::Cache;
 use host::{Dir, Scratch};
 use model::observe::Task;
 use node::trial::Form;
+use node::trial::diagnosis::Lack;
 use node::trial::sockets::Address;
 use node::trial::units::State;
 use serde::Serialize;
@@ -32,6 +33,9 @@ pub(crate) struct InControl {
     pub(crate) state: &'static str,
     /// Whether it is up, or did what it had to, and was started once.
     pub(crate) is_good: bool,
+    /// What it lacks, where it is not good and that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
     /// Where it listens.
     pub(crate) listening: BTreeSet<Address>,
 }
@@ -167,6 +171,7 @@ fn run(
     let service = |seen: &watch::Seen| InControl {
         state: verdict::name(seen.state),
         is_good: is_good(seen),
+        cause: seen.lack.as_ref().filter(|_| !is_good(seen)).map(Lack::cause),
         listening: seen.listening.clone(),
     };
     // What only the module brings cannot be compared, and what its author brought is no one else's fault.

@@ -3,6 +3,7 @@
 mod authored;
 mod control;
 mod layers;
+mod masked;
 mod prepare;
 mod remembered;
 pub(crate) mod request;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use host::{Dir, Scratch};
 use model::Severity;
 use model::observe::{Observer, Task, Unit};
+use node::trial::diagnosis::Lack;
 use node::trial::{Form, Trial, privilege};
 
 use crate::environment::Environment;
@@ -134,14 +136,16 @@ impl Attempt<'_> {
         let room = prepare::prepare(&on_disk, self.services, &mut findings.diagnostics)?;
         let expected = verdict::expected(control.as_ref());
         let (watched, trial) = watch::watch(&room, &services, self.has_manager, &expected, pace, &task)?;
-        let (services, found) = verdict::judge(&watched, control.as_ref());
+        let kept_out = |module: &str, lack: &Lack| masked::hint(self.layers, module, lack);
+        let (services, found) = verdict::judge(&watched, control.as_ref(), &kept_out);
         findings.diagnostics.extend(found);
         findings.diagnostics.extend(verdict::tmpfiles(&watched, &self.layers.modules));
-        let up = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
+        let passed = findings.diagnostics.iter().all(|finding| finding.severity != Severity::Error);
+        let up = passed && services.iter().all(|service| service.good);
         let modules = self.layers.modules.iter().map(|module| module.name.clone()).collect();
         let (privilege, compared) = (privilege::name(), control.is_some());
         let diagnostics = findings.diagnostics.clone();
-        Ok((Report { up, modules, privilege, compared, services, diagnostics, kept: None }, trial))
+        Ok((Report { up, passed, modules, privilege, compared, services, diagnostics, kept: None }, trial))
     }
 }
 

@@ -142,7 +142,7 @@ fn to_control(kept: Kept) -> Option<Control> {
     let service = |service: KeptService| {
         let state = WELL.into_iter().find(|state| *state == service.state)?;
         let listening = addresses(&service.listening)?;
-        Some(InControl { state, is_good: state != "skipped", listening })
+        Some(InControl { state, is_good: state != "skipped", cause: None, listening })
     };
     let services = kept.services.into_iter().map(|(name, it)| Some((name, service(it)?))).collect::<Option<_>>()?;
     let Kept { parts, listening, ephemeral, not_installed, .. } = kept;
@@ -159,7 +159,7 @@ mod tests {
     fn control(state: &'static str, is_good: bool) -> Control {
         let listening: BTreeSet<Address> =
             ["tcp 127.0.0.1:80", "unix /run/a b"].map(|text| text.parse().unwrap()).into();
-        let service = InControl { state, is_good, listening: listening.clone() };
+        let service = InControl { state, is_good, cause: None, listening: listening.clone() };
         let services = [("x.service".to_owned(), service)].into();
         let parts = vec![("x.service".to_owned(), "y.service".to_owned())];
         Control {

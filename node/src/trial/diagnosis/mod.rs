@@ -82,12 +82,40 @@ impl std::fmt::Display for Lack {
             Self::Denied { path } if path.is_empty() => write!(f, "it may not use a file that it needs"),
             Self::Denied { path } => write!(f, "it may not use {path}"),
             Self::ReadOnly { path } if path.is_empty() => write!(f, "it writes to what cannot be written to on a node"),
+            Self::ReadOnly { path } if is_of_kernel(path) => {
+                write!(f, "it writes to {path}, a setting of the kernel, which a trial does not allow")
+            }
             Self::ReadOnly { path } => write!(f, "it writes to {path}, which cannot be written to on a node"),
             Self::AddressInUse { said } => write!(f, "an address is in use: {said}"),
             Self::NotPermitted { said } => write!(f, "the kernel does not permit it: {said}"),
             Self::LanguageModule { name } => write!(f, "the language module {name} is missing"),
         }
     }
+}
+
+impl Lack {
+    /// The same text for the same cause: without what a program says of one start, as addresses and process numbers.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Library { name, .. } => Self::Library { name: name.clone(), program: None }.to_string(),
+            Self::Symbol { .. } => "a library is another version than the program needs".to_owned(),
+            Self::AddressInUse { .. } => "an address is in use".to_owned(),
+            Self::NotPermitted { .. } => "the kernel does not permit it".to_owned(),
+            Self::User { .. }
+            | Self::Group { .. }
+            | Self::Program { .. }
+            | Self::Path { .. }
+            | Self::Denied { .. }
+            | Self::ReadOnly { .. }
+            | Self::LanguageModule { .. } => self.to_string(),
+        }
+    }
+}
+
+/// The kernel's own trees, in which a trial lets nothing be written; a node does.
+fn is_of_kernel(path: &str) -> bool {
+    ["/proc/sys/", "/sys/"].iter().any(|tree| path.starts_with(tree))
 }
 
 /// Exit statuses by which systemd says what it could not do before the program, systemd.exec(5).

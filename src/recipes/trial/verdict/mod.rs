@@ -17,14 +17,19 @@ use crate::recipes::trial::wanted::Wanted;
 use crate::recipes::trial::watch::{self, Seen, Watched};
 use crate::recipes::trial::whole;
 
+/// The code of what fails in the full tree for the same reason.
+pub(crate) const FAILS_IN_FULL_TREE: &str = "fails-in-full-tree";
+
 /// How many of a service's last lines are reported.
 const LINES: usize = 10;
 
 /// What a trial came to.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Whether everything is up as it has to be.
+    /// Whether every service is up as it has to be.
     pub(crate) up: bool,
+    /// Whether nothing is wrong with the modules: what is not up is not up in the full tree either, for the same reason.
+    pub(crate) passed: bool,
     /// The modules, the lowest first.
     pub(crate) modules: Vec<String>,
     /// By whose privilege it ran: `root`, or `user-namespace`.
@@ -87,7 +92,13 @@ pub(crate) fn name(state: State) -> &'static str {
 }
 
 /// Judges every service, and what listens beyond them.
-pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
+///
+/// `kept_out` says what to do about the rule of a module that keeps out what a service lacks, where there is one.
+pub(crate) fn judge(
+    watched: &Watched,
+    control: Option<&Control>,
+    kept_out: &KeptOut<'_>,
+) -> (Vec<ServiceReport>, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let reports = watched.tried.all.iter().filter_map(|wanted| {
         let seen = watched.services.get(&wanted.name)?;
@@ -97,11 +108,12 @@ pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<Servic
         if wanted.part_of.is_some() && !is_expected {
             return None;
         }
-        let case = Case { wanted, seen, in_control, watched };
+        let case = Case { wanted, seen, in_control, watched, kept_out };
         let mut findings = case.findings(control);
         let problem = findings.iter().find(|it| it.severity == Severity::Error).or(findings.first());
         let problem = problem.map(|finding| finding.message.clone());
-        let good = findings.iter().all(|finding| finding.severity != Severity::Error);
+        let is_bad = |it: &Diagnostic| it.severity == Severity::Error || it.code == FAILS_IN_FULL_TREE;
+        let good = !findings.iter().any(is_bad);
         found.append(&mut findings);
         Some(case.report(problem, good))
     });
@@ -113,11 +125,15 @@ pub(crate) fn judge(watched: &Watched, control: Option<&Control>) -> (Vec<Servic
     (reports, found)
 }
 
+/// What to do about the rule of the module of that name that keeps out what a service lacks.
+pub(crate) type KeptOut<'a> = dyn Fn(&str, &Lack) -> Option<String> + 'a;
+
 struct Case<'a> {
     wanted: &'a Wanted,
     seen: &'a Seen,
     in_control: Option<&'a InControl>,
     watched: &'a Watched,
+    kept_out: &'a KeptOut<'a>,
 }
 
 impl Case<'_> {
@@ -213,6 +229,10 @@ impl Case<'_> {
     /// What to do about what it lacks.
     fn hint(&self) -> String {
         use Lack as L;
+        let lack = self.seen.lack.as_ref();
+        if let Some(hint) = lack.and_then(|lack| (self.kept_out)(&self.wanted.module, lack)) {
+            return hint;
+        }
         let hint = match &self.seen.lack {
             Some(L::Library { .. } | L::LanguageModule { .. }) => {
                 "add the package that brings it to package_spec, or its path to file_spec"
@@ -230,6 +250,9 @@ impl Case<'_> {
             }
             Some(L::Path { .. }) => "ship it, or correct the path that names it",
             Some(L::Denied { .. }) => "let it belong to the user that the service runs as: in the overlay by [overlay]",
+            Some(L::ReadOnly { path }) if path.starts_with("/proc/") || path.starts_with("/sys/") => {
+                "try it on a machine: a trial may not change the settings of the kernel that it shares"
+            }
             Some(L::ReadOnly { .. }) => "let the service write below /var or /run",
             Some(L::AddressInUse { .. }) => "let one of the two services listen elsewhere",
             Some(L::NotPermitted { .. }) => "a trial may not change the machine's clock, kernel and devices",
@@ -238,10 +261,19 @@ impl Case<'_> {
         hint.to_owned()
     }
 
-    /// A service that is not up in the full tree either is not the module's fault.
+    /// A service that is not up in the full tree either, for the same reason, is not the module's fault.
     fn excused(&self, found: Vec<Diagnostic>, control: Option<&Control>) -> Vec<Diagnostic> {
         // How a service without a unit is started is the module's own word.
         let Some(in_control) = self.in_control.filter(|it| !it.is_good && self.wanted.is_unit) else { return found };
+        let cause = self.seen.lack.as_ref().map(Lack::cause);
+        if cause != in_control.cause {
+            let other = in_control.cause.as_deref().unwrap_or(in_control.state);
+            let also = |finding: Diagnostic| {
+                let message = format!("{}; the full tree fails too, and not so: {other}", finding.message);
+                Diagnostic { message, ..finding }
+            };
+            return found.into_iter().map(also).collect();
+        }
         let also = |finding: Diagnostic| {
             let message = format!(
                 "{}; it fails in the full tree too ({}): not the module's fault",
@@ -252,7 +284,7 @@ impl Case<'_> {
                 || "a service that cannot start here is not proven either way".to_owned(),
                 |names| format!("one of the packages that are only recommended may be what it needs: {names}"),
             );
-            Diagnostic { severity: Severity::Warning, code: "fails-in-full-tree", message, hint, ..finding }
+            Diagnostic { severity: Severity::Warning, code: FAILS_IN_FULL_TREE, message, hint, ..finding }
         };
         found.into_iter().map(also).collect()
     }

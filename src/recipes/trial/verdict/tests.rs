@@ -21,7 +21,7 @@ fn seen(state: State, listening: &[&str]) -> Seen {
 }
 
 fn control(state: &'static str, listening: &[&str]) -> Control {
-    let service = InControl { state, is_good: state == "up", listening: set(listening) };
+    let service = InControl { state, is_good: state == "up", cause: None, listening: set(listening) };
     let services = [("x.service".to_owned(), service)].into();
     let (listening, not_installed) = (set(listening), vec!["more".to_owned()]);
     Control { services, parts: Vec::new(), listening, is_complete: true, ephemeral: (32768, 60999), not_installed }
@@ -33,8 +33,8 @@ fn judged(wanted: Wanted, seen: Seen, control: Option<&Control>) -> Vec<String> 
     let tried = Services { all: vec![wanted], ..Services::default() };
     let by_manager = BTreeSet::new();
     let watched = Watched { services, tried, listening, by_manager, ephemeral: (32768, 60999), tmpfiles: Vec::new() };
-    let (reports, found) = judge(&watched, control);
-    let is_good = found.iter().all(|finding| finding.severity != Severity::Error);
+    let (reports, found) = judge(&watched, control, &|_, _| None);
+    let is_good = found.iter().all(|finding| finding.severity != Severity::Error && finding.code != FAILS_IN_FULL_TREE);
     assert_eq!(reports.iter().map(|report| report.good).collect::<Vec<_>>(), [is_good]);
     assert_eq!(reports[0].problem.as_ref(), found.first().map(|finding| &finding.message));
     found.iter().map(|finding| format!("{}: {}", finding.code, finding.message)).collect()
@@ -73,6 +73,24 @@ fn what_fails_in_the_full_tree_too_is_not_the_modules_fault() {
     let failing = control("down", &[]);
     let excused = "fails-in-full-tree: x.service is down: it ended with 1; it fails in the full tree too (down): not the module's fault";
     assert_eq!(judged(wanted(""), down(), Some(&failing)), [excused]);
+    // Only what fails for the same reason: a library that a mask takes is no less missing where a setting is, too.
+    let lacking = |lack: Lack| Seen { lack: Some(lack), ..down() };
+    let because = |cause: Option<&str>| {
+        let mut control = control("down", &[]);
+        control.services.values_mut().for_each(|it| it.cause = cause.map(str::to_owned));
+        control
+    };
+    let library = || Lack::Library { name: "libx.so.1".to_owned(), program: Some("/bin/x".to_owned()) };
+    let of = |lack: Lack, cause: Option<&str>| judged(wanted(""), lacking(lack), Some(&because(cause))).remove(0);
+    let same = of(library(), Some("the library libx.so.1 is missing"));
+    assert!(same.starts_with("fails-in-full-tree: "), "{same}");
+    let another = "service-down: x.service is down: the library libx.so.1 is missing, which /bin/x needs; the full tree fails too, and not so: ";
+    assert_eq!(of(library(), Some("/etc/x is missing")), format!("{another}/etc/x is missing"));
+    assert_eq!(of(library(), None), format!("{another}down"));
+    let busy = Lack::AddressInUse { said: "[12]: cannot bind: address already in use".to_owned() };
+    assert!(of(busy, Some("an address is in use")).starts_with("fails-in-full-tree: "));
+    let unknown = judged(wanted(""), down(), Some(&because(Some("/etc/x is missing")))).remove(0);
+    assert!(unknown.starts_with("service-down: "), "{unknown}");
     // How a service without a unit is started is the module's own word.
     let own = Wanted { is_unit: false, ..wanted("") };
     assert_eq!(judged(own, down(), Some(&failing)), alone);
@@ -83,7 +101,7 @@ fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
     let part = || Wanted { name: "x@1.service".to_owned(), part_of: Some("x.service".to_owned()), ..wanted("") };
     let is_there = |is_there| Seen { is_there, end: "there is no such unit".to_owned(), ..seen(State::Down, &[]) };
     let in_control = |state: &'static str| {
-        let service = InControl { state, is_good: state == "up", listening: BTreeSet::new() };
+        let service = InControl { state, is_good: state == "up", cause: None, listening: BTreeSet::new() };
         Control { services: [("x@1.service".to_owned(), service)].into(), ..control("up", &[]) }
     };
     let gone = "service-down: x@1.service is not there, and in the full tree it is started with x.service";
@@ -96,7 +114,7 @@ fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
         let services = [("x@1.service".to_owned(), is_there(false))].into();
         let (listening, by_manager) = (BTreeSet::new(), BTreeSet::new());
         let watched = Watched { services, tried, listening, by_manager, ephemeral: (1, 0), tmpfiles: Vec::new() };
-        let (reports, found) = judge(&watched, control);
+        let (reports, found) = judge(&watched, control, &|_, _| None);
         reports.is_empty() && found.is_empty()
     };
     assert!(none(None) && none(Some(&in_control("down"))));
