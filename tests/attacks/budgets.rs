@@ -61,7 +61,7 @@ fn patterns_that_take_too_much_work_are_refused_with_the_place_of_the_worst() {
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
     // The name's place in the file: line 1 to 3 are its head.
     assert!(err.contains("error[pattern-too-costly]: of the 3000 patterns of its list this one takes"), "{err}");
-    assert!(err.contains("--> m/manifest.yaml:1004:5"), "{err}");
+    assert!(err.contains("[m/manifest.yaml:1004:5]"), "{err}");
     assert!(err.contains("help: write names out where a pattern has many `*`"), "{err}");
     assert!(!small.path("m/dist").exists());
 }

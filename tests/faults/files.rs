@@ -45,6 +45,11 @@ fn a_module_without_a_package_is_built_over_an_empty_root() {
                 fs::write(world.path("module/rootfs/usr/share/doc/read"), "read\n").unwrap();
             }
             let about = format!("{variant}, {kind}");
+            let open = world.build(&["--dry-run"]).unwrap_or_else(|failed| panic!("{about}: {failed:?}"));
+            assert!(
+                !open["findings"].to_string().contains("floating-versions"),
+                "{about}: no package's version floats"
+            );
             run(world.command().args(["lock", "-C", "module", "--arch", "amd64"]));
             run(world.command().args(["fetch", "module"]));
             fs::rename(world.path("archive"), world.path("away")).unwrap();

@@ -67,7 +67,7 @@ fn garden(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<Garden> {
     let version = object.required(check, "schema_version").and_then(|at| check.version(&at));
     let owner = object.get("owner").and_then(|at| check.line(&at)).map(|entry| entry.value);
     let open = object.get("open").and_then(|at| check.boolean(&at));
-    let mut seen = Seen::new("duplicate-tree", "the tree");
+    let mut seen = Seen::new("duplicate-package", "the tree");
     let mut trees = Vec::new();
     for item in object.required(check, "trees").map(|at| check.list(&at, "trees")).unwrap_or_default() {
         let Some(tree) = check.object(&item, &TREE) else { continue };

@@ -87,7 +87,7 @@ mod tests {
                 "{code}"
             );
             for text in [means, why, fix] {
-                assert!(text.len() > 15 && text.ends_with('.') && !text.contains("  "), "{code}: {text}");
+                assert!(text.len() > 10 && text.ends_with('.') && !text.contains("  "), "{code}: {text}");
             }
             assert!(!example.is_empty() && !example.ends_with('\n'), "{code}");
         }
