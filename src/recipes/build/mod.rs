@@ -9,6 +9,7 @@ pub(crate) mod dry_run;
 pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+mod makeable;
 pub(crate) mod origin;
 pub(crate) mod outputs;
 pub(crate) mod overlay;
@@ -106,7 +107,7 @@ pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        root::note_floating(request, observer);
+        makeable::note(request, &inputs, observer);
         produce_from(&inputs, &destination, request, found, observer)
     })
 }
@@ -158,7 +159,7 @@ fn prepare<'a>(
     observer: &dyn Observer,
 ) -> Result<Prepared<'a>, Error> {
     // Before the root file system, which takes long: what cannot be had is said at once.
-    let files = files::obtain(request, inputs, observer)?;
+    let files = files::obtain(request, inputs, files::Work::Build, observer)?;
     let root = root::obtain(request, inputs, observer)?;
 
     let selected = select::root(request, inputs, (&root, &files), observer)?;
