@@ -286,7 +286,7 @@ mod tests {
             ("http://h.example.org:0/debian", UriFault::Port),
             ("http://h.example.org:99999/debian", UriFault::Port),
             ("http://h.example.org:/debian", UriFault::Port),
-            ("http://h.example.org:+80/debian", UriFault::Port),
+            ("http://h.example.org:+80/debian", UriFault::Text),
             ("http://h.example.org:80:80", UriFault::Port),
             ("http://a,b/debian", UriFault::Text),
             ("http://-x/debian", UriFault::Text),
