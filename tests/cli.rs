@@ -147,6 +147,103 @@ fn the_template_as_it_lies_in_the_repository_is_what_init_writes() {
     assert_eq!(files(&world.path("w")), files(&template));
 }
 
+#[test]
+fn the_empty_template_validates_without_a_warning_and_names_what_one_adds() {
+    let world = World::new();
+    let said = world.run(&["init", "tool", "--template", "empty"]);
+    for verb in ["validate tool", "lock tool", "build --dry-run -C tool", "build -C tool"] {
+        assert!(said.contains(&format!("module-builder {verb}\n")), "{verb}: {said}");
+    }
+    assert!(world.run(&["validate", "--strict", "tool"]).contains("is valid"));
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/empty");
+    world.command().args(["init", "empty", "--template", "empty"]).assert().success();
+    assert_eq!(files(&world.path("empty")), files(&template));
+    // What the templates show as remarks is right once it is none.
+    for template in ["empty", "nginx"] {
+        world.command().args(["init", &format!("{template}-all"), "--template", template]).assert().success();
+        let path = world.path(&format!("{template}-all/builder.toml"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("# [[file]]") && text.contains("[overlay]"), "{text}");
+        let is_key =
+            |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b"_0123456789".contains(&b));
+        let is_setting = |line: &str| {
+            let rest = line.strip_prefix("# ").unwrap_or_default();
+            rest.starts_with(['[', '"']) || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key))
+        };
+        let plain: String = text
+            .lines()
+            .filter(|line| !line.contains("vendor.gpg") && !line.contains("mirrors = ["))
+            .map(|line| format!("{}\n", if is_setting(line) { &line[2..] } else { line }))
+            .collect();
+        fs::write(&path, plain).unwrap();
+        let said = world.run(&["validate", &format!("{template}-all")]);
+        assert!(said.contains("is valid"), "{said}");
+    }
+}
+
+#[test]
+fn what_belongs_into_builder_toml_is_sent_there() {
+    let world = World::new();
+    for (lines, words) in [
+        ("file:\n  - url: file:/x", "as a table [[file]]"),
+        ("overlay: {}", "as the table [overlay]"),
+        ("variant: extract", "write `variant` into builder.toml"),
+        ("file_spec: ['file:/srv/tool']", "[[file]] in builder.toml"),
+        ("file_spec: ['https://h.example.org/tool']", "[[file]] in builder.toml"),
+    ] {
+        world.write("m/manifest.yaml", format!("schema_version: 1\nname: m\n{lines}\n"));
+        let said = world.run(&["validate", "m"]);
+        assert!(said.contains(words), "{lines}: {said}");
+    }
+}
+
+#[test]
+fn each_wrong_address_has_a_hint_of_its_own() {
+    let world = World::new();
+    world.write("m/manifest.yaml", "schema_version: 1\nname: m\n");
+    let sha256 = "0".repeat(64);
+    for (url, words) in [
+        ("http://127.0.0.1:99999/x", "a port from 1 to 65535"),
+        ("ftp://h.example.org/x", "nothing is fetched by another way"),
+        ("x.tar", "give a whole address"),
+        ("https://h.example.org/../x", "without the `..`"),
+        ("http://[::1]/x", "IPv4"),
+        ("https://h.example.org/", "ends in a slash"),
+    ] {
+        let table = format!("[[file]]\nurl = \"{url}\"\nsha256 = \"{sha256}\"\ndestination = \"/x\"\n");
+        world.write("m/builder.toml", table);
+        let said = world.run(&["validate", "m"]);
+        assert!(said.contains("m/builder.toml:2:7") && said.contains(words), "{url}: {said}");
+        if url.contains("//") && !url.ends_with("org/") {
+            world.write("m/builder.toml", format!("mirrors = [\"{url}\"]\n"));
+            let said = world.run(&["validate", "m"]);
+            assert!(said.contains("m/builder.toml:1:") && said.contains(words), "{url}: {said}");
+        }
+    }
+    let table = format!("[[file]]\nurl = \"file:/x\"\nsha256 = \"{sha256}\"\ndestination = \"/x\"\nunpack = \"tar\"\n");
+    world.write("m/builder.toml", format!("{table}exclude = [\"/doc\"]\n"));
+    let said = world.run(&["validate", "m"]);
+    assert!(said.contains("by `mask` in manifest.yaml") && !said.contains("did you mean"), "{said}");
+}
+
+#[test]
+fn a_moment_without_an_archive_of_past_states_is_no_valid_module() {
+    let world = World::new();
+    let manifest =
+        "schema_version: 1\nname: m\nlicense: MIT\npackage_spec: [hello]\nbuild: {apt_snapshot: 20260101T000000Z}\n";
+    world.write("m/manifest.yaml", manifest);
+    let said = world.run(&["validate", "m"]);
+    assert!(said.starts_with("exit code: 1") && said.contains("[no-snapshot-archive]"), "{said}");
+    assert!(said.contains("m/manifest.yaml:5:") && said.contains("snapshot_mirror = "), "{said}");
+    // The hint, followed.
+    world.write("m/builder.toml", "snapshot_mirror = \"https://snapshot.example.org/archive/debian\"\n");
+    assert!(world.run(&["validate", "--strict", "m"]).starts_with("exit code: 0"));
+    // Without packages nothing is taken from an archive.
+    fs::remove_file(world.path("m/builder.toml")).unwrap();
+    world.write("m/manifest.yaml", manifest.replace("package_spec: [hello]\n", ""));
+    assert!(world.run(&["validate", "m"]).starts_with("exit code: 0"));
+}
+
 fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];
@@ -306,7 +403,10 @@ fn every_verb_that_takes_a_module_reads_its_builder_toml() {
     let commands = top.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
     let verbs = commands.lines().filter_map(|line| line.split_whitespace().next());
     let verbs: Vec<&str> = verbs.filter(|verb| help(&[verb, "--help"]).contains("--directory")).collect();
-    assert_eq!(verbs, ["init", "validate", "lock", "fetch", "build", "inspect", "explain", "rebuild", "env"]);
+    assert_eq!(
+        verbs,
+        ["init", "validate", "lock", "fetch", "build", "inspect", "explain", "diff", "rebuild", "test", "env"]
+    );
     let both = |verb: &str, ways: &[&[&str]]| {
         for way in ways {
             let said = world.run(&[&[verb], *way].concat());
@@ -315,8 +415,8 @@ fn every_verb_that_takes_a_module_reads_its_builder_toml() {
     };
     for verb in verbs {
         match verb {
-            // One makes the file, the other looks at results alone.
-            "init" | "inspect" => {}
+            // One makes the file, the others look at results alone.
+            "init" | "inspect" | "diff" | "test" => {}
             // What `rebuild` takes is a build.
             "rebuild" => both(verb, &[&["-C", "m"]]),
             "explain" => {

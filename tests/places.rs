@@ -83,7 +83,7 @@ fn a_place_on_a_file_system_that_is_read_only_or_full_is_refused_before_the_work
         let script = format!("mount -t tmpfs -o ro none ro; {build} {place}; echo $?");
         let Some(said) = mounted(&small, &script) else { return };
         assert!(said.starts_with("4\n") && said.contains("Read-only file system"), "{said}");
-        assert!(!said.contains("compose"), "{said}");
+        assert!(!said.contains("compose") && !said.contains("sudo"), "{said}");
         let script = format!(
             "mount -t tmpfs -o size=64k none ro; head -c 65536 /dev/zero > ro/full 2> /dev/null; {build} {place}; echo $?"
         );
@@ -107,6 +107,49 @@ fn a_lock_that_cannot_be_written_is_said_before_anything_is_resolved() {
         let Some(said) = mounted(&small, &format!("{way} $MB lock m --arch amd64 --update; echo $?")) else { return };
         assert!(said.contains("module.lock") && said.contains(words), "{said}");
         assert!(!said.contains("127.0.0.1"), "{said}");
+    }
+}
+
+#[test]
+fn a_build_that_cannot_be_replaced_is_not_told_to_be_removed_where_nothing_can_be() {
+    let small = Small::new();
+    small.build("m/dist");
+    let script =
+        "mount --bind m/dist m/dist; mount -o remount,bind,ro m/dist; $MB build -C m --rootfs root --arch amd64";
+    let Some(said) = mounted(&small, script) else { return };
+    assert!(said.contains("name another directory with --output") && !said.contains("sudo"), "{said}");
+    assert!(!said.contains("compose"), "{said}");
+}
+
+#[test]
+fn a_lock_that_an_attribute_or_a_sticky_directory_keeps_is_said_before_anything_is_resolved() {
+    let small = Small::new();
+    small.edit("m/manifest.yaml", |text| format!("{text}package_spec: [hello]\n"));
+    // A mirror that would fail at once, were it asked.
+    small.write("m/builder.toml", "suite = \"test\"\nmirrors = [\"http://127.0.0.1:1/debian\"]\n");
+    let lock = || small.run(&["lock", "m", "--arch", "amd64", "--update"]).2;
+    let chattr = |change: &str, path: &str| {
+        Command::new("chattr").arg(change).arg(small.path(path)).status().is_ok_and(|status| status.success())
+    };
+    small.write("m/module.lock", "");
+    for path in ["m", "m/module.lock"] {
+        for (on, off, word) in [("+i", "-i", "immutable"), ("+a", "-a", "append-only")] {
+            if !chattr(on, path) {
+                return;
+            }
+            let said = lock();
+            assert!(chattr(off, path));
+            assert!(said.contains(word) && said.contains("help: "), "{path} {on}: {said}");
+            assert!(!said.contains("127.0.0.1"), "{path} {on}: {said}");
+        }
+    }
+    assert!(lock().contains("127.0.0.1"), "{}", lock());
+    // As another user than the one whose lock it is, where both may make files.
+    let script = "chmod 1777 m; chmod 755 .; mkdir -m 777 c; setpriv --reuid 65534 --clear-groups \
+                  $MB lock m --arch amd64 --update --cache-dir c/c";
+    if let Some(said) = is_root().then(|| mounted(&small, script)).flatten().filter(|said| !said.contains("setpriv: "))
+    {
+        assert!(said.contains("sticky") && !said.contains("127.0.0.1"), "{said}");
     }
 }
 

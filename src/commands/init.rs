@@ -79,8 +79,10 @@ const EXAMPLES: &str = "\
 Examples:
   module-builder init web
       Writes a module named web into ./web, which serves a page by nginx.
+  module-builder init tool --template empty
+      A module without packages, for files of one's own (rootfs/) and from addresses ([[file]]).
   module-builder init --name web
-      The same into the current directory. Files that exist are never overwritten.
+      As the first into the current directory. Files that exist are never overwritten.
   module-builder init web --package nginx
       Writes a module into ./web from what the package says: services, licence, what it needs over its base.";
 
@@ -90,6 +92,8 @@ enum Template {
     /// A web server: Debian's nginx with a page of its own
     #[default]
     Nginx,
+    /// No package: files of the module's own, built in a moment and without root rights
+    Empty,
 }
 
 /// One file of a template: its path in the repository, and its content.
@@ -116,10 +120,19 @@ const NGINX: &[File] = template!("nginx":
     "rootfs/var/www/html/index.html"
 );
 
+const EMPTY: &[File] = template!("empty":
+    ".gitignore"
+    "README.md"
+    "builder.toml"
+    "manifest.yaml"
+    "rootfs/etc/hello.conf"
+);
+
 impl Template {
     fn files(self) -> &'static [File] {
         match self {
             Self::Nginx => NGINX,
+            Self::Empty => EMPTY,
         }
     }
 
@@ -127,6 +140,7 @@ impl Template {
     fn name(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
+            Self::Empty => "empty",
         }
     }
 }
@@ -237,6 +251,7 @@ fn write(directory: &Path, name: &str, files: &[(&str, Vec<u8>)], context: &Cont
     for line in [
         "next:".to_owned(),
         format!("  module-builder validate {place}"),
+        format!("  module-builder lock {place}"),
         format!("  module-builder build --dry-run -C {place}"),
         format!("  module-builder build -C {place}"),
     ] {

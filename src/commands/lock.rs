@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedFile, LockedRepository, Wanted};
 use builder::apt::{self, Keep, Resolution};
 use builder::cache::Cache;
-use builder::files::Ask;
 use clap::Args;
-use model::file_input::FileInput;
 use model::path::json::keys;
 use model::words::count;
 use model::{Arch, Manifest};
@@ -293,31 +291,18 @@ impl<'a> Task<'a> {
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 
-    /// Brings the files of `[[file]]` into the cache, and unpacks those that are to be unpacked: an address, a sha256 or a form
-    /// that is wrong is better known now than by whoever builds from the lock. What the cache has is no reason not to ask: an
-    /// address that the `old` lock has, with this sha256, has to answer, and any other to give the file.
+    /// Tries the files of `[[file]]` for the architectures that are locked.
     fn try_files(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
         let module = self.path.parent().unwrap_or(Path::new(""));
         let mut files = settings::module_files(module)?;
         files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
-        if files.is_empty() {
-            return Ok(());
-        }
-        if offline {
-            self.context.ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
-            return Ok(());
-        }
         let Context { ui, settings, environment, .. } = self.context;
+        if offline && !files.is_empty() {
+            ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
+            return Ok(());
+        }
         let known = old.map_or(&[] as &[LockedFile], |old| &old.inputs.file);
-        let is_known = |file: &FileInput| known.iter().any(|it| (&it.url, it.sha256) == (&file.url, file.sha256));
-        let ask = |file: &FileInput| if is_known(file) { Ask::Answer } else { Ask::Whole };
-        let downloads = Downloads::new(settings, environment, false);
-        let asked: Vec<(FileInput, Ask)> = files.iter().map(|file| (file.clone(), ask(file))).collect();
-        let opened = downloads.fetch_asking(module, &asked, ui)?;
-        files
-            .into_iter()
-            .zip(opened)
-            .try_for_each(|(input, file)| build::files::try_one(module, &input, file, &downloads))
+        build::files::try_addresses(module, files, known, &Downloads::new(settings, environment, false), ui)
     }
 
     fn unchanged(&self, old: &Lock) -> Result<(), Error> {

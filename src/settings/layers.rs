@@ -92,6 +92,10 @@ impl Layers {
                 let failure = || match &failed {
                     // Not the file's fault.
                     host::Error::Io { source, .. } if host::explain::limit(source).is_some() => Error::from(&failed),
+                    // What the file says is not what is in the way.
+                    host::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                        Error::io("read", path, source)
+                    }
                     host::Error::Io { source, .. } => Error::io("read", path, source).hint(HINT),
                     host::Error::Place { fault: host::Fault::NotAFile(_), .. } => Error::from(&failed).hint(HINT),
                     host::Error::Place { .. } => Error::from(&failed),

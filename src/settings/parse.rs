@@ -199,9 +199,7 @@ pub(super) fn name(text: &str) -> Result<(), String> {
 
 /// An address that apt can fetch from.
 pub(super) fn url(text: &str) -> Result<(), String> {
-    archive::uri(text).map(|_| ()).map_err(|_| {
-        "give an address such as http://mirror.example.org/debian, without blanks or a password".to_owned()
-    })
+    archive::uri(text).map(|_| ()).map_err(|fault| fault.hint(text).to_owned())
 }
 
 /// A moment of the archive, or none of them.
@@ -215,7 +213,14 @@ pub(super) fn snapshot(text: &str) -> Result<(), String> {
 /// `URL [SUITE [COMPONENT...]]`, as `builder::apt::Settings` takes it.
 pub(super) fn archive(text: &str) -> Result<(), String> {
     let mut words = text.split(' ');
-    let is_uri = words.next().is_some_and(|uri| archive::uri(uri).is_ok());
+    let uri = words.next().unwrap_or_default();
+    // What has no scheme may be meant as anything.
+    if let Err(fault) = archive::uri(uri)
+        && uri.contains(':')
+    {
+        return Err(fault.hint(uri).to_owned());
+    }
+    let is_uri = archive::uri(uri).is_ok();
     let suite = words.next();
     let is_flat = suite.is_some_and(archive::is_flat);
     if is_flat && words.next().is_some() {

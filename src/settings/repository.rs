@@ -85,10 +85,7 @@ pub(super) fn all(tables: &[Table<'_>], base: &Path) -> Result<Vec<Repository>, 
 
 /// The archive; none where a part of it is missing or wrong, which is reported then.
 fn repository(reading: &mut Reading<'_>, base: &Path) -> Option<Repository> {
-    let uri = reading.word("uri", |text| {
-        let hint = "give an address such as https://packages.example.org/apt, without blanks or a password";
-        archive::uri(text).map_err(|_| hint.to_owned())
-    });
+    let uri = reading.word("uri", |text| archive::uri(text).map_err(|fault| fault.hint(text).to_owned()));
     let suite = reading.word("suite", |text| {
         let hint = "give the name of a suite, or the path of a flat archive, which ends in a slash, such as \"./\"";
         if archive::is_place(text) { Ok(text.to_owned()) } else { Err(hint.to_owned()) }

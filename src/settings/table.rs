@@ -6,6 +6,12 @@ use net::url::redact;
 
 use super::parse::{Entry, Input, Part, Table, meant};
 
+/// What other tools call the opposite of `include`.
+const EXCLUDES: [&str; 5] = ["exclude", "excludes", "except", "mask", "without"];
+/// What to do where someone asks for it.
+const NO_EXCLUDE: &str =
+    "name what is taken by `include`, or leave out what is not by `mask` in manifest.yaml, where it is in the image";
+
 /// One table as it is read.
 pub(super) struct Reading<'a> {
     /// The table.
@@ -24,6 +30,7 @@ impl<'a> Reading<'a> {
         for entry in &table.entries {
             if !keys.contains(&entry.name) {
                 let hint = match meant(entry.name, keys, synonyms) {
+                    _ if keys.contains(&"include") && EXCLUDES.contains(&entry.name) => NO_EXCLUDE.to_owned(),
                     Some(key) => format!("did you mean `{key}`?"),
                     None => format!("the keys are {}", keys.join(", ")),
                 };

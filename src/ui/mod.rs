@@ -316,7 +316,7 @@ const REPORT: &str = "this is a bug in module-builder: please report it with the
 /// Says that the run ends because `signal` came, in one line in place of the rows.
 pub(crate) fn interrupted(signal: &str) {
     progress::take_away();
-    let _ = writeln!(io::stderr(), "{signal}: the next run removes what this one leaves unfinished");
+    let _ = writeln!(io::stderr(), "{signal}: downloads stay, the next run removes the rest");
 }
 
 /// Tells of a panic; called by the panic hook, when no printer may be within reach.

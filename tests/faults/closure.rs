@@ -43,6 +43,9 @@ fn what_the_base_has_is_locked_with_it_and_not_shipped() {
     assert!(lock(&world, &["--check", "--offline"]).starts_with("exit code: 0"));
 
     // The base's files are every node's.
+    // One download serves the base and the module over it.
+    let first = world.tell(&["build", "-C", "module", "--arch", "amd64", "--output", "first"]);
+    assert_eq!(first.matches("fetch packages\n").count(), 1, "{first}");
     assert!(world.tell(&["fetch", "module"]).starts_with("exit code: 0"));
     world.build(&["--frozen", "--allow", "scripts-not-run"]).unwrap();
     let files = fs::read_to_string(world.path("module/dist/file-list.txt")).unwrap();

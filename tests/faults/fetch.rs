@@ -89,3 +89,35 @@ fn as_many_files_as_jobs_says_come_at_once_and_eight_where_nobody_says_it() {
         assert_eq!(most.load(Ordering::SeqCst), expected, "{more:?}");
     }
 }
+
+#[test]
+fn that_no_root_file_system_can_be_made_is_said_before_anything_is_fetched() {
+    let world = World::new(&debs("1"));
+    let settings = world.path("module/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap().replace("\"extract\"", "\"custom\"");
+    fs::write(world.path("tool"), "#!/bin/sh\n").unwrap();
+    let file = format!(
+        "[[file]]\nurl = \"file:{}\"\nsha256 = \"{}\"\ndestination = \"/usr/bin/more\"\nmode = \"0755\"\n",
+        world.path("tool").display(),
+        model::Digest::of(b"#!/bin/sh\n").hex()
+    );
+    for more in ["", &file] {
+        fs::write(&settings, format!("{text}{more}")).unwrap();
+        run(world.command().args(["lock", "-C", "module", "--arch", "amd64", "--update"]));
+        fs::remove_dir_all(world.path("cache")).unwrap();
+        // A user namespace with one user, in which no package can be unpacked.
+        let mut build = std::process::Command::new("unshare");
+        build.args(["--user", "--map-root-user"]).arg(world.command().get_program());
+        build.args(["build", "-C", "module", "--arch", "amd64"]).current_dir(world.path(""));
+        build.envs(world.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = build.output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        if err.contains("unshare: ") {
+            return;
+        }
+        assert_eq!(output.status.code(), Some(4), "{err}");
+        assert!(err.contains("this user namespace has the user ids below 1 only"), "{err}");
+        assert!(!err.contains("fetch packages") && !err.contains("fetch files"), "{err}");
+        assert!(!world.path("cache/debs").exists(), "{err}");
+    }
+}

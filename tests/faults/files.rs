@@ -334,3 +334,16 @@ fn lock_and_validate_try_to_unpack() {
         assert!(said.contains("  help: ") || said.contains("= help: "), "{said}");
     }
 }
+
+#[test]
+fn a_module_without_packages_is_told_of_extract_and_not_of_versions_that_float() {
+    for (variant, is_told) in [("extract", false), ("custom", false), ("minbase", true), ("essential", true)] {
+        let world = without_packages(variant, "");
+        add(&world, &table(&world, "tool", "#!/bin/sh\n", "/usr/bin/tool"));
+        for more in [&[][..], &["--dry-run"]] {
+            let said = world.tell(&[&["build", "-C", "module", "--arch", "amd64"], more].concat());
+            assert_eq!(said.contains("variant = \"extract\" in builder.toml"), is_told, "{variant}: {said}");
+            assert!(!said.contains("float"), "{variant}: {said}");
+        }
+    }
+}

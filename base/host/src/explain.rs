@@ -56,8 +56,11 @@ impl Explain for process::Error {
 /// fix; whatever else the system says is the machine's, also what it may say one day.
 pub fn io<'a>(action: &str, path: &Path, source: &'a io::Error) -> Explanation<'a> {
     let is_loop = Errno::from_io_error(source) == Some(Errno::LOOP);
+    // Threads and processes are not made at a path.
+    let is_no_file = Errno::from_io_error(source) == Some(Errno::AGAIN);
     let (kind, hint) = match source.kind() {
         _ if is_loop => (Kind::Input, "a link in this path leads to itself: name another path"),
+        _ if is_no_file => (Kind::Input, "nothing can be read there without waiting for it: name an ordinary file"),
         ErrorKind::NotFound => (Kind::Input, ""),
         ErrorKind::NotADirectory => (Kind::Input, "a part of this path is a file: name another path"),
         ErrorKind::IsADirectory => {
@@ -113,6 +116,7 @@ mod tests {
         assert!(hint(Errno::MFILE).contains("ulimit -n"));
         assert!(hint(Errno::NOMEM).contains("ulimit -v"));
         assert!(hint(Errno::LOOP).contains("leads to itself"));
+        assert!(hint(Errno::AGAIN).contains("an ordinary file") && limit(&Errno::AGAIN.into()).is_some());
         assert_eq!(hint(Errno::IO), "");
     }
 }

@@ -17,6 +17,12 @@ pub enum UriFault {
     Scheme,
     /// It holds something that it cannot hold, or is too long.
     Text,
+    /// It leads up.
+    Climbs,
+    /// It names its host by an IPv6 address.
+    Brackets,
+    /// Its port is none.
+    Port,
     /// It has no host, or no absolute path.
     Place,
     /// It holds a user name or a password.
@@ -29,9 +35,34 @@ impl UriFault {
     pub fn message(self) -> &'static str {
         match self {
             Self::Scheme => "the URI begins with http:, https:, file: or copy:",
-            Self::Text => "the URI holds a character or a `..` that an archive's URI cannot hold",
+            Self::Text => "the URI holds a character that an archive's URI cannot hold",
+            Self::Climbs => "the URI holds a `..` that an archive's URI cannot hold",
+            Self::Brackets => "the URI names its host by an address in brackets",
+            Self::Port => "the URI has a port that is no number from 1 to 65535",
             Self::Place => "the URI names no place",
             Self::Credentials => "the URI holds a user name or password, which would end up in the lock",
+        }
+    }
+
+    /// What to do about it, for the URI `text`.
+    #[must_use]
+    pub fn hint(self, text: &str) -> &'static str {
+        match self {
+            Self::Scheme if !text.contains(':') => {
+                "give a whole address, which begins with https:, http: or file: and the absolute path on this machine"
+            }
+            Self::Scheme => {
+                "give an address that begins with https:, http: or file:; nothing is fetched by another way"
+            }
+            Self::Text if text.contains([' ', '\t']) => "write a blank in the address as %20",
+            Self::Text if text.contains('#') => "leave out what stands behind the #: it names a part of a page",
+            Self::Text => "leave out what is no letter, digit or common mark, or write it as % and two digits",
+            Self::Climbs => "write the path as it is without the `..`",
+            Self::Brackets => "give the host's name, or its IPv4 address",
+            Self::Port => "give a port from 1 to 65535, or leave it out",
+            Self::Place if text.starts_with(['f', 'c']) => "give the absolute path behind file:, as in file:/srv/tool",
+            Self::Place => "name the host behind the scheme, as in https://downloads.example.org/tool",
+            Self::Credentials => "leave out the user and the password: they would end up in the lock",
         }
     }
 }
@@ -56,13 +87,19 @@ pub fn uri(text: &str) -> Result<String, UriFault> {
     if !["http", "https", "file", "copy"].contains(&scheme) {
         return Err(UriFault::Scheme);
     }
+    let local = matches!(scheme, "file" | "copy");
+    if !local && rest.starts_with("//[") {
+        return Err(UriFault::Brackets);
+    }
     let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}[]#?$".contains(&b);
     let climbs = |text: &[u8]| text.split(|b| *b == b'/').any(|part| part == b"..");
     let decoded = decoded(rest).ok_or(UriFault::Text)?;
-    if text.len() > URI_LIMIT || !rest.bytes().all(plain) || climbs(rest.as_bytes()) || climbs(&decoded) {
+    if climbs(rest.as_bytes()) || climbs(&decoded) {
+        return Err(UriFault::Climbs);
+    }
+    if text.len() > URI_LIMIT || !rest.bytes().all(plain) {
         return Err(UriFault::Text);
     }
-    let local = matches!(scheme, "file" | "copy");
     let rest = rest.trim_end_matches('/');
     // apt writes `file:///srv` as `file:/srv`, and so does the lock.
     let rest = if local && rest.starts_with("///") { &rest[2..] } else { rest };
@@ -77,7 +114,16 @@ pub fn uri(text: &str) -> Result<String, UriFault> {
     if !local && authority.is_some_and(|authority| authority.starts_with('-') || !authority.bytes().all(of_host)) {
         return Err(UriFault::Text);
     }
+    let port = authority.filter(|_| !local).and_then(|authority| authority.split_once(':')).map(|(_, port)| port);
+    if port.is_some_and(|port| !is_port(port)) {
+        return Err(UriFault::Port);
+    }
     Ok(format!("{scheme}:{rest}"))
+}
+
+/// Whether `text` is a port, in digits alone.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// The directory of this machine that the archive at `uri` is; none for a server's.
@@ -228,14 +274,20 @@ mod tests {
             ("http://mirror.example.org/a\nSuites: x", UriFault::Text),
             ("http://mirror.example.org/a#b", UriFault::Text),
             ("http://mirror.example.org/a?b", UriFault::Text),
-            ("http://mirror.example.org/a/../b", UriFault::Text),
-            ("file:/srv/%2e%2e/etc", UriFault::Text),
-            ("file:/srv/.%2E/etc", UriFault::Text),
+            ("http://mirror.example.org/a/../b", UriFault::Climbs),
+            ("file:/srv/%2e%2e/etc", UriFault::Climbs),
+            ("file:/srv/.%2E/etc", UriFault::Climbs),
             ("file:/srv/a%2f..%2fetc", UriFault::Text),
             ("file:/srv/a%0ab", UriFault::Text),
             ("file:/srv/a%00", UriFault::Text),
             ("file:/srv/a%", UriFault::Text),
             ("file:/srv/a%zz", UriFault::Text),
+            ("http://[::1]/debian", UriFault::Brackets),
+            ("http://h.example.org:0/debian", UriFault::Port),
+            ("http://h.example.org:99999/debian", UriFault::Port),
+            ("http://h.example.org:/debian", UriFault::Port),
+            ("http://h.example.org:+80/debian", UriFault::Text),
+            ("http://h.example.org:80:80", UriFault::Port),
             ("http://a,b/debian", UriFault::Text),
             ("http://-x/debian", UriFault::Text),
             ("http://mirrör.example.org/debian", UriFault::Text),
@@ -348,6 +400,28 @@ mod tests {
         assert_eq!(local_path("file:/srv%2fx"), None);
         assert_eq!(url("http://mirror.example.org", "a/b-c_d.e~f"), "http://mirror.example.org/a/b-c_d.e~f");
         assert_eq!(url("http://mirror.example.org", "g++:1"), "http://mirror.example.org/g%2b%2b%3a1");
+    }
+
+    #[test]
+    fn each_fault_of_a_uri_has_a_hint_of_its_own() {
+        for (text, words) in [
+            ("ftp://h.example.org/x", "begins with https:"),
+            ("tool.tar", "a whole address"),
+            ("../tool.tar", "a whole address"),
+            ("http://[::1]:80/x", "IPv4"),
+            ("https://h.example.org/a/../x", "without the `..`"),
+            ("http:///x", "name the host"),
+            ("file:x", "absolute path behind file:"),
+            ("https://u:p@h.example.org/x", "leave out the user"),
+            ("https://h.example.org/a b", "%20"),
+            ("https://h.example.org/x#y", "behind the #"),
+            ("https://h.example.org/x{y}", "% and two digits"),
+            ("https://h.example.org:99999/x", "a port from 1"),
+        ] {
+            let hint = uri(text).map_err(|fault| fault.hint(text)).unwrap_err();
+            assert!(hint.contains(words), "{text}: {hint}");
+        }
+        assert!(uri("https://h.example.org:65535/x").is_ok() && uri("file:/srv/a:b").is_ok());
     }
 
     #[test]

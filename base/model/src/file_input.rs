@@ -87,13 +87,15 @@ pub fn check_url(text: &str) -> Result<(), String> {
     let (place, query) = text.split_once('?').unwrap_or((text, ""));
     let is_query =
         query.len() <= MOST_QUERY && query.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\^`{|}".contains(&b));
-    match is_query && !place.ends_with('/') && archive::uri(place).is_ok() {
+    archive::uri(place).map_err(|fault| fault.hint(place).to_owned())?;
+    if place.ends_with('/') {
+        return Err("name the file: an address that ends in a slash is that of a directory".to_owned());
+    }
+    match is_query {
         true => Ok(()),
-        false => {
-            Err("give the address of a file, such as https://downloads.example.org/tool.tar.gz, without blanks or a \
-                      password"
-                .to_owned())
-        }
+        false => Err(format!(
+            "write what stands behind the ? without blanks and quotes, as % and two digits, in at most {MOST_QUERY} bytes"
+        )),
     }
 }
 

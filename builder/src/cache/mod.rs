@@ -345,6 +345,7 @@ impl Cache {
         self.check_is_a_cache()?;
         let lock = self.lock_file("use")?.hold(Hold::Shared, observer)?;
         place::settle(self, observer)?;
+        place::sweep(self);
         Ok(lock)
     }
 

@@ -24,6 +24,9 @@ const LIMIT: u64 = 256;
 /// What is not hashed each time it is used.
 const BELIEVED: [&str; 7] = ["apt", "computed", "controls", "digests", "listings", "records", "rootfs"];
 
+/// Those of them whose entries are small files.
+const SMALL: [&str; 4] = ["controls", "digests", "listings", "records"];
+
 /// Puts aside what another directory's runs wrote, if anything is, and notes that the cache is here.
 pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error> {
     let dir = cache.dir()?;
@@ -45,6 +48,21 @@ pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error
         observer.warning(&message, hint);
     }
     Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)
+}
+
+/// Removes of what was put aside whatever is read at once and whole: no other process can still need it. Directories and root
+/// file systems may be in use, and go with `cache gc`.
+pub(super) fn sweep(cache: &Cache) {
+    let Ok(tmp) = cache.dir().and_then(|dir| Ok(dir.own_directory("tmp")?)) else { return };
+    let Ok(names) = tmp.names() else { return };
+    let is_small = |name: &&std::ffi::OsString| {
+        let kind = name.to_str().filter(|name| super::sweep::is_aside(name)).and_then(|name| name.split_once('-'));
+        kind.is_some_and(|(kind, _)| SMALL.contains(&kind))
+    };
+    for name in names.iter().filter(is_small) {
+        // What cannot be removed goes with `cache gc`, which says why not.
+        let _ = tmp.remove_file(name);
+    }
 }
 
 /// What no one can foresee of a directory: its inode and, where the file system has it, when it was made.

@@ -328,7 +328,7 @@ fn name(path: &Path) -> String {
 
 /// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its subdirectory,
 /// its key, and an `x` for each that had the name already.
-fn is_aside(name: &str) -> bool {
+pub(super) fn is_aside(name: &str) -> bool {
     let key = name.split_once('-').filter(|(subdir, _)| NAMES.contains(subdir)).map(|(_, key)| key);
     key.is_some_and(|key| is_hex(key.trim_end_matches('x'), 64))
 }

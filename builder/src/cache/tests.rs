@@ -334,3 +334,27 @@ fn a_file_from_an_address_is_marked_beside_it() {
     assert!(touch_beside(&used).is_err());
     assert!(!mark.with_file_name("victim").exists());
 }
+
+#[test]
+fn what_was_put_aside_and_is_small_goes_with_the_next_use_and_what_may_be_in_use_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().join("cache"));
+    drop(cache.in_use(&Silent).unwrap());
+    let tmp = cache.temporary().unwrap();
+    let key = "0".repeat(64);
+    for kind in ["digests", "listings", "records", "controls"] {
+        fs::write(tmp.join(format!("{kind}-{key}")), "x").unwrap();
+        fs::write(tmp.join(format!("{kind}-{key}xx")), "x").unwrap();
+    }
+    let staying = [format!("rootfs-{key}"), format!("apt-{key}"), format!("digests-{}", &key[1..]), "own".to_owned()];
+    for name in &staying {
+        fs::create_dir(tmp.join(name)).unwrap();
+    }
+    drop(cache.in_use(&Silent).unwrap());
+    let mut left: Vec<String> =
+        fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.sort();
+    let mut staying = staying.to_vec();
+    staying.sort();
+    assert_eq!(left, staying);
+}

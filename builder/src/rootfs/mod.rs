@@ -158,6 +158,24 @@ pub fn find(
     }
 }
 
+/// Checks that a root file system of `resolution` could be made here and now, by programs and rights: before its packages are
+/// fetched.
+///
+/// # Errors
+/// As those of [`build`] about these.
+pub fn check(resolution: &Resolution, mode: IsolationMode) -> Result<(), Error> {
+    privilege(resolution, &tools::versions()?, mode).map(drop)
+}
+
+fn privilege(resolution: &Resolution, tools: &[tools::Tool], mode: IsolationMode) -> Result<Privilege, Error> {
+    if resolution.packages.is_empty() {
+        // No program is needed, and no right.
+        return Ok(Privilege::Root);
+    }
+    tools::check(tools)?;
+    choose(mode)
+}
+
 fn reuse(place: &Path, key: Digest, record: Record, observer: &dyn Observer) -> Rootfs {
     // Another user's cache may be read without being marked as used.
     let _ = cache::touch(place);
@@ -200,14 +218,7 @@ pub fn build(
         }
         entry::Found::Absent => {}
     }
-    let privilege = match resolution.packages.is_empty() {
-        // No program is needed, and no right.
-        true => Privilege::Root,
-        false => {
-            tools::check(&tools)?;
-            choose(options.mode)?
-        }
-    };
+    let privilege = privilege(resolution, &tools, options.mode)?;
     let base = over::base(resolution).filter(|_| !options.from_nothing).zip(inputs.over);
     let over = base.map(|(base, key)| over::archive((&base, key), (resolution, debs), options, cache, observer));
     let work = Work::new(cache, &key, privilege)?;

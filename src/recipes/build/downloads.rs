@@ -67,6 +67,11 @@ impl Downloads {
         files::fetch(inputs, self.cache()?, &self.options, observer).map_err(|error| failed(module, error))
     }
 
+    /// Whether the cache has something under the name of each of `inputs`.
+    pub(crate) fn has_all(&self, inputs: &[FileInput]) -> bool {
+        self.cache.as_ref().is_some_and(|cache| inputs.iter().all(|input| cache.has_file(&input.sha256)))
+    }
+
     /// The file of `input`, where the cache has it whole. Nothing is made and nothing is asked for.
     pub(crate) fn cached(&self, input: &FileInput) -> Option<File> {
         let cache = self.cache.as_ref().filter(|cache| cache.has_file(&input.sha256))?;

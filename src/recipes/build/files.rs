@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use builder::files;
+use builder::apt::lock::LockedFile;
+use builder::files::{self, Ask};
 use builder::rootfs::merged;
 use composer::overlay::{Overlay, OverlayReport, Rule};
 use composer::placed::{self, Taken};
@@ -19,9 +20,19 @@ use net::url::redact;
 use crate::error::{Error, Findings};
 use crate::recipes::build::downloads::{self, Downloads};
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::makeable;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::packages::lock;
 use crate::settings;
+
+/// What files are obtained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A root file system is made, or taken from the cache.
+    Build,
+    /// None is needed.
+    List,
+}
 
 /// The mode of a file that no one gives one.
 const MODE: u16 = 0o644;
@@ -108,11 +119,28 @@ impl LaidFile {
     }
 }
 
-/// Tries whether `file` can be taken as `input` asks for it.
+/// Brings `files` into the cache, and unpacks those that are to be unpacked: an address, a sha256 or a form that is wrong is
+/// better known to whoever writes a lock than to whoever builds from it. What the cache has is no reason not to ask: an address
+/// that is among `known`, with this sha256, has to answer, and any other to give the file.
 ///
 /// # Errors
-/// When it cannot be unpacked, or nothing of it is taken.
-pub(crate) fn try_one(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> Result<(), Error> {
+/// When one cannot be had, or cannot be taken as it is asked for.
+pub(crate) fn try_addresses(
+    module: &Path,
+    files: Vec<FileInput>,
+    known: &[LockedFile],
+    downloads: &Downloads,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let is_known = |file: &FileInput| known.iter().any(|it| (&it.url, it.sha256) == (&file.url, file.sha256));
+    let ask = |file: &FileInput| if is_known(file) { Ask::Answer } else { Ask::Whole };
+    let asked: Vec<(FileInput, Ask)> = files.iter().map(|file| (file.clone(), ask(file))).collect();
+    let opened = downloads.fetch_asking(module, &asked, observer)?;
+    files.into_iter().zip(opened).try_for_each(|(input, file)| try_one(module, &input, file, downloads))
+}
+
+/// Tries whether `file` can be taken as `input` asks for it.
+fn try_one(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> Result<(), Error> {
     tree(module, input, file, downloads).map(drop)
 }
 
@@ -142,6 +170,7 @@ pub(crate) fn check_cached(module: &Path, downloads: &Downloads, found: &mut Fin
 pub(crate) fn obtain(
     request: &BuildRequest,
     manifests: &Inputs,
+    work: Work,
     observer: &dyn Observer,
 ) -> Result<Vec<FetchedFile>, Error> {
     let module = request.module.directory.as_path();
@@ -151,8 +180,13 @@ pub(crate) fn obtain(
         return Ok(Vec::new());
     }
     if let Some(packages) = request.packages().filter(|packages| packages.recorded.is_none()) {
-        // A lock that does not fit says so before anything is fetched.
-        lock::resolution(module, packages, &manifests.manifest, &manifests.file)?;
+        // A lock that does not fit says so before anything is fetched, and so does a machine that can build nothing.
+        let locked = lock::resolution(module, packages, &manifests.manifest, &manifests.file)?;
+        if let (Some(locked), Work::Build) = (&locked, work)
+            && !request.downloads.has_all(&inputs)
+        {
+            makeable::check(request, packages, locked)?;
+        }
     }
     let opened = request.downloads.fetch(module, &inputs, observer)?;
     let file = |(input, file): (FileInput, File)| {

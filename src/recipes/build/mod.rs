@@ -11,6 +11,7 @@ pub(crate) mod files;
 pub(crate) mod generators;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+mod makeable;
 pub(crate) mod open_needs;
 pub(crate) mod origin;
 pub(crate) mod outputs;
@@ -115,7 +116,7 @@ pub(crate) fn produce(request: &BuildRequest, observer: &dyn Observer) -> Result
     Reported::collect(|found| {
         let destination = Destination::of(request)?;
         let inputs = inputs::read_for_build(&request.module, &request.checks, found)?;
-        found.diagnostics.extend(root::floating(request, &inputs));
+        found.diagnostics.extend(makeable::note(request, &inputs, observer));
         produce_from(&inputs, &destination, request, found, observer)
     })
 }
@@ -167,7 +168,7 @@ fn prepare<'a>(
     observer: &dyn Observer,
 ) -> Result<Prepared<'a>, Error> {
     // Before the root file system, which takes long: what cannot be had is said at once.
-    let files = files::obtain(request, inputs, observer)?;
+    let files = files::obtain(request, inputs, files::Work::Build, observer)?;
     let root = root::obtain(request, inputs, observer)?;
 
     let selected = select::root(request, inputs, (&root, &files), observer)?;

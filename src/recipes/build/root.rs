@@ -163,16 +163,24 @@ fn from_packages(
     if let Some(explanation) = &explanation {
         explain(explanation, observer);
     }
-    let base = base(&resolution, packages, options, observer)?;
     // A cached root file system needs no package: the .debs may be gone, and are not read.
     let found = rootfs::find(&resolution, &options, &packages.cache, observer)?;
-    let is_extract = resolution.variant == Variant::Extract;
-    let (built, debs) = match found {
-        Some(built) => (built, None),
+    let debs = match found {
+        Some(_) => None,
         None => {
-            let debs = download::fetch(&resolution, packages, observer)?;
-            let built = rootfs::build(&resolution, &debs, &options, &packages.cache, observer);
-            (built.map_err(|error| packages.failed(error))?, Some(debs))
+            rootfs::check(&resolution, options.mode)?;
+            // Those of the base are among them.
+            Some(download::fetch(&resolution, packages, observer)?)
+        }
+    };
+    let base = base(&resolution, debs.as_deref(), packages, options, observer)?;
+    let is_extract = resolution.variant == Variant::Extract;
+    let built = match (found, &debs) {
+        (Some(built), _) => built,
+        (None, debs) => {
+            let debs = debs.as_deref().unwrap_or_default();
+            let built = rootfs::build(&resolution, debs, &options, &packages.cache, observer);
+            built.map_err(|error| packages.failed(error))?
         }
     };
     let listings = is_extract
@@ -187,9 +195,11 @@ fn from_packages(
     Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, base, _in_use: in_use })
 }
 
-/// The root file system of the base of `resolution`, where it has one: from the cache, or made now.
+/// The root file system of the base of `resolution`, where it has one: from the cache, or made now, of those of `debs` that are
+/// its own where the packages of `resolution` were fetched.
 fn base(
     resolution: &Resolution,
+    debs: Option<&[PathBuf]>,
     packages: &Packages,
     options: Options,
     observer: &dyn Observer,
@@ -197,7 +207,11 @@ fn base(
     let Some(of_base) = resolution.of_base() else { return Ok(None) };
     // It is the same for all modules, and making it anew says nothing of this one.
     let options = Options { fresh: false, ..options };
-    let archive = found_or_made(&of_base, options, packages, observer)?;
+    let own = debs.map(|debs| {
+        let all = resolution.packages.iter().zip(debs).filter(|(resolved, _)| resolved.base);
+        all.map(|(_, deb)| deb.clone()).collect()
+    });
+    let archive = found_or_made(&of_base, own, options, packages, observer)?;
     Ok(Some((archive, of_base)))
 }
 
@@ -213,6 +227,7 @@ pub(crate) fn made_of(
 ) -> Result<PathBuf, Error> {
     found_or_made(
         resolution,
+        None,
         Options { epoch, mode: IsolationMode::Auto, fresh: false, from_nothing: false },
         packages,
         observer,
@@ -221,6 +236,7 @@ pub(crate) fn made_of(
 
 fn found_or_made(
     resolution: &Resolution,
+    debs: Option<Vec<PathBuf>>,
     options: Options,
     packages: &Packages,
     observer: &dyn Observer,
@@ -228,7 +244,13 @@ fn found_or_made(
     if let Some(built) = rootfs::find(resolution, &options, &packages.cache, observer)? {
         return Ok(built.archive);
     }
-    let debs = download::fetch(resolution, packages, observer)?;
+    let debs = match debs {
+        Some(debs) => debs,
+        None => {
+            rootfs::check(resolution, options.mode)?;
+            download::fetch(resolution, packages, observer)?
+        }
+    };
     let built = rootfs::build(resolution, &debs, &options, &packages.cache, observer);
     Ok(built.map_err(|error| packages.failed(error))?.archive)
 }

@@ -14,12 +14,13 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::{Inputs, read_for_build};
+use crate::recipes::build::makeable;
 use crate::recipes::build::outputs::{self, Destination, Shipment, Written};
 use crate::recipes::build::record::{self, Output, Several};
 use crate::recipes::build::request::{BuildRequest, Checks};
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::build::staging::Staging;
-use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, root, selection, unchanged};
+use crate::recipes::build::{Made, OciSummary, Prepared, Produced, UNCHANGED, prepare, selection, unchanged};
 
 /// What a build for several architectures was asked to do.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         let destination = Destination::new(any, &request.outputs.directory)?;
         let inputs = read_for_build(&any.module, &request.checks, found)?;
         destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
-        found.diagnostics.extend(root::floating(any, &inputs));
+        found.diagnostics.extend(makeable::note(any, &inputs, observer));
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {
             Some(unchanged) => {

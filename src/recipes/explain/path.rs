@@ -185,7 +185,7 @@ pub(crate) fn path(
 ) -> Result<Reported<Explained>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        let files = files::obtain(request, &inputs, observer)?;
+        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
         let selected = select::root(request, &inputs, (&root, &files), observer)?;
         Ok(explain(asked, &inputs, &selected, selected.overlay.path()))

@@ -93,7 +93,7 @@ pub(crate) struct Summary {
 pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        let files = files::obtain(request, &inputs, observer)?;
+        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
         let selected = select::root(request, &inputs, (&root, &files), observer)?;
         let report = &selected.selection.report;

@@ -1,13 +1,20 @@
 //! What can be done in a directory: whether files can be made in it, and what is mounted there.
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use rustix::fs::{Access, AtFlags, FileType, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::Dir;
 use crate::error::{Error, Fault};
+
+/// The bit of a directory in which no one replaces what is someone else's.
+const STICKY: u32 = 0o1000;
+
+fn denied(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, what.to_owned())
+}
 
 impl Dir {
     /// Whether this process may make files in it, found out by making one: what the rights say is not all, since a file
@@ -16,6 +23,9 @@ impl Dir {
     /// # Errors
     /// When no one may, or the system does not report it.
     pub fn is_writable(&self) -> Result<bool, Error> {
+        if let Some(what) = self.fixed(OsStr::new(""), AtFlags::EMPTY_PATH) {
+            return Err(Error::io("write to", &self.path)(denied(what)));
+        }
         match rustix::fs::accessat(&self.fd, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
             // A kernel before 5.8 reports only the real user, which is the effective one of most runs.
             Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => {}
@@ -47,7 +57,34 @@ impl Dir {
             Some(FileType::Directory) => {
                 Err(Error::place(&directory.join(&name), Fault::NotAFile(FileType::Directory.into())))
             }
-            _ => directory.is_writable(),
+            None => directory.is_writable(),
+            Some(_) => Ok(directory.is_writable()? && directory.is_replaceable(&name)?),
+        }
+    }
+
+    /// Whether what `name` is may be replaced, in a directory that this process may write to.
+    fn is_replaceable(&self, name: &OsStr) -> Result<bool, Error> {
+        let refused = |what: String| Err(Error::io("replace", &self.join(name))(denied(&what)));
+        if let Some(what) = self.fixed(name, AtFlags::SYMLINK_NOFOLLOW) {
+            return refused(what.to_owned());
+        }
+        let around = rustix::fs::fstat(&self.fd).map_err(Error::io("read", &self.path))?;
+        let (user, Some(there)) = (rustix::process::geteuid(), self.stat(name)?) else { return Ok(true) };
+        let is_sticky = around.st_mode & STICKY != 0;
+        if !is_sticky || user.is_root() || [around.st_uid, there.st_uid].contains(&user.as_raw()) {
+            return Ok(true);
+        }
+        refused(format!("it belongs to the user id {}, and the directory around it is sticky", there.st_uid))
+    }
+
+    /// What keeps even its owner from renaming and removing what is there, by an attribute of the file system.
+    fn fixed(&self, name: &OsStr, flags: AtFlags) -> Option<&'static str> {
+        let found = rustix::fs::statx(&self.fd, name, flags | AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE).ok()?;
+        let has = |attribute| (found.stx_attributes & found.stx_attributes_mask).contains(attribute);
+        match (has(StatxAttributes::IMMUTABLE), has(StatxAttributes::APPEND)) {
+            (true, _) => Some("it is immutable, which `chattr -i` ends"),
+            (false, true) => Some("it is append-only, which `chattr -a` ends"),
+            (false, false) => None,
         }
     }
 

@@ -224,6 +224,33 @@ fn whether_files_can_be_made_is_found_out_and_leaves_nothing() {
     }
 }
 
+/// Whether the attribute could be given: not every file system has it, nor may every user.
+fn chattr(change: &str, path: &Path) -> bool {
+    std::process::Command::new("chattr").arg(change).arg(path).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn what_an_attribute_keeps_from_being_replaced_is_found_out() {
+    let (folder, dir) = place();
+    let m = folder.path().join("m");
+    fs::write(m.join("lock"), "x").unwrap();
+    assert!(dir.is_target_writable("lock").unwrap());
+    for (on, off, word) in [("+i", "-i", "immutable"), ("+a", "-a", "append-only")] {
+        for path in [&m, &m.join("lock")] {
+            if !chattr(on, path) {
+                return;
+            }
+            let found = dir.is_target_writable("lock");
+            let around = dir.is_writable();
+            assert!(chattr(off, path));
+            let text = format!("{:?}", found.unwrap_err());
+            assert!(text.contains(word), "{path:?} {on}: {text}");
+            assert_eq!(around.is_err(), *path == m, "{path:?} {on}");
+        }
+    }
+    assert!(dir.is_target_writable("lock").unwrap());
+}
+
 #[test]
 fn whether_a_target_can_be_replaced_is_found_out_where_its_link_leads() {
     let (folder, dir) = place();

@@ -32,6 +32,9 @@ pub fn fetch(
     options: &FetchOptions,
     observer: &dyn Observer,
 ) -> Result<Vec<PathBuf>, Error> {
+    if resolution.packages.is_empty() {
+        return Ok(Vec::new());
+    }
     let _use = cache.in_use(observer)?;
     let debs_dir = cache.debs()?;
     if options.offline {

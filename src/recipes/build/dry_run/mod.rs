@@ -26,6 +26,7 @@ use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::generators::Programs;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::lints::{self, Known};
+use crate::recipes::build::makeable;
 use crate::recipes::build::request::{BuildRequest, Checks, RootSource};
 use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::selection::Seen;
@@ -112,7 +113,7 @@ fn begin(
     let output = Output::of_dry_run(directory)?;
     let inputs = inputs::read_for_build(&request.module, checks, found)?;
     output.check_module(&inputs.manifest.name, &request.module.directory)?;
-    found.diagnostics.extend(root::floating(request, &inputs));
+    found.diagnostics.extend(makeable::note(request, &inputs, observer));
     Ok((inputs, output))
 }
 
@@ -178,7 +179,7 @@ fn list(
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
     let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let files = files::obtain(request, inputs, observer)?;
+    let files = files::obtain(request, inputs, files::Work::List, observer)?;
     let selected = select((unpacked, epoch, &files), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     Ok(Lists::of(&selected, packages))
@@ -191,7 +192,7 @@ fn list_given(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Lists, Error> {
-    let files = files::obtain(request, inputs, observer)?;
+    let files = files::obtain(request, inputs, files::Work::Build, observer)?;
     let root = root::obtain(request, inputs, observer)?;
     let selected = select::root(request, inputs, (&root, &files), observer)?;
     let mut lints = lints::find(inputs, &selected, Known::Contents)?.diagnostics;

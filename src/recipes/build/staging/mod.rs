@@ -81,12 +81,17 @@ impl Output {
             true => format!("{} cannot be replaced", self.path.display()),
             false => format!("{} cannot be written", self.path.display()),
         };
-        let remove = match which.is_empty() {
-            true => format!("remove it by `sudo rm -r {}`, ", model::shell::word(&self.path)),
-            false => String::new(),
+        let answer = directory.is_writable();
+        let hint = match (&answer, which.is_empty()) {
+            // Not because of its owner: of a file system that is read-only nothing can be removed either.
+            (Err(_), _) => "name another directory with --output".to_owned(),
+            (Ok(_), true) => format!(
+                "remove it by `sudo rm -r {}`, build as its owner, or name another directory with --output",
+                model::shell::word(&self.path)
+            ),
+            (Ok(_), false) => "build as its owner, or name another directory with --output".to_owned(),
         };
-        let hint = format!("{remove}build as its owner, or name another directory with --output");
-        writable::check(directory, &message, which, &hint)
+        writable::judge(answer, directory, (&message, which), &hint)
     }
 
     /// Checks that what is there is of the module `name`, whose repository is `module`, or of none. The `dist/` of a module's

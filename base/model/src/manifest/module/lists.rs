@@ -55,11 +55,17 @@ fn nested_list(check: &mut Check<'_>, at: &Cursor<'_>) {
     }
 }
 
+/// How addresses begin.
+const ADDRESSES: [&str; 3] = ["file:", "http:", "https:"];
+
 fn pattern_hint(error: PatternError, text: &str) -> String {
     match error {
         PatternError::Empty => "remove the entry".to_owned(),
         PatternError::RulePrefix => {
             "write the bare path; excludes go into `mask`, includes into `file_spec` or `protected_spec`".to_owned()
+        }
+        PatternError::NotAnchored if ADDRESSES.iter().any(|scheme| text.starts_with(scheme)) => {
+            "name here where it is in the image; a file by its address is a table [[file]] in builder.toml".to_owned()
         }
         PatternError::NotAnchored if text.starts_with(['!', ':', '.']) => {
             "write a path from the root of the tree; merge files and clear rules have no place here".to_owned()

@@ -27,6 +27,16 @@ pub(super) fn key(field: &str, key: &str) -> Option<Retired> {
         ("", "requires" | "provides") => {
             retired("stands below `dependencies`", format!("write it as `dependencies: {{{key}: [...]}}`"))
         }
+        ("", "file" | "files" | "repository" | "repositories") => {
+            let table = if key.starts_with("file") { "file" } else { "repository" };
+            retired("is no part of a manifest", format!("write it into builder.toml beside it, as a table [[{table}]]"))
+        }
+        ("", "overlay" | "base" | "closure" | "accounts") => {
+            retired("is no part of a manifest", format!("write it into builder.toml beside it, as the table [{key}]"))
+        }
+        ("", "suite" | "components" | "mirrors" | "variant" | "keyring" | "snapshot_mirror" | "ship") => {
+            retired("is no part of a manifest", format!("write `{key}` into builder.toml beside it"))
+        }
         _ => None,
     }
 }
