@@ -1,15 +1,17 @@
 //! `test`: whether a module works on its node.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use builder::cache::Cache;
 use clap::Args;
+use model::FileName;
 use node::trial::privilege;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::{Error, Kind};
+use crate::recipes::results::lower::{self, LowerRequest};
 use crate::recipes::trial;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::verdict::{Report, ServiceReport};
@@ -36,6 +38,8 @@ pub(crate) struct TestArgs {
     /// module's build]
     #[arg(long, value_name = "ROOTFS")]
     pub(crate) control: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) required: RequiredModules,
     /// Open a shell among the services when they were looked at
     #[arg(long)]
     pub(crate) shell: bool,
@@ -96,9 +100,12 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     if !privilege::is_enough() {
         return as_root_of_a_namespace(context);
     }
-    let TestArgs { mut modules, base, control, shell, keep, settle, timeout, cache_dir: _ } = args;
+    let TestArgs { mut modules, base, control, required, shell, keep, settle, timeout, cache_dir: _ } = args;
     if modules.is_empty() {
         modules.push(PathBuf::from("."));
+    }
+    if !required.modules.is_empty() {
+        modules = with_required(&modules, &required, context)?;
     }
     let request = TrialRequest {
         modules,
@@ -122,6 +129,18 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
         tried.keep();
     }
     if up { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
+}
+
+/// The modules, each after those over which it was laid.
+fn with_required(modules: &[PathBuf], required: &RequiredModules, context: &Context) -> Result<Vec<PathBuf>, Error> {
+    let arch = named_arch(context.environment.machine).ok_or_else(|| {
+        Error::usage("this machine's architecture is not one that can be built")
+            .hint("name the modules without --modules")
+    })?;
+    let scratch = context.environment.scratch();
+    let requires: (&[_], &FileName) = (&[], &FileName::from(Path::new("manifest.yaml")));
+    let request = LowerRequest { arch, base: None, requires, modules: &required.modules, scratch: &scratch };
+    lower::stacked(modules, &request)
 }
 
 /// Runs the same again where a user is root. What it has to say it says itself.

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use model::rules::{self, Conflict};
-use model::{Diagnostic, Severity};
+use model::{Arch, Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
+use crate::recipes::build::lower;
 use crate::recipes::packages::keyrings;
-use crate::settings::{self, Flags};
+use crate::settings::{self, Flags, named_arch};
 use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
@@ -29,6 +30,8 @@ pub(crate) struct ValidateArgs {
     /// A neighbour on the same node to look for conflicts with; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR")]
     neighbours: Vec<PathBuf>,
+    #[command(flatten)]
+    required: RequiredModules,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -72,6 +75,11 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     settings::check_module(&own.directory, &mut findings)?;
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
+    }
+    if let Some(manifest) = own.manifest.as_ref().filter(|_| !args.required.modules.is_empty()) {
+        let archs: Vec<Arch> = named_arch(context.environment.machine).into_iter().collect();
+        let source = args.required.source(&archs, &context.environment);
+        lower::check(&own.directory, (manifest, &own.file), &source, &mut findings)?;
     }
     let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
     // With a neighbour that cannot be read the list would be short, which is worse than none.

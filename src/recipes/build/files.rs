@@ -125,7 +125,8 @@ pub(crate) fn obtain(
     }
     if let Some(packages) = request.packages().filter(|packages| packages.recorded.is_none()) {
         // A lock that does not fit says so before anything is fetched.
-        lock::resolution(module, packages, &manifests.manifest, &manifests.file)?;
+        let settings = manifests.hold(&packages.settings);
+        lock::resolution(module, (packages, &settings), &manifests.manifest, &manifests.file)?;
     }
     let opened = request.downloads.fetch(module, &inputs, observer)?;
     let file = |(input, file): (FileInput, File)| {

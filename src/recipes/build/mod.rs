@@ -9,6 +9,7 @@ pub(crate) mod dry_run;
 pub(crate) mod files;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+pub(crate) mod lower;
 pub(crate) mod open_needs;
 pub(crate) mod origin;
 pub(crate) mod outputs;
@@ -183,7 +184,7 @@ fn prepare<'a>(
         closure::numbers::require_locked(&proposed, inputs)?;
     }
 
-    let requirements = requirements::of(&selected, &root, inputs, request.arch, needs)?;
+    let requirements = requirements::of(&selected, &root, inputs, request, needs)?;
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, .. } = selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;
     let inputs_of_files = files.iter().map(|file| file.input.clone()).collect();

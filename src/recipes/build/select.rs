@@ -12,7 +12,7 @@ use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
 use image::tree::{Kind, Tree};
 use model::observe::{Observer, Task, Unit};
-use model::{Digest, Epoch, ImagePath};
+use model::{Arch, Digest, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
@@ -46,6 +46,8 @@ pub(crate) struct Selected {
     pub(crate) stages: Stages,
     /// What became of the closure, where one is shipped.
     pub(crate) closed: Option<Closed>,
+    /// The architecture.
+    pub(crate) arch: Arch,
 }
 
 impl Selected {
@@ -68,6 +70,8 @@ pub(crate) struct Raw {
     pub(crate) digest: Digest,
     /// What it was made over, where the closure is shipped.
     pub(crate) base: Option<BaseRoot>,
+    /// The architecture.
+    pub(crate) arch: Arch,
 }
 
 /// Reads `root`, scrubs it, lays the overlay over it and filters it.
@@ -90,7 +94,8 @@ pub(crate) fn root(
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
     closure::require_base(base.as_ref(), inputs)?;
-    self::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)
+    let arch = request.arch;
+    self::tree(Raw { tree, ownership, epoch, digest, base, arch }, (&request.module, files), inputs, observer)
 }
 
 /// The same for a tree that was read already.
@@ -100,7 +105,7 @@ pub(crate) fn tree(
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let Raw { tree: mut whole, mut ownership, epoch, digest, base } = raw;
+    let Raw { tree: mut whole, mut ownership, epoch, digest, base, arch } = raw;
     if let Some(base) = &base {
         ownership = ownership.over(&base.tree, base.packages.clone());
     }
@@ -132,7 +137,7 @@ pub(crate) fn tree(
         overlay: record::tree_digest(&whole, epoch),
         filter: record::tree_digest(&selection.tree, epoch),
     };
-    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed })
+    Ok(Selected { whole, epoch, ownership, scrubbed, overlay, laid, files, filter, selection, stages, closed, arch })
 }
 
 /// The time of the newest file: the epoch of a given root file system, which has no other.

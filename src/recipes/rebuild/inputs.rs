@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
 use crate::recipes::build::request::{BuildRequest, Checks, ModuleSource, RootSource};
@@ -44,10 +45,19 @@ impl RebuildRequest<'_> {
             compression: options.compression,
             tag: options.tag.clone(),
             module_id: options.module_id.clone(),
+            version: options.version.clone(),
         };
         let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
         Ok(BuildRequest {
-            module: ModuleSource { directory: self.target.module.clone(), neighbours: self.neighbours()? },
+            module: ModuleSource {
+                directory: self.target.module.clone(),
+                neighbours: self.neighbours()?,
+                lower: LowerSource {
+                    modules: self.wanted.modules.clone(),
+                    archs: vec![inputs.arch],
+                    scratch: environment.scratch(),
+                },
+            },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
             root: self.root(settings, environment)?,
@@ -145,6 +155,10 @@ pub(super) fn changes(
     files.retain(|file| file.is_for(recorded.arch));
     if recorded.files != files {
         changed.push("the files of [[file]] in builder.toml".to_owned());
+    }
+    let lower = inputs.lower(recorded.arch).iter().map(|module| &module.reference);
+    if !recorded.lower.iter().eq(lower) {
+        changed.push("the modules that it is laid over".to_owned());
     }
     if recorded.scrub != builder::scrub::version() {
         changed.push(difference("the scrub rules", &recorded.scrub, &builder::scrub::version()));

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closure::is_module_version;
 use crate::words::is_showable;
 
 /// How the OCI layer that holds `module.tar` is compressed.
@@ -97,6 +98,12 @@ word! {
     /// The module's identifier on the platform, which stands in an annotation and in the record.
     ModuleId: |text| !text.is_empty() && is_showable(text),
     "an identifier is one line of 1 to 256 bytes, without control characters"
+}
+
+word! {
+    /// A module's version, which stands in an annotation, in the requirements and in the record.
+    ModuleVersion: is_module_version,
+    "a version is as in semantic versioning, such as 1.2.3"
 }
 
 word! {

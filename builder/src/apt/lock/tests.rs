@@ -67,7 +67,7 @@ fn a_value_that_looks_like_the_keys_stays_as_it_is() {
 fn a_base_and_accounts_lead_back_to_themselves_and_are_checked() {
     let name = |text: &str| model::closure::AccountName::parse(text).unwrap();
     let mut lock = lock();
-    let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]) };
+    let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]), module: None };
     lock.inputs.base = Some(base);
     lock.resolutions[0] = fixtures::with(&lock.resolutions[0], 0, |line, _| line.base = true);
     lock.accounts.set(name("redis"), model::closure::Ids::both(312));

@@ -210,26 +210,28 @@ fn select(
 ) -> Result<Selected, Error> {
     let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
     files::make_way(files, &mut tree)?;
-    let base = base(&unpacked)?;
+    let base = base(&unpacked, request.arch)?;
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
+    let arch = request.arch;
     let selected =
-        select::tree(Raw { tree, ownership, epoch, digest, base }, (&request.module, files), inputs, observer)?;
+        select::tree(Raw { tree, ownership, epoch, digest, base, arch }, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
     selection::report(inputs, &selected, lints, &request.checks, found)?;
     Ok(selected)
 }
 
 /// The same of the packages of the base alone, where the closure is shipped.
-fn base(unpacked: &[Unpacked]) -> Result<Option<BaseRoot>, Error> {
+fn base(unpacked: &[Unpacked], arch: Arch) -> Result<Option<BaseRoot>, Error> {
     let of_base: Vec<&Unpacked> = unpacked.iter().filter(|deb| deb.is_of_base).collect();
     let packages: BTreeSet<String> = of_base.iter().map(|deb| deb.package.name.clone()).collect();
     if packages.is_empty() {
         return Ok(None);
     }
-    Ok(Some(BaseRoot { tree: lay_out(&of_base)?, packages }))
+    let brought = of_base.iter().filter(|deb| deb.is_brought).map(|deb| deb.package.name.clone()).collect();
+    Ok(Some(BaseRoot { tree: lay_out(&of_base)?, packages, brought, arch }))
 }
 
 /// A package's own account of itself.
@@ -238,6 +240,8 @@ struct Unpacked {
     is_base: bool,
     /// Whether the base has it, over which the module is laid.
     is_of_base: bool,
+    /// Whether that is a module which lies between.
+    is_brought: bool,
     metadata: Metadata,
     entries: Vec<DebEntry>,
 }
@@ -249,6 +253,7 @@ fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> 
             package: resolved.package.clone(),
             is_base: matches!(resolved.reason, Reason::Base(_)),
             is_of_base: resolved.base,
+            is_brought: resolved.module.is_some(),
             metadata,
             entries,
         })
