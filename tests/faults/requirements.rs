@@ -116,13 +116,13 @@ fn requirements_that_no_build_wrote_are_refused_in_every_form() {
     assert!(told.starts_with("exit code: 0") && told.contains("extract of test, 1 package"), "{told}");
     assert!(world.tell(&["rebuild", "pulled", "-C", "module"]).starts_with("exit code: 0"));
 
-    let changes: [(&dyn Fn(&str) -> String, &str); 6] = [
-        (&|text| text.to_owned() + "\n", "no requirements as a build writes them"),
-        (&|text| text.replacen("\"schema_version\":1", "\"schema_version\":2", 1), "a version that is not known"),
-        (&|text| text.replacen("\"name\":\"small\"", "\"name\":\"other\"", 1), "of another module"),
-        (&|text| text.replacen("\"needs\":", "\"more\":1,\"needs\":", 1), "no requirements as a build writes them"),
-        (&|text| text.replacen("\"version\":\"1\"", "\"version\":\";\"", 1), "no requirements as a build writes them"),
-        (&|text| " ".repeat(5 << 20) + text, "requirements.json"),
+    let changes: [(fn(&str) -> String, &str); 6] = [
+        (|text| text.to_owned() + "\n", "no requirements as a build writes them"),
+        (|text| text.replacen("\"schema_version\":1", "\"schema_version\":2", 1), "a version that is not known"),
+        (|text| text.replacen("\"name\":\"small\"", "\"name\":\"other\"", 1), "of another module"),
+        (|text| text.replacen("\"needs\":", "\"more\":1,\"needs\":", 1), "no requirements as a build writes them"),
+        (|text| text.replacen("\"version\":\"1\"", "\"version\":\";\"", 1), "no requirements as a build writes them"),
+        (|text| " ".repeat(5 << 20) + text, "requirements.json"),
     ];
     for (change, words) in changes {
         let changed = change(&sound);
