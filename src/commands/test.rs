@@ -139,7 +139,8 @@ fn with_required(modules: &[PathBuf], required: &RequiredModules, context: &Cont
     })?;
     let scratch = context.environment.scratch();
     let requires: (&[_], &FileName) = (&[], &FileName::from(Path::new("manifest.yaml")));
-    let request = LowerRequest { arch, base: None, requires, modules: &required.modules, scratch: &scratch };
+    let request =
+        LowerRequest { name: None, arch, base: None, requires, modules: &required.modules, scratch: &scratch };
     lower::stacked(modules, &request)
 }
 

@@ -287,3 +287,61 @@ fn modules_below_bring_what_they_were_laid_over_themselves() {
     run(Command::new("cp").arg("-a").arg(world.path("mods/middle")).arg(world.path("some/middle")));
     is(&build(&world, &["--modules", "some"]), 1, &["middle was laid over the module under, which is not there"]);
 }
+
+#[test]
+fn accounts_of_required_modules_are_known() {
+    let world = world();
+    module(&world, "mods/accounts", ("accounts", "lib"), "packages = [\"lib\"]", "");
+    let settings = world.path("mods/accounts/builder.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.split("ship = ").next().unwrap()).unwrap();
+    let sysusers = world.path("mods/accounts/rootfs/usr/lib/sysusers.d");
+    fs::create_dir_all(&sysusers).unwrap();
+    let line = format!("# {}\nu worker 512\n", "long ".repeat(40));
+    fs::write(sysusers.join("worker.conf"), line).unwrap();
+    is(&world.tell(&["build", "-C", "mods/accounts", "--arch", "amd64"]), 0, &[]);
+    assert!(!world.path("mods/accounts/dist/requirements.json").exists(), "it ships what its packages own");
+
+    let units = world.path("module/rootfs/usr/lib/systemd/system");
+    fs::create_dir_all(&units).unwrap();
+    fs::write(units.join("app.service"), "[Service]\nExecStart=/usr/share/small/tool\nUser=worker\n").unwrap();
+    let told = build(&world, &["--modules", "mods"]);
+    is(&told, 0, &["warning[needs-user]"]);
+    let manifest = fs::read_to_string(world.path("module/manifest.yaml")).unwrap();
+    fs::write(world.path("module/manifest.yaml"), manifest + "    - acme/accounts@*\n").unwrap();
+    let told = build(&world, &["--modules", "mods"]);
+    assert!(told.starts_with("exit code: 0") && !told.contains("needs-user"), "{told}");
+    assert_eq!(requirements(&world)["needs"], json!([]), "the tool is the required module's");
+
+    // What a required module keeps out is missing here, too, although its package has it.
+    let masked = world.path("mods/under/manifest.yaml");
+    let text = fs::read_to_string(&masked).unwrap();
+    fs::write(&masked, text + "mask: [/usr/share/small/tool]\nfile_spec: [/usr/share/small/***]\n").unwrap();
+    fs::create_dir_all(world.path("mods/under/rootfs/opt")).unwrap();
+    fs::write(world.path("mods/under/rootfs/opt/something"), "text").unwrap();
+    under(&world);
+    let told = build(&world, &["--modules", "mods"]);
+    is(&told, 0, &["warning[needs-command]", "/usr/share/small/tool"]);
+}
+
+#[test]
+fn modules_that_require_each_other_are_refused() {
+    let world = world();
+    let owned = |directory: &str, name: &str, requires: &str| {
+        module(&world, directory, (name, "lib"), "", requires);
+        let settings = world.path(directory).join("builder.toml");
+        let text = fs::read_to_string(&settings).unwrap();
+        fs::write(&settings, text.split("ship = ").next().unwrap()).unwrap();
+        is(&world.tell(&["build", "-C", directory, "--arch", "amd64"]), 0, &[]);
+    };
+    owned("mods/one", "one", "acme/two@*");
+    owned("mods/two", "two", "acme/one@*");
+    module(&world, "module", ("small", "app"), "packages = [\"lib\"]", "acme/one@*");
+    is(&build(&world, &["--modules", "mods"]), 1, &["modules require each other: small, one, two, one"]);
+    // One that requires this very module.
+    owned("mods/two", "two", "acme/small@*");
+    run(Command::new("cp").arg("-a").arg(world.path("mods/under")).arg(world.path("mods/small")));
+    module(&world, "mods/small", ("small", "app"), "packages = [\"lib\"]", "");
+    is(&world.tell(&[&["build", "-C", "mods/small", "--arch", "amd64"], &ALLOW[..]].concat()), 0, &[]);
+    is(&build(&world, &["--modules", "mods"]), 1, &["modules require each other: small, one, two, small"]);
+}

@@ -86,6 +86,7 @@ pub(crate) fn find(
     let mut all = BTreeMap::new();
     for arch in &source.archs {
         let request = LowerRequest {
+            name: Some(&manifest.name),
             arch: *arch,
             base: base.as_deref().zip(named),
             requires: (requires, file),

@@ -39,6 +39,8 @@ pub(crate) struct LowerModule {
 
 /// What is looked for, and where.
 pub(crate) struct LowerRequest<'a> {
+    /// The name of the module that is laid over them, where there is one.
+    pub(crate) name: Option<&'a str>,
     /// The architecture.
     pub(crate) arch: Arch,
     /// The base, where it is a module: its place, and how the author names it.
@@ -56,7 +58,9 @@ pub(crate) struct LowerRequest<'a> {
 /// # Errors
 /// With everything that is not there, is not built, or has no version that will do; when what is there is damaged.
 pub(crate) fn find(request: &LowerRequest<'_>) -> Result<Vec<LowerModule>, Error> {
-    let mut finder = Finder { request, candidates: candidates::all(request.modules)?, found: Vec::new() };
+    let mut finder =
+        Finder { request, candidates: candidates::all(request.modules)?, found: Vec::new(), chain: Vec::new() };
+    finder.chain.extend(request.name.map(str::to_owned));
     if let Some(named) = request.base {
         let base = open::base(named, request)?;
         finder.add(base)?;
@@ -82,7 +86,8 @@ pub(crate) fn find(request: &LowerRequest<'_>) -> Result<Vec<LowerModule>, Error
 /// # Errors
 /// As [`find`]; when there is no module for the architecture at one of the paths.
 pub(crate) fn stacked(paths: &[PathBuf], request: &LowerRequest<'_>) -> Result<Vec<PathBuf>, Error> {
-    let mut finder = Finder { request, candidates: candidates::all(request.modules)?, found: Vec::new() };
+    let mut finder =
+        Finder { request, candidates: candidates::all(request.modules)?, found: Vec::new(), chain: Vec::new() };
     for path in paths {
         finder.add(open::one(path, request)?)?;
     }
@@ -114,6 +119,8 @@ struct Finder<'a> {
     request: &'a LowerRequest<'a>,
     candidates: Vec<Candidate>,
     found: Vec<LowerModule>,
+    /// The names of the modules that wait for what they were laid over.
+    chain: Vec<String>,
 }
 
 impl Finder<'_> {
@@ -122,6 +129,13 @@ impl Finder<'_> {
         if self.found.iter().any(|other| other.reference == module.reference) {
             return Ok(());
         }
+        let name = module.reference.name.clone();
+        if self.chain.contains(&name) {
+            let chain = format!("{}, {name}", self.chain.join(", "));
+            return Err(Error::input(format!("modules require each other: {chain}"))
+                .hint("take one of these requirements out of its manifest"));
+        }
+        self.chain.push(name);
         let below: Vec<ModuleRef> = match &module.requirements {
             Some(said) => said.base.module.iter().chain(&said.requires).cloned().collect(),
             None => Vec::new(),
@@ -142,6 +156,7 @@ impl Finder<'_> {
                 }
             }
         }
+        self.chain.pop();
         self.found.push(module);
         Ok(())
     }
