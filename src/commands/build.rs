@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use builder::cache::Cache;
 use clap::{Args, FromArgMatches, ValueEnum};
 use model::Arch;
-use model::record::{Compression, LintCode, ModuleId, Tag};
+use model::record::{Compression, LintCode, ModuleId, ParseWordError, Tag};
 use model::words::count;
 
-use crate::commands::{Context, Module, ModuleDirectory, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, RequiredModules, Verb};
 use crate::error::group::WithFindings;
 use crate::error::{Error, Reported};
 use crate::recipes::build::Produced;
@@ -98,6 +98,8 @@ pub(crate) struct BuildArgs {
     #[arg(long, help_heading = "Packages")]
     pub(crate) frozen: bool,
 
+    #[command(flatten, next_help_heading = "Checks")]
+    pub(crate) required: RequiredModules,
     /// A neighbour on the same node: its protected files are not shipped; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR", help_heading = "Checks")]
     pub(crate) neighbours: Vec<PathBuf>,
@@ -185,6 +187,9 @@ impl BuildArgs {
             Emit::Tar => Sink::Tar,
             Emit::Oci => Sink::Layout,
         });
+        let version = context.settings.version.value.as_deref().map(str::parse).transpose();
+        let version = version.map_err(|error: ParseWordError| Error::input(error.to_string()))?;
+        let lower = self.required.source(context.settings.require_archs()?, &context.environment);
         Ok(BuildRequest {
             outputs: Outputs {
                 directory: self.output.clone().unwrap_or_else(|| settings::join(self.module.path(), DIST)),
@@ -193,12 +198,14 @@ impl BuildArgs {
                     compression: self.compression,
                     tag: self.tag.clone(),
                     module_id: self.module_id.clone(),
+                    version,
                 },
             },
             module: ModuleSource {
                 directory: self.module.path().to_owned(),
                 neighbours: self.neighbours.clone(),
                 fleet: context.settings.fleet(),
+                lower,
             },
             arch,
             epoch: context.settings.epoch.value,

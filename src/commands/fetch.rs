@@ -117,7 +117,10 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     let mut architectures = Vec::new();
     for arch in archs {
         let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
-        let Some(resolution) = lock::resolution(args.module.path(), &packages, &manifest, &file)? else { continue };
+        let Some(resolution) = lock::resolution(args.module.path(), (&packages, &packages.settings), &manifest, &file)?
+        else {
+            continue;
+        };
         download::fetch(&resolution, &packages, &context.ui)?;
         let mut files = settings::module_files(args.module.path())?;
         files.retain(|file| file.is_for(arch));

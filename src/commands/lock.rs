@@ -13,16 +13,14 @@ use model::words::count;
 use model::{Arch, Manifest};
 use serde::Serialize;
 
-use crate::commands::{Context, Module, ModuleDirectory, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, RequiredModules, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::build;
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::inputs;
-use crate::recipes::build::root;
+use crate::recipes::build::{inputs, lower, root};
 use crate::recipes::packages::archives::{self, Archive};
-use crate::recipes::packages::host;
-use crate::recipes::packages::lock as file;
 use crate::recipes::packages::request::Packages;
+use crate::recipes::packages::{host, lock as file};
 use crate::recipes::results::writable;
 use crate::settings::{self, Flags};
 use crate::ui::clean;
@@ -36,7 +34,6 @@ pub(crate) struct LockArgs {
     /// The architectures to lock together [default: those of the lock, else this machine's]
     #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',')]
     pub(crate) archs: Vec<Arch>,
-
     /// Take the newest version of these packages, or of everything when none is named
     ///
     /// All other packages keep their locked version, unless one of the named ones needs them to move.
@@ -49,6 +46,8 @@ pub(crate) struct LockArgs {
     #[arg(long)]
     pub(crate) offline: bool,
 
+    #[command(flatten, next_help_heading = "Packages")]
+    pub(crate) required: RequiredModules,
     /// A Debian mirror; may be repeated [default: the lock's, else the archives of the host's apt]
     #[arg(long = "mirror", value_name = "URL", help_heading = "Packages")]
     pub(crate) mirrors: Vec<String>,
@@ -242,7 +241,9 @@ impl<'a> Task<'a> {
         archs.dedup();
         // Exactly what a build resolves from.
         let packages = Packages::new(known, archs[0], &context.environment)?.offline(args.offline);
-        let mut settings = file::pinned(&packages.settings, known.snapshot.value.as_deref(), &manifest, &file)?;
+        let source = args.required.source(&archs, &context.environment);
+        let held = lower::held(args.module.path(), (&manifest, &file), &packages.settings, &source)?;
+        let mut settings = file::pinned(&held, known.snapshot.value.as_deref(), &manifest, &file)?;
         let named = known.mirrors.is_named();
         // Where no one names mirrors, a change in one package must not become one in every URI.
         let everything = args.update.as_ref().is_some_and(Vec::is_empty);

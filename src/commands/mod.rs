@@ -19,9 +19,11 @@ pub(crate) mod validate;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use model::Arch;
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::recipes::build::lower::LowerSource;
 use crate::settings::{Flags, Settings};
 use crate::ui::Ui;
 
@@ -55,6 +57,21 @@ pub(crate) struct ModuleDirectory {
     /// The same as DIR
     #[arg(short = 'C', long, value_name = "DIR")]
     directory: Option<PathBuf>,
+}
+
+/// Where the modules are that a module requires.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct RequiredModules {
+    /// A directory with modules that `dependencies.requires` means, built ones or their repositories; may be repeated
+    #[arg(id = "required", long = "modules", value_name = "DIR")]
+    pub(crate) modules: Vec<PathBuf>,
+}
+
+impl RequiredModules {
+    /// Where they are looked for.
+    pub(crate) fn source(&self, archs: &[Arch], environment: &Environment) -> LowerSource {
+        LowerSource { modules: self.modules.clone(), archs: archs.to_vec(), scratch: environment.scratch() }
+    }
 }
 
 impl ModuleDirectory {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::commands::build::DIST;
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::rebuild::{self, Bytes, Difference, Layer, Rebuilt, Wanted};
 use crate::settings::{self, Flags};
@@ -33,6 +33,8 @@ pub(crate) struct RebuildArgs {
     /// The root file system of a build that took one by --rootfs
     #[arg(long, value_name = "PATH")]
     pub(crate) rootfs: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) required: RequiredModules,
     /// Leave the second build in DIR
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
@@ -46,9 +48,9 @@ pub(crate) struct RebuildArgs {
 
 impl RebuildArgs {
     fn into_wanted(self) -> Wanted {
-        let Self { path, directory, record, rootfs, keep, offline, cache_dir: _ } = self;
+        let Self { path, directory, record, rootfs, required, keep, offline, cache_dir: _ } = self;
         let path = path.unwrap_or_else(|| settings::join(directory.as_deref().unwrap_or(Path::new(".")), DIST));
-        Wanted { path, directory, record, rootfs, keep, offline }
+        Wanted { path, directory, record, rootfs, modules: required.modules, keep, offline }
     }
 }
 

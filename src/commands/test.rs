@@ -1,15 +1,17 @@
 //! `test`: whether a module works on its node.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use builder::cache::Cache;
 use clap::Args;
+use model::FileName;
 use node::trial::privilege;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::{Error, Kind};
+use crate::recipes::results::lower::{self, LowerRequest};
 use crate::recipes::trial;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::verdict::{Report, ServiceReport};
@@ -39,6 +41,8 @@ pub(crate) struct TestArgs {
     /// module's build]
     #[arg(long, value_name = "ROOTFS")]
     pub(crate) control: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) required: RequiredModules,
     /// Open a shell among the services when they were looked at
     #[arg(long)]
     pub(crate) shell: bool,
@@ -105,9 +109,12 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     if !privilege::is_enough() {
         return as_root_of_a_namespace(context);
     }
-    let TestArgs { mut modules, directory, base, control, shell, keep, settle, timeout, cache_dir: _ } = args;
+    let TestArgs { mut modules, directory, base, control, required, shell, keep, settle, timeout, cache_dir: _ } = args;
     if modules.is_empty() {
         modules.push(directory.unwrap_or_else(|| PathBuf::from(".")));
+    }
+    if !required.modules.is_empty() {
+        modules = with_required(&modules, &required, context)?;
     }
     let request = TrialRequest {
         modules,
@@ -131,6 +138,19 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
         tried.keep();
     }
     if passed { Ok(()) } else { Err(Error::shown(Kind::Refused)) }
+}
+
+/// The modules, each after those over which it was laid.
+fn with_required(modules: &[PathBuf], required: &RequiredModules, context: &Context) -> Result<Vec<PathBuf>, Error> {
+    let arch = named_arch(context.environment.machine).ok_or_else(|| {
+        Error::usage("this machine's architecture is not one that can be built")
+            .hint("name the modules without --modules")
+    })?;
+    let scratch = context.environment.scratch();
+    let requires: (&[_], &FileName) = (&[], &FileName::from(Path::new("manifest.yaml")));
+    let request =
+        LowerRequest { name: None, arch, base: None, requires, modules: &required.modules, scratch: &scratch };
+    lower::stacked(modules, &request)
 }
 
 /// Runs the same again where a user is root. What it has to say it says itself.

@@ -1,26 +1,26 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use model::rules::{self, Conflict};
 use model::words::count;
-use model::{Diagnostic, Severity};
+use model::{Arch, Diagnostic, Severity};
 use serde::Serialize;
 
-use crate::commands::{Context, Module, Verb};
+use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::group::{self, Finding};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
+use crate::recipes::build::lower;
 use crate::recipes::build::request::ModuleSource;
 use crate::recipes::build::shared_numbers::Known;
 use crate::recipes::build::{self, untaken};
 use crate::recipes::packages::{keyrings, lock};
 use crate::recipes::results::differ;
-use crate::settings::{self, Flags};
+use crate::settings::{self, Flags, named_arch};
 use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
@@ -39,6 +39,8 @@ pub(crate) struct ValidateArgs {
     /// A table [accounts] that a fleet shares, with which the numbers of the modules must agree
     #[arg(long, value_name = "FILE.toml")]
     accounts: Option<PathBuf>,
+    #[command(flatten)]
+    required: RequiredModules,
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
@@ -87,8 +89,12 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
         build::files::check_cached(&own.directory, &downloads, &mut findings)?;
         if let Some(manifest) = &own.manifest {
             lock::check_snapshot(&own.directory, manifest, &own.file, &mut findings)?;
-            let module =
-                ModuleSource { directory: own.directory.clone(), neighbours: Vec::new(), fleet: fleet.clone() };
+            let module = ModuleSource {
+                directory: own.directory.clone(),
+                neighbours: Vec::new(),
+                fleet: fleet.clone(),
+                lower: Default::default(),
+            };
             untaken::check(&module, manifest, &own.file, &mut findings)?;
         }
         findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
@@ -98,6 +104,11 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     if findings.diagnostics.iter().all(|found| found.severity != Severity::Error) {
         let directories: Vec<&Path> = args.neighbours.iter().map(|path| module_of(path)).collect();
         findings.diagnostics.extend(differ::of_modules((&own.directory, &own.file), &directories)?);
+    }
+    if let Some(manifest) = own.manifest.as_ref().filter(|_| !args.required.modules.is_empty()) {
+        let archs: Vec<Arch> = named_arch(context.environment.machine).into_iter().collect();
+        let source = args.required.source(&archs, &context.environment);
+        lower::check(&own.directory, (manifest, &own.file), &source, &mut findings)?;
     }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {

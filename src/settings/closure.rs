@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::closure::{AccountName, Accounts, BaseRequest, ClosureRules, FirstStart, Ids, LARGEST_ID, Ship, TextPath};
+use model::closure::{
+    AccountName, Accounts, BaseRequest, ClosureRules, FirstStart, Ids, LARGEST_ID, Ship, TextPath, is_module_version,
+};
 use model::package::PackageRequest;
 
 use super::parse::{self, Entry, Input, Part, Table};
@@ -19,6 +21,8 @@ pub(crate) struct ClosureSettings {
     pub(crate) rules: ClosureRules,
     /// The numbers that the author gives.
     pub(crate) accounts: Accounts,
+    /// What the module is laid over.
+    pub(crate) base: BaseRequest,
 }
 
 /// `ship`.
@@ -30,12 +34,20 @@ pub(super) fn ship(text: &str) -> Result<Ship, String> {
     }
 }
 
+/// `version`.
+pub(super) fn version(text: &str) -> Result<Option<String>, String> {
+    match is_module_version(text) {
+        true => Ok(Some(text.to_owned())),
+        false => Err("write it by semantic versioning, as in version = \"1.2.3\"".to_owned()),
+    }
+}
+
 /// `[base]`.
 ///
 /// # Errors
 /// Everything that is wrong in the table.
 pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
-    let mut reading = Reading::new(table, "base".to_owned(), &["variant", "packages"], &[]);
+    let mut reading = Reading::new(table, "base".to_owned(), &["variant", "packages", "module"], &[]);
     let variant = reading.word("variant", |text| match text {
         "extract" | "custom" => {
             Err("give what a node has at least: essential, apt, minbase, important or standard".to_owned())
@@ -45,7 +57,27 @@ pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
     let mut packages = reading.words("packages", |text| PackageRequest::parse(text).map_err(|error| error.to_string()));
     packages.sort();
     packages.dedup();
-    finish(reading, BaseRequest { variant: variant.unwrap_or_default(), packages })
+    let module = reading.word("module", module_path);
+    if let Some(other) = ["variant", "packages"].iter().find_map(|key| reading.entry(key)).filter(|_| module.is_some())
+    {
+        let message = format!("has a `module` and `{}`", other.name);
+        reading.report(
+            other.span.clone(),
+            "bad-value",
+            other.name,
+            &message,
+            "a module has a base of its own: leave it out",
+        );
+    }
+    finish(reading, BaseRequest { variant: variant.unwrap_or_default(), packages, module })
+}
+
+/// Where a built module is, or its name in a registry: one line.
+fn module_path(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.trim() == text && model::words::is_showable(text) {
+        true => Ok(text.to_owned()),
+        false => Err("give the path of a dist directory or an OCI layout".to_owned()),
+    }
 }
 
 /// `[closure]`.

@@ -88,6 +88,7 @@ macro_rules! settings {
                     documentation: self.documentation.take().is_none_or(|given| given.value),
                     rules: given(&mut self.closure).unwrap_or_default(),
                     accounts: given(&mut self.accounts).unwrap_or_default(),
+                    base: given(&mut self.base).unwrap_or_default(),
                 }
             }
 
@@ -181,6 +182,13 @@ settings! {
         reach: Reach::Module(Syntax::Word(parse::variant)),
         flag: Some(Flag { name: "--variant", given: |flags, _| flags.variant.clone().map(Ok) }),
         default: |_| built_in("minbase".to_owned()),
+    }
+    /// The module's version, by semantic versioning
+    version: Option<String> {
+        group: Group::Build,
+        reach: Reach::Module(Syntax::Word(closure::version)),
+        flag: None,
+        default: |_| built_in(None),
     }
     /// Old states of the archive, for build.apt_snapshot
     snapshot_mirror: Option<String> {

@@ -10,6 +10,9 @@ use testkit::run;
 use crate::archive::{World, debs, manifest};
 use crate::closure::{lock, over};
 
+/// What is done to a text.
+type Change = fn(&str) -> String;
+
 const FROZEN: [&str; 3] = ["--frozen", "--allow", "scripts-not-run"];
 
 /// A module that is built from a lock over a base with `lib`.
@@ -116,13 +119,13 @@ fn requirements_that_no_build_wrote_are_refused_in_every_form() {
     assert!(told.starts_with("exit code: 0") && told.contains("extract of test, 1 package"), "{told}");
     assert!(world.tell(&["rebuild", "pulled", "-C", "module"]).starts_with("exit code: 0"));
 
-    let changes: [(&dyn Fn(&str) -> String, &str); 6] = [
-        (&|text| text.to_owned() + "\n", "no requirements as a build writes them"),
-        (&|text| text.replacen("\"schema_version\":1", "\"schema_version\":2", 1), "a version that is not known"),
-        (&|text| text.replacen("\"name\":\"small\"", "\"name\":\"other\"", 1), "of another module"),
-        (&|text| text.replacen("\"needs\":", "\"more\":1,\"needs\":", 1), "no requirements as a build writes them"),
-        (&|text| text.replacen("\"version\":\"1\"", "\"version\":\";\"", 1), "no requirements as a build writes them"),
-        (&|text| " ".repeat(5 << 20) + text, "requirements.json"),
+    let changes: [(Change, &str); 6] = [
+        (|text| text.to_owned() + "\n", "no requirements as a build writes them"),
+        (|text| text.replacen("\"schema_version\":1", "\"schema_version\":2", 1), "a version that is not known"),
+        (|text| text.replacen("\"name\":\"small\"", "\"name\":\"other\"", 1), "of another module"),
+        (|text| text.replacen("\"needs\":", "\"more\":1,\"needs\":", 1), "no requirements as a build writes them"),
+        (|text| text.replacen("\"version\":\"1\"", "\"version\":\";\"", 1), "no requirements as a build writes them"),
+        (|text| " ".repeat(5 << 20) + text, "requirements.json"),
     ];
     for (change, words) in changes {
         let changed = change(&sound);

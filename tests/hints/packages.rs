@@ -62,6 +62,8 @@ fn archives() -> Vec<String> {
         E::Unsatisfiable { .. } => E::Unsatisfiable { arch: Arch::Amd64, explanation: text() },
         E::BaseMoved { .. } => E::BaseMoved { name: text(), needed: text(), has: text() },
         E::BaseLost { .. } => E::BaseLost { name: text() },
+        E::LowerDiffer { .. } => E::LowerDiffer { name: text(), message: text() },
+        E::LowerGone { .. } => E::LowerGone { modules: text(), gone: Vec::new() },
         E::Gone { .. } => E::Gone { gone: Vec::new() },
         E::NotLocked { .. } => E::NotLocked { packages: Vec::new() },
         E::Disagree { .. } => E::Disagree { packages: Vec::new() },

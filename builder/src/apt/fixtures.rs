@@ -51,6 +51,7 @@ fn resolved(uri: &str, name: &str) -> Resolved {
         reason: Reason::Requested,
         archive: 0,
         base: false,
+        module: None,
     };
     Resolved::new(fields).unwrap()
 }

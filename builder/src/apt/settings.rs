@@ -8,6 +8,7 @@ use model::{Arch, Digest, archive};
 
 use super::Error;
 use super::keyring_file::KeyringFile;
+use super::lower::LowerModule;
 use super::repository::Repository;
 use super::source::{FLAT_COMPONENTS, Source, check_component, check_place, check_suite, check_uri, invalid};
 
@@ -38,6 +39,8 @@ pub struct Settings {
     /// What the packages are to be laid over; none where nothing is. Then its variant counts for what is there without
     /// being asked for, and [`Settings::variant`] only says whether packages are installed or unpacked.
     pub base: Option<BaseRequest>,
+    /// The built modules that they are laid over as well, for whatever architectures; none where no one looked for them.
+    pub lower: Option<Vec<LowerModule>>,
     /// The architecture to resolve for.
     pub arch: Arch,
     /// A moment of the snapshot archive, `YYYYMMDDTHHMMSSZ`. It replaces every mirror: a pinned
@@ -75,6 +78,7 @@ impl Settings {
             host_keyring: None,
             variant: Variant::default(),
             base: None,
+            lower: None,
             arch,
             snapshot: None,
             snapshot_mirror: None,

@@ -10,6 +10,7 @@ use model::resolution::{ResolutionFields, ResolvedFields};
 
 use super::error::Missing;
 use super::index::{Index, Record};
+use super::lower::{self, Held};
 use super::pins::{self, Pin};
 use super::source::Source;
 use super::state::{State, Target};
@@ -74,12 +75,10 @@ pub(super) fn resolve_keeping(
     }
     let base = base(&index, &releases, settings, state.sources());
     let solver = Solver { state: &state, index: &index, implied: base, settings, pins };
-    let of_base = match &settings.base {
-        Some(base) => solver.closure(&base.packages, &[])?,
-        None => Vec::new(),
-    };
-    let closure = solver.over(&of_base, &requests)?;
-    let packages = explain((&closure, &of_base), &requests, settings, state.sources())?;
+    let held = lower::held(settings.lower.as_deref().unwrap_or_default(), settings.arch)?;
+    let of_base = solver.base(&held)?;
+    let closure = solver.over(&of_base, &held, &requests)?;
+    let packages = explain((&closure, &of_base, &held), &requests, settings, state.sources())?;
     drop(task);
     let mut releases = releases.into_iter().map(|(info, _)| info);
     let Some(release) = releases.next() else {
@@ -122,15 +121,31 @@ impl<'a> Solver<'a> {
         plan(self.state, self.index, (requests, self.implied.clone()), self.settings, pinned)
     }
 
+    /// What the base has, with what modules bring that lie below.
+    fn base(&self, held: &BTreeMap<&str, Held<'_>>) -> Result<Vec<&'a Record>, Error> {
+        let Some(asked) = &self.settings.base else { return Ok(Vec::new()) };
+        let requests: Vec<PackageRequest> = asked.packages.iter().cloned().chain(lower::requests(held)).collect();
+        let records = lower::records(held, self.index)?;
+        let found = self.closure(&requests, &records)?;
+        over::check(&records, &found)?;
+        Ok(found)
+    }
+
     /// What `requests` need over the packages of the base, which keep their versions.
-    fn over(&self, base: &[&'a Record], requests: &[PackageRequest]) -> Result<Vec<&'a Record>, Error> {
+    fn over(
+        &self,
+        base: &[&'a Record],
+        held: &BTreeMap<&str, Held<'_>>,
+        requests: &[PackageRequest],
+    ) -> Result<Vec<&'a Record>, Error> {
         let Some(asked) = &self.settings.base else { return self.closure(requests, &[]) };
-        let requests: Vec<PackageRequest> = asked.packages.iter().chain(requests).cloned().collect();
+        let asked: Vec<PackageRequest> = asked.packages.iter().cloned().chain(lower::requests(held)).collect();
+        let requests: Vec<PackageRequest> = asked.iter().chain(requests).cloned().collect();
         let over = match self.closure(&requests, base) {
             Err(refused @ Error::Unsatisfiable { .. }) => {
                 // What would do without the base says what is in the way.
                 let free = |request: &PackageRequest| PackageRequest { version: None, suite: None, ..request.clone() };
-                let count = asked.packages.len();
+                let count = asked.len();
                 let free: Vec<PackageRequest> =
                     requests[..count].iter().map(free).chain(requests[count..].iter().cloned()).collect();
                 let Ok(free) = self.plan(&free, &BTreeMap::new()) else { return Err(refused) };
@@ -364,7 +379,7 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
 }
 
 fn explain(
-    (closure, of_base): (&[&Record], &[&Record]),
+    (closure, of_base, held): (&[&Record], &[&Record], &BTreeMap<&str, Held<'_>>),
     requests: &[PackageRequest],
     settings: &Settings,
     sources: &[Source],
@@ -401,6 +416,11 @@ fn explain(
             reason,
             archive: record.source,
             base: in_base(record),
+            module: held
+                .get(record.package.name.as_str())
+                .and_then(|held| held.module)
+                .filter(|_| in_base(record))
+                .map(str::to_owned),
         };
         Resolved::new(fields).map_err(Error::Odd)
     });

@@ -58,6 +58,7 @@ pub(super) fn resolved(name: &str, version: &str, arch: &str, bytes: &[u8]) -> R
         reason: Reason::Requested,
         archive: 0,
         base: false,
+        module: None,
     };
     Resolved::new(fields).unwrap()
 }

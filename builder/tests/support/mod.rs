@@ -102,6 +102,7 @@ pub(crate) fn add(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: 
         reason: apt::Reason::Requested,
         archive: 0,
         base: false,
+        module: None,
     };
     let resolved = Resolved::new(resolved).unwrap();
     let at = resolution.packages.partition_point(|other| other.package.name < resolved.package.name);

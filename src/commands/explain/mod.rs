@@ -13,7 +13,7 @@ use model::path::escape;
 use model::rules::Rule;
 
 use crate::commands::build::BuildArgs;
-use crate::commands::{Context, Module, ModuleDirectory, Verb};
+use crate::commands::{Context, Module, ModuleDirectory, RequiredModules, Verb};
 use crate::error::Error;
 use crate::recipes::build::closure::Standing;
 use crate::recipes::build::request::BuildRequest;
@@ -42,6 +42,9 @@ pub(crate) struct ExplainArgs {
     /// A neighbour on the same node: its protected files are not shipped; may be repeated
     #[arg(long = "with", value_name = "MANIFEST|DIR")]
     neighbours: Vec<PathBuf>,
+
+    #[command(flatten)]
+    required: RequiredModules,
 
     #[command(flatten)]
     settings: settings::Flags,
@@ -98,7 +101,8 @@ impl ExplainArgs {
                     ));
                 }
                 let offline = self.offline || self.frozen;
-                let asked = rebuild::Asked { module, dist, rootfs: self.rootfs, neighbours: self.neighbours, offline };
+                let (neighbours, modules) = (self.neighbours, self.required.modules);
+                let asked = rebuild::Asked { module, dist, rootfs: self.rootfs, neighbours, modules, offline };
                 let Context { ui, settings, environment, .. } = context;
                 Ok(Asked::Built(Box::new(rebuild::as_built(asked, settings, environment, ui)?)))
             }
@@ -114,6 +118,7 @@ impl ExplainArgs {
             offline: self.offline,
             frozen: self.frozen,
             neighbours: self.neighbours,
+            required: self.required,
             ..BuildArgs::defaults()?
         })
     }
@@ -290,6 +295,7 @@ fn format_reason(why: &Why) -> String {
 
 fn format_standing(standing: &Standing) -> String {
     match standing {
+        Standing::OfModule { name } => format!("{name}, which the module is laid over, has it"),
         Standing::OfBase => "the base has it, and so every node".to_owned(),
         Standing::Owned => "the module's packages bring it, and the base lacks it".to_owned(),
         Standing::Made { by: Some(package) } => format!("the script of {package} made it, and the base lacks it"),

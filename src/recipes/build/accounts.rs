@@ -68,10 +68,20 @@ pub(crate) fn find(
     Ok(found)
 }
 
-/// The accounts of the base, where it is known: under `ship = "closure"` its root file system was made, too. Those that an
+/// The accounts of the base, where it is known, and of the modules that lie between: under `ship = "closure"` its root file system was made, too. Those that an
 /// exclude keeps out all together are a finding of their own.
-pub(crate) fn of_base(selected: &Selected) -> Accounts {
+pub(crate) fn of_base(inputs: &Inputs, selected: &Selected) -> Accounts {
     let mut accounts = Accounts::default();
+    for module in inputs.lower(selected.arch) {
+        module.sysusers.iter().for_each(|text| accounts.add_sysusers(text));
+        for account in module.requirements.iter().flat_map(|said| &said.accounts) {
+            for (kind, number) in [(AccountKind::User, account.uid), (AccountKind::Group, account.gid)] {
+                if number.is_some() {
+                    accounts.add(kind, account.name.to_string(), number);
+                }
+            }
+        }
+    }
     for base in selected.closed.iter().map(|closed| &closed.base) {
         for (name, user) in &base.users {
             accounts.add(AccountKind::User, name.to_string(), Some(user.uid));
@@ -165,7 +175,8 @@ fn floating(inputs: &Inputs, owner: &FloatingOwner) -> Diagnostic {
 
 /// A module that the manifest requires may make it.
 fn severity(inputs: &Inputs) -> Severity {
-    if inputs.manifest.dependencies.requires.is_empty() { Severity::Warning } else { Severity::Note }
+    let is_open = inputs.lower.is_none() && !inputs.manifest.dependencies.requires.is_empty();
+    if is_open { Severity::Note } else { Severity::Warning }
 }
 
 /// The lines of sysusers.d that make the owner as it is here. A group of its own stands first: systemd-sysusers
@@ -213,7 +224,7 @@ fn additions(inputs: &Inputs, lines: &[String]) -> Additions {
 fn hint(inputs: &Inputs, lines: &[String]) -> String {
     let requires: Vec<String> =
         inputs.manifest.dependencies.requires.iter().map(|entry| format!("`{}`", entry.value)).collect();
-    if !requires.is_empty() {
+    if !requires.is_empty() && inputs.lower.is_none() {
         return format!("see that a module of dependencies.requires makes it: {}", requires.join(", "));
     }
     let ships = if is_to_be_named(inputs) { " and that file to file_spec" } else { "" };

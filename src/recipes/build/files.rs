@@ -181,7 +181,8 @@ pub(crate) fn obtain(
     }
     if let Some(packages) = request.packages().filter(|packages| packages.recorded.is_none()) {
         // A lock that does not fit says so before anything is fetched, and so does a machine that can build nothing.
-        let locked = lock::resolution(module, packages, &manifests.manifest, &manifests.file)?;
+        let settings = manifests.hold(&packages.settings);
+        let locked = lock::resolution(module, (packages, &settings), &manifests.manifest, &manifests.file)?;
         if let (Some(locked), Work::Build) = (&locked, work)
             && !request.downloads.has_all(&inputs)
         {

@@ -4,15 +4,18 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use builder::apt;
 use host::{Dir, Links};
 use model::closure::{Accounts, Ship};
 use model::rules::{self, Lists, Rules};
-use model::{Diagnostic, FileName, Manifest, Severity, shell};
+use model::{Arch, Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings, Reported};
+use crate::recipes::build::lower::{self, Lower};
 use crate::recipes::build::request::{Checks, ModuleSource};
 use crate::recipes::build::shared_numbers::{self, Known};
 use crate::recipes::packages::lock;
+use crate::recipes::results::lower::LowerModule;
 use crate::recipes::results::whose;
 use crate::settings::{self, AccountTables, ClosureSettings};
 
@@ -40,6 +43,8 @@ pub(crate) struct Inputs {
     pub(crate) fleet: AccountTables,
     /// The numbers that the lock has for accounts.
     pub(crate) locked_accounts: Accounts,
+    /// The modules over which it is laid; none where no one asks for them.
+    pub(crate) lower: Option<Lower>,
 }
 
 impl Inputs {
@@ -68,6 +73,11 @@ impl Inputs {
         let closure = settings::module_closure(&own.directory)?;
         let locked = if closure.ship == Ship::Closure { lock::read(&own.directory)? } else { None };
         let locked_accounts = locked.map(|lock| lock.accounts).unwrap_or_default();
+        let lower = lower::find(&own.directory, (&manifest, &own.file), &closure, &module.lower);
+        let lower = lower.map_err(|mut error| {
+            error.findings.sources.extend(findings.sources.clone());
+            error
+        })?;
         let rules = Rules::new(manifest.lists(&own.file), &lists(&neighbours));
         findings.conflicts = rules::conflicts(manifest.lists(&own.file), &lists(&neighbours));
         let conflicts = !findings.conflicts.is_empty();
@@ -84,7 +94,20 @@ impl Inputs {
             closure,
             fleet: module.fleet.clone(),
             locked_accounts,
+            lower,
         })
+    }
+}
+
+impl Inputs {
+    /// The modules over which it is laid for an architecture, the lowest first.
+    pub(crate) fn lower(&self, arch: Arch) -> &[LowerModule] {
+        self.lower.as_ref().map_or(&[], |lower| lower.of(arch))
+    }
+
+    /// `settings` with what these modules hold.
+    pub(crate) fn hold(&self, settings: &apt::Settings) -> apt::Settings {
+        self.lower.as_ref().map_or_else(|| settings.clone(), |lower| lower.hold(settings))
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
         let is_made = selected.closed.as_ref().is_some_and(|closed| closed.provides(path));
-        is_made || selected.ownership.is_base(path) || neighbours.iter().any(ships)
+        is_made || is_below(path, inputs, selected) || neighbours.iter().any(ships)
     };
     let world = World {
         whole: &selected.whole,
@@ -104,9 +104,20 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     found.extend(generators::find(inputs, selected, known));
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);
-        found.extend(accounts::find(inputs, world, &accounts::of_base(selected), &mut needs)?);
+        found.extend(accounts::find(inputs, world, &accounts::of_base(inputs, selected), &mut needs)?);
     }
     Ok(Found { diagnostics: found, needs })
+}
+
+/// Whether the node has `path` without this module: by the base, or by a module over which this one is laid, of which
+/// the image counts and not what its packages have.
+fn is_below(path: &ImagePath, inputs: &Inputs, selected: &Selected) -> bool {
+    let closed = selected.closed.as_ref();
+    let package = selected.ownership.owner(path).map(|package| package.name.as_str());
+    let is_brought = package.is_some_and(|package| closed.is_some_and(|closed| closed.is_brought(package)));
+    // `/var` is the node's, and made there by what a module says of it.
+    let of_base = selected.ownership.is_base(path) && (!is_brought || path.as_bytes().starts_with(b"/var/"));
+    of_base || inputs.lower(selected.arch).iter().any(|module| module.has(path))
 }
 
 /// What the author put into the root file system: the files of the packages that `package_spec`
@@ -245,10 +256,12 @@ impl LintContext<'_> {
         self.severity(gap) == Severity::Note
     }
 
-    /// Whether a module that the manifest requires may bring it. Such a module cannot be seen from here,
-    /// but what the author put into this one and then left out, another one has no reason to bring.
+    /// Whether a module that the manifest requires may bring it. Where no one looked for such a module, it cannot be seen
+    /// from here, but what the author put into this one and then left out, another one has no reason to bring.
     fn may_be_required(&self, gap: &MissingDependency) -> bool {
-        !self.inputs.manifest.dependencies.requires.is_empty() && !gap.missing.iter().any(|path| self.is_own(path))
+        self.inputs.lower.is_none()
+            && !self.inputs.manifest.dependencies.requires.is_empty()
+            && !gap.missing.iter().any(|path| self.is_own(path))
     }
 
     /// Whether the author put what is at `path`, or it is a link to such a file that no package

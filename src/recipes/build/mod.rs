@@ -11,6 +11,7 @@ pub(crate) mod files;
 pub(crate) mod generators;
 pub(crate) mod inputs;
 pub(crate) mod lints;
+pub(crate) mod lower;
 mod makeable;
 pub(crate) mod open_needs;
 pub(crate) mod origin;
@@ -188,7 +189,7 @@ fn prepare<'a>(
     require_numbers(request, inputs, &selected)?;
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
 
-    let requirements = requirements::of(&selected, &root, inputs, request.arch, needs)?;
+    let requirements = requirements::of(&selected, &root, inputs, request, needs)?;
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, fed, filter, selection, stages, closed, .. } =
         selected;
     let overlay = OverlayRead::of(&overlay, epoch, observer)?;

@@ -189,10 +189,7 @@ pub(crate) fn write_module(
     write("file-list.json", &entries.map_err(|error| Error::bug("a file cannot be listed").because(&error))?)?;
     write("package-list.txt", file_lists::packages(&shipment.packages).as_bytes())?;
 
-    if let Some(requirements) = &shipment.requirements {
-        write(requirements::FILE, requirements)?;
-    }
-
+    shipment.requirements.iter().try_for_each(|bytes| write(requirements::FILE, bytes))?;
     let parts = Parts { manifest: &manifest, image: &image, image_digest: &composefs };
     let plan = Plan::new(&parts, &hashed, objects, inputs.epoch);
     let task = Task::start(observer, "write archives", None, Unit::Bytes);

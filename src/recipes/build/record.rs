@@ -90,6 +90,7 @@ pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Kno
         overlay,
         files,
         closure,
+        lower: inputs.lower(request.arch).iter().map(|module| module.reference.clone()).collect(),
         rules: rules(&inputs.rules),
         scrub: builder::scrub::version(),
         neighbours: inputs.neighbours.iter().map(value).collect::<Result<_, _>>()?,
@@ -100,6 +101,7 @@ pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Kno
             compression: request.outputs.artifact.compression,
             tag: request.outputs.artifact.tag.clone(),
             module_id: request.outputs.artifact.module_id.clone(),
+            version: request.outputs.artifact.version.clone(),
             allow: request.checks.allowed.iter().cloned().collect(),
         },
     })

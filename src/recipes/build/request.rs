@@ -11,6 +11,7 @@ use model::{Arch, Epoch};
 
 use crate::error::Error;
 use crate::recipes::build::downloads::Downloads;
+use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
@@ -49,6 +50,8 @@ pub(crate) struct ModuleSource {
     pub(crate) neighbours: Vec<PathBuf>,
     /// The numbers of accounts that a fleet shares, besides those of the module.
     pub(crate) fleet: AccountTables,
+    /// Where the modules are that it requires.
+    pub(crate) lower: LowerSource,
 }
 
 /// Where the root file system comes from.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use builder::apt::Resolution;
 use composer::scan::Source;
 use image::tree::{Kind, Tree};
-use model::closure::AccountName;
+use model::closure::{AccountName, ModuleRef};
 use model::record;
 use model::requirements::{
     Account, Base, LIMIT, Origin, PackageVersion, Requirements, RequirementsFields, Units, VERSION, is_unit,
@@ -16,8 +16,10 @@ use crate::error::Error;
 use crate::recipes::build::closure::Closed;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::open_needs::OpenNeeds;
+use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::root::Root;
 use crate::recipes::build::select::Selected;
+use crate::recipes::results::lower::LowerModule;
 
 /// Where units of systemd are shipped.
 const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
@@ -44,25 +46,27 @@ pub(crate) fn of(
     selected: &Selected,
     root: &Root,
     inputs: &Inputs,
-    arch: Arch,
+    request: &BuildRequest,
     needs: OpenNeeds,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let bases = root.made.as_ref().and_then(|made| Some((&made.resolution, made.resolution.of_base()?)));
+    let bases = root.made.as_ref().and_then(|made| Some((&made.resolution, made.resolution.of_base_alone()?)));
     let (Some(closed), Some((resolution, base))) = (&selected.closed, bases) else { return Ok(None) };
     let facts = &closed.facts;
+    let arch = request.arch;
+    let (base_module, requires) = lower(inputs, arch);
     let requirements = Requirements::new(RequirementsFields {
         schema_version: VERSION,
         name: inputs.manifest.name.clone(),
-        version: None,
+        version: request.outputs.artifact.version.as_deref().map(str::to_owned),
         arch,
         base: Base {
             digest: record::Closure::of(&base).digest(),
             suite: base.codename().to_owned(),
             variant: base.variant,
-            module: None,
+            module: base_module,
             packages: packages(&base, |_| true),
         },
-        requires: Vec::new(),
+        requires,
         packages: packages(resolution, |is_of_base| !is_of_base),
         accounts: accounts(closed),
         secrets: facts.secrets.clone(),
@@ -83,6 +87,15 @@ pub(crate) fn of(
             .hint("make several modules of it")),
         false => Ok(Some(bytes)),
     }
+}
+
+/// The module that is the base, and the others over which it is laid, by name.
+fn lower(inputs: &Inputs, arch: Arch) -> (Option<ModuleRef>, Vec<ModuleRef>) {
+    let (bases, others): (Vec<&LowerModule>, Vec<&LowerModule>) =
+        inputs.lower(arch).iter().partition(|module| module.is_base);
+    let mut requires: Vec<ModuleRef> = others.into_iter().map(|module| module.reference.clone()).collect();
+    requires.sort();
+    (bases.into_iter().next().map(|module| module.reference.clone()), requires)
 }
 
 fn packages(resolution: &Resolution, is_wanted: impl Fn(bool) -> bool) -> Vec<PackageVersion> {

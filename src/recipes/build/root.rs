@@ -103,8 +103,10 @@ impl Root {
         if self.is_unpacked() {
             merged::merge(&mut tree).map_err(image::Error::from)?;
         }
-        let packages = resolution.packages.iter().map(|resolved| resolved.package.name.clone()).collect();
-        Ok(Some(BaseRoot { tree, packages }))
+        let name = |resolved: &apt::Resolved| resolved.package.name.clone();
+        let packages = resolution.packages.iter().map(name).collect();
+        let brought = resolution.packages.iter().filter(|resolved| resolved.module.is_some()).map(name).collect();
+        Ok(Some(BaseRoot { tree, packages, brought, arch: resolution.arch }))
     }
 
     /// The sha256 of its tar, where it was made from packages.
@@ -305,11 +307,12 @@ pub(crate) fn closure(
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
-    if let Some(locked) = lock::resolution(module, packages, &inputs.manifest, &inputs.file)? {
+    let settings = inputs.hold(&packages.settings);
+    if let Some(locked) = lock::resolution(module, (packages, &settings), &inputs.manifest, &inputs.file)? {
         return Ok(locked);
     }
     let wants = packages.snapshot.as_deref();
-    let settings = lock::pinned(&packages.settings, wants, &inputs.manifest, &inputs.file)?;
+    let settings = lock::pinned(&settings, wants, &inputs.manifest, &inputs.file)?;
     if settings.snapshot.is_none() {
         host::report(&packages.host_apt, observer);
     }

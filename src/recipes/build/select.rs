@@ -12,7 +12,7 @@ use composer::overlay::{Overlay, OverlayReport};
 use composer::scan::{self, Options, Source};
 use image::tree::{Kind, Tree};
 use model::observe::{Observer, Task, Unit};
-use model::{Digest, Epoch, ImagePath};
+use model::{Arch, Digest, Epoch, ImagePath};
 
 use crate::error::Error;
 use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
@@ -52,6 +52,8 @@ pub(crate) struct Selected {
     pub(crate) stages: Stages,
     /// What became of the closure, where one is shipped.
     pub(crate) closed: Option<Closed>,
+    /// The architecture.
+    pub(crate) arch: Arch,
 }
 
 impl Selected {
@@ -74,6 +76,8 @@ pub(crate) struct Raw {
     pub(crate) digest: Digest,
     /// What it was made over, where the closure is shipped.
     pub(crate) base: Option<BaseRoot>,
+    /// The architecture.
+    pub(crate) arch: Arch,
 }
 
 /// Whether programs of `root` may run over what is laid over it.
@@ -108,7 +112,7 @@ pub(crate) fn root(
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
     closure::require_base(base.as_ref(), inputs)?;
-    let raw = Raw { tree, ownership, epoch, digest, base };
+    let raw = Raw { tree, ownership, epoch, digest, base, arch: request.arch };
     self::tree((raw, programs(request, root)), (&request.module, files), inputs, observer)
 }
 
@@ -119,7 +123,7 @@ pub(crate) fn tree(
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let Raw { tree: mut whole, mut ownership, epoch, digest, base } = raw;
+    let Raw { tree: mut whole, mut ownership, epoch, digest, base, arch } = raw;
     if let Some(base) = &base {
         ownership = ownership.over(&base.tree, base.packages.clone());
     }
@@ -171,6 +175,7 @@ pub(crate) fn tree(
         protected,
         stages,
         closed,
+        arch,
     })
 }
 

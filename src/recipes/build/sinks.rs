@@ -8,7 +8,7 @@ use std::sync::Arc;
 use host::Dir;
 use image::archive::{self, Parts, Place, Plan, Targets};
 use model::manifest::Kind;
-use model::record::{Compression, LintCode, ModuleId, Tag};
+use model::record::{Compression, LintCode, ModuleId, ModuleVersion, Tag};
 use model::{Arch, Digest, Epoch, Manifest, VerityDigest};
 use oci::layout::{Artifact, Blob, Content};
 use oci::media;
@@ -49,6 +49,8 @@ pub(crate) struct ArtifactOptions {
     pub(crate) tag: Tag,
     /// The module's identifier on the platform.
     pub(crate) module_id: Option<ModuleId>,
+    /// The module's version.
+    pub(crate) version: Option<ModuleVersion>,
 }
 
 /// A form of the archive, and the file in the output directory that it is written to.
@@ -189,6 +191,7 @@ fn annotations(outputs: &Outputs, about: &About<'_>, composefs: &VerityDigest) -
         (name::FSVERITY, Some(composefs.hex())),
         (name::FINGERPRINT, Some(about.fingerprint.to_string())),
         (name::MODULE_ID, outputs.artifact.module_id.as_deref().map(str::to_owned)),
+        (name::VERSION, outputs.artifact.version.as_deref().map(str::to_owned)),
         (name::BUILT_AT, Some(time.clone())),
         (name::ALLOWED_LINTS, Some(allowed.join(",")).filter(|lints| !lints.is_empty())),
         (name::CREATED, Some(time)),

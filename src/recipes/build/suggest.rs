@@ -63,7 +63,7 @@ pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Rep
     Reported::collect(|found| {
         let mut inputs = inputs::read_for_build(&request.module, &request.checks, found)?;
         found.diagnostics.extend(root::floating(request, &inputs));
-        let files = files::obtain(request, &inputs, observer)?;
+        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
         let root = root::obtain(request, &inputs, observer)?;
         let look = |inputs: &Inputs| -> Result<_, Error> {
             let selected = select::root(request, inputs, (&root, &files), observer)?;

@@ -118,7 +118,7 @@ pub(crate) fn wanted(
     Ok(Wanted { files: LockedFile::all(&settings::module_files(module)?), ..wanted })
 }
 
-/// The locked packages of a build, or none where the module has no lock.
+/// The locked packages of a build with `settings`, or none where the module has no lock.
 ///
 /// Nothing here asks whether the archive's signature is still in date: it was good when the lock was
 /// written, and every .deb is held to the sha256 that the lock has from then.
@@ -127,7 +127,7 @@ pub(crate) fn wanted(
 /// When the lock does not fit the module, or there is none and one is required.
 pub(crate) fn resolution(
     module: &Path,
-    packages: &Packages,
+    (packages, settings): (&Packages, &apt::Settings),
     manifest: &Manifest,
     manifest_file: &FileName,
 ) -> Result<Option<Resolution>, Error> {
@@ -138,9 +138,15 @@ pub(crate) fn resolution(
         }
         return Ok(None);
     };
-    let settings = pinned(&packages.settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
+    let settings = pinned(settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
     let wanted = wanted(module, manifest, &settings, packages.named_mirrors)?;
     let drifts = lock::check(&lock, &wanted, &[settings.arch]);
+    let other_module = drifts.iter().find(|drift| matches!(drift, Drift::Requires { .. }));
+    if let Some(drift) = other_module.filter(|_| packages.locked) {
+        let hint = format!("name those that were locked by --modules, or lock these by `{}`", command("lock", module));
+        let message = format!("{} holds other modules than were found", path(module).display());
+        return Err(Error::refused(message).because(drift).hint(hint));
+    }
     if !drifts.is_empty() {
         return Err(drifted(module, &lock, &drifts, &packages.flags));
     }

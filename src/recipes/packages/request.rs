@@ -63,6 +63,7 @@ impl Packages {
                 host_keyring: settings.host_keyring(),
                 variant,
                 base: settings.base_request(),
+                lower: None,
                 arch,
                 snapshot: None,
                 snapshot_mirror: settings.snapshot_mirror.value.clone(),

@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) rootfs: Option<PathBuf>,
     /// The neighbours, where others than the build's must count.
     pub(crate) neighbours: Vec<PathBuf>,
+    /// Directories with the modules over which it was laid.
+    pub(crate) modules: Vec<PathBuf>,
     /// Whether the network is off limits.
     pub(crate) offline: bool,
 }
@@ -53,7 +55,7 @@ pub(crate) fn as_built(
     environment: &Environment,
     observer: &dyn Observer,
 ) -> Result<AsBuilt, Error> {
-    let Asked { module, dist, rootfs, neighbours, offline } = asked;
+    let Asked { module, dist, rootfs, neighbours, modules, offline } = asked;
     let record_path = dist.join(record::FILE);
     let text = artifact::read_text(&record_path)?;
     let text = text.ok_or_else(|| Error::input(format!("{} has no record of its build", dist.display())))?;
@@ -62,8 +64,15 @@ pub(crate) fn as_built(
         return Err(not_whole(&dist));
     }
     let scratch = Scratch::new(&Dir::open(&environment.scratch())?, ".module-builder-explain-")?;
-    let wanted =
-        Wanted { path: dist.clone(), directory: Some(module.clone()), record: None, rootfs, keep: None, offline };
+    let wanted = Wanted {
+        path: dist.clone(),
+        directory: Some(module.clone()),
+        record: None,
+        rootfs,
+        modules,
+        keep: None,
+        offline,
+    };
     let target = Target { path: dist.clone(), part: Part::Dist, record, record_path, module };
     let request = inputs::RebuildRequest { target: &target, wanted: &wanted, output: &dist, scratch: scratch.dir() };
     let mut request = request.request(settings, environment)?;

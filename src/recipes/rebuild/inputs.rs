@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::overlay::OverlayRead;
 use crate::recipes::build::record::{self, RootInput};
 use crate::recipes::build::request::{BuildRequest, Checks, ModuleSource, RootSource};
@@ -44,6 +45,7 @@ impl RebuildRequest<'_> {
             compression: options.compression,
             tag: options.tag.clone(),
             module_id: options.module_id.clone(),
+            version: options.version.clone(),
         };
         let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
         Ok(BuildRequest {
@@ -52,6 +54,11 @@ impl RebuildRequest<'_> {
                 neighbours: self.neighbours()?,
                 // What the first build took of such tables is in the lock.
                 fleet: AccountTables::default(),
+                lower: LowerSource {
+                    modules: self.wanted.modules.clone(),
+                    archs: vec![inputs.arch],
+                    scratch: environment.scratch(),
+                },
             },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
@@ -150,6 +157,10 @@ pub(super) fn changes(
     files.retain(|file| file.is_for(recorded.arch));
     if recorded.files != files {
         changed.push("the files of [[file]] in builder.toml".to_owned());
+    }
+    let lower = inputs.lower(recorded.arch).iter().map(|module| &module.reference);
+    if !recorded.lower.iter().eq(lower) {
+        changed.push("the modules that it is laid over".to_owned());
     }
     if recorded.scrub != builder::scrub::version() {
         changed.push(difference("the scrub rules", &recorded.scrub, &builder::scrub::version()));

@@ -42,6 +42,8 @@ pub(crate) struct Wanted {
     pub(crate) record: Option<PathBuf>,
     /// The root file system, where the build took a given one.
     pub(crate) rootfs: Option<PathBuf>,
+    /// Directories with the modules over which it was laid.
+    pub(crate) modules: Vec<PathBuf>,
     /// Where to leave the second build.
     pub(crate) keep: Option<PathBuf>,
     /// Whether the network is off limits.

@@ -7,6 +7,7 @@ pub(crate) mod damage;
 pub(crate) mod differ;
 pub(crate) mod file_lists;
 pub(crate) mod inspect;
+pub(crate) mod lower;
 pub(crate) mod path_list;
 pub(crate) mod record;
 pub(crate) mod whose;

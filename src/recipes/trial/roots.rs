@@ -35,7 +35,7 @@ pub(crate) fn of_build(
 ) -> Result<Option<Roots>, Error> {
     let Some(record) = record::read(&results.join(record::FILE))? else { return Ok(None) };
     let RootInput::Packages(recorded) = &record.inputs.rootfs else { return Ok(None) };
-    let Some(of_base) = recorded.resolution.of_base() else { return Ok(None) };
+    let Some(of_base) = recorded.resolution.of_base_alone() else { return Ok(None) };
     let packages = Packages::new(settings, recorded.resolution.arch, environment)?;
     let [base, full] = [&of_base, &recorded.resolution]
         .map(|resolution| root::made_of(resolution, record.inputs.epoch, &packages, observer));

@@ -23,6 +23,7 @@ fn sample(name: &str) -> (&'static str, &'static str) {
             "[{\"destination\":\"/opt/t\",\"sha256\":\"sha256:0000000000000000000000000000000000000000000000000000000000000000\",\"url\":\"https://h.example.org/t\"}]",
         ),
         "variant" => ("\"essential\"", "\"essential\""),
+        "version" => ("\"1.2.3\"", "\"1.2.3\""),
         "snapshot" => ("20260101T000000Z", "\"20260101T000000Z\""),
         "snapshot_mirror" => ("\"http://s.example.org/debian\"", "\"http://s.example.org/debian\""),
         "overlay" => ("{ \"/a\" = { mode = \"0440\" } }", "[\"/a mode=0440\"]"),

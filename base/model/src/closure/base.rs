@@ -16,6 +16,9 @@ pub struct BaseRequest {
     /// What it has besides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<PackageRequest>,
+    /// A built module, as the author names it; then variant and packages are those of its own base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
 }
 
 impl BaseRequest {
@@ -28,6 +31,9 @@ impl BaseRequest {
 
 impl fmt::Display for BaseRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(module) = &self.module {
+            return write!(f, "the module {module}");
+        }
         write!(f, "{}", self.variant)?;
         self.packages.iter().enumerate().try_for_each(|(number, package)| {
             let joint = if number == 0 { " with " } else { ", " };

@@ -89,6 +89,7 @@ impl Inputs {
             overlay,
             files,
             closure,
+            lower,
             rules,
             scrub,
             neighbours: _,
@@ -96,7 +97,7 @@ impl Inputs {
             options,
         } = self;
         // Not counted: which outputs are written, and what only the layout says of them.
-        let Options { emit_tar: _, emit_oci: _, compression, tag: _, module_id: _, allow } = options;
+        let Options { emit_tar: _, emit_oci: _, compression, tag: _, module_id: _, version, allow } = options;
         let mut lines = Lines::new("fingerprint 2");
         lines.add("tool", tool);
         lines.add("arch", arch);
@@ -105,8 +106,10 @@ impl Inputs {
         lines.add("overlay", overlay);
         files.iter().for_each(|file| lines.file(file));
         closure.iter().for_each(|closure| lines.closure(closure));
+        lower.iter().for_each(|module| lines.add("laid over", format!("{} {}", module.name, module.digest)));
         lines.add("rules", rules);
         lines.add("scrub", scrub);
+        version.iter().for_each(|version| lines.add("version", &**version));
         lines.add("compression", compression);
         allow.iter().for_each(|code| lines.add("allow", &**code));
         match rootfs {
@@ -183,7 +186,8 @@ impl Closure {
         let ResolutionFields { arch, suite: _, variant, requests: _, release: _, more_releases: _, packages } =
             &**resolution;
         let package = |resolved: &ResolvedFields| {
-            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _, archive: _, base: _ } = resolved;
+            let ResolvedFields { package, url: _, path: _, size: _, sha256, reason: _, archive: _, base: _, module: _ } =
+                resolved;
             let PackageFields { name, arch, version, source: _, source_version: _ } = &**package;
             (format!("{name}:{arch}"), format!("{version} {sha256}"))
         };

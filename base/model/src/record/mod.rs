@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::checked::Checked;
-use crate::closure::{AccountName, ClosureInput};
+use crate::closure::{AccountName, ClosureInput, ModuleRef};
 use crate::file_input::FileInput;
 use crate::resolution::Resolution;
 use crate::{Arch, Digest, Epoch};
@@ -23,7 +23,7 @@ use crate::{Arch, Digest, Epoch};
 pub use check::Fault;
 pub use digests::{Closure, RootfsInputs, rules};
 pub use root::RootInput;
-pub use words::{Compression, LINTS, LintCode, ModuleId, ParseWordError, Tag};
+pub use words::{Compression, LINTS, LintCode, ModuleId, ModuleVersion, ParseWordError, Tag};
 
 /// The name of the file.
 pub const FILE: &str = "build.json";
@@ -110,6 +110,9 @@ pub struct Inputs {
     /// What is shipped of the closure of the packages; absent where only what they own is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closure: Option<ClosureInput>,
+    /// The modules that it was laid over, the lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lower: Vec<ModuleRef>,
     /// The digest over every pattern in order: [`rules`].
     pub rules: Digest,
     /// The digest over the scrub rules.
@@ -152,6 +155,9 @@ pub struct Options {
     /// The module's identifier on the platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module_id: Option<ModuleId>,
+    /// The module's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<ModuleVersion>,
     /// The lints that were allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<LintCode>,

@@ -91,6 +91,8 @@ fn each_input_counts_or_is_recorded_only() {
         ("/inputs/scrub", other.clone(), true, false),
         ("/inputs/options/compression", json!("none"), true, false),
         ("/inputs/options/allow", json!(["needs-command"]), true, false),
+        ("/inputs/options/version", json!("1.2.3"), true, false),
+        ("/inputs/lower", json!([{ "name": "under", "digest": other }]), true, false),
         ("/inputs/options/allow", json!(["needs-library", "dangling-link"]), true, false),
         ("/inputs/rootfs/resolution/variant", json!("extract"), true, true),
         ("/inputs/rootfs/resolution/release/codename", json!("forky"), true, true),

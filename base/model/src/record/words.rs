@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closure::is_module_version;
 use crate::words::is_showable;
 
 /// How the OCI layer that holds `module.tar` is compressed.
@@ -100,6 +101,12 @@ word! {
 }
 
 word! {
+    /// A module's version, which stands in an annotation, in the requirements and in the record.
+    ModuleVersion: is_module_version,
+    "a version is as in semantic versioning, such as 1.2.3"
+}
+
+word! {
     /// The code of a finding, such as `needs-library`.
     LintCode: |text| {
         LINTS.contains(&text)
@@ -108,7 +115,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 32] = [
+pub const LINTS: [&str; 33] = [
     "bare-directory",
     "dangling-link",
     "data-not-shipped",

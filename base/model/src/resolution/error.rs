@@ -52,6 +52,12 @@ pub enum Fault {
         /// The package.
         name: String,
     },
+    /// A module is none, or brings what is no part of what this one is laid over.
+    #[error("the package {name} comes with a module that is none, or not with what this one is laid over")]
+    Module {
+        /// The package.
+        name: String,
+    },
     /// A reason is none.
     #[error("the package {name} is there for a reason that is none")]
     Reason {

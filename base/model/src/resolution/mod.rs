@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive;
 use crate::checked::{Checked, Rules};
+use crate::manifest::is_module_name;
 use crate::package::{Package, PackageFault, PackageFields, PackageRequest};
 use crate::words::{beginning, is_showable};
 use crate::{Arch, Digest, Epoch};
@@ -122,6 +123,9 @@ pub struct ResolvedFields {
     /// its files is the module's.
     #[serde(skip_serializing_if = "is_false")]
     pub base: bool,
+    /// The module that brings it, where the base is not all of what this one is laid over; then [`ResolvedFields::base`] is set, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -152,6 +156,8 @@ struct Line {
     archive: usize,
     #[serde(default)]
     base: bool,
+    #[serde(default)]
+    module: Option<String>,
 }
 
 impl TryFrom<Line> for ResolvedFields {
@@ -160,8 +166,8 @@ impl TryFrom<Line> for ResolvedFields {
     fn try_from(line: Line) -> Result<Self, PackageFault> {
         let Line { name, arch, version, source, source_version, .. } = line;
         let package = Package::new(PackageFields { name, arch, version, source, source_version })?;
-        let Line { url, path, size, sha256, reason, archive, base, .. } = line;
-        Ok(Self { package, url, path, size, sha256, reason, archive, base })
+        let Line { url, path, size, sha256, reason, archive, base, module, .. } = line;
+        Ok(Self { package, url, path, size, sha256, reason, archive, base, module })
     }
 }
 
@@ -222,6 +228,9 @@ impl Rules for ResolvedFields {
         }
         if self.size > DEB_LIMIT {
             return Err(Fault::Size { name: name() });
+        }
+        if self.module.as_ref().is_some_and(|module| !self.base || !is_module_name(module)) {
+            return Err(Fault::Module { name: name() });
         }
         if self.reason.is_plain() { Ok(()) } else { Err(Fault::Reason { name: name() }) }
     }
@@ -296,10 +305,22 @@ impl ResolutionFields {
         })
     }
 
-    /// Those of its packages that the base has; none where no base was asked for.
+    /// Those of its packages that the module is laid over: those of the base, and of the modules that lie below it; none where
+    /// no base was asked for.
     #[must_use]
     pub fn of_base(&self) -> Option<Resolution> {
-        let numbers = (0..self.packages.len()).filter(|number| self.packages[*number].base);
+        self.of_those(|resolved| resolved.base)
+    }
+
+    /// Those of its packages that the base has by itself, without the modules that lie between; none where no base was asked
+    /// for.
+    #[must_use]
+    pub fn of_base_alone(&self) -> Option<Resolution> {
+        self.of_those(|resolved| resolved.base && resolved.module.is_none())
+    }
+
+    fn of_those(&self, is_one: impl Fn(&Resolved) -> bool) -> Option<Resolution> {
+        let numbers = (0..self.packages.len()).filter(|number| is_one(&self.packages[*number]));
         let numbers: Vec<usize> = numbers.collect();
         if numbers.is_empty() { None } else { self.narrowed(&numbers).ok() }
     }

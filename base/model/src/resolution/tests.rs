@@ -19,6 +19,7 @@ fn resolved(name: &str) -> ResolvedFields {
         reason: Reason::Requested,
         archive: 0,
         base: false,
+        module: None,
     }
 }
 

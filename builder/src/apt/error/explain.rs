@@ -57,10 +57,11 @@ impl Error {
             | Self::Gone { .. }
             | Self::NotLocked { .. }
             | Self::Disagree { .. }
-            | Self::Unsatisfiable { .. } => Kind::Input,
+            | Self::Unsatisfiable { .. }
+            | Self::LowerGone { .. } => Kind::Input,
             Self::Signature { .. } | Self::IndexMismatch { .. } | Self::Expired { .. } | Self::Odd(_) => Kind::Refused,
             Self::Fetch { failures } if failures.iter().any(FetchFailure::is_forged) => Kind::Refused,
-            Self::BaseMoved { .. } | Self::BaseLost { .. } => Kind::Refused,
+            Self::BaseMoved { .. } | Self::BaseLost { .. } | Self::LowerDiffer { .. } => Kind::Refused,
             Self::Plan { .. } => Kind::Bug,
             Self::AptMissing
             | Self::Network { .. }
@@ -126,6 +127,10 @@ impl Error {
             Self::Unsatisfiable { .. } => "take away or change one of the packages that apt names",
             Self::BaseMoved { .. } => {
                 "build against a newer base: bring its packages up to date by `lock --update`, or ask for versions that it has"
+            }
+            Self::LowerDiffer { .. } => "build them from archives of one day, over one base",
+            Self::LowerGone { .. } => {
+                "build that module anew, or take packages from a snapshot of the day when it was built"
             }
             Self::BaseLost { .. } => {
                 "take the package that conflicts with it away from package_spec, or from `packages` of [base] what it conflicts with"

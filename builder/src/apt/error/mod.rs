@@ -195,6 +195,22 @@ pub enum Error {
         /// The package of the base.
         name: String,
     },
+    /// Modules that are laid over each other were built with different versions of a package.
+    #[error("the modules have different versions of {name}: {message}")]
+    LowerDiffer {
+        /// The package.
+        name: String,
+        /// Which module has which version.
+        message: String,
+    },
+    /// Packages of a module over which this one is laid, in versions that the archives no longer have: all of them.
+    #[error("the archives no longer have what {modules} was built with: {}", gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    LowerGone {
+        /// The names of the modules.
+        modules: String,
+        /// The packages.
+        gone: Vec<Gone>,
+    },
     /// Locked versions that must stay, and that the archives no longer have: all of them.
     #[error("{} of the locked versions left the archive:{}", gone.len(), lines(gone))]
     Gone {

@@ -8,9 +8,10 @@ use model::{Arch, Digest};
 use serde::Serialize;
 
 use super::repositories::listed as listed_all;
-use super::{Error, Inputs, Lock, LockedFile, LockedRepository, boxed, mirrors};
+use super::requires::{listed as listed_modules, sorted};
+use super::{Error, Inputs, Lock, LockedFile, LockedModule, LockedRepository, boxed, mirrors};
 use crate::apt::keyring::Keyring;
-use crate::apt::{Fingerprint, Settings, Variant};
+use crate::apt::{Fingerprint, LowerModule, Settings, Variant};
 
 /// What a lock has to fit: the parts of the manifest and the settings that packages depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Wanted {
     /// The archives that the module adds, with the keys that vouch for each. Those of the machine's apt are none of
     /// them, as its mirrors are not.
     pub repositories: Vec<LockedRepository>,
+    /// The modules over which the module is laid, by name and architecture; none where no one looked for them.
+    pub requires: Option<Vec<LockedModule>>,
 }
 
 /// What a lock holds of a keyring.
@@ -83,6 +86,10 @@ impl Wanted {
                 all.retain(|repository| !repository.host);
                 all
             },
+            requires: settings.lower.as_ref().map(|lower| {
+                let locked = |one: &LowerModule| LockedModule { module: one.module.clone(), arch: one.arch };
+                sorted(lower.iter().map(locked).collect())
+            }),
         })
     }
 
@@ -154,6 +161,14 @@ pub enum Drift {
     /// The settings' digest in the lock is another one, and no setting is.
     #[error("the lock's digest of the builder settings is not what its own inputs give: it was edited")]
     Edited,
+    /// The module is laid over other modules, or over other builds of them.
+    #[error("the modules that it is laid over were {locked}, and are now {now}")]
+    Requires {
+        /// What the lock has.
+        locked: String,
+        /// What was found.
+        now: String,
+    },
     /// The lock has no packages for an architecture that is built.
     #[error("the lock has no packages for {arch}")]
     Architecture {
@@ -192,7 +207,11 @@ impl Drift {
     #[must_use]
     pub fn keeps_versions(&self) -> bool {
         match self {
-            Self::Requests { .. } | Self::Architecture { .. } | Self::Account { .. } | Self::Unwanted { .. } => true,
+            Self::Requests { .. }
+            | Self::Requires { .. }
+            | Self::Architecture { .. }
+            | Self::Account { .. }
+            | Self::Unwanted { .. } => true,
             Self::Input { field, .. } => matches!(*field, "variant" | "base" | "components" | "file"),
             Self::Keys { .. } | Self::Manifest | Self::Settings | Self::Edited => false,
         }
@@ -230,6 +249,7 @@ pub fn check(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Vec<Drift> {
         _ => Drift::Input { field, locked: was, now },
     }));
     drifts.extend(keys(locked, wanted));
+    drifts.extend(requires(lock, wanted, archs));
     let named =
         |what: &[&str]| drifts.iter().any(|drift| matches!(drift, Drift::Input { field, .. } if what.contains(field)));
     let is_manifest = |drift: &Drift| matches!(drift, Drift::Requests { .. });
@@ -272,6 +292,15 @@ fn requests(lock: &Lock, wanted: &Wanted) -> Option<Drift> {
     }
     let (added, removed) = (added.into_iter().collect::<Vec<_>>(), removed.into_iter().collect::<Vec<_>>());
     (!added.is_empty() || !removed.is_empty()).then_some(Drift::Requests { added, removed })
+}
+
+/// Only the architectures that are asked for are compared: each has modules of its own.
+fn requires(lock: &Lock, wanted: &Wanted, archs: &[Arch]) -> Option<Drift> {
+    let of_archs = |modules: &[LockedModule]| -> Vec<LockedModule> {
+        modules.iter().filter(|locked| archs.contains(&locked.arch)).cloned().collect()
+    };
+    let (locked, now) = (of_archs(&lock.requires), of_archs(wanted.requires.as_ref()?));
+    (locked != now).then(|| Drift::Requires { locked: listed_modules(&locked), now: listed_modules(&now) })
 }
 
 /// A lock that was written before keys were recorded is held to the keyring's sha256 only.

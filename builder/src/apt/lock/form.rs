@@ -9,7 +9,7 @@ use model::words::shortened;
 use model::{Arch, Digest, Position, archive};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Inputs, Lock, LockedFile, VERSION};
+use super::{Error, Inputs, Lock, LockedFile, LockedModule, VERSION};
 use crate::apt::{Fingerprint, Source};
 
 #[derive(Deserialize)]
@@ -23,6 +23,8 @@ struct File1 {
     inputs: Inputs,
     #[serde(default)]
     accounts: Accounts,
+    #[serde(default)]
+    requires: Vec<LockedModule>,
     #[serde(default)]
     architecture: Vec<Architecture>,
 }
@@ -40,6 +42,8 @@ struct Preamble<'a> {
 struct Rest<'a> {
     #[serde(skip_serializing_if = "Accounts::is_empty")]
     accounts: &'a Accounts,
+    #[serde(skip_serializing_if = "<[LockedModule]>::is_empty")]
+    requires: &'a [LockedModule],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     architecture: Vec<Architecture>,
 }
@@ -71,6 +75,8 @@ struct Line {
     reason: Reason,
     #[serde(default, skip_serializing_if = "is_false")]
     base: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    module: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -114,6 +120,10 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
     if !file.inputs.keyring_fingerprints.is_sorted_by(|a, b| a < b) {
         return Err(wrong("the keyring's fingerprints are not sorted, or one is there twice".to_owned()));
     }
+    let place = |locked: &LockedModule| (locked.module.name.clone(), locked.arch.debian());
+    if !file.requires.is_sorted_by(|one, other| place(one) < place(other)) {
+        return Err(wrong("the required modules are not sorted, or one is there twice".to_owned()));
+    }
     if let Some((one, other, id)) = file.accounts.clash() {
         return Err(wrong(format!("the accounts {one} and {other} have one number, {id}")));
     }
@@ -141,6 +151,7 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         inputs: file.inputs,
         resolutions,
         accounts: file.accounts,
+        requires: file.requires,
     })
 }
 
@@ -176,8 +187,20 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
         let archive = architecture.archive.get(line.archive);
         let archive = archive
             .ok_or_else(|| format!("the package {} is from an archive that is not listed", shown(&line.name)))?;
-        let Line { name, version, arch, source, source_version, archive: number, path, size, sha256, reason, base } =
-            line;
+        let Line {
+            name,
+            version,
+            arch,
+            source,
+            source_version,
+            archive: number,
+            path,
+            size,
+            sha256,
+            reason,
+            base,
+            module,
+        } = line;
         let named = shown(&name);
         let package = Package::new(PackageFields { name, arch, version, source, source_version });
         let package = package.map_err(|fault| {
@@ -185,7 +208,7 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
             Fault::Package { name: named, field: part, text }.to_string()
         })?;
         let url = archive::url(&archive.uri, &path);
-        let fields = ResolvedFields { package, url, path, size, sha256, reason, archive: number, base };
+        let fields = ResolvedFields { package, url, path, size, sha256, reason, archive: number, base, module };
         Resolved::new(fields).map_err(|fault| fault.to_string())
     };
     let mut packages = architecture.package.into_iter().map(resolved).collect::<Result<Vec<_>, String>>()?;
@@ -221,8 +244,9 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
             let place = place.ok_or_else(|| wrong(format!("{} is not below an archive", resolved.url)))?;
             let PackageFields { name, arch, version, source, source_version } = resolved.package.clone().into_inner();
             let (path, size, sha256) = (resolved.path.clone(), resolved.size, resolved.sha256);
-            let (reason, base) = (resolved.reason.clone(), resolved.base);
-            Ok(Line { name, version, arch, source, source_version, archive: place, path, size, sha256, reason, base })
+            let (reason, base, module) = (resolved.reason.clone(), resolved.base, resolved.module.clone());
+            let archive = place;
+            Ok(Line { name, version, arch, source, source_version, archive, path, size, sha256, reason, base, module })
         });
         let mut package = package.collect::<Result<Vec<_>, Error>>()?;
         package.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
@@ -230,12 +254,12 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
         architecture.push(Architecture { arch: resolution.arch, requests, archive, package });
     }
     architecture.sort_by_key(|architecture| architecture.arch.debian());
-    let Lock { manifest, settings, ref inputs, ref accounts, .. } = *lock;
+    let Lock { manifest, settings, ref inputs, ref accounts, ref requires, .. } = *lock;
     let failed = |error: toml::ser::Error| wrong(error.to_string());
     let head = toml::to_string(&Preamble { version: VERSION, manifest, settings, inputs }).map_err(failed)?;
     let added = super::repositories::text(inputs).map_err(failed)?;
     let head = spread(head, &inputs.keyring_fingerprints) + &added;
-    let rest = toml::to_string(&Rest { accounts, architecture }).map_err(failed)?;
+    let rest = toml::to_string(&Rest { accounts, requires, architecture }).map_err(failed)?;
     Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod fit;
 mod form;
 mod repositories;
+mod requires;
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ pub use files::LockedFile;
 pub use fit::{Drift, Keys, Wanted, check};
 pub use form::{parse, text};
 pub use repositories::LockedRepository;
+pub use requires::LockedModule;
 
 /// The only format version that is read and written.
 pub const VERSION: u32 = 1;
@@ -42,6 +44,8 @@ pub struct Lock {
     pub resolutions: Vec<Resolution>,
     /// The numbers that builds gave to accounts which no table names.
     pub accounts: Accounts,
+    /// The modules over which the module is laid, by name and architecture.
+    pub requires: Vec<LockedModule>,
 }
 
 /// The settings that packages depend on, as they were when the lock was written.
@@ -201,6 +205,7 @@ impl Lock {
             inputs: Inputs { file: wanted.files.clone(), ..inputs },
             resolutions,
             accounts: Accounts::default(),
+            requires: wanted.requires.clone().unwrap_or_default(),
         }
     }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+use model::closure::{ModuleRef, ModuleRefFields};
 use model::package::PackageRequest;
 
 use super::super::fixtures;
@@ -67,7 +68,7 @@ fn a_value_that_looks_like_the_keys_stays_as_it_is() {
 fn a_base_and_accounts_lead_back_to_themselves_and_are_checked() {
     let name = |text: &str| model::closure::AccountName::parse(text).unwrap();
     let mut lock = lock();
-    let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]) };
+    let base = BaseRequest { variant: Variant::Minbase, packages: requests(&["systemd"]), module: None };
     lock.inputs.base = Some(base);
     lock.resolutions[0] = fixtures::with(&lock.resolutions[0], 0, |line, _| line.base = true);
     lock.accounts.set(name("redis"), model::closure::Ids::both(312));
@@ -94,6 +95,52 @@ fn a_base_and_accounts_lead_back_to_themselves_and_are_checked() {
     let other = wanted(Some(BaseRequest::default()));
     assert!(drifts(&other)[0].contains("base was minbase with systemd, and is now minbase"), "{:?}", drifts(&other));
     assert!(drifts(&wanted(None))[0].ends_with("and is now none"));
+}
+
+#[test]
+fn modules_below_lead_back_to_themselves_and_are_compared_by_architecture() {
+    let module = |name: &str, version: Option<&str>, byte: &[u8]| {
+        let (name, version) = (name.to_owned(), version.map(str::to_owned));
+        ModuleRef::new(ModuleRefFields { name, version, digest: Digest::of(byte) }).unwrap()
+    };
+    let under = |byte| LockedModule { module: module("under", Some("1.2.0"), byte), arch: Arch::Amd64 };
+    let other = LockedModule { module: module("other", None, b"1"), arch: Arch::Arm64 };
+    let mut lock = lock();
+    lock.inputs.base = Some(BaseRequest { module: Some("../under".to_owned()), ..BaseRequest::default() });
+    lock.requires = vec![other.clone(), under(b"1")];
+    lock.resolutions[0] = fixtures::with(&lock.resolutions[0], 0, |line, _| {
+        (line.base, line.module) = (true, Some("under".to_owned()));
+    });
+    let good = text(&lock).unwrap();
+    assert!(good.contains("[[requires]]\nname = \"under\"\nversion = \"1.2.0\"\narch = \"amd64\"\n"), "{good}");
+    assert_eq!(parse(&good).unwrap(), lock);
+    assert!(lock.resolutions[0].of_base().is_some() && lock.resolutions[0].of_base_alone().is_none());
+    for (from, to) in [
+        ("name = \"under\"", "name = \"../under\""),
+        ("name = \"under\"", "name = \"a\""),
+        ("version = \"1.2.0\"", "version = \"1\""),
+        ("arch = \"arm64\"\ndigest", "arch = \"pdp\"\ndigest"),
+        ("base = true\nmodule = \"under\"", "module = \"under\""),
+        ("base = true\nmodule = \"under\"", "base = true\nmodule = \"../x\""),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        assert!(parse(&text).is_err(), "{to}");
+    }
+    let drifts = |requires: Option<Vec<LockedModule>>| -> Vec<String> {
+        let wanted = Wanted { requires, base: lock.inputs.base.clone(), ..wanted() };
+        let mut lock = lock.clone();
+        lock.settings = wanted.settings_digest(&lock.inputs.mirrors);
+        check(&lock, &wanted, &[Arch::Amd64]).iter().map(ToString::to_string).collect()
+    };
+    // Where no one looked for them, and of another architecture, nothing is said.
+    assert_eq!(drifts(None), [""; 0]);
+    assert_eq!(drifts(Some(vec![under(b"1")])), [""; 0]);
+    assert_eq!(drifts(Some(vec![other, under(b"1")])), [""; 0]);
+    assert!(
+        drifts(Some(vec![under(b"2")]))[0].starts_with("the modules that it is laid over were under 1.2.0 for amd64")
+    );
+    assert!(drifts(Some(Vec::new()))[0].ends_with("and are now none"));
 }
 
 #[test]

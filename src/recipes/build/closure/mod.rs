@@ -6,7 +6,7 @@ pub(crate) mod numbers;
 mod services;
 mod standing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use builder::accounts::{Accounts, Added, Assigned, sysusers};
 use builder::closure::{
@@ -17,10 +17,11 @@ use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::{Kind, Tree};
 use model::closure::{Accounts as Table, ClosureInput, ClosureRules, Ship};
-use model::{Diagnostic, Epoch, ImagePath, Severity};
+use model::{Arch, Diagnostic, Epoch, ImagePath, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::lower;
 
 pub(crate) use facts::Facts;
 pub(crate) use standing::Standing;
@@ -32,6 +33,10 @@ pub(crate) struct BaseRoot {
     pub(crate) tree: Tree<Source>,
     /// The names of its packages.
     pub(crate) packages: BTreeSet<String>,
+    /// Those of them that modules bring which lie between; such a module need not ship all of their files.
+    pub(crate) brought: BTreeSet<String>,
+    /// The architecture.
+    pub(crate) arch: Arch,
 }
 
 /// What is known of a closure before anything is shipped.
@@ -65,6 +70,10 @@ pub(crate) struct Closed {
     pub(crate) facts: Facts,
     /// Directories that are filled at first start.
     made: Vec<ImagePath>,
+    /// What modules below have already, with their names.
+    left: BTreeMap<ImagePath, String>,
+    /// The packages that modules below bring.
+    brought: BTreeSet<String>,
 }
 
 /// Fails where the closure is to be shipped and nothing is known of a base.
@@ -94,11 +103,12 @@ pub(crate) fn scripts_not_run(inputs: &Inputs) -> Diagnostic {
 /// # Errors
 /// When a file cannot be read, or an account cannot have a number.
 pub(crate) fn prepare(
-    base: BaseRoot,
+    mut base: BaseRoot,
     whole: &mut Tree<Source>,
     ownership: &Ownership,
     inputs: &Inputs,
 ) -> Result<Prepared, Error> {
+    lower::number_accounts(&mut base.tree, inputs.lower(base.arch))?;
     let accounts = Accounts::read(&base.tree)?;
     let full = Accounts::read(whole)?;
     let added = full.beyond(&accounts);
@@ -172,13 +182,15 @@ impl Prepared {
             epoch,
         };
         let form = node_form(tree, whole, &form)?;
+        let left = lower::leave(tree, inputs.lower(self.base.arch), inputs)?;
         let mut findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
         findings.extend(findings::masked(&form.masked, filter, inputs));
         let facts = Facts::of(&self, first.made, (&on, &off), &form);
+        let brought = self.base.brought.clone();
         let Self { found, accounts: base, assigned, .. } = self;
         let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
         made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
-        Ok(Closed { base, found, assigned, form, findings, facts, made })
+        Ok(Closed { base, found, assigned, form, findings, facts, made, left, brought })
     }
 }
 
@@ -204,7 +216,7 @@ fn leads_to_documentation(tree: &Tree<Source>, path: &ImagePath) -> bool {
 }
 
 /// Whether the author said that the module replaces what the base has at `path`.
-fn replaces(rules: &ClosureRules, path: &ImagePath) -> bool {
+pub(crate) fn replaces(rules: &ClosureRules, path: &ImagePath) -> bool {
     rules.replaces.iter().any(|replaced| replaced.path() == path)
 }
 
@@ -232,6 +244,17 @@ impl Closed {
     /// `/var`, and what is made at first start.
     pub(crate) fn provides(&self, place: &ImagePath) -> bool {
         self.form.in_var.contains(place) || self.made.iter().any(|made| place.starts_with(made))
+    }
+
+    /// Whether only a module below can have what is at `place`, which a package brings that such a module has: it need not
+    /// ship all of it.
+    pub(crate) fn is_brought(&self, package: &str) -> bool {
+        self.brought.contains(package)
+    }
+
+    /// The module below that has what is at `path`, and that this one would ship as well.
+    pub(crate) fn left_to(&self, path: &ImagePath) -> Option<&str> {
+        self.left.get(path).map(String::as_str)
     }
 
     /// What would have been generated, and an exclude keeps out.

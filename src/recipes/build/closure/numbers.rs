@@ -112,7 +112,7 @@ const LIMIT: u64 = 1 << 20;
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn rewrite(whole: &mut Tree<Source>, assigned: &Assigned) -> Result<(), Error> {
+pub(crate) fn rewrite(whole: &mut Tree<Source>, assigned: &Assigned) -> Result<(), Error> {
     let Mapping { uids, gids } = &assigned.mapping;
     let changed = |field: &str, numbers: &BTreeMap<u32, u32>| -> String {
         let number = field.parse().ok().and_then(|id: u32| numbers.get(&id));

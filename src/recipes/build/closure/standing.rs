@@ -15,6 +15,11 @@ use builder::closure::{Part, State};
 pub(crate) enum Standing {
     /// Every node has it.
     OfBase,
+    /// A module has it over which this one is laid.
+    OfModule {
+        /// Its name.
+        name: String,
+    },
     /// A package owns it that the base lacks.
     Owned,
     /// A maintainer script made it, and the base lacks it.
@@ -66,7 +71,12 @@ impl Closed {
             let at = link.shipped().map(|(at, _)| at).filter(|at| self.is_generated(at));
             return Some(Standing::Enables { unit: link.unit.clone(), at });
         }
-        if selected.ownership.is_base(path) {
+        let lower = inputs.lower(selected.arch).iter().rev().find(|module| module.has(path));
+        let of_base = selected.ownership.is_base(path);
+        if let Some(module) = lower.filter(|_| of_base || self.left_to(path).is_some()) {
+            return Some(Standing::OfModule { name: module.reference.name.clone() });
+        }
+        if of_base {
             return Some(Standing::OfBase);
         }
         match self.found.parts.get(path) {

@@ -55,7 +55,7 @@ pub(crate) struct Listed {
 /// Writes `manifest.json`, `file-list.txt` and `package-list.txt`: never in the place of a build.
 pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Listed>, Error> {
     Reported::collect(|found| {
-        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found)?;
+        let (inputs, output) = begin(request, (&request.outputs.directory, &request.checks), found, observer)?;
         let lists = list(request, &inputs, found, observer)?;
         let staging = Staging::new(&output)?;
         let listed = lists.write(staging.directory(), &inputs, output.path())?;
@@ -78,7 +78,7 @@ pub(crate) struct ListedSeveral {
 pub(crate) fn run_several(request: &SeveralRequest, observer: &dyn Observer) -> Result<Reported<ListedSeveral>, Error> {
     Reported::collect(|found| {
         let places = (request.outputs.directory.as_path(), &request.checks);
-        let (inputs, output) = begin(request.any()?, places, found)?;
+        let (inputs, output) = begin(request.any()?, places, found, observer)?;
         let (mut all, mut findings) = (Vec::new(), Vec::new());
         for request in &request.each {
             let mut own = Findings::default();
@@ -107,6 +107,7 @@ fn begin(
     request: &BuildRequest,
     (directory, checks): (&Path, &Checks),
     found: &mut Findings,
+    observer: &dyn Observer,
 ) -> Result<(Inputs, Output), Error> {
     inputs::check_directory(&request.module.directory)?;
     places::check(request, directory)?;
@@ -212,13 +213,13 @@ fn select(
 ) -> Result<Selected, Error> {
     let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
     files::make_way(files, &mut tree)?;
-    let base = base(&unpacked)?;
+    let base = base(&unpacked, request.arch)?;
     let seen = if unpacked.iter().any(Unpacked::makes_files) { Seen::Listed } else { Seen::All };
     let database =
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
-    let raw = (Raw { tree, ownership, epoch, digest, base }, Programs::Unknown);
+    let raw = (Raw { tree, ownership, epoch, digest, base, arch: request.arch }, Programs::Unknown);
     let selected = select::tree(raw, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
     selection::report(inputs, (&selected, seen), lints, &request.checks, found)?;
@@ -226,13 +227,14 @@ fn select(
 }
 
 /// The same of the packages of the base alone, where the closure is shipped.
-fn base(unpacked: &[Unpacked]) -> Result<Option<BaseRoot>, Error> {
+fn base(unpacked: &[Unpacked], arch: Arch) -> Result<Option<BaseRoot>, Error> {
     let of_base: Vec<&Unpacked> = unpacked.iter().filter(|deb| deb.is_of_base).collect();
     let packages: BTreeSet<String> = of_base.iter().map(|deb| deb.package.name.clone()).collect();
     if packages.is_empty() {
         return Ok(None);
     }
-    Ok(Some(BaseRoot { tree: lay_out(&of_base)?, packages }))
+    let brought = of_base.iter().filter(|deb| deb.is_brought).map(|deb| deb.package.name.clone()).collect();
+    Ok(Some(BaseRoot { tree: lay_out(&of_base)?, packages, brought, arch }))
 }
 
 /// A package's own account of itself.
@@ -241,6 +243,8 @@ struct Unpacked {
     is_base: bool,
     /// Whether the base has it, over which the module is laid.
     is_of_base: bool,
+    /// Whether that is a module which lies between.
+    is_brought: bool,
     metadata: Metadata,
     entries: Vec<DebEntry>,
 }
@@ -259,6 +263,7 @@ fn unpack(resolution: &Resolution, listings: Vec<DebContents>) -> Vec<Unpacked> 
             package: resolved.package.clone(),
             is_base: matches!(resolved.reason, Reason::Base(_)),
             is_of_base: resolved.base,
+            is_brought: resolved.module.is_some(),
             metadata,
             entries,
         })

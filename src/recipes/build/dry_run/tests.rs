@@ -11,6 +11,7 @@ use model::package::PackageFields;
 
 use super::*;
 use crate::recipes::build::downloads::Downloads;
+use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::request::{Checks, ModuleSource, RootSource};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
@@ -50,6 +51,7 @@ fn deb(name: &str, control: &str, files: &[(&str, DebKind)]) -> Unpacked {
         .unwrap(),
         is_base: name == "base",
         is_of_base: false,
+        is_brought: false,
         metadata: Metadata { control, ..Metadata::default() },
         entries: files.iter().map(entry).collect(),
     }
@@ -62,7 +64,12 @@ fn link(target: &str) -> DebKind {
 /// What a dry run of the module says of it: the result and the findings.
 fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     let request = BuildRequest {
-        module: ModuleSource { directory: module.to_owned(), neighbours: Vec::new(), fleet: Default::default() },
+        module: ModuleSource {
+            directory: module.to_owned(),
+            neighbours: Vec::new(),
+            fleet: Default::default(),
+            lower: LowerSource::default(),
+        },
         arch: Arch::Amd64,
         epoch: None,
         root: RootSource::Given("/nowhere".into()),
@@ -73,6 +80,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
                 compression: Compression::Zstd,
                 tag: "latest".parse().unwrap(),
                 module_id: None,
+                version: None,
             },
         },
         checks: Checks { strict, allowed: ["unit-not-enabled".parse().unwrap()].into() },

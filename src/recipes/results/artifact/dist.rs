@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use host::{Dir, Links};
 use image::archive::IMAGE_LIMIT;
 use model::Epoch;
+use model::closure::ModuleRef;
 use model::record::{Closure, RootInput};
 use model::requirements::{self, PackageVersion, Requirements};
+use model::resolution::Resolved;
 
 use super::{
     Archived, Artifact, Blob, Form, MANIFEST_LIMIT, Module, REBUILD, TEXT_LIMIT, blob, check_archive, checks, layouts,
@@ -265,16 +267,19 @@ fn of_one_build(inputs: &record::Inputs, found: Option<&Requirements>) -> bool {
         (Some(_), RootInput::Packages(packages)) => &packages.resolution,
         (_, RootInput::Given { .. }) | (None, RootInput::Packages(_)) => return found.is_none(),
     };
-    let (Some(found), Some(base)) = (found, resolution.of_base()) else { return false };
-    let packages = |is_of_base: bool| resolution.packages.iter().filter(move |resolved| resolved.base == is_of_base);
-    let same = |recorded: &[PackageVersion], is_of_base| {
-        let wanted = packages(is_of_base).map(|resolved| (&resolved.package.name, &resolved.package.version));
+    let (Some(found), Some(base)) = (found, resolution.of_base_alone()) else { return false };
+    let own = resolution.packages.iter().filter(|resolved| !resolved.base);
+    let same = |recorded: &[PackageVersion], wanted: &mut dyn Iterator<Item = &Resolved>| {
+        let wanted = wanted.map(|resolved| (&resolved.package.name, &resolved.package.version));
         recorded.iter().map(|package| (&package.name, &package.version)).eq(wanted)
     };
-    found.arch == inputs.arch
+    let recorded: BTreeSet<&ModuleRef> = inputs.lower.iter().collect();
+    let lower: BTreeSet<&ModuleRef> = found.base.module.iter().chain(&found.requires).collect();
+    lower == recorded
+        && found.arch == inputs.arch
         && found.base.digest == Closure::of(&base).digest()
-        && same(&found.base.packages, true)
-        && same(&found.packages, false)
+        && same(&found.base.packages, &mut base.packages.iter())
+        && same(&found.packages, &mut own.into_iter())
 }
 
 /// Adds what a layout holds of the module to what is beside it.
