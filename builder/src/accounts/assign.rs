@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use image::tree::Tree;
 use model::closure::{AccountName, Accounts as Table, Ids};
 
-use super::{Accounts, Added};
+use super::{Accounts, Added, attributes};
 
 /// The tables that give numbers, the strongest first.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +69,7 @@ impl Mapping {
             let stat = &mut tree.node_mut(id).stat;
             stat.uid = self.uids.get(&stat.uid).copied().unwrap_or(stat.uid);
             stat.gid = self.gids.get(&stat.gid).copied().unwrap_or(stat.gid);
+            attributes::map(&mut stat.xattrs, self);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Users and groups of a root file system: `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
 mod assign;
+mod attributes;
 mod sysusers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use model::ImagePath;
 use model::closure::AccountName;
 
 pub use assign::{Assigned, Fault, Mapping, Tables, assign};
+pub use attributes::{Holder, access_list, numbers};
 pub use sysusers::sysusers;
 
 /// The largest file of accounts that is read. One of a thousand accounts has 60 KiB.
