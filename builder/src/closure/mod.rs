@@ -14,6 +14,7 @@ mod node_form;
 mod secrets;
 mod state;
 mod tmpfiles;
+mod var;
 
 use std::collections::BTreeMap;
 
