@@ -21,6 +21,15 @@ pub enum Holder {
     Group,
 }
 
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Group => "group",
+        })
+    }
+}
+
 /// An entry of an access list: its tag, permissions and number, as the kernel has them.
 type Entry = (u16, u16, u32);
 
