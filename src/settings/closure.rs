@@ -56,7 +56,12 @@ pub(super) fn base(table: &Table<'_>) -> Result<BaseRequest, Vec<Part>> {
     });
     let mut packages = reading.words("packages", |text| PackageRequest::parse(text).map_err(|error| error.to_string()));
     packages.sort();
-    packages.dedup();
+    let is_same = |one: &PackageRequest, other: &PackageRequest| one.name == other.name && one.arch == other.arch;
+    if let Some([_, twice]) = packages.array_windows().find(|[one, other]| is_same(one, other)) {
+        let span = reading.entry("packages").map_or_else(|| table.span.clone(), |entry| entry.span.clone());
+        let message = format!("has the package `{}` more than once in `packages`", twice.name);
+        reading.report(span, "bad-value", "packages", &message, "name each package once");
+    }
     let module = reading.word("module", module_path);
     if let Some(other) = ["variant", "packages"].iter().find_map(|key| reading.entry(key)).filter(|_| module.is_some())
     {
@@ -130,6 +135,11 @@ fn first_starts(reading: &Reading<'_>, key: &'static str) -> Result<BTreeMap<Tex
         match (path(entry.name), made) {
             (Err(hint), _) => {
                 wrong.push(part(entry, "", format!("`closure.{key}` has the path `{}`", entry.name), &hint))
+            }
+            (Ok(path), Some(_)) if all.contains_key(&path) => {
+                let message = format!("`closure.{key}` has `{}`, which is `{path}` again", entry.name);
+                let hint = "say once who makes it";
+                wrong.push(Part { span: entry.name_span.clone(), ..part(entry, "", message, hint) });
             }
             (Ok(path), Some(made)) => drop(all.insert(path, made)),
             (Ok(_), None) => {}

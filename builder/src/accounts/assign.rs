@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use image::tree::Tree;
 use model::closure::{AccountName, Accounts as Table, Ids};
 
-use super::{Accounts, Added};
+use super::{Accounts, Added, Holder, attributes};
 
 /// The tables that give numbers, the strongest first.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,32 @@ pub enum Fault {
         /// The number.
         id: u32,
     },
+    /// Packages gave a user or group the number of another one, whose files would become its own.
+    #[error("{name} has the number {id}, which is that of the {holder} {other}")]
+    Double {
+        /// The account that packages added.
+        name: AccountName,
+        /// The other one.
+        other: AccountName,
+        /// What they are.
+        holder: Holder,
+        /// Their number in the build.
+        id: u32,
+    },
+    /// A table gives an account of the base another number than the base has.
+    #[error("{name} is an account of the base, which has the number {id}")]
+    OfBase {
+        /// The account.
+        name: AccountName,
+        /// Its number in the base.
+        id: u32,
+    },
+    /// No line of sysusers.d makes an account of this name.
+    #[error("{name:?} is no name of an account that systemd-sysusers makes")]
+    Name {
+        /// The beginning of the name.
+        name: String,
+    },
     /// No number that could be proposed is free.
     #[error("there is no free number for {name}")]
     Full {
@@ -69,6 +95,7 @@ impl Mapping {
             let stat = &mut tree.node_mut(id).stat;
             stat.uid = self.uids.get(&stat.uid).copied().unwrap_or(stat.uid);
             stat.gid = self.gids.get(&stat.gid).copied().unwrap_or(stat.gid);
+            attributes::map(&mut stat.xattrs, self);
         }
     }
 }
@@ -91,7 +118,10 @@ pub struct Assigned {
 /// Everything that stands in the way.
 pub fn assign((full, added): (&Accounts, &Added), base: &Accounts, tables: Tables<'_>) -> Result<Assigned, Vec<Fault>> {
     let mut assigned = Assigned::default();
-    let mut faults = Vec::new();
+    let mut faults = misfits((full, added), base, tables.declared);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let is_taken = |id: u32| base.user(id).is_some() || base.group(id).is_some();
     for name in added.names() {
         let known = tables.declared.get(name).or_else(|| tables.locked.get(name));
@@ -123,6 +153,47 @@ pub fn assign((full, added): (&Accounts, &Added), base: &Accounts, tables: Table
         assigned.mapping.gids.extend(assigned.ids.get(name).map(|ids| (*gid, ids.gid)));
     }
     if faults.is_empty() { Ok(assigned) } else { Err(faults) }
+}
+
+/// What of the accounts themselves no number mends.
+fn misfits((full, added): (&Accounts, &Added), base: &Accounts, declared: &Table) -> Vec<Fault> {
+    let unusable = full.unusable.difference(&base.unusable);
+    let mut faults: Vec<Fault> = unusable
+        .filter_map(|name| AccountName::parse(name).err())
+        .map(|error| Fault::Name { name: error.text })
+        .collect();
+    let users: Vec<_> = full.users.iter().map(|(name, user)| (name, user.uid)).collect();
+    let groups: Vec<_> = full.groups.iter().map(|(name, group)| (name, group.gid)).collect();
+    faults.extend(doubles(Holder::User, &users, |name| added.users.contains_key(name)));
+    faults.extend(doubles(Holder::Group, &groups, |name| added.groups.contains_key(name)));
+    for (name, ids) in declared.iter() {
+        let uid = base.users.get(name).map(|user| (user.uid, ids.uid));
+        let gid = base.groups.get(name).map(|group| (group.gid, ids.gid));
+        let other = uid.into_iter().chain(gid).find(|(id, given)| id != given);
+        faults.extend(other.map(|(id, _)| Fault::OfBase { name: name.clone(), id }));
+    }
+    faults
+}
+
+/// The accounts that packages added with the number of another one, each pair once.
+fn doubles(holder: Holder, all: &[(&AccountName, u32)], is_added: impl Fn(&AccountName) -> bool) -> Vec<Fault> {
+    let mut first: BTreeMap<u32, &AccountName> = BTreeMap::new();
+    // Those of the base first, and the others in the order of their names.
+    let (of_base, added): (Vec<_>, Vec<_>) = all.iter().copied().partition(|(name, _)| !is_added(name));
+    for (name, id) in of_base {
+        first.entry(id).or_insert(name);
+    }
+    let mut faults = Vec::new();
+    for (name, id) in added {
+        match first.get(&id) {
+            Some(other) => {
+                let (name, other) = (name.clone(), (*other).clone());
+                faults.push(Fault::Double { name, other, holder, id });
+            }
+            None => drop(first.insert(id, name)),
+        }
+    }
+    faults
 }
 
 /// Whose the numbers are in the base.

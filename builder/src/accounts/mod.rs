@@ -1,6 +1,7 @@
 //! Users and groups of a root file system: `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
 mod assign;
+mod attributes;
 mod sysusers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use model::ImagePath;
 use model::closure::AccountName;
 
 pub use assign::{Assigned, Fault, Mapping, Tables, assign};
+pub use attributes::{Holder, access_list, numbers};
 pub use sysusers::sysusers;
 
 /// The largest file of accounts that is read. One of a thousand accounts has 60 KiB.
@@ -50,6 +52,8 @@ pub struct Accounts {
     pub users: BTreeMap<AccountName, User>,
     /// By name.
     pub groups: BTreeMap<AccountName, Group>,
+    /// Names of users and groups that no line of sysusers.d can make.
+    pub unusable: BTreeSet<String>,
 }
 
 impl Accounts {
@@ -74,7 +78,8 @@ impl Accounts {
         let mut accounts = Self::default();
         for line in passwd.lines() {
             if let [name, _, uid, gid, gecos, home, shell] = line.split(':').collect::<Vec<_>>()[..]
-                && let (Ok(name), Ok(uid), Ok(gid)) = (AccountName::parse(name), uid.parse(), gid.parse())
+                && let (Ok(uid), Ok(gid)) = (uid.parse(), gid.parse())
+                && let Some(name) = accounts.name(name)
             {
                 let (gecos, home, shell) = (gecos.to_owned(), home.to_owned(), shell.to_owned());
                 accounts.users.entry(name).or_insert(User { uid, gid, gecos, home, shell });
@@ -82,13 +87,24 @@ impl Accounts {
         }
         for line in group.lines() {
             if let [name, _, gid, members] = line.split(':').collect::<Vec<_>>()[..]
-                && let (Ok(name), Ok(gid)) = (AccountName::parse(name), gid.parse())
+                && let Ok(gid) = gid.parse()
+                && let Some(name) = accounts.name(name)
             {
                 let members = members.split(',').filter_map(|member| AccountName::parse(member).ok()).collect();
                 accounts.groups.entry(name).or_insert(Group { gid, members });
             }
         }
         accounts
+    }
+
+    /// The name of an account; one that is not taken is remembered.
+    fn name(&mut self, text: &str) -> Option<AccountName> {
+        let name = AccountName::parse(text).ok();
+        // A line without a name is none, for the C library, too.
+        if name.is_none() && !text.is_empty() {
+            self.unusable.insert(text.to_owned());
+        }
+        name
     }
 
     /// The name of the user with this number.

@@ -100,3 +100,44 @@ fn what_a_field_holds_cannot_become_another_line_or_a_specifier() {
     let text = sysusers(&added, &base(), &ids);
     assert!(text.ends_with("u x 300:root \"a \\\"b\\\" %%u \\\\ \" \"/home/%%h\" /bin/sh\n"), "{text}");
 }
+
+#[test]
+fn a_second_name_of_one_number_is_refused_whoever_has_it() {
+    let passwd = "evil:x:0:0::/root:/bin/sh\none:x:702:702::/:/bin/sh\ntwo:x:702:703::/:/bin/sh\n";
+    let full = Accounts::parse(
+        &format!("{BASE_PASSWD}{passwd}"),
+        &format!("{BASE_GROUP}cert:x:42:\none:x:702:\ntwo:x:703:\n"),
+    );
+    let declared = Table::default();
+    let tables = Tables { declared: &declared, locked: &declared };
+    let faults = assign((&full, &full.beyond(&base())), &base(), tables).unwrap_err();
+    assert_eq!(
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "evil has the number 0, which is that of the user root",
+            "two has the number 702, which is that of the user one",
+            "cert has the number 42, which is that of the group ssl-cert"
+        ]
+    );
+    // What the base has twice is the base's.
+    let base = Accounts::parse(&format!("{BASE_PASSWD}toor:x:0:0::/root:/bin/sh\n"), BASE_GROUP);
+    assert!(assign((&base, &base.beyond(&base)), &base, tables).is_ok());
+}
+
+#[test]
+fn a_name_that_no_node_makes_and_a_number_for_the_base_are_refused() {
+    let long = "a".repeat(32);
+    let passwd = format!("{BASE_PASSWD}h.dot:x:996:996::/:/bin/sh\n{long}:x:997:997::/:/bin/sh\n:x:1:1::/:\n");
+    let full = Accounts::parse(&passwd, &format!("{BASE_GROUP}h.dot:x:996:\n"));
+    let declared: Table = [(name("root"), Ids::both(500)), (name("nobody"), Ids::both(65534))].into_iter().collect();
+    let tables = Tables { declared: &declared, locked: &Table::default() };
+    let faults = assign((&full, &full.beyond(&base())), &base(), tables).unwrap_err();
+    assert_eq!(
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            format!("{long:?} is no name of an account that systemd-sysusers makes"),
+            "\"h.dot\" is no name of an account that systemd-sysusers makes".to_owned(),
+            "root is an account of the base, which has the number 0".to_owned(),
+        ]
+    );
+}

@@ -14,12 +14,14 @@ mod node_form;
 mod secrets;
 mod state;
 mod tmpfiles;
+mod var;
 
 use std::collections::BTreeMap;
 
 use image::Readable;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
+use model::closure::{ClosureRules, TextPath};
 use model::explain::{Explain, Explanation, Kind as Fault};
 
 use crate::ownership::Ownership;
@@ -97,11 +99,17 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// Compares `full` with `base`, over which it was made; `ownership` is that of `full`. Neither was scrubbed.
+    /// Compares `full` with `base`, over which it was made; `ownership` is that of `full`. Neither was scrubbed. `rules` say what
+    /// is data wherever it is.
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn find<C: Readable>(base: &Tree<C>, full: &Tree<C>, ownership: &Ownership) -> Result<Self, Error> {
+    pub fn find<C: Readable>(
+        base: &Tree<C>,
+        full: &Tree<C>,
+        ownership: &Ownership,
+        rules: &ClosureRules,
+    ) -> Result<Self, Error> {
         let mut closure = Self::default();
         let scripts = Scripts::read(full, ownership)?;
         for (path, _, node) in full.walk().skip(1) {
@@ -124,7 +132,8 @@ impl Closure {
             }
         }
         closure.enablement = enablement::find(full, &closure.enablement);
-        closure.data = data::find(full, &closure.parts)?;
+        let declared: Vec<&ImagePath> = rules.data.keys().map(TextPath::path).collect();
+        closure.data = data::find(full, &closure.parts, &declared)?;
         Ok(closure)
     }
 

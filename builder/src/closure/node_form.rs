@@ -6,11 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
 
-use super::Error;
-use super::tmpfiles::{self, Owner};
+use super::tmpfiles::Owner;
+use super::{Error, var};
 
-/// Where the files lie that tmpfiles copies to `/var` (systemd's "factory").
-const FACTORY: &str = "/usr/share/factory";
 /// The mode of what is generated.
 const MODE: u16 = 0o644;
 
@@ -31,7 +29,7 @@ impl Named {
         (user, group)
     }
 
-    fn owner(&self, stat: &Stat) -> Owner {
+    pub(super) fn owner(&self, stat: &Stat) -> Owner {
         let name = |names: &BTreeMap<u32, String>, id: u32| names.get(&id).cloned().unwrap_or_else(|| id.to_string());
         Owner { user: name(&self.users, stat.uid), group: name(&self.groups, stat.gid) }
     }
@@ -70,7 +68,8 @@ pub struct NodeForm {
     pub in_var: BTreeSet<ImagePath>,
     /// Where files of `/var` are in it, by the place that they have on the node.
     pub moved: BTreeMap<ImagePath, ImagePath>,
-    /// What of `/var` no line of tmpfiles.d can make: devices, pipes, sockets, and names that are no text.
+    /// What of `/var` no line of tmpfiles.d can make: devices, pipes, sockets, names that are no line of text, capabilities,
+    /// and what systemd-tmpfiles finds no safe way to.
     pub lost: Vec<ImagePath>,
 }
 
@@ -85,11 +84,8 @@ pub fn node_form<C: From<Vec<u8>> + Clone>(
 ) -> Result<NodeForm, Error> {
     let mut done = NodeForm::default();
     let mtime = Mtime { seconds: form.epoch.seconds(), nanoseconds: 0 };
-    let mut lines = take_var(tree, form, mtime, &mut done)?;
-    for (path, stat) in form.directories {
-        lines.extend(tmpfiles::directory(path, stat.mode, &form.named.owner(stat)));
-        done.in_var.insert(path.clone());
-    }
+    let mut lines = var::take(tree, form, mtime, &mut done)?;
+    lines.extend(var::directories(form, &mut done));
     lines.sort_unstable();
     lines.dedup();
     let mut texts = Vec::new();
@@ -121,53 +117,13 @@ pub fn node_form<C: From<Vec<u8>> + Clone>(
     Ok(done)
 }
 
-/// Takes `/var` out of `tree`: the lines that make it on the node.
-fn take_var<C>(tree: &mut Tree<C>, form: &Form<'_, C>, mtime: Mtime, done: &mut NodeForm) -> Result<Vec<String>, Error>
-where
-    C: From<Vec<u8>>,
-{
-    let Ok(var) = ImagePath::new("/var") else { return Ok(Vec::new()) };
-    let all: Vec<(ImagePath, NodeId)> = tree.walk().map(|(path, id, _)| (path, id)).collect();
-    let below: Vec<_> = all.into_iter().filter(|(path, _)| *path != var && path.starts_with(&var)).collect();
-    let mut lines = Vec::new();
-    for (path, id) in below {
-        let node = tree.node(id);
-        let owner = form.named.owner(&node.stat);
-        let mode = node.stat.mode;
-        let line = match &node.kind {
-            Kind::Directory(_) if form.base.lookup(&path).is_some() => continue,
-            Kind::Directory(_) => tmpfiles::directory(&path, mode, &owner),
-            Kind::Symlink(target) => tmpfiles::link(&path, target),
-            Kind::Regular(_) => {
-                let from = ImagePath::new([FACTORY.as_bytes(), path.as_bytes()].concat());
-                let line = from.as_ref().ok().and_then(|from| tmpfiles::copy(&path, mode, &owner, from));
-                if let (Ok(from), true) = (from, line.is_some()) {
-                    link_at(tree, &from, id, mtime)?;
-                    done.moved.insert(path.clone(), from);
-                }
-                line
-            }
-            Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => None,
-        };
-        match line {
-            Some(line) => {
-                lines.push(line);
-                done.in_var.insert(path);
-            }
-            None => done.lost.push(path),
-        }
-    }
-    tree.remove(&var);
-    Ok(lines)
-}
-
 /// Puts `node` at `path`, with the directories around it.
 fn put<C>(tree: &mut Tree<C>, path: &ImagePath, node: Node<C>, mtime: Mtime) -> Result<(), Error> {
     let id = tree.add(node)?;
     link_at(tree, path, id, mtime)
 }
 
-fn link_at<C>(tree: &mut Tree<C>, path: &ImagePath, id: NodeId, mtime: Mtime) -> Result<(), Error> {
+pub(super) fn link_at<C>(tree: &mut Tree<C>, path: &ImagePath, id: NodeId, mtime: Mtime) -> Result<(), Error> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let mut at = NodeId::ROOT;
     for name in parent.components() {

@@ -91,9 +91,13 @@ fn full(more: &[&str]) -> Tree<Vec<u8>> {
 }
 
 fn found(more: &[&str]) -> (Tree<Vec<u8>>, Ownership, Closure) {
+    found_by(&ClosureRules::default(), more)
+}
+
+pub(super) fn found_by(rules: &ClosureRules, more: &[&str]) -> (Tree<Vec<u8>>, Ownership, Closure) {
     let (base, full) = (tree(&BASE), full(more));
     let ownership = Ownership::read(&full).unwrap().over(&base, ["sh".to_owned()].into());
-    let closure = Closure::find(&base, &full, &ownership).unwrap();
+    let closure = Closure::find(&base, &full, &ownership, rules).unwrap();
     (full, ownership, closure)
 }
 
@@ -131,7 +135,7 @@ fn what_changes_the_base_is_named_with_whom_and_in_what() {
     gone.remove(&path("/etc/shells"));
     let base = tree(&BASE);
     let ownership = Ownership::read(&gone).unwrap().over(&base, ["sh".to_owned()].into());
-    let closure = Closure::find(&base, &gone, &ownership).unwrap();
+    let closure = Closure::find(&base, &gone, &ownership, &ClosureRules::default()).unwrap();
     assert_eq!(changed(&closure), ["/etc/shells None None"]);
 }
 
@@ -168,9 +172,9 @@ fn names(stat: &Stat) -> (String, String) {
     (name(stat.uid), name(stat.gid))
 }
 
-fn started(rules: &model::closure::ClosureRules, more: &[&str]) -> FirstStarts {
-    let (full, ownership, closure) = found(more);
-    let secrets = secrets(&full, &ownership, &closure.parts, &closure.data).unwrap();
+pub(super) fn started(rules: &model::closure::ClosureRules, more: &[&str]) -> FirstStarts {
+    let (full, ownership, closure) = found_by(rules, more);
+    let secrets = secrets(&full, &ownership, &closure.parts, &closure.data, rules).unwrap();
     let services = ["app.service".to_owned()];
     let context = Context { name: "app", whole: &full, rules, names: &names, services: &services };
     first_starts(&secrets, &closure.data, &context)
@@ -232,7 +236,7 @@ fn what_is_made_at_first_start_comes_to_its_place_whole() {
         ..Default::default()
     };
     let (full, ownership, closure) = found(&[]);
-    let mut secrets = secrets(&full, &ownership, &closure.parts, &closure.data).unwrap();
+    let mut secrets = secrets(&full, &ownership, &closure.parts, &closure.data, &rules).unwrap();
     secrets.retain(|secret| secret.path == path("/etc/app/key"));
     let data = DataDirectory { path: path("/var/lib/app/odd:name [1]"), kind: DataKind::Unknown, uid: 100, size: 1 };
     let context = Context { name: "app", whole: &full, rules: &rules, names: &names, services: &[] };

@@ -63,11 +63,15 @@ fn has_line(head: &[u8], is_it: impl Fn(&[u8]) -> bool) -> bool {
     lines(head).any(is_it)
 }
 
-/// A string behind its length in four bytes (RFC 4251, 5) that names an algorithm.
 fn is_wire_key(head: &[u8]) -> bool {
-    let Some((length, rest)) = head.split_first_chunk::<4>() else { return false };
+    wire_algorithm(head).is_some()
+}
+
+/// The algorithm that a string behind its length in four bytes (RFC 4251, 5) names.
+pub(crate) fn wire_algorithm(head: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = head.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-    rest.get(..length).is_some_and(|name| ALGORITHMS.contains(&name))
+    rest.get(..length).filter(|name| ALGORITHMS.contains(name))
 }
 
 /// An algorithm, a blank, and what follows in base64, of which each begins with the length of the algorithm's name.

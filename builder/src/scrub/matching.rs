@@ -9,7 +9,7 @@ use model::ImagePath;
 
 use super::made_with;
 use super::pattern::matches;
-use super::rule::{Look, Rule};
+use super::rule::{Look, Rule, Test};
 use super::rules::RULES;
 use super::{Error, Match};
 use crate::ownership::Ownership;
@@ -49,8 +49,12 @@ pub(super) fn all<C: Readable>(
 
 /// The first rule that matches the file. A file that no package installed was made by a maintainer script or by the
 /// build.
+///
+/// A link to a secret is none: what it leads to is left out, and a service finds by the link what the machine makes.
 pub(super) fn rule_for(path: &ImagePath, look: Look<'_>, owned: bool) -> Option<&'static Rule> {
-    let mut rules = RULES.iter().filter(|rule| rule.test.holds(look, owned));
+    let is_link = matches!(look, Look::Symlink(_));
+    let takes = |rule: &Rule| !(is_link && rule.secret && rule.test != Test::Any) && rule.test.holds(look, owned);
+    let mut rules = RULES.iter().filter(|rule| takes(rule));
     rules.find(|rule| rule.paths.iter().any(|pattern| matches(pattern, path)))
 }
 
@@ -68,4 +72,25 @@ pub(super) fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
     let is_large = |end: &[u8]| path.as_bytes().ends_with(end);
     let may_be_store = !owned && (is_large(b"/cacerts") || is_large(b".fdb"));
     may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_secret_is_no_secret() {
+        let rule = |path: &str, look| rule_for(&ImagePath::new(path).unwrap(), look, false).map(|rule| rule.name);
+        for path in ["/etc/ssh/ssh_host_rsa_key", "/etc/sasldb2", "/etc/nvme/hostid"] {
+            assert_eq!(rule(path, Look::Symlink(b"/var/lib/kept")), None, "{path}");
+            assert!(rule(path, Look::Regular(b"text")).is_some(), "{path}");
+        }
+        assert_eq!(
+            rule("/etc/hostname", Look::Symlink(b"/x")),
+            Some("hostname"),
+            "that of another machine is no better"
+        );
+    }
 }

@@ -26,7 +26,7 @@ use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::ownership::Ownership;
-pub(crate) use formats::is_control_key;
+pub(crate) use formats::{is_control_key, wire_algorithm};
 pub(crate) use pattern::matches;
 use rules::RULES;
 
@@ -131,7 +131,7 @@ pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> boo
 /// A name for the set of rules, for cache keys: it changes whenever a rule does.
 #[must_use]
 pub fn version() -> model::Digest {
-    let mut text = format!("scrub 2 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
+    let mut text = format!("scrub 3 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
     for rule in RULES {
         text.push_str(&format!("{} {:?} {:?} {} ", rule.name, rule.paths, rule.test, rule.copies.name()));
         text.push_str(match rule.action {

@@ -260,7 +260,7 @@ fn an_initramfs_that_holds_a_secret_is_left_out_and_named() {
 
 #[test]
 fn the_name_of_the_rules_changes_only_with_a_rule() {
-    assert_eq!(version().to_string(), "sha256:3d76550f37ac60faa392c30c5587876070b16aabe2d249cda2c26389eaa4733f");
+    assert_eq!(version().to_string(), "sha256:901006f97b7581c4358e35f14f39a175b3cc581c7e090320d52c4ce20b98ce4f");
 }
 
 /// Which rule takes each file of a tree of these, and links; a content `->X` is a link to X.

@@ -3,6 +3,7 @@
 use builder::scrub;
 use composer::scan::Source;
 use image::tree::Kind;
+use model::closure::Ship;
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::Error;
@@ -46,7 +47,15 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagno
         "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
         path_list::some(&paths, MAX_NAMED)
     );
-    let hint = format!("look into {whom}: leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
+    let made = match inputs.closure.ship {
+        Ship::Owned => String::new(),
+        Ship::Closure => {
+            format!(
+                "say who makes a secret at first start, in [closure.secrets] of builder.toml (\"{first}\" = {{ command = [...] }}), "
+            )
+        }
+    };
+    let hint = format!("look into {whom}: {made}leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
     Ok(Some(Diagnostic::new(Severity::Warning, CODE, message, hint).in_file(inputs.file.clone())))
 }
 

@@ -460,3 +460,21 @@ fn a_key_that_is_none_has_the_one_that_was_meant_in_every_table() {
     assert!(found.iter().any(|hint| hint.starts_with("write \"tar\", of any compression")), "{found:?}");
     assert!(found.contains(&"write mode = \"755\"".to_owned()), "{found:?}");
 }
+
+#[test]
+fn what_is_there_twice_in_other_words_is_wrong_at_its_place() {
+    let codes = |text: &str| World::new("", text).codes();
+    let made = "{ command = [\"/bin/x\"] }";
+    for table in ["secrets", "data"] {
+        let text = format!("[closure.{table}]\n\"/etc/x\" = {made}\n\"/etc//x\" = {made}\n");
+        assert_eq!(codes(&text), [("bad-value", "3:1".to_owned())], "{text}");
+    }
+    for packages in ["\"aa\", \"aa\"", "\"aa\", \"bb\", \"aa=1\"", "\"aa/x\", \"aa\""] {
+        let text = format!("[base]\npackages = [{packages}]\n");
+        let error = World::new("", &text).settings(&[], &Flags::default()).unwrap_err();
+        let found: Vec<&str> = error.findings.diagnostics.iter().map(|found| found.message.as_str()).collect();
+        assert_eq!(found, ["`base` has the package `aa` more than once in `packages`"]);
+    }
+    let fine = "[base]\npackages = [\"aa:amd64\", \"aa:i386\"]\n";
+    assert!(World::new("", fine).settings(&[], &Flags::default()).is_ok());
+}

@@ -16,8 +16,8 @@ pub const LARGEST_ID: u32 = 65_533;
 /// The numbers that are proposed: above what adduser gives from 100 on, and below what systemd-sysusers gives from 999
 /// down.
 pub const PROPOSED: std::ops::RangeInclusive<u32> = 300..=799;
-/// The longest name that useradd(8) takes.
-const LONGEST_NAME: usize = 32;
+/// The longest name that systemd-sysusers takes; useradd(8) takes one letter more.
+const LONGEST_NAME: usize = 31;
 
 /// The name of a user or group, as systemd's strict mode has it (systemd.io/USER_NAMES).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct AccountName(String);
 
 /// Why a text is no account's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no account's name: give letters, digits, `_` and `-`, at most 32, and a letter or `_` first")]
+#[error("{text:?} is no account's name: give letters, digits, `_` and `-`, at most 31, and a letter or `_` first")]
 pub struct ParseAccountError {
     /// The beginning of the text.
     pub text: String,
@@ -172,7 +172,7 @@ mod tests {
         for text in ["redis", "_chrony", "www-data", "Debian-exim", "a1"] {
             assert_eq!(name(text).to_string(), text);
         }
-        for text in ["", "1a", "-a", "a b", "a:b", "a\n", "ä", &"a".repeat(33)] {
+        for text in ["", "1a", "-a", "a b", "a:b", "a\n", "ä", &"a".repeat(32)] {
             assert!(AccountName::parse(text).is_err(), "{text:?}");
         }
     }

@@ -136,6 +136,8 @@ pub struct LeftOut {
 pub enum LeftOutKind {
     /// A private key of OpenSSH.
     OpensshKey,
+    /// A private key of Dropbear.
+    DropbearKey,
     /// A private key in PEM with a certificate.
     PemKey,
     /// A key of BIND's control channel.

@@ -74,8 +74,7 @@ fn declared<'a>(
 }
 
 fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>, all: &mut FirstStarts) {
-    let is_in_var = secret.path.as_bytes().starts_with(b"/var/");
-    let place = |path: &ImagePath| if is_in_var { Some(path.clone()) } else { kept(context.name, path) };
+    let place = |path: &ImagePath| kept_at(context.name, path);
     let places = place(&secret.path).and_then(|real| Some((unit::beside(&real)?, real)));
     let Some((stage, real)) = places else { return all.unmade.push(secret.path.clone()) };
     let staged = |path: &ImagePath| ImagePath::new([stage.as_bytes(), path.as_bytes()].concat()).ok();
@@ -92,7 +91,7 @@ fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>
     if start.is_none() && !is_companion {
         return all.unmade.push(secret.path.clone());
     }
-    if !is_in_var {
+    if real != secret.path {
         all.links.push((secret.path.clone(), real.to_string()));
         directories(context, &secret.path, &real, all);
     }
@@ -118,8 +117,11 @@ fn names(start: &FirstStart, path: &ImagePath) -> bool {
     start.command.iter().any(|word| word.contains(&path))
 }
 
-/// The path below the directory of a module in `/var/lib` at which a secret really is.
-fn kept(name: &str, path: &ImagePath) -> Option<ImagePath> {
+/// Where what is made for `path` really is: itself in `/var`, else below the directory of a module in `/var/lib`.
+fn kept_at(name: &str, path: &ImagePath) -> Option<ImagePath> {
+    if path.as_bytes().starts_with(b"/var/") {
+        return Some(path.clone());
+    }
     ImagePath::new([format!("/var/lib/module-{name}").as_bytes(), path.as_bytes()].concat()).ok()
 }
 
@@ -148,17 +150,24 @@ fn directories<C>(context: &Context<'_, C>, path: &ImagePath, real: &ImagePath, 
 
 fn data_start<C>(data: &DataDirectory, context: &Context<'_, C>, all: &mut FirstStarts) {
     let own = declared(&context.rules.data, &data.path).cloned();
-    let Some(start) = own.or_else(|| recipe::of_data(data, context)) else {
+    let start = own.or_else(|| recipe::of_data(data, context)).zip(kept_at(context.name, &data.path));
+    let Some((start, real)) = start else {
         return all.unmade.push(data.path.clone());
     };
     let marker = match data.kind {
-        DataKind::PostgresCluster => format!("{}/PG_VERSION", data.path),
-        DataKind::InnoDb => format!("{}/ibdata1", data.path),
+        DataKind::PostgresCluster => format!("{real}/PG_VERSION"),
+        DataKind::InnoDb => format!("{real}/ibdata1"),
         DataKind::Unknown => String::new(),
     };
     let node = context.whole.lookup(&data.path).map(|id| &context.whole.node(id).stat);
     let stat = node.cloned().unwrap_or_else(|| Stat { uid: data.uid, ..Stat::root_owned(0o700, Default::default()) });
-    let stage = unit::beside(&data.path);
-    let steps = stage.map(|stage| Steps::of_directory(&data.path, &stage, &stat, context.names)).unwrap_or_default();
+    if real != data.path {
+        // The command finds it by the link, at the path that it knows.
+        all.links.push((data.path.clone(), real.to_string()));
+        directories(context, &data.path, &real, all);
+        all.directories.push((real.clone(), stat.clone()));
+    }
+    let stage = unit::beside(&real);
+    let steps = stage.map(|stage| Steps::of_directory(&real, &stage, &stat, context.names)).unwrap_or_default();
     unit::add(&Made { what: &data.path, marker, start, steps }, context, all);
 }

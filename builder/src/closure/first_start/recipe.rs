@@ -24,6 +24,10 @@ pub(super) fn of_secret<C>(
             let program = program(context.whole, "ssh-keygen")?;
             words(&[&program, "-q", "-N", "", "-C", "", "-t", algorithm, "-f", &real.to_string()])
         }
+        SecretKind::Dropbear { algorithm } => {
+            let program = program(context.whole, "dropbearkey")?;
+            words(&[&program, "-t", algorithm, "-f", &real.to_string()])
+        }
         SecretKind::Pem { certificate } => {
             let program = program(context.whole, "openssl")?;
             let certificate = at(certificate)?.to_string();

@@ -4,8 +4,8 @@
 //! place and renamed there at last: where it is there, all of it is.
 
 use image::tree::Stat;
-use model::ImagePath;
 use model::closure::FirstStart;
+use model::{Digest, ImagePath};
 
 use super::{Context, FirstStarts, MadeOnce};
 
@@ -130,7 +130,7 @@ fn colons(path: &str) -> String {
 
 /// Adds the unit that makes it, and the links that start the unit.
 pub(super) fn add<C>(made: &Made<'_>, context: &Context<'_, C>, all: &mut FirstStarts) {
-    let name = format!("module-{}-{}.service", context.name, slug(made.what));
+    let name = name(context.name, made.what);
     let targets = ["basic.target"].into_iter().chain(context.services.iter().map(String::as_str));
     for target in targets {
         if let Ok(path) = ImagePath::new(format!("{UNITS}/{target}.wants/{name}")) {
@@ -171,10 +171,34 @@ fn text(made: &Made<'_>, services: &[String]) -> String {
     text
 }
 
-/// A path as a part of a unit's name.
-fn slug(path: &ImagePath) -> String {
-    let text = String::from_utf8_lossy(path.relative()).into_owned();
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || "_.".contains(c) { c } else { '-' }).take(120).collect()
+/// The longest name of a unit (systemd's `UNIT_NAME_MAX` counts the byte behind it) and of a file.
+const LONGEST_NAME: usize = 255;
+/// The digits of a digest that stand for the end of a path: 128 bits.
+const DIGITS: usize = 32;
+
+/// The name of the unit that makes what is at `path`. Two paths have two names.
+fn name(module: &str, path: &ImagePath) -> String {
+    let escaped = escaped(path);
+    let room = LONGEST_NAME.saturating_sub(format!("module-{module}-.service").len());
+    if escaped.len() <= room {
+        return format!("module-{module}-{escaped}.service");
+    }
+    let beginning = &escaped[..room.saturating_sub(DIGITS + 1)];
+    let digest = Digest::of(path.as_bytes()).hex();
+    format!("module-{module}-{beginning}-{}.service", &digest[..DIGITS])
+}
+
+/// A path as a part of a unit's name, as `systemd-escape --path` writes it: slashes are dashes, and what is neither a letter,
+/// a digit, `:`, `_` nor a point within it is `\xNN`.
+fn escaped(path: &ImagePath) -> String {
+    let byte = |(at, byte): (usize, &u8)| match byte {
+        b'/' => "-".to_owned(),
+        b'.' if at > 0 => ".".to_owned(),
+        b':' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("\\x{byte:02x}"),
+    };
+    path.relative().iter().enumerate().map(byte).collect()
 }
 
 /// A text in a unit, where `%` begins a specifier.
@@ -196,4 +220,39 @@ fn quoted(word: &str) -> String {
         .flat_map(|c| ['\\'].into_iter().filter(move |_| "\"\\".contains(c)).chain([c]))
         .collect();
     if is_plain { escaped } else { format!("\"{escaped}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    fn of(path: &str) -> String {
+        name("x", &ImagePath::new(path).unwrap())
+    }
+
+    /// What systemd-escape(1) makes of each.
+    #[test]
+    fn two_paths_have_two_names_of_units() {
+        for (path, escaped) in [
+            ("/etc/hs/a.key", "etc-hs-a.key"),
+            ("/etc/hs-a.key", r"etc-hs\x2da.key"),
+            ("/etc/a b@c:d_.x", r"etc-a\x20b\x40c:d_.x"),
+            ("/.x/é", r"\x2ex-\xc3\xa9"),
+            (r"/etc/a\b", r"etc-a\x5cb"),
+        ] {
+            assert_eq!(of(path), format!("module-x-{escaped}.service"));
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_name_holds_is_named_by_its_digest() {
+        let directory = format!("/etc/{}", "d".repeat(230));
+        let (one, other) = (of(&format!("{directory}/one")), of(&format!("{directory}/two")));
+        assert!(one.len() == 255 && other.len() == 255 && one != other, "{one}\n{other}");
+        let longest = format!("/etc/{}", "d".repeat(255 - "module-x-.service".len() - "etc-".len()));
+        assert_eq!(of(&longest), format!("module-x-etc-{}.service", &longest[5..]));
+        assert_eq!(of(&format!("{longest}d")).len(), 255);
+    }
 }

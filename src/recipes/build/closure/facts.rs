@@ -78,6 +78,7 @@ fn unit_name(made: &MadeOnce) -> String {
 fn of_secret(secret: &Secret, made: &[MadeOnce]) -> LeftOut {
     let (kind, with) = match &secret.kind {
         SecretKind::OpenSsh { .. } => (LeftOutKind::OpensshKey, None),
+        SecretKind::Dropbear { .. } => (LeftOutKind::DropbearKey, None),
         SecretKind::Pem { .. } => (LeftOutKind::PemKey, None),
         SecretKind::Tsig => (LeftOutKind::TsigKey, None),
         SecretKind::Companion { of } => (LeftOutKind::Companion, Some(of)),

@@ -1,8 +1,8 @@
 //! What an author should know of a closure, and what is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use builder::accounts::{Accounts, Assigned};
+use builder::accounts::{self, Accounts, Assigned, Holder};
 use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
@@ -54,27 +54,45 @@ pub(super) fn refuse_numbers(
     }
     let user = |id: u32| base.user(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.uid == id);
     let group = |id: u32| base.group(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.gid == id);
-    let mut unknown: BTreeMap<(&str, u32), Vec<ImagePath>> = BTreeMap::new();
+    let mut unknown: BTreeMap<(Holder, bool, u32), Vec<ImagePath>> = BTreeMap::new();
     for (path, _, node) in tree.walk() {
-        for (what, id, is_known) in
-            [("user", node.stat.uid, user(node.stat.uid)), ("group", node.stat.gid, group(node.stat.gid))]
-        {
+        let own = [(Holder::User, node.stat.uid), (Holder::Group, node.stat.gid)].map(|one| (one, true));
+        let named: BTreeSet<_> = accounts::numbers(&node.stat.xattrs).into_iter().map(|one| (one, false)).collect();
+        for ((what, id), owns) in own.into_iter().chain(named) {
+            let is_known = match what {
+                Holder::User => user(id),
+                Holder::Group => group(id),
+            };
             if !is_known {
-                unknown.entry((what, id)).or_default().push(path.clone());
+                unknown.entry((what, owns, id)).or_default().push(path.clone());
             }
         }
     }
-    let finding = |((what, id), paths): (&(&str, u32), &Vec<ImagePath>)| {
+    let finding = |((what, owns, id), paths): (&(Holder, bool, u32), &Vec<ImagePath>)| {
+        let what = match what {
+            Holder::User => "user",
+            Holder::Group => "group",
+        };
         let message =
-            format!("{} to the {what} {id} of this build, whom neither the base nor the module has", belongs(paths));
-        let hint = "give it an owner that is there by [overlay] of builder.toml, or mask it";
+            format!("{} the {what} {id} of this build, whom neither the base nor the module has", claims(paths, *owns));
+        let hint = if *owns {
+            "give it an owner that is there by [overlay] of builder.toml, or mask it"
+        } else {
+            "have the script that sets its access list or capabilities name an account that is there, or mask it"
+        };
         Diagnostic::new(Severity::Error, "unknown-owner", message, hint).in_file(inputs.file.clone())
     };
     refuse("files of the module belong to no account", unknown.iter().map(finding).collect())
 }
 
-fn belongs(paths: &[ImagePath]) -> String {
-    let verb = if paths.len() == 1 { "belongs" } else { "belong" };
+/// What files have to do with someone: they belong to them, or give them rights by an attribute.
+fn claims(paths: &[ImagePath], owns: bool) -> String {
+    let verb = match (owns, paths.len()) {
+        (true, 1) => "belongs to",
+        (true, _) => "belong to",
+        (false, 1) => "gives rights to",
+        (false, _) => "give rights to",
+    };
     format!("{} {verb}", path_list::some(paths, MAX_NAMED))
 }
 

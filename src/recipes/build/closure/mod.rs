@@ -116,8 +116,13 @@ pub(crate) fn prepare(
     // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
     numbers::rewrite(whole, &assigned)?;
-    let found = Closure::find(&base.tree, whole, ownership)?;
-    let secrets = secrets(whole, ownership, &found.parts, &found.data)?;
+    let rules = &inputs.closure.rules;
+    let found = Closure::find(&base.tree, whole, ownership, rules)?;
+    let secrets = secrets(whole, ownership, &found.parts, &found.data, rules)?;
+    // What is declared is never shipped, whether a rule of scrubbing takes it or not.
+    for secret in secrets.iter().filter(|secret| rules.secrets.keys().any(|declared| *declared.path() == secret.path)) {
+        whole.remove(&secret.path);
+    }
     let recommends = facts::recommends(whole, &base, ownership);
     Ok(Prepared { base, found, accounts, added, assigned, secrets, recommends })
 }

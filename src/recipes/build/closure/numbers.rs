@@ -24,8 +24,16 @@ pub(super) fn assign((full, added): (&Accounts, &Added), base: &Accounts, inputs
     let tables = Tables { declared: &declared, locked: &inputs.locked_accounts };
     let assigned = accounts::assign((full, added), base, tables).map_err(|faults| {
         let finding = |fault: &Fault| {
-            Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
-                .in_file(inputs.file.clone())
+            let found = Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
+                .in_file(inputs.file.clone());
+            match fault {
+                Fault::OfBase { name, .. } => found.in_field(format!("accounts.{name}")),
+                Fault::Taken { .. }
+                | Fault::Shared { .. }
+                | Fault::Double { .. }
+                | Fault::Name { .. }
+                | Fault::Full { .. } => found,
+            }
         };
         let diagnostics = faults.iter().map(finding).collect();
         Error::refused("the module's accounts cannot have their numbers")
@@ -46,6 +54,18 @@ fn hint(fault: &Fault) -> String {
     match fault {
         Fault::Taken { name, .. } | Fault::Full { name } => {
             format!("give {name} a free number in [accounts] of builder.toml, as in {name} = 312")
+        }
+        Fault::Double { name, holder, .. } => {
+            format!(
+                "have the script that makes {name} give it a number of its own, or write files for the other {holder}"
+            )
+        }
+        Fault::OfBase { name, .. } => {
+            format!("take {name} out of [accounts] of builder.toml: its number is the base's")
+        }
+        Fault::Name { .. } => {
+            "have the script make an account of letters, digits, `_` and `-`, at most 31, and a letter or `_` first"
+                .to_owned()
         }
         Fault::Shared { other, .. } => format!("give {other} another number in [accounts] of builder.toml"),
     }

@@ -339,18 +339,41 @@ pub(crate) fn tmpfiles(watched: &Watched, modules: &[TriedModule]) -> Vec<Diagno
     });
     let lacking: Vec<String> = lacking.collect();
     let is_said = |line: &&String| lacking.iter().any(|name| line.contains(name));
-    let of_module = |line: &String| {
+    let finding = |module: &TriedModule, message: String, hint: &str| {
+        Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint).in_file(module.name.as_str())
+    };
+    let of_line = |line: &String| {
         let (place, what) = line.split_once(": ")?;
         let path = ImagePath::new(place.rsplit_once(':')?.0).ok()?;
         let module = modules.iter().find(|module| module.tree.lookup(&path).is_some())?;
-        let message = format!("systemd-tmpfiles cannot follow {place}: {what}");
         let hint = "correct the line: a user that it names has to be made by sysusers.d before";
-        let finding = Diagnostic::new(Severity::Warning, "tmpfiles-failed", message, hint);
-        Some(finding.in_file(module.name.as_str()))
+        Some(finding(module, format!("systemd-tmpfiles cannot follow {place}: {what}"), hint))
+    };
+    // What goes wrong while a line is followed is said of the path, not of the line.
+    let of_path = |line: &String| {
+        let named = in_factory(line);
+        let has = |module: &&TriedModule| named.iter().any(|path| module.tree.lookup(path).is_some());
+        let has_lines = |module: &&TriedModule| {
+            ImagePath::new("/usr/lib/tmpfiles.d").is_ok_and(|path| module.tree.lookup(&path).is_some())
+        };
+        let is_unsafe = line.starts_with("Detected unsafe path transition ");
+        let module = modules.iter().find(has).or_else(|| modules.iter().find(has_lines).filter(|_| is_unsafe))?;
+        let hint = "let what is in a directory of an account belong to that account, or let root own the directory";
+        let hint =
+            if is_unsafe { hint } else { "see what is at that path already, and who owns the directories around it" };
+        Some(finding(module, format!("systemd-tmpfiles cannot make what the module has in /var: {line}"), hint))
     };
     // That two files ask for the same is usual, and the first counts.
-    let is_failure = |line: &&String| line.starts_with('/') && !line.contains("Duplicate line ") && !is_said(line);
+    let is_failure = |line: &&String| !line.contains("Duplicate line ") && !is_said(line);
+    let of_module = |line: &String| if line.starts_with('/') { of_line(line) } else { of_path(line) };
     watched.tmpfiles.iter().filter(is_failure).filter_map(of_module).collect()
+}
+
+/// Where a module would have what a line says of paths in `/var`.
+fn in_factory(line: &str) -> Vec<ImagePath> {
+    let words = line.split_ascii_whitespace().map(|word| word.trim_matches(|c| "\"'`:,.".contains(c)));
+    let names = words.filter(|word| word.starts_with("/var/"));
+    names.filter_map(|word| ImagePath::new(format!("/usr/share/factory{word}")).ok()).collect()
 }
 
 /// Where each service has to listen, by what it did in the full tree.

@@ -135,3 +135,12 @@ fn what_listens_otherwise_than_in_the_full_tree_is_found_once() {
     assert_eq!(less, ["listens-less: x.service does not listen on tcp [::1]:11211, where it does in the full tree"]);
     assert_eq!(expected(Some(&control))["x.service"], set(&["tcp 127.0.0.1:11211", "tcp [::1]:11211"]));
 }
+
+#[test]
+fn what_a_line_of_tmpfiles_is_about_is_looked_for_in_the_factory() {
+    let of = |line: &str| in_factory(line).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let line = "Detected unsafe path transition /var/lib/u (owned by 1500) → /var/lib/u/r (owned by root) during canonicalization of var/lib/u/r.";
+    assert_eq!(of(line), ["/usr/share/factory/var/lib/u", "/usr/share/factory/var/lib/u/r"]);
+    assert_eq!(of("Failed to create \"/var/lib/x\": File exists"), ["/usr/share/factory/var/lib/x"]);
+    assert_eq!(of("Failed to open /sys/x"), [""; 0]);
+}
