@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 19] = [
+pub(super) const CODES: [LongForm; 20] = [
     LongForm {
         code: "needs-library",
         means: "A shipped program or library names a library that is not shipped, and that no base and no neighbour has.",
@@ -135,5 +135,12 @@ pub(super) const CODES: [LongForm; 19] = [
         why: "Two accounts of one number are one account to the kernel.",
         fix: "Give the account a free number, or build once without --frozen, which writes one into module.lock.",
         example: "[accounts]\nweb = 312",
+    },
+    LongForm {
+        code: "generator-not-run",
+        means: "A program that computes one file from others (certificates, schemas, MIME types, locales) did not run for what the module brings.",
+        why: "The node computes nothing of its own: what was brought is there, and is without effect.",
+        fix: "Add the package that brings the program, or ship the file that it computes.",
+        example: "package_spec: [ca-certificates]",
     },
 ];

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 6] = [
+pub(super) const CODES: [LongForm; 9] = [
     LongForm {
         code: "both-protect",
         means: "This module and a neighbour protect the same path.",
@@ -44,5 +44,26 @@ pub(super) const CODES: [LongForm; 6] = [
         why: "Files of one account would be another's on the node.",
         fix: "Give each name one number in the whole fleet.",
         example: "[accounts]\nweb = 312",
+    },
+    LongForm {
+        code: "requires-missing",
+        means: "A module that dependencies.requires names is not in the directories of --modules, or not built.",
+        why: "What it brings cannot be left to it: the module would ship it again, or lack it.",
+        fix: "Name the directory in which the module or its repository is by --modules, and build that module first.",
+        example: "module-builder build web --modules modules/",
+    },
+    LongForm {
+        code: "requires-version",
+        means: "A module that dependencies.requires names is there in another version than the range asks for.",
+        why: "The module was written for what other versions bring.",
+        fix: "Build the version that is asked for, or correct the range; a module without a version satisfies only `*`.",
+        example: "dependencies:\n  requires: [\"redis-tools ^1.0\"]",
+    },
+    LongForm {
+        code: "requires-ambiguous",
+        means: "Several modules in the directories of --modules are what dependencies.requires names.",
+        why: "Which of them the node has decides what this module ships.",
+        fix: "Leave one of them in the directories of --modules.",
+        example: "module-builder build web --modules modules/",
     },
 ];

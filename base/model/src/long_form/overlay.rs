@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 8] = [
+pub(super) const CODES: [LongForm; 9] = [
     LongForm {
         code: "overlay-closed",
         means: "A file of the overlay is for its owner alone.",
@@ -58,5 +58,12 @@ pub(super) const CODES: [LongForm; 8] = [
         why: "The module has the archive, and not what is in it.",
         fix: "Say in which form it is packed, where its files are meant.",
         example: "[[file]]\nunpack = \"tar\"",
+    },
+    LongForm {
+        code: "file-closed",
+        means: "A file of [[file]] ships that its owner alone may read, and no `mode` says that it is meant so.",
+        why: "What is closed in an archive is often a secret, and whoever has the module can read it.",
+        fix: "Leave it out by `include` or by the mask, or give its `mode` where [[file]] is one file.",
+        example: "[[file]]\nmode = \"0600\"",
     },
 ];
