@@ -28,15 +28,16 @@ fn after_help() -> String {
 const SOURCES: &str = "\
 Where settings come from, the strongest last:
   default
-  /etc/module-builder/config.toml                   user: place and speed
-  $XDG_CONFIG_HOME/module-builder/config.toml       user: place and speed
+  /etc/module-builder/config.toml                   user: place and speed, accounts
+  $XDG_CONFIG_HOME/module-builder/config.toml       user: place and speed, accounts
   builder.toml in the module                        module: what changes bytes
   MODULE_BUILDER_CACHE_DIR, _JOBS, _PROXY, ...      user: place and speed
   flags
 
 What changes bytes is taken from builder.toml and flags alone, so that a module comes out the same
 whoever builds it. Place and speed are the user's to say: builder.toml, which comes with the
-sources, may not name them.";
+sources, may not name them. A fleet's table of accounts is the one exception: module.lock keeps what
+a build took of it.";
 
 const EXAMPLES: &str = "\
 Also honoured: XDG_CACHE_HOME, XDG_CONFIG_HOME, NO_COLOR.
