@@ -169,7 +169,7 @@ mod tests {
         let mut firebird = vec![0; 1024];
         firebird[0] = 1;
         firebird[16..20].copy_from_slice(&[0, 0x20, 0x0d, 0x80]);
-        let random: Vec<u8> = (0..1024_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let random: Vec<u8> = (0..1024_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
         for (head, format) in [
             (&b"\0\0\0\x07ssh-rsa\0\0\0\x03\x01\0\x01"[..], Format::SshKey),
             (b"\0\0\0\x0bssh-ed25519\0\0\0\x40x", Format::SshKey),
