@@ -183,7 +183,7 @@ fn texts_of_many_small_parts_take_memory_by_their_size() {
     small.edit("m/dist/build.json", |text| {
         text.replacen("\"from\": ", &format!("\"x\": [{}0], \"from\": ", "{\"\":0},".repeat(2_000_000)), 1)
     });
-    let (code, text) = limited(&small, "ulimit -v 780000", &["inspect", "m/dist"]);
+    let (code, text) = limited(&small, "ulimit -v 820000", &["inspect", "m/dist"]);
     assert!(code == 3 && text.contains("is no record of a build"), "{code}: {text}");
     for (count, why) in [(500_000, "the neighbour 0 is no valid manifest"), (8_500_000, "is larger than the")] {
         let small = built();
