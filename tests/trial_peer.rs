@@ -306,7 +306,7 @@ fn whoever_ends_a_trial_nothing_of_it_is_left() {
 #[test]
 fn a_trial_runs_in_a_user_namespace() {
     let made = Made::new();
-    made.unit("fine", "User=made-here\nExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7021");
+    made.unit("fine", "User=made-here\nExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7061");
     made.put("usr/lib/sysusers.d/made-here.conf", "g made-here 345\nu made-here 345:345\n");
     made.build("user");
     let mut command = Command::new("unshare");
@@ -324,8 +324,8 @@ fn a_trial_runs_in_a_user_namespace() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["privilege"], "user-namespace");
-    assert_eq!(report["services"][0]["listening"][0], "tcp 127.0.0.1:7021");
-    assert_eq!(left(process, " 7021"), [""; 0]);
+    assert_eq!(report["services"][0]["listening"][0], "tcp 127.0.0.1:7061");
+    assert_eq!(left(process, " 7061"), [""; 0]);
 }
 
 fn started(made: &Made, scratch: &Path) -> Child {

@@ -58,7 +58,7 @@ fn of_paths(tried: &TriedModule, full: &Tree<Source>, paths: &[ImagePath]) -> Op
     paths.iter().filter(|path| !is_shipped(path)).find_map(|path| {
         let Verdict::Excluded { rule, .. } = filter.verdict(path, false) else { return None };
         let rule = rules.excludes.get(rule)?;
-        let place = rule.origin.position.map_or_else(String::new, |at| format!(" at {MANIFEST}:{at}"));
-        Some(format!("{path} is kept out by {} `{}`{place}: narrow it", rule.origin.field.key(), rule.pattern))
+        // Its place in the canonical manifest of the results is none that its author knows.
+        Some(format!("{path} is kept out by {} `{}` of {MANIFEST}: narrow it", rule.origin.field.key(), rule.pattern))
     })
 }
