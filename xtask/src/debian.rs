@@ -16,7 +16,7 @@ const BUILD: [Need; 3] = [
     Need { program: "gpgv", package: "gpgv" },
 ];
 
-const TEST: [Need; 13] = [
+const TEST: [Need; 14] = [
     Need { program: "setcap", package: "libcap2-bin" },
     Need { program: "setfattr", package: "attr" },
     Need { program: "setfacl", package: "acl" },
@@ -29,6 +29,7 @@ const TEST: [Need; 13] = [
     Need { program: "openssl", package: "openssl" },
     Need { program: "socat", package: "socat" },
     Need { program: "busybox", package: "busybox" },
+    Need { program: "systemd-escape", package: "systemd" },
     // Without a service that starts by itself.
     Need { program: "tinyproxy", package: "tinyproxy-bin" },
 ];
