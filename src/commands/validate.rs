@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::commands::{Context, Module, Verb};
 use crate::error::{Error, Findings, Kind};
+use crate::recipes::build::closure::manager;
 use crate::recipes::build::inputs::{lists, read_manifest, read_neighbours};
 use crate::recipes::packages::keyrings;
 use crate::settings::{self, Flags};
@@ -72,6 +73,9 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     settings::check_module(&own.directory, &mut findings)?;
     if findings.diagnostics.len() == before {
         keyrings::check(&own.directory, &mut findings)?;
+    }
+    if let Some(manifest) = own.manifest.as_ref().filter(|_| findings.diagnostics.len() == before) {
+        findings.diagnostics.extend(manager::declared(&own.directory, manifest, &own.file)?);
     }
     let neighbours = read_neighbours(&own, &args.neighbours, &mut findings)?;
     // With a neighbour that cannot be read the list would be short, which is worse than none.

@@ -19,6 +19,8 @@ pub(crate) struct ClosureSettings {
     pub(crate) rules: ClosureRules,
     /// The numbers that the author gives.
     pub(crate) accounts: Accounts,
+    /// What the module is laid over.
+    pub(crate) base: BaseRequest,
 }
 
 /// `ship`.

@@ -97,6 +97,20 @@ pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str)
     Some(this.wrong("file-unusable", &field, span, message, String::new()))
 }
 
+/// The entry of the text of the settings file `file` that stands below the tables of `keys` under the last of them.
+pub(super) fn entry(file: &Path, text: &str, keys: &[&str]) -> Option<Diagnostic> {
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let (table, _) = DeTable::parse_recoverable(text);
+    let (last, above) = keys.split_last()?;
+    let mut at = table.get_ref();
+    for key in above {
+        at = at.get(*key)?.get_ref().as_table()?;
+    }
+    let (name, _) = at.get_key_value(*last)?;
+    Some(this.wrong("entry", &keys.join("."), name.span(), format!("`{last}` is wrong"), String::new()))
+}
+
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {
     Diagnostic::new(Severity::Error, code, message, hint).in_file(name.clone())
 }

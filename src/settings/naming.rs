@@ -21,6 +21,12 @@ pub(crate) fn file(module: &Path, input: &FileInput, key: &str) -> Findings {
     found(module, |settings, text| file::file_table(settings, text, input, key).into_iter().collect())
 }
 
+/// The place in the `builder.toml` of `module` of the entry below the tables of `keys` under the last of them; none where it is
+/// not there.
+pub(crate) fn entry(module: &Path, keys: &[&str]) -> Findings {
+    found(module, |settings, text| file::entry(settings, text, keys).into_iter().collect())
+}
+
 /// What `find` finds in the `builder.toml` of `module`, with its text.
 fn found(module: &Path, find: impl FnOnce(&Path, &str) -> Vec<Diagnostic>) -> Findings {
     let settings = join(module, layers::BUILDER_TOML);

@@ -83,6 +83,7 @@ macro_rules! settings {
                     documentation: self.documentation.take().is_none_or(|given| given.value),
                     rules: given(&mut self.closure).unwrap_or_default(),
                     accounts: given(&mut self.accounts).unwrap_or_default(),
+                    base: given(&mut self.base).unwrap_or_default(),
                 }
             }
 

@@ -17,6 +17,7 @@ mod host;
 mod https;
 mod listing;
 mod lock;
+mod own;
 mod proxy;
 mod repositories;
 mod server;

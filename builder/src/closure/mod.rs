@@ -29,7 +29,7 @@ use made::Scripts;
 pub use compare::Difference;
 pub use data::{DataDirectory, DataKind};
 pub use enablement::{Enablement, Wanted};
-pub use first_start::{Context, FirstStarts, first_starts};
+pub use first_start::{Context, FirstStarts, Shipped, first_starts};
 pub use node_form::{Form, Named, NodeForm, node_form};
 pub use secrets::{Secret, SecretKind, secrets};
 pub use state::State;

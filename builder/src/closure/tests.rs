@@ -172,7 +172,17 @@ fn started(rules: &model::closure::ClosureRules, more: &[&str]) -> FirstStarts {
     let (full, ownership, closure) = found(more);
     let secrets = secrets(&full, &ownership, &closure.parts, &closure.data).unwrap();
     let services = ["app.service".to_owned()];
-    let context = Context { name: "app", whole: &full, rules, names: &names, services: &services };
+    let nothing = Tree::new(Stat::root_owned(0o755, Default::default()));
+    let context = Context {
+        name: "app",
+        whole: &full,
+        shipped: &nothing,
+        rules,
+        names: &names,
+        services: &services,
+        ids: &|_| None,
+        base: &nothing,
+    };
     first_starts(&secrets, &closure.data, &context)
 }
 

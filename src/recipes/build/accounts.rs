@@ -24,7 +24,12 @@ const MAX_NAMED: usize = 3;
 /// When a file of the root file system cannot be read.
 pub(crate) fn find(inputs: &Inputs, world: World<'_>, others: &Accounts) -> Result<Vec<Diagnostic>, Error> {
     let known = Accounts::of_node(world, others)?;
-    let floating_owners = needs::floating_owners(world, &known);
+    let mut floating_owners = needs::floating_owners(world, &known);
+    for owner in floating_owners.iter_mut().filter(|owner| owner.name.is_none()) {
+        // The author gave the number to someone, whom nothing makes.
+        let holder = owner.numbers.values().find_map(|number| inputs.closure.accounts.holder(*number));
+        owner.name = holder.map(ToString::to_string);
+    }
     let lines = |kind, name: &str| match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
         // With its number, so that one line mends both findings.
         Some(owner) => lines(name, owner),

@@ -35,6 +35,8 @@ pub(crate) struct Inputs {
     pub(crate) closure: ClosureSettings,
     /// The numbers that the lock has for accounts.
     pub(crate) locked_accounts: Accounts,
+    /// The module's repository.
+    pub(crate) directory: PathBuf,
 }
 
 impl Inputs {
@@ -69,12 +71,13 @@ impl Inputs {
         if checks.strict && conflicts {
             return Err(Error::input("the module conflicts with its neighbours, and --strict makes that an error"));
         }
-        Ok(Self { manifest, file: own.file, rules, neighbours, closure, locked_accounts })
+        let Read { file, directory, .. } = own;
+        Ok(Self { manifest, file, rules, neighbours, closure, locked_accounts, directory })
     }
 }
 
 /// The manifests of the modules at `paths`, as far as they can be read. Accounts to which they give other numbers than
-/// the module of `own` go to `findings`.
+/// the module of `own` go to `findings`, and so do those to which this one gives two.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -89,6 +92,7 @@ pub(crate) fn read_neighbours(
     }
     // Settings with errors give no numbers, and are reported already.
     if !findings.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        findings.extend(shared_numbers::disagreements(&own.directory)?);
         let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
         findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places)?);
     }

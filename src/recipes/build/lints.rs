@@ -15,7 +15,7 @@ use model::{Diagnostic, ImagePath, Position, Severity};
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{accounts, authored, secrets};
+use crate::recipes::build::{accounts, authored, machine, named_units, secrets};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
@@ -87,6 +87,8 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     }
     let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !context.is_meant_idle(idle)).map(|idle| context.idle(idle)));
+    found.extend(named_units::find(inputs, world));
+    found.extend(machine::find(inputs, selected));
     found.extend(authored::find(inputs, selected)?);
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);

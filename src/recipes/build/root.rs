@@ -162,14 +162,16 @@ fn from_packages(
     if let Some(explanation) = &explanation {
         explain(explanation, observer);
     }
-    let base = base(&resolution, packages, options, observer)?;
     // A cached root file system needs no package: the .debs may be gone, and are not read.
     let found = rootfs::find(&resolution, &options, &packages.cache, observer)?;
+    // Before the base, which needs some of them: what cannot be fetched is counted once and whole.
+    let debs = if found.is_none() { Some(download::fetch(&resolution, packages, observer)?) } else { None };
+    let base = base(&resolution, packages, options, observer)?;
     let is_extract = resolution.variant == Variant::Extract;
-    let (built, debs) = match found {
-        Some(built) => (built, None),
-        None => {
-            let debs = download::fetch(&resolution, packages, observer)?;
+    let (built, debs) = match (found, debs) {
+        (Some(built), debs) => (built, debs),
+        (None, debs) => {
+            let debs = debs.unwrap_or_default();
             let built = rootfs::build(&resolution, &debs, &options, &packages.cache, observer);
             (built.map_err(|error| packages.failed(error))?, Some(debs))
         }
@@ -345,8 +347,22 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
     let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
     let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
     Error::input(format!("{} {plural} not available from {} ({archs})", missing.len(), settings.suite))
-        .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
+        .hint(correction(missing))
         .findings(findings)
+}
+
+/// What helps with all that is missing: what each needs stands with it.
+fn correction(missing: &[apt::Missing]) -> String {
+    let mut ways = vec!["correct the names in package_spec"];
+    let has = |is: &dyn Fn(&apt::Missing) -> bool| missing.iter().any(is);
+    if has(&|one| !one.versions.is_empty()) {
+        ways.push("ask for a version that the suite has, or take another `suite` or build.apt_snapshot");
+    }
+    // The archive of another component, suite or repository may have what this one does not know at all.
+    if has(&|one| one.versions.is_empty()) {
+        ways.push("enable the component that has them in builder.toml");
+    }
+    ways.join(", or ")
 }
 
 /// dpkg's database, as it would be after unpacking.

@@ -252,8 +252,13 @@ fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Pat
     let shipped = selected.selection.tree.lookup(&path).is_some();
     let (_, _, file) = origin::of(ownership, &selected.laid, &selected.files, &path);
     let fetched = file.map(|file| Fetched { url: redact(&file.url), sha256: file.sha256 });
-    let is_unclaimed =
-        packages.is_empty() && overlay.is_none() && fetched.is_none() && found.is_some() && !path.is_root();
+    let is_generated = selected.closed.as_ref().is_some_and(|closed| closed.is_generated(&path));
+    let is_unclaimed = packages.is_empty()
+        && !is_generated
+        && overlay.is_none()
+        && fetched.is_none()
+        && found.is_some()
+        && !path.is_root();
     Explained {
         made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),
         found,

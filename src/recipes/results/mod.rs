@@ -4,6 +4,7 @@ pub(crate) mod artifact;
 pub(crate) mod compare;
 pub(crate) mod counts;
 pub(crate) mod damage;
+pub(crate) mod file;
 pub(crate) mod file_lists;
 pub(crate) mod inspect;
 pub(crate) mod path_list;

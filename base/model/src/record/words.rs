@@ -108,8 +108,9 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 31] = [
+pub const LINTS: [&str; 34] = [
     "bare-directory",
+    "base-without-systemd",
     "dangling-link",
     "data-not-shipped",
     "device-node",
@@ -117,8 +118,10 @@ pub const LINTS: [&str; 31] = [
     "file-mode",
     "file-owner",
     "file-packed",
+    "first-start-shipped",
     "floating-owner",
     "generated-masked",
+    "machine-file",
     "needs-command",
     "needs-file",
     "needs-interpreter",

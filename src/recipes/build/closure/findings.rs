@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use builder::accounts::{Accounts, Assigned};
-use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret};
+use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret, Shipped};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::Tree;
@@ -13,6 +13,7 @@ use super::replaces;
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::results::path_list;
+use crate::settings;
 
 /// The most paths that one finding names.
 const MAX_NAMED: usize = 3;
@@ -52,8 +53,9 @@ pub(super) fn refuse_numbers(
     if base.users.is_empty() {
         return Ok(());
     }
-    let user = |id: u32| base.user(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.uid == id);
-    let group = |id: u32| base.group(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.gid == id);
+    let tables = [&assigned.ids, &inputs.closure.accounts];
+    let user = |id: u32| base.user(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.uid == id));
+    let group = |id: u32| base.group(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.gid == id));
     let mut unknown: BTreeMap<(&str, u32), Vec<ImagePath>> = BTreeMap::new();
     for (path, _, node) in tree.walk() {
         for (what, id, is_known) in
@@ -67,7 +69,12 @@ pub(super) fn refuse_numbers(
     let finding = |((what, id), paths): (&(&str, u32), &Vec<ImagePath>)| {
         let message =
             format!("{} to the {what} {id} of this build, whom neither the base nor the module has", belongs(paths));
-        let hint = "give it an owner that is there by [overlay] of builder.toml, or mask it";
+        let kind = if *what == "user" { "u" } else { "g" };
+        let hint = format!(
+            "say who has it by a line `{kind} NAME {id}` in rootfs/usr/lib/sysusers.d/{}.conf, give a file of the overlay \
+             another owner by [overlay] of builder.toml, or mask it",
+            inputs.manifest.name
+        );
         Diagnostic::new(Severity::Error, "unknown-owner", message, hint).in_file(inputs.file.clone())
     };
     refuse("files of the module belong to no account", unknown.iter().map(finding).collect())
@@ -119,6 +126,22 @@ pub(super) fn masked(paths: &[ImagePath], filter: &Filter, inputs: &Inputs) -> V
         Some(found.in_file(rule.origin.file.clone()).at(rule.origin.position).in_field(rule.origin.field.key()))
     };
     groups.iter().filter_map(finding).collect()
+}
+
+/// That something is shipped which the author has made at first start.
+pub(super) fn shipped(shipped: &Shipped, inputs: &Inputs) -> Diagnostic {
+    let Shipped { named, path, is_data } = shipped;
+    let table = if *is_data { "data" } else { "secrets" };
+    let message = format!("[closure.{table}] has {} made at first start, and {path} is shipped", named.path());
+    let hint = format!("leave {path} out of the module, or remove the path from [closure.{table}] of builder.toml");
+    let place = settings::naming::entry(&inputs.directory, &["closure", table, &named.path().to_string()]);
+    let finding = Diagnostic::new(Severity::Warning, "first-start-shipped", message, hint);
+    match place.diagnostics.into_iter().next() {
+        Some(Diagnostic { file: Some(file), position, field, .. }) => {
+            finding.in_file(file).at(position).in_field(field)
+        }
+        Some(_) | None => finding.in_file(inputs.file.beside(settings::BUILDER_TOML)),
+    }
 }
 
 /// What is not refused and the author should know all the same.

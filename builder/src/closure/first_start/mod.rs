@@ -1,5 +1,7 @@
 //! What a node makes when a module starts there first: units that run once.
 
+mod own;
+
 use image::tree::{Kind, Stat, Tree};
 use model::ImagePath;
 use model::closure::{AccountName, ClosureRules, FirstStart, TextPath};
@@ -23,6 +25,21 @@ pub struct FirstStarts {
     pub directories: Vec<(ImagePath, Stat)>,
     /// What of secrets and data no one makes.
     pub unmade: Vec<ImagePath>,
+    /// What the author has made at first start although it is shipped.
+    pub shipped: Vec<Shipped>,
+    /// What is made although no package's script made it.
+    pub own: Vec<ImagePath>,
+}
+
+/// Something that is shipped and would be made at first start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipped {
+    /// What is named.
+    pub named: TextPath,
+    /// What is shipped: that, or a file in it.
+    pub path: ImagePath,
+    /// Whether it is a directory of data, and no secret.
+    pub is_data: bool,
 }
 
 /// What first starts are made of.
@@ -31,12 +48,25 @@ pub struct Context<'a, C> {
     pub name: &'a str,
     /// The root file system, in which programs are looked for.
     pub whole: &'a Tree<C>,
+    /// What is shipped.
+    pub shipped: &'a Tree<C>,
     /// What the author says.
     pub rules: &'a ClosureRules,
     /// The name of the user and of the group with a number.
     pub names: &'a dyn Fn(&Stat) -> (String, String),
     /// The services that wait for it.
     pub services: &'a [String],
+    /// The numbers of a user and of its group, by the user's name.
+    pub ids: &'a dyn Fn(&str) -> Option<(u32, u32)>,
+    /// The directories that every node has.
+    pub base: &'a Tree<C>,
+}
+
+impl<C> Context<'_, C> {
+    /// Whether every node has what is at `path`.
+    fn base_has(&self, path: &ImagePath) -> bool {
+        self.base.lookup(path).is_some()
+    }
 }
 
 /// The units that make `secrets` and `data` on a node: by the author's command, else by what each is known to be made by.
@@ -49,6 +79,7 @@ pub fn first_starts<C>(secrets: &[Secret], data: &[DataDirectory], context: &Con
     for directory in data {
         data_start(directory, context, &mut all);
     }
+    own::starts(secrets, data, context, &mut all);
     all.directories.sort_by(|one, other| one.0.cmp(&other.0));
     all.directories.dedup_by(|one, other| one.0 == other.0);
     all
