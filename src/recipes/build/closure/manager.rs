@@ -94,7 +94,9 @@ pub(crate) fn declared(module: &Path, manifest: &Manifest, file: &FileName) -> R
         let has = packages.any(|one| one.package.name == PACKAGE);
         return Ok(if has { None } else { found(Severity::Warning) });
     }
-    let is_small = base.packages.is_empty()
+    // Packages that no one resolved yet may bring what their own units need.
+    let is_small = what.starts_with("rootfs")
+        && base.packages.is_empty()
         && matches!(
             base.variant,
             Variant::Essential | Variant::Apt | Variant::Minbase | Variant::Extract | Variant::Custom
