@@ -98,7 +98,7 @@ fn codes(text: &str) -> Vec<&str> {
 }
 
 /// Words with a dash in files that make findings, which are no codes.
-const OTHER_WORDS: [&str; 3] = ["apt-snapshot", "module-builder", "systemd-sysusers"];
+const OTHER_WORDS: [&str; 4] = ["apt-snapshot", "module-builder", "systemd-sysusers", "systemd-tmpfiles"];
 
 #[test]
 fn every_code_of_the_source_has_a_long_form_and_every_long_form_a_code() {

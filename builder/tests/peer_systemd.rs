@@ -227,7 +227,16 @@ fn units_have_the_names_that_systemd_escape_gives() {
         let secret = Secret { path: at, kind: SecretKind::Unknown, stat: stat.clone() };
         let whole: Tree<Vec<u8>> = Tree::new(stat);
         let names = |_: &Stat| ("root".to_owned(), "root".to_owned());
-        let context = Context { name: "m", whole: &whole, rules: &rules, names: &names, services: &[] };
+        let context = Context {
+            name: "m",
+            whole: &whole,
+            shipped: &whole,
+            rules: &rules,
+            names: &names,
+            services: &[],
+            ids: &|_| None,
+            base: &whole,
+        };
         let first = first_starts(&[secret], &[], &context);
         let unit = first.made[0].unit.as_bytes().to_vec();
         let wanted = format!("/usr/lib/systemd/system/module-m-{}.service", escaped.trim_end());

@@ -1,5 +1,6 @@
 //! `inspect`: what a build's results hold.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -9,9 +10,11 @@ use model::words::count;
 use model::requirements::{Account, LeftOut, NeedKind, OpenNeed, Origin, PackageVersion, RequirementsFields};
 
 use crate::commands::build::DIST;
+use crate::commands::explain::path_of;
 use crate::commands::{self, Context, Verb};
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Form};
+use crate::recipes::results::file;
 use crate::recipes::results::inspect::{self, InspectedModule, Inspection, no_digest};
 use crate::settings::{self, Flags};
 use crate::ui::{clean, size};
@@ -32,6 +35,11 @@ pub(crate) struct InspectArgs {
     /// Print the image's dump, as `composefs-info dump` does, and nothing else
     #[arg(long)]
     pub(crate) dump: bool,
+    /// Print the bytes of this file of the module, and nothing else
+    ///
+    /// Links are followed within the module. Nothing is printed before the whole file was checked against its digest.
+    #[arg(long, value_name = "PATH", conflicts_with = "dump")]
+    pub(crate) cat: Option<OsString>,
 }
 
 const EXAMPLES: &str = "\
@@ -41,7 +49,9 @@ Examples:
   module-builder inspect dist/module.tar --format json
       The same of one file, for programs.
   module-builder inspect --dump dist > module.dump
-      The image as text, a line a file, for `diff` or for other tools.";
+      The image as text, a line a file, for `diff` or for other tools.
+  module-builder inspect dist --cat /etc/nginx/nginx.conf > rootfs/etc/nginx/nginx.conf
+      One file as it is shipped, to change a line of it in the overlay.";
 
 impl Verb for InspectArgs {
     fn settings(&self) -> (commands::Module, Flags) {
@@ -57,6 +67,10 @@ impl Verb for InspectArgs {
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: InspectArgs, context: &Context) -> Result<(), Error> {
     let path = args.directory.map_or(args.path, |module| settings::join(&module, DIST));
+    if let Some(file) = &args.cat {
+        let content = file::content(&path, &path_of(file)?, &context.environment.scratch())?;
+        return context.ui.raw_file(content);
+    }
     if args.dump {
         return context.ui.raw_result(&artifact::dump(&path)?);
     }

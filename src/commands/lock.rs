@@ -337,6 +337,7 @@ impl<'a> Task<'a> {
             lock::write(&self.path, new)?;
         }
         self.context.ui.note(&summary(new, written));
+        file::note_numbers(&self.path, new, &self.context.ui)?;
         self.result(new, written, &changes)
     }
 

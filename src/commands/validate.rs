@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::group::{self, Finding};
 use crate::error::{Error, Findings, Kind};
+use crate::recipes::build::closure::manager;
 use crate::recipes::build::downloads::Downloads;
 use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
 use crate::recipes::build::lower;
@@ -96,6 +97,7 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
                 lower: Default::default(),
             };
             untaken::check(&module, manifest, &own.file, &mut findings)?;
+            findings.diagnostics.extend(manager::declared(&own.directory, manifest, &own.file)?);
         }
         findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
     }

@@ -114,14 +114,19 @@ pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str)
     Some(this.wrong("file-unusable", &field, span, message, String::new()))
 }
 
-/// The rule of `pattern` under `[overlay]` in the text of the settings file `file`, as one that is of no use.
-pub(super) fn overlay_rule(file: &Path, text: &str, pattern: &str) -> Option<Diagnostic> {
+/// The entry of the text of the settings file `file` that stands below the tables of `keys` under the last of them, as the place
+/// of a finding of `code`.
+pub(super) fn entry(file: &Path, text: &str, code: &'static str, keys: &[&str]) -> Option<Diagnostic> {
     let directory = file.parent().unwrap_or(Path::new(""));
     let this = File { name: FileName::from(file), text, directory, is_module: true };
     let (table, _) = DeTable::parse_recoverable(text);
-    let Input::Table(rules) = input(table.get_ref().get("overlay")?) else { return None };
-    let span = rules.entries.iter().find(|entry| entry.name == pattern)?.name_span.clone();
-    Some(this.wrong("overlay-rule", &format!("overlay.{pattern}"), span, String::new(), String::new()))
+    let (last, above) = keys.split_last()?;
+    let mut at = table.get_ref();
+    for key in above {
+        at = at.get(*key)?.get_ref().as_table()?;
+    }
+    let (name, _) = at.get_key_value(*last)?;
+    Some(this.wrong(code, &keys.join("."), name.span(), String::new(), String::new()))
 }
 
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {

@@ -21,10 +21,10 @@ pub(crate) fn file(module: &Path, input: &FileInput, key: &str) -> Findings {
     found(module, |settings, text| file::file_table(settings, text, input, key).into_iter().collect())
 }
 
-/// The place in the `builder.toml` of `module` where the rule of `pattern` under `[overlay]` stands; none where it is not there any
-/// more.
-pub(crate) fn overlay_rule(module: &Path, pattern: &str) -> Findings {
-    found(module, |settings, text| file::overlay_rule(settings, text, pattern).into_iter().collect())
+/// The place in the `builder.toml` of `module` of the entry below the tables of `keys` under the last of them, for a finding of
+/// `code`; none where it is not there any more.
+pub(crate) fn entry(module: &Path, code: &'static str, keys: &[&str]) -> Findings {
+    found(module, |settings, text| file::entry(settings, text, code, keys).into_iter().collect())
 }
 
 /// What `find` finds in the `builder.toml` of `module`, with its text.

@@ -152,6 +152,21 @@ impl Ui {
         }
     }
 
+    /// Prints what is in `file` as the result whatever the format.
+    ///
+    /// # Errors
+    /// As [`Ui::result`], and when the file cannot be read.
+    pub(crate) fn raw_file(&self, mut file: std::fs::File) -> Result<(), Error> {
+        lock(&self.screen.progress).suspend();
+        let mut out = lock(&self.out);
+        match io::copy(&mut file, &mut *out).and_then(|_| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::outside("cannot write to standard output").because(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Says something that the user may want to know; not with `--quiet`.
     pub(crate) fn note(&self, text: &str) {
         let observer: &dyn Observer = self;

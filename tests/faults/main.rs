@@ -18,6 +18,7 @@ mod https;
 mod listing;
 mod lock;
 mod lower;
+mod own;
 mod proxy;
 mod repositories;
 mod requirements;

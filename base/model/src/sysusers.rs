@@ -20,6 +20,12 @@ pub enum Line {
         uid: Option<u32>,
         /// The number or name of its group, where the line says it.
         group: Option<String>,
+        /// Whether the line leaves the number to the node.
+        is_open: bool,
+        /// Whether the user is locked (`u!`).
+        is_locked: bool,
+        /// What follows the number, as it is written: full name, home, shell.
+        rest: String,
     },
     /// `g`: a group.
     Group {
@@ -27,6 +33,8 @@ pub enum Line {
         name: String,
         /// Its number, where the line says it.
         gid: Option<u32>,
+        /// Whether the line leaves the number to the node.
+        is_open: bool,
     },
     /// `m`: a user that is a member of a group. Both are made where they are missing.
     Member {
@@ -41,8 +49,15 @@ pub enum Line {
 /// names with specifiers, which only the node knows.
 #[must_use]
 pub fn lines(bytes: &[u8]) -> Vec<Line> {
-    let text = bytes[..bytes.len().min(MAX_BYTES)].split(|byte| *byte == b'\n');
-    text.filter_map(|line| std::str::from_utf8(line).ok()).filter_map(line).take(MAX_LINES).collect()
+    numbered(bytes).into_iter().map(|(_, line)| line).collect()
+}
+
+/// The same, each with the number of the line that it stands in, from 1.
+#[must_use]
+pub fn numbered(bytes: &[u8]) -> Vec<(usize, Line)> {
+    let text = bytes[..bytes.len().min(MAX_BYTES)].split(|byte| *byte == b'\n').enumerate();
+    let read = |(number, text): (usize, &[u8])| Some((number + 1, line(std::str::from_utf8(text).ok()?)?));
+    text.filter_map(read).take(MAX_LINES).collect()
 }
 
 fn line(text: &str) -> Option<Line> {
@@ -56,12 +71,27 @@ fn line(text: &str) -> Option<Line> {
                 Some((uid, group)) => (Some(uid), Some(group.to_owned())),
                 None => (id, None),
             };
-            Some(Line::User { name, uid: number(uid), group })
+            let is_open = uid.is_none_or(|uid| uid == "-");
+            Some(Line::User {
+                name,
+                uid: number(uid),
+                group,
+                is_open,
+                is_locked: kind == "u!",
+                rest: after(text, 3).to_owned(),
+            })
         }
-        "g" => Some(Line::Group { name, gid: number(id) }),
+        "g" => Some(Line::Group { name, gid: number(id), is_open: id.is_none() }),
         "m" => id.filter(|group| is_name(group)).map(|group| Line::Member { user: name, group: group.to_owned() }),
         _ => None,
     }
+}
+
+/// What follows the first `words` words of a line.
+fn after(text: &str, words: usize) -> &str {
+    (0..words).fold(text.trim(), |rest, _| {
+        rest.find(|c: char| c.is_ascii_whitespace()).map_or("", |end| rest[end..].trim_start())
+    })
 }
 
 /// A path stands for the number of its owner, which only the node knows.
@@ -81,28 +111,43 @@ mod tests {
     use super::*;
 
     fn user(name: &str, uid: Option<u32>, group: Option<&str>) -> Line {
-        Line::User { name: name.to_owned(), uid, group: group.map(str::to_owned) }
+        let group = group.map(str::to_owned);
+        let (is_open, is_locked, rest) = (false, false, String::new());
+        Line::User { name: name.to_owned(), uid, group, is_open, is_locked, rest }
+    }
+
+    /// A user whose number the line leaves to the node.
+    fn open(name: &str, group: Option<&str>) -> Line {
+        let group = group.map(str::to_owned);
+        Line::User { name: name.to_owned(), uid: None, group, is_open: true, is_locked: false, rest: String::new() }
     }
 
     #[test]
     fn users_groups_and_memberships_are_read() {
         let text = b"# c\nu redis 312 \"Redis\" /var/lib/redis\n u! _x 5:games\nu a /etc/passwd\nu b -:nogroup\ng c 7\ng d -\n\
                      m a c\nm a\nr - 500-900\nu %i -\nu 1a -\nx y -\nu \"q\" -\nu z\xff -\nu big 4294967295\n";
-        let group = |name: &str, gid| Line::Group { name: name.to_owned(), gid };
+        let group = |name: &str, gid: Option<u32>| Line::Group { name: name.to_owned(), gid, is_open: gid.is_none() };
+        let with = |line: Line, lock: bool, text: &str| match line {
+            Line::User { name, uid, group, is_open, .. } => {
+                Line::User { name, uid, group, is_open, is_locked: lock, rest: text.to_owned() }
+            }
+            other => other,
+        };
         assert_eq!(
             lines(text),
             [
-                user("redis", Some(312), None),
-                user("_x", Some(5), Some("games")),
+                with(user("redis", Some(312), None), false, "\"Redis\" /var/lib/redis"),
+                with(user("_x", Some(5), Some("games")), true, ""),
                 user("a", None, None),
-                user("b", None, Some("nogroup")),
+                open("b", Some("nogroup")),
                 group("c", Some(7)),
                 group("d", None),
                 Line::Member { user: "a".to_owned(), group: "c".to_owned() },
-                user("q", None, None),
+                open("q", None),
                 user("big", None, None),
             ]
         );
+        assert_eq!(numbered(b"\n# c\ng c 7\n"), [(3, group("c", Some(7)))]);
     }
 
     #[test]

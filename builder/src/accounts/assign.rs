@@ -124,12 +124,13 @@ pub fn assign((full, added): (&Accounts, &Added), base: &Accounts, tables: Table
     }
     let is_taken = |id: u32| base.user(id).is_some() || base.group(id).is_some();
     for name in added.names() {
-        let known = tables.declared.get(name).or_else(|| tables.locked.get(name));
-        let ids = known.or_else(|| {
+        let table = tables.declared.get(name).or_else(|| tables.locked.get(name));
+        let of_line = |table| added.asked.get(name).map_or(table, |asked| asked.ids(table));
+        let ids = of_line(table).or_else(|| {
             // Numbers that tables give to others are not free either.
             let given = |id: u32| [tables.declared, tables.locked].iter().any(|table| table.holder(id).is_some());
             let id = assigned.ids.propose(name, |id| is_taken(id) || given(id));
-            id.map(Ids::both).inspect(|ids| assigned.proposed.set(name.clone(), *ids))
+            of_line(id.map(Ids::both)).inspect(|ids| assigned.proposed.set(name.clone(), *ids))
         });
         match ids {
             Some(ids) => {
@@ -198,7 +199,7 @@ fn doubles(holder: Holder, all: &[(&AccountName, u32)], is_added: impl Fn(&Accou
 
 /// Whose the numbers are in the base.
 fn taken(name: &AccountName, ids: Ids, added: &Added, base: &Accounts) -> Option<Fault> {
-    let user = base.user(ids.uid).filter(|_| added.users.contains_key(name)).map(|holder| (ids.uid, holder));
-    let group = base.group(ids.gid).filter(|_| added.groups.contains_key(name)).map(|holder| (ids.gid, holder));
+    let user = base.user(ids.uid).filter(|_| added.has_user(name)).map(|holder| (ids.uid, holder));
+    let group = base.group(ids.gid).filter(|_| added.has_group(name)).map(|holder| (ids.gid, holder));
     user.or(group).map(|(id, holder)| Fault::Taken { name: name.clone(), id, holder: holder.clone() })
 }

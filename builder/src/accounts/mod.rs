@@ -1,5 +1,6 @@
 //! Users and groups of a root file system: `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
+mod asked;
 mod assign;
 mod attributes;
 mod sysusers;
@@ -11,6 +12,7 @@ use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::closure::AccountName;
 
+pub use asked::{Asked, AskedUser, asked, beside};
 pub use assign::{Assigned, Fault, Mapping, Tables, assign};
 pub use attributes::{Holder, access_list, numbers};
 pub use sysusers::sysusers;
@@ -134,6 +136,7 @@ impl Accounts {
             users: users.map(|(name, user)| (name.clone(), user.clone())).collect(),
             groups: groups.map(|(name, group)| (name.clone(), group.gid)).collect(),
             members: members.collect(),
+            asked: BTreeMap::new(),
         }
     }
 }
@@ -147,19 +150,27 @@ pub struct Added {
     pub groups: BTreeMap<AccountName, u32>,
     /// Users in groups, as pairs of user and group.
     pub members: BTreeSet<(AccountName, AccountName)>,
+    /// What lines of sysusers.d ask for besides, which are in no account file.
+    pub asked: BTreeMap<AccountName, Asked>,
 }
 
 impl Added {
-    /// Whether nothing was added.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty() && self.members.is_empty()
-    }
-
     /// Every name, once.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&AccountName> {
-        self.users.keys().chain(self.groups.keys()).collect()
+        self.users.keys().chain(self.groups.keys()).chain(self.asked.keys()).collect()
+    }
+
+    /// Whether there is a user of the name.
+    #[must_use]
+    pub fn has_user(&self, name: &AccountName) -> bool {
+        self.users.contains_key(name) || self.asked.get(name).is_some_and(|asked| asked.user.is_some())
+    }
+
+    /// Whether there is a group of the name.
+    #[must_use]
+    pub fn has_group(&self, name: &AccountName) -> bool {
+        self.groups.contains_key(name) || self.asked.get(name).is_some_and(|asked| asked.gid.is_some())
     }
 }
 

@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 
 use model::closure::{AccountName, Accounts as Table};
 
-use super::{Accounts, Added, User};
+use super::{Accounts, Added, User, asked};
 
-/// The text of a sysusers.d file that makes the accounts of `added` with the numbers of `ids`, over those of `base`.
+/// The text of a sysusers.d file that makes the accounts of `added` with the numbers of `ids`, over those of `base`; empty
+/// where there are none.
 ///
 /// Groups stand before users: a user whose group is given by its number is not made where the group is not there, and
 /// systemd-sysusers ends with 0 all the same. Members stand last.
 #[must_use]
 pub fn sysusers(added: &Added, base: &Accounts, ids: &Table) -> String {
-    let mut text =
-        "# Written by module-builder: the accounts of this module, with the numbers that its files have.\n".to_owned();
+    const HEAD: &str =
+        "# Written by module-builder: the accounts of this module, with the numbers that its files have.\n";
+    let mut text = String::new();
     for name in added.groups.keys() {
         if let Some(ids) = ids.get(name) {
             // Writing to a String cannot fail.
@@ -36,7 +38,8 @@ pub fn sysusers(added: &Added, base: &Accounts, ids: &Table) -> String {
     for (user, group) in &added.members {
         let _ = writeln!(text, "m {user} {group}");
     }
-    text
+    text += &asked::lines(added, ids);
+    if text.is_empty() { text } else { HEAD.to_owned() + &text }
 }
 
 /// The user's own group, as it stands behind the number.

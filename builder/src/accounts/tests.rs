@@ -35,7 +35,7 @@ fn what_packages_add_is_told_from_what_the_base_has() {
         added.members.iter().map(|(user, group)| format!("{user} in {group}")).collect::<Vec<_>>(),
         ["dnsmasq in ssl-cert"]
     );
-    assert!(base().beyond(&base()).is_empty());
+    assert_eq!(base().beyond(&base()), Added::default());
     assert!(
         Accounts::parse("a:b\nx:x:1:2:::\n:x:1:1:::\nx:x:9:9:::\n", "g:x:y:\n").users.len() == 1,
         "the first line counts"
@@ -140,4 +140,58 @@ fn a_name_that_no_node_makes_and_a_number_for_the_base_are_refused() {
             "root is an account of the base, which has the number 0".to_owned(),
         ]
     );
+}
+
+/// The lines of a file, over the accounts of `full`.
+fn with_lines(text: &str, declared: &Table) -> Result<(Assigned, String), Vec<Fault>> {
+    let (asked, pinned) = beside(&asked(&model::sysusers::lines(text.as_bytes())), &full());
+    let added = Added { asked, ..full().beyond(&base()) };
+    let merged = pinned.iter().chain(declared.iter()).map(|(name, ids)| (name.clone(), ids)).collect();
+    let assigned = assign((&full(), &added), &base(), Tables { declared: &merged, locked: &Table::default() })?;
+    let text = sysusers(&Added { asked: added.asked, ..Added::default() }, &base(), &assigned.ids);
+    Ok((assigned, text))
+}
+
+#[test]
+fn a_line_that_leaves_its_number_open_gets_it_from_the_table() {
+    let table: Table =
+        [(name("app"), Ids::both(400)), (name("data"), Ids { uid: 401, gid: 402 })].into_iter().collect();
+    let text = "u app - \"My %% app\" /var/lib/app /bin/sh\nu! data -:nogroup\ng files -\nm data files\nu root 0\n";
+    let (Assigned { ids, proposed, mapping }, generated) = with_lines(text, &table).unwrap();
+    let files = proposed.get(&name("files")).unwrap();
+    assert_eq!(
+        generated.lines().skip(1).collect::<Vec<_>>(),
+        [
+            "g app 400",
+            &format!("g files {}", files.gid),
+            "u app 400:400 \"My %% app\" /var/lib/app /bin/sh",
+            "u! data 401:nogroup"
+        ]
+    );
+    assert_eq!(ids.get(&name("app")), Some(Ids::both(400)));
+    assert!(mapping.uids.values().all(|id| *id != 400), "no file had another number");
+    // What the lines say themselves is known, and made by them.
+    let (Assigned { ids, proposed, .. }, generated) =
+        with_lines("u app 410\ng other 411\nu mixed 412:other\n", &Table::default()).unwrap();
+    assert_eq!((ids.get(&name("app")), ids.get(&name("other"))), (Some(Ids::both(410)), Some(Ids::both(411))));
+    assert_eq!((generated.as_str(), proposed.get(&name("app"))), ("", None));
+}
+
+#[test]
+fn a_number_of_a_line_is_one_of_a_table() {
+    let (Assigned { ids, .. }, _) = with_lines("u redis 444\n", &Table::default()).unwrap();
+    assert_eq!(ids.get(&name("redis")), Some(Ids::both(444)), "of an account of a package, too");
+    let faults = with_lines("u app 65534\n", &Table::default()).unwrap_err();
+    assert_eq!(faults[0].to_string(), "app cannot have the number 65534: it is nobody's in the base");
+    let faults = with_lines("u app 42\n", &Table::default()).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let faults = with_lines("u app 444\nu other 444\n", &Table::default()).unwrap_err();
+    assert_eq!(faults[0].to_string(), "app and other have one number, 444");
+    // A group of its own with another number stands where a line has it.
+    let (Assigned { ids, .. }, text) = with_lines("g app 402\nu app -\n", &Table::default()).unwrap();
+    let app = ids.get(&name("app")).unwrap();
+    assert_eq!(app.gid, 402);
+    assert!(text.ends_with(&format!("g app 402\nu app {}:402\n", app.uid)), "{text}");
+    // The owner of a path is known on the node alone.
+    assert_eq!(with_lines("u app /etc/passwd\n", &Table::default()).unwrap().1, "");
 }

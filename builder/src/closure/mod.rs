@@ -31,7 +31,7 @@ use made::Scripts;
 pub use compare::Difference;
 pub use data::{DataDirectory, DataKind};
 pub use enablement::{Enablement, Wanted};
-pub use first_start::{Context, FirstStarts, MadeOnce, first_starts};
+pub use first_start::{Context, FirstStarts, MadeOnce, Shipped, first_starts};
 pub use node_form::{Form, Named, NodeForm, node_form};
 pub use secrets::{Secret, SecretKind, secrets};
 pub use state::State;

@@ -176,7 +176,17 @@ pub(super) fn started(rules: &model::closure::ClosureRules, more: &[&str]) -> Fi
     let (full, ownership, closure) = found_by(rules, more);
     let secrets = secrets(&full, &ownership, &closure.parts, &closure.data, rules).unwrap();
     let services = ["app.service".to_owned()];
-    let context = Context { name: "app", whole: &full, rules, names: &names, services: &services };
+    let nothing = Tree::new(Stat::root_owned(0o755, Default::default()));
+    let context = Context {
+        name: "app",
+        whole: &full,
+        shipped: &nothing,
+        rules,
+        names: &names,
+        services: &services,
+        ids: &|_| None,
+        base: &nothing,
+    };
     first_starts(&secrets, &closure.data, &context)
 }
 
@@ -239,7 +249,17 @@ fn what_is_made_at_first_start_comes_to_its_place_whole() {
     let mut secrets = secrets(&full, &ownership, &closure.parts, &closure.data, &rules).unwrap();
     secrets.retain(|secret| secret.path == path("/etc/app/key"));
     let data = DataDirectory { path: path("/var/lib/app/odd:name [1]"), kind: DataKind::Unknown, uid: 100, size: 1 };
-    let context = Context { name: "app", whole: &full, rules: &rules, names: &names, services: &[] };
+    let nothing = Tree::new(Stat::root_owned(0o755, Default::default()));
+    let context = Context {
+        name: "app",
+        whole: &full,
+        shipped: &nothing,
+        rules: &rules,
+        names: &names,
+        services: &[],
+        ids: &|_| None,
+        base: &nothing,
+    };
     let first = first_starts(&secrets, &[data], &context);
     let text = |number: usize| first.files[number].1.as_str();
     // A command that does not say where it makes a secret finds its place by the link.

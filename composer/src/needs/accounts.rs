@@ -68,12 +68,12 @@ impl Accounts {
     pub fn add_sysusers(&mut self, bytes: &[u8]) {
         for line in sysusers::lines(bytes) {
             match line {
-                Line::User { name, uid, group: None } => {
+                Line::User { name, uid, group: None, .. } => {
                     self.add(AccountKind::Group, name.as_str(), uid);
                     self.add(AccountKind::User, name, uid);
                 }
-                Line::User { name, uid, group: Some(_) } => self.add(AccountKind::User, name, uid),
-                Line::Group { name, gid } => self.add(AccountKind::Group, name, gid),
+                Line::User { name, uid, group: Some(_), .. } => self.add(AccountKind::User, name, uid),
+                Line::Group { name, gid, .. } => self.add(AccountKind::Group, name, gid),
                 Line::Member { user, group } => {
                     self.add(AccountKind::User, user, None);
                     self.add(AccountKind::Group, group, None);
@@ -181,6 +181,23 @@ pub fn floating_owners(world: World<'_>, known: &Accounts) -> Vec<FloatingOwner>
 #[must_use]
 pub fn is_static(number: u32) -> bool {
     number < FIRST_FLOATING || number == NOBODY || NO_ID.contains(&number)
+}
+
+/// The lines of the files of `sysusers.d` in `tree` whose paths `takes`, in the order in which systemd-sysusers reads them.
+///
+/// # Errors
+/// When the host cannot read a file.
+pub fn sysusers_lines(tree: &Tree<Source>, takes: &dyn Fn(&ImagePath) -> bool) -> Result<Vec<Line>, Error> {
+    // A file in an earlier directory hides those of its name in the later ones.
+    let mut files: BTreeMap<Vec<u8>, (ImagePath, &Source)> = BTreeMap::new();
+    for (path, source) in sysusers_files(tree) {
+        files.entry(path.file_name().unwrap_or_default().to_vec()).or_insert((path, source));
+    }
+    let mut lines = Vec::new();
+    for (_, source) in files.into_values().filter(|(path, _)| takes(path)) {
+        lines.extend(sysusers::lines(&super::read_small(source, sysusers::MAX_BYTES as u64)?));
+    }
+    Ok(lines)
 }
 
 fn sysusers_files(tree: &Tree<Source>) -> Vec<(ImagePath, &Source)> {

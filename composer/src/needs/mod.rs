@@ -14,9 +14,12 @@ mod world;
 
 use model::ImagePath;
 use model::path::escape;
+use model::unit::UnitName;
 
-pub use accounts::{Accounts, FloatingOwner, MissingAccount, floating_owners, is_static, missing_accounts};
-pub use units::{Idle, idle_units};
+pub use accounts::{
+    Accounts, FloatingOwner, MissingAccount, floating_owners, is_static, missing_accounts, sysusers_lines,
+};
+pub use units::{Idle, idle_units, unit_names};
 pub use world::{Reach, World};
 
 use image::tree::{Kind, Node};
@@ -100,6 +103,12 @@ pub fn command(world: World<'_>, line: &str) -> Option<(String, Reach)> {
 pub fn started_units(world: World<'_>, line: &str) -> Vec<(String, Reach)> {
     let names = text::started_units(line.as_bytes()).into_iter();
     names.map(|name| (name.to_string(), units::reach_unit(world, &name))).collect()
+}
+
+/// Whether a unit will be there.
+#[must_use]
+pub fn reach_unit(world: World<'_>, name: &UnitName) -> Reach {
+    units::reach_unit(world, name)
 }
 
 fn of_content(

@@ -241,6 +241,13 @@ fn entries(tree: &Tree<Source>, at: &ImagePath) -> Vec<ImagePath> {
     names.filter_map(|(name, _)| at.join(name).ok()).collect()
 }
 
+/// The names of the system units that are in `tree`.
+#[must_use]
+pub fn unit_names(tree: &Tree<Source>) -> BTreeSet<UnitName> {
+    let directories = UNITS.iter().filter_map(|directory| ImagePath::new(directory).ok());
+    directories.flat_map(|directory| entries(tree, &directory)).filter_map(|path| unit_name(&path)).collect()
+}
+
 /// A shipped unit that asks to be enabled, and that nothing enables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idle {

@@ -14,7 +14,7 @@ use host::{Dir, Fault, Links};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
 
-pub use rules::{Owner, Rule};
+pub use rules::{Names, Owner, Rule};
 
 use crate::Error;
 use crate::patterns::Budget;
@@ -155,6 +155,14 @@ impl Overlay {
     /// When the overlay holds a special file, would put a file in a directory's place or the other way
     /// round, or the patterns of the rules take too much work. The tree is then partly changed.
     pub fn apply(&self, tree: &mut Tree<Source>, epoch: Epoch) -> Result<OverlayReport, Error> {
+        self.apply_with(tree, epoch, &Names::default())
+    }
+
+    /// The same, with rules that may name accounts of `names`, too, which the tree's own account files do not have.
+    ///
+    /// # Errors
+    /// As [`Overlay::apply`].
+    pub fn apply_with(&self, tree: &mut Tree<Source>, epoch: Epoch, names: &Names) -> Result<OverlayReport, Error> {
         let Some(files) = &self.files else { return Ok(OverlayReport::default()) };
         let mtime = Mtime { seconds: epoch.seconds(), nanoseconds: 0 };
         let report = OverlayReport::default();
@@ -163,7 +171,7 @@ impl Overlay {
         for (path, _, node) in files.walk().skip(1) {
             layer.lay(&path, node)?;
         }
-        layer.apply_rules()?;
+        layer.apply_rules(names)?;
         let mut report = layer.report;
         for paths in [&mut report.added, &mut report.replaced, &mut report.ruled, &mut report.narrowed] {
             paths.sort_unstable();
@@ -230,11 +238,11 @@ impl Layer<'_> {
     }
 
     /// Gives the overlay's files what the rules say of them.
-    fn apply_rules(&mut self) -> Result<(), Error> {
+    fn apply_rules(&mut self, others: &Names) -> Result<(), Error> {
         if self.overlay.rules.is_empty() {
             return Ok(());
         }
-        let names = rules::Names::of(self.tree);
+        let names = Names::of(self.tree).and(others);
         let (mut used, mut budget) = (BTreeSet::new(), Budget::default());
         let added: BTreeSet<&ImagePath> = self.report.added.iter().chain(&self.report.replaced).collect();
         let mut seen = std::mem::take(&mut self.seen);

@@ -114,13 +114,28 @@ impl fmt::Display for Id {
     }
 }
 
-/// The numbers of the users and groups that a tree knows.
-pub(super) struct Names {
-    users: BTreeMap<String, u32>,
-    groups: BTreeMap<String, u32>,
+/// The numbers of users and groups by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Of users.
+    pub users: BTreeMap<String, u32>,
+    /// Of groups.
+    pub groups: BTreeMap<String, u32>,
 }
 
 impl Names {
+    /// These, and those of `others` that these do not have.
+    pub(super) fn and(mut self, others: &Self) -> Self {
+        let add = |all: &mut BTreeMap<String, u32>, others: &BTreeMap<String, u32>| {
+            for (name, number) in others {
+                all.entry(name.clone()).or_insert(*number);
+            }
+        };
+        add(&mut self.users, &others.users);
+        add(&mut self.groups, &others.groups);
+        self
+    }
+
     /// Those of `/etc/passwd` and `/etc/group`. What cannot be read holds no name.
     pub(super) fn of(tree: &Tree<Source>) -> Self {
         Self { users: numbers(tree, b"/etc/passwd"), groups: numbers(tree, b"/etc/group") }

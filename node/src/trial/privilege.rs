@@ -39,7 +39,9 @@ pub fn run_again<'a>(
     )?;
     if !probe.status.success() {
         let said = String::from_utf8_lossy(&probe.stderr);
-        let said = model::path::escape(said.trim().as_bytes());
+        // libmapping's way to say that the system gave no error.
+        let said = said.trim().trim_end_matches(": Success");
+        let said = model::path::escape(said.as_bytes());
         let said = if said.is_empty() { probe.status.to_string() } else { said };
         return Err(Error::Machine { what: format!("no user namespace can be made: {said}"), hint: HINT });
     }

@@ -35,7 +35,12 @@ pub(crate) fn find(
 ) -> Result<Vec<Diagnostic>, Error> {
     let is_optional = severity(inputs) == Severity::Note;
     let known = Accounts::of_node(world, others)?;
-    let floating_owners = needs::floating_owners(world, &known);
+    let mut floating_owners = needs::floating_owners(world, &known);
+    for owner in floating_owners.iter_mut().filter(|owner| owner.name.is_none()) {
+        // The author gave the number to someone, whom nothing makes.
+        let holder = owner.numbers.values().find_map(|number| inputs.closure.accounts.holder(*number));
+        owner.name = holder.map(ToString::to_string);
+    }
     let lines = |kind, name: &str| -> Vec<String> {
         match floating_owners.iter().find(|owner| owner.name.as_deref() == Some(name)) {
             // With its number, so that one line fixes both findings. A group alone makes no user.

@@ -9,7 +9,7 @@ use net::url::redact;
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{secrets, special};
+use crate::recipes::build::{own_accounts, secrets, special};
 use crate::recipes::results::path_list;
 use crate::settings::naming;
 
@@ -138,8 +138,7 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
         found.extend(file.laid.unknown.iter().map(|(_, name)| {
             let message =
                 format!("the owner of {url} is `{name}`, whom the root file system does not know: it is root's");
-            let hint = "give the number, or have a package bring the name in /etc/passwd and /etc/group";
-            finding(Severity::Warning, FILE_OWNER, ("owner", message), hint)
+            finding(Severity::Warning, FILE_OWNER, ("owner", message), &own_accounts::hint(name, inputs))
         }));
     }
     Ok(found)
@@ -236,7 +235,7 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
 fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let directory = &inputs.directory;
     let warning = |pattern: &str, message: String, hint: &str| {
-        let place = naming::overlay_rule(directory, pattern).diagnostics.pop();
+        let place = naming::entry(directory, RULE, &["overlay", pattern]).diagnostics.pop();
         let found = Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
         // Without the file, which may have gone since, the rule is named all the same.
         match place {
@@ -253,11 +252,7 @@ fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
         let message =
             format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
-        warning(
-            pattern,
-            message,
-            "give the number, or have a package or the overlay bring the name in /etc/passwd and /etc/group",
-        )
+        warning(pattern, message, &own_accounts::hint(name, inputs))
     });
     idle.chain(unknown).collect()
 }

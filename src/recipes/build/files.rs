@@ -7,7 +7,7 @@ use std::sync::Arc;
 use builder::apt::lock::LockedFile;
 use builder::files::{self, Ask};
 use builder::rootfs::merged;
-use composer::overlay::{Overlay, OverlayReport, Rule};
+use composer::overlay::{Names, Overlay, OverlayReport, Rule};
 use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
@@ -47,6 +47,13 @@ pub(crate) struct FetchedFile {
     left: Arc<[ImagePath]>,
     /// The directories at the top that it is in.
     tops: Vec<Box<[u8]>>,
+}
+
+impl FetchedFile {
+    /// Its files at their places.
+    pub(crate) fn files(&self) -> Option<&Tree<Source>> {
+        self.layer.files()
+    }
 }
 
 /// What became of a file in the tree.
@@ -215,18 +222,18 @@ pub(crate) fn make_way(files: &[FetchedFile], tree: &mut Tree<Source>) -> Result
     Ok(())
 }
 
-/// Lays the files over `tree`, in their order.
+/// Lays the files over `tree`, in their order. Their owners may have the names of `names`, too.
 ///
 /// # Errors
 /// When one would take a directory's place, or the other way round, or holds a device.
 pub(crate) fn lay(
     files: &[FetchedFile],
     module: &Path,
-    tree: &mut Tree<Source>,
+    (tree, names): (&mut Tree<Source>, &Names),
     epoch: Epoch,
 ) -> Result<Vec<LaidFile>, Error> {
     let lay = |file: &FetchedFile| {
-        let laid = file.layer.apply(tree, epoch);
+        let laid = file.layer.apply_with(tree, epoch, names);
         let laid = laid.map_err(|error| in_settings(error.into(), module, &file.input, "destination"))?;
         Ok(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() })
     };

@@ -125,7 +125,7 @@ pub(crate) fn read_for_build(module: &ModuleSource, checks: &Checks, found: &mut
 }
 
 /// The manifests of the modules at `paths`, as far as they can be read. Accounts to which they give other numbers than
-/// the module of `own` go to `findings`.
+/// the module of `own` go to `findings`, and so do those to which this one gives two.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -141,6 +141,7 @@ pub(crate) fn read_neighbours(
     }
     // Settings with errors give no numbers, and are reported already.
     if !findings.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        findings.extend(shared_numbers::disagreements(&own.directory)?);
         let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
         findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places, known)?);
     }

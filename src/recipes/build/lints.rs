@@ -17,7 +17,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::remedy::{self, Remedy};
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{accounts, authored, generators, secrets};
+use crate::recipes::build::{accounts, authored, generators, machine, named_units, secrets};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
@@ -100,6 +100,8 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     }
     let idle = needs::idle_units(world)?;
     found.extend(idle.iter().filter(|idle| !context.is_meant_idle(idle)).map(|idle| context.idle(idle)));
+    found.extend(named_units::find(inputs, world));
+    found.extend(machine::find(inputs, selected));
     found.extend(authored::find(inputs, selected)?);
     found.extend(generators::find(inputs, selected, known));
     if known == Known::Contents {

@@ -108,7 +108,7 @@ fn packages(resolution: &Resolution, is_wanted: impl Fn(bool) -> bool) -> Vec<Pa
     package.collect()
 }
 
-/// The accounts of the base, and those that packages of the module made.
+/// The accounts of the base, and those that packages of the module and lines of its own make.
 fn accounts(closed: &Closed) -> Vec<Account> {
     let added = &closed.facts.added;
     let (users, groups) = (&closed.base.users, &closed.base.groups);
@@ -120,8 +120,8 @@ fn accounts(closed: &Closed) -> Vec<Account> {
     });
     let of_module = closed.assigned.ids.iter().map(|(name, ids)| Account {
         name: name.clone(),
-        uid: added.users.contains_key(name).then_some(ids.uid),
-        gid: added.groups.contains_key(name).then_some(ids.gid),
+        uid: added.has_user(name).then_some(ids.uid),
+        gid: added.has_group(name).then_some(ids.gid),
         from: Origin::Module,
     });
     // What the base has a user of, packages may add a group of.

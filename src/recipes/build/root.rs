@@ -373,8 +373,22 @@ fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileNa
     let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
     let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
     Error::input(format!("{number} {is} not available from {} ({archs})", settings.suite))
-        .hint("correct the names in package_spec, or enable the component that has them in builder.toml")
+        .hint(correction(missing))
         .findings(findings)
+}
+
+/// What helps with all that is missing: what each needs stands with it.
+fn correction(missing: &[apt::Missing]) -> String {
+    let mut ways = vec!["correct the names in package_spec"];
+    let has = |is: &dyn Fn(&apt::Missing) -> bool| missing.iter().any(is);
+    if has(&|one| !one.versions.is_empty()) {
+        ways.push("ask for a version that the suite has, or take another `suite` or build.apt_snapshot");
+    }
+    // The archive of another component, suite or repository may have what this one does not know at all.
+    if has(&|one| one.versions.is_empty()) {
+        ways.push("enable the component that has them in builder.toml");
+    }
+    ways.join(", or ")
 }
 
 /// dpkg's database, as it would be after unpacking.

@@ -19,6 +19,7 @@ use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::generators::{self, Fed, Programs};
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::own_accounts;
 use crate::recipes::build::protected::{self, Protected};
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::{BuildRequest, ModuleSource};
@@ -127,12 +128,14 @@ pub(crate) fn tree(
     if let Some(base) = &base {
         ownership = ownership.over(&base.tree, base.packages.clone());
     }
-    let prepared = base.map(|base| closure::prepare(base, &mut whole, &ownership, inputs)).transpose()?;
+    let overlay = module.overlay()?;
+    let lines = own_accounts::lines(&overlay, files)?;
+    let prepared = base.map(|base| closure::prepare(base, (&mut whole, &ownership), &lines, inputs)).transpose()?;
+    let names = own_accounts::names(prepared.as_ref().map(|prepared| &prepared.assigned), &lines, inputs);
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
-    let files = files::lay(files, &module.directory, &mut whole, epoch)?;
-    let overlay = module.overlay()?;
-    let laid = overlay.apply(&mut whole, epoch)?;
+    let files = files::lay(files, &module.directory, (&mut whole, &names), epoch)?;
+    let laid = overlay.apply_with(&mut whole, epoch, &names)?;
     let authored: Vec<&OverlayReport> = files.iter().map(|file| &file.laid).chain([&laid]).collect();
     let fed = generators::feed(&mut whole, &authored, programs, epoch, observer)?;
     whole.clamp_times(epoch);

@@ -106,6 +106,43 @@ fn findings(ours: &Numbers, theirs: &Numbers, other: &str, hint: &str, file: &Fi
     messages.map(finding).collect()
 }
 
+/// Every account to which `[accounts]` of the module gives another number than a line of sysusers.d in its overlay.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub(crate) fn disagreements(module: &Path) -> Result<Findings, Error> {
+    let mut found = Findings::default();
+    let declared = settings::module_closure(module)?.accounts;
+    if declared.is_empty() {
+        return Ok(found);
+    }
+    // An overlay that cannot be read is said where it is laid over the tree.
+    let lines = overlay(module).unwrap_or_default();
+    for OverlayLine { file, number, line } in &lines {
+        let (name, said) = match line {
+            Line::User { name, uid: Some(uid), .. } => (name, (AccountKind::User, *uid)),
+            Line::Group { name, gid: Some(gid), .. } => (name, (AccountKind::Group, *gid)),
+            Line::User { .. } | Line::Group { .. } | Line::Member { .. } => continue,
+        };
+        let Some(ids) = AccountName::parse(name).ok().and_then(|name| declared.get(&name)) else { continue };
+        let (kind, theirs) = said;
+        let ours = if kind == AccountKind::User { ids.uid } else { ids.gid };
+        if ours == theirs {
+            continue;
+        }
+        let message = format!("[accounts] gives {name} the number {ours}, and {file}:{number} gives it {theirs}");
+        let hint = "give it one number: change one of the two, or write `-` in the place of the line's number";
+        let named = settings::naming::entry(module, "account-number", &["accounts", name]);
+        found.sources.extend(named.sources);
+        found.diagnostics.extend(named.diagnostics.into_iter().map(|place| Diagnostic {
+            message: message.clone(),
+            hint: hint.to_owned(),
+            ..place
+        }));
+    }
+    Ok(found)
+}
+
 fn compare((kind, name): &(AccountKind, String), number: u32, theirs: &Numbers) -> Vec<String> {
     let word = match kind {
         AccountKind::User => "user",
@@ -137,15 +174,15 @@ impl Module {
         let closure = settings::module_closure(module)?;
         let is_closure = closure.ship == Ship::Closure;
         let mut overlay = Numbers::new();
-        for line in self::overlay(module)? {
+        for OverlayLine { line, .. } in self::overlay(module)? {
             match line {
-                Line::User { name, uid: Some(uid), group } => {
+                Line::User { name, uid: Some(uid), group, .. } => {
                     if group.is_none() {
                         overlay.insert((AccountKind::Group, name.clone()), uid);
                     }
                     overlay.insert((AccountKind::User, name), uid);
                 }
-                Line::Group { name, gid: Some(gid) } => drop(overlay.insert((AccountKind::Group, name), gid)),
+                Line::Group { name, gid: Some(gid), .. } => drop(overlay.insert((AccountKind::Group, name), gid)),
                 Line::User { .. } | Line::Group { .. } | Line::Member { .. } => {}
             }
         }
@@ -208,8 +245,17 @@ fn built(module: &Path) -> Result<Numbers, Error> {
     Ok(numbers)
 }
 
+/// A line of a file of the overlay.
+struct OverlayLine {
+    /// The file, below the module.
+    file: String,
+    /// The number of the line, from 1.
+    number: usize,
+    line: Line,
+}
+
 /// The lines of the overlay's files of sysusers.d.
-fn overlay(module: &Path) -> Result<Vec<Line>, Error> {
+fn overlay(module: &Path) -> Result<Vec<OverlayLine>, Error> {
     let module = Dir::open(module)?;
     let mut lines = Vec::new();
     for place in SYSUSERS {
@@ -224,7 +270,9 @@ fn overlay(module: &Path) -> Result<Vec<Line>, Error> {
         for name in names.iter().filter(|name| name.as_encoded_bytes().ends_with(b".conf")) {
             let limit = sysusers::MAX_BYTES as u64;
             if let Some(bytes) = directory.read_if_there(name, Links::Below, limit)? {
-                lines.extend(sysusers::lines(&bytes));
+                let file = model::path::escape(format!("{place}/{}", name.to_string_lossy()).as_bytes());
+                let read = sysusers::numbered(&bytes).into_iter();
+                lines.extend(read.map(|(number, line)| OverlayLine { file: file.clone(), number, line }));
             }
         }
     }

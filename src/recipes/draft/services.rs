@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::unit::{Command, EnvironmentFile, ListenKind, Unit, UnitKind, UnitName, Value, environment_of};
+use model::unit::{
+    Command, DirectoryKind, EnvironmentFile, ListenKind, Unit, UnitKind, UnitName, Value, environment_of, expand,
+};
 
 use super::choice::Read;
 
@@ -101,14 +103,16 @@ fn says(line: &str, verb: &str, name: &str) -> bool {
 
 fn service(package: &Read, unit: &Unit, name: &UnitName, units: &[Unit]) -> Option<Service> {
     let command = unit.commands_for("ExecStart").into_iter().next()?;
-    let start = line(&command)?;
-    let stop = unit.commands_for("ExecStop").first().and_then(line).filter(|line| !line.contains("$MAINPID"));
+    let files = unit.environment_files().into_iter().flat_map(|file| variables(package, &file));
+    let set: BTreeMap<String, String> = unit.environment().into_iter().chain(files).collect();
+    let all: BTreeMap<String, String> = set.clone().into_iter().chain(directories(unit)).collect();
+    let start = line(&command, &all)?;
+    let stop = unit.commands_for("ExecStop").first().and_then(|command| line(command, &all));
+    let stop = stop.filter(|line| !line.contains("MAINPID"));
     // A command with more rights gives them up itself.
     let user = unit.user().and_then(known).filter(|user| !command.is_privileged && user != "root" && user != "0");
     let working_directory = unit.working_directory().and_then(|directory| known(directory.path));
-    let mut env: BTreeMap<String, String> = BTreeMap::new();
-    let files = unit.environment_files().into_iter().flat_map(|file| variables(package, &file));
-    env.extend(unit.environment().into_iter().chain(files).filter(|(_, value)| is_plain(value)));
+    let env = set.into_iter().filter(|(_, value)| is_plain(value)).collect();
     Some(Service {
         name: service_name(name.stem())?,
         unit: name.to_string(),
@@ -152,17 +156,58 @@ fn is_plain(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
-/// The command line, as a shell would read it; none where only the node knows a part of it.
-fn line(command: &Command) -> Option<String> {
-    let mut words = vec![word(command.program.known()?)];
-    for argument in &command.arguments {
-        words.push(word(argument.known()?));
+/// What the service manager itself sets for a command, by names or their beginnings. Only the node knows it.
+const OF_THE_MANAGER: [&str; 12] = [
+    "CREDENTIALS_DIRECTORY",
+    "HOME",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LISTEN_",
+    "LOGNAME",
+    "MAINPID",
+    "MANAGERPID",
+    "NOTIFY_SOCKET",
+    "PATH",
+    "SHELL",
+    "USER",
+];
+
+/// The variables by which a service learns the directories that systemd makes for it (`systemd.exec(5)`).
+fn directories(unit: &Unit) -> Vec<(String, String)> {
+    const KINDS: [(DirectoryKind, &str); 5] = [
+        (DirectoryKind::Runtime, "RUNTIME_DIRECTORY"),
+        (DirectoryKind::State, "STATE_DIRECTORY"),
+        (DirectoryKind::Cache, "CACHE_DIRECTORY"),
+        (DirectoryKind::Logs, "LOGS_DIRECTORY"),
+        (DirectoryKind::Configuration, "CONFIGURATION_DIRECTORY"),
+    ];
+    let value = |(kind, name): (DirectoryKind, &str)| {
+        let paths: Vec<String> = unit.directories(kind).into_iter().filter_map(known).collect();
+        (!paths.is_empty()).then(|| (name.to_owned(), paths.join(":")))
+    };
+    KINDS.into_iter().filter_map(value).collect()
+}
+
+/// The command line, as a shell would read it, with the values of `variables`: the command is run without one. None where only
+/// the node knows a part of it.
+fn line(command: &Command, variables: &BTreeMap<String, String>) -> Option<String> {
+    let arguments = command.arguments.iter().map(|argument| argument.known().map(str::to_owned));
+    let mut arguments = arguments.collect::<Option<Vec<String>>>()?;
+    if !command.keeps_variables {
+        let is_the_managers =
+            |name: &str| OF_THE_MANAGER.iter().any(|one| name == *one || (one.ends_with('_') && name.starts_with(one)));
+        arguments = expand(&arguments, &|name| match variables.get(name) {
+            Some(value) => Some(value.clone()),
+            None => is_the_managers(name).then(|| format!("${{{name}}}")),
+        });
     }
+    let mut words = vec![word(command.program.known()?)];
+    words.extend(arguments.iter().map(|argument| word(argument)));
     let line = words.join(" ");
     is_plain(&line).then_some(line)
 }
 
-/// A word in quotes where it needs them. A variable stays one, as the unit has it.
+/// A word in quotes where it needs them.
 fn word(text: &str) -> String {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,${}".contains(c);
     if !text.is_empty() && text.chars().all(is_safe) {

@@ -57,7 +57,9 @@ fn start(command: &str) -> Option<String> {
 fn whatever_a_unit_says_is_a_valid_manifest() {
     for (command, wanted) in [
         ("/usr/sbin/x -a --b=c", Some("/usr/sbin/x -a --b=c")),
-        ("-/x 'a b' \"c\" $OPTS ${A}", Some("/x 'a b' c $OPTS ${A}")),
+        ("-/x 'a b' \"c\" $OPTS ${A}", Some("/x 'a b' c ''")),
+        (":/x $OPTS", Some("/x $OPTS")),
+        ("/x $HOME/x ${HOME}", Some("/x ${HOME}")),
         ("/x: #", Some("/x: '#'")),
         ("/x \"it's\"", Some("/x \"it's\"")),
         ("/x %n %%", Some("/x x.service %")),
@@ -71,6 +73,17 @@ fn whatever_a_unit_says_is_a_valid_manifest() {
     ] {
         assert_eq!(start(command).as_deref(), wanted, "{command}");
     }
+}
+
+#[test]
+fn variables_of_a_command_have_the_values_that_the_package_says() {
+    let unit = "[Service]\nEnvironment=\"A=1 2\" B=x\nEnvironmentFile=-/etc/default/x\nRuntimeDirectory=x\n\
+                ExecStart=/x $DAEMON_OPTS --a=${A} $B $NOWHERE ${RUNTIME_DIRECTORY}/s\n[Install]\nWantedBy=a.target\n";
+    let files = [("/lib/systemd/system/x.service", unit), ("/etc/default/x", "DAEMON_OPTS=\"-F 1\"\nB='y z'\n")];
+    let text = text::manifest("x", &known(package("x", &files)));
+    let manifest = Manifest::parse(text.as_bytes()).manifest.unwrap();
+    let start = &manifest.services[0].value.start_command.value;
+    assert_eq!(start, "/x -F 1 '--a=1 2' y z /run/x/s", "the file goes before the unit, as in systemd");
 }
 
 #[test]

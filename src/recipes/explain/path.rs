@@ -254,7 +254,8 @@ fn explain(asked: ImagePath, inputs: &Inputs, selected: &Selected, overlay: &Pat
     let shipped = selected.selection.tree.lookup(&path).is_some();
     let (_, _, file) = origin::of(ownership, (&selected.laid, &selected.fed), &selected.files, &path);
     let fetched = file.map(|file| Fetched { url: redact(&file.url), sha256: file.sha256 });
-    let is_brought = overlay.is_some() || fetched.is_some() || is_computed;
+    let is_generated = is_computed || selected.closed.as_ref().is_some_and(|closed| closed.is_generated(&path));
+    let is_brought = overlay.is_some() || fetched.is_some() || is_generated;
     let is_unclaimed = packages.is_empty() && !is_brought && found.is_some() && !path.is_root();
     Explained {
         made_by_a_maintainer_script: is_unclaimed && ownership.has_packages(),

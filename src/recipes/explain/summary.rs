@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use composer::filter::{self, Amount, List, RuleRef};
 use image::tree::Kind;
+use model::closure::Ship;
 use model::observe::Observer;
 use model::rules::{Rule, Rules};
 use serde::Serialize;
@@ -79,7 +80,10 @@ pub(crate) struct Summary {
     /// The same by kind.
     #[serde(skip)]
     pub(crate) counts: Counts,
-    /// What is shipped because there is no `file_spec`.
+    /// Which files are shipped without being named.
+    #[serde(skip)]
+    pub(crate) ship: Ship,
+    /// What is shipped without being named.
     pub(crate) owned: Amount,
     /// Includes, then excludes, in the order in which they count.
     pub(crate) rules: Vec<RuleLine>,
@@ -102,6 +106,7 @@ pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result
         Ok(Summary {
             total: report.total,
             counts: Counts::of(&selected.selection.tree),
+            ship: inputs.closure.ship,
             owned: report.owned,
             rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
             brought: by_origin(&selected),

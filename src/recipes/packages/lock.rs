@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use builder::apt::lock::{self, Drift, Lock, LockedFile, Wanted};
 use builder::apt::{self, Resolution};
 use host::Dir;
+use model::closure::Ship;
 use model::manifest::Entry;
+use model::observe::Observer;
 use model::{Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings};
@@ -30,6 +32,24 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
         Err(lock::Error::Host(error)) => Err(error.into()),
         Err(error) => Err(Error { message: format!("{} cannot be used", path.display()), ..error.into() }),
     }
+}
+
+/// Says that a lock has no numbers of accounts yet, where the closure of its packages may want some: which accounts there are
+/// is known when the packages were installed.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub(crate) fn note_numbers(path: &Path, lock: &Lock, observer: &dyn Observer) -> Result<(), Error> {
+    let module = path.parent().unwrap_or(Path::new(""));
+    let settings::ClosureSettings { ship, accounts, .. } = settings::module_closure(module)?;
+    if ship == Ship::Closure && accounts.is_empty() && lock.accounts.is_empty() {
+        let place = if module.as_os_str().is_empty() { String::new() } else { format!(" -C {}", shell::word(module)) };
+        observer.note(&format!(
+            "no account has a number yet: `module-builder build{place}` writes those of the packages' accounts into the lock, and \
+             `build --frozen` needs them there"
+        ));
+    }
+    Ok(())
 }
 
 /// A command line for `module`, as the user would write it here.

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod counts;
 pub(crate) mod damage;
 pub(crate) mod differ;
+pub(crate) mod file;
 pub(crate) mod file_lists;
 pub(crate) mod inspect;
 pub(crate) mod lower;

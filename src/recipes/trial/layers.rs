@@ -126,6 +126,10 @@ fn scanned(path: &Path, task: &Task<'_>) -> Result<Tree<Source>, Error> {
 
 /// Opens the results of a module, by its own directory or theirs.
 fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, Error> {
+    if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(Error::input(format!("there is no {}", path.display()))
+            .hint("name a module's repository, or what a build wrote"));
+    }
     let path = &*results(path);
     let Artifact { modules, .. } = artifact::open(path)?;
     let module = of_machine(modules, arch, path)?;

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 7] = [
+pub(super) const CODES: [LongForm; 9] = [
     LongForm {
         code: "base-changed",
         means: "A package or its script changes or removes a file of the base.",
@@ -23,6 +23,20 @@ pub(super) const CODES: [LongForm; 7] = [
         why: "Shipped, all machines would share it; without it the service may not start.",
         fix: "Say who makes it at first start, or mask it where nothing needs it.",
         example: "[closure.secrets]\n\"/etc/web/key\" = { command = [\"/usr/bin/web-keygen\", \"/etc/web/key\"] }",
+    },
+    LongForm {
+        code: "first-start-shipped",
+        means: "builder.toml has something made at first start, and the module ships a file there.",
+        why: "The file is there already, so the command never runs, and all machines share what is shipped.",
+        fix: "Leave the file out of the module, or the path out of builder.toml.",
+        example: "[closure.secrets]\n\"/etc/web/key\" = { command = [\"/usr/bin/web-keygen\", \"/etc/web/key\"] }   # and no rootfs/etc/web/key",
+    },
+    LongForm {
+        code: "base-without-systemd",
+        means: "The module has units, or files of sysusers.d or tmpfiles.d, and the base has not the program that reads them.",
+        why: "minbase has no systemd: no account is made, /var stays empty, and no unit starts.",
+        fix: "Lay the module over a base that has systemd, as a node's has.",
+        example: "[base]\npackages = [\"systemd\", \"dbus\"]",
     },
     LongForm {
         code: "generated-masked",

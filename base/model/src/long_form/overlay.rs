@@ -2,13 +2,20 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 9] = [
+pub(super) const CODES: [LongForm; 10] = [
     LongForm {
         code: "overlay-closed",
         means: "A file of the overlay is for its owner alone.",
         why: "git keeps no such mode: another checkout gives another module.",
         fix: "Say the mode in builder.toml.",
         example: "[overlay]\n\"/etc/web/key\" = { mode = \"0600\" }",
+    },
+    LongForm {
+        code: "machine-file",
+        means: "The author's files have one that belongs to a single machine, such as /etc/machine-id or /etc/hostname, or one where a node mounts something else, such as /run.",
+        why: "All machines would be one and the same, or no node sees the file.",
+        fix: "Remove it: the machine makes its own, or a line of tmpfiles.d makes it when the node starts.",
+        example: "[Service]\nRuntimeDirectory=web   # in place of rootfs/run/web",
     },
     LongForm {
         code: "overlay-not-shipped",

@@ -115,8 +115,9 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 33] = [
+pub const LINTS: [&str; 36] = [
     "bare-directory",
+    "base-without-systemd",
     "dangling-link",
     "data-not-shipped",
     "device-node",
@@ -125,9 +126,11 @@ pub const LINTS: [&str; 33] = [
     "file-mode",
     "file-owner",
     "file-packed",
+    "first-start-shipped",
     "floating-owner",
     "generated-masked",
     "generator-not-run",
+    "machine-file",
     "needs-command",
     "needs-file",
     "needs-interpreter",

@@ -18,6 +18,7 @@ mod socket;
 mod specifier;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod words;
 
 pub use command::Command;
@@ -27,6 +28,7 @@ pub use install::Install;
 pub use name::{ParseUnitNameError, UnitKind, UnitName};
 pub use socket::{Listen, ListenKind};
 pub use specifier::Value;
+pub use variables::expand;
 
 /// The most bytes of one file that are read; what follows is passed over.
 pub const MAX_BYTES: usize = 1 << 20;

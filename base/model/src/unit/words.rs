@@ -23,6 +23,28 @@ pub(super) fn names(value: &str) -> Vec<String> {
     split(value, false).unwrap_or_default().into_iter().map(|word| word.text).collect()
 }
 
+/// The words of a variable's value: blanks separate, quotes join, a backslash takes the next character as it is. Quotes need
+/// not end.
+pub(super) fn unquoted(value: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        match (c, quote) {
+            ('\\', _) => word.get_or_insert_default().extend(rest.next()),
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, None) if is_blank(c) || c == '\n' => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words.truncate(MAX_WORDS);
+    words
+}
+
 fn split(value: &str, escapes: bool) -> Option<Vec<Word>> {
     let mut words = Vec::new();
     let mut rest = value.trim_start_matches(is_blank);

@@ -260,7 +260,9 @@ pub fn text(lock: &Lock) -> Result<String, Error> {
     let added = super::repositories::text(inputs).map_err(failed)?;
     let head = spread(head, &inputs.keyring_fingerprints) + &added;
     let rest = toml::to_string(&Rest { accounts, requires, architecture }).map_err(failed)?;
-    Ok(format!("# Written by `module-builder lock`. Keep it in version control; do not edit it.\n{head}\n{rest}"))
+    Ok(format!(
+        "# Written by `module-builder lock` and `build`. Keep it in version control; do not edit it.\n{head}\n{rest}"
+    ))
 }
 
 /// Gives each key a line of its own, so that a diff shows which came or went. They are the last of

@@ -1,5 +1,6 @@
 //! What a node makes when a module starts there first: units that run once.
 
+mod own;
 mod recipe;
 mod unit;
 
@@ -10,6 +11,17 @@ use model::closure::{ClosureRules, FirstStart, TextPath};
 use super::data::{DataDirectory, DataKind};
 use super::secrets::{Secret, SecretKind};
 use unit::{Made, Steps};
+
+/// Something that is shipped and would be made at first start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipped {
+    /// What is named.
+    pub named: TextPath,
+    /// What is shipped: that, or a file in it.
+    pub path: ImagePath,
+    /// Whether it is a directory of data, and no secret.
+    pub is_data: bool,
+}
 
 /// What a unit makes once on each node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +47,10 @@ pub struct FirstStarts {
     pub unmade: Vec<ImagePath>,
     /// What each unit makes.
     pub made: Vec<MadeOnce>,
+    /// What the author has made at first start although it is shipped.
+    pub shipped: Vec<Shipped>,
+    /// What is made although no package's script made it.
+    pub own: Vec<ImagePath>,
 }
 
 /// What first starts are made of.
@@ -43,12 +59,25 @@ pub struct Context<'a, C> {
     pub name: &'a str,
     /// The root file system, in which programs are looked for.
     pub whole: &'a Tree<C>,
+    /// What is shipped.
+    pub shipped: &'a Tree<C>,
     /// What the author says.
     pub rules: &'a ClosureRules,
     /// The name of the user and of the group with a number.
     pub names: &'a dyn Fn(&Stat) -> (String, String),
     /// The services that wait for it.
     pub services: &'a [String],
+    /// The numbers of a user and of its group, by the user's name.
+    pub ids: &'a dyn Fn(&str) -> Option<(u32, u32)>,
+    /// The directories that every node has.
+    pub base: &'a Tree<C>,
+}
+
+impl<C> Context<'_, C> {
+    /// Whether every node has what is at `path`.
+    fn base_has(&self, path: &ImagePath) -> bool {
+        self.base.lookup(path).is_some()
+    }
 }
 
 /// The units that make `secrets` and `data` on a node: by the author's command, else by what each is known to be made by.
@@ -61,6 +90,7 @@ pub fn first_starts<C>(secrets: &[Secret], data: &[DataDirectory], context: &Con
     for directory in data {
         data_start(directory, context, &mut all);
     }
+    own::starts(secrets, data, context, &mut all);
     all.directories.sort_by(|one, other| one.0.cmp(&other.0));
     all.directories.dedup_by(|one, other| one.0 == other.0);
     all
@@ -150,24 +180,35 @@ fn directories<C>(context: &Context<'_, C>, path: &ImagePath, real: &ImagePath, 
 
 fn data_start<C>(data: &DataDirectory, context: &Context<'_, C>, all: &mut FirstStarts) {
     let own = declared(&context.rules.data, &data.path).cloned();
-    let start = own.or_else(|| recipe::of_data(data, context)).zip(kept_at(context.name, &data.path));
-    let Some((start, real)) = start else {
+    let Some(start) = own.or_else(|| recipe::of_data(data, context)) else {
         return all.unmade.push(data.path.clone());
     };
-    let marker = match data.kind {
+    let node = context.whole.lookup(&data.path).map(|id| &context.whole.node(id).stat);
+    let stat = node.cloned().unwrap_or_else(|| Stat { uid: data.uid, ..Stat::root_owned(0o700, Default::default()) });
+    data_unit((&data.path, data.kind), start, &stat, context, all);
+}
+
+/// The unit that fills the directory of data at `path`, which has the owner and mode of `stat`.
+fn data_unit<C>(
+    (path, kind): (&ImagePath, DataKind),
+    start: FirstStart,
+    stat: &Stat,
+    context: &Context<'_, C>,
+    all: &mut FirstStarts,
+) {
+    let Some(real) = kept_at(context.name, path) else { return all.unmade.push(path.clone()) };
+    let marker = match kind {
         DataKind::PostgresCluster => format!("{real}/PG_VERSION"),
         DataKind::InnoDb => format!("{real}/ibdata1"),
         DataKind::Unknown => String::new(),
     };
-    let node = context.whole.lookup(&data.path).map(|id| &context.whole.node(id).stat);
-    let stat = node.cloned().unwrap_or_else(|| Stat { uid: data.uid, ..Stat::root_owned(0o700, Default::default()) });
-    if real != data.path {
+    if real != *path {
         // The command finds it by the link, at the path that it knows.
-        all.links.push((data.path.clone(), real.to_string()));
-        directories(context, &data.path, &real, all);
+        all.links.push((path.clone(), real.to_string()));
+        directories(context, path, &real, all);
         all.directories.push((real.clone(), stat.clone()));
     }
     let stage = unit::beside(&real);
-    let steps = stage.map(|stage| Steps::of_directory(&real, &stage, &stat, context.names)).unwrap_or_default();
-    unit::add(&Made { what: &data.path, marker, start, steps }, context, all);
+    let steps = stage.map(|stage| Steps::of_directory(&real, &stage, stat, context.names)).unwrap_or_default();
+    unit::add(&Made { what: path, marker, start, steps }, context, all);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use builder::accounts::{self, Accounts, Assigned, Holder};
-use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret};
+use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret, Shipped};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::Tree;
@@ -13,6 +13,7 @@ use super::replaces;
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::results::path_list;
+use crate::settings;
 
 /// The most paths that one finding names.
 const MAX_NAMED: usize = 3;
@@ -52,8 +53,9 @@ pub(super) fn refuse_numbers(
     if base.users.is_empty() {
         return Ok(());
     }
-    let user = |id: u32| base.user(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.uid == id);
-    let group = |id: u32| base.group(id).is_some() || assigned.ids.iter().any(|(_, ids)| ids.gid == id);
+    let tables = [&assigned.ids, &inputs.closure.accounts];
+    let user = |id: u32| base.user(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.uid == id));
+    let group = |id: u32| base.group(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.gid == id));
     let mut unknown: BTreeMap<(Holder, bool, u32), Vec<ImagePath>> = BTreeMap::new();
     for (path, _, node) in tree.walk() {
         let own = [(Holder::User, node.stat.uid), (Holder::Group, node.stat.gid)].map(|one| (one, true));
@@ -75,10 +77,16 @@ pub(super) fn refuse_numbers(
         };
         let message =
             format!("{} the {what} {id} of this build, whom neither the base nor the module has", claims(paths, *owns));
+        let kind = if what == "user" { "u" } else { "g" };
         let hint = if *owns {
-            "give it an owner that is there by [overlay] of builder.toml, or mask it"
+            format!(
+                "say who has it by a line `{kind} NAME {id}` in rootfs/usr/lib/sysusers.d/{}.conf, give a file of the \
+                 overlay another owner by [overlay] of builder.toml, or mask it",
+                inputs.manifest.name
+            )
         } else {
             "have the script that sets its access list or capabilities name an account that is there, or mask it"
+                .to_owned()
         };
         Diagnostic::new(Severity::Error, "unknown-owner", message, hint).in_file(inputs.file.clone())
     };
@@ -137,6 +145,21 @@ pub(super) fn masked(paths: &[ImagePath], filter: &Filter, inputs: &Inputs) -> V
         Some(found.in_file(rule.origin.file.clone()).at(rule.origin.position).in_field(rule.origin.field.key()))
     };
     groups.iter().filter_map(finding).collect()
+}
+
+/// That something is shipped which the author has made at first start.
+pub(super) fn shipped(shipped: &Shipped, inputs: &Inputs) -> Diagnostic {
+    let Shipped { named, path, is_data } = shipped;
+    let table = if *is_data { "data" } else { "secrets" };
+    let message = format!("[closure.{table}] has {} made at first start, and {path} is shipped", named.path());
+    let hint = format!("leave {path} out of the module, or remove the path from [closure.{table}] of builder.toml");
+    let keys = ["closure", table, &named.path().to_string()];
+    let place = settings::naming::entry(&inputs.directory, "first-start-shipped", &keys).diagnostics.pop();
+    match place {
+        Some(place) => Diagnostic { severity: Severity::Warning, message, hint, ..place },
+        None => Diagnostic::new(Severity::Warning, "first-start-shipped", message, hint)
+            .in_file(inputs.file.beside(settings::BUILDER_TOML)),
+    }
 }
 
 /// What is not refused and the author should know all the same.

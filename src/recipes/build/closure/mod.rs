@@ -2,21 +2,24 @@
 
 mod facts;
 mod findings;
+pub(crate) mod manager;
 pub(crate) mod numbers;
 mod services;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use builder::accounts::{Accounts, Added, Assigned, sysusers};
+use builder::accounts::{Accounts, Added, Assigned, asked, beside, sysusers};
 use builder::closure::{
     Closure, Context, Form, Named, NodeForm, Part, Secret, Wanted, first_starts, is_documentation, node_form, secrets,
 };
 use builder::ownership::Ownership;
 use composer::filter::{Filter, Verdict};
+use composer::needs;
 use composer::scan::Source;
 use image::tree::{Kind, Tree};
-use model::closure::{Accounts as Table, ClosureInput, ClosureRules, Ship};
+use model::closure::{AccountName, Accounts as Table, ClosureInput, ClosureRules, Ship};
+use model::sysusers::Line;
 use model::{Arch, Diagnostic, Epoch, ImagePath, Severity};
 
 use crate::error::Error;
@@ -98,21 +101,31 @@ pub(crate) fn scripts_not_run(inputs: &Inputs) -> Diagnostic {
     Diagnostic::new(Severity::Warning, "scripts-not-run", message, hint).in_file(inputs.file.clone())
 }
 
-/// Finds the closure in `whole`, which is as it was made, and gives its accounts the numbers of the fleet.
+/// Finds the closure in `whole`, which is as it was made, and gives its accounts and those of the author's `lines` the
+/// numbers of the fleet.
 ///
 /// # Errors
 /// When a file cannot be read, or an account cannot have a number.
 pub(crate) fn prepare(
     mut base: BaseRoot,
-    whole: &mut Tree<Source>,
-    ownership: &Ownership,
+    (whole, ownership): (&mut Tree<Source>, &Ownership),
+    lines: &[Line],
     inputs: &Inputs,
 ) -> Result<Prepared, Error> {
     lower::number_accounts(&mut base.tree, inputs.lower(base.arch))?;
     let accounts = Accounts::read(&base.tree)?;
     let full = Accounts::read(whole)?;
-    let added = full.beyond(&accounts);
-    let assigned = numbers::assign((&full, &added), &accounts, inputs)?;
+    let (own, pinned) = beside(&asked(lines), &full);
+    // A dry run has no contents, and knows no accounts.
+    let theirs = if accounts.users.is_empty() {
+        Vec::new()
+    } else {
+        needs::sysusers_lines(whole, &|path| !ownership.is_base(path))?
+    };
+    let mut added = full.beyond(&accounts);
+    added.asked = beside(&asked(&theirs), &full).0;
+    added.asked.extend(own);
+    let assigned = numbers::assign((&full, &added), &accounts, &pinned, inputs)?;
     // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
     numbers::rewrite(whole, &assigned)?;
@@ -164,17 +177,16 @@ impl Prepared {
         let context = Context {
             name: &inputs.manifest.name,
             whole: &*whole,
+            shipped: &*tree,
             rules: &inputs.closure.rules,
             names: &|stat| named.of(stat),
             services: &started,
+            ids: &|name| self.ids_of(name),
+            base: &self.base.tree,
         };
         let mut first = first_starts(&self.secrets, &self.found.data, &context);
         links.append(&mut first.links);
-        let sysusers = if self.added.is_empty() {
-            String::new()
-        } else {
-            sysusers(&self.added, &self.accounts, &self.assigned.ids)
-        };
+        let sysusers = sysusers(&self.added, &self.accounts, &self.assigned.ids);
         let form = Form {
             name: &inputs.manifest.name,
             base: &self.base.tree,
@@ -188,14 +200,26 @@ impl Prepared {
         };
         let form = node_form(tree, whole, &form)?;
         let left = lower::leave(tree, inputs.lower(self.base.arch), inputs)?;
-        let mut findings = findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs);
+        let mut findings = first.shipped.iter().map(|shipped| findings::shipped(shipped, inputs)).collect::<Vec<_>>();
+        findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs));
         findings.extend(findings::masked(&form.masked, filter, inputs));
+        findings.extend(manager::missing(tree, &self.base, inputs));
         let facts = Facts::of(&self, first.made, (&on, &off), &form);
         let brought = self.base.brought.clone();
         let Self { found, accounts: base, assigned, .. } = self;
         let mut made: Vec<ImagePath> = found.data.iter().map(|data| data.path.clone()).collect();
+        made.append(&mut first.own);
         made.extend(ImagePath::new(format!("/var/lib/module-{}", inputs.manifest.name)));
         Ok(Closed { base, found, assigned, form, findings, facts, made, left, brought })
+    }
+}
+
+impl Prepared {
+    /// The numbers of a user and of its group on the node.
+    fn ids_of(&self, name: &str) -> Option<(u32, u32)> {
+        let name = AccountName::parse(name).ok()?;
+        let of_base = self.accounts.users.get(&name).map(|user| (user.uid, user.gid));
+        of_base.or_else(|| self.assigned.ids.get(&name).map(|ids| (ids.uid, ids.gid)))
     }
 }
 

@@ -14,13 +14,19 @@ use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::packages::lock;
 
-/// Gives each account of `added` its number.
+/// Gives each account of `added` its number: that of `[accounts]`, else of `pinned`, else of the lock.
 ///
 /// # Errors
 /// When one cannot have the number that a table gives, or there is none.
-pub(super) fn assign((full, added): (&Accounts, &Added), base: &Accounts, inputs: &Inputs) -> Result<Assigned, Error> {
+pub(super) fn assign(
+    (full, added): (&Accounts, &Added),
+    base: &Accounts,
+    pinned: &Table,
+    inputs: &Inputs,
+) -> Result<Assigned, Error> {
     let (own, fleet) = (&inputs.closure.accounts, inputs.fleet.numbers());
-    let declared: Table = fleet.iter().chain(own.iter()).map(|(name, ids)| (name.clone(), ids)).collect();
+    let declared = pinned.iter().chain(fleet.iter()).chain(own.iter());
+    let declared: Table = declared.map(|(name, ids)| (name.clone(), ids)).collect();
     let tables = Tables { declared: &declared, locked: &inputs.locked_accounts };
     let assigned = accounts::assign((full, added), base, tables).map_err(|faults| {
         let finding = |fault: &Fault| {

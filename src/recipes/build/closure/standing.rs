@@ -30,6 +30,11 @@ pub(crate) enum Standing {
     },
     /// The build makes it for the node.
     Generated,
+    /// The author brings it: by the overlay, or by `[[file]]`.
+    Authored {
+        /// Whether it is a file of the overlay.
+        by_overlay: bool,
+    },
     /// The node makes it in `/var`.
     InVar {
         /// Where its content is shipped; none of a directory or link.
@@ -70,6 +75,11 @@ impl Closed {
         if let Some(link) = self.found.enablement.iter().find(|link| link.path == *path) {
             let at = link.shipped().map(|(at, _)| at).filter(|at| self.is_generated(at));
             return Some(Standing::Enables { unit: link.unit.clone(), at });
+        }
+        if selected.is_authored(path) && selected.selection.tree.lookup(path).is_some() {
+            let laid = &selected.laid;
+            let by_overlay = [&laid.added, &laid.replaced].iter().any(|paths| paths.binary_search(path).is_ok());
+            return Some(Standing::Authored { by_overlay });
         }
         let lower = inputs.lower(selected.arch).iter().rev().find(|module| module.has(path));
         let of_base = selected.ownership.is_base(path);

@@ -71,9 +71,14 @@ impl Service {
     /// name. A unit's name may have dots and capitals, a service's may not.
     #[must_use]
     pub fn unit(&self) -> String {
+        self.named_unit().map_or_else(|| format!("{}.service", self.name.value), |name| name.to_string())
+    }
+
+    /// The unit that `unit` of its metadata names.
+    #[must_use]
+    pub fn named_unit(&self) -> Option<UnitName> {
         let named = self.metadata.get("unit").and_then(serde_json::Value::as_str);
-        let named = named.and_then(|name| UnitName::parse(name).ok()).filter(|name| name.kind() == UnitKind::Service);
-        named.map_or_else(|| format!("{}.service", self.name.value), |name| name.to_string())
+        named.and_then(|name| UnitName::parse(name).ok()).filter(|name| name.kind() == UnitKind::Service)
     }
 }
 
@@ -92,6 +97,11 @@ mod tests {
                 .and_then(|manifest| manifest.services.first().map(|service| service.value.unit()))
                 .unwrap_or_default()
         };
+        let text =
+            "schema_version: 1\nname: m\nservices:\n  - {name: a, start_command: /x, metadata: {unit: b.service}}\n";
+        let position =
+            Manifest::parse(text.as_bytes()).manifest.and_then(|manifest| manifest.services[0].value.unit_position);
+        assert_eq!(position.map(|at| (at.line, at.column)), Some((4, 51)));
         assert_eq!(unit("{unit: A.b@c.service}"), "A.b@c.service");
         for none in ["{}", "{unit: 1}", "{unit: a.socket}", "{unit: ../x.service}", "{other: x.service}"] {
             assert_eq!(unit(none), "a-b.service", "{none}");

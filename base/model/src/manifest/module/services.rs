@@ -62,6 +62,7 @@ fn service<'n>(check: &mut Check<'_>, at: &Cursor<'n>, graph: &mut graph::Graph<
             .unwrap_or_default(),
         health,
         metadata: object.get("metadata").and_then(|at| check.opaque_map(&at)).unwrap_or_default(),
+        unit_position: object.get("metadata").and_then(|at| Some(at.child("unit")?.position())),
         dependencies,
         name: name?,
         start_command: start?,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::requirement::{Capability, Requirement};
+use crate::Position;
 use crate::digest::Digest;
 use crate::document::Entry;
 use crate::package::PackageRequest;
@@ -128,6 +129,9 @@ pub struct Service {
     /// Opaque to the builder.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Value>,
+    /// Where `unit` of the metadata stands.
+    #[serde(skip)]
+    pub unit_position: Option<Position>,
     /// Other services of this manifest that this one waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Entry<ServiceDependency>>,

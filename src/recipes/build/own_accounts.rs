@@ -1,0 +1,54 @@
+//! Accounts that the author's own files make, and the names that owners may have.
+
+use builder::accounts::{Assigned, asked};
+use composer::needs;
+use composer::overlay::{Names, Overlay};
+use model::closure::{AccountName, Ids};
+use model::sysusers::Line;
+
+use crate::error::Error;
+use crate::recipes::build::files::FetchedFile;
+use crate::recipes::build::inputs::Inputs;
+
+/// The lines of sysusers.d in the overlay and in the files from addresses.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn lines(overlay: &Overlay, files: &[FetchedFile]) -> Result<Vec<Line>, Error> {
+    let mut all = Vec::new();
+    for tree in [overlay.files()].into_iter().chain(files.iter().map(FetchedFile::files)).flatten() {
+        all.extend(needs::sysusers_lines(tree, &|_| true)?);
+    }
+    Ok(all)
+}
+
+/// The accounts that owners of the author's files may have, beside those of the root file system: those of `lines`, as far
+/// as their numbers are known, and those of `[accounts]`.
+pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs) -> Names {
+    let mut names = Names::default();
+    let mut add = |name: &AccountName, ids: Ids| {
+        names.users.entry(name.to_string()).or_insert(ids.uid);
+        names.groups.entry(name.to_string()).or_insert(ids.gid);
+    };
+    assigned.into_iter().flat_map(|assigned| assigned.ids.iter()).for_each(|(name, ids)| add(name, ids));
+    for (name, asked) in asked(lines) {
+        if let Some(ids) = asked.ids(inputs.closure.accounts.get(&name)) {
+            add(&name, ids);
+        }
+    }
+    inputs.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
+    names
+}
+
+/// How the author gives `name` a number that every node knows.
+pub(crate) fn hint(name: &str, inputs: &Inputs) -> String {
+    let file = format!("rootfs/usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
+    let table = &inputs.closure.accounts;
+    let number = AccountName::parse(name).ok().and_then(|name| table.propose(&name, |_| false));
+    let number = match (inputs.closure.ship, number) {
+        // A build gives it a number.
+        (model::closure::Ship::Closure, _) | (_, None) => "-".to_owned(),
+        (model::closure::Ship::Owned, Some(number)) => number.to_string(),
+    };
+    format!("make it by a line `u {name} {number}` in {file}, or name one whom a package makes")
+}
