@@ -1,7 +1,7 @@
 //! Texts as people and dpkg write them.
 
 /// Target, name and text.
-pub(crate) const TEXTS: [(&str, &str, &str); 16] = [
+pub(crate) const TEXTS: [(&str, &str, &str); 17] = [
     (
         "manifest",
         "anchors",
@@ -16,6 +16,7 @@ pub(crate) const TEXTS: [(&str, &str, &str); 16] = [
     ("deb822", "sources", "# c\nTypes: deb\nURIs: http://mirror.example.org/debian\nSuites: a\n b\n\nEnabled: no\n"),
     ("deb822", "odd", "\r\nA : b\r\na: c\n \t\n-D:\n\n no field\n"),
     ("lock", "small", LOCK),
+    ("build_documents", "requirements", REQUIREMENTS),
     (
         "keyring",
         "armoured",
@@ -116,3 +117,16 @@ pub(crate) const DUMPS: [(&str, &str); 5] = [
         "/a\\x20b 4 100644 1 0 0 0 0.0 - \\n\\x00\\\\- - user.\\x3d=\\xff\n/l 1 120777 1 0 0 0 0.0 \\x2d - -\n",
     ),
 ];
+
+/// What a module says of itself: every key of requirements.json.
+const REQUIREMENTS: &str = "\
+     {\"accounts\":[{\"from\":\"base\",\"gid\":65534,\"name\":\"nogroup\"},{\"from\":\"module\",\"gid\":312,\"name\":\"web\",\"uid\":312}],\
+     \"arch\":\"amd64\",\"base\":{\"digest\":\"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"mod\
+     ule\":{\"digest\":\"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"name\":\"under\",\"versi\
+     on\":\"1.2.3\"},\"packages\":[{\"arch\":\"all\",\"name\":\"lib\",\"version\":\"1:2-3\"}],\"suite\":\"trixie\",\"variant\":\"minbase\"},\
+     \"data\":[],\"name\":\"web\",\"needs\":[{\"by\":[\"/a\",\"/b\",\"/c\"],\"count\":4,\"kind\":\"library\",\"name\":\"libx.so.1\",\"optional\
+     \":false}],\"packages\":[{\"arch\":\"amd64\",\"name\":\"web\",\"version\":\"1\"}],\"recommends\":[\"tools\"],\"requires\":[{\"digest\
+     \":\"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"name\":\"under\",\"version\":\"1.2.3\"}]\
+     ,\"schema_version\":1,\"secrets\":[{\"kind\":\"pem-key\",\"made_by\":{\"command\":[\"/usr/bin/make\",\"-k\"],\"unit\":\"module-we\
+     b-key.service\",\"user\":\"web\"},\"path\":\"/etc/web/key\"},{\"kind\":\"unknown\",\"path_base64\":\"L2V0Yy94/w==\"}],\"units\":{\
+     \"enabled\":[\"web.service\"],\"not_enabled\":[\"other.timer\"],\"shipped\":[\"web.service\"]},\"version\":\"1.0.0\"}";
