@@ -145,14 +145,14 @@ fn licences_of_copyright_files_are_expressions_or_nothing() {
 }
 
 #[test]
-fn the_settings_name_the_base_of_a_node_with_units_and_of_one_without() {
+fn the_settings_name_one_base_for_packages_with_units_and_without() {
     let archives = |mirrors| Archives { suite: "trixie", components: &[], mirrors };
     let unit = "[Service]\nExecStart=/x\n";
     let with = known(package("x", &[("/usr/lib/systemd/system/x.service", unit)]));
     let mirrors = ["http://m.example.org/\"x".to_owned()];
     insta::assert_snapshot!("settings", text::settings(&with, archives(&mirrors)));
     let without = text::settings(&known(package("x", &[])), archives(&[]));
-    assert!(!without.contains("systemd") && without.ends_with("[base]\nvariant = \"minbase\"\n"), "{without}");
+    assert!(without.ends_with("[base]\nvariant = \"minbase\"\npackages = [\"systemd\", \"dbus\"]\n"), "{without}");
 }
 
 #[test]

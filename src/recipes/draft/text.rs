@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::services::Service;
 use super::{Archives, Known};
 
-/// The packages of a base whose node starts units.
+/// The packages that every node has besides: what starts units, and makes accounts and what is in `/var`.
 const BASE: &str = "packages = [\"systemd\", \"dbus\"]\n";
 
 /// The manifest. What is written is what the schema takes; a test holds every form against it.
@@ -101,10 +101,8 @@ pub(super) fn settings(known: &Known, archives: Archives<'_>) -> String {
          ship = \"closure\"\n# Manual pages, locales and documentation; copyright files are shipped in any case.\ndocumentation = false\n\n\
          # What a node has before any module.\n[base]\nvariant = \"minbase\"\n",
     );
-    let has_units = known.choices.iter().flat_map(|choice| &choice.packages).any(|package| !package.units().is_empty());
-    if has_units {
-        text.push_str(BASE);
-    }
+    // Units or none: the node has one base for all of its modules.
+    text.push_str(BASE);
     if !known.replaced.is_empty() {
         let replaced = list(&known.replaced);
         let _ = writeln!(
