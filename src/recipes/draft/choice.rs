@@ -170,7 +170,7 @@ impl Reader<'_> {
     }
 
     /// Adds `package` to `found` where it has units, else those that stand for it. A package without files of its own stands for
-    /// all that it depends on; another may have its units in one that is named after it.
+    /// all that it depends on; another may have its units in one that is named after it, or in one of its own source.
     fn follow(&mut self, package: &Read, depth: usize, found: &mut Followed) -> Result<(), Error> {
         let is_meta = !package.has_own_files();
         if !is_meta {
@@ -185,19 +185,38 @@ impl Reader<'_> {
         }
         let known: BTreeSet<&str> =
             self.resolution.packages.iter().filter(|one| !one.base).map(|one| one.package.name.as_str()).collect();
-        let mut depends = package.depends(&known);
-        if !is_meta {
-            depends.retain(|name| name.starts_with(&found.asked));
-        }
-        for other in self.read(&depends)? {
-            if is_meta {
+        let depends = package.depends(&known);
+        if is_meta {
+            for other in self.read(&depends)? {
                 self.follow(&other, depth + 1, found)?;
-            } else if other.units().keys().any(|name| name.prefix() == found.asked) {
-                found.add(&other);
-                found.beside.push(other.name.clone());
             }
+            return Ok(());
+        }
+        let named: Vec<String> = depends.iter().filter(|name| name.starts_with(&found.asked)).cloned().collect();
+        let mut with_units = self.read(&named)?;
+        with_units.retain(|other| other.units().keys().any(|name| name.prefix() == found.asked));
+        if with_units.is_empty() && found.units.is_empty() {
+            with_units = self.of_one_source(&package.name, &depends)?;
+        }
+        for other in with_units {
+            found.add(&other);
+            found.beside.push(other.name);
         }
         Ok(())
+    }
+
+    /// Those of `depends` that have units and were built from the source of `name`: the parts of one server, of which the package
+    /// is a plug-in or a front.
+    fn of_one_source(&mut self, name: &str, depends: &[String]) -> Result<Vec<Read>, Error> {
+        let source = |name: &str| {
+            let mut all = self.resolution.packages.iter().map(|resolved| &resolved.package);
+            all.find(|package| package.name == name).map(|package| package.source.as_str())
+        };
+        let own = source(name);
+        let siblings: Vec<String> = depends.iter().filter(|other| source(other) == own).cloned().collect();
+        let mut siblings = self.read(&siblings)?;
+        siblings.retain(|other| !other.units().is_empty());
+        Ok(siblings)
     }
 }
 
