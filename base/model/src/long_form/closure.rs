@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 9] = [
+pub(super) const CODES: [LongForm; 11] = [
     LongForm {
         code: "base-changed",
         means: "A package or its script changes or removes a file of the base.",
@@ -44,6 +44,20 @@ pub(super) const CODES: [LongForm; 9] = [
         why: "The node makes no account, or finds nothing in /var, and the service does not start.",
         fix: "Narrow the mask.",
         example: "mask: [/usr/lib/sysusers.d/web.conf]   # not /usr/lib/sysusers.d/*",
+    },
+    LongForm {
+        code: "ships-node-program",
+        means: "A dependency brings the service manager, the device manager, the message bus or the C library, which the base lacks.",
+        why: "Every node has one of its own: laid over it, the module's hides it for all others, in another version at the next update.",
+        fix: "Have the base bring it, or name its package in package_spec where the module is about it.",
+        example: "[base]\npackages = [\"systemd\", \"dbus\"]",
+    },
+    LongForm {
+        code: "large-closure",
+        means: "The module has more than 50 MB, and these packages have most of it.",
+        why: "Each node fetches and keeps it, once for every module that has the same packages in other versions.",
+        fix: "Have a base that brings what several modules need; leave documentation out.",
+        example: "[base]\npackages = [\"systemd\", \"dbus\", \"perl\"]",
     },
     LongForm {
         code: "scripts-not-run",

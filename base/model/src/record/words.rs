@@ -115,7 +115,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 36] = [
+pub const LINTS: [&str; 38] = [
     "bare-directory",
     "base-without-systemd",
     "dangling-link",
@@ -130,6 +130,7 @@ pub const LINTS: [&str; 36] = [
     "floating-owner",
     "generated-masked",
     "generator-not-run",
+    "large-closure",
     "machine-file",
     "needs-command",
     "needs-file",
@@ -149,6 +150,7 @@ pub const LINTS: [&str; 36] = [
     "possible-secret",
     "scripts-not-run",
     "secret-not-shipped",
+    "ships-node-program",
     "special-rights",
     "unit-not-enabled",
     "units-not-enabled",

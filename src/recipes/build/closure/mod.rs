@@ -6,6 +6,7 @@ pub(crate) mod manager;
 pub(crate) mod numbers;
 mod services;
 mod standing;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -204,6 +205,7 @@ impl Prepared {
         findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs));
         findings.extend(findings::masked(&form.masked, filter, inputs));
         findings.extend(manager::missing(tree, &self.base, inputs));
+        findings.extend(weight::find(tree, ownership, inputs));
         let facts = Facts::of(&self, first.made, (&on, &off), &form);
         let brought = self.base.brought.clone();
         let Self { found, accounts: base, assigned, .. } = self;
