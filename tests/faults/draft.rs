@@ -77,6 +77,18 @@ fn made() -> Vec<Made> {
             "Source: mail\nDescription: a mail server\n",
             vec![("lib/systemd/system/mail.service", unit("[Service]\nExecStart=/usr/sbin/mail\n"))],
         ),
+        package(
+            "quiet",
+            "Description: off at first\n",
+            vec![
+                ("lib/systemd/system/quiet.service", unit("[Service]\nExecStart=/usr/sbin/quiet\n")),
+                (
+                    "DEBIAN/postinst",
+                    "#!/bin/sh\nif deb-systemd-helper debian-installed 'quiet.service'; then true; fi\n".to_owned(),
+                ),
+            ],
+        ),
+        package("old", "Description: from old times\n", vec![("etc/init.d/old", "script".to_owned())]),
         package("4tool", "Description: a tool\n", vec![("usr/bin/tool", "program".to_owned())]),
     ]
 }
@@ -177,6 +189,17 @@ fn a_part_of_a_server_has_the_units_of_its_source() {
     // A server of another source on which it depends is another's.
     assert!(manifest.contains("  - name: mail\n") && !manifest.contains("  - name: cached\n"), "{manifest}");
     assert_eq!(validate(&world, "m"), "m/manifest.yaml is valid\n");
+}
+
+#[test]
+fn a_package_that_starts_nothing_says_why() {
+    let world = world();
+    let said = init(&world, &["q", "--package", "quiet"]);
+    assert!(said.contains("quiet.service of quiet is off after its installation: a link to it in rootfs/"), "{said}");
+    let said = init(&world, &["o", "--package", "old"]);
+    assert!(said.contains("old has /etc/init.d/old and no unit: put one into rootfs/usr/lib/systemd/system"), "{said}");
+    assert!(read(&world, "o/manifest.yaml").contains("# old has /etc/init.d/old and no unit"));
+    assert!(!init(&world, &["t", "--package", "tool"]).contains("tool has"));
 }
 
 #[test]

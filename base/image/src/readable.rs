@@ -40,3 +40,21 @@ impl Readable for Vec<u8> {
         Ok(self.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn bytes_in_memory_are_a_content() {
+        let (none, some) = (Vec::new(), b"abc".to_vec());
+        assert_eq!((Readable::size(&none), Readable::size(&some)), (0, 3));
+        assert_eq!(Readable::read(&some, 3).unwrap(), b"abc");
+        assert!(matches!(Readable::read(&some, 2), Err(Error::TooLarge { size: 3, limit: 2, .. })));
+        let mut read = Vec::new();
+        Readable::open(&some).unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!((read, Readable::read(&none, 0).unwrap()), (some, none));
+    }
+}

@@ -34,6 +34,13 @@ pub enum SecretKind {
     },
     /// A key of BIND's control channel: a statement `key` with an algorithm of HMAC.
     Tsig,
+    /// A UUID, alone in its file.
+    Uuid,
+    /// Random bytes, and nothing else.
+    Random {
+        /// How many.
+        bytes: usize,
+    },
     /// What is made along with another one: a public key, a certificate.
     Companion {
         /// The other one.
@@ -80,7 +87,7 @@ pub fn secrets<C: Readable>(
             Some(known) => Some(known),
             None => pem(tree, &path, &text, parts)?,
         };
-        let other = if scrub::is_control_key(&text) { SecretKind::Tsig } else { SecretKind::Unknown };
+        let other = alone(&text);
         let (kind, companion) = kind.map_or((other, None), |(kind, companion)| (kind, Some(companion)));
         if let Some(companion) = companion
             && let Some(id) = tree.lookup(&companion)
@@ -92,6 +99,16 @@ pub fn secrets<C: Readable>(
         found.entry(path.clone()).or_insert(Secret { path, kind, stat });
     }
     Ok(found.into_values().collect())
+}
+
+/// What a secret is that nothing was made along with.
+fn alone(text: &[u8]) -> SecretKind {
+    match text {
+        text if scrub::is_control_key(text) => SecretKind::Tsig,
+        text if scrub::is_uuid(text) => SecretKind::Uuid,
+        text if scrub::is_random(text) => SecretKind::Random { bytes: text.len() },
+        _ => SecretKind::Unknown,
+    }
 }
 
 /// The owner and the content of a regular file; the content is empty where the file is larger than what is looked into.
@@ -190,6 +207,16 @@ mod tests {
         assert_eq!(found(&rules, &more, &[]), ["/etc/plain.secret Unknown", "/etc/ssl/private/snakeoil.key Unknown"]);
         let first = started(&rules, &more);
         assert!(first.links.contains(&(path("/etc/plain.secret"), "/var/lib/module-app/etc/plain.secret".to_owned())));
+    }
+
+    #[test]
+    fn what_is_random_alone_is_drawn_on_each_machine() {
+        let random: Vec<u8> = (0..1024_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+        let more = ["/etc/v/secret 600 0:0 x", "/etc/m/key 400 100:100 x"];
+        let keys: [(&str, &[u8]); 2] =
+            [("/etc/v/secret", b"0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11\n"), ("/etc/m/key", &random)];
+        let all = found(&ClosureRules::default(), &more, &keys);
+        assert_eq!(all, ["/etc/m/key Random { bytes: 1024 }", "/etc/v/secret Uuid"]);
     }
 
     #[test]

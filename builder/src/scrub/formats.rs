@@ -13,6 +13,8 @@ pub(super) enum Format {
     Exponent,
     /// Nothing but random bytes.
     RandomBytes,
+    /// Nothing but a UUID (RFC 9562, section 4), in a line: what the kernel draws at random for whoever asks.
+    Uuid,
     /// The name of an iSCSI initiator (RFC 7143, 4.2.7), or the identifier of a host in a survey.
     HostName,
     /// A data base of Firebird ("on-disk structure", header page).
@@ -44,6 +46,7 @@ impl Format {
             Self::ControlKey => is_control_key(head),
             Self::Exponent => has_line(head, |line| line.starts_with(b"pri_exp=0x")),
             Self::RandomBytes => is_random(head),
+            Self::Uuid => is_uuid(head),
             Self::HostName => has_line(head, |line| {
                 [&b"InitiatorName=iqn."[..], b"InitiatorName=eui.", b"InitiatorName=naa.", b"MY_HOSTID="]
                     .iter()
@@ -87,8 +90,18 @@ pub(crate) fn is_control_key(text: &[u8]) -> bool {
     text.trim_start().starts_with("key ") && text.contains("algorithm hmac-") && text.contains("secret ")
 }
 
+/// Whether it is one UUID and no more than the end of its line.
+pub(crate) fn is_uuid(head: &[u8]) -> bool {
+    let text = head.strip_suffix(b"\n").unwrap_or(head);
+    let is_digit = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.iter().enumerate().all(is_digit)
+}
+
 /// Whether no byte is there much more often than the others, and the file says nothing of its form.
-fn is_random(head: &[u8]) -> bool {
+pub(crate) fn is_random(head: &[u8]) -> bool {
     if !RANDOM_SIZES.contains(&head.len()) || COMPRESSED.iter().any(|begin| head.starts_with(begin)) {
         return false;
     }
@@ -157,6 +170,7 @@ mod tests {
             F::ControlKey,
             F::Exponent,
             F::RandomBytes,
+            F::Uuid,
             F::HostName,
             F::FirebirdDatabase,
             F::Password,
@@ -178,6 +192,7 @@ mod tests {
             (b"key \"rndc-key\" {\n\talgorithm hmac-sha256;\n\tsecret \"x\";\n};\n", Format::ControlKey),
             (b"[keys]\npub_exp=0x01\npri_exp=0x81,0x5b\n", Format::Exponent),
             (&random, Format::RandomBytes),
+            (b"0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11\n", Format::Uuid),
             (b"## made\nInitiatorName=iqn.1993-08.org.debian:01:1f5d\n", Format::HostName),
             (b"# id\nMY_HOSTID=\"0123456789abcdef0123456789abcdef\"\n", Format::HostName),
             (&firebird, Format::FirebirdDatabase),
@@ -201,6 +216,8 @@ mod tests {
             b"ssh-rsa is an algorithm\n",
             b"-----BEGIN CERTIFICATE-----\n",
             b"key x;\n",
+            b"0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11 x\n",
+            b"0b2c7c9e-5d0f-4c43-9a5e_2f3f8f0f7a11\n",
             &gzip,
             "größer ".repeat(40).as_bytes(),
             &vec![0; 1024],

@@ -26,7 +26,7 @@ use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::ownership::Ownership;
-pub(crate) use formats::{is_control_key, wire_algorithm};
+pub(crate) use formats::{is_control_key, is_random, is_uuid, wire_algorithm};
 pub(crate) use pattern::matches;
 use rules::RULES;
 

@@ -69,6 +69,7 @@ pub(super) const RULES: &[Rule] = &[
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::ControlKey)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Exponent)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::RandomBytes)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Uuid)),
     // SASL's own file of passwords, and that of distributed Erlang in the home of each user.
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/sasldb2", "/var/lib/*/.erlang.cookie"], Test::Unowned),
     rule(

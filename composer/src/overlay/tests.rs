@@ -61,6 +61,7 @@ fn names_contents_and_modes_reach_the_tree_and_the_umask_does_not() {
     let below = ["/etc/link", "/usr/lib/new", "/usr/lib/new/conf", "/usr/lib/new/run", "/usr/lib/new/same"];
     assert_eq!(names(&report.added), below);
     assert_eq!(names(&report.replaced), ["/etc/shadow"]);
+    assert_eq!(report.attributes, [], "none of the files has any");
     let new = Mtime { seconds: 1000, nanoseconds: 0 };
     for (path, mode) in
         [("/usr/lib/new", 0o2770), ("/usr/lib/new/conf", 0o644), ("/usr/lib/new/run", 0o700), ("/etc/link", 0o777)]

@@ -156,7 +156,8 @@ pub struct Difference {
 
 /// Compares what listens in a trial with what does in the full tree. Ports that the kernel gives to whoever asks for any are
 /// other ones each time, and so are names without a file; both say nothing. Numbers in the names of sockets are those of
-/// processes. What listens on all addresses of a port is wider than one of them, and misses none.
+/// processes. What listens on all addresses of a port is wider than one of them, and misses none. Another reserved port for
+/// datagrams on the same address says nothing either: bindresvport(3) takes one of these by the process's number.
 #[must_use]
 pub fn compare(found: &BTreeSet<Address>, control: &BTreeSet<Address>, ephemeral: (u16, u16)) -> Difference {
     let is_fixed = |address: &&Address| match address {
@@ -167,7 +168,32 @@ pub fn compare(found: &BTreeSet<Address>, control: &BTreeSet<Address>, ephemeral
     let is_there = |wanted: &&Address| found.iter().any(|address| same(address, wanted) || covers(address, wanted));
     let wider = found.iter().filter(is_fixed).filter(is_network).filter(|address| !control.contains(address));
     let missing = control.iter().filter(is_fixed).filter(|address| !is_there(address));
-    Difference { wider: wider.cloned().collect(), missing: missing.cloned().collect() }
+    let mut difference = Difference { wider: wider.cloned().collect(), missing: missing.cloned().collect() };
+    difference.pass_over_reserved();
+    difference
+}
+
+impl Difference {
+    /// Takes out pairs of which one is reserved in the one run, and the other in the other.
+    fn pass_over_reserved(&mut self) {
+        let taken: Vec<Address> = self.wider.iter().filter(|address| reserved(address).is_some()).cloned().collect();
+        for address in taken {
+            let other = self.missing.iter().find(|other| reserved(other) == reserved(&address)).cloned();
+            if let Some(other) = other {
+                self.wider.remove(&address);
+                self.missing.remove(&other);
+            }
+        }
+    }
+}
+
+/// The address of a reserved port for datagrams, such as bindresvport(3) gives to whoever asks for any.
+fn reserved(address: &Address) -> Option<IpAddr> {
+    const PORTS: std::ops::RangeInclusive<u16> = 512..=1023;
+    match address {
+        Address::Udp(address) if PORTS.contains(&address.port()) => Some(address.ip()),
+        Address::Udp(_) | Address::Tcp(_) | Address::Unix(_) => None,
+    }
 }
 
 /// Whether both are one address, but for numbers in the name of a socket.
@@ -262,5 +288,14 @@ mod tests {
         let six = compare(&named("tcp 0.0.0.0:80"), &named("tcp [::1]:80"), (1, 0));
         assert_eq!(six.missing, named("tcp [::1]:80"));
         assert_eq!(compare(&control, &control, (32768, 60999)), Difference::default());
+        // One that bindresvport(3) gave out for one that it gave out, and no more.
+        let reserved = |found: &[&str], control: &[&str]| compare(&set(found), &set(control), (1, 0));
+        assert_eq!(reserved(&["udp 127.0.0.1:650"], &["udp 127.0.0.1:656"]), Difference::default());
+        let two = reserved(&["udp 127.0.0.1:650", "udp 127.0.0.1:651"], &["udp 127.0.0.1:656"]);
+        assert_eq!((two.wider.len(), two.missing.len()), (1, 0));
+        for (a, b) in [("udp 0.0.0.0:650", "udp 127.0.0.1:656"), ("tcp 127.0.0.1:873", "tcp 127.0.0.1:874")] {
+            let other = reserved(&[a], &[b]);
+            assert_eq!((other.wider, other.missing), (named(a), named(b)));
+        }
     }
 }

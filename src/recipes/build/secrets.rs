@@ -17,6 +17,9 @@ pub(crate) const CODE: &str = "possible-secret";
 /// How much of a file is looked at.
 const HEAD: u64 = 64 << 10;
 
+/// The largest file that is compared with packaged ones.
+const COPY: u64 = 4 << 20;
+
 /// The most files that the finding names: each wants to be looked at.
 const MAX_NAMED: usize = 50;
 
@@ -32,15 +35,16 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagno
     let may_be_secret = |path: &ImagePath, mode, size| {
         scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !selected.is_authored(path)
     };
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for (path, _, node) in selected.selection.tree.walk() {
         if let Kind::Regular(source) = &node.kind
             && may_be_secret(&path, node.stat.mode, source.size())
             && holds_secret(source)?
         {
-            paths.push(path);
+            found.push((path, source));
         }
     }
+    let paths = without_copies(found, selected)?;
     let Some(first) = paths.first() else { return Ok(None) };
     let (verb, whom) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
     let message = format!(
@@ -57,6 +61,27 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagno
     };
     let hint = format!("look into {whom}: {made}leave a secret out by `{first}` in mask, or pass it by --allow {CODE}");
     Ok(Some(Diagnostic::new(Severity::Warning, CODE, message, hint).in_file(inputs.file.clone())))
+}
+
+/// Those that are no copies of a packaged file: what everyone can read in an archive is no secret.
+fn without_copies(mut found: Vec<(ImagePath, &Source)>, selected: &Selected) -> Result<Vec<ImagePath>, Error> {
+    let whole = if found.is_empty() { None } else { Some(&selected.whole) };
+    for (path, _, node) in whole.into_iter().flat_map(|whole| whole.walk()) {
+        let Kind::Regular(source) = &node.kind else { continue };
+        let may_be_copied = |copy: &Source| source.size() == copy.size() && source.size() <= COPY;
+        if !found.iter().any(|(_, copy)| may_be_copied(copy)) || !selected.ownership.is_owned(&path) {
+            continue;
+        }
+        let original = source.read(COPY).map_err(composer::Error::from)?;
+        let mut others = Vec::new();
+        for (path, copy) in found {
+            if !may_be_copied(copy) || copy.read(COPY).map_err(composer::Error::from)? != original {
+                others.push((path, copy));
+            }
+        }
+        found = others;
+    }
+    Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
 /// Whether the beginning of a file looks like a secret; what is longer is looked at as far as that.

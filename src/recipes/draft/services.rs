@@ -6,6 +6,8 @@ use model::unit::{
     Command, DirectoryKind, EnvironmentFile, ListenKind, Unit, UnitKind, UnitName, Value, environment_of, expand,
 };
 
+use builder::rootfs::deb::DebKind;
+
 use super::choice::Read;
 
 /// The longest name of a service.
@@ -44,11 +46,14 @@ pub(super) fn of(package: &Read) -> Found {
     let helpers: BTreeSet<String> = timers.filter_map(|unit| unit.activates()?.known().map(str::to_owned)).collect();
     let enabled = Enabled::of(package);
     let mut found = Found::default();
-    let mut left = Vec::new();
+    let (mut left, mut off) = (Vec::new(), Vec::new());
     for unit in &units {
         let Some(name) = unit.name().filter(|name| name.kind() == UnitKind::Service) else { continue };
-        let is_enabled = !unit.install().is_empty() && enabled.has(name);
-        if !is_enabled || helpers.contains(name.as_str()) {
+        if unit.install().is_empty() || helpers.contains(name.as_str()) {
+            continue;
+        }
+        if !enabled.has(name) {
+            off.extend((!name.is_template()).then_some(name.as_str()));
             continue;
         }
         if name.is_template() || unit.service_type() == Some("oneshot") || unit.remains_after_exit() {
@@ -60,14 +65,34 @@ pub(super) fn of(package: &Read) -> Found {
             None => left.push(name.as_str()),
         }
     }
-    if found.services.is_empty() && !left.is_empty() {
-        found.notes.push(format!(
-            "{} of {} runs no command of its own for long: units are enabled as the package does it, and `services` is for you to fill",
-            left.join(", "),
-            package.name
-        ));
+    if found.services.is_empty() {
+        found.notes.extend(why_none(package, &left, &off));
     }
     found
+}
+
+/// Why a package has no services, where it has something that is like one: units that run nothing for long (`left`) or are `off`
+/// after its installation, or a start script of System V.
+fn why_none(package: &Read, left: &[&str], off: &[&str]) -> Option<String> {
+    let name = &package.name;
+    let scripts = package.texts.entries.iter().filter(|entry| entry.kind == DebKind::Regular);
+    let mut scripts = scripts.map(|entry| entry.path.to_string()).filter(|path| path.starts_with("/etc/init.d/"));
+    match (left, off) {
+        ([_, ..], _) => Some(format!(
+            "{} of {name} runs no command of its own for long: units are enabled as the package does it, and `services` is for you to fill",
+            left.join(", ")
+        )),
+        ([], [_, ..]) => Some(format!(
+            "{} of {name} is off after its installation: a link to it in rootfs/etc/systemd/system/multi-user.target.wants has it started",
+            off.join(", ")
+        )),
+        ([], []) if package.units().is_empty() => scripts.next().map(|script| {
+            format!(
+                "{name} has {script} and no unit: put one into rootfs/usr/lib/systemd/system, and name it in `services`"
+            )
+        }),
+        ([], []) => None,
+    }
 }
 
 /// Which units a package's script enables when it is installed.

@@ -13,7 +13,18 @@ const MISSING: &str = "a build always writes it";
 
 /// The words of `kind` of what is not shipped.
 fn left_out_kinds() -> Vec<&'static str> {
-    vec!["openssh-key", "dropbear-key", "pem-key", "tsig-key", "companion", "postgres-cluster", "innodb", "unknown"]
+    vec![
+        "openssh-key",
+        "dropbear-key",
+        "pem-key",
+        "tsig-key",
+        "uuid",
+        "random-bytes",
+        "companion",
+        "postgres-cluster",
+        "innodb",
+        "unknown",
+    ]
 }
 
 /// The words of `kind` of a need.

@@ -142,6 +142,10 @@ pub enum LeftOutKind {
     PemKey,
     /// A key of BIND's control channel.
     TsigKey,
+    /// A UUID, alone in its file.
+    Uuid,
+    /// Random bytes, and nothing else.
+    RandomBytes,
     /// What is made along with a key: its public key, or its certificate.
     Companion,
     /// A cluster of PostgreSQL.

@@ -54,6 +54,15 @@ pub(super) fn of_secret<C>(
             let program = program(context.whole, "rndc-confgen")?;
             words(&[&program, "-a", "-c", &real.to_string()])
         }
+        SecretKind::Uuid => {
+            let program = program(context.whole, "cp")?;
+            words(&[&program, "/proc/sys/kernel/random/uuid", &real.to_string()])
+        }
+        SecretKind::Random { bytes } => {
+            let program = program(context.whole, "dd")?;
+            let (to, size) = (format!("of={real}"), format!("bs={bytes}"));
+            words(&[&program, "if=/dev/urandom", &to, &size, "count=1", "iflag=fullblock", "status=none"])
+        }
         SecretKind::Companion { .. } | SecretKind::Unknown => return None,
     };
     Some(FirstStart { command, user: None })

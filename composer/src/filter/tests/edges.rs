@@ -129,3 +129,15 @@ fn what_is_known_of_a_path_costs_nothing_more() {
         assert_eq!(found, [0, 1]);
     }
 }
+
+#[test]
+fn every_match_is_work() {
+    let automaton = Automaton::new(vec![Glob::parse(b"/a"), Glob::parse(b"/*"), Glob::parse(b"/?")]).unwrap();
+    let mut runner = automaton.runner(1_000);
+    let start = runner.start().unwrap();
+    let end = runner.run(start, b"a", 0).unwrap();
+    // Nothing is walked any more: three matches each time are all that there is to pay.
+    let times = (0..1_000).take_while(|_| runner.matches(end, b"a", automaton::Text::File, &mut Vec::new()).is_ok());
+    let times = times.count();
+    assert!((200..=333).contains(&times), "{times}");
+}

@@ -37,6 +37,13 @@ fn every_kind_of_source_is_read_by_position_and_never_past_its_end() {
         }
         assert_eq!(open.read_at(u64::MAX, 5).unwrap(), b"");
     }
+    let pieces = vec![Piece { start: 2, size: 3, offset: 0 }, Piece { start: 5, size: 2, offset: 6 }];
+    let sparse = Source::sparse(Arc::clone(&archive), pieces, 10).positioned().unwrap();
+    let content = b"\0\x00012\x367\0\0\0";
+    for (offset, length) in [(0, 1), (0, 10), (0, 99), (1, 3), (3, 4), (4, 2), (9, 5), (10, 5)] {
+        let wanted = &content[offset..content.len().min(offset + length)];
+        assert_eq!(sparse.read_at(offset as u64, length).unwrap(), wanted, "{offset} {length}");
+    }
     let Source::File { file, .. } = Source::of_file(&path) else { panic!("it is a file") };
     let shrunk = Source::File { file, size: 20 };
     assert!(matches!(shrunk.positioned().unwrap().read_at(8, 9), Err(Error::Host(host::Error::Io { .. }))));

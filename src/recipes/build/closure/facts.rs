@@ -81,6 +81,8 @@ fn of_secret(secret: &Secret, made: &[MadeOnce]) -> LeftOut {
         SecretKind::Dropbear { .. } => (LeftOutKind::DropbearKey, None),
         SecretKind::Pem { .. } => (LeftOutKind::PemKey, None),
         SecretKind::Tsig => (LeftOutKind::TsigKey, None),
+        SecretKind::Uuid => (LeftOutKind::Uuid, None),
+        SecretKind::Random { .. } => (LeftOutKind::RandomBytes, None),
         SecretKind::Companion { of } => (LeftOutKind::Companion, Some(of)),
         SecretKind::Unknown => (LeftOutKind::Unknown, None),
     };
