@@ -20,6 +20,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use builder::apt::HostFile;
@@ -51,9 +53,16 @@ fn main() -> ExitCode {
 fn say_interrupts() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let handle = signals.handle();
+    let is_ending = Arc::new(AtomicBool::new(false));
+    // A second one does not wait until everything is undone.
+    for signal in [SIGINT, SIGTERM] {
+        let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_ending));
+    }
     let watch = move || {
         for signal in signals.forever() {
+            is_ending.store(true, Ordering::SeqCst);
             ui::interrupted(if signal == SIGINT { "interrupted" } else { "terminated" });
+            host::interrupt::undo();
             // By the signal itself, so that a shell sees what ended it.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }

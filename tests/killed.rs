@@ -7,6 +7,7 @@
 mod small;
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -91,5 +92,22 @@ fn a_run_that_lives_keeps_its_directory_while_another_builds() {
         kill_process(Pid::from_child(&child.0), Signal::CONT).unwrap();
         assert_eq!(child.0.wait().unwrap().code(), Some(0), "{arguments:?} ended well");
         assert_eq!(temporaries(&small), [""; 0]);
+    }
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_and_the_output_before_is_whole() {
+    let small = long();
+    small.build("m/dist");
+    let digest = fs::read(small.path("m/dist/composefs.digest")).unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        for arguments in [&BUILD[..], &REBUILD] {
+            let mut child = start(&small, arguments);
+            interrupt(&small, &child.0, signal);
+            assert_eq!(child.0.wait().unwrap().signal(), Some(signal.as_raw()), "{arguments:?} is ended by the signal");
+            assert_eq!(temporaries(&small), [""; 0], "{arguments:?}");
+            assert_eq!(small.run(&["inspect", "m/dist"]).0, 0, "the output before is whole");
+            assert_eq!(fs::read(small.path("m/dist/composefs.digest")).unwrap(), digest);
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::commands::{Context, Module, ModuleDirectory, RequiredModules, Verb};
 use crate::error::{Error, Kind};
 use crate::recipes::build;
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::{inputs, lower, root};
+use crate::recipes::build::{inputs, lower, root, unresolved};
 use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::request::Packages;
 use crate::recipes::packages::{host, lock as file};
@@ -280,7 +280,7 @@ impl<'a> Task<'a> {
     }
 
     fn resolve(&self, keep: Keep<'_>) -> Result<Lock, Error> {
-        if self.is_hosts {
+        if self.is_hosts && !self.settings.asks_for_nothing(&self.wanted.requests) {
             host::report(&self.context.settings.host_apt, &self.context.ui);
         }
         root::require_archive(&self.settings)?;
@@ -288,7 +288,7 @@ impl<'a> Task<'a> {
         let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
         let module = self.path.parent().unwrap_or(Path::new(""));
         let resolutions: Vec<Resolution> =
-            found.map_err(|error| root::unresolved(error, module, &self.manifest, &self.file, settings))?;
+            found.map_err(|error| unresolved::unresolved(error, module, &self.manifest, &self.file, settings))?;
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 

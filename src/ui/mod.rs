@@ -331,7 +331,7 @@ const REPORT: &str = "this is a bug in module-builder: please report it with the
 /// Says that the run ends because `signal` came, in one line in place of the rows.
 pub(crate) fn interrupted(signal: &str) {
     progress::take_away();
-    let _ = writeln!(io::stderr(), "{signal}: downloads stay, the next run removes the rest");
+    let _ = writeln!(io::stderr(), "{signal}: downloads stay, all else that this run made for itself is removed");
 }
 
 /// Tells of a panic; called by the panic hook, when no printer may be within reach.

@@ -101,9 +101,12 @@ fn that_no_root_file_system_can_be_made_is_said_before_anything_is_fetched() {
         world.path("tool").display(),
         model::Digest::of(b"#!/bin/sh\n").hex()
     );
-    for more in ["", &file] {
+    for (more, is_locked) in [("", true), (&file, true), (&file, false)] {
         fs::write(&settings, format!("{text}{more}")).unwrap();
         run(world.command().args(["lock", "-C", "module", "--arch", "amd64", "--update"]));
+        if !is_locked {
+            fs::remove_file(world.path("module/module.lock")).unwrap();
+        }
         fs::remove_dir_all(world.path("cache")).unwrap();
         // A user namespace with one user, in which no package can be unpacked.
         let mut build = std::process::Command::new("unshare");

@@ -347,3 +347,30 @@ fn a_module_without_packages_is_told_of_extract_and_not_of_versions_that_float()
         }
     }
 }
+
+#[test]
+fn a_module_of_files_alone_needs_no_archive() {
+    for variant in ["extract", "custom"] {
+        let world = without_packages(variant, "");
+        add(&world, &table(&world, "tool", "#!/bin/sh\n", "/usr/bin/tool"));
+        fs::rename(world.path("archive"), world.path("away")).unwrap();
+        let open = world.build(&[]).unwrap_or_else(|failed| panic!("{variant}: {failed:?}"));
+        assert!(world.tell(&["build", "-C", "module", "--arch", "amd64", "--dry-run"]).starts_with("exit code: 0"));
+        let said = world.tell(&["lock", "-C", "module", "--arch", "amd64,arm64"]);
+        assert!(said.starts_with("exit code: 0") && !said.contains("key"), "{variant}: no archive is shown: {said}");
+        let lock = fs::read_to_string(world.path("module/module.lock")).unwrap();
+        assert!(!lock.contains("architecture.archive"), "{variant}: {lock}");
+        for arguments in
+            [&["lock", "--check", "module"][..], &["lock", "--update", "-C", "module"], &["fetch", "module"]]
+        {
+            let said = world.tell(arguments);
+            assert!(said.starts_with("exit code: 0"), "{variant}: {arguments:?}: {said}");
+        }
+        let frozen = world.build(&["--frozen"]).unwrap_or_else(|failed| panic!("{variant}: {failed:?}"));
+        assert_eq!(manifest(&frozen), manifest(&open), "{variant}");
+        assert!(world.tell(&["rebuild", "module/dist", "--offline"]).starts_with("exit code: 0"), "{variant}");
+        world.ask_for("tool");
+        fs::remove_file(world.path("module/module.lock")).unwrap();
+        assert!(!world.tell(&["lock", "-C", "module", "--arch", "amd64"]).starts_with("exit code: 0"), "{variant}");
+    }
+}

@@ -233,7 +233,7 @@ fn an_interrupt_is_said_in_one_line_and_leaves_nothing_wrong() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
         let err = String::from_utf8(output.stderr).unwrap();
-        let last = format!("{said}: downloads stay, the next run removes the rest\n");
+        let last = format!("{said}: downloads stay, all else that this run made for itself is removed\n");
         assert!(err.ends_with(&last) && err.matches(said).count() == 1, "{err}");
         assert!(output.stdout.is_empty());
         drop(held);

@@ -17,6 +17,7 @@ pub mod dir;
 pub mod error;
 pub mod explain;
 pub mod hash;
+pub mod interrupt;
 pub mod listing;
 pub mod lock;
 pub mod memory;

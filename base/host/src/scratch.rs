@@ -9,12 +9,14 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::dir::{Dir, Links, temporary_name};
 use crate::error::{Error, Fault};
+use crate::interrupt::{self, OnInterrupt};
 
 /// The file that marks a directory as one of ours.
 pub const MARK: &str = ".module-builder-scratch";
@@ -32,6 +34,8 @@ pub struct Scratch {
     name: OsString,
     directory: Dir,
     stays: bool,
+    /// Gone before the directory is.
+    undo: Option<OnInterrupt>,
 }
 
 impl Scratch {
@@ -59,6 +63,7 @@ impl Scratch {
     /// its lock and its mark.
     fn try_new(parent: &Dir, prefix: &str) -> Result<Option<Self>, Error> {
         let name = temporary_name(prefix, OsStr::new(""));
+        let _whole = interrupt::whole();
         let directory = parent.create_directory(&name, 0o700)?;
         // Where there are no locks nothing is ever taken for abandoned.
         if lock(&directory) == Err(Errno::WOULDBLOCK) {
@@ -66,7 +71,8 @@ impl Scratch {
             return Ok(None);
         }
         directory.write(MARK, MARK_TEXT, 0o600)?;
-        Ok(Some(Self { parent: parent.try_clone()?, name, directory, stays: false }))
+        let undo = undo(parent, &name, &directory)?;
+        Ok(Some(Self { parent: parent.try_clone()?, name, directory, stays: false, undo: Some(undo) }))
     }
 
     /// The directory.
@@ -86,6 +92,7 @@ impl Scratch {
     /// Leaves the directory where it is, without its mark, so that no run ever removes it; gives its name.
     pub fn keep(mut self) -> PathBuf {
         self.stays = true;
+        self.undo = None;
         // With its mark it would go with the next run.
         let _ = self.directory.remove_file(MARK);
         self.path()
@@ -97,9 +104,26 @@ impl Drop for Scratch {
         if self.stays {
             return;
         }
+        self.undo = None;
         // What cannot be removed now goes with the next run.
         let _ = remove(&self.parent, &self.name, &self.directory);
     }
+}
+
+/// How often a directory is emptied once more in which a run that is interrupted still writes.
+const UNDOINGS: usize = 100;
+
+/// Has the directory removed when a signal ends the run.
+fn undo(parent: &Dir, name: &OsStr, directory: &Dir) -> Result<OnInterrupt, Error> {
+    let (parent, name, directory) = (parent.try_clone()?, name.to_owned(), directory.try_clone()?);
+    Ok(interrupt::on_interrupt(move || {
+        for _ in 0..UNDOINGS {
+            if remove(&parent, &name, &directory).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }))
 }
 
 /// Locks an open directory as long as it is open.

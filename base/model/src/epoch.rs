@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The one time of a build, in whole seconds since 1970-01-01T00:00:00Z; never the clock.
 ///
 /// It comes from `SOURCE_DATE_EPOCH` or from the newest input, and nothing newer is ever written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64")]
 pub struct Epoch(i64);
 

@@ -282,3 +282,51 @@ fn a_server_that_hangs_up_may_be_asked_again() {
         assert!(matches!(error, Error::Connection { .. }) && error.is_transient(), "{error:?}");
     }
 }
+
+/// A server that answers any request by `first`, and then by `rest` again and again, with `pause` in between.
+fn endless(first: &'static [u8], rest: &'static [u8], pause: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let mut sent = stream.write_all(first);
+                while sent.is_ok() {
+                    thread::sleep(pause);
+                    sent = stream.write_all(rest);
+                }
+            });
+        }
+    });
+    format!("http://{address}/file")
+}
+
+#[test]
+fn what_never_ends_is_given_up() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\n";
+    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const LINE: &[u8] = b"X-More: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n";
+    let (at_once, slowly) = (Duration::ZERO, Duration::from_millis(100));
+    let of_length = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+    for (what, first, rest, pause) in [
+        ("a head", HEAD, LINE, at_once),
+        ("a head, a byte at a time", HEAD, b"X", slowly),
+        ("answers before the answer", b"", b"HTTP/1.1 100 Continue\r\n\r\n", slowly),
+        ("a body", b"HTTP/1.1 200 OK\r\n\r\n", LINE, at_once),
+        ("a body, a byte at a time", of_length, b"a", slowly),
+        ("a body in chunks", CHUNKED, b"4\r\naaaa\r\n", at_once),
+        ("what comes behind a body", CHUNKED, b"0\r\nX-More: a\r\n", at_once),
+        ("the length of a chunk", CHUNKED, b"0", at_once),
+        ("what a chunk says of itself", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x=", b"aaaa", at_once),
+        ("nothing at all", b"", b"", slowly),
+    ] {
+        let url = endless(first, rest, pause);
+        let patient = Options { patience: Duration::from_secs(1), ..options() };
+        let (ended, end) = std::sync::mpsc::channel();
+        thread::spawn(move || ended.send(get_by(patient, &url, 1 << 20)));
+        let got = end.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("{what}: no end in a minute"));
+        assert!(got.is_err(), "{what}: {got:?}");
+    }
+}

@@ -33,7 +33,7 @@ pub(super) fn from(uri: &str, names: &[&str]) -> Resolution {
         suite: "trixie".to_owned(),
         variant: Variant::Minbase,
         requests: names.iter().map(|name| PackageRequest::parse(name).unwrap()).collect(),
-        release: ReleaseInfo::new(release).unwrap(),
+        release: Some(ReleaseInfo::new(release).unwrap()),
         more_releases: Vec::new(),
         packages: names.iter().map(|name| resolved(uri, name)).collect(),
     };

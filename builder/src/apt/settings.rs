@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use model::closure::BaseRequest;
+use model::package::PackageRequest;
 use model::resolution::Variant;
 use model::{Arch, Digest, archive};
 
@@ -124,6 +125,16 @@ impl Settings {
             sources.push(source);
         }
         Ok(sources)
+    }
+
+    /// Whether a module that asks for `requests` has no package at all by these settings: then no archive is needed.
+    #[must_use]
+    pub fn asks_for_nothing(&self, requests: &[PackageRequest]) -> bool {
+        let has_own = match self.implied() {
+            Variant::Extract | Variant::Custom => false,
+            Variant::Essential | Variant::Apt | Variant::Minbase | Variant::Important | Variant::Standard => true,
+        };
+        requests.is_empty() && self.base.is_none() && !has_own
     }
 
     /// The snapshot archive at `moment`.

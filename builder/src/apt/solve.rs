@@ -45,6 +45,9 @@ pub(super) fn resolve_keeping(
     cache: &Cache,
     observer: &dyn Observer,
 ) -> Result<Resolution, Error> {
+    if settings.asks_for_nothing(requests) {
+        return nothing(settings);
+    }
     let _use = cache.in_use(observer)?;
     let state = State::open(settings, cache, observer)?;
     let task = Task::start(observer, "read package lists", None, Unit::Items);
@@ -81,12 +84,18 @@ pub(super) fn resolve_keeping(
     let packages = explain((&closure, &of_base, &held), &requests, settings, state.sources())?;
     drop(task);
     let mut releases = releases.into_iter().map(|(info, _)| info);
-    let Some(release) = releases.next() else {
-        return Err(Error::Setting { field: "mirrors", value: String::new(), message: "name at least one archive" });
-    };
+    let release = releases.next();
     let (suite, variant, arch) = (settings.suite.clone(), settings.made_by(), settings.arch);
     let more_releases = releases.collect();
     let fields = ResolutionFields { arch, suite, variant, requests, release, more_releases, packages };
+    Resolution::new(fields).map_err(Error::Odd)
+}
+
+/// The closure where nothing is asked for: no archive has to be there for it.
+fn nothing(settings: &Settings) -> Result<Resolution, Error> {
+    let (suite, variant, arch) = (settings.suite.clone(), settings.made_by(), settings.arch);
+    let (requests, more_releases, packages) = (Vec::new(), Vec::new(), Vec::new());
+    let fields = ResolutionFields { arch, suite, variant, requests, release: None, more_releases, packages };
     Resolution::new(fields).map_err(Error::Odd)
 }
 

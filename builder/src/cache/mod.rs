@@ -343,6 +343,7 @@ impl Cache {
     /// made in a directory that holds other things.
     pub fn in_use(&self, observer: &dyn Observer) -> Result<LockGuard, Error> {
         self.check_is_a_cache()?;
+        place::sweep_unused(self);
         let lock = self.lock_file("use")?.hold(Hold::Shared, observer)?;
         place::settle(self, observer)?;
         place::sweep(self);

@@ -5,6 +5,7 @@
 //! foresee which inode a directory will have, and when it will be made, so the cache notes both, and counts
 //! only where they hold.
 
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -44,25 +45,50 @@ pub(super) fn settle(cache: &Cache, observer: &dyn Observer) -> Result<(), Error
             "the cache {} was not made there, or by an earlier version: all but its packages is made again",
             cache.root.display()
         );
-        let hint = "nothing needs to be done; what was put aside goes with `cache gc` when it was not used for 30 days";
+        let hint =
+            "nothing needs to be done; what was put aside goes with the next run beside which no other uses the cache";
         observer.warning(&message, hint);
     }
     Ok(dir.replace(FILE, here.as_bytes(), 0o600)?)
 }
 
 /// Removes of what was put aside whatever is read at once and whole: no other process can still need it. Directories and root
-/// file systems may be in use, and go with `cache gc`.
+/// file systems may be in use, and go with [`sweep_unused`].
 pub(super) fn sweep(cache: &Cache) {
-    let Ok(tmp) = cache.dir().and_then(|dir| Ok(dir.own_directory("tmp")?)) else { return };
-    let Ok(names) = tmp.names() else { return };
-    let is_small = |name: &&std::ffi::OsString| {
-        let kind = name.to_str().filter(|name| super::sweep::is_aside(name)).and_then(|name| name.split_once('-'));
-        kind.is_some_and(|(kind, _)| SMALL.contains(&kind))
-    };
-    for name in names.iter().filter(is_small) {
+    let Some((tmp, names)) = aside(cache) else { return };
+    for name in names.iter().filter(|name| is_small(name)) {
         // What cannot be removed goes with `cache gc`, which says why not.
         let _ = tmp.remove_file(name);
     }
+}
+
+/// Removes what was put aside and the root file systems in the making, if no process uses the cache: those that were at work
+/// there are dead.
+pub(super) fn sweep_unused(cache: &Cache) {
+    let Some((tmp, names)) = aside(cache) else { return };
+    if names.iter().all(|name| is_small(name)) {
+        return;
+    }
+    let alone = cache.lock_file("use").and_then(|lock| Ok(lock.try_hold(Hold::Alone)?));
+    let Ok(Some(_alone)) = alone else { return };
+    for name in &names {
+        // What belongs to a user's subordinate ids goes where root file systems are made.
+        let _ = tmp.remove_tree(name);
+    }
+}
+
+/// The directory of temporary names, and what in it has the name of a root file system in the making or of what was put aside.
+fn aside(cache: &Cache) -> Option<(Dir, Vec<OsString>)> {
+    let tmp = Dir::open(&cache.root).and_then(|dir| dir.own_directory("tmp")).ok()?;
+    let mut names = tmp.names().ok()?;
+    names.retain(|name| name.to_str().is_some_and(super::sweep::is_aside));
+    Some((tmp, names))
+}
+
+/// Whether it is one of the entries that are small files.
+fn is_small(name: &OsStr) -> bool {
+    let kind = name.to_str().and_then(|name| name.split_once('-'));
+    kind.is_some_and(|(kind, _)| SMALL.contains(&kind))
 }
 
 /// What no one can foresee of a directory: its inode and, where the file system has it, when it was made.

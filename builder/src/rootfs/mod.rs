@@ -147,6 +147,7 @@ pub fn find(
 ) -> Result<Option<Rootfs>, Error> {
     let key = inputs(resolution, options.epoch, &tools::versions()?).key();
     let _in_use = cache.in_use(observer)?;
+    work::sweep(cache);
     let found = entry::open(cache, &key);
     let has = if matches!(found, entry::Found::Whole(_)) { "has" } else { "does not have" };
     tracing::debug!("the cache {has} the root file system {}", key.hex());
@@ -229,6 +230,7 @@ pub fn build(
         observer.note("the root file system came out as it is in the cache");
         return Ok(Rootfs { archive: entry::archive(&place), key, reused: false, record });
     }
+    let _whole = host::interrupt::whole();
     if before.is_some() {
         let message = "the root file system came out differently than it is in the cache, which now has the new one";
         let hint = "a package writes something into it that is not an input, such as the time: compare the two outputs";

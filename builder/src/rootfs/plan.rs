@@ -292,9 +292,9 @@ mod tests {
         let named = |codename: &str, suite: &str| {
             changed(&[], |fields| {
                 fields.suite = suite.to_owned();
-                let release = fields.release.clone().into_inner();
+                let release = fields.release.clone().unwrap().into_inner();
                 let release = ReleaseFields { codename: codename.to_owned(), ..release };
-                fields.release = ReleaseInfo::new(release).unwrap();
+                fields.release = Some(ReleaseInfo::new(release).unwrap());
             })
         };
         assert_eq!(named("a.b", "stable").codename(), "stable");

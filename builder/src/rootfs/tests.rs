@@ -31,7 +31,7 @@ pub(super) fn changed(packages: &[(&str, &str, &str)], change: impl FnOnce(&mut 
         suite: "stable".to_owned(),
         variant: Variant::Minbase,
         requests: Vec::new(),
-        release: ReleaseInfo::new(release).unwrap(),
+        release: Some(ReleaseInfo::new(release).unwrap()),
         more_releases: Vec::new(),
         packages: packages.iter().map(|(name, version, arch)| resolved(name, version, arch, name.as_bytes())).collect(),
     };
@@ -77,7 +77,7 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     let one = [("a1", "1", "amd64")];
     with(&[("a1", "1", "arm64")], &|fields| fields.arch = model::Arch::Arm64);
     with(&one, &|fields| fields.variant = Variant::Extract);
-    with(&one, &|fields| fields.release = release(fields, |release| release.codename = "forky".to_owned()));
+    with(&one, &|fields| fields.release = Some(release(fields, |release| release.codename = "forky".to_owned())));
     with(&one, &|fields| fields.packages = vec![resolved("a1", "1", "amd64", b"other")]);
     with(&[("a1", "2", "amd64")], &|_| {});
     with(&[], &|_| {});
@@ -87,7 +87,7 @@ fn every_input_that_can_reach_the_bytes_changes_the_key() {
     assert_eq!(keys.len(), count);
     // The mirror and the day of the resolution do not reach the bytes.
     let elsewhere = changed(&one, |fields| {
-        fields.release = release(fields, |release| release.inrelease = Digest::of(b"another release"));
+        fields.release = Some(release(fields, |release| release.inrelease = Digest::of(b"another release")));
     });
     assert_eq!(of(&elsewhere), of(&base));
 }
@@ -124,7 +124,7 @@ fn the_base_counts_where_packages_are_installed_over_it() {
 
 /// The release of `fields`, changed.
 fn release(fields: &ResolutionFields, change: impl FnOnce(&mut ReleaseFields)) -> ReleaseInfo {
-    let mut release = fields.release.clone().into_inner();
+    let mut release = fields.release.clone().unwrap().into_inner();
     change(&mut release);
     ReleaseInfo::new(release).unwrap()
 }

@@ -4,20 +4,26 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use model::Digest;
 
 use super::plan::{self, Privilege};
 use super::{Error, io_error};
 use crate::cache::Cache;
+use host::Dir;
+use host::interrupt::{self, OnInterrupt};
 use host::process::{self, Invocation};
 
+/// The directory in it that is to become an entry of the cache.
+const ENTRY: &str = "entry";
+
 /// A build's temporary directory. It is removed with everything in it when the build ends in any
-/// way; what a killed build left is removed by the next one of the same key, or by `cache gc`.
+/// way; what a killed build left is removed by the next one ([`sweep`]).
 pub(super) struct Work {
     pub(super) path: PathBuf,
     privilege: Privilege,
+    undo: Option<OnInterrupt>,
 }
 
 impl Work {
@@ -25,15 +31,20 @@ impl Work {
         // The lock on the key makes the name ours alone.
         let path = cache.temporary()?.join(format!("rootfs-{}", key.hex()));
         let path = std::path::absolute(&path).map_err(io_error("find", &path))?;
-        let work = Self { path, privilege };
-        work.remove();
+        remove(&path, privilege);
+        let _whole = interrupt::whole();
+        let undo = {
+            let path = path.clone();
+            Some(interrupt::on_interrupt(move || remove(&path, privilege)))
+        };
+        let work = Self { path, privilege, undo };
         fs::DirBuilder::new().mode(0o755).create(&work.path).map_err(io_error("make", &work.path))?;
-        work.directory("entry")?;
+        work.directory(ENTRY)?;
         Ok(work)
     }
 
     pub(super) fn entry(&self) -> PathBuf {
-        self.path.join("entry")
+        self.path.join(ENTRY)
     }
 
     pub(super) fn directory(&self, name: &str) -> Result<PathBuf, Error> {
@@ -41,22 +52,36 @@ impl Work {
         fs::DirBuilder::new().mode(0o755).create(&path).map_err(io_error("make", &path))?;
         Ok(path)
     }
+}
 
-    /// Nothing is mounted below: mounts live in the build's own namespace, which is gone with it.
-    fn remove(&self) {
-        if fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
-            return;
-        }
-        // In a user namespace the files of a killed build belong to the user's subordinate ids.
-        if self.privilege == Privilege::User {
-            // If it stays, `create` says so with the path.
-            let _ = process::capture(&plan::by(Privilege::User, Invocation::removing(&self.path)));
+/// Nothing is mounted below: mounts live in the build's own namespace, which is gone with it.
+fn remove(path: &Path, privilege: Privilege) {
+    if fs::remove_dir_all(path).is_ok() || !path.exists() {
+        return;
+    }
+    // In a user namespace the files of a killed build belong to the user's subordinate ids.
+    if privilege == Privilege::User {
+        // If it stays, `create` says so with the path.
+        let _ = process::capture(&plan::by(Privilege::User, Invocation::removing(path)));
+    }
+}
+
+/// Removes the directories of builds that were killed: the lock on the key of one that lives is held.
+pub(super) fn sweep(cache: &Cache) {
+    let Ok(tmp) = Dir::open(cache.root()).and_then(|dir| dir.own_directory("tmp")) else { return };
+    for name in tmp.names().unwrap_or_default() {
+        let key = name.to_str().and_then(|name| name.strip_prefix("rootfs-")).and_then(Digest::from_hex);
+        // What was put aside is no work, and has no entry in the making.
+        let Some(key) = key.filter(|_| tmp.join(&name).join(ENTRY).is_dir()) else { continue };
+        if let Ok(Some(_lock)) = cache.try_lock(&format!("rootfs-{}", key.hex())) {
+            remove(&tmp.join(&name), Privilege::User);
         }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.remove();
+        self.undo = None;
+        remove(&self.path, self.privilege);
     }
 }

@@ -95,7 +95,7 @@ pub(crate) fn add(resolution: &mut Resolution, debs: &mut Vec<PathBuf>, folder: 
     };
     let resolved = ResolvedFields {
         package: Package::new(package).unwrap(),
-        url: model::archive::url(&resolution.release.uri, &file),
+        url: model::archive::url(&resolution.archives().next().unwrap().uri, &file),
         path: file,
         size: bytes.len() as u64,
         sha256: Digest::of(&bytes),

@@ -19,20 +19,8 @@ use net::url::redact;
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::downloads::{self, Downloads};
-use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::makeable;
 use crate::recipes::build::request::BuildRequest;
-use crate::recipes::packages::lock;
 use crate::settings;
-
-/// What files are obtained for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// A root file system is made, or taken from the cache.
-    Build,
-    /// None is needed.
-    List,
-}
 
 /// The mode of a file that no one gives one.
 const MODE: u16 = 0o644;
@@ -170,31 +158,30 @@ pub(crate) fn check_cached(module: &Path, downloads: &Downloads, found: &mut Fin
     Ok(())
 }
 
+/// What the module of `request` asks for, for its architecture.
+fn asked(request: &BuildRequest) -> Result<Vec<FileInput>, Error> {
+    let mut inputs = settings::module_files(&request.module.directory)?;
+    inputs.retain(|input| input.is_for(request.arch));
+    Ok(inputs)
+}
+
+/// Whether the cache lacks files of the module of `request`.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub(crate) fn are_missing(request: &BuildRequest) -> Result<bool, Error> {
+    Ok(!request.downloads.has_all(&asked(request)?))
+}
+
 /// The files of the module of `request` for its architecture, each with the sha256 that it must have.
 ///
 /// # Errors
-/// When the lock does not fit, one cannot be had or unpacked, or nothing of it is taken.
-pub(crate) fn obtain(
-    request: &BuildRequest,
-    manifests: &Inputs,
-    work: Work,
-    observer: &dyn Observer,
-) -> Result<Vec<FetchedFile>, Error> {
+/// When one cannot be had or unpacked, or nothing of it is taken.
+pub(crate) fn obtain(request: &BuildRequest, observer: &dyn Observer) -> Result<Vec<FetchedFile>, Error> {
     let module = request.module.directory.as_path();
-    let mut inputs = settings::module_files(module)?;
-    inputs.retain(|input| input.is_for(request.arch));
+    let inputs = asked(request)?;
     if inputs.is_empty() {
         return Ok(Vec::new());
-    }
-    if let Some(packages) = request.packages().filter(|packages| packages.recorded.is_none()) {
-        // A lock that does not fit says so before anything is fetched, and so does a machine that can build nothing.
-        let settings = manifests.hold(&packages.settings);
-        let locked = lock::resolution(module, (packages, &settings), &manifests.manifest, &manifests.file)?;
-        if let (Some(locked), Work::Build) = (&locked, work)
-            && !request.downloads.has_all(&inputs)
-        {
-            makeable::check(request, packages, locked)?;
-        }
     }
     let opened = request.downloads.fetch(module, &inputs, observer)?;
     let file = |(input, file): (FileInput, File)| {
@@ -220,6 +207,18 @@ pub(crate) fn make_way(files: &[FetchedFile], tree: &mut Tree<Source>) -> Result
         }
     }
     Ok(())
+}
+
+/// The time of the newest of `files`, in seconds since 1970, as far as archives say one.
+pub(crate) fn newest(files: &[FetchedFile]) -> i64 {
+    let trees = files.iter().filter_map(FetchedFile::files);
+    trees
+        .flat_map(Tree::walk)
+        .map(|(_, _, node)| node)
+        .filter(|node| !node.is_directory())
+        .map(|node| node.stat.mtime.seconds)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Lays the files over `tree`, in their order. Their owners may have the names of `names`, too.

@@ -16,7 +16,7 @@ use crate::recipes::packages::request::Packages;
 /// # Errors
 /// When none could.
 pub(crate) fn check(request: &BuildRequest, packages: &Packages, resolution: &Resolution) -> Result<(), Error> {
-    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
+    let epoch = request.epoch.or_else(|| resolution.newest()).unwrap_or_default();
     let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache, from_nothing: false };
     // Whoever takes it from the cache says so.
     match rootfs::find(resolution, &options, &packages.cache, &Silent)? {

@@ -15,6 +15,7 @@ pub(crate) mod lower;
 mod machine;
 mod makeable;
 pub(crate) mod named_units;
+pub(crate) mod obtained;
 pub(crate) mod open_needs;
 pub(crate) mod origin;
 pub(crate) mod outputs;
@@ -40,6 +41,7 @@ mod stacked;
 pub(crate) mod staging;
 pub(crate) mod suggest;
 pub(crate) mod unchanged;
+pub(crate) mod unresolved;
 pub(crate) mod untaken;
 
 use std::collections::BTreeMap;
@@ -171,9 +173,7 @@ fn prepare<'a>(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Prepared<'a>, Error> {
-    // Before the root file system, which takes long: what cannot be had is said at once.
-    let files = files::obtain(request, inputs, files::Work::Build, observer)?;
-    let root = root::obtain(request, inputs, observer)?;
+    let (files, root) = obtained::obtain(request, inputs, observer)?;
 
     let selected = select::root(request, inputs, (&root, &files), observer)?;
     // A build whose results may be there already is not refused for want of room.

@@ -1,7 +1,6 @@
 //! Where a build's root file system comes from: packages, or a path that the user names.
 
 use builder::ownership::Ownership;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use builder::apt::{self, Resolution, Variant};
@@ -14,13 +13,14 @@ use image::tree::Tree;
 use model::observe::Observer;
 use model::path::json::keys;
 use model::words::count;
-use model::{Diagnostic, Digest, Epoch, FileName, Manifest, Severity};
+use model::{Diagnostic, Digest, Epoch, Severity};
 use serde::Serialize;
 
-use crate::error::{Error, Findings};
+use crate::error::Error;
 use crate::recipes::build::closure::BaseRoot;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::request::{BuildRequest, RootSource};
+use crate::recipes::build::request::BuildRequest;
+use crate::recipes::build::unresolved::unresolved;
 use crate::recipes::packages::deb_contents;
 use crate::recipes::packages::download;
 use crate::recipes::packages::host;
@@ -120,8 +120,18 @@ impl Root {
     }
 }
 
+/// The root file system that the user names.
+///
+/// # Errors
+/// When nothing of one is there.
+pub(crate) fn given(path: &Path) -> Result<Root, Error> {
+    let path = there(path)?;
+    let (reused, explanation, made, unpacked, base) = (false, None, None, None, None);
+    Ok(Root { path, epoch: None, reused, explanation, made, unpacked, base, _in_use: None })
+}
+
 /// Checks that there is something where the user says that a root file system is.
-fn given(path: &Path) -> Result<PathBuf, Error> {
+fn there(path: &Path) -> Result<PathBuf, Error> {
     const HINT: &str = "--rootfs takes the directory of an unpacked root file system, or a tar of one";
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() || found.is_file() => Ok(path.to_owned()),
@@ -133,33 +143,25 @@ fn given(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Gets the root file system that `request` asks for.
-pub(crate) fn obtain(request: &BuildRequest, inputs: &Inputs, observer: &dyn Observer) -> Result<Root, Error> {
-    match &request.root {
-        RootSource::Given(path) => Ok(Root {
-            path: given(path)?,
-            epoch: None,
-            reused: false,
-            explanation: None,
-            made: None,
-            unpacked: None,
-            base: None,
-            _in_use: None,
-        }),
-        RootSource::Packages(packages) => from_packages(request, packages, inputs, observer),
-    }
-}
-
-fn from_packages(
+/// The root file system of `resolution`: from the cache, or made now.
+///
+/// # Errors
+/// When its packages cannot be had, or it cannot be made.
+pub(crate) fn from_packages(
     request: &BuildRequest,
     packages: &Packages,
-    inputs: &Inputs,
+    resolution: Resolution,
     observer: &dyn Observer,
 ) -> Result<Root, Error> {
-    let resolution = closure(&request.module.directory, packages, inputs, observer)?;
     let in_use = Some(packages.cache.in_use(observer)?);
-    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache, from_nothing: false };
+    let epoch = request.epoch.or_else(|| resolution.newest());
+    // Without packages there is nothing that has a time.
+    let options = Options {
+        epoch: epoch.unwrap_or_default(),
+        mode: IsolationMode::Auto,
+        fresh: packages.no_cache,
+        from_nothing: false,
+    };
     let explanation =
         packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
     if let Some(explanation) = &explanation {
@@ -191,7 +193,7 @@ fn from_packages(
     if is_extract {
         warn_of_scripts(&built.record, observer);
     }
-    let (path, epoch, key) = (built.archive, Some(epoch), built.key);
+    let (path, key) = (built.archive, built.key);
     let components = packages.settings.components.clone();
     let made = Some(Made { resolution, components, key, record: built.record });
     Ok(Root { path, epoch, reused: built.reused, explanation, made, unpacked, base, _in_use: in_use })
@@ -313,11 +315,14 @@ pub(crate) fn closure(
     }
     let wants = packages.snapshot.as_deref();
     let settings = lock::pinned(&settings, wants, &inputs.manifest, &inputs.file)?;
-    if settings.snapshot.is_none() {
-        host::report(&packages.host_apt, observer);
+    let requests = inputs.manifest.requests();
+    if !settings.asks_for_nothing(&requests) {
+        if settings.snapshot.is_none() {
+            host::report(&packages.host_apt, observer);
+        }
+        require_archive(&settings)?;
     }
-    require_archive(&settings)?;
-    apt::resolve(&inputs.manifest.requests(), &settings, &packages.cache, observer)
+    apt::resolve(&requests, &settings, &packages.cache, observer)
         .map_err(|error| unresolved(error, module, &inputs.manifest, &inputs.file, &settings))
 }
 
@@ -339,56 +344,6 @@ pub(crate) fn floating(request: &BuildRequest, inputs: &Inputs) -> Option<Diagno
 /// Fails when there is nothing to resolve from.
 pub(crate) fn require_archive(settings: &apt::Settings) -> Result<(), Error> {
     if settings.snapshot.is_none() { settings::require_mirrors(&settings.mirrors) } else { Ok(()) }
-}
-
-/// Why resolving failed; missing packages are shown at their places in the manifest of `module`, keyrings at those in its
-/// settings.
-pub(crate) fn unresolved(
-    error: apt::Error,
-    module: &Path,
-    manifest: &Manifest,
-    file: &FileName,
-    settings: &apt::Settings,
-) -> Error {
-    match error {
-        apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
-        other => {
-            let named = other.keyring().map(|path| settings::naming::keyring(module, path)).unwrap_or_default();
-            Error::from(other).findings(named)
-        }
-    }
-}
-
-/// Every package that the archive does not have, each at its place in the manifest.
-fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
-    let diagnostics = missing.iter().map(|missing| {
-        Diagnostic::new(Severity::Error, "package-missing", missing.fault(), missing.hint())
-            .in_file(file.clone())
-            .at(manifest.position_of(&missing.request))
-            .in_field("package_spec")
-            .quoting(missing.request.to_string())
-    });
-    let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
-    let (number, is) = (count(missing.len(), "package"), if missing.len() == 1 { "is" } else { "are" });
-    let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
-    let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
-    Error::input(format!("{number} {is} not available from {} ({archs})", settings.suite))
-        .hint(correction(missing))
-        .findings(findings)
-}
-
-/// What helps with all that is missing: what each needs stands with it.
-fn correction(missing: &[apt::Missing]) -> String {
-    let mut ways = vec!["correct the names in package_spec"];
-    let has = |is: &dyn Fn(&apt::Missing) -> bool| missing.iter().any(is);
-    if has(&|one| !one.versions.is_empty()) {
-        ways.push("ask for a version that the suite has, or take another `suite` or build.apt_snapshot");
-    }
-    // The archive of another component, suite or repository may have what this one does not know at all.
-    if has(&|one| one.versions.is_empty()) {
-        ways.push("enable the component that has them in builder.toml");
-    }
-    ways.join(", or ")
 }
 
 /// dpkg's database, as it would be after unpacking.

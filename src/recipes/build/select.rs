@@ -108,7 +108,7 @@ pub(crate) fn root(
     if root.made.is_some() {
         files::make_way(files, &mut tree)?;
     }
-    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree), Ok)?;
+    let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree, files), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
@@ -182,12 +182,17 @@ pub(crate) fn tree(
     })
 }
 
-/// The time of the newest file: the epoch of a given root file system, which has no other.
-fn newest(tree: &Tree<Source>) -> Result<Epoch, Error> {
+/// The time of the newest file of `tree` or of the archives of `fetched`: the epoch where nothing else has one, as in a root
+/// file system that the user names, or in one of no package.
+///
+/// # Errors
+/// When that is no time of a build.
+pub(crate) fn newest(tree: &Tree<Source>, fetched: &[FetchedFile]) -> Result<Epoch, Error> {
     let files = tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));
-    let seconds = files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(0);
+    let seconds =
+        files.map(|(_, _, node)| node.stat.mtime.seconds).max().unwrap_or(0).max(files::newest(fetched)).max(0);
     Epoch::from_seconds(seconds).map_err(|error| {
-        Error::input("the root file system holds a file from after the year 9999")
+        Error::input("the root file system, or an archive of [[file]], holds a file from after the year 9999")
             .because(&error)
             .hint("set SOURCE_DATE_EPOCH to the time that the build must have")
     })

@@ -15,7 +15,7 @@ use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::{self, Inputs};
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::selection::Seen;
-use crate::recipes::build::{files, lints_of, require_numbers, root, select, selection};
+use crate::recipes::build::{lints_of, obtained, require_numbers, root, select, selection};
 
 /// How often it is looked again. Each round adds a layer of dependencies, and the longest chain of Debian is shorter.
 const MAX_ROUNDS: usize = 64;
@@ -63,8 +63,7 @@ pub(crate) fn run(request: &BuildRequest, observer: &dyn Observer) -> Result<Rep
     Reported::collect(|found| {
         let mut inputs = inputs::read_for_build(&request.module, &request.checks, found)?;
         found.diagnostics.extend(root::floating(request, &inputs));
-        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
-        let root = root::obtain(request, &inputs, observer)?;
+        let (files, root) = obtained::obtain(request, &inputs, observer)?;
         let look = |inputs: &Inputs| -> Result<_, Error> {
             let selected = select::root(request, inputs, (&root, &files), observer)?;
             let lints = lints_of(inputs, &selected, &root)?.diagnostics;

@@ -19,7 +19,7 @@ use crate::recipes::build::closure::Standing;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::{self, Selected};
-use crate::recipes::build::{files, origin, root};
+use crate::recipes::build::{obtained, origin};
 use crate::recipes::results::artifact;
 
 /// Why a path is in or out.
@@ -185,8 +185,7 @@ pub(crate) fn path(
 ) -> Result<Reported<Explained>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
-        let root = root::obtain(request, &inputs, observer)?;
+        let (files, root) = obtained::obtain(request, &inputs, observer)?;
         let selected = select::root(request, &inputs, (&root, &files), observer)?;
         Ok(explain(asked, &inputs, &selected, selected.overlay.path()))
     })

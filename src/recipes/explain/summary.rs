@@ -14,7 +14,7 @@ use crate::error::{Error, Reported};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::{self, Selected};
-use crate::recipes::build::{files, origin, root};
+use crate::recipes::build::{obtained, origin};
 use crate::recipes::results::counts::Counts;
 use crate::recipes::results::file_lists::From;
 
@@ -97,8 +97,7 @@ pub(crate) struct Summary {
 pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result<Reported<Summary>, Error> {
     Reported::collect(|found| {
         let inputs = Inputs::read(&request.module, &request.checks, found)?;
-        let files = files::obtain(request, &inputs, files::Work::Build, observer)?;
-        let root = root::obtain(request, &inputs, observer)?;
+        let (files, root) = obtained::obtain(request, &inputs, observer)?;
         let selected = select::root(request, &inputs, (&root, &files), observer)?;
         let report = &selected.selection.report;
         let rules = (0..inputs.rules.includes.len()).map(RuleRef::include);

@@ -23,7 +23,8 @@ pub(crate) struct Archive<'a> {
 /// Every archive of `lock`, in its order; one that several architectures have is there once.
 pub(crate) fn of(lock: &Lock) -> Result<Vec<Archive<'_>>, Error> {
     let mut archives: Vec<Archive<'_>> = Vec::new();
-    for resolution in &lock.resolutions {
+    // What asks for nothing was looked up nowhere.
+    for resolution in lock.resolutions.iter().filter(|resolution| resolution.release.is_some()) {
         for (number, source) in lock.inputs.sources(resolution.arch)?.into_iter().enumerate() {
             let packages = resolution.packages.iter().filter(|package| package.archive == number).count();
             match archives.iter_mut().find(|known| (&known.uri, &known.suite) == (&source.uri, &source.suite)) {

@@ -20,8 +20,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+
+use crate::interrupt::{self, OnInterrupt};
 
 pub use confinement::{Inside, Isolation, Step, User, in_user_namespace};
 pub use invocation::Invocation;
@@ -74,30 +77,55 @@ pub enum Error {
 struct Group {
     child: Child,
     ended: bool,
+    /// An interrupt reaches only the process group of this program.
+    undo: Option<OnInterrupt>,
 }
+
+/// How long, and how often at most, the end of a process group is waited for when this program is interrupted.
+const MOMENT: Duration = Duration::from_millis(1);
+const LOOKS: u32 = 5000;
 
 impl Group {
     /// Starts `command` in a process group of its own, so that a signal never reaches ours.
     fn spawn(command: &mut Command) -> io::Result<Self> {
+        let _whole = interrupt::whole();
         let child = command.process_group(0).spawn()?;
-        Ok(Self { child, ended: false })
+        let mut group = Self { child, ended: false, undo: None };
+        group.undo = group.id().map(|id| interrupt::on_interrupt(move || end(id)));
+        Ok(group)
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait()?;
         self.ended = true;
+        self.undo = None;
         Ok(status)
     }
 
     fn kill(&mut self) {
         // The child has not been waited for, so its id cannot have been given to another process.
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
+        if let Some(group) = self.id() {
             // It may have ended by itself; then there is nothing to do.
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
         self.ended = true;
+        self.undo = None;
+    }
+}
+
+/// Ends a process group and waits until nothing of it is left. Who waits for the child reaps it.
+fn end(group: Pid) {
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    for _ in 0..LOOKS {
+        if rustix::process::test_kill_process_group(group).is_err() {
+            return;
+        }
+        thread::sleep(MOMENT);
     }
 }
 

@@ -46,7 +46,9 @@ impl Running {
     /// When the system does not say.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
         let ended = self.group.child.try_wait().map_err(|source| self.failed(source))?;
-        self.group.ended |= ended.is_some();
+        if ended.is_some() {
+            (self.group.ended, self.group.undo) = (true, None);
+        }
         Ok(ended)
     }
 

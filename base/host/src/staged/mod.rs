@@ -23,6 +23,7 @@ use rustix::fs::FileType;
 
 use crate::dir::{Dir, Links, temporary_name};
 use crate::error::{Error, Fault};
+use crate::interrupt;
 use crate::listing::Listing;
 use crate::scratch::{self, Scratch};
 use crate::unfinished::TEXT;
@@ -105,6 +106,7 @@ impl Staged {
         mut list: impl FnMut(&Dir) -> Result<Listing, E>,
     ) -> Result<Option<PathBuf>, E> {
         make_durable(&self.new)?;
+        let _whole = interrupt::whole();
         let exchanged = match &self.within {
             Some(target) => Exchanged::Not(target.try_clone()?, list(target)?),
             None => self.exchange(&mut list)?,

@@ -72,6 +72,12 @@ pub enum Fault {
         /// The architecture.
         arch: Arch,
     },
+    /// Something is asked for, and no archive is named that it would come from.
+    #[error("no archive is listed for {arch}")]
+    NoArchive {
+        /// The architecture.
+        arch: Arch,
+    },
     /// The packages are in another order than that of their names.
     #[error("the packages for {arch} are not sorted by name: {name} comes too late")]
     Order {

@@ -60,8 +60,9 @@ pub struct ResolutionFields {
     pub variant: Variant,
     /// What was requested, sorted, without repetitions.
     pub requests: Vec<PackageRequest>,
-    /// The archive of the suite itself.
-    pub release: ReleaseInfo,
+    /// The archive of the suite itself; none where nothing is asked for and no archive was looked into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseInfo>,
     /// Further archives, in the order of the settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_releases: Vec<ReleaseInfo>,
@@ -244,13 +245,17 @@ impl Rules for ResolutionFields {
             return Err(Fault::Suite { text: beginning(&self.suite) });
         }
         for (what, count, limit) in [
-            ("archives", self.more_releases.len() + 1, ARCHIVE_LIMIT),
+            ("archives", self.archives().count(), ARCHIVE_LIMIT),
             ("requests", self.requests.len(), REQUEST_LIMIT),
             ("packages", self.packages.len(), PACKAGE_LIMIT),
         ] {
             if count > limit {
                 return Err(Fault::Many { what, limit: limit as u64 });
             }
+        }
+        let needs_archive = !(self.requests.is_empty() && self.packages.is_empty() && self.more_releases.is_empty());
+        if self.release.is_none() && needs_archive {
+            return Err(Fault::NoArchive { arch: self.arch });
         }
         for request in &self.requests {
             let text = request.to_string();
@@ -263,10 +268,10 @@ impl Rules for ResolutionFields {
 }
 
 impl ResolutionFields {
-    /// The newest date of the archives that it came from: the default epoch of a build.
+    /// The newest date of the archives that it came from: the default epoch of a build. None where it came from none.
     #[must_use]
-    pub fn newest(&self) -> Epoch {
-        self.archives().map(|release| release.date).fold(self.release.date, Epoch::max)
+    pub fn newest(&self) -> Option<Epoch> {
+        self.archives().map(|release| release.date).max()
     }
 
     /// The suite as mmdebstrap and the local repository call it: the release's code name where it has
@@ -277,13 +282,13 @@ impl ResolutionFields {
             name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
-        let names = [self.release.codename.as_str(), self.suite.as_str()];
-        names.into_iter().find(|name| plain(name)).unwrap_or("locked")
+        let names = [self.release.as_ref().map(|release| release.codename.as_str()), Some(self.suite.as_str())];
+        names.into_iter().flatten().find(|name| plain(name)).unwrap_or("locked")
     }
 
     /// All archives, that of the suite first.
     pub fn archives(&self) -> impl Iterator<Item = &ReleaseInfo> {
-        std::iter::once(&self.release).chain(&self.more_releases)
+        self.release.iter().chain(&self.more_releases)
     }
 
     /// Those of its packages that have these numbers, all else as it is.

@@ -53,6 +53,8 @@ struct Rest<'a> {
 struct Architecture {
     arch: Arch,
     requests: Vec<PackageRequest>,
+    /// None where nothing is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     archive: Vec<ReleaseInfo>,
     #[serde(default)]
     package: Vec<Line>,
@@ -136,7 +138,11 @@ pub fn parse(text: &str) -> Result<Lock, Error> {
         let named =
             |(archive, source): (&ReleaseInfo, &Source)| (&archive.uri, &archive.path) == (&source.uri, &source.suite);
         let sources = file.inputs.sources(architecture.arch).map_err(|error| wrong(error.to_string()))?;
-        if architecture.archive.len() != sources.len() || !architecture.archive.iter().zip(&sources).all(named) {
+        // What asks for something and names none is refused as a resolution.
+        let is_none = architecture.archive.is_empty();
+        if !is_none && architecture.archive.len() != sources.len()
+            || !architecture.archive.iter().zip(&sources).all(named)
+        {
             return Err(wrong(format!(
                 "the archives of {} are not those of its mirrors and repositories",
                 architecture.arch
@@ -216,7 +222,7 @@ fn resolution(architecture: Architecture, inputs: &Inputs) -> Result<Resolution,
     let variant = inputs.base.as_ref().map_or(inputs.variant, |base| base.made_by(inputs.variant));
     let suite = inputs.suite.clone();
     let mut archives = architecture.archive.iter().cloned();
-    let release = archives.next().ok_or_else(|| format!("no archive is listed for {arch}"))?;
+    let release = archives.next();
     let (requests, more_releases) = (architecture.requests, archives.collect());
     let fields = ResolutionFields { arch, suite, variant, requests, release, more_releases, packages };
     Resolution::new(fields).map_err(|fault| fault.to_string())

@@ -138,7 +138,7 @@ mod tests {
             .repository
             .iter()
             .map(|added| {
-                let release = lock.resolutions[0].release.clone();
+                let release = lock.resolutions[0].release.clone().unwrap();
                 release.changed(|fields| (fields.uri, fields.path) = (added.uri.clone(), added.suite.clone())).unwrap()
             })
             .collect();

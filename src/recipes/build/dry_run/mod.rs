@@ -32,7 +32,7 @@ use crate::recipes::build::select::{self, Raw, Selected};
 use crate::recipes::build::selection::Seen;
 use crate::recipes::build::several::{self, SeveralRequest};
 use crate::recipes::build::staging::{Output, Staging};
-use crate::recipes::build::{files, inputs, places, record, root, selection, special};
+use crate::recipes::build::{files, inputs, obtained, places, record, root, selection, special};
 use crate::recipes::packages::deb_contents;
 use crate::recipes::results::counts::Counts;
 use crate::recipes::results::file_lists;
@@ -179,8 +179,8 @@ fn list(
     let listings = deb_contents::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;
     drop(in_use);
     let unpacked = unpack(&resolution, listings);
-    let epoch = request.epoch.unwrap_or_else(|| resolution.newest());
-    let files = files::obtain(request, inputs, files::Work::List, observer)?;
+    let epoch = request.epoch.or_else(|| resolution.newest());
+    let files = files::obtain(request, observer)?;
     let selected = select((unpacked, epoch, &files), request, inputs, found, observer)?;
     let packages = resolution.packages.iter().map(|resolved| resolved.package.clone()).collect();
     Ok(Lists::of(&selected, packages))
@@ -193,8 +193,7 @@ fn list_given(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Lists, Error> {
-    let files = files::obtain(request, inputs, files::Work::Build, observer)?;
-    let root = root::obtain(request, inputs, observer)?;
+    let (files, root) = obtained::obtain(request, inputs, observer)?;
     let selected = select::root(request, inputs, (&root, &files), observer)?;
     let mut lints = lints::find(inputs, &selected, Known::Contents)?.diagnostics;
     lints.extend(special::find(inputs, &selected));
@@ -205,7 +204,7 @@ fn list_given(
 
 /// What the packages would ship; what is to be said of it goes to `found`.
 fn select(
-    (unpacked, epoch, files): (Vec<Unpacked>, Epoch, &[FetchedFile]),
+    (unpacked, epoch, files): (Vec<Unpacked>, Option<Epoch>, &[FetchedFile]),
     request: &BuildRequest,
     inputs: &Inputs,
     found: &mut Findings,
@@ -213,6 +212,7 @@ fn select(
 ) -> Result<Selected, Error> {
     let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
     files::make_way(files, &mut tree)?;
+    let epoch = epoch.map_or_else(|| select::newest(&tree, files), Ok)?;
     let base = base(&unpacked, request.arch)?;
     let seen = if unpacked.iter().any(Unpacked::makes_files) { Seen::Listed } else { Seen::All };
     let database =

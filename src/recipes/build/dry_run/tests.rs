@@ -104,7 +104,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     ];
     let mut found = Findings::default();
     let inputs = Inputs::read(&request.module, &request.checks, &mut found).unwrap();
-    let listed = (debs, Epoch::from_seconds(1).unwrap(), &[][..]);
+    let listed = (debs, Some(Epoch::from_seconds(1).unwrap()), &[][..]);
     let selected = select(listed, &request, &inputs, &mut found, &model::observe::Silent);
     found.extend(selected.as_ref().err().map(|error| error.findings.clone()).unwrap_or_default());
     let line = |d: &model::Diagnostic| format!("{:?}[{}]: {}", d.severity, d.code, d.message);
