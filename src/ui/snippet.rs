@@ -23,7 +23,8 @@ pub(super) fn finding(found: &Finding, source: Option<&[u8]>, color: bool) -> St
     if found.each.is_empty() {
         return render(&found.head, source, color);
     }
-    let mut out = format!("{}\n  --> {}", headline(&found.head), clean(&found.head.place()));
+    let head = painted(headline(&found.head), &found.head, color);
+    let mut out = format!("{head}\n  --> {}", clean(&found.head.place()));
     for case in found.each.iter().take(MAX_SINGLE) {
         let _ = write!(out, "\n    | {}", clean(&case.message));
     }
@@ -70,7 +71,8 @@ fn render(diagnostic: &Diagnostic, source: Option<&[u8]>, color: bool) -> String
             let _ = write!(out, "\n    | {}", clean(&diagnostic.text));
         }
     }
-    let mut out: String = out.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let out: String = out.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let mut out = painted(out, diagnostic, color);
     if !diagnostic.hint.is_empty() {
         let _ = write!(out, "\n  help: {}", clean(&diagnostic.hint));
     }
@@ -99,6 +101,21 @@ fn span_of(diagnostic: &Diagnostic, source: &[u8]) -> Option<(usize, usize)> {
 
 fn headline(diagnostic: &Diagnostic) -> String {
     format!("{}[{}]: {}", diagnostic.severity, diagnostic.code, clean(&diagnostic.message))
+}
+
+/// `text`, which begins with the headline, with its severity in colour: miette colours only a sign of it, of which there is
+/// none here.
+fn painted(text: String, diagnostic: &Diagnostic, color: bool) -> String {
+    let style = match diagnostic.severity {
+        Severity::Error => "1;31",
+        Severity::Warning => "1;33",
+        Severity::Note => "1;36",
+    };
+    let severity = format!("{}[{}]:", diagnostic.severity, diagnostic.code);
+    match text.split_once(&severity).filter(|_| color) {
+        Some((_, rest)) => format!("\x1b[{style}m{severity}\x1b[0m{rest}"),
+        None => text,
+    }
 }
 
 fn label(diagnostic: &Diagnostic) -> Option<String> {

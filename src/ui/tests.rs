@@ -180,6 +180,22 @@ fn a_finding_points_at_its_text() {
 }
 
 #[test]
+fn in_colour_the_severity_stands_out_and_the_text_is_the_same() {
+    for source in [&b"name: x\nmaks: []\nlicense: MIT\n"[..], b""] {
+        let (plain, _, text) = ui(options(Progress::None));
+        plain.findings(&finding(source, (8, 12), 2, 1).1);
+        let (coloured, _, colours) = ui(Options { color: true, ..options(Progress::None) });
+        coloured.findings(&finding(source, (8, 12), 2, 1).1);
+        let colours = colours.text();
+        assert!(colours.starts_with("\x1b[1;31merror[unknown-key]:\x1b[0m unknown key `maks`\n"), "{colours:?}");
+        let parts = colours.split('\x1b').enumerate();
+        let bare: String = parts.map(|(i, part)| if i == 0 { part } else { part.split_once('m').unwrap().1 }).collect();
+        let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        assert_eq!(lines(&bare), lines(&text.text()));
+    }
+}
+
+#[test]
 fn the_source_of_a_finding_cannot_write_to_the_terminal() {
     let (ui, _, err) = ui(options(Progress::None));
     ui.findings(&finding("a: \x1b[2J\u{202e}\nmaks: \x07\n".as_bytes(), (11, 15), 2, 1).1);
