@@ -179,6 +179,18 @@ fn a_required_module_has_to_be_built_and_of_a_version_that_will_do() {
 }
 
 #[test]
+fn a_trial_wants_what_a_module_was_built_over() {
+    let world = world();
+    under(&world);
+    is(&build(&world, &["--modules", "mods"]), 0, &[]);
+    let hint = "name the directory in which under is by --modules DIR, or under itself before ";
+    let lacks = "was built over the module under, which is not among those that are tried";
+    is(&world.tell(&["test", "module", "--base", "."]), 1, &[lacks, hint]);
+    let order = "which is named after it";
+    is(&world.tell(&["test", "module", "mods/under", "--base", "."]), 1, &[order, "the lowest comes first"]);
+}
+
+#[test]
 fn another_content_of_what_a_required_module_has_is_declared() {
     let world = world();
     let at = world.path("module/rootfs/usr/share/small");

@@ -147,6 +147,28 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
 }
 
 #[test]
+fn accounts_of_every_debian_are_owners_wherever_no_one_installs_them() {
+    let world = with("[overlay]\n\"/etc/app.key\" = { owner = \"www-data:adm\" }\n", &[("etc/app.key", "k")]);
+    let told = build(&world, &[]);
+    assert!(told.starts_with("exit code: 0") && !told.contains("overlay-rule"), "{told}");
+    let told = world.tell(&["explain", "/etc/app.key", "module"]);
+    assert!(told.contains("owner 33:4"), "{told}");
+}
+
+#[test]
+fn a_unit_of_ones_own_that_nothing_starts_is_a_warning() {
+    let unit = "[Service]\nExecStart=/usr/bin/tool\n[Install]\nWantedBy=multi-user.target\n";
+    let world = with("", &[("usr/lib/systemd/system/app.service", unit)]);
+    let told = build(&world, &[]);
+    let link = "put a link rootfs/etc/systemd/system/multi-user.target.wants/app.service";
+    assert!(told.contains("warning[unit-not-enabled]") && told.contains(link), "{told}");
+    let wants = world.path("module/rootfs/etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).unwrap();
+    std::os::unix::fs::symlink("/usr/lib/systemd/system/app.service", wants.join("app.service")).unwrap();
+    assert!(!build(&world, &[]).contains("unit-not-enabled"), "as the hint says");
+}
+
+#[test]
 fn what_is_the_machines_is_said_and_explained() {
     let files = [("etc/machine-id", "0123456789abcdef0123456789abcdef\n"), ("etc/hosts", "::1 a\n"), ("run/x", "x")];
     let world = with("", &files);

@@ -3,6 +3,7 @@
 mod asked;
 mod assign;
 mod attributes;
+pub mod fixed;
 mod sysusers;
 
 use std::collections::{BTreeMap, BTreeSet};

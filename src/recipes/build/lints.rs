@@ -371,7 +371,10 @@ impl LintContext<'_> {
             }
         };
         let message = format!("{} is shipped, and no link starts it with {}", idle.unit, idle.wanted_by.join(", "));
-        Diagnostic::new(Severity::Note, UNIT, message, hint).in_file(self.inputs.file.clone())
+        // What the author writes is meant to run; of what packages have, some is for the node to choose.
+        let is_own = self.selected.closed.is_some() && self.selected.is_authored(&idle.unit);
+        let severity = if is_own { Severity::Warning } else { Severity::Note };
+        Diagnostic::new(severity, UNIT, message, hint).in_file(self.inputs.file.clone())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accounts that the author's own files make, and the names that owners may have.
 
-use builder::accounts::{Assigned, asked};
+use builder::accounts::{Assigned, asked, fixed};
 use composer::needs;
 use composer::overlay::{Names, Overlay};
 use model::closure::{AccountName, Ids};
@@ -23,7 +23,7 @@ pub(crate) fn lines(overlay: &Overlay, files: &[FetchedFile]) -> Result<Vec<Line
 }
 
 /// The accounts that owners of the author's files may have, beside those of the root file system: those of `lines`, as far
-/// as their numbers are known, and those of `[accounts]`.
+/// as their numbers are known, those of `[accounts]`, and those that have one number on every Debian.
 pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs) -> Names {
     let mut names = Names::default();
     let mut add = |name: &AccountName, ids: Ids| {
@@ -37,6 +37,12 @@ pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs
         }
     }
     inputs.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
+    for (name, uid) in fixed::USERS {
+        names.users.entry(name.to_owned()).or_insert(uid);
+    }
+    for (name, gid) in fixed::GROUPS {
+        names.groups.entry(name.to_owned()).or_insert(gid);
+    }
     names
 }
 

@@ -7,6 +7,7 @@ use host::Dir;
 use image::archive::Opened;
 use image::composefs::Entry;
 use image::tree::{Kind, Tree};
+use model::closure::ModuleRef;
 use model::observe::{Observer, Task, Unit};
 use model::{Arch, Manifest};
 use node::unpack;
@@ -15,6 +16,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::recipes::results::artifact::{self, Artifact, Module};
 use crate::recipes::results::differ::Built;
+use crate::recipes::trial::beneath;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::roots::{self, Roots};
 use crate::settings::Settings;
@@ -29,6 +31,8 @@ pub(crate) struct TriedModule {
     pub(crate) tree: Tree<Entry>,
     /// The dist directory that it is from, where it is from one.
     pub(crate) dist: Option<PathBuf>,
+    /// The modules over which it was built.
+    pub(crate) below: Vec<ModuleRef>,
     /// Where the contents are.
     contents: Option<Opened>,
 }
@@ -66,6 +70,7 @@ pub(crate) fn choose(request: &TrialRequest, roots: &[Option<Roots>], task: &Tas
         }
         modules.push(module);
     }
+    beneath::check(&modules)?;
     let base = request.base.as_ref().or_else(|| roots.iter().flatten().next().map(|roots| &roots.base)).ok_or_else(|| {
         Error::usage("no base is known: the modules were not built over one")
             .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
@@ -144,7 +149,9 @@ fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, 
         return Err(Error::input(format!("{} holds no contents of files", path.display()))
             .hint("build the module with `--emit tar` or `--emit oci`"));
     }
-    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, contents })
+    let said = module.requirements.iter();
+    let below = said.flat_map(|said| said.base.module.iter().chain(&said.requires)).cloned().collect();
+    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, below, contents })
 }
 
 fn needs_objects(tree: &Tree<Entry>) -> bool {

@@ -1,6 +1,7 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
 mod authored;
+mod beneath;
 mod control;
 mod layers;
 mod masked;
