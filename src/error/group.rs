@@ -1,4 +1,4 @@
-//! Findings as they are shown: those of one kind that have no place of their own are one, with a count.
+//! Findings as they are shown: those of one kind at one place, or without one, are one, with a count.
 //!
 //! This is the one place where that is decided. What finds something reports each case.
 
@@ -60,14 +60,13 @@ pub(crate) fn of(diagnostics: &[Diagnostic]) -> Vec<Finding> {
 
 fn of_all(order: &[&Diagnostic]) -> Vec<Finding> {
     let mut kinds: BTreeMap<_, Vec<&Diagnostic>> = BTreeMap::new();
-    for found in order.iter().filter(|found| found.position.is_none()) {
+    for found in order {
         kinds.entry(kind(found)).or_default().push(found);
     }
     kinds.retain(|_, found| found.len() > MAX_SINGLE);
     let mut shown = Vec::new();
     for found in order.iter().copied() {
-        let group = (found.position.is_none()).then(|| kinds.get(&kind(found))).flatten();
-        match group {
+        match kinds.get(&kind(found)) {
             None => shown.push(Finding { head: found.clone(), count: 1, each: Vec::new() }),
             Some(all) => match all.first() {
                 Some(first) if std::ptr::eq(*first, found) => shown.push(grouped(first, all)),
@@ -89,7 +88,7 @@ pub(crate) fn serialize<S: serde::Serializer>(diagnostics: &[Diagnostic], serial
 
 /// What findings of one kind have in common.
 fn kind(found: &Diagnostic) -> impl Ord {
-    (found.severity, found.code, found.file.clone(), found.field.clone(), found.add.is_empty())
+    (found.severity, found.code, found.file.clone(), found.position, found.field.clone(), found.add.is_empty())
 }
 
 fn grouped(first: &Diagnostic, all: &[&Diagnostic]) -> Finding {
@@ -181,6 +180,8 @@ mod tests {
         let at = |line| Some(Position { line, column: 1 });
         let all: Vec<Diagnostic> = (1..20).map(|line| link(0).at(at(line))).collect();
         assert_eq!(of(&all).len(), 19);
+        let same: Vec<Diagnostic> = (1..20).map(|number| link(number).at(at(3))).collect();
+        assert_eq!((of(&same).len(), of(&same)[0].count), (1, 19), "one entry ships them all");
     }
 
     #[test]

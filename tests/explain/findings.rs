@@ -31,8 +31,7 @@ fn three_hundred_links_of_one_kind_are_one_finding_in_every_form() {
         let arguments = [&BUILD[..5], dry_run].concat();
         let out = world.run(&arguments);
         assert_eq!(out.matches("[dangling-link]").count(), 1, "{out}");
-        let head =
-            "warning[dangling-link]: 300 times: a shipped link leads to what is not there\n  --> m/manifest.yaml\n";
+        let head = "warning[dangling-link]: 300 times: a shipped link leads to what is not there\n  --> m/rootfs\n";
         assert!(out.contains(head), "{out}");
         assert!(out.contains("    | and 295 more: `--format json` lists them\n  help: correct the link"), "{out}");
         let (code, json) = world.json(&arguments);

@@ -108,8 +108,8 @@ fn a_required_module_excuses_nothing_that_the_author_put_in_and_left_out() {
     assert_eq!(
         unseen("dangling-link"),
         [
-            "warning: /etc/alternatives/editor is not shipped, and /usr/bin/editor leads to it",
             "warning: /srv/own is not shipped, and /opt/own leads to it",
+            "warning: /etc/alternatives/editor is not shipped, and /usr/bin/editor leads to it",
         ]
     );
     assert_eq!(

@@ -20,6 +20,7 @@ mod lock;
 mod lower;
 mod own;
 mod proxy;
+mod refusals;
 mod repositories;
 mod requirements;
 mod server;

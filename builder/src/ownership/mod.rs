@@ -3,6 +3,7 @@
 //! dpkg names files by unmerged paths (`/lib/systemd/...`); the tree has them where the base's links
 //! lead (`/usr/lib/systemd/...`). This is where the two meet.
 
+mod requester;
 mod resolver;
 
 use std::collections::{BTreeMap, BTreeSet};

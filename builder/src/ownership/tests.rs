@@ -47,6 +47,26 @@ fn a_library_asks_who_brought_a_path_of_a_tree() {
 }
 
 #[test]
+fn a_dependency_is_brought_by_the_first_request_that_leads_to_it() {
+    let package = |name: &str, fields: &str| {
+        format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n{fields}\n")
+    };
+    let status = [
+        package("other", ""),
+        package("web", "Depends: ssl (>= 1), web-data\n"),
+        package("web-data", "Depends: web\n"),
+        package("libssl", "Provides: ssl (= 1)\nDepends: tool\n"),
+        package("tool", ""),
+    ];
+    let ownership = Ownership::read(&tree(&status.concat())).unwrap();
+    let requests = ["other", "web", "libssl"].map(|text| PackageRequest::parse(text).unwrap());
+    let by = |package: &str| ownership.requester(package, &requests).map(ToString::to_string);
+    assert_eq!(by("tool").as_deref(), Some("web"));
+    assert_eq!(by("libssl").as_deref(), Some("libssl"), "its own entry goes before one that leads to it");
+    assert_eq!(by("nowhere"), None);
+}
+
+#[test]
 fn both_halves_of_an_alternative_go_with_the_file_that_is_selected() {
     let status = "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n\n\
                   Package: core\nStatus: install ok installed\nPriority: required\nArchitecture: amd64\nVersion: 1\n";

@@ -19,6 +19,9 @@ const UNIT_LIMIT: u64 = 256 << 10;
 /// the later ones.
 pub(super) const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
 
+/// The kinds of unit that run programs or belong to someone, whose `KIND.d/` holds what is said of all of them.
+const KINDS: [&str; 5] = ["service", "socket", "mount", "swap", "scope"];
+
 /// A unit with its drop-ins.
 pub(super) struct Shipped {
     pub(super) unit: Unit,
@@ -32,10 +35,14 @@ struct Parts<'a> {
     own: Option<(ImagePath, &'a Source)>,
     /// A link to nothing that hides the unit of the later directories.
     is_masked: bool,
-    drop_ins: BTreeMap<Vec<u8>, (ImagePath, &'a Source)>,
+    drop_ins: DropIns<'a>,
 }
 
-/// Every unit that is shipped, and every unit that a shipped drop-in belongs to, by name. A template stands for
+/// Drop-ins by file name.
+type DropIns<'a> = BTreeMap<Vec<u8>, (ImagePath, &'a Source)>;
+
+/// Every unit that is shipped, and every unit that a shipped drop-in belongs to, by name, and last what drop-ins say of
+/// every unit of a kind, which is read once and not with each of these. A template stands for
 /// each of its instances that a shipped link starts, or for itself.
 ///
 /// # Errors
@@ -60,13 +67,30 @@ pub(super) fn shipped(world: World<'_>) -> Result<Vec<Shipped>, Error> {
         for (path, source) in drop_ins.into_values() {
             files.push((path, read_small(source, UNIT_LIMIT)?));
         }
-        units.extend(names.into_iter().map(|name| read(name, &files)));
+        units.extend(names.into_iter().map(|name| read(Some(name), &files)));
+    }
+    for (path, source) in of_kinds(world.shipped) {
+        let bytes = read_small(source, UNIT_LIMIT)?;
+        units.push(read(None, &[(path, bytes)]));
     }
     Ok(units)
 }
 
-fn read(name: UnitName, files: &[(ImagePath, Vec<u8>)]) -> Shipped {
-    let mut unit = Unit::parse(Some(name), files.first().map_or(&[], |(_, bytes)| bytes));
+/// The drop-ins of every unit of a kind, as in `service.d/`.
+fn of_kinds(tree: &Tree<Source>) -> Vec<(ImagePath, &Source)> {
+    let mut all: BTreeMap<&str, DropIns<'_>> = BTreeMap::new();
+    for directory in UNITS {
+        for kind in KINDS {
+            if let Ok(path) = ImagePath::new(format!("{directory}/{kind}.d")) {
+                add_files(tree, &path, all.entry(kind).or_default());
+            }
+        }
+    }
+    all.into_values().flat_map(BTreeMap::into_values).collect()
+}
+
+fn read(name: Option<UnitName>, files: &[(ImagePath, Vec<u8>)]) -> Shipped {
+    let mut unit = Unit::parse(name, files.first().map_or(&[], |(_, bytes)| bytes));
     for (_, bytes) in files.iter().skip(1) {
         unit.add_drop_in(bytes);
     }
@@ -101,10 +125,14 @@ fn add_drop_ins<'a>(tree: &'a Tree<Source>, directory: &ImagePath, all: &mut BTr
     let name = directory.file_name().and_then(|name| name.strip_suffix(b".d"));
     let name = name.and_then(|name| UnitName::parse(std::str::from_utf8(name).ok()?).ok());
     let Some(name) = name else { return };
+    add_files(tree, directory, &mut all.entry(name).or_default().drop_ins);
+}
+
+fn add_files<'a>(tree: &'a Tree<Source>, directory: &ImagePath, drop_ins: &mut DropIns<'a>) {
     for path in entries(tree, directory).into_iter().filter(|path| path.as_bytes().ends_with(b".conf")) {
         if let Some(Kind::Regular(source)) = tree.lookup(&path).map(|id| &tree.node(id).kind) {
             let key = path.file_name().unwrap_or_default().to_vec();
-            all.entry(name.clone()).or_default().drop_ins.entry(key).or_insert((path, source));
+            drop_ins.entry(key).or_insert((path, source));
         }
     }
 }

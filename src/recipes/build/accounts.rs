@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::select::Selected;
+use crate::recipes::build::shipped_by;
 use crate::recipes::results::path_list;
 
 /// A user or group that a unit or the manifest names.
@@ -28,12 +29,13 @@ const MAX_NAMED: usize = 3;
 /// # Errors
 /// When a file of the root file system cannot be read.
 pub(crate) fn find(
-    inputs: &Inputs,
+    (inputs, selected): (&Inputs, &Selected),
     world: World<'_>,
     others: &Accounts,
     needs: &mut OpenNeeds,
 ) -> Result<Vec<Diagnostic>, Error> {
     let is_optional = severity(inputs) == Severity::Note;
+    let placed = |found, paths: &[_]| shipped_by::placed(found, paths, inputs, selected);
     let known = Accounts::of_node(world, others)?;
     let mut floating_owners = needs::floating_owners(world, &known);
     for owner in floating_owners.iter_mut().filter(|owner| owner.name.is_none()) {
@@ -56,7 +58,8 @@ pub(crate) fn find(
     let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
     // The line that makes the user makes a group of its name.
     let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
-    let mut found: Vec<Diagnostic> = causes.map(|one| of_units(inputs, one, &lines(one.kind, &one.name))).collect();
+    let mut found: Vec<Diagnostic> =
+        causes.map(|one| placed(of_units(inputs, one, &lines(one.kind, &one.name)), &one.by)).collect();
     for (index, service) in inputs.manifest.services.iter().enumerate() {
         let Some(user) = &service.value.user else { continue };
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
@@ -69,7 +72,7 @@ pub(crate) fn find(
             }
         }
     }
-    found.extend(floating_owners.iter().map(|owner| floating(inputs, owner)));
+    found.extend(floating_owners.iter().map(|owner| placed(floating(inputs, owner), &owner.paths)));
     Ok(found)
 }
 

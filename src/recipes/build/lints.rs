@@ -17,7 +17,7 @@ use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::remedy::{self, Remedy};
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{accounts, authored, generators, machine, named_units, secrets};
+use crate::recipes::build::{accounts, authored, generators, machine, named_units, secrets, shipped_by};
 use crate::recipes::results::path_list;
 
 const LIBRARY: &str = "needs-library";
@@ -106,7 +106,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result
     found.extend(generators::find(inputs, selected, known));
     if known == Known::Contents {
         found.extend(secrets::find(inputs, selected)?);
-        found.extend(accounts::find(inputs, world, &accounts::of_base(inputs, selected), &mut needs)?);
+        found.extend(accounts::find((inputs, selected), world, &accounts::of_base(inputs, selected), &mut needs)?);
     }
     Ok(Found { diagnostics: found, needs })
 }
@@ -195,8 +195,7 @@ impl LintContext<'_> {
             Need::Target => LINK,
         };
         let state = if gap.missing.is_empty() { "is nowhere in the root file system" } else { "is not shipped" };
-        let (field, position) = place.map_or((None, None), |(field, position)| (Some(field), Some(position)));
-        let who = field.clone().unwrap_or_else(|| list(&gap.by));
+        let who = place.as_ref().map_or_else(|| list(&gap.by), |(field, _)| field.clone());
         let verb = match (gap.need, gap.by.len() > 1) {
             (Need::Target, false) => "leads to it",
             (Need::Target, true) => "lead to it",
@@ -215,7 +214,11 @@ impl LintContext<'_> {
         };
         let Remedy { add, words } = self.remedy(gap);
         let found = Diagnostic::new(self.severity(gap), code, message, words).adding(add);
-        found.in_file(self.inputs.file.clone()).at(position).in_field(field.unwrap_or_default())
+        let found = found.in_file(self.inputs.file.clone());
+        match place {
+            Some((field, position)) => found.at(position).in_field(field),
+            None => shipped_by::placed(found, &gap.by, self.inputs, self.selected),
+        }
     }
 
     /// Whether what is needed is a path that is shipped, whatever it leads to.

@@ -35,6 +35,7 @@ pub(crate) mod select;
 pub(crate) mod selection;
 pub(crate) mod several;
 pub(crate) mod shared_numbers;
+pub(crate) mod shipped_by;
 pub(crate) mod sinks;
 mod special;
 mod stacked;

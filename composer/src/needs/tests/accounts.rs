@@ -44,6 +44,28 @@ fn accounts_of_units_are_the_nodes_or_are_made_by_what_ships() {
 }
 
 #[test]
+fn a_drop_in_for_every_unit_of_a_kind_names_accounts_too() {
+    let files = [
+        ("/usr/lib/systemd/system/service.d/a.conf", file("[Service]\nUser=a\nSupplementaryGroups=b\n")),
+        ("/etc/systemd/system/socket.d/s.conf", file("[Socket]\nSocketUser=c\nSocketGroup=d\n")),
+        ("/usr/lib/systemd/system/socket.d/s.conf", file("[Socket]\nSocketUser=hidden\n")),
+        ("/usr/lib/systemd/system/service.d/note.txt", file("[Service]\nUser=none\n")),
+    ];
+    let missing = with_world(&files, &[], &[], |world| {
+        let known = Accounts::of_node(world, &Accounts::default()).unwrap();
+        let show = |one: MissingAccount| format!("{:?} {} {}", one.kind, one.name, one.by[0]);
+        missing_accounts(world, &known).unwrap().into_iter().map(show).collect::<Vec<_>>()
+    });
+    let expected = [
+        "User a /usr/lib/systemd/system/service.d/a.conf",
+        "User c /etc/systemd/system/socket.d/s.conf",
+        "Group b /usr/lib/systemd/system/service.d/a.conf",
+        "Group d /etc/systemd/system/socket.d/s.conf",
+    ];
+    assert_eq!(missing, expected);
+}
+
+#[test]
 fn an_owner_that_was_given_out_while_building_floats() {
     let passwd = ("/etc/passwd", file("root:x:0:0::/:\n_chrony:x:100:101::/:\nb:x:200:200::/:\n"));
     let group = ("/etc/group", file("_chrony:x:101:\n"));

@@ -13,6 +13,10 @@ use model::{Diagnostic, ImagePath, Severity};
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::packages::lock;
+use crate::settings;
+
+/// The findings' code.
+const CODE: &str = "account-number";
 
 /// Gives each account of `added` its number: that of `[accounts]`, else of `pinned`, else of the lock.
 ///
@@ -29,18 +33,7 @@ pub(super) fn assign(
     let declared: Table = declared.map(|(name, ids)| (name.clone(), ids)).collect();
     let tables = Tables { declared: &declared, locked: &inputs.locked_accounts };
     let assigned = accounts::assign((full, added), base, tables).map_err(|faults| {
-        let finding = |fault: &Fault| {
-            let found = Diagnostic::new(Severity::Error, "account-number", fault.to_string(), hint(fault))
-                .in_file(inputs.file.clone());
-            match fault {
-                Fault::OfBase { name, .. } => found.in_field(format!("accounts.{name}")),
-                Fault::Taken { .. }
-                | Fault::Shared { .. }
-                | Fault::Double { .. }
-                | Fault::Name { .. }
-                | Fault::Full { .. } => found,
-            }
-        };
+        let finding = |fault: &Fault| of_fault(fault, own, inputs);
         let diagnostics = faults.iter().map(finding).collect();
         Error::refused("the module's accounts cannot have their numbers")
             .findings(Findings { diagnostics, ..Findings::default() })
@@ -54,6 +47,27 @@ pub(super) fn assign(
         .filter(is_new)
         .for_each(|(name, ids)| proposed.set(name.clone(), ids));
     Ok(Assigned { ids, proposed, mapping })
+}
+
+/// The finding about `fault`, at the line of `own`, the module's table, that causes it, where there is one.
+fn of_fault(fault: &Fault, own: &Table, inputs: &Inputs) -> Diagnostic {
+    let is_said = |name: &&AccountName| own.get(name).is_some();
+    let name = match fault {
+        Fault::Taken { name, .. } | Fault::Double { name, .. } | Fault::OfBase { name, .. } | Fault::Full { name } => {
+            Some(name).filter(is_said)
+        }
+        Fault::Shared { name, other, .. } => [other, name].into_iter().find(is_said),
+        Fault::Name { .. } => None,
+    };
+    let (message, hint) = (fault.to_string(), hint(fault));
+    let place = name.and_then(|name| {
+        let keys = ["accounts", &name.to_string()];
+        settings::naming::entry(&inputs.directory, CODE, &keys).diagnostics.pop()
+    });
+    match place {
+        Some(place) => Diagnostic { severity: Severity::Error, message, hint, ..place },
+        None => Diagnostic::new(Severity::Error, CODE, message, hint).in_file(inputs.file.clone()),
+    }
 }
 
 fn hint(fault: &Fault) -> String {
@@ -95,7 +109,7 @@ pub(crate) fn require_locked(proposed: &Table, inputs: &Inputs) -> Result<(), Er
              module.lock",
             ids.uid
         );
-        Diagnostic::new(Severity::Error, "account-number", message, hint).in_file(inputs.file.clone())
+        Diagnostic::new(Severity::Error, CODE, message, hint).in_file(inputs.file.clone())
     };
     let diagnostics: Vec<Diagnostic> = proposed.iter().map(finding).collect();
     if diagnostics.is_empty() {
