@@ -1,6 +1,7 @@
 //! A trial of modules: laid over a base and started as on a node, compared with the full tree.
 
 mod authored;
+mod common_base;
 mod control;
 mod layers;
 mod masked;
