@@ -113,6 +113,42 @@ fn files_of_two_builds_that_one_number_owns_are_a_conflict_without_any_table() {
 }
 
 #[test]
+fn what_closures_propose_is_compared_when_both_are_built_and_said_to_be_unknown_before() {
+    let fleet = Fleet::new();
+    for module in ["redis", "chrony"] {
+        fleet.module(module, module, (0, 0));
+        assert_eq!(fleet.build(module, &[]).0, Some(0));
+        fleet.put(&format!("{module}/builder.toml"), "ship = \"closure\"\n");
+    }
+    // As a build of a closure without a lock leaves it.
+    let records = ["redis", "chrony"].map(|module| (module, fleet.record(module)));
+    let propose = |module: &str, name: &str, number: u32| {
+        let (_, record) = records.iter().find(|(of, _)| *of == module).unwrap();
+        let (before, after) = record.split_once("\"inputs\": {").unwrap();
+        let accounts = format!("{{\"{name}\": {{\"uid\": {number}, \"gid\": {number}}}}}");
+        let closure = format!("\"closure\": {{\"documentation\": true, \"accounts\": {accounts}}}");
+        fleet.put(&format!("{module}/dist/build.json"), &format!("{before}\"inputs\": {{\n{closure},{after}"));
+    };
+    let validate = || fleet.tell(&["validate", "redis", "--with", "chrony"]);
+    let unknown = |text: &str| text.matches("note[accounts-unknown]").count();
+    propose("redis", "redis", 345);
+    let (code, text) = validate();
+    assert!(code == Some(0) && unknown(&text) == 1, "{text}");
+    assert!(text.contains("--> chrony/manifest.yaml") && text.contains("module-builder build -C chrony"), "{text}");
+    propose("chrony", "_chrony", 345);
+    let (code, text) = validate();
+    let conflict =
+        "error[account-conflict]: the user redis has the number 345, and so has _chrony in chrony/manifest.yaml";
+    assert!(code == Some(1) && text.contains(conflict) && unknown(&text) == 0, "{text}");
+    assert!(text.contains("in [accounts] of both builder.toml"), "{text}");
+    // The hint, followed.
+    fleet.put("redis/builder.toml", "ship = \"closure\"\naccounts.redis = 312\n");
+    propose("redis", "redis", 312);
+    let (code, text) = validate();
+    assert!(code == Some(0) && !text.contains("account-conflict") && unknown(&text) == 0, "{text}");
+}
+
+#[test]
 fn a_table_of_the_fleet_binds_every_module() {
     let fleet = Fleet::new();
     fleet.module("redis", "redis", (100, 101));

@@ -302,6 +302,94 @@ fn whoever_ends_a_trial_nothing_of_it_is_left() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// The first entry of `directory` whose name begins so.
+fn beginning(directory: &Path, name: &str) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(name))
+}
+
+/// A moment before services run, by what the trial of a process has by then in its directory.
+type Moment = fn(&Path, u32) -> bool;
+
+#[test]
+fn a_trial_that_is_ended_before_its_services_run_leaves_nothing() {
+    let made = Made::new();
+    made.unit("fine", "ExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7071");
+    made.build("early");
+    let (folder, other) = (tempfile::tempdir_in(scratch()).unwrap(), tempfile::tempdir_in(scratch()).unwrap());
+    let full = full(&made, other.path());
+    let start = |control: bool| {
+        let mut command = program();
+        command.args(["test", "--quiet", "--settle", "0.3", "--base"]).arg(base()).arg(made.path());
+        if control {
+            command.arg("--control").arg(&full);
+        }
+        command.env("TMPDIR", folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let moments: [(&str, Moment); 5] = [
+        ("its directory is there", |run, _| run.exists()),
+        ("the full tree is written", |run, _| {
+            beginning(run, "control-").is_some_and(|control| control.join("tree/usr").exists())
+        }),
+        ("the full tree has its cgroup", |run, process| {
+            !run.join("trial").exists() && !left(process, " 7071").is_empty()
+        }),
+        ("the base is written", |run, _| run.join("trial/base/usr").exists()),
+        ("the modules have their cgroup", |run, process| {
+            run.join("trial/base").exists() && !left(process, " 7071").is_empty()
+        }),
+    ];
+    for (what, is_there) in moments {
+        for signal in [Signal::INT, Signal::KILL] {
+            let mut child = start(true);
+            let process = child.id();
+            wait_until(what, || {
+                beginning(folder.path(), ".module-builder-trial-").is_some_and(|run| is_there(&run, process))
+            });
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()), "{what}");
+            wait_until(&format!("all has ended: {what}"), || left(process, " 7071").is_empty());
+            if signal == Signal::INT {
+                fs::remove_dir_all(folder.path()).unwrap();
+                fs::create_dir(folder.path()).unwrap();
+                continue;
+            }
+            // The next run takes away what it left on disk, and leaves none itself.
+            assert_eq!(start(false).wait().unwrap().code(), Some(0), "{what}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_trees_of_a_trial_are_kept_where_that_is_asked() {
+    let made = Made::new();
+    made.unit("fine", "ExecStart=/usr/bin/perl /usr/lib/trial/listen.pl 127.0.0.1 7081");
+    made.build("kept");
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = program();
+        command.args(["test", "--format", "json", "--settle", "0.3", "--base"]).arg(base()).arg(made.path());
+        let child = command.args(more).env("TMPDIR", folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = child.spawn().unwrap();
+        let process = child.id();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), left(process, " 7081")), (Some(0), Vec::new()), "{}", said(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let report = run(&["--keep"]);
+    let kept = PathBuf::from(report["directory"].as_str().unwrap());
+    let is_whole = || {
+        let room = kept.join("trial");
+        room.join("module-0/usr/lib/trial/listen.pl").exists() && room.join("base/usr/bin/perl").exists()
+    };
+    assert!(kept.starts_with(folder.path()) && is_whole(), "{report}");
+    // The next run removes what others left, and nothing that was to stay.
+    assert_eq!(run(&[]).get("directory"), None);
+    assert!(is_whole());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 /// In a user namespace, in which root is the machine's root by number alone.
 #[test]
 fn a_trial_runs_in_a_user_namespace() {

@@ -11,6 +11,7 @@ mod enablement;
 mod first_start;
 mod made;
 mod node_form;
+mod recomputed;
 mod secrets;
 mod state;
 mod tmpfiles;
@@ -33,6 +34,7 @@ pub use data::{DataDirectory, DataKind};
 pub use enablement::{Enablement, Wanted};
 pub use first_start::{Context, FirstStarts, MadeOnce, Shipped, first_starts};
 pub use node_form::{Form, Named, NodeForm, node_form};
+pub use recomputed::Recomputed;
 pub use secrets::{Secret, SecretKind, secrets};
 pub use state::State;
 

@@ -355,3 +355,36 @@ fn a_key_of_a_control_channel_is_known_by_its_statement() {
     let other = first("secret bytes");
     assert!(!other.unmade.contains(&path("/etc/bind/rndc.key")), "a path makes no secret");
 }
+
+#[test]
+fn what_a_generator_of_the_base_computed_anew_is_known_and_other_changes_are_not() {
+    let base = tree(&[
+        "/usr/share/glib-2.0/schemas/base.gschema.xml 644 0:0 x",
+        "/usr/share/glib-2.0/schemas/gschemas.compiled 644 0:0 one",
+        "/usr/share/mime/packages/base.xml 644 0:0 x",
+        "/usr/share/mime/mime.cache 644 0:0 one",
+        "/etc/ssl/certs/ca-certificates.crt 644 0:0 one",
+        "/etc/shells 644 0:0 sh",
+    ]);
+    let all = tree(&[
+        "/usr/share/glib-2.0/schemas/base.gschema.xml 644 0:0 x",
+        "/usr/share/glib-2.0/schemas/own.gschema.xml 644 0:0 y",
+        "/usr/share/glib-2.0/schemas/gschemas.compiled 644 0:0 two",
+        "/usr/share/mime/packages/base.xml 644 0:0 x",
+        "/usr/share/mime/mime.cache 644 0:0 two",
+        "/usr/local/share/ca-certificates/own.crt 644 0:0 y",
+        "/etc/ssl/certs/ca-certificates.crt 600 0:0 one",
+        "/etc/shells 644 0:0 bash",
+    ]);
+    let ownership = Ownership::read(&all).unwrap();
+    let found = Closure::find(&base, &all, &ownership, &ClosureRules::default()).unwrap();
+    assert_eq!(found.changed.len(), 4, "{:?}", found.changed);
+    let recomputed = Recomputed {
+        path: path("/usr/share/glib-2.0/schemas/gschemas.compiled"),
+        program: "glib-compile-schemas",
+        from: path("/usr/share/glib-2.0/schemas/own.gschema.xml"),
+        count: 1,
+    };
+    // No file of the second is new, and the mode of the third changed.
+    assert_eq!(found.recomputed(), [recomputed]);
+}

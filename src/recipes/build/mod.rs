@@ -187,11 +187,11 @@ fn prepare<'a>(
     let lints::Found { diagnostics: lints, needs } = lints_of(inputs, &selected, &root)?;
     let owners = accounts::owners(&selected)?;
     let neighbours: Vec<&Path> = request.module.neighbours.iter().map(|path| inputs::module_of(path)).collect();
-    shared_numbers::check_build(&owners, &neighbours, &inputs.file)?;
+    let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
+    shared_numbers::check_build((&owners, &proposed), &neighbours, &inputs.file)?;
     stacked::check(inputs, &selected, &neighbours, request.arch)?;
     selection::report(inputs, (&selected, Seen::All), lints, &request.checks, found)?;
     require_numbers(request, inputs, &selected)?;
-    let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
 
     let requirements = requirements::of(&selected, &root, inputs, request, needs)?;
     let Selected { epoch, ownership, scrubbed, overlay, laid, files, fed, filter, selection, stages, closed, .. } =

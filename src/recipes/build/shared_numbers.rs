@@ -1,17 +1,17 @@
 //! The numbers that a module and its neighbours give to accounts: one number for a name, and one name for a number.
 //!
 //! Known are those of `[accounts]` in `builder.toml` and of the tables of a fleet, of `module.lock`, of the sysusers.d files
-//! of the overlay, and of the files that a build wrote.
+//! of the overlay, of the files that a build wrote, and the proposals of a build of a closure without a lock.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use host::{Dir, Links};
 use model::closure::{AccountName, Accounts, Ids, Ship};
-use model::record::Owners;
+use model::record::{BuildRecord, Owners};
 use model::sysusers::{self, Line};
 use model::unit::AccountKind;
-use model::{Diagnostic, FileName, Severity};
+use model::{Diagnostic, FileName, Severity, shell};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::record;
@@ -22,6 +22,8 @@ use crate::settings::{self, AccountTables};
 const DIST: &str = "dist";
 /// The finding's code.
 const CODE: &str = "account-conflict";
+/// The code where nothing is known that could be compared.
+const UNKNOWN: &str = "accounts-unknown";
 /// Where an overlay has its files of sysusers.d.
 const SYSUSERS: [&str; 3] = ["rootfs/etc/sysusers.d", "rootfs/usr/local/lib/sysusers.d", "rootfs/usr/lib/sysusers.d"];
 
@@ -59,6 +61,8 @@ pub(crate) fn conflicts(
     // A build takes the fleet's numbers in place of those of the lock.
     let mut all = ours.numbers(Some(&given));
     let mut found = findings(&ours.authored(), &shared, "the tables of the fleet", FLEET, file);
+    // A build finds out its own.
+    found.extend(ours.unknown(own, file).filter(|_| counts_build && !neighbours.is_empty()));
     all.extend(ours.built.clone());
     for (directory, other) in neighbours {
         let theirs = Module::read(directory)?;
@@ -66,6 +70,7 @@ pub(crate) fn conflicts(
         let mut numbers = theirs.numbers(None);
         numbers.extend(theirs.built.clone());
         found.extend(findings(&all, &numbers, other, hint, file));
+        found.extend(theirs.unknown(directory, other));
         let others: Numbers =
             shared.iter().filter(|(key, _)| !all.contains_key(*key)).map(|(k, v)| (k.clone(), *v)).collect();
         found.extend(findings(&others, &numbers, other, FLEET, file));
@@ -73,18 +78,25 @@ pub(crate) fn conflicts(
     Ok(found)
 }
 
-/// Fails where accounts to which the files of a build belong have other numbers in a neighbour, before they are written.
+/// Fails where accounts to which the files of a build belong, or for which it proposes numbers, have other numbers in a
+/// neighbour, before they are written.
 ///
 /// # Errors
 /// As [`conflicts`], and when there is one.
-pub(crate) fn check_build(owners: &Owners, neighbours: &[&Path], file: &FileName) -> Result<(), Error> {
-    let ours = of_owners(owners);
+pub(crate) fn check_build(
+    (owners, proposed): (&Owners, &Accounts),
+    neighbours: &[&Path],
+    file: &FileName,
+) -> Result<(), Error> {
+    let mut ours = of_owners(owners);
+    ours.extend(proposed.iter().flat_map(|(name, ids)| of_account(name, ids)));
     let mut diagnostics = Vec::new();
     for directory in neighbours.iter().filter(|_| !ours.is_empty()) {
         let theirs = Module::read(directory)?;
         let mut numbers = theirs.numbers(None);
+        let hint = if theirs.is_closure && !proposed.is_empty() { TABLES } else { CLOSURES };
         numbers.extend(theirs.built);
-        diagnostics.extend(findings(&ours, &numbers, &directory.display().to_string(), CLOSURES, file));
+        diagnostics.extend(findings(&ours, &numbers, &directory.display().to_string(), hint, file));
     }
     if diagnostics.is_empty() {
         return Ok(());
@@ -165,8 +177,10 @@ struct Module {
     is_closure: bool,
     /// Those of the lines of sysusers.d in the overlay.
     overlay: Numbers,
-    /// Those to which the files belong that a build wrote.
+    /// Those of the last build, as far as no lock has them.
     built: Numbers,
+    /// Whether the numbers are known that a build proposes for the accounts of packages.
+    knows_proposals: bool,
 }
 
 impl Module {
@@ -186,14 +200,29 @@ impl Module {
                 Line::User { .. } | Line::Group { .. } | Line::Member { .. } => {}
             }
         }
+        let locked = lock::read(module)?.map(|lock| lock.accounts).unwrap_or_default();
+        // What a closure ships has the numbers of the tables, and of the lock where there is one with numbers.
+        let built = if is_closure && !locked.is_empty() { None } else { built(module, closure.ship)? };
         Ok(Self {
+            knows_proposals: !is_closure || !locked.is_empty() || built.is_some(),
             declared: closure.accounts,
-            locked: lock::read(module)?.map(|lock| lock.accounts).unwrap_or_default(),
+            locked,
             is_closure,
             overlay,
-            // What a closure ships has the numbers of the tables.
-            built: if is_closure { Numbers::new() } else { built(module)? },
+            built: built.unwrap_or_default(),
         })
+    }
+
+    /// That it is not known which numbers the module in `directory` proposes for the accounts of its packages.
+    fn unknown(&self, directory: &Path, file: &FileName) -> Option<Diagnostic> {
+        let message = "the numbers are not known that a build proposes for the accounts of its packages: there is none in a \
+                       module.lock, and no build";
+        let hint = format!(
+            "build it, and then check once more: `module-builder build -C {}`; with a module.lock its numbers stay",
+            shell::word(directory)
+        );
+        let note = || Diagnostic::new(Severity::Note, UNKNOWN, message, hint).in_file(file.clone());
+        (!self.knows_proposals).then(note)
     }
 
     /// Those that its files have or will have, without those of a build.
@@ -228,21 +257,30 @@ fn of_owners(owners: &Owners) -> Numbers {
     numbers
 }
 
-/// The accounts to which the files of the module's last build belong, of every architecture.
-fn built(module: &Path) -> Result<Numbers, Error> {
+/// The accounts to which the files of the module's last build belong, of every architecture, and those of its packages under
+/// `ship = "closure"`; none where it was not built so.
+fn built(module: &Path, ship: Ship) -> Result<Option<Numbers>, Error> {
     let dist = module.join(DIST);
     let several = record::Several::read(&dist.join(record::FILE))?;
     let directories: Vec<PathBuf> = match several {
         Some(several) => several.architectures().keys().map(|arch| dist.join(arch.debian())).collect(),
         None => vec![dist],
     };
-    let mut numbers = Numbers::new();
+    let mut numbers = None;
     for directory in directories {
-        if let Some(record) = record::read(&directory.join(record::FILE))? {
-            numbers.extend(of_owners(&record.owners));
+        let record = record::read(&directory.join(record::FILE))?;
+        if let Some(record) = record.filter(|record| record.inputs.closure.is_some() == (ship == Ship::Closure)) {
+            numbers.get_or_insert_with(Numbers::new).extend(of_record(&record));
         }
     }
     Ok(numbers)
+}
+
+fn of_record(record: &BuildRecord) -> Numbers {
+    let mut numbers = of_owners(&record.owners);
+    let of_closure = record.inputs.closure.iter().flat_map(|closure| closure.accounts.iter());
+    numbers.extend(of_closure.flat_map(|(name, ids)| of_account(name, ids)));
+    numbers
 }
 
 /// A line of a file of the overlay.

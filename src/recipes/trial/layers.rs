@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::recipes::results::artifact::{self, Artifact, Module};
 use crate::recipes::results::differ::Built;
 use crate::recipes::trial::beneath;
+use crate::recipes::trial::common_base;
 use crate::recipes::trial::request::TrialRequest;
 use crate::recipes::trial::roots::{self, Roots};
 use crate::settings::Settings;
@@ -71,7 +72,7 @@ pub(crate) fn choose(request: &TrialRequest, roots: &[Option<Roots>], task: &Tas
         modules.push(module);
     }
     beneath::check(&modules)?;
-    let base = request.base.as_ref().or_else(|| roots.iter().flatten().next().map(|roots| &roots.base)).ok_or_else(|| {
+    let base = request.base.as_ref().or_else(|| common_base::largest(roots).map(|roots| &roots.base)).ok_or_else(|| {
         Error::usage("no base is known: the modules were not built over one")
             .hint("name it by --base, a root file system as a directory or a tar, or build the modules with ship = \"closure\"")
     })?;
@@ -92,7 +93,7 @@ fn of_each(modules: &[TriedModule], roots: &[Option<Roots>]) -> Vec<FullTree> {
 /// What each of the modules was built with, where no base is named.
 ///
 /// # Errors
-/// When a root file system cannot be had, or the modules were built over different bases.
+/// When a root file system cannot be had, or the modules were built over bases of which none has what the others have.
 pub(crate) fn roots(
     request: &TrialRequest,
     settings: &Settings,
@@ -102,18 +103,12 @@ pub(crate) fn roots(
     if request.base.is_some() {
         return Ok(Vec::new());
     }
-    let mut all: Vec<Option<Roots>> = Vec::new();
-    for path in &request.modules {
-        let roots = roots::of_build(&results(path), settings, environment, observer)?;
-        let first = all.iter().flatten().next();
-        if first.zip(roots.as_ref()).is_some_and(|(first, roots)| first.closure != roots.closure) {
-            let message =
-                format!("{} was built over another base than {}", path.display(), request.modules[0].display());
-            return Err(Error::refused(message)
-                .hint("build them over one base: the same [base] in builder.toml, and locks of one day"));
-        }
-        all.push(roots);
-    }
+    let all: Vec<Option<Roots>> = request
+        .modules
+        .iter()
+        .map(|path| roots::of_build(&results(path), settings, environment, observer))
+        .collect::<Result<_, _>>()?;
+    common_base::check(&request.modules, &all)?;
     Ok(all)
 }
 

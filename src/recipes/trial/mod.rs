@@ -2,6 +2,7 @@
 
 mod authored;
 mod beneath;
+mod common_base;
 mod control;
 mod layers;
 mod masked;

@@ -16,6 +16,8 @@ use crate::settings::Settings;
 pub(crate) struct Roots {
     /// The packages of its base.
     pub(crate) closure: Closure,
+    /// These and the packages of the module.
+    pub(crate) full_closure: Closure,
     /// The root file system of its base.
     pub(crate) base: PathBuf,
     /// That in which all of its packages are installed.
@@ -39,5 +41,6 @@ pub(crate) fn of_build(
     let packages = Packages::new(settings, recorded.resolution.arch, environment)?;
     let [base, full] = [&of_base, &recorded.resolution]
         .map(|resolution| root::made_of(resolution, record.inputs.epoch, &packages, observer));
-    Ok(Some(Roots { closure: Closure::of(&of_base), base: base?, full: full? }))
+    let (closure, full_closure) = (Closure::of(&of_base), Closure::of(&recorded.resolution));
+    Ok(Some(Roots { closure, full_closure, base: base?, full: full? }))
 }

@@ -2,13 +2,20 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 11] = [
+pub(super) const CODES: [LongForm; 12] = [
     LongForm {
         code: "base-changed",
         means: "A package or its script changes or removes a file of the base.",
         why: "The file is every module's: laid over the base, this one would change it for all of them.",
         fix: "Declare it where it is meant, mask it, or take the package away.",
         example: "[closure]\nreplaces = [\"/etc/alternatives/awk\"]",
+    },
+    LongForm {
+        code: "base-recomputed",
+        means: "A package brings what a program of the base computes a file from, and the file was computed anew.",
+        why: "The module ships the new file over that of the base. Of two modules that do so only the upper one's counts.",
+        fix: "Nothing has to be done for one module; of two, lay one over the other by dependencies.requires, and name the file in its closure.replaces.",
+        example: "[closure]\nreplaces = [\"/usr/share/glib-2.0/schemas/gschemas.compiled\"]",
     },
     LongForm {
         code: "data-not-shipped",

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 9] = [
+pub(super) const CODES: [LongForm; 10] = [
     LongForm {
         code: "both-protect",
         means: "This module and a neighbour protect the same path.",
@@ -44,6 +44,13 @@ pub(super) const CODES: [LongForm; 9] = [
         why: "Files of one account would be another's on the node.",
         fix: "Give each name one number in the whole fleet.",
         example: "[accounts]\nweb = 312",
+    },
+    LongForm {
+        code: "accounts-unknown",
+        means: "It is not known which numbers a module with ship = \"closure\" gives to the accounts of its packages.",
+        why: "A build proposes them when the packages are installed. Two modules may have proposed one number for two names.",
+        fix: "Build the module, best with a module.lock, and compare once more.",
+        example: "module-builder lock web && module-builder build -C web",
     },
     LongForm {
         code: "requires-missing",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use builder::accounts::{self, Accounts, Assigned, Holder};
-use builder::closure::{Changed, Closure, Enablement, NodeForm, Secret, Shipped};
+use builder::closure::{Changed, Closure, Enablement, NodeForm, Recomputed, Secret, Shipped};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::Tree;
@@ -21,8 +21,10 @@ const MAX_NAMED: usize = 3;
 /// Fails where packages changed the base, and no one declared it.
 pub(super) fn refuse_changes(found: &Closure, filter: &Filter, inputs: &Inputs) -> Result<(), Error> {
     let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
-    let undeclared =
-        found.changed.iter().filter(|one| !replaces(&inputs.closure.rules, &one.path) && !is_masked(&one.path));
+    let recomputed = found.recomputed();
+    let is_recomputed = |path: &ImagePath| recomputed.iter().any(|one| one.path == *path);
+    let is_declared = |path: &ImagePath| replaces(&inputs.closure.rules, path) || is_masked(path);
+    let undeclared = found.changed.iter().filter(|one| !is_declared(&one.path) && !is_recomputed(&one.path));
     let diagnostics: Vec<Diagnostic> = undeclared.map(|changed| changed_finding(changed, inputs)).collect();
     refuse("the module's packages change the base", diagnostics)
 }
@@ -40,6 +42,24 @@ fn changed_finding(changed: &Changed, inputs: &Inputs) -> Diagnostic {
         None => format!("take the package away, or mask it where the node can keep it: `{path}`"),
     };
     Diagnostic::new(Severity::Error, "base-changed", message, hint).in_file(inputs.file.clone())
+}
+
+/// A note for each file of the base that is shipped as a program computed it anew, but for those that are declared.
+pub(super) fn recomputed(found: &Closure, filter: &Filter, inputs: &Inputs) -> Vec<Diagnostic> {
+    let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
+    let is_said = |path: &ImagePath| !replaces(&inputs.closure.rules, path) && !is_masked(path);
+    let finding = |one: Recomputed| {
+        let Recomputed { path, program, from, count } = one;
+        let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        let message =
+            format!("{path}, a file of the base, is shipped as {program} computed it anew, with {from}{others}");
+        let hint = format!(
+            "nothing has to be done, as long as no other module of the node does the same: the upper one's counts; name it in \
+             `replaces` of [closure] in builder.toml to say that it is meant, or mask it: `{path}`"
+        );
+        Diagnostic::new(Severity::Note, "base-recomputed", message, hint).in_file(inputs.file.clone())
+    };
+    found.recomputed().into_iter().filter(|one| is_said(&one.path)).map(finding).collect()
 }
 
 /// Fails where a shipped file belongs to a number that neither the base nor an account of the module has.

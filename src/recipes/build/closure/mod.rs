@@ -149,8 +149,10 @@ impl Prepared {
             |path: &ImagePath| self.found.data.iter().any(|data| path.starts_with(&data.path) && *path != data.path);
         let parts = self.found.parts.keys().filter(|path| !data(path));
         let replaced = self.found.changed.iter().map(|changed| &changed.path).filter(|path| replaces(rules, path));
+        let recomputed: Vec<ImagePath> = self.found.recomputed().into_iter().map(|one| one.path).collect();
         let documentation = |path: &ImagePath| !inputs.closure.documentation && leads_to_documentation(whole, path);
-        parts.chain(replaced).filter(|path| whole.lookup(path).is_some() && !documentation(path)).cloned().collect()
+        let all = parts.chain(replaced).chain(&recomputed);
+        all.filter(|path| whole.lookup(path).is_some() && !documentation(path)).cloned().collect()
     }
 
     /// Turns `tree`, which is what ships, into the form of a node.
@@ -204,6 +206,7 @@ impl Prepared {
         let mut findings = first.shipped.iter().map(|shipped| findings::shipped(shipped, inputs)).collect::<Vec<_>>();
         findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs));
         findings.extend(findings::masked(&form.masked, filter, inputs));
+        findings.extend(findings::recomputed(&self.found, filter, inputs));
         findings.extend(manager::missing(tree, &self.base, inputs));
         findings.extend(weight::find(tree, ownership, inputs));
         let facts = Facts::of(&self, first.made, (&on, &off), &form);
