@@ -177,5 +177,7 @@ mod tests {
         let found = found.spanning(4, 6).quoting("it");
         assert_eq!((found.file, found.position, found.field.as_str()), (Some("a.yaml".into()), Some(place), "mask"));
         assert_eq!((found.span, found.text.as_str(), found.code), (Some((4, 6)), "it", "syntax"));
+        let add = Additions { package_spec: ["a".to_owned()].into(), ..Additions::default() };
+        assert_eq!(Diagnostic::new(Severity::Note, "syntax", "m", "").adding(add.clone()).add, add);
     }
 }

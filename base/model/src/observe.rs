@@ -259,6 +259,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_said_without_a_task_reaches_the_observer() {
+        let collected = Collected::default();
+        let observer: &dyn Observer = &collected;
+        observer.note("a");
+        observer.warning("b", "c");
+        let events = collected.events();
+        assert!(matches!(&events[0], Event::Note { task: None, text } if text == "a"), "{events:?}");
+        assert!(matches!(&events[1], Event::Warning { message, hint, .. } if message == "b" && hint == "c"));
+    }
+
+    #[test]
     fn tasks_are_numbered_know_their_parent_and_end_by_themselves() {
         let collected = Collected::default();
         let fails = || -> Result<(), ()> {

@@ -8,6 +8,20 @@ use lines::{NOTHING, codes, findings, json, taken};
 use model::{Manifest, Severity};
 
 #[test]
+fn a_display_name_is_no_path_and_one_line() {
+    let codes = |name: &str| {
+        let text = format!("schema_version: 1\nname: x\nfile_spec: [/a]\ndisplay_name: {name}\n");
+        Manifest::parse(text.as_bytes()).diagnostics.into_iter().map(|found| found.code).collect::<Vec<_>>()
+    };
+    for name in ["'a/b'", "'a\\b'", "'.'", "'..'", "\"a\\nb\""] {
+        assert_eq!(codes(name), ["invalid-name"], "{name}");
+    }
+    for name in ["'a.b'", "'...'", "'Web, of all'"] {
+        assert!(!codes(name).contains(&"invalid-name"), "{name}");
+    }
+}
+
+#[test]
 fn lengths_end_where_they_are_said_to_end() {
     let long = |length: usize| "a".repeat(length);
     let license = |length: usize| format!("license: LicenseRef-{}", "a".repeat(length - 11));

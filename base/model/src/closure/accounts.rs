@@ -168,6 +168,13 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_gone_through_by_name() {
+        let table: Accounts = [(name("b"), Ids::both(2)), (name("a"), Ids::both(1))].into_iter().collect();
+        let all: Vec<_> = table.iter().map(|(name, ids)| (name.to_string(), ids.uid)).collect();
+        assert_eq!(all, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    #[test]
     fn a_name_is_what_every_tool_takes() {
         for text in ["redis", "_chrony", "www-data", "Debian-exim", "a1"] {
             assert_eq!(name(text).to_string(), text);
