@@ -22,6 +22,19 @@ fn a_display_name_is_no_path_and_one_line() {
 }
 
 #[test]
+fn a_requirement_in_another_form_is_shown_as_it_is_written() {
+    let hint = |entry: &str| {
+        let text = format!("schema_version: 1\nname: x\nfile_spec: [/a]\ndependencies:\n  requires:\n    - {entry}\n");
+        let found = Manifest::parse(text.as_bytes()).diagnostics;
+        found.into_iter().map(|found| found.hint).collect::<Vec<_>>()
+    };
+    assert_eq!(hint("plat: \"^1.0\""), ["write `OWNER/plat@^1.0`"]);
+    assert_eq!(hint("plat: 1.5"), ["write `OWNER/plat@1.5`"]);
+    assert_eq!(hint("plat@^1.0"), ["write `OWNER/plat@^1.0`: who publishes the module stands before its name"]);
+    assert_eq!(hint("{a: 1, b: 2}"), ["write a single value"]);
+}
+
+#[test]
 fn lengths_end_where_they_are_said_to_end() {
     let long = |length: usize| "a".repeat(length);
     let license = |length: usize| format!("license: LicenseRef-{}", "a".repeat(length - 11));

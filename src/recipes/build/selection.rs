@@ -47,13 +47,25 @@ pub(crate) fn report(
     let findings = Findings { diagnostics, ..Findings::default() };
     // What scripts make may be all that a module ships.
     if report.total.is_nothing() && seen == Seen::All {
-        return Err(Error::input("the module would ship no file")
-            .hint("name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out")
-            .findings(findings));
+        return Err(nothing(inputs, selected).findings(findings));
     }
     strict.map_err(|error| error.findings(findings.clone()))?;
     found.extend(findings);
     Ok(())
+}
+
+/// That the module would ship nothing, and why where that is known.
+fn nothing(inputs: &Inputs, selected: &Selected) -> Error {
+    let below: Vec<&str> = inputs.lower(selected.arch).iter().map(|module| module.reference.name.as_str()).collect();
+    if selected.closed.is_some() && !below.is_empty() && inputs.manifest.file_spec.is_empty() {
+        let message = format!("the module would ship no file: the base and {} have all of it", below.join(", "));
+        return Error::input(message).hint(
+            "name packages in package_spec that these do not have, or put files of the module's own into rootfs/",
+        );
+    }
+    Error::input("the module would ship no file").hint(
+        "name what is to be shipped in file_spec; `module-builder explain PATH` says of a path why it is left out",
+    )
 }
 
 /// Checks that there is no warning where warnings are errors.

@@ -27,6 +27,18 @@ impl Check<'_> {
         Some(Entry { value: value.clone(), position: at.node.place.position })
     }
 
+    /// The key and the text of a mapping of one key to a single value, for a hint where a string is wanted.
+    pub fn pair(&self, at: &Cursor<'_>) -> Option<(String, String)> {
+        let Value::Mapping(pairs) = &at.node.value else { return None };
+        let [(key, node)] = pairs.as_slice() else { return None };
+        let text = match &node.value {
+            Value::Scalar(Scalar::String(text)) => text.clone(),
+            Value::Scalar(_) => self.excerpt(node.place),
+            Value::List(_) | Value::Mapping(_) => return None,
+        };
+        Some((key.text.clone(), text))
+    }
+
     /// A string that is not blank, such as a command; it may have several lines.
     pub fn filled(&mut self, at: &Cursor<'_>) -> Option<Entry<String>> {
         let entry = self.string(at)?;

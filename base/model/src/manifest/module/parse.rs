@@ -154,6 +154,11 @@ fn dependencies(check: &mut Check<'_>, at: &Cursor<'_>) -> Dependencies {
     let mut found = Dependencies::default();
     let mut seen = Seen::new("duplicate-requirement", "the requirement of");
     for item in object.get("requires").map(|at| check.list(&at, "requirements")).unwrap_or_default() {
+        if let Some((name, constraint)) = check.pair(&item) {
+            let hint = format!("write `OWNER/{}@{}`", excerpt(&name), excerpt(&constraint));
+            check.wrong_type(&item, "a string", hint);
+            continue;
+        }
         let Some(entry) = check.string(&item) else { continue };
         match Requirement::parse(&entry.value) {
             Ok(value) => {
@@ -197,6 +202,9 @@ fn requirement_hint(error: &ParseRequirementError, written: &str) -> String {
         ParseRequirementError::Tag { .. } => "write a tag such as `capability:http-server`".to_owned(),
         ParseRequirementError::Form if Capability::parse(written).is_ok() => {
             format!("write `OWNER/{shown}@^1.0` for a module, or `capability:{shown}` for a capability")
+        }
+        ParseRequirementError::Form if written.split_once('@').is_some_and(|(name, _)| is_module_name(name)) => {
+            format!("write `OWNER/{shown}`: who publishes the module stands before its name")
         }
         ParseRequirementError::Form => "write `owner/module@^1.0` or `capability:tag`".to_owned(),
         ParseRequirementError::Owner { .. } => "write the owner's name before the `/`".to_owned(),
