@@ -514,7 +514,7 @@ fn an_owner_that_no_one_knows_is_said() {
     let small = world();
     small.write("tool", "x");
     let url = format!("file:{}", small.path("tool").display());
-    for (owner, name) in [("daemon:root", "daemon"), ("0:staff", "staff")] {
+    for (owner, name) in [("keeper:root", "keeper"), ("0:keepers", "keepers")] {
         ask(&small, &url, b"x", &format!("destination = \"/opt/x\"\nowner = \"{owner}\""));
         let (code, said) = build(&small, &[]);
         let wanted = format!("is `{name}`, whom the root file system does not know: it is root's");

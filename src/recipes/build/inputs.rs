@@ -12,6 +12,7 @@ use model::{Arch, Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::lower::{self, Lower};
+use crate::recipes::build::ports;
 use crate::recipes::build::request::{Checks, ModuleSource};
 use crate::recipes::build::shared_numbers::{self, Known};
 use crate::recipes::packages::lock;
@@ -59,6 +60,7 @@ impl Inputs {
         settings::check_module(&own.directory, &mut findings)?;
         let known = Known { fleet: &module.fleet, counts_build: false };
         let neighbours = read_neighbours(&own, &module.neighbours, known, &mut findings)?;
+        findings.diagnostics.retain(|found| !checks.allowed.contains(found.code));
         let count = |severity| findings.diagnostics.iter().filter(|found| found.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let Some(manifest) = own.manifest.filter(|_| errors == 0) else {
@@ -145,7 +147,11 @@ pub(crate) fn read_neighbours(
         let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
         findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places, known)?);
     }
-    Ok(reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect())
+    let neighbours: Vec<_> = reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect();
+    if let Some(manifest) = &own.manifest {
+        findings.diagnostics.extend(ports::conflicts((manifest, &own.file), &neighbours));
+    }
+    Ok(neighbours)
 }
 
 /// The repository of the module at `path`, which names it or its manifest.

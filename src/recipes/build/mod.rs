@@ -22,6 +22,7 @@ pub(crate) mod outputs;
 pub(crate) mod overlay;
 pub(crate) mod own_accounts;
 pub(crate) mod places;
+mod ports;
 pub(crate) mod protected;
 pub(crate) mod record;
 pub(crate) mod remedy;

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 10] = [
+pub(super) const CODES: [LongForm; 11] = [
     LongForm {
         code: "both-protect",
         means: "This module and a neighbour protect the same path.",
@@ -23,6 +23,13 @@ pub(super) const CODES: [LongForm; 10] = [
         why: "The module that is mounted higher hides the other's file, and which one that is the manifests do not say.",
         fix: "Narrow one of the two patterns, or put the path into the mask of the module that it does not belong to.",
         example: "mask: [/usr/sbin/web]",
+    },
+    LongForm {
+        code: "port-conflict",
+        means: "A service of this module and one of a neighbour declare the same port.",
+        why: "The one that starts second cannot listen there, and fails.",
+        fix: "Have one of the two listen on another port, or each on an address of its own.",
+        example: "exposed_ports:\n  - port: 8081",
     },
     LongForm {
         code: "conflicts-too-costly",

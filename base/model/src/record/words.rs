@@ -115,7 +115,7 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 38] = [
+pub const LINTS: [&str; 39] = [
     "bare-directory",
     "base-without-systemd",
     "dangling-link",
@@ -147,6 +147,7 @@ pub const LINTS: [&str; 38] = [
     "pattern-shadowed",
     "pattern-takes-nothing",
     "pattern-through-link",
+    "port-conflict",
     "possible-secret",
     "scripts-not-run",
     "secret-not-shipped",
