@@ -130,6 +130,18 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
         assert!(lines.lines().any(|one| one == line), "{line}\n{lines}");
     }
 
+    // A user whose group is another one has no group of its own name.
+    let settings = "[closure.data]\n\"/srv/app\" = { command = [\"/usr/bin/fill\"], user = \"app\" }\n";
+    for group in ["shared", "401"] {
+        let lines = format!("g shared 401\nu app 400:{group}\n");
+        let other = with(settings, &[("usr/lib/sysusers.d/app.conf", &lines)]);
+        assert!(build(&other, &[]).starts_with("exit code: 0"));
+        let unit = cat(&other, "/usr/lib/systemd/system/module-small-srv-app.service");
+        assert!(unit.contains("-o app -g shared "), "{unit}");
+        let lines = cat(&other, "/usr/lib/tmpfiles.d/zz-module-small.conf");
+        assert!(lines.contains("d /var/lib/module-small/srv/app 0750 app shared - -\n"), "{lines}");
+    }
+
     // What is shipped cannot be made.
     for file in ["etc/app/key", "var/lib/app/seed"] {
         let path = world.path(&format!("module/rootfs/{file}"));

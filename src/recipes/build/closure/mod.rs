@@ -223,8 +223,26 @@ impl Prepared {
     /// The numbers of a user and of its group on the node.
     fn ids_of(&self, name: &str) -> Option<(u32, u32)> {
         let name = AccountName::parse(name).ok()?;
-        let of_base = self.accounts.users.get(&name).map(|user| (user.uid, user.gid));
-        of_base.or_else(|| self.assigned.ids.get(&name).map(|ids| (ids.uid, ids.gid)))
+        if let Some(user) = self.accounts.users.get(&name) {
+            return Some((user.uid, user.gid));
+        }
+        let ids = self.assigned.ids.get(&name)?;
+        let of_package = self.added.users.get(&name).map(|user| {
+            let gid = user.gid;
+            self.assigned.mapping.gids.get(&gid).copied().unwrap_or(gid)
+        });
+        let asked = self.added.asked.get(&name).and_then(|asked| asked.user.as_ref()?.group.as_deref());
+        Some((ids.uid, of_package.or_else(|| asked.and_then(|group| self.gid_of(group))).unwrap_or(ids.gid)))
+    }
+
+    /// The number of the group that a line of sysusers.d gives a user: by number or by name.
+    fn gid_of(&self, group: &str) -> Option<u32> {
+        let by_name = || {
+            let name = AccountName::parse(group).ok()?;
+            let of_base = self.accounts.groups.get(&name).map(|group| group.gid);
+            of_base.or_else(|| self.assigned.ids.get(&name).map(|ids| ids.gid))
+        };
+        group.parse().ok().or_else(by_name)
     }
 }
 
