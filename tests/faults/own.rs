@@ -159,6 +159,21 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
 }
 
 #[test]
+fn a_misspelt_user_is_named_as_it_was_meant() {
+    let unit = "[Service]\nUser=keydd\nExecStart=/usr/bin/tool\n";
+    let settings = "[overlay]\n\"/etc/app.key\" = { owner = \"root:kyed\" }\n[closure.data]\n\"/var/lib/app\" = { command = \
+                    [\"/usr/bin/fill\"], user = \"keyed\" }\n";
+    let files = [
+        ("usr/lib/sysusers.d/app.conf", "u keyd -\n"),
+        ("usr/lib/systemd/system/app.service", unit),
+        ("etc/app.key", "k"),
+    ];
+    let world = with(settings, &files);
+    let told = build(&world, &[]);
+    assert_eq!(told.matches("did you mean keyd? Else ").count(), 3, "{told}");
+}
+
+#[test]
 fn accounts_of_every_debian_are_owners_wherever_no_one_installs_them() {
     let world = with("[overlay]\n\"/etc/app.key\" = { owner = \"www-data:adm\" }\n", &[("etc/app.key", "k")]);
     let told = build(&world, &[]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::tree::{Kind, Tree};
 use model::ImagePath;
+use model::document::nearest;
 use model::sysusers::{self, Line};
 use model::unit::AccountKind;
 
@@ -62,6 +63,13 @@ impl Accounts {
     #[must_use]
     pub fn has(&self, kind: AccountKind, name: &str) -> bool {
         self.of(kind).contains_key(name)
+    }
+
+    /// The name that `name` was most likely meant to be, of those that are there.
+    #[must_use]
+    pub fn near(&self, kind: AccountKind, name: &str) -> Option<&str> {
+        let known: Vec<&str> = self.of(kind).keys().map(String::as_str).collect();
+        nearest(name, &known)
     }
 
     /// Adds those that the lines of a file of `sysusers.d` make.

@@ -58,8 +58,16 @@ pub(crate) fn find(
     let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
     // The line that makes the user makes a group of its name.
     let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
-    let mut found: Vec<Diagnostic> =
-        causes.map(|one| placed(of_units(inputs, one, &lines(one.kind, &one.name)), &one.by)).collect();
+    // A near name that is there was most likely meant.
+    let or_meant = |found: Diagnostic, kind, name: &str| match known.near(kind, name) {
+        Some(near) => Diagnostic { hint: format!("did you mean {near}? Else {}", found.hint), ..found },
+        None => found,
+    };
+    let of_units = |one: &MissingAccount| {
+        let found = of_units(inputs, one, &lines(one.kind, &one.name));
+        placed(or_meant(found, one.kind, &one.name), &one.by)
+    };
+    let mut found: Vec<Diagnostic> = causes.map(of_units).collect();
     for (index, service) in inputs.manifest.services.iter().enumerate() {
         let Some(user) = &service.value.user else { continue };
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
@@ -68,7 +76,7 @@ pub(crate) fn find(
             if !is_number(name) && name != "root" && !known.has(kind, name) {
                 let place = (format!("services[{index}].user"), service.position);
                 needs.add_account(kind, name, &[], is_optional);
-                found.push(of_service(inputs, (kind, name), place, &lines(kind, name)));
+                found.push(or_meant(of_service(inputs, (kind, name), place, &lines(kind, name)), kind, name));
             }
         }
     }

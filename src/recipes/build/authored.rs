@@ -138,7 +138,7 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
         found.extend(file.laid.unknown.iter().map(|(_, name)| {
             let message =
                 format!("the owner of {url} is `{name}`, whom the root file system does not know: it is root's");
-            finding(Severity::Warning, FILE_OWNER, ("owner", message), &own_accounts::hint(name, inputs))
+            finding(Severity::Warning, FILE_OWNER, ("owner", message), &own_accounts::hint(name, inputs, selected))
         }));
     }
     Ok(found)
@@ -252,7 +252,7 @@ fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
         let message =
             format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
-        warning(pattern, message, &own_accounts::hint(name, inputs))
+        warning(pattern, message, &own_accounts::hint(name, inputs, selected))
     });
     idle.chain(unknown).collect()
 }
