@@ -13,7 +13,7 @@ fn a_display_name_is_no_path_and_one_line() {
         let text = format!("schema_version: 1\nname: x\nfile_spec: [/a]\ndisplay_name: {name}\n");
         Manifest::parse(text.as_bytes()).diagnostics.into_iter().map(|found| found.code).collect::<Vec<_>>()
     };
-    for name in ["'a/b'", "'a\\b'", "'.'", "'..'", "\"a\\nb\""] {
+    for name in ["'a/b'", "'a\\b'", "'.'", "'..'", "\"a\\nb\"", "\"a\\u202eb\"", "\"a\\u2028b\"", "' '"] {
         assert_eq!(codes(name), ["invalid-name"], "{name}");
     }
     for name in ["'a.b'", "'...'", "'Web, of all'"] {

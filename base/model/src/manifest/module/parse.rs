@@ -8,6 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::document::{self, Check, Cursor, Entry, Format, Object, Seen, excerpt};
 use crate::pattern::Pattern;
+use crate::words::acts;
 
 /// What a manifest is to the reader of documents.
 const FORMAT: Format = Format {
@@ -122,14 +123,12 @@ fn display_name(check: &mut Check<'_>, at: &Cursor<'_>) -> Option<String> {
     }
     // Others take what an artifact calls itself for the name of a file.
     let is_path = entry.value.contains(['/', '\\']) || [".", ".."].contains(&entry.value.as_str());
-    if is_path || entry.value.contains(char::is_control) {
-        let hint = "write a name in one line, without `/` and `\\`; `description` has room for more";
-        check.error(
-            at,
-            "invalid-name",
-            "this is a path, or more than one line, and no name for people",
-            hint.to_owned(),
-        );
+    // It stands in listings, beside those of other modules.
+    if is_path || entry.value.chars().any(acts) || entry.value.trim().is_empty() != entry.value.is_empty() {
+        let hint = "write a name in one line of characters that are seen, without `/` and `\\`; `description` has room for more";
+        let message =
+            "this is a path, blank, or more than one line of characters that are seen, and no name for people";
+        check.error(at, "invalid-name", message, hint.to_owned());
         return None;
     }
     Some(entry.value)
