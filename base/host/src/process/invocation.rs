@@ -39,6 +39,8 @@ pub struct Invocation {
     arguments: Vec<Argument>,
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
+    /// Whether it ends by itself, a moment after this program, since it has to take away what the kernel keeps of it.
+    pub(super) outlives: bool,
 }
 
 impl Invocation {
@@ -46,14 +48,19 @@ impl Invocation {
     /// environment.
     #[must_use]
     pub fn new(program: &'static str) -> Self {
-        Self { arguments: vec![Argument::Program(program.into())], environment: Vec::new(), directory: None }
+        Self {
+            arguments: vec![Argument::Program(program.into())],
+            environment: Vec::new(),
+            directory: None,
+            outlives: false,
+        }
     }
 
     /// A program of a tree, by its path there: to be run in confinement, with that tree as the root.
     #[must_use]
     pub fn of_tree(path: &[u8]) -> Self {
         let program = Argument::Program(OsStr::from_bytes(path).to_owned());
-        Self { arguments: vec![program], environment: Vec::new(), directory: None }
+        Self { arguments: vec![program], environment: Vec::new(), directory: None, outlives: false }
     }
 
     /// Adds an option, such as `--verbose`, or the mark `--`.

@@ -77,7 +77,7 @@ pub enum Error {
 struct Group {
     child: Child,
     ended: bool,
-    /// An interrupt reaches only the process group of this program.
+    /// An interrupt reaches only the process group of this program. None for one that sees the end of this program itself.
     undo: Option<OnInterrupt>,
 }
 
@@ -87,11 +87,12 @@ const LOOKS: u32 = 5000;
 
 impl Group {
     /// Starts `command` in a process group of its own, so that a signal never reaches ours.
-    fn spawn(command: &mut Command) -> io::Result<Self> {
+    /// One that outlives this program is not ended by an interrupt.
+    fn spawn(command: &mut Command, outlives: bool) -> io::Result<Self> {
         let _whole = interrupt::whole();
         let child = command.process_group(0).spawn()?;
         let mut group = Self { child, ended: false, undo: None };
-        group.undo = group.id().map(|id| interrupt::on_interrupt(move || end(id)));
+        group.undo = group.id().filter(|_| !outlives).map(|id| interrupt::on_interrupt(move || end(id)));
         Ok(group)
     }
 
@@ -153,7 +154,7 @@ pub fn capture(invocation: &Invocation) -> Result<Captured, Error> {
 
 fn run_captured(mut command: Command) -> io::Result<Captured> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut group = Group::spawn(&mut command)?;
+    let mut group = Group::spawn(&mut command, false)?;
     let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
     let (stdout, stderr) = thread::scope(|scope| {
         let reader = scope.spawn(|| stderr.map_or(Ok((Vec::new(), false)), |pipe| read_bounded(pipe, CAPTURE_LIMIT)));
@@ -225,7 +226,7 @@ pub fn stream(
 #[allow(clippy::disallowed_methods, reason = "the caller names a file in a directory of its own")]
 fn run_streamed(mut command: Command, stdout: &Path, line: &mut dyn FnMut(&[u8]) -> Flow) -> io::Result<ExitStatus> {
     command.stdout(File::create(stdout)?).stderr(Stdio::piped());
-    let mut group = Group::spawn(&mut command)?;
+    let mut group = Group::spawn(&mut command, false)?;
     // Our copies of the child's ends of the pipe go with the command.
     drop(command);
     if let Some(pipe) = group.child.stderr.take()

@@ -155,7 +155,9 @@ impl Invocation {
     /// # Errors
     /// When a path in the plan cannot be written down.
     pub fn confined(isolation: &Isolation) -> Result<Self, Error> {
-        Ok(Self::reexec(CONFINED).operand(isolation.argument()?))
+        let mut confined = Self::reexec(CONFINED).operand(isolation.argument()?);
+        confined.outlives = true;
+        Ok(confined)
     }
 
     /// This program, which runs the one that it [runs](Self::runs) among the processes of a

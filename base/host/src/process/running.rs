@@ -27,7 +27,7 @@ impl Running {
         let mut command = invocation.command()?;
         let mut started = || {
             command.stdout(output.try_clone()?).stderr(output.try_clone()?);
-            Group::spawn(&mut command)
+            Group::spawn(&mut command, invocation.outlives)
         };
         invocation.span();
         let group = started().map_err(invocation.failed())?;
