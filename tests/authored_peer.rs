@@ -91,9 +91,8 @@ impl Web {
 }
 
 fn tell(arguments: &[&str], module: &Path) -> Output {
-    let cache = Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test");
     let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache);
+    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache());
     command.args(&arguments[..1]).args(["--progress", "none", "--format", "json"]).args(&arguments[1..]).arg(module);
     command.output().unwrap()
 }

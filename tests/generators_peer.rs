@@ -5,9 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use image::composefs;
@@ -55,9 +54,11 @@ impl Module {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let cache = Path::new(&env::var_os("HOME").unwrap()).join(".cache/module-builder/test");
         let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-        command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache).current_dir(self.0.path());
+        command
+            .env_remove("SOURCE_DATE_EPOCH")
+            .env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache())
+            .current_dir(self.0.path());
         command.args(arguments).output().unwrap()
     }
 

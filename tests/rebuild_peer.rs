@@ -5,19 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-
-/// A cache that outlives the test, so that packages are fetched once.
-fn cache() -> PathBuf {
-    Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test")
-}
 
 fn module_builder(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache()).args(arguments);
+    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache()).args(arguments);
     command.output().unwrap()
 }
 

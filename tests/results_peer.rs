@@ -105,7 +105,7 @@ fn rsync_takes_the_files_of_the_list() {
     // What the module brings lies over the root file system.
     fs::copy(small.path("m/rootfs/etc/page.html"), small.path("root/etc/page.html")).unwrap();
     let into = small.path("copy");
-    run(Command::new("rsync")
+    run(peer("rsync")
         .args(["-a", "--files-from"])
         .arg(small.path("dist/file-list.txt"))
         .arg(small.path("root"))

@@ -30,11 +30,6 @@ if ($ends) { sleep $ends; exit 0 }
 while (my $peer = $socket->accept) { sysread $peer, my $line, 4096; print $peer "HTTP/1.0 200 OK\r\n\r\nwell\n"; close $peer }
 "#;
 
-/// A cache that outlives the test, so that packages are fetched and installed once.
-fn cache() -> PathBuf {
-    Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test")
-}
-
 /// Where trees are written: in memory where there is room, since they are written and removed again and again.
 fn scratch() -> PathBuf {
     let memory = Path::new("/dev/shm");
@@ -44,7 +39,10 @@ fn scratch() -> PathBuf {
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-    command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache()).env("TMPDIR", scratch());
+    command
+        .env_remove("SOURCE_DATE_EPOCH")
+        .env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache())
+        .env("TMPDIR", scratch());
     command
 }
 

@@ -1,6 +1,5 @@
 //! One build of the template module, and the same tree made by strangers, shared by all tests.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -66,10 +65,9 @@ fn folder() -> PathBuf {
 
 /// The program under test, with a cache that outlives the test so that a second run is quick.
 pub fn module_builder() -> Command {
-    let home = env::var_os("HOME").expect("HOME is set");
     let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
     command.env_remove("SOURCE_DATE_EPOCH");
-    command.env("MODULE_BUILDER_CACHE_DIR", Path::new(&home).join(".cache/module-builder/test"));
+    command.env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache());
     command
 }
 

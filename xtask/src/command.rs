@@ -66,12 +66,13 @@ pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| top().join("target"), |folder| top().join(folder))
 }
 
-/// The user's cache folder for this project.
+/// The folder below the user's cache directory for what the chores install and keep. The program's own cache is another one: it
+/// takes no directory that holds what it did not make.
 pub(crate) fn cache() -> Outcome<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
         .ok_or("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(base.join("module-builder"))
+    Ok(base.join("module-builder-xtask"))
 }

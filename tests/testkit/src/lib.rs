@@ -40,6 +40,18 @@ pub fn peer_path(name: &str) -> PathBuf {
     path
 }
 
+/// A cache that outlives the test, so that packages are fetched and installed once. It lies with the peers, and not in the
+/// program's own cache, which takes no directory that holds what it did not make.
+///
+/// # Panics
+/// When neither `XDG_CACHE_HOME` nor `HOME` is set.
+#[must_use]
+pub fn warm_cache() -> PathBuf {
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = base.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    base.expect("HOME is set").join("module-builder-xtask/test")
+}
+
 /// Runs `command` and gives back its output.
 ///
 /// # Panics
@@ -163,5 +175,18 @@ impl Random {
         }
         bytes.truncate(count);
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_chores_keep_is_not_in_the_programs_own_cache() {
+        let peers = env::var_os("MODULE_BUILDER_PEERS").map(PathBuf::from);
+        for kept in peers.into_iter().chain([warm_cache()]) {
+            assert!(kept.iter().all(|part| part != "module-builder"), "{}", kept.display());
+        }
     }
 }
