@@ -34,7 +34,7 @@ pub struct Scratch {
     name: OsString,
     directory: Dir,
     stays: bool,
-    /// Gone before the directory is.
+    /// None once the directory is gone or stays.
     undo: Option<OnInterrupt>,
 }
 
@@ -104,9 +104,9 @@ impl Drop for Scratch {
         if self.stays {
             return;
         }
-        self.undo = None;
-        // What cannot be removed now goes with the next run.
+        // Until it is gone a signal has it removed. What cannot be removed now goes with the next run.
         let _ = remove(&self.parent, &self.name, &self.directory);
+        self.undo = None;
     }
 }
 
@@ -116,14 +116,17 @@ const UNDOINGS: usize = 100;
 /// Has the directory removed when a signal ends the run.
 fn undo(parent: &Dir, name: &OsStr, directory: &Dir) -> Result<OnInterrupt, Error> {
     let (parent, name, directory) = (parent.try_clone()?, name.to_owned(), directory.try_clone()?);
-    Ok(interrupt::on_interrupt(move || {
-        for _ in 0..UNDOINGS {
-            if remove(&parent, &name, &directory).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+    Ok(interrupt::on_interrupt(move || remove_while_written(&parent, &name, &directory)))
+}
+
+/// As [`remove`], of a directory in which other threads may still write, or which they remove themselves.
+fn remove_while_written(parent: &Dir, name: &OsStr, directory: &Dir) {
+    for _ in 0..UNDOINGS {
+        if remove(parent, name, directory).is_ok() {
+            return;
         }
-    }))
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Locks an open directory as long as it is open.
@@ -190,8 +193,16 @@ fn remove(parent: &Dir, name: &OsStr, directory: &Dir) -> Result<(), Error> {
         None => false,
     };
     if is_the_same {
-        directory.remove_file(MARK)?;
-        parent.remove_directory(name)?;
+        match directory.remove_file(MARK) {
+            // A call before this one came no further.
+            Err(error) if error.is_not_found() => {}
+            removed => removed?,
+        }
+        if let Err(error) = parent.remove_directory(name) {
+            // Something came meanwhile: without its mark the directory would be known to no run.
+            let _ = directory.write(MARK, MARK_TEXT, 0o600);
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -272,6 +283,35 @@ mod tests {
         fs::write(path.join("file"), "theirs").unwrap();
         drop(scratch);
         assert!(path.join("file").is_file());
+    }
+
+    #[test]
+    fn a_directory_in_which_a_thread_still_writes_goes_when_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let parent = Dir::open(folder.path()).unwrap();
+        let scratch = Scratch::new(&parent, PREFIX).unwrap();
+        let (name, directory) = (&*scratch.name, &scratch.directory);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let until = std::time::Instant::now() + Duration::from_millis(100);
+                while std::time::Instant::now() < until {
+                    let _ = directory.write("file", b"content", 0o644);
+                    let _ = directory.remove_file("file");
+                }
+            });
+            // Removed and made again in turns; a run that comes between two of them must know it.
+            while !writer.is_finished() {
+                let removed = remove(&parent, name, directory);
+                let left = parent.kind(name).unwrap().is_some();
+                assert!(removed.is_ok() != left);
+                if !left {
+                    break;
+                }
+                assert!(is_marked(name, directory) || is_unborn(name, directory));
+            }
+        });
+        remove_while_written(&parent, name, directory);
+        assert!(names(folder.path()).is_empty());
     }
 
     #[test]

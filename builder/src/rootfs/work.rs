@@ -81,7 +81,8 @@ pub(super) fn sweep(cache: &Cache) {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.undo = None;
+        // Until it is gone a signal has it removed.
         remove(&self.path, self.privilege);
+        self.undo = None;
     }
 }
