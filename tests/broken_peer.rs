@@ -5,22 +5,15 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
-use std::env;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The finding, and what has to be in the text that it has.
 type Expected<'a> = (&'a str, &'a [&'a str]);
 
 const SETTINGS: &str = "ship = \"closure\"\ndocumentation = false\n\n[base]\npackages = [\"systemd\", \"dbus\"]\n";
-
-/// A cache that outlives the test, so that packages are fetched and installed once.
-fn cache() -> PathBuf {
-    Path::new(&env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test")
-}
 
 /// A module of real packages.
 struct Module {
@@ -55,7 +48,7 @@ impl Module {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_module-builder"));
-        command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", cache());
+        command.env_remove("SOURCE_DATE_EPOCH").env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache());
         command.args(&arguments[..1]).args(["--progress", "none"]).args(&arguments[1..]).arg(self.folder.path());
         command.output().unwrap()
     }
@@ -300,7 +293,7 @@ const INTERRUPTS: &str = "U=module-broken-var-lib-keeper.service; systemctl stop
 fn data_that_no_one_makes_is_one_finding_and_is_made_whole_or_not_at_all() {
     let module = keeper();
     module.keeps("");
-    let hint = "in [closure.data] of builder.toml: \"/var/lib/keeper\" = { command = [...] }";
+    let hint = "in [closure.data] of builder.toml: \"/var/lib/keeper\" = { command = [...], user = \"keeper\" }";
     module.builds(Some(("data-not-shipped", &["/var/lib/keeper holds ", "that an install script made", hint])));
     module.is_tried(Some(("service-down", &["keeper.service is down: /var/lib/keeper/whole is missing"])));
     let command = "[\"/usr/bin/perl\", \"/usr/lib/keeper/make.pl\", \"/var/lib/keeper\"]";
@@ -315,7 +308,9 @@ fn data_that_no_one_makes_is_one_finding_and_is_made_whole_or_not_at_all() {
         module.folder.path().display()
     );
     let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("MODULE_BUILDER_CACHE_DIR", cache());
+    script
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env("MODULE_BUILDER_CACHE_DIR", testkit::warm_cache());
     let mut child = script.env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut said, mut bytes) = (String::new(), [0; 4096]);

@@ -1,6 +1,8 @@
 //! Compressed bytes of strangers: bounded in the memory that they take and in what they unpack to.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
 
 /// How much memory an xz or zstd stream may ask for, in bytes. `xz -9e` asks for 65 MiB.
 const MEMORY_LIMIT: u64 = 256 << 20;
@@ -9,7 +11,7 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 pub(crate) fn decompress<'a>(suffix: &str, input: impl Read + 'a) -> Option<io::Result<Box<dyn Read + 'a>>> {
     Some(match suffix {
         "" => Ok(Box::new(input)),
-        ".gz" => Ok(Box::new(flate2::read::MultiGzDecoder::new(input))),
+        ".gz" => Ok(Box::new(Gzip::new(input))),
         ".xz" => liblzma::stream::Stream::new_stream_decoder(MEMORY_LIMIT, liblzma::stream::CONCATENATED)
             .map(|stream| -> Box<dyn Read + 'a> { Box::new(liblzma::read::XzDecoder::new_stream(input, stream)) })
             .map_err(io::Error::from),
@@ -19,6 +21,47 @@ pub(crate) fn decompress<'a>(suffix: &str, input: impl Read + 'a) -> Option<io::
         }),
         _ => return None,
     })
+}
+
+/// The members of a gzip file, one behind the other (RFC 1952, section 2.2). Zeros behind the last one are none of it: blocks of
+/// tapes and disks are filled up with them (gzip(1), "Trailing garbage").
+struct Gzip<R> {
+    member: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Gzip<R> {
+    fn new(input: R) -> Self {
+        Self { member: Some(GzDecoder::new(BufReader::new(input))) }
+    }
+}
+
+impl<R: Read> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let rest = self.member.take().map(GzDecoder::into_inner);
+            self.member = rest.map(next).transpose()?.flatten();
+        }
+        Ok(0)
+    }
+}
+
+/// The member that follows in `rest`; none at the end, and where only zeros follow.
+fn next<R: Read>(mut rest: BufReader<R>) -> io::Result<Option<GzDecoder<BufReader<R>>>> {
+    let mut is_padded = false;
+    loop {
+        match rest.fill_buf()? {
+            [] => return Ok(None),
+            [0, ..] => is_padded = true,
+            [..] if is_padded => return Err(io::Error::new(io::ErrorKind::InvalidData, "something follows its end")),
+            [..] => return Ok(Some(GzDecoder::new(rest))),
+        }
+        let zeros = rest.buffer().iter().take_while(|byte| **byte == 0).count();
+        rest.consume(zeros);
+    }
 }
 
 /// Refuses to give more than a number of bytes, so that a bomb ends in an error.
@@ -50,6 +93,29 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
     use super::*;
+
+    #[test]
+    fn a_gzip_file_may_have_several_members_and_end_in_zeros() {
+        let member = |text: &str| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        let read = |bytes: &[u8]| {
+            let mut text = String::new();
+            decompress(".gz", bytes).unwrap().unwrap().read_to_string(&mut text).map(|_| text)
+        };
+        let zeros = vec![0; 100_000];
+        assert_eq!(read(&member("one")).unwrap(), "one");
+        assert_eq!(read(&[member("one"), member(""), member("two")].concat()).unwrap(), "onetwo");
+        assert_eq!(read(&[member("one"), zeros.clone()].concat()).unwrap(), "one");
+        for behind in [&b"junk"[..], b"\x1f\x8b\x08"] {
+            assert!(read(&[&member("one"), behind].concat()).is_err());
+            assert!(read(&[&member("one"), &zeros[..], behind].concat()).is_err());
+        }
+        assert!(read(&[member("one"), zeros, member("two")].concat()).is_err(), "no program reads what follows zeros");
+        assert!(read(&member("one")[..12]).is_err());
+    }
 
     #[test]
     fn more_bytes_than_the_limit_are_an_error() {

@@ -206,6 +206,7 @@ impl BuildArgs {
                 neighbours: self.neighbours.clone(),
                 fleet: context.settings.fleet(),
                 lower,
+                settings: Some(context.settings.module_file.clone()),
             },
             arch,
             epoch: context.settings.epoch.value,

@@ -166,7 +166,7 @@ fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
         (_, _, Some(names)) if names.is_empty() => Keep::Nothing,
         (Some(old), Some(drifts), Some(names)) if drifts.iter().all(Drift::keeps_versions) => Keep::AllBut(old, names),
         (Some(_), Some(drifts), Some(_)) => return Err(settings_changed(&task.path, drifts)),
-        (_, _, Some(_)) => return Err(missing(&task.path)),
+        (_, _, Some(_)) => return Err(missing(args.module.path(), &task.path)),
     };
     check_writable(args.module.path(), &task.path)?;
     let new = task.resolve(keep)?;
@@ -182,8 +182,9 @@ fn check_writable(module: &Path, lock: &Path) -> Result<(), Error> {
     writable::judge(answer, &directory, (&message, ""), "make the directory writable, or lock as its owner")
 }
 
-fn missing(path: &Path) -> Error {
-    Error::input(format!("there is no {}", path.display())).hint("make one by `module-builder lock`")
+fn missing(module: &Path, path: &Path) -> Error {
+    Error::input(format!("there is no {}", path.display()))
+        .hint(format!("make one by `{}`", file::command("lock", module)))
 }
 
 /// Whether a new solve asks the archives of the `old` lock, given that no mirrors are named. Those of another suite are none
@@ -360,7 +361,9 @@ impl<'a> Task<'a> {
     }
 
     fn check(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
-        let Some(old) = old else { return Err(missing(&self.path)) };
+        let Some(old) = old else {
+            return Err(missing(self.path.parent().unwrap_or(Path::new("")), &self.path));
+        };
         let drift = self.drifts(old);
         let new = match offline {
             true => None,

@@ -109,6 +109,7 @@ fn run(args: TestArgs, context: &Context) -> Result<(), Error> {
     if !privilege::is_enough() {
         return as_root_of_a_namespace(context);
     }
+    privilege::check_ids()?;
     let TestArgs { mut modules, directory, base, control, required, shell, keep, settle, timeout, cache_dir: _ } = args;
     if modules.is_empty() {
         modules.push(directory.unwrap_or_else(|| PathBuf::from(".")));

@@ -95,6 +95,7 @@ fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
                 neighbours: Vec::new(),
                 fleet: fleet.clone(),
                 lower: Default::default(),
+                settings: None,
             };
             untaken::check(&module, manifest, &own.file, &mut findings)?;
             findings.diagnostics.extend(manager::declared(&own.directory, manifest, &own.file)?);

@@ -35,6 +35,8 @@ const SYNONYMS: [(&str, &str); 7] = [
 struct File<'a> {
     name: FileName,
     text: &'a str,
+    /// Where its lines begin.
+    lines: Vec<usize>,
     directory: &'a Path,
     is_module: bool,
 }
@@ -55,7 +57,7 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
         }
         Ok(text) => {
             let directory = path.parent().unwrap_or(Path::new(""));
-            File { name: name.clone(), text, directory, is_module }.read(slots, findings);
+            File::new(name.clone(), text, directory, is_module).read(slots, findings);
         }
     }
     // Later findings point into the module's own, too.
@@ -82,7 +84,7 @@ pub(super) fn accounts(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> 
 /// Each place at which the text of the settings file `file` names `path`, and what is `wrong` with the setting there.
 pub(super) fn naming(file: &Path, text: &str, path: &Path, wrong: &dyn Fn(&str) -> String) -> Vec<Diagnostic> {
     let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let this = File::new(FileName::from(file), text, directory, true);
     let (table, _) = DeTable::parse_recoverable(text);
     let mut found = Vec::new();
     for (name, value) in table.get_ref() {
@@ -99,7 +101,7 @@ pub(super) fn naming(file: &Path, text: &str, path: &Path, wrong: &dyn Fn(&str) 
 /// where it has that.
 pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str) -> Option<Diagnostic> {
     let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let this = File::new(FileName::from(file), text, directory, true);
     let (table, _) = DeTable::parse_recoverable(text);
     let Input::Tables(tables) = input(table.get_ref().get(file_inputs::NAME)?) else { return None };
     let is_wanted =
@@ -118,7 +120,7 @@ pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str)
 /// of a finding of `code`.
 pub(super) fn entry(file: &Path, text: &str, code: &'static str, keys: &[&str]) -> Option<Diagnostic> {
     let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File { name: FileName::from(file), text, directory, is_module: true };
+    let this = File::new(FileName::from(file), text, directory, true);
     let (table, _) = DeTable::parse_recoverable(text);
     let (last, above) = keys.split_last()?;
     let mut at = table.get_ref();
@@ -209,6 +211,13 @@ fn elsewhere(name: &str) -> String {
     match row.and_then(|row| row.flag()) {
         Some(flag) => format!("remove it, and give `{flag}` to the run"),
         None => "remove it; `module-builder env` lists every setting".to_owned(),
+    }
+}
+
+impl<'a> File<'a> {
+    fn new(name: FileName, text: &'a str, directory: &'a Path, is_module: bool) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name, text, lines, directory, is_module }
     }
 }
 
@@ -360,12 +369,10 @@ impl File<'_> {
     }
 
     fn position(&self, offset: usize) -> Position {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
+        let start = self.lines.get(line).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Position {
-            line: number(before.matches('\n').count() + 1),
-            column: number(before[line_start..].chars().count() + 1),
-        }
+        Position { line: number(line + 1), column: number(before.chars().count() + 1) }
     }
 }

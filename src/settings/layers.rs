@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use builder::apt::KeyringFile;
 use composer::overlay::Rule;
 use host::{Dir, Links};
+use model::Digest;
 use model::file_input::FileInput;
 
 use super::accounts::AccountTables;
@@ -33,6 +34,31 @@ pub(crate) struct Layers {
     pub(super) failure: Option<Error>,
     /// The directory of the module's own settings file.
     pub(super) module: Option<PathBuf>,
+    /// The file itself as it was read.
+    pub(super) module_file: ModuleFile,
+}
+
+/// The state in which a module's own settings file was read; none where there was no file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ModuleFile(Option<Digest>);
+
+impl ModuleFile {
+    /// Fails where the file in `module` is not as it was: what several parts of a build took from it may be of two states.
+    ///
+    /// # Errors
+    /// Where it changed, or cannot be read any more.
+    pub(crate) fn check_unchanged(&self, module: &Path) -> Result<(), Error> {
+        let path = join(module, BUILDER_TOML);
+        let now = match path.symlink_metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            _ => read(&path, true).map_err(|error| Error::from(&error))?.map(|bytes| Digest::of(&bytes)),
+        };
+        if now == self.0 {
+            return Ok(());
+        }
+        let message = format!("{} changed while the module was built", path.display());
+        Err(Error::input(message).hint("run the command again: the results before are as they were"))
+    }
 }
 
 impl Layers {
@@ -87,7 +113,12 @@ impl Layers {
         }
         match read(path, is_module) {
             Ok(None) => {}
-            Ok(Some(bytes)) => file::parse(path, bytes, is_module, &mut self.slots, &mut self.findings),
+            Ok(Some(bytes)) => {
+                if is_module {
+                    self.module_file = ModuleFile(Some(Digest::of(&bytes)));
+                }
+                file::parse(path, bytes, is_module, &mut self.slots, &mut self.findings);
+            }
             Err(failed) => {
                 let failure = || match &failed {
                     // Not the file's fault.

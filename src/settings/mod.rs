@@ -41,7 +41,7 @@ pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::{HostApt, named_arch};
 pub(crate) use layers::{
-    BUILDER_TOML, Layers, check_module, module_accounts, module_closure, module_files, module_keyrings,
+    BUILDER_TOML, Layers, ModuleFile, check_module, module_accounts, module_closure, module_files, module_keyrings,
     module_snapshot_mirror, overlay_rules,
 };
 pub(crate) use list::help;
@@ -78,6 +78,7 @@ impl Settings {
             row.take_flag(flags, global, &mut layers.slots)?;
         }
         let mut settings = layers.slots.settle(layers.module, layers.warnings, environment)?;
+        settings.module_file = layers.module_file;
         settings.accounts.value = settings.tables.numbers();
         if !settings.mirrors.is_named() {
             settings.host_apt = HostApt::of(environment, &settings.suite.value);

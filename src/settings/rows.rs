@@ -14,6 +14,7 @@ use super::accounts::AccountTables;
 use super::closure::{self, ClosureSettings};
 use super::file_inputs;
 use super::host::{self, HostApt};
+use super::layers::ModuleFile;
 use super::origin::{Origin, Value, Warning};
 use super::overlay;
 use super::parse::{self, MOST_JOBS, Syntax};
@@ -32,6 +33,8 @@ macro_rules! settings {
             $($(#[doc = $doc])+ pub(crate) $name: Value<$type>,)+
             /// The directory of the module's own settings file.
             pub(super) module: Option<PathBuf>,
+            /// The module's own settings file as it was read.
+            pub(crate) module_file: ModuleFile,
             /// The tables of accounts, each number with its place.
             pub(super) tables: AccountTables,
             /// What looks like a setting and is none.
@@ -123,6 +126,7 @@ macro_rules! settings {
                 Ok(Settings {
                     $($name: table::$name.or_default(self.$name, environment)?,)+
                     module,
+                    module_file: ModuleFile::default(),
                     tables: self.tables,
                     warnings,
                     host_apt: HostApt::default(),

@@ -300,6 +300,9 @@ impl Screen {
     fn print(&self, take: impl FnOnce(&mut progress::State) -> Option<progress::Line>) {
         // The lock is kept while printing, so that lines of two threads stay in order.
         let mut state = lock(&self.progress);
+        if progress::is_over() {
+            return;
+        }
         let Some(line) = take(&mut state) else { return };
         let text = match line {
             progress::Line::Plain(text) => text,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -55,8 +56,17 @@ struct Running {
 /// The rows of this run, for whoever ends it from outside.
 static ROWS: OnceLock<MultiProgress> = OnceLock::new();
 
+/// Whether this run has ended from outside, so that nothing more is said of what goes on.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Whether rows and lines about what goes on are to be shown no more.
+pub(super) fn is_over() -> bool {
+    IS_OVER.load(Ordering::SeqCst)
+}
+
 /// Takes every row off the screen for good.
 pub(super) fn take_away() {
+    IS_OVER.store(true, Ordering::SeqCst);
     if let Some(rows) = ROWS.get() {
         let _ = rows.clear();
         rows.set_draw_target(ProgressDrawTarget::hidden());

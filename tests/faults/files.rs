@@ -349,6 +349,32 @@ fn a_module_without_packages_is_told_of_extract_and_not_of_versions_that_float()
 }
 
 #[test]
+fn a_module_of_an_archive_alone_comes_out_again() {
+    for variant in ["extract", "custom"] {
+        let world = without_packages(variant, "");
+        fs::create_dir(world.path("packed")).unwrap();
+        fs::write(world.path("packed/tool"), "#!/bin/sh\n").unwrap();
+        let mut pack = Command::new("tar");
+        testkit::run(
+            pack.args(["--mtime=@1700000000", "-cf"])
+                .arg(world.path("tool.tar"))
+                .arg("-C")
+                .arg(world.path("packed"))
+                .arg("tool"),
+        );
+        let content = fs::read(world.path("tool.tar")).unwrap();
+        let (url, hex) = (world.path("tool.tar"), Digest::of(&content).hex());
+        let keys = "destination = \"/usr/lib/tool\"\nunpack = \"tar\"";
+        add(&world, &format!("[[file]]\nurl = \"file:{}\"\nsha256 = \"{hex}\"\n{keys}\n", url.display()));
+        // The time of the build is that of the newest file, which is known when the archive was read.
+        world.build(&[]).unwrap_or_else(|failed| panic!("{variant}: {failed:?}"));
+        assert!(fs::read_to_string(world.path("module/dist/build.json")).unwrap().contains("1700000000"), "{variant}");
+        let said = world.tell(&["rebuild", "module/dist", "--offline"]);
+        assert!(said.starts_with("exit code: 0"), "{variant}: {said}");
+    }
+}
+
+#[test]
 fn a_module_of_files_alone_needs_no_archive() {
     for variant in ["extract", "custom"] {
         let world = without_packages(variant, "");

@@ -53,4 +53,11 @@ fn a_namespace_with_too_few_ids_is_told_before_anything_is_built() {
     let failed = finished(&command.args(BUILD).output().unwrap()).unwrap_err();
     failed.is(4, "this user namespace has the user ids below 1 only");
     failed.is(4, "unshare --map-root-user --map-auto");
+    let mut command = world.wrapped(&["unshare", "--user", "--map-root-user", "--"]);
+    let output = command.args(["test", "module"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(4) && said.contains("this user namespace has the user ids below 1 only"),
+        "{said}"
+    );
 }

@@ -246,7 +246,7 @@ fn an_interrupt_is_said_in_one_line_and_leaves_nothing_wrong() {
 #[test]
 fn the_template_is_built_without_network_from_a_warm_cache_alone() {
     let world = World::new(&debs("1"));
-    let warm = Path::new(&std::env::var_os("HOME").expect("HOME is set")).join(".cache/module-builder/test");
+    let warm = testkit::warm_cache();
     run(world.command().args(["init", "--name", "frozen-nginx", "nginx"]));
     run(world.command().env("MODULE_BUILDER_CACHE_DIR", &warm).args(["lock", "-C", "nginx", "--arch", "amd64"]));
     let build = |wrapper: &[&str], cache: &Path, more: &[&str]| {

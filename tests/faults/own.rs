@@ -117,8 +117,9 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
         "ConditionPathExists=!/var/lib/module-small/etc/app/key",
         "User=app",
         "ExecStart=/usr/bin/make /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=+/usr/bin/chown app:app /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=+/usr/bin/chmod 0600 /var/lib/module-small/etc/app/.key.new/etc/app/key",
+        "ExecStart=/usr/bin/chmod 0600 /var/lib/module-small/etc/app/.key.new/etc/app/key",
+        "ExecStart=+/usr/bin/chown -h app:app /var/lib/module-small/etc/app/.key.new/etc/app/key",
+        "ExecStart=+/usr/bin/test \"!\" -L /var/lib/module-small/etc/app/.key.new/etc/app/key",
         "ExecStart=+/usr/bin/mv -T /var/lib/module-small/etc/app/.key.new/etc/app/key /var/lib/module-small/etc/app/key",
     ] {
         assert!(unit.lines().any(|one| one == line), "{line}\n{unit}");

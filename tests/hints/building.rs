@@ -109,6 +109,7 @@ fn trees() -> Vec<String> {
     let rewrite = |fault| S::Rewrite { path: ImagePath::root(), fault };
     let scrubs = rows!("scrub", S:
         S::Content(_) => S::Content(system(Errno::IO).into()),
+        S::Ownership(_) => S::Ownership(O::Content(system(Errno::IO).into())),
         S::Read(_) => S::Read(Errno::IO.into()),
         S::Rewrite { .. } => rewrite(scrub::Fault::Shadow { line: 1 }),
     );

@@ -61,7 +61,7 @@ fn archives() -> Vec<String> {
         E::Missing { .. } => E::Missing { missing: Vec::new() },
         E::Unsatisfiable { .. } => E::Unsatisfiable { arch: Arch::Amd64, explanation: text() },
         E::BaseMoved { .. } => E::BaseMoved { name: text(), needed: text(), has: text() },
-        E::BaseLost { .. } => E::BaseLost { name: text() },
+        E::BaseLost { .. } => E::BaseLost { name: text(), by: text() },
         E::LowerDiffer { .. } => E::LowerDiffer { name: text(), message: text() },
         E::LowerGone { .. } => E::LowerGone { modules: text(), gone: Vec::new() },
         E::Gone { .. } => E::Gone { gone: Vec::new() },

@@ -92,7 +92,11 @@ impl LockFile {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(Error::io("lock", &self.path)(error)),
         }
-        let report = |_| observer.note(&self.waiting());
+        let report = |_| {
+            if let Some(text) = self.waiting() {
+                observer.note(&text);
+            }
+        };
         let held = patience::reporting(MOMENTS, &report, || match hold {
             Hold::Shared => self.file.lock_shared(),
             Hold::Alone => self.file.lock(),
@@ -108,12 +112,16 @@ impl LockFile {
         }
     }
 
-    /// What is waited for, and for whom, where the system says.
-    fn waiting(&self) -> String {
+    /// What is waited for, and for whom, where the system says; nothing where that is another thread of this process, whose work has
+    /// a progress of its own.
+    fn waiting(&self) -> Option<String> {
         let mut text = format!("waiting for the lock {}", self.path.display());
         let locks = open::proc("/proc/locks", LOCKS_LIMIT).unwrap_or_default();
         let identity = rustix::fs::fstat(&self.file).map(|stat| (stat.st_dev, stat.st_ino));
         let holders = identity.map(|identity| holders(&String::from_utf8_lossy(&locks), identity)).unwrap_or_default();
+        if !holders.is_empty() && holders.iter().all(|holder| *holder == std::process::id()) {
+            return None;
+        }
         for (number, process) in holders.iter().enumerate() {
             text += if number == 0 { ", which is held by " } else { ", " };
             let name = open::proc(&format!("/proc/{process}/comm"), 64).unwrap_or_default();
@@ -123,7 +131,7 @@ impl LockFile {
                 let _ = write!(text, " ({name})");
             }
         }
-        text
+        Some(text)
     }
 }
 
@@ -158,6 +166,8 @@ pub fn open(path: &Path) -> Result<LockFile, Error> {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Child, Command};
 
     use rustix::fs::{CWD, FileType, Mode};
 
@@ -165,26 +175,56 @@ mod tests {
 
     use super::*;
 
+    /// Ends a program with what it started.
+    fn end_all(program: &mut Child) {
+        let group = i32::try_from(program.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        program.wait().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_another_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let held = open(&path).unwrap().hold(Hold::Alone, &Collected::default()).unwrap();
+        let notes = Collected::default();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| open(&path).unwrap().hold(Hold::Shared, &notes).map(drop));
+            std::thread::sleep(Duration::from_millis(1500));
+            drop(held);
+            waits.join().unwrap().unwrap();
+        });
+        // Where the system does not say who holds it, a wait is told all the same.
+        assert!(notes.texts().iter().all(|note| !note.contains("held by")), "{:?}", notes.texts());
+    }
+
     #[test]
     fn a_wait_is_told_and_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
         let held = open(&path).unwrap().hold(Hold::Alone, &Collected::default()).unwrap();
         assert!(open(&path).unwrap().try_hold(Hold::Shared).unwrap().is_none());
+        drop(held);
+        // Another process, since of this one's own threads nothing is said.
+        let mut holder = Command::new("flock").arg(&path).args(["sleep", "60"]).process_group(0).spawn().unwrap();
+        while open(&path).unwrap().try_hold(Hold::Shared).unwrap().is_some() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let notes = Collected::default();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| open(&path).unwrap().hold(Hold::Shared, &notes).map(drop));
             while notes.texts().is_empty() {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            drop(held);
+            // Its child has the lock, too: both are in a group of the test's own.
+            end_all(&mut holder);
             waits.join().unwrap().unwrap();
         });
         let notes = notes.texts();
         assert!(notes[0].starts_with("waiting for the lock ") && notes[0].contains("x.lock"), "{notes:?}");
         // Not every file system of a test machine shows in /proc/locks by the device that stat gives.
         if notes[0].contains("held by") {
-            assert!(notes[0].contains(&format!("process {} (", std::process::id())), "{notes:?}");
+            assert!(notes[0].contains(&format!("process {} (", holder.id())), "{notes:?}");
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }

@@ -224,21 +224,31 @@ pub fn is_component(text: &str) -> bool {
         && !text.split('/').any(|part| part == "..")
 }
 
-/// Whether `text` is `YYYYMMDDTHHMMSSZ` with a month, day, hour, minute and second that can be.
+/// Whether `text` is `YYYYMMDDTHHMMSSZ`: a date of the Gregorian calendar and a time of day without leap seconds.
 #[must_use]
 pub fn is_snapshot(text: &str) -> bool {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
-    let digits = |part: Option<&str>| part.is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
-    text.len() == 16
-        && digits(text.get(..8))
-        && text.get(8..9) == Some("T")
-        && digits(text.get(9..15))
-        && text.ends_with('Z')
-        && number(4..6).is_some_and(|month| (1..=12).contains(&month))
-        && number(6..8).is_some_and(|day| (1..=31).contains(&day))
-        && number(9..11).is_some_and(|hour| hour < 24)
-        && number(11..13).is_some_and(|minute| minute < 60)
-        && number(13..15).is_some_and(|second| second < 60)
+    let bytes = text.as_bytes();
+    if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
+        return false;
+    }
+    let number = |range: std::ops::Range<usize>| {
+        let digits = &bytes[range];
+        let all = digits.iter().all(u8::is_ascii_digit);
+        all.then(|| digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    };
+    let (Some(year), Some(month), Some(day)) = (number(0..4), number(4..6), number(6..8)) else { return false };
+    let (Some(hour), Some(minute), Some(second)) = (number(9..11), number(11..13), number(13..15)) else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    year >= 1970 && (1..=days).contains(&day) && hour < 24 && minute < 60 && second < 60
 }
 
 #[cfg(test)]
@@ -346,6 +356,29 @@ mod tests {
         assert!(!is_deb_path(&format!("{}.deb", "a".repeat(5000))));
         // A percent sign is one of the path's own, so that nothing can mean a way up.
         assert_eq!(url("file:/srv", "%2e%2e/x.deb"), "file:/srv/%252e%252e/x.deb");
+    }
+
+    #[test]
+    fn snapshots_are_real_dates() {
+        for text in ["20240229T235959Z", "20000229T000000Z", "20261231T120000Z"] {
+            assert!(is_snapshot(text), "{text}");
+        }
+        for text in [
+            "20230229T000000Z",
+            "21000229T000000Z",
+            "20241301T000000Z",
+            "20240001T000000Z",
+            "20240431T000000Z",
+            "20240101T240000Z",
+            "20240101T006000Z",
+            "20240101T000060Z",
+            "2024-01-01T00:00:00Z",
+            "20240101T000000",
+            "",
+            "2024010１T00000Z",
+        ] {
+            assert!(!is_snapshot(text), "{text}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod rules;
 pub mod secret;
 pub mod shell;
 pub mod sysusers;
+pub mod tmpfiles;
 pub mod unit;
 pub mod version;
 pub mod words;

@@ -2,6 +2,9 @@
 //!
 //! Pure and bounded, as [`crate::unit`] is: a line that systemd-sysusers would refuse says nothing here.
 
+/// Where systemd-sysusers looks; a file in an earlier one hides those of its name in the later ones.
+pub const DIRECTORIES: [&str; 3] = ["/etc/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"];
+
 /// The most bytes of one file that are read.
 pub const MAX_BYTES: usize = 256 << 10;
 /// The most lines of one file that count.

@@ -65,8 +65,9 @@ pub(super) fn resolve_keeping(
     let mut requests = requests.to_vec();
     requests.sort();
     requests.dedup();
-    let mut missing: Vec<Missing> =
-        requests.iter().filter_map(|request| check(request, &index, &releases, settings)).collect();
+    let of_base = settings.base.iter().flat_map(|base| &base.packages);
+    let asked = requests.iter().chain(of_base.filter(|request| !requests.contains(request)));
+    let mut missing: Vec<Missing> = asked.filter_map(|request| check(request, &index, &releases, settings)).collect();
     if !missing.is_empty() {
         // The lock of this state is let go first: no one waits for one state while holding another.
         let source = state.sources().first().cloned();
@@ -136,7 +137,7 @@ impl<'a> Solver<'a> {
         let requests: Vec<PackageRequest> = asked.packages.iter().cloned().chain(lower::requests(held)).collect();
         let records = lower::records(held, self.index)?;
         let found = self.closure(&requests, &records)?;
-        over::check(&records, &found)?;
+        over::check(&records, &found, &[])?;
         Ok(found)
     }
 
@@ -157,14 +158,28 @@ impl<'a> Solver<'a> {
                 let count = asked.len();
                 let free: Vec<PackageRequest> =
                     requests[..count].iter().map(free).chain(requests[count..].iter().cloned()).collect();
-                let Ok(free) = self.plan(&free, &BTreeMap::new()) else { return Err(refused) };
-                over::check(base, &free)?;
+                let (asked, own) = free.split_at(count);
+                let Ok(free) = self.plan(&free, &BTreeMap::new()) else {
+                    return Err(self.in_the_way(asked, own).unwrap_or(refused));
+                };
+                over::check(base, &free, own)?;
                 return Err(refused);
             }
             closure => closure?,
         };
-        over::check(base, &over)?;
+        over::check(base, &over, &requests[asked.len()..])?;
         Ok(over)
+    }
+
+    /// The first package of a base that `requests`, which can be installed without it, cannot be installed beside.
+    fn in_the_way(&self, base: &[PackageRequest], requests: &[PackageRequest]) -> Option<Error> {
+        let none = BTreeMap::new();
+        self.plan(requests, &none).ok()?;
+        let is_lost = |one: &&PackageRequest| {
+            let beside: Vec<PackageRequest> = requests.iter().chain([*one]).cloned().collect();
+            matches!(self.plan(&beside, &none), Err(Error::Unsatisfiable { .. }))
+        };
+        base.iter().find(is_lost).map(|lost| over::lost(&lost.name, requests))
     }
 }
 

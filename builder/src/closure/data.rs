@@ -8,6 +8,7 @@ use image::tree::{Kind, NodeId, Tree};
 use model::ImagePath;
 
 use super::{Error, Part};
+use crate::scrub::DATA_MARKS;
 
 /// A kind of data directory that is known by what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +41,15 @@ const MARKS: [(&[u8], DataKind); 2] = [(b"PG_VERSION", DataKind::PostgresCluster
 const OF_ACCOUNTS: [&[u8]; 2] = [b"/var/lib/", b"/opt/"];
 /// Where whatever a script made is data: these belong to the machine and to those who use it.
 const OF_THE_MACHINE: [&[u8]; 3] = [b"/srv/", b"/home/", b"/root/"];
+/// Where only what a mark tells is data: a server that keeps its configuration as a data base.
+const CONFIGURATION: &[u8] = b"/etc/";
 /// What useradd(8) copies into a new home.
 const SKELETON: &str = "/etc/skel";
 /// The largest file that is compared with one of the skeleton.
 const LIMIT: u64 = 64 << 10;
 
 /// The directories of data among `parts`: those that are `declared`, wherever they are, and made ones that hold files which a
-/// script made, below `/var/lib` and `/opt` for an account of a service. Of several within each other the outermost counts that
+/// script made, below `/var/lib` and `/opt` for an account of a service, below `/etc` beside a mark of data. Of several within each other the outermost counts that
 /// is the account's own and made, too.
 pub(super) fn find<C: Readable>(
     tree: &Tree<C>,
@@ -82,6 +85,9 @@ pub(super) fn find<C: Readable>(
 /// The directory of data in which a file of `uid` is, by where it is.
 fn place<C>(tree: &Tree<C>, path: &ImagePath, uid: u32, is_made: &dyn Fn(&ImagePath) -> bool) -> Option<ImagePath> {
     let is_below = |place: &&&[u8]| path.as_bytes().starts_with(place);
+    if path.as_bytes().starts_with(CONFIGURATION) {
+        return marked(tree, path);
+    }
     if let Some(place) = OF_ACCOUNTS.iter().find(is_below) {
         return if uid == 0 { None } else { top(tree, path, uid, place, is_made) };
     }
@@ -93,6 +99,19 @@ fn place<C>(tree: &Tree<C>, path: &ImagePath, uid: u32, is_made: &dyn Fn(&ImageP
         let end = rest.iter().position(|byte| *byte == b'/').filter(|_| *place != b"/root/");
         ImagePath::new(&path.as_bytes()[..end.map_or(place.len() - 1, |end| place.len() + end)]).ok()
     })
+}
+
+/// The directory around `path`, below [`CONFIGURATION`], that has a mark of data.
+fn marked<C>(tree: &Tree<C>, path: &ImagePath) -> Option<ImagePath> {
+    let mut at = path.parent();
+    while let Some(directory) = at.filter(|directory| directory.as_bytes().starts_with(CONFIGURATION)) {
+        let entries = tree.lookup(&directory).and_then(|id| tree.node(id).entries());
+        if entries.is_some_and(|entries| DATA_MARKS.iter().any(|mark| entries.contains_key(*mark))) {
+            return Some(directory);
+        }
+        at = directory.parent();
+    }
+    None
 }
 
 /// Whether it is what useradd(8) copies into every home.
@@ -222,7 +241,9 @@ mod tests {
     #[test]
     fn what_is_declared_is_data_wherever_it_is_and_is_made_where_a_node_can_write() {
         let more = ["/etc/ldap/slapd.d/ 750 100:100", "/etc/ldap/slapd.d/cn=config.ldif 600 100:100 four"];
-        assert_eq!(found(&ClosureRules::default(), &more), [""; 0]);
+        assert_eq!(found(&ClosureRules::default(), &more), ["/etc/ldap/slapd.d 4"], "known by its mark");
+        let plain = ["/etc/ldap/plain/ 750 100:100", "/etc/ldap/plain/file 600 100:100 four"];
+        assert_eq!(found(&ClosureRules::default(), &plain), [""; 0]);
         let rules = declared(&["/etc/ldap/slapd.d", "/etc/none"]);
         assert_eq!(found(&rules, &more), ["/etc/ldap/slapd.d 4"]);
         let first = started(&rules, &more);

@@ -73,10 +73,9 @@ pub fn secrets<C: Readable>(
     data: &[DataDirectory],
     rules: &ClosureRules,
 ) -> Result<Vec<Secret>, scrub::Error> {
-    let is_made = |path: &ImagePath| matches!(parts.get(path), Some(Part::Made { .. }));
     let is_data = |path: &ImagePath| data.iter().any(|data| path.starts_with(&data.path));
     let matches = scrub::find(tree, ownership)?.into_iter();
-    let matches = matches.filter(|found| found.rule.secret && is_made(&found.path) && !is_data(&found.path));
+    let matches = matches.filter(|found| found.rule.secret && parts.contains_key(&found.path) && !is_data(&found.path));
     let mut found: BTreeMap<ImagePath, Secret> = BTreeMap::new();
     let declared = rules.secrets.keys().map(TextPath::path);
     let declared = declared.filter(|path| parts.contains_key(*path) && !is_data(path)).cloned();

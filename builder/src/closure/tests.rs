@@ -265,7 +265,8 @@ fn what_is_made_at_first_start_comes_to_its_place_whole() {
     // A command that does not say where it makes a secret finds its place by the link.
     assert!(
         text(0).contains(
-            "ExecStart=/usr/bin/make-keys\nExecStart=+/usr/bin/chown root:root /var/lib/module-app/etc/app/key\n"
+            "ExecStart=/usr/bin/make-keys\nExecStart=/usr/bin/chmod 0600 /var/lib/module-app/etc/app/key\n\
+             ExecStart=+/usr/bin/chown -h root:root /var/lib/module-app/etc/app/key\n"
         ),
         "{}",
         text(0)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 
 use model::Digest;
 use model::explain::{Explain, Explanation, Kind};
@@ -185,11 +186,16 @@ impl Error {
         Self::OtherForm { input: Box::new(input.clone()), message }
     }
 
-    pub(super) fn damaged(input: &FileInput, error: &io::Error) -> Self {
+    pub(super) fn damaged(input: &FileInput, error: io::Error) -> Self {
+        // What the system says is not the archive's fault, but for a place that it has and no file can.
+        if error.raw_os_error().is_some() && error.kind() != io::ErrorKind::InvalidInput {
+            return Self::Host(host::Error::io("read", Path::new(&redact(&input.url)))(error));
+        }
         let (input, message) = (Box::new(input.clone()), error.to_string());
-        match error.kind() {
-            io::ErrorKind::FileTooLarge => Self::TooMuch { input, message },
-            _ => Self::Damaged { input, message },
+        if error.kind() == io::ErrorKind::FileTooLarge {
+            Self::TooMuch { input, message }
+        } else {
+            Self::Damaged { input, message }
         }
     }
 
@@ -220,7 +226,7 @@ impl Explain for Error {
             ),
             Self::OtherForm { .. } => (
                 Kind::Input,
-                "check that `unpack` names its form, \"tar\" (of any compression) or \"zip\"; without `unpack` the file is taken as it is",
+                "check that `unpack` names its form, \"tar\" (plain, or compressed by gzip, bzip2, xz or zstd) or \"zip\"; without `unpack` the file is taken as it is",
             ),
             Self::TooMuch { .. } => (
                 Kind::Input,

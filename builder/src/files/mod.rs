@@ -31,6 +31,28 @@ const BZIP2: &str = ".bz2";
 /// How the forms of compression begin, and what [`decompress`] calls them.
 const COMPRESSED: [(&[u8], &str); 4] =
     [(b"\x1f\x8b", ".gz"), (b"\xfd7zXZ\0", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"BZh", BZIP2)];
+/// The forms that are not read, by how they begin.
+const UNKNOWN: [(&[u8], &str); 3] = [(b"]\0\0", "lzma"), (b"LZIP", "lzip"), (b"\x1f\x9d", "compress")];
+
+/// How much an archive of `size` bytes may unpack to.
+fn limit(size: u64) -> u64 {
+    ALWAYS.saturating_add(size.saturating_mul(RATIO)).min(UNPACKED_LIMIT)
+}
+
+/// Fails where the archive `file` of `size` bytes holds files of `unpacked` bytes together, and that is too much: what a sparse
+/// file has in no block is read all the same.
+///
+/// # Errors
+/// When it is.
+pub fn check_unpacked(input: &FileInput, size: u64, unpacked: u64) -> Result<(), Error> {
+    match limit(size) {
+        limit if unpacked > limit => {
+            let message = format!("its files have more than {limit} bytes");
+            Err(Error::TooMuch { input: Box::new(input.clone()), message })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The plain tar of the archive `file`, which `input` says how to read: `file` itself where it is one, else a file without
 /// a name in `scratch`.
@@ -38,9 +60,9 @@ const COMPRESSED: [(&[u8], &str); 4] =
 /// # Errors
 /// When it is no such archive, is damaged, unpacks to more than any module, or the disk is full.
 pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scratch: &Dir) -> Result<File, Error> {
-    let read = |error: io::Error| Error::damaged(input, &error);
+    let read = |error: io::Error| Error::damaged(input, error);
     let size = file.seek(SeekFrom::End(0)).map_err(read)?;
-    let limit = ALWAYS.saturating_add(size.saturating_mul(RATIO)).min(UNPACKED_LIMIT);
+    let limit = limit(size);
     file.seek(SeekFrom::Start(0)).map_err(read)?;
     match format {
         ArchiveFormat::Zip => {
@@ -58,6 +80,9 @@ pub fn plain_tar(mut file: File, input: &FileInput, format: ArchiveFormat, scrat
         ArchiveFormat::Tar => {
             let mut head = [0; 6];
             let count = host::read::fill(&mut file, &mut head).map_err(read)?;
+            if let Some((_, name)) = UNKNOWN.iter().find(|(magic, _)| head[..count].starts_with(magic)) {
+                return Err(Error::other_form(input, format!("it is compressed by {name}, which is not read")));
+            }
             let found = COMPRESSED.iter().find(|(magic, _)| head[..count].starts_with(magic));
             file.seek(SeekFrom::Start(0)).map_err(read)?;
             let Some((_, suffix)) = found else { return Ok(file) };
@@ -82,7 +107,7 @@ fn copy(from: &mut dyn Read, to: &mut File, scratch: &Dir, input: &FileInput) ->
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Error::damaged(input, &error)),
+            Err(error) => return Err(Error::damaged(input, error)),
         };
         to.write_all(&buffer[..count]).map_err(host::Error::io("write to", scratch.path()))?;
     }

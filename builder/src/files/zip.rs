@@ -1,7 +1,7 @@
 //! A zip archive as a plain tar, so that there is one reader of trees.
 //!
-//! The form is APPNOTE.TXT of PKWARE, version 6.3.10. Names, modes and links are those of Unix entries (4.4.15); an entry of
-//! another system has mode 0644, a directory 0755.
+//! The form is APPNOTE.TXT of PKWARE, version 6.3.10. Names, modes and links are those of Unix entries (4.4.15), but for set-id and
+//! sticky bits, which the library does not give out; an entry of another system has mode 0644, a directory 0755.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -51,6 +51,11 @@ fn append<W: Write, R: Read>(tar: &mut Builder<W>, mut entry: zip::read::ZipFile
         return Err(wrong("a name in it holds a NUL byte"));
     }
     let path = std::path::Path::new(std::str::from_utf8(&name).map_err(|_| not_text())?);
+    // A root of its own says nothing here, as for tar and unzip.
+    let path = path.strip_prefix("/").unwrap_or(path);
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
     if path.components().any(|part| part == std::path::Component::ParentDir) {
         return Err(wrong(&format!("the name {} in it leads out of it", model::path::escape(&name))));
     }

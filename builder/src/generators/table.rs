@@ -76,6 +76,15 @@ pub(super) const TABLE: &[Generator] = &[
         need: Need::Always,
         how: How::Build(&[]),
     },
+    // pam-auth-update(8): the profiles that packages bring become what every service of PAM includes.
+    Generator {
+        name: "pam-auth-update",
+        programs: &["/usr/sbin/pam-auth-update"],
+        inputs: &[("/usr/share/pam-configs", &["*"])],
+        outputs: &["/etc/pam.d/common-*"],
+        need: Need::Always,
+        how: How::Build(&[Text("--package")]),
+    },
     // glib-compile-schemas(1)
     Generator {
         name: "glib-compile-schemas",

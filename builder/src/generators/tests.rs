@@ -29,6 +29,7 @@ fn a_file_is_read_by_the_program_that_computes_others_from_it() {
         ("/etc/locale.gen", "locale-gen /etc"),
         ("/usr/local/share/ca-certificates/x/y.crt", "update-ca-certificates /usr/local/share/ca-certificates"),
         ("/etc/ca-certificates.conf", "update-ca-certificates /etc"),
+        ("/usr/share/pam-configs/x", "pam-auth-update /usr/share/pam-configs"),
         ("/usr/share/glib-2.0/schemas/a.gschema.xml", "glib-compile-schemas /usr/share/glib-2.0/schemas"),
         ("/etc/dconf/db/site.d/00-x", "dconf /etc/dconf/db"),
         ("/usr/share/icons/hicolor/48x48/apps/x.png", "gtk-update-icon-cache /usr/share/icons/hicolor"),

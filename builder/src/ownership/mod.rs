@@ -3,6 +3,7 @@
 //! dpkg names files by unmerged paths (`/lib/systemd/...`); the tree has them where the base's links
 //! lead (`/usr/lib/systemd/...`). This is where the two meet.
 
+mod original;
 mod requester;
 mod resolver;
 
@@ -17,6 +18,7 @@ use model::path::json::keys;
 use serde::Serialize;
 
 use crate::dpkg::{self, Alternative, Database, Diversion, Installed};
+pub use original::Originals;
 use resolver::Resolver;
 
 /// The largest file of dpkg's database that is read: the status file of all of Debian has 90 MB.

@@ -14,6 +14,9 @@ pub enum Error {
     /// A part of a file cannot be read.
     #[error("cannot read a file of the root file system")]
     Read(#[source] io::Error),
+    /// What a package says of its files cannot be read.
+    #[error(transparent)]
+    Ownership(#[from] crate::ownership::Error),
     /// A file that is to be rewritten is not what it should be.
     #[error("cannot scrub {path}")]
     Rewrite {
@@ -46,6 +49,7 @@ impl Explain for Error {
     fn explain(&self) -> Explanation<'_> {
         match self {
             Self::Content(error) => error.explain(),
+            Self::Ownership(error) => error.explain(),
             Self::Read(_) => Explanation::new(Kind::Outside, self),
             Self::Rewrite { .. } => Explanation::new(Kind::Input, self),
         }

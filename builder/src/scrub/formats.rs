@@ -11,8 +11,12 @@ pub(super) enum Format {
     ControlKey,
     /// The private exponent of an RSA key in a file of settings.
     Exponent,
+    /// A private key, or a store of such, in DER (X.690), or in OpenPGP's packets (RFC 9580, section 4).
+    BinaryKey,
     /// Nothing but random bytes.
     RandomBytes,
+    /// Nothing but one word of base64 or of hexadecimal digits that looks drawn.
+    Token,
     /// Nothing but a UUID (RFC 9562, section 4), in a line: what the kernel draws at random for whoever asks.
     Uuid,
     /// The name of an iSCSI initiator (RFC 7143, 4.2.7), or the identifier of a host in a survey.
@@ -34,8 +38,15 @@ const COMPRESSED: [&[u8]; 5] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x
 const PASSWORD_NAMES: [&str; 5] = ["pass", "password", "passwd", "passphrase", "secret"];
 /// The shortest password that a program draws.
 const PASSWORD_LENGTH: usize = 8;
-/// How hashed passwords begin that stand in files of users (crypt(5), and Apache's own).
-const HASHES: [&str; 8] = ["$apr1$", "$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$"];
+/// The shortest and the longest token: 128 bits in hexadecimal digits, 4096 in base64.
+const TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=700;
+/// The shortest hash of a password, without its kind.
+const HASH_LENGTH: usize = 12;
+/// The longest name of a kind of hash.
+const HASH_NAME: usize = 20;
+/// How packets of OpenPGP begin that hold a key: a secret one in the old form and in the new one, then a public one.
+const OPENPGP_SECRET: [u8; 4] = [0x94, 0x95, 0x96, 0xc5];
+const OPENPGP_PUBLIC: [u8; 4] = [0x98, 0x99, 0x9a, 0xc6];
 
 impl Format {
     /// Whether a file that begins with `head` has it. Of a file that is no longer than what is looked at, `head` is the whole.
@@ -45,7 +56,9 @@ impl Format {
             Self::DhParameters => has_line(head, |line| line == b"-----BEGIN DH PARAMETERS-----"),
             Self::ControlKey => is_control_key(head),
             Self::Exponent => has_line(head, |line| line.starts_with(b"pri_exp=0x")),
+            Self::BinaryKey => is_der_key(head) || is_openpgp(head, &OPENPGP_SECRET),
             Self::RandomBytes => is_random(head),
+            Self::Token => is_token(head),
             Self::Uuid => is_uuid(head),
             Self::HostName => has_line(head, |line| {
                 [&b"InitiatorName=iqn."[..], b"InitiatorName=eui.", b"InitiatorName=naa.", b"MY_HOSTID="]
@@ -102,7 +115,9 @@ pub(crate) fn is_uuid(head: &[u8]) -> bool {
 
 /// Whether no byte is there much more often than the others, and the file says nothing of its form.
 pub(crate) fn is_random(head: &[u8]) -> bool {
-    if !RANDOM_SIZES.contains(&head.len()) || COMPRESSED.iter().any(|begin| head.starts_with(begin)) {
+    let is_compressed = COMPRESSED.iter().any(|begin| head.starts_with(begin));
+    let is_openpgp = is_openpgp(head, &OPENPGP_SECRET) || is_openpgp(head, &OPENPGP_PUBLIC);
+    if !RANDOM_SIZES.contains(&head.len()) || is_compressed || is_openpgp || sequence(head).is_some() {
         return false;
     }
     let mut counts = [0_usize; 256];
@@ -111,6 +126,56 @@ pub(crate) fn is_random(head: &[u8]) -> bool {
     // Half of random bytes have the highest bit; 64 of them are far from these bounds once in a million.
     let high = head.iter().filter(|byte| **byte >= 0x80).count();
     most <= head.len() / 16 + 4 && high * 5 >= head.len() && high * 5 <= head.len() * 4 && is_no_text(head)
+}
+
+/// What is in the sequence that is the whole file (X.690, 8.1.3 and 8.9).
+fn sequence(head: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = match head {
+        [0x30, length @ ..=0x7f, rest @ ..] => (usize::from(*length), rest),
+        [0x30, 0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [0x30, 0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+        _ => return None,
+    };
+    (length == rest.len() && length > 0).then_some(rest)
+}
+
+/// Whether it is a key of PKCS#1 or PKCS#8 (version 0), of SEC 1 (version 1), or a store of PKCS#12 (version 3), each of which
+/// begins with its version; a certificate or a public key begins with a sequence.
+fn is_der_key(head: &[u8]) -> bool {
+    sequence(head).is_some_and(|inside| matches!(inside, [0x02, 0x01, 0 | 1 | 3, _, ..]))
+}
+
+/// Whether it begins with a packet of one of `tags` and of version 4 or 6, which is no longer than the file.
+fn is_openpgp(head: &[u8], tags: &[u8; 4]) -> bool {
+    let Some((tag, rest)) = head.split_first().filter(|(tag, _)| tags.contains(tag)) else { return false };
+    let (length, body): (usize, &[u8]) = match (tag & 0x40 != 0, tag & 3, rest) {
+        (false, 0, [length, body @ ..]) | (true, _, [length @ ..=191, body @ ..]) => (usize::from(*length), body),
+        (false, 1, [high, low, body @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), body),
+        (false, 2, [_, _, high, low, body @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), body),
+        (true, _, [first @ 192..=223, second, body @ ..]) => {
+            ((usize::from(*first) - 192) * 256 + usize::from(*second) + 192, body)
+        }
+        _ => return false,
+    };
+    length <= body.len() && matches!(body, [3 | 4 | 6, ..])
+}
+
+/// Whether it is one word and no more than the end of its line, of hexadecimal digits or of base64 with letters large and small and
+/// digits.
+fn is_token(head: &[u8]) -> bool {
+    let text = head.strip_suffix(b"\n").unwrap_or(head);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let has = |is: fn(&u8) -> bool| text.iter().any(is);
+    let is_hex = text.iter().all(u8::is_ascii_hexdigit);
+    let is_base64 = text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte))
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase);
+    let distinct = text.iter().collect::<std::collections::BTreeSet<_>>().len();
+    TOKEN_LENGTHS.contains(&text.len())
+        && (is_hex && has(u8::is_ascii_alphabetic) || is_base64)
+        && has(u8::is_ascii_digit)
+        && distinct >= 8
+        && !text.starts_with(b"/")
 }
 
 fn is_no_text(head: &[u8]) -> bool {
@@ -132,17 +197,32 @@ fn has_password(head: &[u8]) -> bool {
     lines.into_iter().any(|line| is_user_with_hash(line) || is_drawn(line))
 }
 
-/// A line `NAME:HASH`, as for basic authentication.
+/// A line `NAME:HASH`, as for basic authentication, or with what else a table of users has behind the next colon.
 fn is_user_with_hash(line: &str) -> bool {
-    line.split_once(':').is_some_and(|(name, hash)| {
-        !name.is_empty() && !hash.contains(':') && HASHES.iter().any(|begin| hash.starts_with(begin))
+    line.split_once(':').is_some_and(|(name, rest)| {
+        let hash = rest.split(':').next().unwrap_or_default();
+        !name.is_empty() && is_hash(hash)
     })
 }
 
-/// A line `NAME = VALUE`, in which the name ends as those of passwords do, and the value looks drawn: one word of letters and
+/// Whether it is a hashed password: `$KIND$...` as crypt(5) and its like have it, or `{SCHEME}...` (RFC 3112).
+pub(super) fn is_hash(text: &str) -> bool {
+    let is_kind = |kind: &str| {
+        (1..=HASH_NAME).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let of_crypt = text.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+    let of_scheme = text.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    let of_word = |c: char| c.is_ascii_alphanumeric() || "$./+=,-_".contains(c);
+    [of_crypt, of_scheme]
+        .into_iter()
+        .flatten()
+        .any(|(kind, hash)| is_kind(kind) && hash.len() >= HASH_LENGTH && hash.chars().all(of_word))
+}
+
+/// A line `NAME = VALUE` or `NAME: VALUE`, in which the name ends as those of passwords do, and the value looks drawn: one word of letters and
 /// digits, or of letters large and small.
 fn is_drawn(line: &str) -> bool {
-    let Some((name, value)) = line.split_once('=') else { return false };
+    let Some((name, value)) = line.split_once(['=', ':']) else { return false };
     let is_joint = |c: char| c.is_whitespace() || "'\"`;,[](){}>".contains(c);
     let name = name.trim_matches(is_joint).to_ascii_lowercase();
     let value = value.trim_matches(is_joint);
@@ -169,13 +249,21 @@ mod tests {
             F::DhParameters,
             F::ControlKey,
             F::Exponent,
+            F::BinaryKey,
             F::RandomBytes,
+            F::Token,
             F::Uuid,
             F::HostName,
             F::FirebirdDatabase,
             F::Password,
         ];
         all.into_iter().filter(|format| format.is_of(head)).collect()
+    }
+
+    /// A sequence of DER.
+    fn der(inside: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(inside.len()).unwrap_or(0).to_be_bytes();
+        [&[0x30, 0x82][..], &length, inside].concat()
     }
 
     #[test]
@@ -200,7 +288,19 @@ mod tests {
             (b"dbc_dbpass='hG7dKq2LmP1x'\n", Format::Password),
             (b"<?php\n$cfg['blowfish_secret'] = 'kdj3HGd8sKqpLd93';\n", Format::Password),
             (b"ISC_PASSWD=masterKeyOf\n", Format::Password),
-            (b"backup:$apr1$salt$hash\n", Format::Password),
+            (b"backup:$apr1$salt$hashed-word\n", Format::Password),
+            (b"admin:$7$101$salt$hashed==\n", Format::Password),
+            (b"x:{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", Format::Password),
+            (b"x:$y$j9T$salt$hash.word:20000:0:99999:7:::\n", Format::Password),
+            (b"db:\n  password: Xy7kLm29QpRt5vBn\n", Format::Password),
+            (b"{ \"password\": \"Xy7kLm29QpRt5vBn\", }\n", Format::Password),
+            (b"password = Xy7kLm29\n", Format::Password),
+            (b"0123456789abcdef0123456789abcdef\n", Format::Token),
+            (b"yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", Format::Token),
+            (&der(&[2, 1, 0, 2, 1, 0]), Format::BinaryKey),
+            (&der(&[&[2, 1, 0][..], &random].concat()), Format::BinaryKey),
+            (&der(&[&[2, 1, 3][..], &random].concat()), Format::BinaryKey),
+            (&[&[0x95, 0x01, 0x00, 4][..], &random].concat(), Format::BinaryKey),
         ] {
             assert_eq!(of(head), [format], "{}", String::from_utf8_lossy(head));
         }
@@ -208,6 +308,7 @@ mod tests {
 
     #[test]
     fn what_only_resembles_is_none() {
+        let random: Vec<u8> = (0..1024_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
         let gzip: Vec<u8> = [&b"\x1f\x8b"[..], &[0xa5; 500]].concat();
         let counting: Vec<u8> = (0..200).collect();
         for head in [
@@ -230,7 +331,15 @@ mod tests {
             b"secret = /etc/keys/Key1234\npassword = ${PASSWORD1}\n",
             b"password = changeit\nsecret =\n",
             b"password\t[success=1 default=ignore]\tpam_unix.so obscure yescrypt\n",
-            b"root:*:20000:0:99999:7:::\nx:$y$j9T$salt$hash:20000:0:99999:7:::\n",
+            b"root:*:20000:0:99999:7:::\nx:!:20000:0:99999:7:::\n",
+            b"passwd:         files systemd\nshadow: files\n",
+            b"echo: $HOME$PATH\n",
+            b"0000000000000000000000000000000a\n",
+            b"/usr/share/Some/Path4/that/is/long/enough\n",
+            b"a-word-that-is-long-but-has-no-digit-in-it\n",
+            // A certificate, and a public keyring.
+            &der(&[&[0x30, 3, 2, 1, 0][..], &random].concat()),
+            &[&[0x99, 0x01, 0x00, 4][..], &random].concat(),
         ] {
             assert_eq!(of(head), [], "{}", String::from_utf8_lossy(head));
         }

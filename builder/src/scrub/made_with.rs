@@ -19,7 +19,7 @@ const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Files that tell what a directory is: the version of a cluster of PostgreSQL, the system table space of InnoDB, the
 /// configuration of slapd (`slapd-config(5)`) and its data base (LMDB), the master key of a realm of Heimdal.
-pub(super) const MARKS: [&[u8]; 5] = [b"PG_VERSION", b"ibdata1", b"cn=config.ldif", b"data.mdb", b"m-key"];
+pub(crate) const MARKS: [&[u8]; 5] = [b"PG_VERSION", b"ibdata1", b"cn=config.ldif", b"data.mdb", b"m-key"];
 /// Where data is.
 const PLACES: [&[u8]; 2] = [b"/var/lib/", b"/etc/"];
 

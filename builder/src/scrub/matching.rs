@@ -12,11 +12,17 @@ use super::pattern::matches;
 use super::rule::{Look, Rule, Test};
 use super::rules::RULES;
 use super::{Error, Match};
-use crate::ownership::Ownership;
+use crate::ownership::{Originals, Ownership};
 
-/// How many first bytes of a file the content rules look at: the whole of a file that may be a key. What
-/// Courier makes has the certificate as text before the key, which begins in its second page.
-pub(super) const HEAD: usize = 64 << 10;
+/// How many first bytes of a file the content rules look at: the whole of a file that may hold a key. One is small, but may
+/// stand behind others, or behind what the file is for.
+pub(super) const HEAD: usize = 1 << 20;
+/// The shortest file that may be a secret.
+const SHORTEST: u64 = 8;
+/// Where a maintainer script may write a secret into a file that its package brought.
+const WRITTEN_OVER: [&[u8]; 4] = [b"/etc/", b"/var/", b"/opt/", b"/srv/"];
+/// How names of keys end, wherever they are.
+const KEY_NAMES: [&[u8]; 4] = [b".pem", b".key", b".p12", b".der"];
 
 /// The rule for each file of `tree` that has one, and the directories of data. A tree is not changed while it is walked.
 pub(super) fn all<C: Readable>(
@@ -24,8 +30,9 @@ pub(super) fn all<C: Readable>(
     ownership: &Ownership,
 ) -> Result<(Vec<Match>, BTreeSet<ImagePath>), Error> {
     let (mut found, mut data) = (Vec::new(), BTreeSet::new());
+    let mut originals = Originals::new(tree, ownership);
     for (path, node, inode) in tree.walk().skip(1) {
-        let owned = ownership.is_owned(&path);
+        let mut owned = ownership.is_owned(&path);
         if !owned && made_with::is_mark(&path, inode.is_directory()) {
             data.extend(path.parent());
         }
@@ -34,8 +41,15 @@ pub(super) fn all<C: Readable>(
             Kind::Directory(_) => Look::Directory,
             Kind::Symlink(target) => Look::Symlink(target),
             Kind::Regular(content) => {
-                head = if wants_head(&path, owned, content.size()) { read_head(content)? } else { Vec::new() };
-                Look::Regular(&head)
+                let is_written_over = owned && may_be_written_over(&path);
+                let wants_head = wants_head(&path, owned && !is_written_over, content.size());
+                head = if wants_head { read_head(content)? } else { Vec::new() };
+                let look = Look::Regular(&head);
+                // What a script wrote into a package's file is the script's.
+                if is_written_over && rule_for(&path, look, false).is_some_and(|rule| rule.secret) {
+                    owned = content.size() > HEAD as u64 || originals.has(&path, &head)?;
+                }
+                look
             }
             Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => Look::Special,
         };
@@ -58,6 +72,11 @@ pub(super) fn rule_for(path: &ImagePath, look: Look<'_>, owned: bool) -> Option<
     rules.find(|rule| rule.paths.iter().any(|pattern| matches(pattern, path)))
 }
 
+fn may_be_written_over(path: &ImagePath) -> bool {
+    WRITTEN_OVER.iter().any(|place| path.as_bytes().starts_with(place))
+        || KEY_NAMES.iter().any(|end| path.as_bytes().ends_with(end))
+}
+
 fn read_head<C: Readable>(content: &C) -> Result<Vec<u8>, Error> {
     let mut head = Vec::new();
     content.open()?.take(HEAD as u64).read_to_end(&mut head).map_err(Error::Read)?;
@@ -67,8 +86,7 @@ fn read_head<C: Readable>(content: &C) -> Result<Vec<u8>, Error> {
 /// Whether a rule may need the first [`HEAD`] bytes of a regular file. Asking this first spares
 /// reading almost every file of a tree.
 pub(super) fn wants_head(path: &ImagePath, owned: bool, size: u64) -> bool {
-    // A key of 16384 bits takes 13 KiB; a larger file is no key.
-    let may_be_key = !owned && (32..=HEAD as u64).contains(&size);
+    let may_be_key = !owned && (SHORTEST..=HEAD as u64).contains(&size);
     let is_large = |end: &[u8]| path.as_bytes().ends_with(end);
     let may_be_store = !owned && (is_large(b"/cacerts") || is_large(b".fdb"));
     may_be_key || may_be_store || path.as_bytes().ends_with(b".pyc")

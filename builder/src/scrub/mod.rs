@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use crate::ownership::Ownership;
 pub(crate) use formats::{is_control_key, is_random, is_uuid, wire_algorithm};
+pub(crate) use made_with::MARKS as DATA_MARKS;
 pub(crate) use pattern::matches;
 use rules::RULES;
 
@@ -131,7 +132,7 @@ pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> boo
 /// A name for the set of rules, for cache keys: it changes whenever a rule does.
 #[must_use]
 pub fn version() -> model::Digest {
-    let mut text = format!("scrub 3 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
+    let mut text = format!("scrub 4 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
     for rule in RULES {
         text.push_str(&format!("{} {:?} {:?} {} ", rule.name, rule.paths, rule.test, rule.copies.name()));
         text.push_str(match rule.action {

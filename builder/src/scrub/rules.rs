@@ -26,11 +26,17 @@ const fn copies(copies: Copies, name: &'static str, reason: &'static str, paths:
 /// Keys of a server of SSH.
 const SSH_KEYS: &str = "ssh-host-keys";
 const SSH_KEYS_REASON: &str = "host keys that many machines share identify none of them";
+/// Where what a script drew may lie. What programs keep below `/var/cache` and the like is not shipped.
+const MADE: &[&str] = &["/etc/**", "/usr/share/**", "/usr/lib/*/*", "/var/lib/*/*", "/opt/**", "/srv/**"];
 /// Keys of other services, and certificates that are known by them.
 pub(super) const CERTIFICATES: &str = "service-keys";
 const SERVICE_KEYS_REASON: &str = "keys, certificates and cookies that a package makes for itself when it is installed are random and belong to one host";
 /// Links to such certificates.
 pub(super) const LINKS: &str = "service-key-links";
+/// Passwords of the system's own accounts.
+const SET_PASSWORDS: &str = "set-passwords";
+const SET_PASSWORDS_REASON: &str =
+    "a password that a package's script set would be every machine's: such accounts are locked";
 /// Identifiers of a host.
 pub(super) const IDENTIFIERS: &str = "host-identifiers";
 const IDENTIFIERS_REASON: &str = "an identifier that a package made for one host";
@@ -68,8 +74,10 @@ pub(super) const RULES: &[Rule] = &[
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::DhParameters)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::ControlKey)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Exponent)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::RandomBytes)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Uuid)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::BinaryKey)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::RandomBytes)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::Uuid)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::Token)),
     // SASL's own file of passwords, and that of distributed Erlang in the home of each user.
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/sasldb2", "/var/lib/*/.erlang.cookie"], Test::Unowned),
     rule(
@@ -102,6 +110,14 @@ pub(super) const RULES: &[Rule] = &[
     // All that is in a directory with a mark of such.
     secret(DATABASES, DATABASES_REASON, &[], Test::Any),
     secret(DATABASES, DATABASES_REASON, &["/var/lib/**"], Test::Form(Format::FirebirdDatabase)),
+    Rule {
+        action: Action::Rewrite(shadow::lock_and_clamp),
+        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/shadow"], Test::Form(Format::Password))
+    },
+    Rule {
+        action: Action::Rewrite(shadow::lock),
+        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/gshadow"], Test::Form(Format::Password))
+    },
     secret(
         "generated-passwords",
         "passwords that a package drew at random when it was installed, ucf's copies among them",

@@ -48,6 +48,11 @@ fn each_rule_takes_what_it_is_for() {
         ("etc-history", "/etc/.git", Look::Directory),
         ("initial-ram-disks", "/boot/initrd.img-6.12.0-amd64", Look::Regular(b"070701")),
         ("debconf-passwords", "/var/cache/debconf/passwords.dat", Look::Regular(b"")),
+        ("set-passwords", "/etc/shadow", Look::Regular(b"root:*:1:0:9:7:::\nx:$6$salt$hashed-word:1:0:9:7:::\n")),
+        ("shadow-last-change", "/etc/shadow", Look::Regular(b"root:*:1:0:9:7:::\n")),
+        ("service-keys", "/etc/odd/key.der", Look::Regular(b"\x30\x06\x02\x01\0\x02\x01\0")),
+        ("service-keys", "/usr/share/odd/id", Look::Regular(b"0123456789abcdef0123456789abcdef\n")),
+        ("service-keys", "/var/lib/odd/uuid", Look::Regular(b"0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11\n")),
         ("hostname", "/etc/hostname", Look::Regular(b"")),
         ("resolv-conf", "/etc/resolv.conf", Look::Symlink(b"../srv/x")),
         ("resolv-conf", "/etc/resolv.conf", Look::Symlink(b"run/x")),
@@ -118,7 +123,7 @@ fn what_only_resembles_stays() {
 fn heads_are_asked_for_where_a_content_rule_may_hold() {
     let wants = |path: &str, owned, size| wants_head(&ImagePath::new(path).unwrap(), owned, size);
     assert!(wants("/etc/k", false, 500));
-    assert!(!wants("/etc/k", true, 500) && !wants("/usr/lib/big", false, 1 << 20));
+    assert!(!wants("/etc/k", true, 500) && !wants("/usr/lib/big", false, (1 << 20) + 1));
     assert!(wants("/usr/lib/__pycache__/a.pyc", true, 1 << 20));
     assert!(wants("/etc/ssl/certs/java/cacerts", false, 170_000));
 }
@@ -138,6 +143,11 @@ fn the_last_change_of_a_password_is_never_later_than_the_epoch() {
     let after = b"root:*:100:0:99999:7:::\ndaemon:*:99:0:99999:7:::\nx:!*:::::::".to_vec();
     assert_eq!(scrubbed(before).unwrap(), (after.clone(), 1));
     assert_eq!(scrubbed(&after).unwrap(), (after, 0), "nothing is to be changed");
+    // A password that a script set.
+    let before =
+        b"root:*:99:0:99999:7:::\nx:$6$salt$hashed/word.1:200:0:99999:7:::\ny:!$y$j9T$salt$hashed:9:0:9:7:::\n";
+    let after = b"root:*:99:0:99999:7:::\nx:!:100:0:99999:7:::\ny:!:9:0:9:7:::\n".to_vec();
+    assert_eq!(scrubbed(before).unwrap(), (after, 1));
     assert!(matches!(scrubbed(&vec![b':'; 5 << 20]), Err(Error::Content(image::Error::TooLarge { .. }))));
 }
 
@@ -261,7 +271,7 @@ fn an_initramfs_that_holds_a_secret_is_left_out_and_named() {
 
 #[test]
 fn the_name_of_the_rules_changes_only_with_a_rule() {
-    assert_eq!(version().to_string(), "sha256:7a126e15e95abdb5dfd62f5fd3e2b7d1a794af14927d612e796a829b28bdf26a");
+    assert_eq!(version().to_string(), "sha256:99c9fa612032c880d0cab8b7976e4969c8cfd8a48a8e91394816605e79d0a4c5");
 }
 
 /// Which rule takes each file of a tree of these, and links; a content `->X` is a link to X.

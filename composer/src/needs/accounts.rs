@@ -6,6 +6,7 @@ use image::tree::{Kind, Tree};
 use model::ImagePath;
 use model::document::nearest;
 use model::sysusers::{self, Line};
+use model::tmpfiles;
 use model::unit::AccountKind;
 
 use super::units;
@@ -14,8 +15,6 @@ use crate::error::Error;
 use crate::overlay::rules::numbers;
 use crate::scan::Source;
 
-/// Where systemd-sysusers looks.
-const SYSUSERS: [&str; 3] = ["/etc/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"];
 /// The numbers below it are given out by Debian policy, and are the same everywhere.
 const FIRST_FLOATING: u32 = 100;
 /// `nobody` and `nogroup`.
@@ -30,7 +29,7 @@ pub struct Accounts {
     groups: BTreeMap<String, Option<u32>>,
 }
 
-/// An account that shipped units name and that nothing brings.
+/// An account that shipped units or lines of tmpfiles.d name and that nothing brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingAccount {
     /// Whether it is a user or a group.
@@ -39,6 +38,8 @@ pub struct MissingAccount {
     pub name: String,
     /// The units' files that name it.
     pub by: Vec<ImagePath>,
+    /// The files of `tmpfiles.d` that give it something.
+    pub owner_by: Vec<ImagePath>,
 }
 
 /// An owner that is a number which was given out while the root file system was made.
@@ -138,23 +139,34 @@ impl Accounts {
     }
 }
 
-/// The accounts that shipped units run as, and that are not among `known`.
+/// The accounts that shipped units run as and that shipped lines of tmpfiles.d give something to, and that are not among
+/// `known`.
 ///
 /// # Errors
-/// When the host cannot read a unit.
+/// When the host cannot read a unit or a file of `tmpfiles.d`.
 pub fn missing_accounts(world: World<'_>, known: &Accounts) -> Result<Vec<MissingAccount>, Error> {
-    let mut missing: BTreeMap<(AccountKind, String), BTreeSet<ImagePath>> = BTreeMap::new();
+    let mut missing: BTreeMap<(AccountKind, String), [BTreeSet<ImagePath>; 2]> = BTreeMap::new();
     for shipped in units::shipped(world)? {
         for account in shipped.unit.accounts() {
             let Some(name) = account.name.known() else { continue };
             let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
             if !is_number && name != "root" && !known.has(account.kind, name) {
-                let by = missing.entry((account.kind, name.to_owned())).or_default();
+                let [by, _] = missing.entry((account.kind, name.to_owned())).or_default();
                 by.extend(shipped.file(account.at).cloned());
             }
         }
     }
-    let account = |((kind, name), by): (_, BTreeSet<_>)| MissingAccount { kind, name, by: by.into_iter().collect() };
+    for (path, source) in read_files(world.shipped, &tmpfiles::DIRECTORIES) {
+        let owners = tmpfiles::owners(&super::read_small(source, tmpfiles::MAX_BYTES as u64)?);
+        for (kind, name) in owners.into_iter().filter(|(kind, name)| !known.has(*kind, name)) {
+            let [_, owner_by] = missing.entry((kind, name)).or_default();
+            owner_by.insert(path.clone());
+        }
+    }
+    let account = |((kind, name), [by, owner_by]): (_, [BTreeSet<_>; 2])| {
+        let (by, owner_by) = (by.into_iter().collect(), owner_by.into_iter().collect());
+        MissingAccount { kind, name, by, owner_by }
+    };
     Ok(missing.into_iter().map(account).collect())
 }
 
@@ -196,21 +208,30 @@ pub fn is_static(number: u32) -> bool {
 /// # Errors
 /// When the host cannot read a file.
 pub fn sysusers_lines(tree: &Tree<Source>, takes: &dyn Fn(&ImagePath) -> bool) -> Result<Vec<Line>, Error> {
-    // A file in an earlier directory hides those of its name in the later ones.
-    let mut files: BTreeMap<Vec<u8>, (ImagePath, &Source)> = BTreeMap::new();
-    for (path, source) in sysusers_files(tree) {
-        files.entry(path.file_name().unwrap_or_default().to_vec()).or_insert((path, source));
-    }
     let mut lines = Vec::new();
-    for (_, source) in files.into_values().filter(|(path, _)| takes(path)) {
+    for (_, source) in read_files(tree, &sysusers::DIRECTORIES).into_iter().filter(|(path, _)| takes(path)) {
         lines.extend(sysusers::lines(&super::read_small(source, sysusers::MAX_BYTES as u64)?));
     }
     Ok(lines)
 }
 
+/// The files of `tree` that systemd reads of `directories`, in its order: one in an earlier directory hides those of its
+/// name in the later ones.
+fn read_files<'a>(tree: &'a Tree<Source>, directories: &[&str]) -> Vec<(ImagePath, &'a Source)> {
+    let mut files: BTreeMap<Vec<u8>, (ImagePath, &Source)> = BTreeMap::new();
+    for (path, source) in conf_files(tree, directories) {
+        files.entry(path.file_name().unwrap_or_default().to_vec()).or_insert((path, source));
+    }
+    files.into_values().collect()
+}
+
 fn sysusers_files(tree: &Tree<Source>) -> Vec<(ImagePath, &Source)> {
+    conf_files(tree, &sysusers::DIRECTORIES)
+}
+
+fn conf_files<'a>(tree: &'a Tree<Source>, directories: &[&str]) -> Vec<(ImagePath, &'a Source)> {
     let mut files = Vec::new();
-    for directory in SYSUSERS.iter().filter_map(|directory| ImagePath::new(directory).ok()) {
+    for directory in directories.iter().filter_map(|directory| ImagePath::new(directory).ok()) {
         let entries = tree.lookup(&directory).and_then(|id| tree.node(id).entries());
         for (name, id) in entries.into_iter().flatten().filter(|(name, _)| name.ends_with(b".conf")) {
             if let (Kind::Regular(source), Ok(path)) = (&tree.node(*id).kind, directory.join(name)) {

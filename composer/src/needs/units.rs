@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use image::tree::{Kind, Node, Tree};
 use model::ImagePath;
 use model::path::escape;
-use model::unit::{Command, Condition, Unit, UnitKind, UnitName, Value};
+use model::unit::{Command, Condition, DIRECTORIES as UNITS, Unit, UnitKind, UnitName, Value};
 
 use super::text::Program;
 use super::world::{Reach, World, best};
@@ -15,9 +15,6 @@ use crate::scan::Source;
 
 /// The largest unit file that is read.
 const UNIT_LIMIT: u64 = 256 << 10;
-/// Where systemd looks for the system's units, by real path; a file in an earlier one hides those of its name in
-/// the later ones.
-pub(super) const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
 
 /// The kinds of unit that run programs or belong to someone, whose `KIND.d/` holds what is said of all of them.
 const KINDS: [&str; 5] = ["service", "socket", "mount", "swap", "scope"];

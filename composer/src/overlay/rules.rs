@@ -98,8 +98,8 @@ impl Id {
             let number = text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok()).flatten();
             return number.filter(|number| *number != u32::MAX).map(Self::Number);
         }
-        let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
-        let starts = text.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+        let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        let starts = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
         let is_name = starts && text.len() <= MAX_NAME && text.bytes().all(letters);
         is_name.then(|| Self::Name(text.to_owned()))
     }
@@ -152,7 +152,8 @@ impl Names {
     }
 }
 
-/// The numbers by name in a file of the form of `/etc/passwd`. What cannot be read holds no name.
+/// The numbers by name in a file of the form of `/etc/passwd`; of several lines for one name the first counts, as the C library
+/// has it. What cannot be read holds no name.
 pub(crate) fn numbers(tree: &Tree<Source>, path: &[u8]) -> BTreeMap<String, u32> {
     let source = ImagePath::new(path).ok().and_then(|path| tree.resolve(&path)).map(|id| &tree.node(id).kind);
     let Some(Kind::Regular(source)) = source else { return BTreeMap::new() };
@@ -162,7 +163,7 @@ pub(crate) fn numbers(tree: &Tree<Source>, path: &[u8]) -> BTreeMap<String, u32>
         let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
         Some((name.to_owned(), number.parse().ok()?))
     };
-    String::from_utf8_lossy(&text).lines().filter_map(line).collect()
+    String::from_utf8_lossy(&text).lines().rev().filter_map(line).collect()
 }
 
 #[cfg(test)]
@@ -180,7 +181,7 @@ mod tests {
         for wrong in ["", "8", "0888", "44", "04440", "+44", "u=r"] {
             assert!(rule(&[("mode", wrong)]).is_err(), "{wrong}");
         }
-        for wrong in ["", ":", "root:", "Root", "-1", "4294967295", "1x", "a:b:c", "a b"] {
+        for wrong in ["", ":", "root:", "-x", "-1", "4294967295", "1x", "a:b:c", "a b"] {
             assert!(rule(&[("owner", wrong)]).is_err(), "{wrong}");
         }
         assert!(rule(&[]).is_err() && rule(&[("group", "root")]).is_err());

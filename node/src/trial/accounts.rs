@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use model::path::escape;
+use model::sysusers::{self, Line};
 
 /// What a line of sysusers.d asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,24 +32,21 @@ pub struct Wrong {
     pub is_missing: bool,
 }
 
-/// The lines `u` and `g` of a file of sysusers.d. Names with specifiers, which mean something on the node only, are left out.
+/// The accounts that the lines of a file of sysusers.d make.
 #[must_use]
 pub fn wanted(text: &str) -> Vec<Wanted> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(line).collect()
+    sysusers::lines(text.as_bytes()).into_iter().filter_map(line).collect()
 }
 
-fn line(line: &str) -> Option<Wanted> {
-    let mut words = line.split_ascii_whitespace().map(|word| word.trim_matches('"'));
-    let kind = words.next()?.trim_end_matches(['!', '+']);
-    let name = words.next().filter(|name| !name.contains('%'))?.to_owned();
-    let ids = words.next().unwrap_or("-");
-    let (id, group) = ids.split_once(':').map_or((ids, None), |(id, group)| (id, Some(group)));
-    let number = |text: &str| text.parse::<u32>().ok();
-    match kind {
-        "u" => Some(Wanted { name, is_group: false, id: number(id), group: group.and_then(number) }),
-        "g" => Some(Wanted { name, is_group: true, id: number(id), group: None }),
-        _ => None,
+fn line(line: Line) -> Option<Wanted> {
+    match line {
+        Line::User { name, uid, group, .. } => {
+            let group = group.and_then(|group| group.parse().ok());
+            Some(Wanted { name, is_group: false, id: uid, group })
+        }
+        Line::Group { name, gid, .. } => Some(Wanted { name, is_group: true, id: gid, group: None }),
+        // What they make has whatever number is free.
+        Line::Member { .. } => None,
     }
 }
 
@@ -71,7 +69,8 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Reads both files. A line that is none counts as none, as the C library has it.
+    /// Reads both files. A line that is none counts as none, and of several lines for one name the first counts, as the C library
+    /// has it.
     #[must_use]
     pub fn parse(passwd: &str, group: &str) -> Self {
         let users = passwd.lines().filter_map(|line| {
@@ -85,7 +84,9 @@ impl Accounts {
             let members = members.split(',').filter(|member| !member.is_empty()).map(str::to_owned).collect();
             Some(((*name).to_owned(), (gid.parse().ok()?, members)))
         });
-        Self { users: users.collect(), groups: groups.collect() }
+        // The last one that is put in counts, and of several lines for one name the C library takes the first.
+        let (users, groups): (Vec<_>, Vec<_>) = (users.collect(), groups.collect());
+        Self { users: users.into_iter().rev().collect(), groups: groups.into_iter().rev().collect() }
     }
 
     /// All groups of the account `name`, by number, its own first.
@@ -152,8 +153,8 @@ mod tests {
 
     #[test]
     fn an_account_that_came_out_otherwise_is_found() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\nredis:x:999:998::/:/bin/false\nbroken\n";
-        let group = "root:x:0:\nredis:x:312:\nssl-cert:x:104:redis,other\n";
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nredis:x:999:998::/:/bin/false\nbroken\nredis:x:1:1::/:\n";
+        let group = "root:x:0:\nredis:x:312:\nssl-cert:x:104:redis,other\nredis:x:1:\n";
         let accounts = Accounts::parse(passwd, group);
         assert_eq!(accounts.groups_of("redis"), [998, 104]);
         let wanted = wanted("g redis 312\nu redis 312:312\nu lost 313\ng gone -\nu root 0:7\n");

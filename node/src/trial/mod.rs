@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use host::interrupt::{self, OnInterrupt};
 use host::process::{self, Captured, Inside, Invocation, Running};
 use host::{Dir, Links};
 use model::path::escape;
@@ -50,6 +51,26 @@ pub struct Trial {
     handle: OwnedFd,
     cgroup: PathBuf,
     console: PathBuf,
+    /// None once it has ended.
+    undo: Option<OnInterrupt>,
+}
+
+/// How often at most, and after which time each, it is asked whether a trial that is to end has ended.
+const MOMENT: Duration = Duration::from_millis(1);
+const LOOKS: u32 = 5000;
+
+/// Has a trial end first when a signal ends this program: what runs in it writes into directories that are removed then. What
+/// started its first process sees its end, and takes the cgroup away.
+fn end_on_interrupt(handle: &OwnedFd) -> std::io::Result<OnInterrupt> {
+    let handle = handle.try_clone()?;
+    Ok(interrupt::on_interrupt(move || {
+        for _ in 0..LOOKS {
+            if pidfd_send_signal(&handle, Signal::KILL).is_err() {
+                return;
+            }
+            thread::sleep(MOMENT);
+        }
+    }))
 }
 
 impl Trial {
@@ -68,7 +89,8 @@ impl Trial {
         let handle = handle.and_then(|process| pidfd_open(process, PidfdFlags::empty()));
         // It ends by itself in a moment where it has begun: its end is what its handle is for.
         let handle = handle.map_err(|errno| ended(&console, &errno.to_string()))?;
-        let trial = Self { running, process, handle, cgroup, console };
+        let undo = Some(end_on_interrupt(&handle).map_err(|error| ended(&console, &error.to_string()))?);
+        let trial = Self { running, process, handle, cgroup, console, undo };
         trial.wait_for_set_up()?;
         Ok(trial)
     }
@@ -243,6 +265,7 @@ impl Trial {
         // cgroup away, and ends then.
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
         let _ = self.running.wait();
+        self.undo = None;
     }
 }
 

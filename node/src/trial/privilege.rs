@@ -20,6 +20,17 @@ pub fn is_enough() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Fails where this process is root in a user namespace whose ids are too few for the files of a tree.
+///
+/// # Errors
+/// [`Error::Machine`].
+pub fn check_ids() -> Result<(), Error> {
+    match process::too_few_ids() {
+        Some(what) => Err(Error::Machine { what, hint: HINT }),
+        None => Ok(()),
+    }
+}
+
 /// By whose privilege a trial runs here, in a word.
 #[must_use]
 pub fn name() -> &'static str {

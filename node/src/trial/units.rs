@@ -6,7 +6,7 @@ use model::path::escape;
 
 /// What is asked of each unit.
 pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ControlGroup,ExecMainCode,\
-                              ExecMainStatus,ConditionResult,Type,Job,User,Group,WorkingDirectory,FragmentPath,Following,\
+                              ExecMainStatus,ConditionResult,ConditionTimestampMonotonic,Type,Job,User,Group,WorkingDirectory,FragmentPath,Following,\
                               Wants,Requires,BindsTo";
 
 /// What systemd says of a unit.
@@ -34,6 +34,8 @@ pub struct Unit {
     pub by_signal: bool,
     /// Whether its conditions held when it was last started.
     pub condition: bool,
+    /// Whether its conditions were ever looked at: of a unit whose requirements are not there they are not.
+    pub was_tried: bool,
     /// `simple`, `notify`, `oneshot`, ...; of other units than services it is empty.
     pub kind: String,
     /// Whether something is still to be done with it.
@@ -85,6 +87,14 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// Whether it is there, and nothing ever began to start it.
+    #[must_use]
+    pub fn is_untried(&self) -> bool {
+        self.state() == State::Skipped && self.load == "loaded" && !self.was_tried
+    }
+}
+
 /// Reads what `systemctl show` printed: the properties of each unit, and an empty line between two.
 ///
 /// # Errors
@@ -133,6 +143,7 @@ fn unit(properties: &BTreeMap<&str, &str>) -> Result<Unit, String> {
             Some(&"no") | None => false,
             Some(other) => return Err(format!("ConditionResult is {}", escape(other.as_bytes()))),
         },
+        was_tried: number("ConditionTimestampMonotonic")? != 0,
         kind: text("Type"),
         is_queued: number("Job")? != 0,
         user: text("User"),
@@ -151,7 +162,7 @@ fn unit(properties: &BTreeMap<&str, &str>) -> Result<Unit, String> {
 mod tests {
     use super::*;
 
-    const SHOWN: &str = "Type=notify\nNRestarts=0\nMainPID=42\nControlGroup=/system.slice/a.service\nUser=redis\nGroup=redis\nId=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nConditionResult=yes\nResult=success\nExecMainCode=0\nExecMainStatus=0\nWorkingDirectory=!/var/lib/a b=c\nWants=a@1.service\nRequires=sysinit.target system.slice\n\nId=b.socket\nLoadState=loaded\nActiveState=active\nSubState=listening\nResult=success\nConditionResult=yes\n\nId=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nConditionResult=no\nJob=7\n";
+    const SHOWN: &str = "Type=notify\nNRestarts=0\nMainPID=42\nControlGroup=/system.slice/a.service\nUser=redis\nGroup=redis\nId=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nConditionResult=yes\nResult=success\nExecMainCode=0\nExecMainStatus=0\nWorkingDirectory=!/var/lib/a b=c\nWants=a@1.service\nRequires=sysinit.target system.slice\nConditionTimestampMonotonic=5000000000\n\nId=b.socket\nLoadState=loaded\nActiveState=active\nSubState=listening\nResult=success\nConditionResult=yes\n\nId=c.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nConditionResult=no\nJob=7\n";
 
     #[test]
     fn units_are_read_as_systemd_shows_them() {
@@ -161,6 +172,7 @@ mod tests {
         assert_eq!(units[0].directory, "!/var/lib/a b=c");
         assert_eq!(units[0].pulls, ["a@1.service", "sysinit.target", "system.slice"]);
         assert_eq!(units[1].pulls, [""; 0]);
+        assert_eq!([units[0].was_tried, units[2].was_tried], [true, false]);
         assert_eq!([&units[0], &units[1], &units[2]].map(Unit::state), [State::Up, State::Up, State::Waiting]);
         assert_eq!(parse("").unwrap(), []);
     }
@@ -179,6 +191,13 @@ mod tests {
         assert_eq!(unit("inactive", "dead", "ConditionResult=yes\nType=oneshot\nResult=success\n"), State::Done);
         assert_eq!(unit("inactive", "dead", "ConditionResult=yes\nType=simple\nResult=success\n"), State::Down);
         assert_eq!(unit("active", "exited", "ConditionResult=yes\n"), State::Done);
+        let is_untried = |more: &str| {
+            let text = format!("Id=x.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\n{more}");
+            parse(&text).unwrap()[0].is_untried()
+        };
+        assert!(is_untried("ConditionResult=no\nConditionTimestampMonotonic=0\n"));
+        assert!(!is_untried("ConditionResult=no\nConditionTimestampMonotonic=7\n"));
+        assert!(!is_untried("ConditionResult=no\nJob=3\n"));
         assert_eq!(unit("something", "new", "ConditionResult=yes\n"), State::Down);
     }
 

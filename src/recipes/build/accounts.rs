@@ -54,7 +54,8 @@ pub(crate) fn find(
         }
     };
     let missing = needs::missing_accounts(world, &known)?;
-    missing.iter().for_each(|one| needs.add_account(one.kind, &one.name, &one.by, is_optional));
+    let by = |one: &MissingAccount| [&one.by[..], &one.owner_by].concat();
+    missing.iter().for_each(|one| needs.add_account(one.kind, &one.name, &by(one), is_optional));
     let is_user = |name: &str| missing.iter().any(|one| one.kind == AccountKind::User && one.name == name);
     // The line that makes the user makes a group of its name.
     let causes = missing.iter().filter(|one| one.kind == AccountKind::User || !is_user(&one.name));
@@ -65,9 +66,12 @@ pub(crate) fn find(
     };
     let of_units = |one: &MissingAccount| {
         let found = of_units(inputs, one, &lines(one.kind, &one.name));
-        placed(or_meant(found, one.kind, &one.name), &one.by)
+        placed(or_meant(found, one.kind, &one.name), &by(one))
     };
-    let mut found: Vec<Diagnostic> = causes.map(of_units).collect();
+    // What `services` says of the same account is said below.
+    let of_services: Vec<&str> = inputs.manifest.services.iter().filter_map(|one| one.value.user.as_deref()).collect();
+    let is_said = |one: &MissingAccount| one.by.is_empty() && of_services.iter().any(|user| names(user, &one.name));
+    let mut found: Vec<Diagnostic> = causes.filter(|one| !is_said(one)).map(of_units).collect();
     for (index, service) in inputs.manifest.services.iter().enumerate() {
         let Some(user) = &service.value.user else { continue };
         let (name, group) = user.split_once(':').map_or((user.as_str(), None), |(name, group)| (name, Some(group)));
@@ -143,15 +147,37 @@ pub(crate) fn owners(selected: &Selected) -> Result<Owners, Error> {
 const MAX_OWNERS: usize = 1000;
 
 fn of_units(inputs: &Inputs, missing: &MissingAccount, lines: &[String]) -> Diagnostic {
+    let message = if missing.by.is_empty() { gives(missing) } else { runs(missing) };
+    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone());
+    found.adding(additions(inputs, lines))
+}
+
+/// What units that run as an account say.
+fn runs(missing: &MissingAccount) -> String {
     let verb = if missing.by.len() == 1 { "runs" } else { "run" };
     let as_what = match missing.kind {
         AccountKind::User => format!("as {}", missing.name),
         AccountKind::Group => format!("with the group {}", missing.name),
     };
     let who = path_list::some(&missing.by, MAX_NAMED);
-    let message = format!("{who} {verb} {as_what}, {} nothing shipped makes", whom(missing.kind));
-    let found = Diagnostic::new(severity(inputs), USER, message, hint(inputs, lines)).in_file(inputs.file.clone());
-    found.adding(additions(inputs, lines))
+    format!("{who} {verb} {as_what}, {} nothing shipped makes", whom(missing.kind))
+}
+
+/// What files of tmpfiles.d that give something to an account say.
+fn gives(missing: &MissingAccount) -> String {
+    let verb = if missing.owner_by.len() == 1 { "gives" } else { "give" };
+    let who = path_list::some(&missing.owner_by, MAX_NAMED);
+    format!(
+        "{who} {verb} files to the {} {}, {} nothing shipped makes",
+        word(missing.kind),
+        missing.name,
+        whom(missing.kind)
+    )
+}
+
+/// Whether `user`, as in `services[].user`, names the account as the user or as the group.
+fn names(user: &str, name: &str) -> bool {
+    user.split(':').any(|word| word == name)
 }
 
 fn of_service(

@@ -1,17 +1,17 @@
 //! The files that a module takes from addresses, as layers over its root file system and below its overlay.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use builder::apt::lock::LockedFile;
 use builder::files::{self, Ask};
-use builder::rootfs::merged;
-use composer::overlay::{Names, Overlay, OverlayReport, Rule};
+use composer::overlay::{Names, Overlay, OverlayFault, OverlayReport, Rule};
 use composer::placed::{self, Taken};
 use composer::scan::{self, ArchiveFile, Options, Source, XattrFilter};
 use host::Dir;
-use image::tree::{Kind, NodeId, Tree};
+use image::tree::{Kind, Node, NodeId, Tree};
 use model::file_input::{FileInput, FileInputFields, Unpack};
 use model::observe::Observer;
 use model::{Diagnostic, Epoch, ImagePath, Pattern};
@@ -33,8 +33,6 @@ pub(crate) struct FetchedFile {
     layer: Overlay,
     /// The files of the archive that `include` leaves out.
     left: Arc<[ImagePath]>,
-    /// The directories at the top that it is in.
-    tops: Vec<Box<[u8]>>,
 }
 
 impl FetchedFile {
@@ -187,26 +185,10 @@ pub(crate) fn obtain(request: &BuildRequest, observer: &dyn Observer) -> Result<
     let file = |(input, file): (FileInput, File)| {
         let (tree, left) = tree(module, &input, file, &request.downloads)?;
         let rule = rule(&input)?;
-        let top = tree.node(NodeId::ROOT).entries().into_iter().flatten();
-        let tops = top.filter(|(_, id)| tree.node(**id).is_directory()).map(|(name, _)| name.clone()).collect();
         let layer = Overlay::of(PathBuf::from(redact(&input.url)), tree).with_rules(rule);
-        Ok(FetchedFile { input, layer, left: left.into(), tops })
+        Ok(FetchedFile { input, layer, left: left.into() })
     };
     inputs.into_iter().zip(opened).map(file).collect()
-}
-
-/// Gives `tree`, which was made from packages, the links of a merged `/usr` on the way to `files`. Where no package brings
-/// `/bin`, a file below it would come into a real one, which hides the node's link and with it every program.
-///
-/// # Errors
-/// When the tree holds no more inodes.
-pub(crate) fn make_way(files: &[FetchedFile], tree: &mut Tree<Source>) -> Result<(), Error> {
-    for name in merged::ALIASES {
-        if files.iter().any(|file| file.tops.iter().any(|top| **top == *name.as_bytes())) {
-            merged::alias(tree, name).map_err(image::Error::from)?;
-        }
-    }
-    Ok(())
 }
 
 /// The time of the newest of `files`, in seconds since 1970, as far as archives say one.
@@ -231,12 +213,36 @@ pub(crate) fn lay(
     (tree, names): (&mut Tree<Source>, &Names),
     epoch: Epoch,
 ) -> Result<Vec<LaidFile>, Error> {
-    let lay = |file: &FetchedFile| {
-        let laid = file.layer.apply_with(tree, epoch, names);
-        let laid = laid.map_err(|error| in_settings(error.into(), module, &file.input, "destination"))?;
-        Ok(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() })
-    };
-    files.iter().map(lay).collect()
+    let mut singles: BTreeMap<ImagePath, &FileInput> = BTreeMap::new();
+    let mut all = Vec::new();
+    for file in files {
+        let laid = file.layer.apply_with(tree, epoch, names).map_err(|error| {
+            let key = to_blame(&error, &file.input);
+            in_settings(error.into(), module, &file.input, key)
+        })?;
+        if file.input.unpack.is_none() {
+            // By way of a link two names may be one; of two that are spelt alike the settings have said so.
+            if let Some((path, other)) = laid.replaced.iter().find_map(|path| Some((path, singles.get(path)?))) {
+                let message = format!("{} and {} are one file, {path}", redact(&other.url), redact(&file.input.url));
+                let error = Error::input(message).hint("give one of them another destination");
+                return Err(in_settings(error, module, &file.input, "destination"));
+            }
+            singles.extend(laid.added.iter().chain(&laid.replaced).map(|path| (path.clone(), &file.input)));
+        }
+        all.push(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() });
+    }
+    Ok(all)
+}
+
+/// The key of a table that is most to blame where its files cannot be laid over the tree: what is no file came with the archive.
+fn to_blame(error: &composer::Error, input: &FileInput) -> &'static str {
+    match (error, &input.unpack) {
+        (composer::Error::Overlay { fault: OverlayFault::Special, .. }, Some(unpack)) if unpack.include.is_empty() => {
+            "unpack"
+        }
+        (composer::Error::Overlay { fault: OverlayFault::Special, .. }, Some(_)) => "include",
+        _ => "destination",
+    }
 }
 
 /// Adds to `error` the place in the settings of `module` where `input` is asked for.
@@ -260,14 +266,22 @@ fn tree(
     };
     let Unpack { format, strip, include } = unpack;
     let scratch = Dir::open(&downloads.cache()?.temporary()?)?;
+    let size = file.metadata().map_err(|error| Error::io("look at", &shown, &error))?.len();
     let tar = files::plain_tar(file, input, *format, &scratch).map_err(|error| downloads::failed(module, error))?;
-    let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::none() });
+    // No attribute is kept; which there are is said.
+    let archive = scan::opened_archive(ArchiveFile::new(shown, tar)?, &Options { xattrs: XattrFilter::All });
     let archive = archive.map_err(|error| match error {
+        composer::Error::Compressed { format, .. } => {
+            let message = format!("what is compressed in it is compressed again, with {format}");
+            downloads::failed(module, files::Error::other_form(input, message))
+        }
         composer::Error::NotARootfs { .. } => {
             downloads::failed(module, files::Error::other_form(input, "it is no tar archive".to_owned()))
         }
         other => in_settings(other.into(), module, input, "unpack"),
     })?;
+    let checked = files::check_unpacked(input, size, content_size(&archive));
+    checked.map_err(|error| downloads::failed(module, error))?;
     let include: Vec<Pattern> = include
         .iter()
         .map(|text| Pattern::parse(text).map_err(|error| Error::bug(error.to_string())))
@@ -284,6 +298,16 @@ fn tree(
     Ok((tree, left))
 }
 
+/// The bytes of all files of `tree`, each once however many names it has.
+fn content_size(tree: &Tree<Source>) -> u64 {
+    let mut seen = BTreeSet::new();
+    let size = |(_, id, node): (ImagePath, NodeId, &Node<Source>)| match &node.kind {
+        Kind::Regular(source) if seen.insert(id) => source.size(),
+        _ => 0,
+    };
+    tree.walk().map(size).fold(0, u64::saturating_add)
+}
+
 /// Fails where nothing of an archive is taken, or nothing by one of its patterns: with the key that is to blame.
 fn check_taken(
     input: &FileInput,
@@ -292,8 +316,14 @@ fn check_taken(
     idle: &[Pattern],
 ) -> Result<(), (&'static str, Error)> {
     let has_files = |tree: &Tree<Source>| tree.walk().any(|(_, _, node)| !node.is_directory());
-    let names = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3).map(|(path, ..)| path.to_string());
-    let names: Vec<String> = names.collect();
+    // As `include` names them, where anything is left of a name.
+    let strip = input.unpack.as_ref().map_or(0, |unpack| usize::try_from(unpack.strip).unwrap_or(usize::MAX));
+    let stripped = |path: &ImagePath| {
+        let rest = path.components().skip(strip).try_fold(ImagePath::root(), |at, name| at.join(name)).ok();
+        rest.filter(|rest| !rest.is_root()).unwrap_or_else(|| path.clone())
+    };
+    let files = archive.walk().filter(|(_, _, node)| !node.is_directory()).take(3);
+    let names: Vec<String> = files.map(|(path, ..)| stripped(&path).to_string()).collect();
     let url = redact(&input.url);
     let (key, message) = match idle.first() {
         _ if names.is_empty() => {

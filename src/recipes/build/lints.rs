@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
-use image::tree::Kind;
+use image::composefs::Entry;
+use image::tree::{Kind, Tree};
 use model::rules::Rules;
 use model::{Additions, Diagnostic, ImagePath, Position, Severity};
 
@@ -18,7 +19,7 @@ use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::remedy::{self, Remedy};
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{accounts, authored, generators, machine, named_units, secrets, shipped_by};
-use crate::recipes::results::path_list;
+use crate::recipes::results::{differ, path_list};
 
 const LIBRARY: &str = "needs-library";
 const INTERPRETER: &str = "needs-interpreter";
@@ -58,11 +59,13 @@ pub(crate) struct Found {
 /// When a file of the root file system cannot be read.
 pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result<Found, Error> {
     let neighbours = neighbours(inputs, selected)?;
+    let built = differ::built_by(&inputs.neighbours, selected.arch);
     let provided = |path: &ImagePath| {
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
         let is_made = selected.closed.as_ref().is_some_and(|closed| closed.provides(path));
-        is_made || is_below(path, inputs, selected) || neighbours.iter().any(ships)
+        let has = |tree: &Tree<Entry>| tree.lookup(path).is_some_and(|id| !tree.node(id).is_directory());
+        is_made || is_below(path, inputs, selected) || neighbours.iter().any(ships) || built.iter().any(has)
     };
     let world = World {
         whole: &selected.whole,
@@ -249,7 +252,10 @@ impl LintContext<'_> {
             && !is_dropped
             && !gap.by.is_empty()
             && !gap.by.iter().any(|path| self.selected.is_authored(path));
-        if gap.soft || is_debians_link || is_debians || is_unknown || self.may_be_required(gap) {
+        // What the author's own unit requires was meant.
+        let is_soft =
+            gap.soft && !(gap.need == Need::Unit && gap.by.iter().any(|path| self.selected.is_authored(path)));
+        if is_soft || is_debians_link || is_debians || is_unknown || self.may_be_required(gap) {
             Severity::Note
         } else {
             Severity::Warning
@@ -296,7 +302,7 @@ impl LintContext<'_> {
             ));
         }
         if gap.missing.is_empty() {
-            return only(self.where_to_get(gap.need));
+            return only(self.where_to_get(gap));
         }
         if let Some(exclude) = gap.missing.iter().find_map(|path| self.exclude_of(path)) {
             return only(exclude);
@@ -310,8 +316,14 @@ impl LintContext<'_> {
     }
 
     /// What to do about what is not even in the root file system.
-    fn where_to_get(&self, need: Need) -> String {
-        let module = "name the module that does in dependencies.requires";
+    fn where_to_get(&self, gap: &MissingDependency) -> String {
+        let (need, module) = (gap.need, "name the module that does in dependencies.requires");
+        // No package brings what the author's own files name by mistake.
+        if let Some(first) =
+            own_remedy(need).filter(|_| !gap.by.is_empty() && gap.by.iter().all(|path| self.selected.is_authored(path)))
+        {
+            return format!("{first}, add the package that brings it to package_spec, or {module}");
+        }
         match (need, self.inputs.manifest.file_spec.is_empty() || self.selected.closed.is_some()) {
             (Need::Target, _) => "correct the link, or add what it leads to".to_owned(),
             (_, true) => format!("add the package that brings it to package_spec, or {module}"),
@@ -379,6 +391,16 @@ impl LintContext<'_> {
         let severity = if is_own { Severity::Warning } else { Severity::Note };
         Diagnostic::new(severity, UNIT, message, hint).in_file(self.inputs.file.clone())
     }
+}
+
+/// What to do first about what the author's own files name.
+fn own_remedy(need: Need) -> Option<&'static str> {
+    Some(match need {
+        Need::File => "put it into rootfs/, put `-` before its name where it may be missing",
+        Need::Unit => "put it into rootfs/usr/lib/systemd/system, take it out of what names it",
+        Need::Command | Need::Interpreter => "correct the path, put it into rootfs/",
+        Need::Library | Need::Target => return None,
+    })
 }
 
 fn list(paths: &[ImagePath]) -> String {

@@ -1,7 +1,7 @@
 //! Whether a root file system can be made here, and whether the module needs one.
 
 use builder::apt::{Resolution, Variant};
-use builder::rootfs::{self, IsolationMode, Options};
+use builder::rootfs;
 use model::Diagnostic;
 use model::observe::{Observer, Silent};
 
@@ -16,8 +16,7 @@ use crate::recipes::packages::request::Packages;
 /// # Errors
 /// When none could.
 pub(crate) fn check(request: &BuildRequest, packages: &Packages, resolution: &Resolution) -> Result<(), Error> {
-    let epoch = request.epoch.or_else(|| resolution.newest()).unwrap_or_default();
-    let options = Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache, from_nothing: false };
+    let options = root::options(request, packages, resolution);
     // Whoever takes it from the cache says so.
     match rootfs::find(resolution, &options, &packages.cache, &Silent)? {
         Some(_) => Ok(()),

@@ -131,6 +131,7 @@ pub(crate) fn write(
         module.written.oci = Some(layout);
     }
     let record = module.write_record(staging.directory())?;
+    request.module.check_unchanged()?;
     staging.commit(record::FILE, (&name, &request.module.directory), observer)?;
     Ok(module.remember(record, request, observer))
 }

@@ -15,7 +15,7 @@ use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
-use crate::settings::AccountTables;
+use crate::settings::{AccountTables, ModuleFile};
 
 /// The name of a module's own files in its repository.
 const OVERLAY: &str = "rootfs";
@@ -52,6 +52,8 @@ pub(crate) struct ModuleSource {
     pub(crate) fleet: AccountTables,
     /// Where the modules are that it requires.
     pub(crate) lower: LowerSource,
+    /// Its settings file as the command read it; none where no result depends on that.
+    pub(crate) settings: Option<ModuleFile>,
 }
 
 /// Where the root file system comes from.
@@ -91,6 +93,14 @@ impl ModuleSource {
     /// Where the module's overlay is, or would be; for what does not read it.
     pub(crate) fn overlay_path(&self) -> PathBuf {
         crate::settings::join(&self.directory, OVERLAY)
+    }
+
+    /// Fails where the module's settings file is not as the command read it.
+    ///
+    /// # Errors
+    /// Where it changed meanwhile.
+    pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
+        self.settings.as_ref().map_or(Ok(()), |file| file.check_unchanged(&self.directory))
     }
 
     /// The module's overlay as it is now.

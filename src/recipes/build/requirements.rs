@@ -10,7 +10,7 @@ use model::record;
 use model::requirements::{
     Account, Base, LIMIT, Origin, PackageVersion, Requirements, RequirementsFields, Units, VERSION, is_unit,
 };
-use model::{Arch, ImagePath};
+use model::{Arch, ImagePath, unit};
 
 use crate::error::Error;
 use crate::recipes::build::closure::Closed;
@@ -21,8 +21,6 @@ use crate::recipes::build::root::Root;
 use crate::recipes::build::select::Selected;
 use crate::recipes::results::lower::LowerModule;
 
-/// Where units of systemd are shipped.
-const UNITS: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 /// What the names of units end in (systemd.unit(5)).
 const KINDS: [&str; 11] = [
     ".automount",
@@ -148,7 +146,7 @@ fn names<'a, A, B>(
 /// The names of the units that are shipped.
 fn shipped_units(tree: &Tree<Source>) -> Vec<String> {
     let mut units = BTreeSet::new();
-    for directory in UNITS {
+    for directory in unit::DIRECTORIES {
         let Some(id) = ImagePath::new(directory).ok().and_then(|path| tree.lookup(&path)) else { continue };
         let entries = tree.node(id).entries().into_iter().flat_map(|entries| entries.iter());
         for (name, id) in entries {

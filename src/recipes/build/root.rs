@@ -143,6 +143,15 @@ fn there(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// How the root file system of `resolution` is made for `request`.
+pub(crate) fn options(request: &BuildRequest, packages: &Packages, resolution: &Resolution) -> Options {
+    // Where no package is, nothing has a time. The build's own may be that of its files then, which this does not know, and which
+    // a rebuild has from the record.
+    let epoch = request.epoch.or_else(|| resolution.newest()).filter(|_| !resolution.packages.is_empty());
+    let epoch = epoch.unwrap_or_default();
+    Options { epoch, mode: IsolationMode::Auto, fresh: packages.no_cache, from_nothing: false }
+}
+
 /// The root file system of `resolution`: from the cache, or made now.
 ///
 /// # Errors
@@ -155,13 +164,7 @@ pub(crate) fn from_packages(
 ) -> Result<Root, Error> {
     let in_use = Some(packages.cache.in_use(observer)?);
     let epoch = request.epoch.or_else(|| resolution.newest());
-    // Without packages there is nothing that has a time.
-    let options = Options {
-        epoch: epoch.unwrap_or_default(),
-        mode: IsolationMode::Auto,
-        fresh: packages.no_cache,
-        from_nothing: false,
-    };
+    let options = options(request, packages, &resolution);
     let explanation =
         packages.explain_cache.then(|| rootfs::explain(&resolution, &options, &packages.cache)).transpose()?;
     if let Some(explanation) = &explanation {
@@ -331,7 +334,10 @@ pub(crate) fn floating(request: &BuildRequest, inputs: &Inputs) -> Option<Diagno
     let is_resolved = request.packages().is_some_and(|packages| packages.recorded.is_none() && !packages.locked);
     let first = inputs.manifest.package_spec.first()?;
     let path = lock::path(&request.module.directory);
-    if !is_resolved || path.exists() {
+    // What a moment of the archive had does not move.
+    let wants = request.packages().and_then(|packages| packages.snapshot.as_deref());
+    let is_pinned = wants.map_or_else(|| inputs.manifest.snapshot().is_some(), |wants| wants != settings::NO_SNAPSHOT);
+    if !is_resolved || is_pinned || path.exists() {
         return None;
     }
     let message =

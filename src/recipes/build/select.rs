@@ -19,11 +19,11 @@ use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::generators::{self, Fed, Programs};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::own_accounts;
 use crate::recipes::build::protected::{self, Protected};
 use crate::recipes::build::record::{self, Stages};
 use crate::recipes::build::request::{BuildRequest, ModuleSource};
 use crate::recipes::build::root::Root;
+use crate::recipes::build::{node_links, own_accounts};
 
 /// A root file system, and what is shipped of it.
 pub(crate) struct Selected {
@@ -77,6 +77,8 @@ pub(crate) struct Raw {
     pub(crate) digest: Digest,
     /// What it was made over, where the closure is shipped.
     pub(crate) base: Option<BaseRoot>,
+    /// Whether it was made from packages, so that `/usr` is merged on whatever it is laid over.
+    pub(crate) is_made: bool,
     /// The architecture.
     pub(crate) arch: Arch,
 }
@@ -105,15 +107,13 @@ pub(crate) fn root(
     if root.is_unpacked() {
         merged::merge(&mut tree).map_err(image::Error::from)?;
     }
-    if root.made.is_some() {
-        files::make_way(files, &mut tree)?;
-    }
     let epoch = request.epoch.or(root.epoch).map_or_else(|| newest(&tree, files), Ok)?;
     let digest = root.sha256().unwrap_or_else(|| record::tree_digest(&tree, epoch));
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
     closure::require_base(base.as_ref(), inputs)?;
-    let raw = Raw { tree, ownership, epoch, digest, base, arch: request.arch };
+    let is_made = root.made.is_some();
+    let raw = Raw { tree, ownership, epoch, digest, base, is_made, arch: request.arch };
     self::tree((raw, programs(request, root)), (&request.module, files), inputs, observer)
 }
 
@@ -124,11 +124,12 @@ pub(crate) fn tree(
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let Raw { tree: mut whole, mut ownership, epoch, digest, base, arch } = raw;
+    let Raw { tree: mut whole, mut ownership, epoch, digest, base, is_made, arch } = raw;
     if let Some(base) = &base {
         ownership = ownership.over(&base.tree, base.packages.clone());
     }
     let overlay = module.overlay()?;
+    let links = node_links::of(&mut whole, is_made, (&overlay, files))?;
     let lines = own_accounts::lines(&overlay, files)?;
     let prepared = base.map(|base| closure::prepare(base, (&mut whole, &ownership), &lines, inputs)).transpose()?;
     let names = own_accounts::names(prepared.as_ref().map(|prepared| &prepared.assigned), &lines, inputs);
@@ -155,6 +156,7 @@ pub(crate) fn tree(
     let filter = with_unnamed(Filter::new(&inputs.rules, &whole)?);
     let mut selection = filter.apply(&whole)?;
     let protected = protected::find(inputs, &whole, (&filter, &selection.tree), with_unnamed)?;
+    node_links::check(&selection.tree, &links)?;
     let close =
         |prepared: Prepared| prepared.close(&mut selection.tree, (&mut whole, &filter, &ownership), inputs, epoch);
     let closed = prepared.map(close).transpose()?;

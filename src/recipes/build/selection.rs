@@ -104,6 +104,8 @@ fn diagnostics(
             continue;
         }
         found.push(match takes_scrubbed(rule, scrubbed, &mut budget) {
+            // It is the author's answer to what was said of a secret.
+            Some((_, scrubbed)) if scrubbed.secret && at.list == List::Exclude => continue,
             Some((path, scrubbed)) => left_out(rule, path, scrubbed),
             None => unmatched(rule, report.suggestions(at), seen),
         });

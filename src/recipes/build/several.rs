@@ -240,6 +240,7 @@ fn write(
     let archs = request.each.iter().map(|request| request.arch);
     let common = Several::of(archs.zip(records.iter().copied()).collect(), common(top)?).to_json()?;
     staging.write(record::FILE, &common)?;
+    request.any()?.module.check_unchanged()?;
     staging.commit(record::FILE, (&inputs.manifest.name, &request.any()?.module.directory), observer)?;
     let each = request.each.iter().zip(modules).zip(records);
     let written = each.map(|((request, (_, module)), record)| module.remember(record, request, observer)).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use builder::apt;
+use model::document::nearest;
 use model::words::count;
 use model::{Diagnostic, FileName, Manifest, Severity};
 
@@ -21,6 +22,7 @@ pub(crate) fn unresolved(
 ) -> Error {
     match error {
         apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
+        other @ apt::Error::SuiteMissing { .. } => Error::from(other).findings(suite(module, &settings.suite)),
         other => {
             let named = other.keyring().map(|path| settings::naming::keyring(module, path)).unwrap_or_default();
             Error::from(other).findings(named)
@@ -28,20 +30,55 @@ pub(crate) fn unresolved(
     }
 }
 
+/// The suite that the archives do not have, where the module's settings name it; with a near name that Debian has, which was most
+/// likely meant.
+fn suite(module: &Path, suite: &str) -> Findings {
+    let mut found = settings::naming::entry(module, "suite-missing", &["suite"]);
+    let message = format!("the archives have no suite {suite} with these components");
+    let hint = match nearest(suite, &SUITES).filter(|near| *near != suite) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "write the name of a suite that they have".to_owned(),
+    };
+    for place in &mut found.diagnostics {
+        (place.severity, place.message, place.hint) = (Severity::Error, message.clone(), hint.clone());
+    }
+    found
+}
+
+/// The names that Debian's suites have had for some years and will have.
+const SUITES: [&str; 13] = [
+    "bookworm",
+    "bullseye",
+    "buster",
+    "duke",
+    "experimental",
+    "forky",
+    "oldoldstable",
+    "oldstable",
+    "sid",
+    "stable",
+    "testing",
+    "trixie",
+    "unstable",
+];
+
 /// Every package that the archive does not have, each at its place in the manifest.
-fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, settings: &apt::Settings) -> Error {
+fn missing_packages(missing: &[apt::Missing], manifest: &Manifest, file: &FileName, asked: &apt::Settings) -> Error {
+    let own = manifest.requests();
     let diagnostics = missing.iter().map(|missing| {
-        Diagnostic::new(Severity::Error, "package-missing", missing.fault(), missing.hint())
-            .in_file(file.clone())
-            .at(manifest.position_of(&missing.request))
-            .in_field("package_spec")
-            .quoting(missing.request.to_string())
+        let found = Diagnostic::new(Severity::Error, "package-missing", missing.fault(), missing.hint());
+        let found = found.quoting(missing.request.to_string());
+        // The others are those of the base.
+        match own.contains(&missing.request) {
+            true => found.in_file(file.clone()).at(manifest.position_of(&missing.request)).in_field("package_spec"),
+            false => found.in_file(file.beside(settings::BUILDER_TOML)).in_field("base.packages"),
+        }
     });
     let findings = Findings { diagnostics: diagnostics.collect(), ..Findings::default() };
     let (number, is) = (count(missing.len(), "package"), if missing.len() == 1 { "is" } else { "are" });
     let archs: BTreeSet<&str> = missing.iter().flat_map(|missing| &missing.archs).map(|arch| arch.debian()).collect();
     let archs = archs.into_iter().collect::<Vec<_>>().join(", ");
-    Error::input(format!("{number} {is} not available from {} ({archs})", settings.suite))
+    Error::input(format!("{number} {is} not available from {} ({archs})", asked.suite))
         .hint(correction(missing))
         .findings(findings)
 }

@@ -46,7 +46,7 @@ pub(super) fn of(package: &Read) -> Found {
     let helpers: BTreeSet<String> = timers.filter_map(|unit| unit.activates()?.known().map(str::to_owned)).collect();
     let enabled = Enabled::of(package);
     let mut found = Found::default();
-    let (mut left, mut off) = (Vec::new(), Vec::new());
+    let (mut left, mut unsaid, mut off) = (Vec::new(), Vec::new(), Vec::new());
     for unit in &units {
         let Some(name) = unit.name().filter(|name| name.kind() == UnitKind::Service) else { continue };
         if unit.install().is_empty() || helpers.contains(name.as_str()) {
@@ -62,22 +62,26 @@ pub(super) fn of(package: &Read) -> Found {
         }
         match service(package, unit, name, &units) {
             Some(service) => found.services.push(service),
-            None => left.push(name.as_str()),
+            None => unsaid.push(name.as_str()),
         }
     }
     if found.services.is_empty() {
-        found.notes.extend(why_none(package, &left, &off));
+        found.notes.extend(why_none(package, (&left, &unsaid), &off));
     }
     found
 }
 
-/// Why a package has no services, where it has something that is like one: units that run nothing for long (`left`) or are `off`
-/// after its installation, or a start script of System V.
-fn why_none(package: &Read, left: &[&str], off: &[&str]) -> Option<String> {
+/// Why a package has no services, where it has something that is like one: units that run nothing for long (`left`), have a command
+/// that `services` cannot hold (`unsaid`) or are `off` after its installation, or a start script of System V.
+fn why_none(package: &Read, (left, unsaid): (&[&str], &[&str]), off: &[&str]) -> Option<String> {
     let name = &package.name;
     let scripts = package.texts.entries.iter().filter(|entry| entry.kind == DebKind::Regular);
     let mut scripts = scripts.map(|entry| entry.path.to_string()).filter(|path| path.starts_with("/etc/init.d/"));
     match (left, off) {
+        _ if !unsaid.is_empty() => Some(format!(
+            "the command of {} of {name} is none that `services` can hold, such as one of a shell: units are enabled as the package does it, and `services` is for you to fill",
+            unsaid.join(", ")
+        )),
         ([_, ..], _) => Some(format!(
             "{} of {name} runs no command of its own for long: units are enabled as the package does it, and `services` is for you to fill",
             left.join(", ")

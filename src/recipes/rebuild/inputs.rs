@@ -59,6 +59,7 @@ impl RebuildRequest<'_> {
                     archs: vec![inputs.arch],
                     scratch: environment.scratch(),
                 },
+                settings: None,
             },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),

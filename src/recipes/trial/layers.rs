@@ -9,7 +9,7 @@ use image::composefs::Entry;
 use image::tree::{Kind, Tree};
 use model::closure::ModuleRef;
 use model::observe::{Observer, Task, Unit};
-use model::{Arch, Manifest};
+use model::{Arch, ImagePath, Manifest};
 use node::unpack;
 
 use crate::environment::Environment;
@@ -34,6 +34,8 @@ pub(crate) struct TriedModule {
     pub(crate) dist: Option<PathBuf>,
     /// The modules over which it was built.
     pub(crate) below: Vec<ModuleRef>,
+    /// The secrets that are not in it and that nothing makes on the node.
+    pub(crate) unmade: Vec<ImagePath>,
     /// Where the contents are.
     contents: Option<Opened>,
 }
@@ -146,7 +148,9 @@ fn open(path: &Path, arch: Option<Arch>, scratch: &Path) -> Result<TriedModule, 
     }
     let said = module.requirements.iter();
     let below = said.flat_map(|said| said.base.module.iter().chain(&said.requires)).cloned().collect();
-    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, below, contents })
+    let secrets = module.requirements.iter().flat_map(|said| &said.secrets);
+    let unmade = secrets.filter(|secret| secret.made_by.is_none()).map(|secret| secret.path.clone()).collect();
+    Ok(TriedModule { name, manifest, tree: module.tree, dist: module.dist, below, unmade, contents })
 }
 
 fn needs_objects(tree: &Tree<Entry>) -> bool {

@@ -1,4 +1,5 @@
-//! What a module lacks because a rule of its own keeps it out: no package and no `file_spec` mends that.
+//! What a module lacks because a rule of its own keeps it out, or because it is a secret: no package and no `file_spec` mends
+//! that.
 
 use composer::filter::{Filter, Verdict};
 use composer::scan::{self, Source};
@@ -16,9 +17,22 @@ const MANIFEST: &str = "manifest.yaml";
 /// that might be; it is read for it, which only a service that is down is worth.
 pub(crate) fn hint(layers: &Layers, module: &str, lack: &Lack) -> Option<String> {
     let tried = layers.modules.iter().find(|it| it.name == module)?;
+    if let Some(hint) = of_left_out(tried, lack) {
+        return Some(hint);
+    }
     let full = layers.controls.iter().find(|full| full.of.as_ref().is_none_or(|name| name == module))?;
     let full = scan::rootfs(&full.path, &scan::Options::default()).ok()?;
     of_paths(tried, &full, &candidates(&full, module, lack))
+}
+
+/// What to do about a secret that was not shipped, and that nothing makes on the node.
+fn of_left_out(tried: &TriedModule, lack: &Lack) -> Option<String> {
+    let (Lack::Path { path } | Lack::Denied { path }) = lack else { return None };
+    let path = ImagePath::new(path).ok()?;
+    let secret = tried.unmade.iter().find(|secret| **secret == path)?;
+    Some(format!(
+        "it is a secret that an install script made, and no module ships it: say who makes it at first start, in [closure.secrets] of builder.toml: \"{secret}\" = {{ command = [...] }}"
+    ))
 }
 
 /// The paths that would bring what is missing.

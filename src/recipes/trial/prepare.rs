@@ -47,26 +47,32 @@ impl OnDisk {
 
     /// What the modules' sysusers.d asks for.
     fn accounts(&self) -> Result<Vec<accounts::Wanted>, Error> {
-        let mut texts: BTreeMap<std::ffi::OsString, String> = BTreeMap::new();
+        let mut texts: BTreeMap<std::ffi::OsString, (usize, String)> = BTreeMap::new();
         for place in SYSUSERS {
-            for name in &self.names[..self.modules] {
+            for (module, name) in self.names[..self.modules].iter().enumerate() {
                 let layer = self.room.directory(name, Links::Below)?;
                 let Ok(directory) = layer.directory(place, Links::Below) else { continue };
                 for file in directory.names()? {
                     if let Ok(Some(bytes)) = directory.read_if_there(&file, Links::Refuse, TEXT_LIMIT) {
-                        texts.entry(file).or_insert_with(|| String::from_utf8_lossy(&bytes).into_owned());
+                        texts.entry(file).or_insert_with(|| (module, String::from_utf8_lossy(&bytes).into_owned()));
                     }
                 }
             }
         }
-        // Of two lines for one name the first counts, in the order of the files' names.
-        let mut wanted: Vec<accounts::Wanted> = Vec::new();
-        for line in texts.values().flat_map(|text| accounts::wanted(text)) {
-            if !wanted.iter().any(|other| (&other.name, other.is_group) == (&line.name, line.is_group)) {
-                wanted.push(line);
+        // Of two lines for one name the first counts, in the order of the files' names. A module knows that of its own lines; two
+        // modules with two numbers for a name each have files that belong to theirs.
+        let mut wanted: Vec<(usize, accounts::Wanted)> = Vec::new();
+        for (module, text) in texts.values() {
+            for line in accounts::wanted(text) {
+                let is_first = |(of, other): &(usize, accounts::Wanted)| {
+                    (of, &other.name, other.is_group) == (module, &line.name, line.is_group)
+                };
+                if !wanted.iter().any(is_first) {
+                    wanted.push((*module, line));
+                }
             }
         }
-        Ok(wanted)
+        Ok(wanted.into_iter().map(|(_, wanted)| wanted).collect())
     }
 
     /// What the units of `services` need to be another way in a trial.
@@ -152,7 +158,9 @@ fn wrong_accounts(layers: &OnDisk, room: &Room, asked: &[accounts::Wanted]) -> R
             true => {
                 "write its group before it, with a line `g`: systemd-sysusers makes no account whose group is not there"
             }
-            false => "give it an id that nothing else has: systemd-sysusers takes another one without a word",
+            false => {
+                "give it an id that nothing else has, and the same in every module: systemd-sysusers takes another one without a word"
+            }
         };
         error(if wrong.is_missing { "account-missing" } else { "account-id" }, wrong.what, hint)
     };

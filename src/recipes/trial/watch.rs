@@ -63,6 +63,8 @@ pub(crate) struct Seen {
     pub(crate) state: State,
     /// Whether the tree has it at all.
     pub(crate) is_there: bool,
+    /// Whether its unit is masked.
+    pub(crate) is_masked: bool,
     /// How often it was started again.
     pub(crate) restarts: u32,
     /// Where it listens.
@@ -123,6 +125,7 @@ pub(crate) fn watch(
         tmpfiles: Vec::new(),
         pace,
         began: (pace.clock)(),
+        was_up: false,
     };
     if !has_manager {
         // What the tree's systemd does by itself as the first process.
@@ -154,6 +157,8 @@ struct Run {
     tmpfiles: Vec<String>,
     pace: Pace,
     began: Instant,
+    /// Whether the first process has said of any unit what is the matter with it.
+    was_up: bool,
 }
 
 impl Run {
@@ -164,6 +169,8 @@ impl Run {
     fn check_alive(&mut self) -> Result<(), Error> {
         match self.trial.ended()? {
             None => Ok(()),
+            Some(said) if self.was_up => Err(Error::refused(format!("the system ended while its services ran: {said}"))
+                .hint("something in it stops or restarts the machine (`systemctl poweroff`, FailureAction= or SuccessAction= of a unit): see which by trying fewer modules")),
             Some(said) => Err(Error::outside(format!("the trial's first process ended: {said}"))
                 .hint("see whether the base's systemd runs in a container at all")),
         }
@@ -218,6 +225,7 @@ impl Run {
         if has_more {
             units = self.units()?;
         }
+        self.was_up |= self.has_manager && !units.is_empty();
         let target = units.remove(own::TARGET);
         let is_started = !self.has_manager || target.is_some_and(|it| it.active == "active" || it.active == "failed");
         let all = self.trial.listening()?;
@@ -348,7 +356,12 @@ impl Run {
 
     fn of_unit(&self, wanted: &Wanted, look: &Look) -> Seen {
         let unit = look.units.get(&wanted.name).cloned().unwrap_or_default();
-        let state = if look.units.contains_key(&wanted.name) { unit.state() } else { State::Waiting };
+        let state = match look.units.contains_key(&wanted.name) {
+            // No condition keeps out what was never begun: something that it requires is not there, or failed.
+            true if unit.is_untried() && wanted.part_of.is_none() => State::Down,
+            true => unit.state(),
+            false => State::Waiting,
+        };
         let is_good = matches!(state, State::Up | State::Done);
         let mut log = if is_good && unit.restarts == 0 { Vec::new() } else { self.trial.journal(&wanted.name, LINES) };
         let mut lack = if is_good { None } else { diagnosis::of_unit(&unit, &log) };
@@ -358,14 +371,17 @@ impl Run {
         let end = match (unit.load.as_str(), unit.by_signal, unit.status) {
             ("not-found", ..) => "there is no such unit".to_owned(),
             ("masked", ..) => "it is masked".to_owned(),
+            ("loaded", ..) if unit.is_untried() => {
+                "it was not started: a unit that it requires is not there, or failed".to_owned()
+            }
             ("loaded", true, signal) => format!("signal {signal} ended it"),
             ("loaded", false, 0) if !unit.result.is_empty() && unit.result != "success" => unit.result.clone(),
             ("loaded", false, 0) => format!("it is {} ({})", unit.active, unit.sub),
             ("loaded", false, status) => format!("it ended with {status}"),
             (other, ..) => format!("its unit is {other}"),
         };
-        let (is_there, restarts) = (unit.load != "not-found", unit.restarts);
-        Seen { state, is_there, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        let (is_there, is_masked, restarts) = (unit.load != "not-found", unit.load == "masked", unit.restarts);
+        Seen { state, is_there, is_masked, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
     }
 
     /// What the service's own log files say that it lacks; their last lines are added to `log`.
@@ -403,7 +419,8 @@ impl Run {
             None => String::new(),
         };
         let log = if is_good && restarts == 0 { Vec::new() } else { log };
-        Seen { state, is_there: true, restarts, listening: BTreeSet::new(), lack, end, log, health: None }
+        let (is_there, is_masked, listening) = (true, false, BTreeSet::new());
+        Seen { state, is_there, is_masked, restarts, listening, lack, end, log, health: None }
     }
 }
 

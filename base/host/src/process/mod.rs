@@ -8,6 +8,7 @@
 
 mod confinement;
 mod failed;
+mod ids;
 mod invocation;
 mod namespaces;
 mod reexec;
@@ -27,6 +28,7 @@ use rustix::process::{Pid, Signal};
 use crate::interrupt::{self, OnInterrupt};
 
 pub use confinement::{Inside, Isolation, Step, User, in_user_namespace};
+pub use ids::too_few_ids;
 pub use invocation::Invocation;
 pub use reexec::{Ended, NO_SUCH_PROGRAM, enter, register};
 pub use running::Running;

@@ -40,8 +40,8 @@ pub(super) const CODES: [LongForm; 20] = [
     },
     LongForm {
         code: "needs-user",
-        means: "A unit or a service runs as a user or group that nothing shipped makes.",
-        why: "The service does not start (217/USER).",
+        means: "A unit or a service runs as a user or group, or a line of tmpfiles.d gives something to one, that nothing shipped makes.",
+        why: "The service does not start (217/USER), and systemd-tmpfiles does not make what the line says.",
         fix: "Ship a line of sysusers.d that makes it; with ship = \"closure\" the build makes that itself.",
         example: "# rootfs/usr/lib/sysusers.d/web.conf\nu web -",
     },

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 10] = [
+pub(super) const CODES: [LongForm; 11] = [
     LongForm {
         code: "overlay-closed",
         means: "A file of the overlay is for its owner alone.",
@@ -51,6 +51,13 @@ pub(super) const CODES: [LongForm; 10] = [
         why: "An address gives no mode: the file is 0644.",
         fix: "Give it a mode.",
         example: "[[file]]\nmode = \"0755\"",
+    },
+    LongForm {
+        code: "file-attributes",
+        means: "Files of an archive of [[file]] have extended attributes, such as capabilities or access lists.",
+        why: "They are not kept: a program that needs a capability starts without it.",
+        fix: "Have the service get what it needs, such as AmbientCapabilities= in its unit, or pass the finding where nothing needs them.",
+        example: "module-builder build --allow file-attributes",
     },
     LongForm {
         code: "file-owner",

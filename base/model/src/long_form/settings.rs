@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 12] = [
+pub(super) const CODES: [LongForm; 13] = [
     LongForm {
         code: "bad-toml",
         means: "builder.toml is not TOML.",
@@ -51,6 +51,13 @@ pub(super) const CODES: [LongForm; 12] = [
         why: "The packages may come from elsewhere than apt on this machine would take them.",
         fix: "Name the archives in builder.toml, where they are the same on every machine.",
         example: "mirrors = [\"http://deb.example.org/debian\"]",
+    },
+    LongForm {
+        code: "suite-missing",
+        means: "The archives have no suite of the name that `suite` of builder.toml gives, with the components that are asked for.",
+        why: "Nothing can be resolved from it.",
+        fix: "Correct the name, or name mirrors that have the suite.",
+        example: "suite = \"trixie\"",
     },
     LongForm {
         code: "package-missing",

@@ -2,7 +2,7 @@
 
 use super::LongForm;
 
-pub(super) const CODES: [LongForm; 15] = [
+pub(super) const CODES: [LongForm; 16] = [
     LongForm {
         code: "service-down",
         means: "A service did not come up, or ended.",
@@ -58,6 +58,13 @@ pub(super) const CODES: [LongForm; 15] = [
         why: "Part of its configuration, or a unit that starts it, is missing.",
         fix: "See what of its configuration is not shipped.",
         example: "module-builder explain /etc/web/web.conf",
+    },
+    LongForm {
+        code: "socket-untried",
+        means: "systemd listens on a socket for a service that was not started.",
+        why: "Nothing asked for it during the trial, so that it is not shown that it can start.",
+        fix: "Name the service in `services`, and the trial starts it.",
+        example: "services:\n  - name: web",
     },
     LongForm {
         code: "fails-in-full-tree",

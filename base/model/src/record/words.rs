@@ -115,13 +115,14 @@ word! {
 }
 
 /// The code of every finding about a build that can be allowed.
-pub const LINTS: [&str; 39] = [
+pub const LINTS: [&str; 40] = [
     "bare-directory",
     "base-without-systemd",
     "dangling-link",
     "data-not-shipped",
     "device-node",
     "directory-alone",
+    "file-attributes",
     "file-closed",
     "file-mode",
     "file-owner",

@@ -21,6 +21,10 @@ mod tests;
 mod variables;
 mod words;
 
+/// Where systemd looks for the system's units, by real path; a file in an earlier one hides those of its name in the later
+/// ones (systemd.unit(5), "Unit File Load Path").
+pub const DIRECTORIES: [&str; 3] = ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"];
+
 pub use command::Command;
 pub use condition::Condition;
 pub use exec::{Account, AccountKind, DirectoryKind, EnvironmentFile, WorkingDirectory, environment_of};

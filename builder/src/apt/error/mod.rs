@@ -190,10 +190,12 @@ pub enum Error {
         has: String,
     },
     /// The packages cannot be installed beside one that the base has.
-    #[error("installing the packages removes {name} from the base")]
+    #[error("installing {by} removes {name} from the base")]
     BaseLost {
         /// The package of the base.
         name: String,
+        /// The packages that are asked for.
+        by: String,
     },
     /// Modules that are laid over each other were built with different versions of a package.
     #[error("the modules have different versions of {name}: {message}")]

@@ -134,7 +134,9 @@ fn base<'a>(entries: &'a [Entry], suite: &str) -> Option<&'a Entry> {
 
 /// What `entry` is for `suite`, given that `base` is the archive of the suite; none where it does not belong to it.
 fn belonging(entry: &Entry, base: &Entry, suite: &str) -> Option<HostArchive> {
-    let is_debian = is_debian_address(&entry.uri) || !is_debian_address(&base.uri);
+    // What Debian's keys vouch for is Debian's, wherever it lies.
+    let by_debian = entry.signer == Signer::Debian;
+    let is_debian = by_debian || is_debian_address(&entry.uri) || !is_debian_address(&base.uri);
     let has_main = entry.components.iter().any(|component| component == "main");
     if !is_debian || !has_main || entry.signer != base.signer {
         return None;

@@ -56,6 +56,25 @@ fn main_updates_and_security_are_taken_as_a_whole_in_both_notations() {
 }
 
 #[test]
+fn what_debians_own_keys_vouch_for_is_debians_wherever_it_lies() {
+    let by = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg";
+    let lines = format!(
+        "deb [{by}] http://mirror.example.org/debian bookworm main\n\
+         deb [{by}] http://mirror.example.org/sec bookworm-security main\n\
+         deb [{by}] http://other.example.org/second bookworm-updates main\n\
+         deb http://mirror.example.org/unsigned bookworm-updates main\n"
+    );
+    let found = chosen(&[("/etc/apt/sources.list", &lines)], "bookworm");
+    assert_eq!(
+        found,
+        "http://mirror.example.org/debian bookworm main\n\
+         http://mirror.example.org/sec bookworm-security main\n\
+         http://other.example.org/second bookworm-updates main\n\
+         - http://mirror.example.org/unsigned bookworm-updates main\n"
+    );
+}
+
+#[test]
 fn another_suite_has_its_own_updates_and_security_at_the_same_places() {
     assert_eq!(
         chosen(&[("debian.sources", DEBIAN)], "trixie"),

@@ -130,13 +130,13 @@ fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>
     let is_companion =
         |other: &&Secret| matches!(&other.kind, SecretKind::Companion { of } if own.is_none() && *of == secret.path);
     let files: Vec<&Secret> = std::iter::once(secret).chain(secrets.iter().filter(is_companion)).collect();
+    let user = start.user.as_ref().map(ToString::to_string);
     let steps = if is_beside {
         let file = |secret: &&'_ Secret| Some((staged(&secret.path)?, place(&secret.path)?, secret.stat.clone()));
         let files: Vec<_> = files.iter().filter_map(file).collect();
-        let user = start.user.as_ref().map(ToString::to_string);
         Steps::of_files(&files, &stage, user.as_deref(), context.names)
     } else {
-        Steps::in_place(&real, &secret.stat, context.names)
+        Steps::in_place(&real, &secret.stat, user.as_deref(), context.names)
     };
     unit::add(&Made { what: &secret.path, marker: real.to_string(), start, steps }, context, all);
 }

@@ -24,13 +24,21 @@ pub(super) struct Made<'a> {
     pub(super) steps: Steps,
 }
 
-/// What root does before and after something is made.
+/// What is done before and after something is made: by root, but for what a user could have root do elsewhere by a link.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     /// Lines of the unit besides commands.
     settings: Vec<String>,
     before: Vec<Vec<String>>,
-    after: Vec<Vec<String>>,
+    after: Vec<Step>,
+}
+
+/// A command behind that which makes something.
+#[derive(Debug)]
+enum Step {
+    Root(Vec<String>),
+    /// By the user who runs the author's command.
+    User(Vec<String>),
 }
 
 /// What runs a command in the mount namespace of the node, not in that of the unit.
@@ -44,8 +52,8 @@ pub(super) fn beside(real: &ImagePath) -> Option<ImagePath> {
 
 impl Steps {
     /// What is made in its place, by a command that does not say where: its owner and mode afterwards.
-    pub(super) fn in_place(path: &ImagePath, stat: &Stat, context: &Names<'_>) -> Self {
-        Self { after: owned(path, stat, context).into(), ..Self::default() }
+    pub(super) fn in_place(path: &ImagePath, stat: &Stat, user: Option<&str>, context: &Names<'_>) -> Self {
+        Self { after: owned(path, stat, user, context), ..Self::default() }
     }
 
     /// Files that a command makes in the directory `stage`, each for its place; the first one is there last of all.
@@ -62,12 +70,13 @@ impl Steps {
         let mut install = words(&["/usr/bin/install", "-d", "-m", "0700"]);
         install.extend(owner.into_iter().flatten());
         install.extend(directories.iter().map(ToString::to_string));
-        let mut after: Vec<Vec<String>> = files.iter().flat_map(|(made, _, stat)| owned(made, stat, context)).collect();
-        after.push(words(&["/usr/bin/sync", "-f", &stage.to_string()]));
+        let mut after: Vec<Step> = files.iter().flat_map(|(made, _, stat)| owned(made, stat, user, context)).collect();
+        after.push(Step::Root(words(&["/usr/bin/sync", "-f", &stage.to_string()])));
         let renamed = files.iter().rev();
-        after
-            .extend(renamed.map(|(made, real, _)| words(&["/usr/bin/mv", "-T", &made.to_string(), &real.to_string()])));
-        after.push(remove(stage));
+        let rename =
+            |made: &ImagePath, real: &ImagePath| words(&["/usr/bin/mv", "-T", &made.to_string(), &real.to_string()]);
+        after.extend(renamed.map(|(made, real, _)| Step::Root(rename(made, real))));
+        after.push(Step::Root(remove(stage)));
         Self { settings: Vec::new(), before: vec![remove(stage), install], after }
     }
 
@@ -95,19 +104,29 @@ impl Steps {
         let settings = vec![format!("BindPaths={}", quoted(&format!("-{}:{}", colons(&new), colons(&at))))];
         let really = |command: Vec<String>| [words(&AMONG_MOUNTS_OF_THE_NODE), command].concat();
         let before = [remove(stage), install].into_iter().map(really).collect();
-        Self { settings, before, after: after.into_iter().map(really).collect() }
+        Self { settings, before, after: after.into_iter().map(really).map(Step::Root).collect() }
     }
 }
 
 /// The names of the user and of the group of an inode.
 pub(super) type Names<'a> = dyn Fn(&Stat) -> (String, String) + 'a;
 
-fn owned(path: &ImagePath, stat: &Stat, context: &Names<'_>) -> [Vec<String>; 2] {
-    let ((user, group), path) = (context(stat), path.to_string());
-    [
-        words(&["/usr/bin/chown", &format!("{user}:{group}"), &path]),
-        words(&["/usr/bin/chmod", &format!("{:04o}", stat.mode), &path]),
-    ]
+/// Gives what `user`, or root, made its mode and owner. A link that a user made in its place must lead root nowhere: the user
+/// changes the mode, and root the owner of what is there itself.
+fn owned(path: &ImagePath, stat: &Stat, user: Option<&str>, context: &Names<'_>) -> Vec<Step> {
+    let ((owner, group), path) = (context(stat), path.to_string());
+    let (owner, mode) = (format!("{owner}:{group}"), format!("{:04o}", stat.mode));
+    match user {
+        None => vec![
+            Step::Root(words(&["/usr/bin/chown", &owner, &path])),
+            Step::Root(words(&["/usr/bin/chmod", &mode, &path])),
+        ],
+        Some(_) => vec![
+            Step::User(words(&["/usr/bin/chmod", &mode, &path])),
+            Step::Root(words(&["/usr/bin/chown", "-h", &owner, &path])),
+            Step::Root(words(&["/usr/bin/test", "!", "-L", &path])),
+        ],
+    }
 }
 
 fn remove(path: &ImagePath) -> Vec<String> {
@@ -166,7 +185,10 @@ fn text(made: &Made<'_>, services: &[String]) -> String {
     }
     text += &format!("ExecStart={}\n", line(&made.start.command));
     for command in &made.steps.after {
-        text += &format!("ExecStart=+{}\n", line(command));
+        text += &match command {
+            Step::Root(command) => format!("ExecStart=+{}\n", line(command)),
+            Step::User(command) => format!("ExecStart={}\n", line(command)),
+        };
     }
     text
 }

@@ -66,6 +66,24 @@ fn a_drop_in_for_every_unit_of_a_kind_names_accounts_too() {
 }
 
 #[test]
+fn a_line_of_tmpfiles_names_accounts_too() {
+    let files = [
+        ("/usr/lib/tmpfiles.d/a.conf", file("d /run/a 0750 a adm -\nd /run/b 0750 b b -\n")),
+        ("/usr/lib/tmpfiles.d/hidden.conf", file("d /run/h 0750 hidden - -\n")),
+        ("/etc/tmpfiles.d/hidden.conf", file("# nothing\n")),
+        ("/usr/lib/tmpfiles.d/note.txt", file("d /run/n 0750 none - -\n")),
+        ("/usr/lib/systemd/system/b.service", file("[Service]\nUser=b\n")),
+        ("/etc/group", file("adm:x:4:\n")),
+    ];
+    let missing = with_world(&files, &[], &[], |world| {
+        let known = Accounts::of_node(world, &Accounts::default()).unwrap();
+        let show = |one: MissingAccount| format!("{:?} {} {} {}", one.kind, one.name, one.by.len(), one.owner_by.len());
+        missing_accounts(world, &known).unwrap().into_iter().map(show).collect::<Vec<_>>()
+    });
+    assert_eq!(missing, ["User a 0 1", "User b 1 1", "Group b 0 1"]);
+}
+
+#[test]
 fn an_owner_that_was_given_out_while_building_floats() {
     let passwd = ("/etc/passwd", file("root:x:0:0::/:\n_chrony:x:100:101::/:\nb:x:200:200::/:\n"));
     let group = ("/etc/group", file("_chrony:x:101:\n"));

@@ -64,6 +64,16 @@ pub enum Lack {
     },
 }
 
+/// The condition that did not hold, as systemd names it in `log`: `ConditionPathExists=/etc/x`.
+#[must_use]
+pub fn condition(log: &[String]) -> Option<String> {
+    let named = |line: &String| {
+        let (_, rest) = line.split_once("unmet condition check (")?;
+        Some(rest.split_once(')').map_or(rest, |(condition, _)| condition).to_owned())
+    };
+    log.iter().rev().find_map(named)
+}
+
 impl std::fmt::Display for Lack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

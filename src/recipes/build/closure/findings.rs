@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use builder::accounts::{self, Accounts, Assigned, Holder};
-use builder::closure::{Changed, Closure, Enablement, NodeForm, Recomputed, Secret, Shipped};
+use builder::closure::{Changed, Closure, Enablement, Named, NodeForm, Recomputed, Secret, Shipped};
 use composer::filter::{Filter, Verdict};
 use composer::scan::Source;
 use image::tree::Tree;
@@ -185,7 +185,7 @@ pub(super) fn shipped(shipped: &Shipped, inputs: &Inputs) -> Diagnostic {
 /// What is not refused and the author should know all the same.
 pub(super) fn all(
     (found, secrets, unmade): (&Closure, &[Secret], &[ImagePath]),
-    form: &NodeForm,
+    (form, named): (&NodeForm, &Named),
     off: &[&Enablement],
     inputs: &Inputs,
 ) -> Vec<Diagnostic> {
@@ -200,8 +200,11 @@ pub(super) fn all(
             data.path,
             model::words::size(data.size)
         );
+        // Made by root, it would be root's, and the service could not use it.
+        let user = named.users.get(&data.uid).filter(|_| data.uid != 0);
+        let user = user.map_or_else(String::new, |name| format!(", user = \"{name}\""));
         let hint = format!(
-            "say who makes it at first start, in [closure.data] of builder.toml: \"{}\" = {{ command = [...] }}",
+            "say who makes it at first start, in [closure.data] of builder.toml: \"{}\" = {{ command = [...]{user} }}, or mask it",
             data.path
         );
         all.push(Diagnostic::new(Severity::Warning, "data-not-shipped", message, hint).in_file(file()));

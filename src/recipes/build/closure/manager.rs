@@ -9,7 +9,7 @@ use host::{Dir, Links};
 use image::tree::Tree;
 use model::closure::Ship;
 use model::resolution::Variant;
-use model::{Diagnostic, FileName, ImagePath, Manifest, Severity};
+use model::{Diagnostic, FileName, ImagePath, Manifest, Severity, sysusers, tmpfiles, unit};
 
 use super::BaseRoot;
 use crate::error::Error;
@@ -25,10 +25,8 @@ const MAX_NAMED: usize = 3;
 /// The package, by whose name a lock says that the base has it.
 const PACKAGE: &str = "systemd";
 /// Who reads what.
-const READERS: [(&str, &[&str]); 2] = [
-    ("systemd-sysusers", &["/etc/sysusers.d", "/usr/lib/sysusers.d"]),
-    ("systemd-tmpfiles", &["/etc/tmpfiles.d", "/usr/lib/tmpfiles.d"]),
-];
+const READERS: [(&str, &[&str]); 2] =
+    [("systemd-sysusers", &sysusers::DIRECTORIES), ("systemd-tmpfiles", &tmpfiles::DIRECTORIES)];
 /// The service manager's program.
 const MANAGER: &str = "/usr/lib/systemd/systemd";
 
@@ -111,12 +109,11 @@ pub(crate) fn declared(module: &Path, manifest: &Manifest, file: &FileName) -> R
 /// What of the module's own files is for systemd.
 fn for_systemd(module: &Path, manifest: &Manifest) -> Option<String> {
     let directory = Dir::open(module).ok()?;
-    let places =
-        READERS.iter().flat_map(|(_, places)| *places).chain(&["/usr/lib/systemd/system", "/etc/systemd/system"]);
+    let places = READERS.iter().flat_map(|(_, places)| *places).chain(&unit::DIRECTORIES);
     let mut there = places.filter(|place| directory.directory(format!("rootfs{place}"), Links::Below).is_ok());
-    let unit = || {
+    let named = || {
         let named = manifest.services.iter().find_map(|service| service.value.named_unit());
         named.map(|unit| format!("the unit {unit} of services"))
     };
-    there.next().map(|place| format!("rootfs{place}")).or_else(unit)
+    there.next().map(|place| format!("rootfs{place}")).or_else(named)
 }

@@ -188,6 +188,10 @@ impl Prepared {
             base: &self.base.tree,
         };
         let mut first = first_starts(&self.secrets, &self.found.data, &context);
+        // What the author ships in its place, or leaves out by a rule, is no question any more.
+        let is_file = |path: &ImagePath| tree.lookup(path).is_some_and(|id| !tree.node(id).is_directory());
+        let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
+        first.unmade.retain(|path| !is_file(path) && !is_masked(path));
         links.append(&mut first.links);
         let sysusers = sysusers(&self.added, &self.accounts, &self.assigned.ids);
         let form = Form {
@@ -204,7 +208,7 @@ impl Prepared {
         let form = node_form(tree, whole, &form)?;
         let left = lower::leave(tree, inputs.lower(self.base.arch), inputs)?;
         let mut findings = first.shipped.iter().map(|shipped| findings::shipped(shipped, inputs)).collect::<Vec<_>>();
-        findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), &form, &off, inputs));
+        findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), (&form, &named), &off, inputs));
         findings.extend(findings::masked(&form.masked, filter, inputs));
         findings.extend(findings::recomputed(&self.found, filter, inputs));
         findings.extend(manager::missing(tree, &self.base, inputs));

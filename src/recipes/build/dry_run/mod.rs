@@ -210,8 +210,7 @@ fn select(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let mut tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
-    files::make_way(files, &mut tree)?;
+    let tree = lay_out(&unpacked.iter().collect::<Vec<_>>())?;
     let epoch = epoch.map_or_else(|| select::newest(&tree, files), Ok)?;
     let base = base(&unpacked, request.arch)?;
     let seen = if unpacked.iter().any(Unpacked::makes_files) { Seen::Listed } else { Seen::All };
@@ -219,7 +218,8 @@ fn select(
         Database::from_packages(unpacked.into_iter().map(|deb| (deb.package, deb.metadata, deb.entries)).collect());
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
-    let raw = (Raw { tree, ownership, epoch, digest, base, arch: request.arch }, Programs::Unknown);
+    let (is_made, arch) = (true, request.arch);
+    let raw = (Raw { tree, ownership, epoch, digest, base, is_made, arch }, Programs::Unknown);
     let selected = select::tree(raw, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
     selection::report(inputs, (&selected, seen), lints, &request.checks, found)?;

@@ -69,6 +69,7 @@ fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
             neighbours: Vec::new(),
             fleet: Default::default(),
             lower: LowerSource::default(),
+            settings: None,
         },
         arch: Arch::Amd64,
         epoch: None,

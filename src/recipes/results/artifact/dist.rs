@@ -117,7 +117,7 @@ fn check_whole(dist: &Dir) -> Result<(), Error> {
 pub(super) fn not_whole(dist: &Dir, cause: String) -> Error {
     let mut error = Error::refused(format!("{} is not whole", dist.path().display()));
     error.causes.push(cause);
-    error.hint("run the build again")
+    error.hint("run the build again; fetch it again where it is what `oras pull` wrote")
 }
 
 impl Dist<'_> {

@@ -183,7 +183,7 @@ impl Case<'_> {
     fn of_state(&self) -> Option<Diagnostic> {
         let seen = self.seen;
         match seen.state {
-            State::Up | State::Done if seen.restarts == 0 => None,
+            State::Up | State::Done if seen.restarts == 0 => self.untried(),
             State::Up | State::Done => {
                 let lack = seen.lack.as_ref().map_or_else(String::new, |lack| format!(": {lack}"));
                 let what = format!("was started again {} times{lack}", seen.restarts);
@@ -196,14 +196,18 @@ impl Case<'_> {
             // A unit that only a link enables may well have a condition; a declared one has to run.
             // What is made once was made before the unit was started again.
             State::Skipped if self.wanted.part_of.is_some() => None,
-            State::Skipped if self.wanted.declared.is_none() => {
-                let what = "was not started: a condition of its unit does not hold here";
-                Some(self.finding(Severity::Note, "service-skipped", what, ""))
-            }
             State::Skipped => {
-                let what = "was not started: a condition of its unit does not hold here";
-                let hint = "ship what the condition asks for, or take the condition away by a drop-in";
-                Some(self.finding(Severity::Error, "service-skipped", what, hint))
+                let what = match (seen.is_masked, diagnosis::condition(&seen.log)) {
+                    (true, _) => "was not started: its unit is masked".to_owned(),
+                    (false, Some(condition)) => {
+                        format!("was not started: a condition of its unit does not hold here, {condition}")
+                    }
+                    (false, None) => "was not started: a condition of its unit does not hold here".to_owned(),
+                };
+                match self.wanted.declared {
+                    Some(_) => Some(self.finding(Severity::Error, "service-skipped", &what, self.unskipped())),
+                    None => Some(self.finding(Severity::Note, "service-skipped", &what, "")),
+                }
             }
             State::Down if self.seen.is_there || self.wanted.part_of.is_none() => {
                 let why = seen.lack.as_ref().map_or_else(|| self.end(), ToString::to_string);
@@ -219,6 +223,25 @@ impl Case<'_> {
         }
     }
 
+    /// What to do about a unit that was passed over.
+    fn unskipped(&self) -> &'static str {
+        match self.seen.is_masked {
+            true => "remove what hides it in a directory of units: a link to /dev/null, or an empty file",
+            false => "ship what the condition asks for, or take the condition away by a drop-in",
+        }
+    }
+
+    /// A socket that systemd holds for a service which nothing asked for: whether that can start is not known.
+    fn untried(&self) -> Option<Diagnostic> {
+        let stem = self.wanted.name.strip_suffix(".socket")?;
+        let service = self.watched.services.get(&format!("{stem}.service"));
+        if service.is_some_and(|seen| matches!(seen.state, State::Up | State::Done)) {
+            return None;
+        }
+        let what = "is listened on, and its service was not started, since nothing asked for it: that it can start is not shown";
+        Some(self.finding(Severity::Note, "socket-untried", what, "name the service in `services`, and it is started"))
+    }
+
     /// How it ended, and what it said last.
     fn end(&self) -> String {
         let said = diagnosis::last_words(&self.wanted.name, &self.seen.log);
@@ -232,6 +255,9 @@ impl Case<'_> {
         let lack = self.seen.lack.as_ref();
         if let Some(hint) = lack.and_then(|lack| (self.kept_out)(&self.wanted.module, lack)) {
             return hint;
+        }
+        if let Some(holder) = self.holder_of_its_port() {
+            return format!("{holder} has it: let one of the two listen elsewhere");
         }
         let hint = match &self.seen.lack {
             Some(L::Library { .. } | L::LanguageModule { .. }) => {
@@ -279,7 +305,9 @@ impl Case<'_> {
                 "{}; it fails in the full tree too ({}): not the module's fault",
                 finding.message, in_control.state
             );
-            let recommended = control.map(|control| control.not_installed.join(", ")).filter(|names| !names.is_empty());
+            let recommended = control.map(|control| control.not_installed.join(", "));
+            // Of a condition it is known what it asks for.
+            let recommended = recommended.filter(|names| !names.is_empty() && self.seen.state != State::Skipped);
             let hint = recommended.map_or_else(
                 || "a service that cannot start here is not proven either way".to_owned(),
                 |names| format!("one of the packages that are only recommended may be what it needs: {names}"),
@@ -289,14 +317,42 @@ impl Case<'_> {
         found.into_iter().map(also).collect()
     }
 
+    /// The services that have nothing to do with this one, with what was seen of them.
+    fn others(&self) -> impl Iterator<Item = (&str, &Seen)> {
+        let whole = |wanted: &'_ Wanted| wanted.part_of.clone().unwrap_or_else(|| wanted.name.clone());
+        let own = whole(self.wanted);
+        let all = self.watched.tried.all.iter().filter(move |other| whole(other) != own);
+        all.filter_map(|other| Some((other.name.as_str(), self.watched.services.get(&other.name)?)))
+    }
+
+    /// Another service that listens on one of the ports that are declared for this one, where this one found its address in use.
+    fn holder_of_its_port(&self) -> Option<&str> {
+        self.seen.lack.as_ref().filter(|lack| matches!(lack, Lack::AddressInUse { .. }))?;
+        let ports = self.wanted.ports();
+        self.others()
+            .find(|(_, seen)| ports.iter().any(|port| watch::listens(&seen.listening.iter().collect(), *port)))
+            .map(|(name, _)| name)
+    }
+
     fn of_ports(&self) -> Vec<Diagnostic> {
-        let all: BTreeSet<&Address> = self.watched.listening.iter().collect();
+        // What another service of the trial holds is not this one's; what no service holds may be, as what systemd opened for it.
+        let theirs: BTreeSet<&Address> = self.others().flat_map(|(_, seen)| &seen.listening).collect();
+        let open = self.watched.listening.iter().filter(|address| !theirs.contains(address));
+        let all: BTreeSet<&Address> = open.chain(&self.seen.listening).collect();
         let ports = self.wanted.ports();
         let closed = ports.iter().filter(|port| !watch::listens(&all, **port));
         let finding = |(protocol, port): &(model::manifest::Protocol, u16)| {
-            let protocol = serde_json::to_value(protocol).unwrap_or_default();
-            let what = format!("does not listen on port {port} ({})", protocol.as_str().unwrap_or_default());
-            let hint = "correct exposed_ports, or the service's configuration";
+            let word = serde_json::to_value(protocol).unwrap_or_default();
+            let what = format!("does not listen on port {port} ({})", word.as_str().unwrap_or_default());
+            let holder =
+                self.others().find(|(_, seen)| watch::listens(&seen.listening.iter().collect(), (*protocol, *port)));
+            let (what, hint) = match holder {
+                Some((name, _)) => (
+                    format!("{what}: {name} does"),
+                    format!("declare the port for {name}, or correct the configuration of one of the two"),
+                ),
+                None => (what, "correct exposed_ports, or the service's configuration".to_owned()),
+            };
             self.finding(Severity::Error, "port-closed", &what, hint)
         };
         closed.map(finding).collect()

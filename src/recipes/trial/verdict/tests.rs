@@ -17,7 +17,17 @@ fn wanted(more: &str) -> Wanted {
 
 fn seen(state: State, listening: &[&str]) -> Seen {
     let (lack, end, log) = (None, "it ended with 1".to_owned(), Vec::new());
-    Seen { state, is_there: true, restarts: 0, listening: set(listening), lack, end, log, health: None }
+    Seen {
+        state,
+        is_there: true,
+        is_masked: false,
+        restarts: 0,
+        listening: set(listening),
+        lack,
+        end,
+        log,
+        health: None,
+    }
 }
 
 fn control(state: &'static str, listening: &[&str]) -> Control {
@@ -62,6 +72,39 @@ fn a_service_is_up_where_it_listens_and_is_well() {
     );
     let skipped = "x.service was not started: a condition of its unit does not hold here";
     assert_eq!(judged(wanted(""), seen(State::Skipped, &[]), None), [format!("service-skipped: {skipped}")]);
+    let masked = Seen { is_masked: true, ..seen(State::Skipped, &[]) };
+    assert_eq!(judged(wanted(""), masked, None), ["service-skipped: x.service was not started: its unit is masked"]);
+}
+
+#[test]
+fn a_port_that_another_service_holds_is_not_this_ones() {
+    let port = ", exposed_ports: [{port: 80}]";
+    let other = |part_of: Option<&str>| Wanted {
+        name: "y.service".to_owned(),
+        declared: None,
+        part_of: part_of.map(str::to_owned),
+        ..wanted("")
+    };
+    let both = |own: Seen, part_of| {
+        let theirs = seen(State::Up, &["tcp 127.0.0.1:80"]);
+        let listening = theirs.listening.iter().chain(&own.listening).cloned().collect();
+        let services = [("x.service".to_owned(), own), ("y.service".to_owned(), theirs)].into();
+        let tried = Services { all: vec![wanted(port), other(part_of)], ..Services::default() };
+        let (by_manager, tmpfiles) = (BTreeSet::new(), Vec::new());
+        let watched = Watched { services, tried, listening, by_manager, ephemeral: (32768, 60999), tmpfiles };
+        let (_, found) = judge(&watched, None, &|_, _| None);
+        found.iter().map(|found| format!("{}; {}", found.message, found.hint)).collect::<Vec<_>>()
+    };
+    let closed = "x.service does not listen on port 80 (tcp): y.service does; \
+                  declare the port for y.service, or correct the configuration of one of the two";
+    assert_eq!(both(seen(State::Up, &[]), None), [closed]);
+    assert_eq!(both(seen(State::Up, &["tcp 10.0.0.1:80"]), None), [""; 0]);
+    assert_eq!(both(seen(State::Up, &[]), Some("x.service")), [""; 0], "a part of it listens for it");
+    let lack = Some(Lack::AddressInUse { said: "bind failed".to_owned() });
+    let busy = Seen { lack, ..seen(State::Down, &[]) };
+    let hint = "x.service is down: an address is in use: bind failed; \
+                y.service has it: let one of the two listen elsewhere";
+    assert_eq!(both(busy, None), [hint]);
 }
 
 #[test]
