@@ -51,13 +51,15 @@ fn main() -> ExitCode {
 
 /// Has an interrupt said in one line before it ends the run. Where the signals cannot be watched, they end it as ever.
 fn say_interrupts() {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
-    let handle = signals.handle();
     let is_ending = Arc::new(AtomicBool::new(false));
-    // A second one does not wait until everything is undone.
+    // A second one does not wait until everything is undone. What is registered first is done first: behind the other, this would
+    // see what the thread below makes of the first one, and end the run in its middle.
     for signal in [SIGINT, SIGTERM] {
         let _ = signal_hook::flag::register_conditional_default(signal, Arc::clone(&is_ending));
     }
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return is_ending.store(true, Ordering::SeqCst) };
+    let handle = signals.handle();
+    let unwatched = Arc::clone(&is_ending);
     let watch = move || {
         for signal in signals.forever() {
             is_ending.store(true, Ordering::SeqCst);
@@ -69,6 +71,7 @@ fn say_interrupts() {
     };
     if std::thread::Builder::new().spawn(watch).is_err() {
         handle.close();
+        unwatched.store(true, Ordering::SeqCst);
     }
 }
 

@@ -30,12 +30,16 @@ pub(super) enum Format {
 /// The algorithms of keys of SSH (RFC 4253, 5656, 8709).
 const ALGORITHMS: [&[u8]; 6] =
     [b"ssh-rsa", b"ssh-dss", b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521"];
-/// Files of random bytes have from 16 to 4096 of them.
-const RANDOM_SIZES: std::ops::RangeInclusive<usize> = 64..=4096;
+/// How many bytes files of random bytes have.
+const RANDOM_SIZES: std::ops::RangeInclusive<usize> = 32..=4096;
+/// From how many on it can be any number; of fewer a whole number of words is drawn.
+const ANY_SIZE: usize = 64;
+const WORD: usize = 8;
 /// How files begin that are compressed, and whose bytes look random: gzip, bzip2, xz, zstd, zip.
 const COMPRESSED: [&[u8]; 5] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"PK"];
 /// How what stands before a password ends.
-const PASSWORD_NAMES: [&str; 5] = ["pass", "password", "passwd", "passphrase", "secret"];
+const PASSWORD_NAMES: [&str; 9] =
+    ["pass", "password", "passwd", "passphrase", "secret", "token", "secret_key", "api_key", "apikey"];
 /// The shortest password that a program draws.
 const PASSWORD_LENGTH: usize = 8;
 /// The shortest and the longest token: 128 bits in hexadecimal digits, 4096 in base64.
@@ -117,7 +121,13 @@ pub(crate) fn is_uuid(head: &[u8]) -> bool {
 pub(crate) fn is_random(head: &[u8]) -> bool {
     let is_compressed = COMPRESSED.iter().any(|begin| head.starts_with(begin));
     let is_openpgp = is_openpgp(head, &OPENPGP_SECRET) || is_openpgp(head, &OPENPGP_PUBLIC);
-    if !RANDOM_SIZES.contains(&head.len()) || is_compressed || is_openpgp || sequence(head).is_some() {
+    let is_short_of_words = head.len() < ANY_SIZE && !head.len().is_multiple_of(WORD);
+    if !RANDOM_SIZES.contains(&head.len())
+        || is_short_of_words
+        || is_compressed
+        || is_openpgp
+        || sequence(head).is_some()
+    {
         return false;
     }
     let mut counts = [0_usize; 256];
@@ -295,6 +305,8 @@ mod tests {
             (b"db:\n  password: Xy7kLm29QpRt5vBn\n", Format::Password),
             (b"{ \"password\": \"Xy7kLm29QpRt5vBn\", }\n", Format::Password),
             (b"password = Xy7kLm29\n", Format::Password),
+            (b"secret_token = 3f2a9bc4d5e6f701aabbccdd\n", Format::Password),
+            (&random[..32], Format::RandomBytes),
             (b"0123456789abcdef0123456789abcdef\n", Format::Token),
             (b"yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", Format::Token),
             (&der(&[2, 1, 0, 2, 1, 0]), Format::BinaryKey),
@@ -335,6 +347,7 @@ mod tests {
             b"passwd:         files systemd\nshadow: files\n",
             b"echo: $HOME$PATH\n",
             b"0000000000000000000000000000000a\n",
+            &random[..33],
             b"/usr/share/Some/Path4/that/is/long/enough\n",
             b"a-word-that-is-long-but-has-no-digit-in-it\n",
             // A certificate, and a public keyring.

@@ -22,7 +22,10 @@ pub(crate) fn unresolved(
 ) -> Error {
     match error {
         apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
-        other @ apt::Error::SuiteMissing { .. } => Error::from(other).findings(suite(module, &settings.suite)),
+        // Of a moment of the archive the moment may be what is not there.
+        other @ apt::Error::SuiteMissing { .. } if settings.snapshot.is_none() => {
+            Error::from(other).findings(suite(module, &settings.suite))
+        }
         other => {
             let named = other.keyring().map(|path| settings::naming::keyring(module, path)).unwrap_or_default();
             Error::from(other).findings(named)
