@@ -375,6 +375,10 @@ impl Run {
                 "it was not started: a unit that it requires is not there, or failed".to_owned()
             }
             ("loaded", true, signal) => format!("signal {signal} ended it"),
+            ("loaded", false, 0) if unit.result == "resources" => {
+                // What systemd could not get for it, it says itself.
+                diagnosis::refusal(&wanted.name, &log).unwrap_or_else(|| unit.result.clone())
+            }
             ("loaded", false, 0) if !unit.result.is_empty() && unit.result != "success" => unit.result.clone(),
             ("loaded", false, 0) => format!("it is {} ({})", unit.active, unit.sub),
             ("loaded", false, status) => format!("it ended with {status}"),

@@ -74,6 +74,16 @@ pub fn condition(log: &[String]) -> Option<String> {
     log.iter().rev().find_map(named)
 }
 
+/// Why systemd did not come to start `unit`, by its own first words in `log`: `Failed to load environment files: ...`.
+#[must_use]
+pub fn refusal(unit: &str, log: &[String]) -> Option<String> {
+    let said = |line: &String| {
+        let rest = line.strip_prefix(unit)?.strip_prefix(": ")?;
+        rest.starts_with("Failed to ").then(|| rest.trim_end_matches('.').to_owned())
+    };
+    log.iter().filter_map(said).find(|said| !said.starts_with("Failed to start") && !said.starts_with("Failed with"))
+}
+
 impl std::fmt::Display for Lack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -158,3 +158,23 @@ fn a_reason_on_a_line_of_its_own_is_about_the_line_before_it() {
     assert_eq!(of_lines(&lines(&["all is well", "No such file or directory."])), None);
     assert_eq!(of_lines(&lines(&["Reading /etc/x.conf", "good bye"])), None);
 }
+
+#[test]
+fn systemds_own_words_name_a_condition_and_what_it_could_not_get() {
+    let log = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let skipped = log(&[
+        "other",
+        "web.service - Web was skipped because of an unmet condition check (ConditionFileNotEmpty=/etc/web.conf).",
+    ]);
+    assert_eq!(condition(&skipped).as_deref(), Some("ConditionFileNotEmpty=/etc/web.conf"));
+    assert_eq!(condition(&log(&["a condition (x)"])), None);
+    let refused = log(&[
+        "web.service: Failed to load environment files: No such file or directory",
+        "web.service: Failed to run 'start' task: No such file or directory",
+        "web.service: Failed with result 'resources'.",
+        "Failed to start web.service - Web.",
+    ]);
+    let said = refusal("web.service", &refused).unwrap();
+    assert_eq!(said, "Failed to load environment files: No such file or directory");
+    assert_eq!(refusal("other.service", &refused), None);
+}

@@ -386,6 +386,9 @@ impl Case<'_> {
     }
 }
 
+/// How systemd-tmpfiles begins its remark about a path such as `/var/run/x`.
+const LEGACY: &str = "Line references path below legacy directory";
+
 /// Lines of the modules' tmpfiles.d that could not be followed, by what systemd-tmpfiles said. That an account is missing
 /// which a service lacks is said of the service.
 pub(crate) fn tmpfiles(watched: &Watched, modules: &[TriedModule]) -> Vec<Diagnostic> {
@@ -400,6 +403,10 @@ pub(crate) fn tmpfiles(watched: &Watched, modules: &[TriedModule]) -> Vec<Diagno
     };
     let of_line = |line: &String| {
         let (place, what) = line.split_once(": ")?;
+        // It follows the line all the same, at the path that it was moved to.
+        if what.starts_with(LEGACY) {
+            return None;
+        }
         let path = ImagePath::new(place.rsplit_once(':')?.0).ok()?;
         let module = modules.iter().find(|module| module.tree.lookup(&path).is_some())?;
         let hint = "correct the line: a user that it names has to be made by sysusers.d before";
