@@ -400,3 +400,27 @@ fn a_module_of_files_alone_needs_no_archive() {
         assert!(!world.tell(&["lock", "-C", "module", "--arch", "amd64"]).starts_with("exit code: 0"), "{variant}");
     }
 }
+
+#[test]
+fn nothing_takes_the_place_of_a_link_of_the_node() {
+    let world = without_packages("custom", "");
+    let manifest = "schema_version: 1\nname: small\nlicense: MIT\nfile_spec: [/usr/***, /bin]\n";
+    fs::write(world.path("module/manifest.yaml"), manifest).unwrap();
+    let rootfs = world.path("module/rootfs");
+    fs::create_dir_all(rootfs.join("bin")).unwrap();
+    fs::write(rootfs.join("bin/tool"), "x\n").unwrap();
+    world.build(&[]).unwrap();
+    let list = fs::read_to_string(world.path("module/dist/file-list.txt")).unwrap();
+    assert!(list.contains("/usr/bin/tool\n") && !list.contains("\n/bin/tool"), "{list}");
+    fs::remove_dir_all(rootfs.join("bin")).unwrap();
+    fs::write(rootfs.join("bin"), "x\n").unwrap();
+    world.build(&[]).unwrap_err().is(1, "/bin would be a file of the module");
+    fs::remove_file(rootfs.join("bin")).unwrap();
+    std::os::unix::fs::symlink("/opt", rootfs.join("bin")).unwrap();
+    world.build(&[]).unwrap_err().is(1, "/bin would be a link that leads elsewhere of the module");
+    // Two names that a link makes one.
+    fs::remove_dir_all(&rootfs).unwrap();
+    add(&world, &table(&world, "one", "1\n", "/usr/bin/tool"));
+    add(&world, &table(&world, "two", "2\n", "/bin/tool"));
+    world.build(&[]).unwrap_err().is(1, "are one file, /usr/bin/tool");
+}
