@@ -37,6 +37,7 @@ mod source;
 mod state;
 mod together;
 mod transfer;
+mod unserved;
 
 pub(crate) use download::{Part, digest};
 pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};

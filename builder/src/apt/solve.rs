@@ -14,7 +14,9 @@ use super::lower::{self, Held};
 use super::pins::{self, Pin};
 use super::source::Source;
 use super::state::{State, Target};
-use super::{Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure, over};
+use super::{
+    Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure, over, unserved,
+};
 use crate::cache::Cache;
 
 /// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
@@ -67,13 +69,14 @@ pub(super) fn resolve_keeping(
     requests.dedup();
     let of_base = settings.base.iter().flat_map(|base| &base.packages);
     let asked = requests.iter().chain(of_base.filter(|request| !requests.contains(request)));
-    let mut missing: Vec<Missing> = asked.filter_map(|request| check(request, &index, &releases, settings)).collect();
+    let mut missing: Vec<Missing> =
+        asked.filter_map(|request| unserved::check(request, &index, &releases, settings)).collect();
     if !missing.is_empty() {
         // The lock of this state is let go first: no one waits for one state while holding another.
         let source = state.sources().first().cloned();
         drop(state);
         if let Some((source, release)) = source.zip(releases.first()) {
-            look_elsewhere(&mut missing, &source, &release.1, settings, (cache, observer));
+            unserved::look_elsewhere(&mut missing, &source, &release.1, settings, (cache, observer));
         }
         return Err(Error::Missing { missing });
     }
@@ -183,7 +186,7 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn read(targets: &[Target]) -> Result<Index, Error> {
+pub(super) fn read(targets: &[Target]) -> Result<Index, Error> {
     let mut index = Index::default();
     for target in targets {
         index.read(&target.file, target.source)?;
@@ -191,86 +194,10 @@ fn read(targets: &[Target]) -> Result<Index, Error> {
     Ok(index)
 }
 
-type Release = (ReleaseInfo, Vec<String>);
+pub(super) type Release = (ReleaseInfo, Vec<String>);
 
 fn releases(state: &State, targets: &[Target]) -> Result<Vec<Release>, Error> {
     (0..state.sources().len()).map(|number| state.release(number, targets)).collect()
-}
-
-/// Why `request` cannot be served by the index; `None` when it can.
-fn check(request: &PackageRequest, index: &Index, releases: &[Release], settings: &Settings) -> Option<Missing> {
-    let mut missing = Missing {
-        request: request.clone(),
-        near: Vec::new(),
-        components: Vec::new(),
-        providers: Vec::new(),
-        versions: Vec::new(),
-        foreign: None,
-        archs: vec![settings.arch],
-        elsewhere: Vec::new(),
-    };
-    let native = settings.arch.debian();
-    if let Some(arch) = request.arch.as_deref().filter(|arch| ![native, "any", "native", "all"].contains(arch)) {
-        missing.foreign = Some(arch.to_owned());
-        return Some(missing);
-    }
-    let named: Vec<&Record> = index.named(&request.name).collect();
-    if named.is_empty() {
-        missing.providers = index.providers(&request.name);
-        missing.near = index.near(&request.name);
-        return Some(missing);
-    }
-    let fits = |record: &&Record| {
-        let release = &releases[record.source].0;
-        let names = [&release.suite, &release.codename, &release.path];
-        request.version.as_ref().is_none_or(|version| *version == record.package.version)
-            && request.suite.as_ref().is_none_or(|suite| names.contains(&suite))
-    };
-    if named.iter().any(fits) {
-        return None;
-    }
-    let describe = |record: &Record| {
-        let Record { package, source, .. } = record;
-        format!("{} in {}", package.version, releases[*source].0.path)
-    };
-    missing.versions = named.into_iter().map(describe).collect();
-    missing.versions.sort();
-    missing.versions.dedup();
-    Some(missing)
-}
-
-/// How many components of an archive are looked through that the settings do not name. Debian has four.
-const ELSEWHERE: usize = 8;
-
-/// Looks for names that do not exist in the components that the archive has but the settings do not
-/// name. It only makes the message better, so that a failure here is not one of its own.
-fn look_elsewhere(
-    missing: &mut [Missing],
-    source: &Source,
-    components: &[String],
-    settings: &Settings,
-    (cache, observer): (&Cache, &dyn Observer),
-) {
-    let unknown = |entry: &Missing| entry.foreign.is_none() && entry.versions.is_empty() && entry.providers.is_empty();
-    if settings.access.offline || !missing.iter().any(unknown) {
-        return;
-    }
-    for component in components.iter().filter(|component| !source.components.contains(component)).take(ELSEWHERE) {
-        let mut wider = settings.clone();
-        wider.components = vec![component.clone()];
-        wider.repositories.clear();
-        wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
-        let index = State::open(&wider, cache, observer).and_then(|state| {
-            state.update(observer)?;
-            read(&state.targets()?)
-        });
-        let Ok(index) = index else { continue };
-        for entry in missing.iter_mut().filter(|entry| unknown(entry)) {
-            if index.named(&entry.request.name).next().is_some() {
-                entry.components.push(component.clone());
-            }
-        }
-    }
 }
 
 /// What apt is asked to install. The patterns for the base are those of mmdebstrap, so that what is

@@ -65,6 +65,28 @@ impl World {
 }
 
 #[test]
+fn a_module_file_that_is_not_as_it_was_read_is_told() {
+    let world = World::new("", "suite = \"a\"\n");
+    let read = world.settings(&[], &Flags::default()).unwrap().module_file;
+    let module = world.home.path().join("m");
+    let file = module.join(layers::BUILDER_TOML);
+    read.check_unchanged(&module).unwrap();
+    for text in [Some("suite = \"b\"\n"), None] {
+        match text {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let error = read.check_unchanged(&module).unwrap_err();
+        assert!(error.kind == Kind::Input && error.message.ends_with("changed while the module was built"), "{error}");
+    }
+    // One that was not there and came.
+    let none = world.settings(&[], &Flags::default()).unwrap().module_file;
+    none.check_unchanged(&module).unwrap();
+    std::fs::write(&file, "").unwrap();
+    none.check_unchanged(&module).unwrap_err();
+}
+
+#[test]
 fn the_strongest_layer_wins_and_is_named() {
     let world =
         World::new("jobs = 6\ncolor = \"never\"\nproxy = \"http://proxy.example.org:3128\"\n", "suite = \"a\"\n");
