@@ -150,3 +150,14 @@ fn the_list_of_findings_is_what_explain_says() {
         assert!(String::from_utf8(said.stdout).unwrap().starts_with(&format!("{}\n", form.code)));
     }
 }
+
+#[test]
+fn every_lint_is_in_a_table_for_people() {
+    let read = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name))
+            .expect("the page is there")
+    };
+    let pages = read("lints.md") + &read("closure.md");
+    let missing: Vec<_> = model::record::LINTS.iter().filter(|code| !pages.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "neither in docs/lints.md nor in docs/closure.md: {missing:?}");
+}

@@ -248,6 +248,20 @@ fn what_is_not_what_was_asked_for_is_refused_and_nothing_is_kept() {
             && said.contains("`module-builder fetch`"),
         "{said}"
     );
+    // Of several nothing is said twice, and nothing of the tables, which are right.
+    let table = |name: &str| {
+        let digest = Digest::of(name.as_bytes());
+        format!(
+            "[[file]]\nurl = \"http://127.0.0.1:1/{name}?x=1\"\nsha256 = \"{}\"\ndestination = \"/opt/{name}\"\n",
+            digest.hex()
+        )
+    };
+    let tables: String = ["one", "two", "three"].map(table).concat();
+    small.write("m/builder.toml", &tables);
+    let (code, said) = build(&small, &["--offline"]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(code == 4 && lines.len() == 3, "{said}");
+    assert!(lines[1].ends_with("offline, and the cache does not hold one, two and three"), "{said}");
     // What lies in the cache counts by its digest.
     let (address, count) = serve("200 OK", b"good".to_vec());
     ask(&small, &format!("{address}/x"), b"good", to);

@@ -32,6 +32,8 @@ fn world() -> Small {
     dump("open", open);
     dump("one", "/a 100 100644 1 0 0 0 0.0 some/file - -\n");
     dump("named", &format!("/a 100 100644 1 0 0 0 0.0 other/file - {DIGEST}\n/b 70 100644 1 0 33 0 0.0 - - -\n"));
+    // What marks a directory with a whiteout takes the place of attributes of its own.
+    dump("marked", "/d 4096 40755 2 0 0 0 0.0 - - - trusted.overlay.opaque=y\n/d/w 0 20000 1 0 0 0 0.0 - - -\n");
     dump("huge", "/bigfile 9000000000000000 100777 1 0 0 0 0.0 - - -\n");
     let most: String = (0..3000).map(|n| format!("/f{n} 9007199254740992 100644 1 0 0 0 0.0 - - -\n")).collect();
     dump("most", &most);
@@ -76,6 +78,8 @@ fn images_of_others_are_compared() {
         ("plain-0.cfs", "plain-1.cfs"),
         ("plain-0.cfs", "plain.dump"),
         ("plain.dump", "plain-1.cfs"),
+        ("marked.dump", "marked-1.cfs"),
+        ("marked-0.cfs", "marked.dump"),
         ("open.dump", "open-0.cfs"),
         ("open-0.cfs", "open-1.cfs"),
         ("open-1.cfs", "named-1.cfs"),

@@ -115,8 +115,12 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
     }
     let cache = context.environment.absolute(context.settings.require_cache_dir()?);
     let mut architectures = Vec::new();
-    for arch in archs {
-        let packages = Packages { locked: true, ..Packages::new(&context.settings, arch, &context.environment)? };
+    for arch in archs.iter().copied() {
+        let packages = Packages {
+            locked: true,
+            archs: archs.clone(),
+            ..Packages::new(&context.settings, arch, &context.environment)?
+        };
         let Some(resolution) = lock::resolution(args.module.path(), (&packages, &packages.settings), &manifest, &file)?
         else {
             continue;

@@ -35,6 +35,14 @@ impl Epoch {
         }
     }
 
+    /// The time of a proleptic Gregorian date (year, month, day) and time of day (hour, minute, second) in UTC.
+    ///
+    /// # Errors
+    /// When it is not between 1970 and 9999. Months and days are counted on, not checked.
+    pub fn from_civil([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Result<Self, ParseEpochError> {
+        Self::from_seconds(days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+    }
+
     /// Parses the value of `SOURCE_DATE_EPOCH`: decimal digits, nothing else.
     ///
     /// # Errors
@@ -75,6 +83,14 @@ impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
+}
+
+/// Days since 1970-01-01, by counting years from March so that the leap day comes last.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Days since 1970-01-01 to a proleptic Gregorian date, by counting from 0000-03-01 in eras of 400

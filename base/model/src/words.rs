@@ -69,6 +69,20 @@ pub fn count<N: Copy + PartialEq + From<u8> + std::fmt::Display>(number: N, one:
     }
 }
 
+/// Names in a line: all of them, or the first of more than eight and how many follow.
+#[must_use]
+pub fn listed(names: &[&str]) -> String {
+    const MOST: usize = 8;
+    let (shown, rest) = if names.len() > MOST { names.split_at(MOST - 1) } else { (names, [].as_slice()) };
+    let more = (!rest.is_empty()).then(|| format!("{} more", rest.len()));
+    match (shown, more) {
+        (shown, Some(more)) => format!("{} and {more}", shown.join(", ")),
+        ([], None) => String::new(),
+        ([one], None) => (*one).to_owned(),
+        ([first @ .., last], None) => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +116,22 @@ mod tests {
             ["0 packages", "0 directories", "0 keys"]
         );
         assert_eq!(count(u64::MAX, "file"), format!("{} files", u64::MAX));
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_listed() {
+        let names: Vec<String> = (1..=9).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for (count, text) in [
+            (0, ""),
+            (1, "1"),
+            (2, "1 and 2"),
+            (3, "1, 2 and 3"),
+            (8, "1, 2, 3, 4, 5, 6, 7 and 8"),
+            (9, "1, 2, 3, 4, 5, 6, 7 and 2 more"),
+        ] {
+            assert_eq!(listed(&names[..count]), text);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What apt-get's messages mean. They are read in the C locale, where they are stable enough that
 //! an unknown one still ends in an error that shows them.
 
-use super::{Error, SignatureFault};
+use super::{Error, MissingSuite, SignatureFault};
 
 /// How many lines of apt's messages an error shows.
 const TAIL_LINES: usize = 24;
@@ -77,7 +77,10 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
         return Error::Network { log, has_lists: false };
     }
     if has(&["does not have a Release file", "no longer has a Release file", "404  Not Found", "File not found"]) {
-        return Error::SuiteMissing { log };
+        return match release_not_taken(&text) {
+            Some(archive) => Error::ReleaseNotTaken { archive, log },
+            None => Error::SuiteMissing { missing: missing_suite(&text), log },
+        };
     }
     if text.lines().any(is_failed_answer) {
         return Error::Network { log, has_lists: false };
@@ -86,6 +89,29 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
         return Error::Signature { fault: SignatureFault::Missing, log };
     }
     Error::Apt { verb, log }
+}
+
+/// The archive whose signed Release file came and was given up: apt asks for the older form then, and says of that alone that it is
+/// not there.
+fn release_not_taken(text: &str) -> Option<String> {
+    let named = |line: &str, verb: &str| {
+        let (_, rest) = line.strip_prefix(verb)?.split_once(' ')?;
+        let name = rest.split(" [").next()?.strip_suffix(" InRelease")?;
+        Some(model::path::escape(name.as_bytes()))
+    };
+    let came: Vec<String> = text.lines().filter_map(|line| named(line.trim_end(), "Get:")).collect();
+    text.lines().filter_map(|line| named(line.trim_end(), "Ign:")).find(|name| came.contains(name))
+}
+
+/// The archive of which apt says that it has no such suite.
+fn missing_suite(text: &str) -> Option<MissingSuite> {
+    let (_, rest) = text.split_once("E: The repository '")?;
+    let (name, after) = rest.split_once("' ")?;
+    let is_missing = ["does not have a Release file", "no longer has a Release file"];
+    let mut words = name.strip_suffix(" Release")?.split(' ');
+    let (uri, suite) = (words.next()?.trim_end_matches('/').to_owned(), words.next()?.to_owned());
+    let is_one = is_missing.iter().any(|words| after.starts_with(words)) && words.next().is_none();
+    is_one.then_some(MissingSuite { uri, suite, component: None })
 }
 
 /// Whether a line says that a server answered with an error. Of some apt then says that the archive is
@@ -134,7 +160,9 @@ mod tests {
             Error::Network { .. } => "network".to_owned(),
             Error::Certificate { .. } => "certificate".to_owned(),
             Error::Denied { .. } => "denied".to_owned(),
-            Error::SuiteMissing { .. } => "suite".to_owned(),
+            Error::SuiteMissing { missing: Some(missing), .. } => format!("suite {} {}", missing.uri, missing.suite),
+            Error::SuiteMissing { missing: None, .. } => "suite".to_owned(),
+            Error::ReleaseNotTaken { archive, .. } => format!("release {archive}"),
             Error::Signature { fault, .. } => format!("{fault:?}"),
             Error::Expired { .. } => "expired".to_owned(),
             Error::DiskFull { .. } => "full".to_owned(),
@@ -145,7 +173,12 @@ mod tests {
         // Messages of apt 2.6 and 3.0, shortened.
         for (text, wanted) in [
             ("E: Failed to fetch http://m/InRelease  Could not resolve 'm'", "network"),
-            ("E: The repository 'http://m nosuch Release' does not have a Release file.", "suite"),
+            ("E: The repository 'http://m nosuch Release' does not have a Release file.", "suite http://m nosuch"),
+            ("Ign:1 http://m x InRelease\nErr:2 http://m x Release\n  404  Not Found [IP: 192.0.2.1 80]", "suite"),
+            (
+                "Get:1 http://m x InRelease [1100 GB]\nIgn:1 http://m x InRelease\nErr:2 http://m x Release\n  404  Not Found [IP: 192.0.2.1 80]\nE: The repository 'http://m x Release' does not have a Release file.",
+                "release http://m x",
+            ),
             ("E: The repository 'file:/m x Release' is not signed.", "Missing"),
             (
                 "W: GPG error: file:/m x InRelease: The following signatures were invalid: BADSIG 12\nE: The repository 'file:/m x InRelease' is not signed.",

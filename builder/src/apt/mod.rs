@@ -40,7 +40,9 @@ mod transfer;
 mod unserved;
 
 pub(crate) use download::{Part, digest};
-pub use error::{Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, NotLocked, SignatureFault};
+pub use error::{
+    Disagreement, Error, FetchFailure, FetchFault, Gone, Missing, MissingSuite, NotLocked, SignatureFault,
+};
 pub(crate) use fetch::client;
 pub use fetch::fetch;
 pub use host::{HostArchive, HostChoice, HostFile, HostSources, host_sources};

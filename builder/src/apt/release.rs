@@ -69,15 +69,7 @@ fn parse_date(text: &str) -> Option<Epoch> {
     let hour = number(clock.next()?, 0..=23)?;
     let minute = number(clock.next()?, 0..=59)?;
     let second = number(clock.next()?, 0..=60)?;
-    Epoch::from_seconds(days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second).ok()
-}
-
-/// Days since 1970-01-01, by counting years from March so that the leap day comes last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    Epoch::from_civil([year, month, day], [hour, minute, second]).ok()
 }
 
 #[cfg(test)]

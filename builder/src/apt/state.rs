@@ -23,7 +23,7 @@ use super::configuration::{configuration, sources_text};
 use super::keyring::Keyring;
 use super::settings::Access;
 use super::source::Source;
-use super::{Error, ReleaseInfo, Settings, failure, local, release};
+use super::{Error, MissingSuite, ReleaseInfo, Settings, failure, local, release};
 use crate::cache::{self, Cache, LockGuard};
 use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
@@ -209,7 +209,14 @@ impl State {
                     let what = if component.is_empty() { "index" } else { component };
                     let what = format!("{} {} has no {what} for {}", source.uri, source.suite, self.arch);
                     let said = failure::tail(log);
-                    return Err(Error::SuiteMissing { log: format!("{what}\n{said}").trim_end().to_owned() });
+                    return Err(Error::SuiteMissing {
+                        missing: Some(MissingSuite {
+                            uri: source.uri.clone(),
+                            suite: source.suite.clone(),
+                            component: Some(component.clone()).filter(|component| !component.is_empty()),
+                        }),
+                        log: format!("{what}\n{said}").trim_end().to_owned(),
+                    });
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use model::Digest;
 use model::explain::{Explain, Explanation, Kind};
 use model::file_input::FileInput;
+use model::words;
 use net::url::redact;
 
 use crate::{apt, cache};
@@ -113,6 +114,11 @@ pub enum Fault {
 /// Every file that failed: one in a line, more below each other.
 fn unfetched(failures: &[FileFailure]) -> String {
     const MOST: usize = 20;
+    if failures.len() > 1 && failures.iter().all(|failure| failure.fault == Fault::Offline) {
+        let addresses: Vec<String> = failures.iter().map(|failure| redact(&failure.input.url)).collect();
+        let names: Vec<&str> = addresses.iter().map(|address| last_part(address)).collect();
+        return format!("offline, and the cache does not hold {}", words::listed(&names));
+    }
     let [failure] = failures else {
         let mut text = format!("{} files could not be fetched:", failures.len());
         for failure in failures.iter().take(MOST) {
@@ -124,6 +130,12 @@ fn unfetched(failures: &[FileFailure]) -> String {
         return text;
     };
     failure.to_string()
+}
+
+/// The name of the file at `address`; all of it where it ends in no name.
+fn last_part(address: &str) -> &str {
+    let path = address.split(['?', '#']).next().unwrap_or(address);
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(address)
 }
 
 fn wrong_size(expected: u64, found: u64) -> String {
@@ -138,8 +150,9 @@ impl Fault {
     fn key(&self) -> Option<&'static str> {
         match self {
             Self::WrongDigest { .. } | Self::OtherFile => Some("sha256"),
-            Self::Offline | Self::Refused { .. } | Self::Local { .. } | Self::WrongSize { .. } => Some("url"),
-            Self::Full { .. } => None,
+            Self::Refused { .. } | Self::Local { .. } | Self::WrongSize { .. } => Some("url"),
+            // Nothing in the table is wrong.
+            Self::Offline | Self::Full { .. } => None,
         }
     }
 

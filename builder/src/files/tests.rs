@@ -169,3 +169,23 @@ fn what_unpacks_to_too_much_is_not_called_another_form() {
         Ok(_) => panic!("it is unpacked"),
     }
 }
+
+#[test]
+fn the_times_of_a_zip_are_those_of_its_entries() {
+    let times = |zip: &[u8]| -> Vec<u64> {
+        let bytes = unpacked(zip, ArchiveFormat::Zip).unwrap();
+        let mut tar = tar::Archive::new(&*bytes);
+        tar.entries().unwrap().map(|entry| entry.unwrap().header().mtime().unwrap()).collect()
+    };
+    // 1980-01-01, as makers of archives that come out again write it, by `date -u -d @N`.
+    let zip = zip_of(&[(b"a", 0o100_644, b"x")]);
+    assert_eq!(times(&zip), [315_532_800]);
+    // The extended timestamp of the directory goes before it.
+    let at = zip.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    let (body, directory) = zip.split_at(at);
+    let end = directory.windows(4).position(|bytes| bytes == b"PK\x05\x06").unwrap();
+    let mut directory = directory[..end].to_vec();
+    directory[30..32].copy_from_slice(&9_u16.to_le_bytes());
+    directory.extend([&b"UT\x05\0\x01"[..], &1_700_000_000_u32.to_le_bytes()].concat());
+    assert_eq!(times(&finish(body.to_vec(), &directory, 1)), [1_700_000_000]);
+}

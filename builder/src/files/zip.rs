@@ -6,8 +6,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 
+use model::Epoch;
 use tar::{Builder, EntryType, Header};
-use zip::ZipArchive;
+use zip::{ExtraField, ZipArchive};
 
 /// The most entries: each takes some hundred bytes of memory.
 const MOST_ENTRIES: usize = 1 << 20;
@@ -63,7 +64,7 @@ fn append<W: Write, R: Read>(tar: &mut Builder<W>, mut entry: zip::read::ZipFile
     let is_directory = name.ends_with(b"/");
     let mut header = Header::new_gnu();
     header.set_mode(mode.map_or(if is_directory { 0o755 } else { 0o644 }, |mode| mode & 0o7777));
-    header.set_mtime(0);
+    header.set_mtime(seconds(&entry));
     header.set_uid(0);
     header.set_gid(0);
     header.set_size(0);
@@ -96,6 +97,22 @@ fn append<W: Write, R: Read>(tar: &mut Builder<W>, mut entry: zip::read::ZipFile
         }
         _ => Err(wrong("it holds what is neither a file, a directory nor a symbolic link")),
     }
+}
+
+/// When the entry was changed, in seconds since 1970: by the extended timestamp of Info-ZIP (extra field 0x5455), which is UTC, else by
+/// the time of MS-DOS (APPNOTE.TXT 4.4.6), which has no zone and counts as UTC. 0 where it says none.
+fn seconds<R: Read>(entry: &zip::read::ZipFile<'_, R>) -> u64 {
+    let extended = entry.extra_data_fields().find_map(|field| match field {
+        ExtraField::ExtendedTimestamp(time) => time.mod_time(),
+        _ => None,
+    });
+    let dos = || {
+        let time = entry.last_modified()?;
+        let date = [time.year().into(), time.month().into(), time.day().into()];
+        let clock = [time.hour().into(), time.minute().into(), time.second().into()];
+        u64::try_from(Epoch::from_civil(date, clock).ok()?.seconds()).ok()
+    };
+    extended.map(u64::from).or_else(dos).unwrap_or(0)
 }
 
 fn append_link<W: Write>(

@@ -139,6 +139,7 @@ pub(crate) fn produce_from(
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
     destination.output.check_module(&inputs.manifest.name, &request.module.directory)?;
+    destination.output.check_results(&[request.arch], &request.outputs)?;
     let Prepared { shipment, made } = prepare(inputs, request, found, observer)?;
     let written = match unchanged::find(&shipment, request, observer) {
         Some(written) => {

@@ -1,4 +1,4 @@
-//! Ports that services of two modules of one node declare both.
+//! Ports that two services of one node declare both, of one module or of two.
 
 use model::manifest::{Port, Protocol};
 use model::{Diagnostic, FileName, Manifest, Severity};
@@ -6,20 +6,21 @@ use model::{Diagnostic, FileName, Manifest, Severity};
 /// The finding's code.
 const CODE: &str = "port-conflict";
 
-/// Every port of a service of the manifest in `file` that a service of a neighbour declares, too. It is no error: each may
-/// listen on an address of its own.
+/// Every port of a service of the manifest in `file` that another of its services, or one of a neighbour, declares, too. It is no
+/// error: each may listen on an address of its own.
 pub(crate) fn conflicts((own, file): (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (service, port, field) in ports(own) {
-        for (neighbour, other_file) in neighbours {
-            let same = |(_, other, _): &(&str, &Port, String)| key(other) == key(port);
-            let Some((other, ..)) = ports(neighbour).find(same) else { continue };
+    for (at, (service, port, field)) in ports(own).enumerate() {
+        let same = |(_, other, _): &(&str, &Port, String)| key(other) == key(port);
+        let before = ports(own).take(at).filter(|(other, ..)| *other != service).find(same);
+        let of_neighbours = neighbours.iter().filter_map(|(neighbour, other_file)| {
+            let (other, ..) = ports(neighbour).find(same)?;
+            Some(format!("{other} of {} ({other_file})", neighbour.name))
+        });
+        let others = before.map(|(other, ..)| other.to_owned()).into_iter().chain(of_neighbours);
+        for other in others {
             let (protocol, number) = key(port);
-            let message = format!(
-                "{service} listens on {} {number}, and so does {other} of {} ({other_file})",
-                name(protocol),
-                neighbour.name
-            );
+            let message = format!("{service} listens on {} {number}, and so does {other}", name(protocol));
             let hint = format!(
                 "have one of the two listen on another port, or each on an address of its own, and let `build` pass it by --allow {CODE}"
             );
@@ -58,6 +59,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
     use super::*;
+
+    #[test]
+    fn so_is_one_port_of_two_services_of_one_module() {
+        let text = "schema_version: 1\nname: one\nfile_spec: [/a]\nservices:\n  - name: a\n    start_command: /a\n    exposed_ports: [{port: 80}, {port: 81}, {port: 80, protocol: udp}]\n  - name: b\n    start_command: /b\n    exposed_ports: [{port: 82}, {port: 80}]\n";
+        let own = Manifest::parse(text.as_bytes()).manifest.unwrap();
+        let found = conflicts((&own, &FileName::from("one.yaml")), &[]);
+        let told: Vec<_> = found.iter().map(|one| (one.message.as_str(), one.place())).collect();
+        assert_eq!(told, [("b listens on tcp 80, and so does a", "one.yaml:10:40".to_owned())]);
+    }
 
     fn module(name: &str, ports: &str) -> (Manifest, FileName) {
         let text = format!(

@@ -79,6 +79,8 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         let destination = Destination::new(any, &request.outputs.directory)?;
         let inputs = read_for_build(&any.module, &request.checks, found)?;
         destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
+        let archs: Vec<Arch> = request.each.iter().map(|request| request.arch).collect();
+        destination.output.check_results(&archs, &request.outputs)?;
         found.diagnostics.extend(makeable::note(any, &inputs, observer));
         let (shipments, made) = prepare_each(&inputs, request, found, observer)?;
         let (written, layout) = match unchanged(&shipments, request, observer) {

@@ -1,5 +1,6 @@
 //! `module.lock` in the service of the recipes: reading it, and saying whether it fits.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use builder::apt::lock::{self, Drift, Lock, LockedFile, Wanted};
@@ -8,7 +9,7 @@ use host::Dir;
 use model::closure::Ship;
 use model::manifest::Entry;
 use model::observe::Observer;
-use model::{Diagnostic, FileName, Manifest, Severity, shell};
+use model::{Arch, Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings};
 use crate::recipes::packages::request::Packages;
@@ -160,7 +161,10 @@ pub(crate) fn resolution(
     };
     let settings = pinned(settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
     let wanted = wanted(module, manifest, &settings, packages.named_mirrors)?;
-    let drifts = lock::check(&lock, &wanted, &[settings.arch]);
+    let mut drifts = lock::check(&lock, &wanted, &[settings.arch]);
+    // That the next architecture of this run is missing is known before the work for this one.
+    let is_missing = |arch: &&Arch| **arch != settings.arch && lock.resolution(**arch).is_none();
+    drifts.extend(packages.archs.iter().filter(is_missing).map(|arch| Drift::Architecture { arch: *arch }));
     let other_module = drifts.iter().find(|drift| matches!(drift, Drift::Requires { .. }));
     if let Some(drift) = other_module.filter(|_| packages.locked) {
         let hint = format!("name those that were locked by --modules, or lock these by `{}`", command("lock", module));
@@ -168,30 +172,24 @@ pub(crate) fn resolution(
         return Err(Error::refused(message).because(drift).hint(hint));
     }
     if !drifts.is_empty() {
-        return Err(drifted(module, &lock, &drifts, &packages.flags));
+        return Err(drifted(module, &lock, &drifts, packages));
     }
     Ok(lock.resolution(settings.arch).cloned())
 }
 
-fn drifted(module: &Path, lock: &Lock, drifts: &[Drift], flags: &[(&str, &str)]) -> Error {
+fn drifted(module: &Path, lock: &Lock, drifts: &[Drift], packages: &Packages) -> Error {
     let file = path(module);
     let error = Error::input(format!("{} does not fit the module any more", file.display()));
-    let missing: Vec<&str> = drifts
-        .iter()
-        .filter_map(|drift| match drift {
-            Drift::Architecture { arch } => Some(arch.debian()),
-            _ => None,
-        })
-        .collect();
     let flag = |drift: &Drift| match drift {
-        Drift::Input { field, .. } => flags.iter().find(|(name, _)| name == field).map(|(_, flag)| *flag),
+        Drift::Input { field, .. } => packages.flags.iter().find(|(name, _)| name == field).map(|(_, flag)| *flag),
         _ => None,
     };
     let overriding: Vec<&str> = drifts.iter().filter_map(flag).collect();
-    let hint = if missing.len() == drifts.len() {
-        // Those that are not named go.
-        let locked = lock.resolutions.iter().map(|one| one.arch.debian());
-        let all: Vec<&str> = locked.chain(missing).collect();
+    let hint = if drifts.iter().all(|drift| matches!(drift, Drift::Architecture { .. })) {
+        // Those that are not named go, and the next ones of this run would be missed after this one.
+        let locked = lock.resolutions.iter().map(|one| one.arch);
+        let all: BTreeSet<Arch> = locked.chain(packages.archs.iter().copied()).collect();
+        let all: Vec<&str> = all.into_iter().map(Arch::debian).collect();
         format!("lock for all that are built: `{} --arch {}`", command("lock", module), all.join(","))
     } else if overriding.len() == drifts.len() {
         let flags = overriding.join(" and ");

@@ -22,6 +22,8 @@ pub(crate) struct Packages {
     pub(crate) named_mirrors: bool,
     /// What the host's apt gives where no mirrors are named.
     pub(crate) host_apt: HostApt,
+    /// All the architectures that the run is for.
+    pub(crate) archs: Vec<Arch>,
     /// The settings of builder.toml that a flag overrides, each with its flag.
     pub(crate) flags: Vec<(&'static str, &'static str)>,
     /// Where downloads and root file systems are kept.
@@ -73,6 +75,7 @@ impl Packages {
             snapshot: settings.snapshot.value.clone(),
             named_mirrors: settings.mirrors.is_named(),
             host_apt: settings.host_apt.clone(),
+            archs: settings.arch.value.clone(),
             flags: origins.into_iter().filter_map(flag).collect(),
             cache: Cache::new(environment.absolute(settings.require_cache_dir()?)),
             connections: settings.connections(),

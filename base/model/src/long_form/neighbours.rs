@@ -26,7 +26,7 @@ pub(super) const CODES: [LongForm; 11] = [
     },
     LongForm {
         code: "port-conflict",
-        means: "A service of this module and one of a neighbour declare the same port.",
+        means: "Two services of this module, or one of it and one of a neighbour, declare the same port.",
         why: "The one that starts second cannot listen there, and fails.",
         fix: "Have one of the two listen on another port, or each on an address of its own.",
         example: "exposed_ports:\n  - port: 8081",

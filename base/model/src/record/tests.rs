@@ -203,3 +203,14 @@ proptest! {
         prop_assert_eq!(again, read);
     }
 }
+
+#[test]
+fn files_belong_to_at_most_a_thousand_accounts() {
+    let named = |count: u32| (0..count).map(|id| (format!("a{id}"), id)).collect::<std::collections::BTreeMap<_, _>>();
+    for key in ["users", "groups"] {
+        let with_owners = |count: u32| with("/owners", json!({ key: named(count) }));
+        assert!(read(&with_owners(1000)).is_ok());
+        let error = read(&with_owners(1001)).unwrap_err().to_string();
+        assert!(error.contains("its files belong to too many accounts"), "{error}");
+    }
+}

@@ -65,6 +65,7 @@ impl Error {
             Self::Plan { .. } => Kind::Bug,
             Self::AptMissing
             | Self::Network { .. }
+            | Self::ReleaseNotTaken { .. }
             | Self::Certificate { .. }
             | Self::CaBundle(_)
             | Self::Denied { .. }
@@ -105,7 +106,7 @@ impl Error {
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
                 "name the keyring that holds the archive's key as `keyring`, that of an added archive in its [[repository]]"
             }
-            Self::Odd(_) => "ask who runs the archive, or choose another",
+            Self::Odd(_) | Self::ReleaseNotTaken { .. } => "ask who runs the archive, or choose another",
             Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",
             Self::Expired { .. } => "choose a mirror that is up to date, check this machine's clock, or pin a snapshot",
             Self::DiskFull { .. } => crate::cache::NO_SPACE,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::Digest;
+use model::{Digest, words};
 
 use super::{first, packages};
 
@@ -96,13 +96,8 @@ pub(super) fn unfetched(failures: &[FetchFailure]) -> String {
     if !are_offline(failures) {
         return format!("{} could not be fetched:{}", packages(failures.len()), first(failures));
     }
-    const MOST: usize = 8;
-    let mut names: Vec<&str> = failures.iter().map(|failure| failure.package.as_str()).collect();
-    let rest = format!("{} more", (names.len() + 1).saturating_sub(MOST));
-    let last = if names.len() > MOST { &rest } else { names.pop().unwrap_or_default() };
-    names.truncate(MOST - 1);
-    let and = if names.is_empty() { "" } else { " and " };
-    format!("offline, and the cache does not hold {}{and}{last}", names.join(", "))
+    let names: Vec<&str> = failures.iter().map(|failure| failure.package.as_str()).collect();
+    format!("offline, and the cache does not hold {}", words::listed(&names))
 }
 
 impl fmt::Display for FetchFailure {

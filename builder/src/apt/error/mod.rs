@@ -10,6 +10,17 @@ use std::path::PathBuf;
 pub use fetch::{FetchFailure, FetchFault};
 pub use missing::{Missing, NotLocked};
 
+/// A suite or component that an archive does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingSuite {
+    /// The archive's URI.
+    pub uri: String,
+    /// The suite, or the path of a flat archive.
+    pub suite: String,
+    /// The component, where the archive has the suite.
+    pub component: Option<String>,
+}
+
 /// Why packages could not be resolved or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -98,6 +109,16 @@ pub enum Error {
     /// The archive has no such suite, component or file.
     #[error("the archive has no such suite, component or architecture\n{log}")]
     SuiteMissing {
+        /// What is missing of which archive, where apt says it.
+        missing: Option<MissingSuite>,
+        /// The tail of apt's own message.
+        log: String,
+    },
+    /// The archive has a Release file that apt does not take: it is too long, or ends too early.
+    #[error("apt takes no Release file of {archive}: it has more than the 10 MB that apt reads, or is none\n{log}")]
+    ReleaseNotTaken {
+        /// The archive and its suite, as apt names them.
+        archive: String,
         /// The tail of apt's own message.
         log: String,
     },

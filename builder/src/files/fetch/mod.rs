@@ -6,7 +6,7 @@ mod transfer;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -59,6 +59,9 @@ fn fetch_up_to(
     }
     let _use = cache.in_use(observer)?;
     cache.files()?;
+    if options.offline {
+        all_there(inputs, cache)?;
+    }
     let client = client(options).map_err(|error| Error::Settings(Box::new(error)))?;
     let task = Task::start(observer, "fetch files", None, Unit::Bytes);
     let run = Run { limit, cache, options, client, task: &task, totals: Totals::default(), reported: Mutex::default() };
@@ -77,6 +80,22 @@ fn fetch_up_to(
         }
     }
     if failures.is_empty() { Ok(files) } else { Err(Error::Fetch { failures }) }
+}
+
+/// Where the cache keeps the file.
+fn place(cache: &Cache, input: &FileInput) -> PathBuf {
+    cache.files_path().join(input.sha256.hex())
+}
+
+/// Without a network, looks for all of the files before anything is begun. What is there is checked later.
+fn all_there(inputs: &[(FileInput, Ask)], cache: &Cache) -> Result<(), Error> {
+    let is_there = |input: &FileInput| place(cache, input).symlink_metadata().is_ok();
+    let missing: Vec<FileFailure> = inputs
+        .iter()
+        .filter(|(input, _)| !is_there(input))
+        .map(|(input, _)| FileFailure { input: input.clone(), fault: Fault::Offline })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Error::Fetch { failures: missing }) }
 }
 
 /// What `work` makes of each of `items`, `jobs` at a time, in their order.
@@ -127,12 +146,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// What the cache has of `inputs`.
     fn look(&self, inputs: &[(FileInput, Ask)], jobs: usize) -> Result<Vec<Option<File>>, Error> {
-        let found = side_by_side(jobs, inputs, |_, (input, _)| self.cached(&self.target(input), input));
+        let found = side_by_side(jobs, inputs, |_, (input, _)| self.cached(&place(self.cache, input), input));
         found.into_iter().collect()
-    }
-
-    fn target(&self, input: &FileInput) -> std::path::PathBuf {
-        self.cache.files_path().join(input.sha256.hex())
     }
 
     /// Asks for the lengths of several files before the first comes, so that what there is to do does not grow all the time. Of
@@ -162,7 +177,7 @@ impl Run<'_> {
 
     /// The file of `input`, of which the cache has `there`.
     fn file(&self, number: usize, input: &FileInput, ask: Ask, there: Option<&File>) -> Result<File, Refusal> {
-        let target = self.target(input);
+        let target = place(self.cache, input);
         match (there, ask) {
             (Some(file), _) if ask == Ask::Missing || self.options.offline => {
                 return Ok(file.try_clone().map_err(host::Error::io("read", &target))?);

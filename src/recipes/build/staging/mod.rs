@@ -1,14 +1,17 @@
 //! Where a build's results go: checked and fixed before the work begins, written whole or not at all.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use host::{Dir, Links, Pinned, Staged};
+use model::Arch;
 use model::observe::Observer;
 use rustix::fs::FileType;
 
 use crate::error::Error;
+use crate::recipes::build::sinks::Outputs;
 use crate::recipes::results::{whose, writable};
 
 /// The directory that results go to, and the object store. Where their paths lead is decided when this value
@@ -110,6 +113,49 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// Checks that a build of `archs` to `outputs` makes again each kind of result that is there: what it does not make would
+    /// be lost with the directory that it replaces. Of two builds for one architecture each replaces the other.
+    ///
+    /// # Errors
+    /// When one would be lost.
+    pub(crate) fn check_results(&self, archs: &[Arch], outputs: &Outputs) -> Result<(), Error> {
+        let Some(there) = self.directory()?.map(|directory| whose::results(&directory)).transpose()?.flatten() else {
+            return Ok(());
+        };
+        let names = |archs: Vec<Arch>| archs.into_iter().map(|arch| arch.debian()).collect::<Vec<_>>();
+        let gone = names(there.architectures.iter().copied().filter(|arch| !archs.contains(arch)).collect());
+        let is_lost = |is_there: bool, is_made: bool| is_there && !is_made;
+        let emitted = [
+            (is_lost(there.has_tar, outputs.has_tar()), "module.tar"),
+            (is_lost(there.has_layout, outputs.has_layout()), "the OCI layout"),
+        ];
+        let lost: Vec<&str> = emitted.into_iter().filter_map(|(is_lost, name)| is_lost.then_some(name)).collect();
+        if gone.is_empty() && lost.is_empty() {
+            return Ok(());
+        }
+        let all =
+            names(archs.iter().copied().chain(there.architectures).collect::<BTreeSet<_>>().into_iter().collect());
+        let again = [
+            (!gone.is_empty()).then(|| format!("--arch {}", all.join(","))),
+            (!lost.is_empty()).then(|| "--emit tar,oci".to_owned()),
+        ];
+        let what = [
+            (!gone.is_empty()).then(|| format!("the build for {}", gone.join(", "))),
+            (!lost.is_empty()).then(|| lost.join(" and ")),
+        ];
+        let joined = |parts: [Option<String>; 2], by| parts.into_iter().flatten().collect::<Vec<_>>().join(by);
+        let message = format!(
+            "{} holds {}, which this build would remove and not make again",
+            self.path.display(),
+            joined(what, " and ")
+        );
+        Err(Error::input(message).hint(format!(
+            "make it, too, by `{}`, name another directory with --output, or remove what is there by `rm -r {}`",
+            joined(again, " "),
+            model::shell::word(&self.path)
+        )))
     }
 
     /// Checks that `directory`, which `path` leads to, is of the module `name`, or of none.

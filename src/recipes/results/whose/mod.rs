@@ -43,6 +43,7 @@ pub(crate) const DRY_RUN: &str = "dry-run";
 /// The name of a module's own files in its repository.
 const OVERLAY: &str = "rootfs";
 
+const MODULE_TAR: &str = "module.tar";
 const LAYOUT: &str = "oci";
 const LAYOUT_INDEX: &str = "oci/index.json";
 
@@ -99,6 +100,32 @@ fn holds_foreign(directory: &Dir, foreign: &[PathBuf]) -> Error {
 /// When it cannot be read.
 pub(crate) fn holds_build(directory: &Dir) -> Result<bool, Error> {
     Ok(staged::is_unfinished(directory) || recorded(directory)?.is_some())
+}
+
+/// Those results of a build that another build of the module may not make.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Results {
+    /// The architectures, where it is a build for several.
+    pub(crate) architectures: Vec<Arch>,
+    /// Whether `module.tar` is there.
+    pub(crate) has_tar: bool,
+    /// Whether the OCI layout is there.
+    pub(crate) has_layout: bool,
+}
+
+/// What the build in `directory` left there; none where there is no record of one.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn results(directory: &Dir) -> Result<Option<Results>, Error> {
+    let Some(recorded) = recorded(directory)? else { return Ok(None) };
+    let is_there = |at: &str, name: &str| directory.kind(format!("{at}{name}")).is_ok_and(|kind| kind.is_some());
+    let architectures: Vec<Arch> = Arch::all()
+        .filter(|arch| recorded.architectures.contains(arch.debian()) && is_there("", arch.debian()))
+        .collect();
+    let has_tar = is_there("", MODULE_TAR)
+        || architectures.iter().any(|arch| is_there(&format!("{}/", arch.debian()), MODULE_TAR));
+    Ok(Some(Results { has_tar, has_layout: is_there("", LAYOUT_INDEX), architectures }))
 }
 
 /// The directory that holds a build or the lists of a dry run, where `directory` is one or is in one.
