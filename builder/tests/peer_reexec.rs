@@ -215,3 +215,19 @@ fn what_the_system_refuses_is_said_and_no_program_runs_without_it() {
         assert!(output.stdout.is_empty() && output.status.code() == Some(126), "{output:?}");
     }
 }
+
+#[test]
+fn a_file_that_would_be_too_long_ends_the_program_that_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let write = |size: u32| {
+        // As apt does: the program that writes is not the one that is started.
+        let script = format!("head -c {size} /dev/zero > '{}'; echo $?", path.display());
+        let captured = run(Invocation::attached_with_files(100_000).runs(shell(&script)));
+        let said = String::from_utf8_lossy(&captured.stdout).trim().to_owned();
+        (captured.status.success(), said, fs::metadata(&path).unwrap().len())
+    };
+    assert_eq!(write(100_000), (true, "0".to_owned(), 100_000));
+    // 128 and 25, SIGXFSZ, is what a shell says of it; `-e` ends the shell before that.
+    assert_eq!(write(100_001), (false, String::new(), 100_000));
+}

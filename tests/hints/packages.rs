@@ -43,6 +43,7 @@ fn archives() -> Vec<String> {
         E::CaBundle(_) => E::CaBundle(Unusable { path: file(), message: text() }),
         E::Denied { .. } => E::Denied { log: text() },
         E::SuiteMissing { .. } => E::SuiteMissing { missing: None, log: text() },
+        E::ListTooLarge { .. } => E::ListTooLarge { log: text() },
         E::ReleaseNotTaken { .. } => E::ReleaseNotTaken { archive: text(), log: text() },
         E::Signature { fault: SignatureFault::UnknownKey, .. } => signature(SignatureFault::UnknownKey),
         E::Signature { fault: SignatureFault::Missing, .. } => signature(SignatureFault::Missing),

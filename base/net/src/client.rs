@@ -76,7 +76,7 @@ impl Client {
     pub fn length(&self, url: &str) -> Result<Option<u64>, Error> {
         let url = Url::parse(url).map_err(|_| Error::Url)?;
         self.check_scheme(&url)?;
-        self.open()?.length(&url)
+        self.open()?.length(url)
     }
 
     fn check_scheme(&self, url: &Url) -> Result<(), Error> {
@@ -156,19 +156,18 @@ impl<'a> Get<'a> {
         let url = self.url?;
         self.client.check_scheme(&url)?;
         let open = self.client.open()?;
-        match open.get(&url, self.limit, self.offset)? {
+        match open.get(url.clone(), self.limit, self.offset)? {
             Some(response) => Ok(response),
-            None => open.get(&url, self.limit, 0)?.ok_or_else(|| status(StatusCode::RANGE_NOT_SATISFIABLE, None)),
+            None => open.get(url, self.limit, 0)?.ok_or_else(|| status(StatusCode::RANGE_NOT_SATISFIABLE, None)),
         }
     }
 }
 
 impl Open {
-    fn length(&self, url: &Url) -> Result<Option<u64>, Error> {
+    fn length(&self, url: Url) -> Result<Option<u64>, Error> {
         tracing::debug!("HEAD {}", url::place(url.as_str()));
-        let request = self.inner.head(url.clone()).timeout(self.patience);
-        let answer = self.runtime.block_on(async { request.send().await });
-        let response = answer.map_err(|error| self.failure(&error, url))?;
+        let request = self.inner.head(url).timeout(self.patience);
+        let response = self.runtime.block_on(async { request.send().await }).map_err(|error| self.failure(&error))?;
         match response.status() {
             StatusCode::OK => Ok(header(&response, CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok())),
             found => Err(status(found, None)),
@@ -176,15 +175,15 @@ impl Open {
     }
 
     /// The bytes from `offset` on; none when the server cannot begin there.
-    fn get(&self, url: &Url, limit: u64, offset: u64) -> Result<Option<Response<'_>>, Error> {
+    fn get(&self, url: Url, limit: u64, offset: u64) -> Result<Option<Response<'_>>, Error> {
         let span = tracing::info_span!("GET", url = url::place(url.as_str()), status = Empty, error = Empty);
         let patience = self.patience + Duration::from_secs(limit.saturating_sub(offset) / SLOWEST);
-        let mut request = self.inner.get(url.clone()).timeout(patience);
+        let mut request = self.inner.get(url).timeout(patience);
         if offset > 0 {
             request = request.header(RANGE, format!("bytes={offset}-"));
         }
         let response = self.runtime.block_on(async { request.send().await }).map_err(|error| {
-            let failure = self.failure(&error, url);
+            let failure = self.failure(&error);
             span.record("error", display(&failure));
             failure
         })?;
@@ -202,16 +201,12 @@ impl Open {
         Response::new((&self.runtime, self.patience), response, start, limit).map(Some)
     }
 
-    fn failure(&self, error: &reqwest::Error, asked: &Url) -> Error {
+    fn failure(&self, error: &reqwest::Error) -> Error {
         let failure = Error::of_request(error, self.patience);
-        let Error::Connection { message } = failure else { return failure };
-        self.names.forget();
-        // Who asks names the server that was asked, which may only have sent on to the one that failed.
-        let failed = error.url().map_or("", |url| url::host(url.as_str()));
-        if failed.is_empty() || failed == url::host(asked.as_str()) {
-            return Error::Connection { message };
+        if matches!(failure, Error::Connection { .. }) {
+            self.names.forget();
         }
-        Error::Connection { message: format!("it sends on to {}: {message}", failed) }
+        failure
     }
 }
 

@@ -193,7 +193,6 @@ fn a_redirect_leads_nowhere_but_to_the_web_and_takes_no_credentials_along() {
     let location = other.url("/there");
     let server = Server::new(move |head| match head.split(' ').nth(1).unwrap() {
         "/other" => sent_to(&location),
-        "/dead" => sent_to("http://127.0.0.1:1/"),
         "/file" => sent_to("file:///etc/hostname"),
         "/ftp" => sent_to("ftp://127.0.0.1/x"),
         "/user" => sent_to("http://user:hunter2@127.0.0.1:9/"),
@@ -214,8 +213,6 @@ fn a_redirect_leads_nowhere_but_to_the_web_and_takes_no_credentials_along() {
         other.heads()
     );
     assert_eq!(get(&server.url("/5"), 9).unwrap(), "arrived", "five are followed");
-    let dead = get(&server.url("/dead"), 9).unwrap_err().to_string();
-    assert!(dead.starts_with("it sends on to 127.0.0.1:1: ") && dead.contains("refused"), "{dead}");
     for (path, fault) in [
         ("/file", RedirectFault::Elsewhere),
         ("/ftp", RedirectFault::Elsewhere),

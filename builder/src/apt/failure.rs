@@ -33,6 +33,10 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
     if has(&["No space left on device", "Disk quota exceeded", "don't have enough free space"]) {
         return Error::DiskFull { log };
     }
+    // apt starts a program for each archive, which the limit ends (25 is SIGXFSZ).
+    if has(&["received signal 25"]) {
+        return Error::ListTooLarge { log };
+    }
     if has(&["Permission denied", "Read-only file system"]) {
         return Error::Permission { log };
     }
@@ -168,6 +172,7 @@ mod tests {
             Error::DiskFull { .. } => "full".to_owned(),
             Error::Permission { .. } => "permission".to_owned(),
             Error::IndexMismatch { .. } => "mismatch".to_owned(),
+            Error::ListTooLarge { .. } => "large".to_owned(),
             other => format!("{other:?}"),
         };
         // Messages of apt 2.6 and 3.0, shortened.
@@ -218,6 +223,7 @@ mod tests {
             ("E: Failed to fetch http://m/InRelease  503  Service Unavailable [IP: 192.0.2.1 80]", "network"),
             ("E: Failed to fetch http://m/  4000  x\nE: The repository 'file:/m x Release' is not signed.", "Missing"),
             ("E: Failed to fetch copy:/m/dists/x/main/binary-amd64/Packages  Undetermined Error", "mismatch"),
+            ("E: Method http has died unexpectedly!\nE: Sub-process http received signal 25.", "large"),
             ("E: Write error - write (28: No space left on device)", "full"),
             ("E: Could not open lock file - open (13: Permission denied)", "permission"),
             (

@@ -24,6 +24,10 @@ use super::keyring::Keyring;
 use super::settings::Access;
 use super::source::Source;
 use super::{Error, MissingSuite, ReleaseInfo, Settings, failure, local, release};
+
+/// The most bytes of any file that apt writes. The largest list of Debian has a tenth of it, and an archive says itself how long its
+/// lists are.
+const LIST_LIMIT: u64 = 1 << 30;
 use crate::cache::{self, Cache, LockGuard};
 use host::patience::{self, Moments};
 use host::process::{self, Captured, Invocation};
@@ -98,7 +102,9 @@ impl State {
     /// It dies with this process: else it would go on writing into the state after the lock on it is
     /// gone, and spoil what the next run does there.
     pub(super) fn apt_get(&self, arguments: impl FnOnce(Invocation) -> Invocation) -> Result<Captured, Error> {
-        let apt = Invocation::attached().runs(arguments(Invocation::new("apt-get"))).within(&self.directory);
+        let apt = Invocation::attached_with_files(LIST_LIMIT)
+            .runs(arguments(Invocation::new("apt-get")))
+            .within(&self.directory);
         let apt = apt
             .variable("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .variable("LC_ALL", "C.UTF-8")
@@ -156,7 +162,12 @@ impl State {
         if good {
             return self.targets_or(&log).map(|_| ());
         }
-        Err(match failure::error("update", &log) {
+        let error = failure::error("update", &log);
+        if matches!(error, Error::ListTooLarge { .. }) {
+            // What came of it would be asked for from its end on.
+            self.forget()?;
+        }
+        Err(match error {
             Error::Network { log, has_lists: _ } => Error::Network { log, has_lists: self.is_complete() },
             other => other,
         })

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit};
 use rustix::thread::CapabilitySet;
 
 use super::confinement::{self, Inside, Isolation};
@@ -37,6 +37,8 @@ const ISOLATED: &str = "--isolated-by";
 const REMOVING: &str = "--removing-for";
 /// A file system in memory for the first process in the namespaces.
 const IN_MEMORY: &str = "--in-memory";
+/// The most bytes of a file that the program may write.
+const FILE_SIZE: &str = "--file-size";
 const CONFINED: &str = "--confined-by";
 const INSIDE: &str = "--inside-by";
 /// The first process in the namespaces, started by the one that made them.
@@ -70,7 +72,7 @@ pub fn enter(arguments: &[OsString]) -> Option<Ended> {
     let asked = arguments.get(1).and_then(|asked| asked.to_str()?.split_once('='));
     let rest = arguments.get(2..).unwrap_or_default();
     let done = match asked {
-        Some((ATTACHED, parent)) => attach(parent).and_then(|()| become_program(rest)),
+        Some((ATTACHED, parent)) => attach(parent).and_then(|()| become_limited(rest)),
         Some((ISOLATED, parent)) => attach(parent).and_then(|()| isolate(rest)),
         Some((ISOLATED_FIRST, _)) => first(rest),
         Some((CONFINED, parent)) => confine(parent, rest),
@@ -114,6 +116,13 @@ impl Invocation {
     #[must_use]
     pub fn attached() -> Self {
         Self::reexec(ATTACHED)
+    }
+
+    /// As [`attached`](Self::attached), for a program that writes what comes from others: it, and whatever it starts, ends by the signal
+    /// `SIGXFSZ` where a file would have more than `size` bytes.
+    #[must_use]
+    pub fn attached_with_files(size: u64) -> Self {
+        Self::attached().assign(FILE_SIZE, size.to_string())
     }
 
     /// This program with the arguments of a user, killed when the thread that started it ends in any way.
@@ -288,6 +297,15 @@ fn inside(arguments: &[OsString]) -> Result<u8, Failed> {
     })?;
     let by_signal = || status.signal().and_then(|signal| u8::try_from(128 + signal).ok());
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).or_else(by_signal).unwrap_or(FAILED))
+}
+
+/// Becomes the program, with the limit that [`Invocation::attached_with_files`] wrote.
+fn become_limited(program: &[OsString]) -> Result<u8, Failed> {
+    let size = program.first().and_then(|word| word.to_str()?.strip_prefix(FILE_SIZE)?.strip_prefix('=')?.parse().ok());
+    let Some(size) = size else { return become_program(program) };
+    let limit = Rlimit { current: Some(size), maximum: Some(size) };
+    setrlimit(Resource::Fsize, limit).map_err(failed("limit the size of files"))?;
+    become_program(program.get(1..).unwrap_or_default())
 }
 
 fn become_program(program: &[OsString]) -> Result<u8, Failed> {

@@ -59,7 +59,11 @@ impl Error {
             | Self::Disagree { .. }
             | Self::Unsatisfiable { .. }
             | Self::LowerGone { .. } => Kind::Input,
-            Self::Signature { .. } | Self::IndexMismatch { .. } | Self::Expired { .. } | Self::Odd(_) => Kind::Refused,
+            Self::Signature { .. }
+            | Self::ListTooLarge { .. }
+            | Self::IndexMismatch { .. }
+            | Self::Expired { .. }
+            | Self::Odd(_) => Kind::Refused,
             Self::Fetch { failures } if failures.iter().any(FetchFailure::is_forged) => Kind::Refused,
             Self::BaseMoved { .. } | Self::BaseLost { .. } | Self::LowerDiffer { .. } => Kind::Refused,
             Self::Plan { .. } => Kind::Bug,
@@ -106,7 +110,9 @@ impl Error {
             Self::Signature { fault: SignatureFault::UnknownKey, .. } => {
                 "name the keyring that holds the archive's key as `keyring`, that of an added archive in its [[repository]]"
             }
-            Self::Odd(_) | Self::ReleaseNotTaken { .. } => "ask who runs the archive, or choose another",
+            Self::Odd(_) | Self::ReleaseNotTaken { .. } | Self::ListTooLarge { .. } => {
+                "ask who runs the archive, or choose another"
+            }
             Self::Signature { .. } => "do not build from this mirror: choose another, or ask who runs it",
             Self::Expired { .. } => "choose a mirror that is up to date, check this machine's clock, or pin a snapshot",
             Self::DiskFull { .. } => crate::cache::NO_SPACE,

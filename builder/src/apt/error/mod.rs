@@ -114,6 +114,12 @@ pub enum Error {
         /// The tail of apt's own message.
         log: String,
     },
+    /// A list of the archive is longer than any is taken.
+    #[error("a list of the archive has more than 1 GiB\n{log}")]
+    ListTooLarge {
+        /// The tail of apt's own message.
+        log: String,
+    },
     /// The archive has a Release file that apt does not take: it is too long, or ends too early.
     #[error("apt takes no Release file of {archive}: it has more than the 10 MB that apt reads, or is none\n{log}")]
     ReleaseNotTaken {
