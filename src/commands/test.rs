@@ -8,6 +8,7 @@ use builder::cache::Cache;
 use clap::Args;
 use model::FileName;
 use node::trial::privilege;
+use node::trial::units::State;
 
 use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::{Error, Kind};
@@ -59,12 +60,6 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]
     pub(crate) cache_dir: Option<PathBuf>,
 }
-
-/// The state of a service that runs.
-const UP: &str = "up";
-
-/// The state of a service whose condition does not hold.
-const SKIPPED: &str = "skipped";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -184,7 +179,7 @@ fn describe(report: &Report) -> String {
 /// How many are up, and why the others are not.
 fn summary(report: &Report) -> String {
     let all = &report.services;
-    let is_up = |service: &&ServiceReport| service.good && service.state != SKIPPED;
+    let is_up = |service: &&ServiceReport| service.good && service.state != State::Skipped;
     let (count, up) = (all.len(), all.iter().filter(is_up).count());
     if !report.passed {
         return format!("not up, {up} of {count} are");
@@ -196,7 +191,7 @@ fn summary(report: &Report) -> String {
         let names: Vec<String> = all.iter().filter(|service| of(service)).map(|service| clean(&service.name)).collect();
         names.join(", ")
     };
-    let skipped = names(&|service| service.good && service.state == SKIPPED);
+    let skipped = names(&|service| service.good && service.state == State::Skipped);
     let unproven = names(&|service| !service.good);
     let mut text = format!("up, {up} of {count}");
     if !skipped.is_empty() {
@@ -211,7 +206,7 @@ fn summary(report: &Report) -> String {
 fn describe_service(text: &mut String, service: &ServiceReport) {
     let listening: Vec<String> = service.listening.iter().map(|address| clean(&address.to_string())).collect();
     // What runs, and is not well, is no sight to be called up.
-    let state = if service.state == UP && !service.good { "faulty" } else { service.state };
+    let state = if service.state == State::Up && !service.good { "faulty" } else { service.state.name() };
     let _ = writeln!(text, "{state:<8} {}  {}", clean(&service.name), listening.join(", "));
     if let Some(problem) = &service.problem {
         let _ = writeln!(text, "         {}", clean(problem));
@@ -222,7 +217,7 @@ fn describe_service(text: &mut String, service: &ServiceReport) {
     if let Some(control) = &service.control
         && service.problem.is_some()
     {
-        let _ = writeln!(text, "         in the full tree: {}", control.state);
+        let _ = writeln!(text, "         in the full tree: {}", control.state.name());
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use image::tree::Tree;
 use model::closure::{AccountName, Accounts as Table, Ids};
 
-use super::{Accounts, Added, Holder, attributes};
+use super::attributes::Holder;
+use super::mapping::Mapping;
+use super::{Accounts, Added};
 
 /// The tables that give numbers, the strongest first.
 #[derive(Debug, Clone, Copy)]
@@ -71,33 +72,6 @@ pub enum Fault {
         /// The account.
         name: AccountName,
     },
-}
-
-/// The numbers of a build, and those of the fleet in their places.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping {
-    /// Of users.
-    pub uids: BTreeMap<u32, u32>,
-    /// Of groups.
-    pub gids: BTreeMap<u32, u32>,
-}
-
-impl Mapping {
-    /// Gives every inode of `tree` the fleet's numbers for those of the build.
-    pub fn apply<C>(&self, tree: &mut Tree<C>) {
-        let ids: Vec<_> = tree.walk().map(|(_, id, _)| id).collect();
-        let mut seen = vec![false; tree.node_count()];
-        for id in ids {
-            // A file with several names is changed once.
-            if std::mem::replace(&mut seen[id.index()], true) {
-                continue;
-            }
-            let stat = &mut tree.node_mut(id).stat;
-            stat.uid = self.uids.get(&stat.uid).copied().unwrap_or(stat.uid);
-            stat.gid = self.gids.get(&stat.gid).copied().unwrap_or(stat.gid);
-            attributes::map(&mut stat.xattrs, self);
-        }
-    }
 }
 
 /// What every account that packages added got.

@@ -3,8 +3,6 @@
 
 use image::tree::Xattrs;
 
-use super::Mapping;
-
 /// The access list of a file.
 const ACCESS: &[u8] = b"system.posix_acl_access";
 /// The one that what is made in a directory gets.
@@ -69,10 +67,8 @@ pub fn access_list(xattrs: &Xattrs) -> Option<String> {
     Some(text.join(","))
 }
 
-/// Gives `xattrs` the numbers of the fleet for those of the build.
-pub(super) fn map(xattrs: &mut Xattrs, mapping: &Mapping) {
-    let user = |id: u32| mapping.uids.get(&id).copied().unwrap_or(id);
-    let group = |id: u32| mapping.gids.get(&id).copied().unwrap_or(id);
+/// Gives each number in `xattrs` the one that `user` or `group` has for it.
+pub(super) fn map(xattrs: &mut Xattrs, user: impl Fn(u32) -> u32, group: impl Fn(u32) -> u32) {
     let mapped = |name: &[u8], value: &[u8]| -> Option<Box<[u8]>> {
         if let Some(id) = root_of(name, value) {
             return Some([&value[..value.len() - 4], &user(id).to_le_bytes()].concat().into());
@@ -137,6 +133,8 @@ fn root_of(name: &[u8], value: &[u8]) -> Option<u32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is a failed test")]
 
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const NONE: u32 = u32::MAX;
@@ -161,7 +159,8 @@ mod tests {
             numbers(&all),
             [(Holder::User, 1500), (Holder::User, 100), (Holder::User, 1500), (Holder::Group, 1500)]
         );
-        map(&mut all, &Mapping { uids: [(1500, 50), (100, 312)].into(), gids: [(1500, 616)].into() });
+        let uids = BTreeMap::from([(1500, 50), (100, 312)]);
+        map(&mut all, |id| uids.get(&id).copied().unwrap_or(id), |id| if id == 1500 { 616 } else { id });
         let after = [(1, 6, NONE), (2, 6, 50), (2, 4, 312), (4, 4, NONE), (8, 4, 616), (16, 6, NONE), (32, 0, NONE)];
         assert_eq!(
             all,

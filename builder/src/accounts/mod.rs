@@ -4,6 +4,7 @@ mod asked;
 mod assign;
 mod attributes;
 pub mod fixed;
+mod mapping;
 mod sysusers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +15,9 @@ use model::ImagePath;
 use model::closure::AccountName;
 
 pub use asked::{Asked, AskedUser, asked, beside};
-pub use assign::{Assigned, Fault, Mapping, Tables, assign};
+pub use assign::{Assigned, Fault, Tables, assign};
 pub use attributes::{Holder, access_list, numbers};
+pub use mapping::Mapping;
 pub use sysusers::sysusers;
 
 /// The largest file of accounts that is read. One of a thousand accounts has 60 KiB.

@@ -13,10 +13,8 @@ use super::index::{Index, Record};
 use super::lower::{self, Held};
 use super::pins::{self, Pin};
 use super::source::Source;
-use super::state::{State, Target};
-use super::{
-    Error, Reason, ReleaseInfo, Resolution, Resolved, Settings, Variant, dependencies, failure, over, unserved,
-};
+use super::state::{self, Release, State, Target};
+use super::{Error, Reason, Resolution, Resolved, Settings, Variant, dependencies, failure, over, unserved};
 use crate::cache::Cache;
 
 /// Resolves `requests`, and what [`Settings::variant`] adds to them, to an exact closure.
@@ -59,7 +57,7 @@ pub(super) fn resolve_keeping(
         return Err(Error::OfflineState { suite: settings.suite.clone(), arch: settings.arch });
     }
     let targets = state.targets()?;
-    let index = read(&targets)?;
+    let index = state::index(&targets)?;
     let releases = releases(&state, &targets)?;
     drop(task);
 
@@ -185,16 +183,6 @@ impl<'a> Solver<'a> {
         base.iter().find(is_lost).map(|lost| over::lost(&lost.name, requests))
     }
 }
-
-pub(super) fn read(targets: &[Target]) -> Result<Index, Error> {
-    let mut index = Index::default();
-    for target in targets {
-        index.read(&target.file, target.source)?;
-    }
-    Ok(index)
-}
-
-pub(super) type Release = (ReleaseInfo, Vec<String>);
 
 fn releases(state: &State, targets: &[Target]) -> Result<Vec<Release>, Error> {
     (0..state.sources().len()).map(|number| state.release(number, targets)).collect()

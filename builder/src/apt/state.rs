@@ -20,6 +20,7 @@ use model::{Arch, Digest, archive};
 
 use super::bounded_read::read_small;
 use super::configuration::{configuration, sources_text};
+use super::index::Index;
 use super::keyring::Keyring;
 use super::settings::Access;
 use super::source::Source;
@@ -52,6 +53,18 @@ pub(super) struct Target {
     /// The number of the archive in the settings.
     pub(super) source: usize,
     component: String,
+}
+
+/// What the signed Release file of an archive says, and its components.
+pub(super) type Release = (ReleaseInfo, Vec<String>);
+
+/// The packages of all of `targets`.
+pub(super) fn index(targets: &[Target]) -> Result<Index, Error> {
+    let mut index = Index::default();
+    for target in targets {
+        index.read(&target.file, target.source)?;
+    }
+    Ok(index)
 }
 
 impl State {
@@ -248,7 +261,7 @@ impl State {
     }
 
     /// What the signed Release file of the archive `number` says, and its components.
-    pub(super) fn release(&self, number: usize, targets: &[Target]) -> Result<(ReleaseInfo, Vec<String>), Error> {
+    pub(super) fn release(&self, number: usize, targets: &[Target]) -> Result<Release, Error> {
         let source = &self.sources[number];
         let path = self.release_path(number, targets)?;
         let wrong = |message: &str| Error::Release { path: path.clone(), message: message.to_owned() };

@@ -6,9 +6,8 @@ use model::package::PackageRequest;
 use super::Settings;
 use super::error::Missing;
 use super::index::{Index, Record};
-use super::solve::{Release, read};
 use super::source::Source;
-use super::state::State;
+use super::state::{self, Release, State};
 use crate::cache::Cache;
 
 /// Why `request` cannot be served by the index; `None` when it can.
@@ -81,7 +80,7 @@ pub(super) fn look_elsewhere(
         wider.mirrors = vec![format!("{} {} {component}", source.uri, source.suite)];
         let index = State::open(&wider, cache, observer).and_then(|state| {
             state.update(observer)?;
-            read(&state.targets()?)
+            state::index(&state.targets()?)
         });
         let Ok(index) = index else { continue };
         for entry in missing.iter_mut().filter(|entry| unknown(entry)) {

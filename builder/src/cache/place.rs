@@ -80,9 +80,9 @@ pub(super) fn sweep_unused(cache: &Cache) {
 /// The directory of temporary names, and what in it has the name of a root file system in the making or of what was put aside.
 fn aside(cache: &Cache) -> Option<(Dir, Vec<OsString>)> {
     let tmp = Dir::open(&cache.root).and_then(|dir| dir.own_directory("tmp")).ok()?;
-    let mut names = tmp.names().ok()?;
-    names.retain(|name| name.to_str().is_some_and(super::sweep::is_aside));
-    Some((tmp, names))
+    let mut found = tmp.names().ok()?;
+    found.retain(|name| name.to_str().is_some_and(names::is_aside));
+    Some((tmp, found))
 }
 
 /// Whether it is one of the entries that are small files.

@@ -12,7 +12,7 @@ use model::path::json::keys;
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use super::names::is_hex;
+use super::names::{NAMES, is_aside, is_hex};
 use super::{Cache, Error, failed, place, tag};
 
 /// What an entry of the cache is.
@@ -293,22 +293,6 @@ impl Cache {
     }
 }
 
-/// What is in a cache's directory.
-const NAMES: [&str; 12] = [
-    tag::NAME,
-    "apt",
-    "computed",
-    "controls",
-    "debs",
-    "digests",
-    "files",
-    "listings",
-    "locks",
-    "records",
-    "rootfs",
-    "tmp",
-];
-
 /// Whether a cache may hold something of this name: its own, what a killed run left on its way to such a name,
 /// and what a file system brings where it is mounted.
 fn is_known(name: &OsStr) -> bool {
@@ -324,13 +308,6 @@ fn is_known(name: &OsStr) -> bool {
 /// The name of an entry; one that is no UTF-8 is none of ours.
 fn name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned()
-}
-
-/// Whether `name` is that of a root file system in the making, or of an entry that was put aside: its subdirectory,
-/// its key, and an `x` for each that had the name already.
-pub(super) fn is_aside(name: &str) -> bool {
-    let key = name.split_once('-').filter(|(subdir, _)| NAMES.contains(subdir)).map(|(_, key)| key);
-    key.is_some_and(|key| is_hex(key.trim_end_matches('x'), 64))
 }
 
 /// Whether `name` is what `tempfile` gives to a file on its way into the cache.

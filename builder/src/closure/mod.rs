@@ -5,10 +5,12 @@
 //! ([`State`]). [`Closure::find`] says of each path what it is; [`node_form`] turns what is shipped into what a node can
 //! use, where `/usr` and `/etc` cannot be written and `/var` is empty.
 
+mod at_path;
 mod compare;
 mod data;
 mod enablement;
 mod first_start;
+mod form;
 mod made;
 mod node_form;
 mod recomputed;
@@ -33,7 +35,8 @@ pub use compare::Difference;
 pub use data::{DataDirectory, DataKind};
 pub use enablement::{Enablement, Wanted};
 pub use first_start::{Context, FirstStarts, MadeOnce, Shipped, first_starts};
-pub use node_form::{Form, Named, NodeForm, node_form};
+pub use form::{Form, Named, NodeForm};
+pub use node_form::node_form;
 pub use recomputed::Recomputed;
 pub use secrets::{Secret, SecretKind, secrets};
 pub use state::State;

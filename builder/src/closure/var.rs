@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use image::tree::{Kind, Mtime, Node, NodeId, Tree};
 use model::ImagePath;
 
-use super::node_form::{Form, NodeForm, link_at};
+use super::at_path::link_at;
+use super::form::{Form, NodeForm};
 use super::{Error, tmpfiles};
 use crate::accounts;
 
@@ -203,7 +204,7 @@ mod tests {
 
     use model::Epoch;
 
-    use super::super::node_form::Named;
+    use super::super::form::Named;
     use super::super::tests::{path, tree};
     use super::*;
 

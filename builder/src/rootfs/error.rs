@@ -7,8 +7,10 @@ use host::process;
 
 use super::deb;
 use super::failure::Failure;
-use super::installed::Named;
 use crate::{cache, dpkg};
+
+/// A package in a difference: name, architecture, version.
+pub type Named = (String, String, String);
 
 /// Why a root file system cannot be made.
 #[derive(Debug, thiserror::Error)]

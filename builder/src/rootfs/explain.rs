@@ -5,8 +5,8 @@ use std::io;
 use model::explain::{Explain, Explanation, Kind};
 
 use super::error::Error;
+use super::error::Named;
 use super::failure::Failure;
-use super::installed::Named;
 use super::script::unpack_only;
 
 impl Explain for Error {

@@ -7,16 +7,13 @@ use std::path::Path;
 use model::Digest;
 use model::package::Package;
 
-use super::Error;
+use super::error::{Error, Named};
 use super::hashing::Hashing;
 use crate::apt::{Resolution, Variant};
 use crate::dpkg::{self, State};
 
 /// The largest `/var/lib/dpkg/status` that is read. Debian with every package has about 80 MiB.
 pub(super) const STATUS_LIMIT: u64 = 256 << 20;
-
-/// A package in a difference: name, architecture, version.
-pub type Named = (String, String, String);
 
 /// What the root file system in `archive` says is installed must be `resolution`. The same read
 /// gives the archive's size and sha256.

@@ -38,9 +38,9 @@ use crate::apt::Resolution;
 use crate::cache::{self, Cache};
 
 pub use entry::{Change, Record, changes};
-pub use error::Error;
+pub use error::{Error, Named};
 pub use failure::Failure;
-pub use installed::{Named, check_packages};
+pub use installed::check_packages;
 use making::Making;
 use plan::Privilege;
 pub use privilege::IsolationMode;

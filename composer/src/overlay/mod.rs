@@ -5,6 +5,7 @@
 //! an ordinary umask leaves to others than the owner: a checkout is writable by its group on one host and not on
 //! the next.
 
+mod fault;
 pub(crate) mod rules;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use host::{Dir, Fault, Links};
 use image::tree::{Entries, Kind, Mtime, Node, NodeId, Stat, Tree};
 use model::{Epoch, ImagePath};
 
+pub use fault::OverlayFault;
 pub use rules::{Names, Owner, Rule};
 
 use crate::Error;
@@ -45,32 +47,6 @@ const LABEL: &[u8] = b"security.selinux";
 const OTHERS_WRITE: u16 = 0o022;
 /// Set-user-id, set-group-id and sticky: no one has them by accident.
 const SPECIAL: u16 = 0o7000;
-
-/// Why a file of an overlay cannot be laid over the tree.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OverlayFault {
-    /// A directory of the tree has the file's name.
-    #[error("it would replace the directory {at}")]
-    OverDirectory {
-        /// Where, inside the image.
-        at: ImagePath,
-    },
-    /// Something that is no directory has the name of a directory of the overlay.
-    #[error("it is a directory, but {at} is none and leads to none")]
-    OverFile {
-        /// Where, inside the image.
-        at: ImagePath,
-    },
-    /// Two files of the overlay end up at one path, one of them through a symbolic link.
-    #[error("another file of the overlay is already at {at}")]
-    Twice {
-        /// Where, inside the image.
-        at: ImagePath,
-    },
-    /// A device, named pipe or socket, which git does not keep.
-    #[error("it is neither a file, a directory nor a symbolic link")]
-    Special,
-}
 
 /// The files of an overlay as they were when it was scanned. Whoever reads one reads what it was then, or
 /// fails: what is hashed and what is shipped cannot be two things.

@@ -67,6 +67,20 @@ pub enum State {
     Down,
 }
 
+impl State {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Done => "done",
+            Self::Waiting => "waiting",
+            Self::Skipped => "skipped",
+            Self::Down => "down",
+        }
+    }
+}
+
 impl Unit {
     /// What is the matter with it.
     #[must_use]

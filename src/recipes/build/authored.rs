@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use builder::scrub;
 use composer::filter::Verdict;
 use image::tree::{Kind, Node};
+use model::closure::{AccountName, Ship};
+use model::document::nearest;
 use model::{Diagnostic, FileName, ImagePath, Severity};
 use net::url::redact;
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
-use crate::recipes::build::{own_accounts, secrets, special};
+use crate::recipes::build::{secrets, special};
 use crate::recipes::results::path_list;
 use crate::settings::naming;
 
@@ -149,7 +151,7 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
         found.extend(file.laid.unknown.iter().map(|(_, name)| {
             let message =
                 format!("the owner of {url} is `{name}`, whom the root file system does not know: it is root's");
-            finding(Severity::Warning, FILE_OWNER, ("owner", message), &own_accounts::hint(name, inputs, selected))
+            finding(Severity::Warning, FILE_OWNER, ("owner", message), &owner_hint(name, inputs, selected))
         }));
     }
     Ok(found)
@@ -278,7 +280,24 @@ fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
     let unknown = selected.laid.unknown.iter().map(|(pattern, name)| {
         let message =
             format!("the rule of `{pattern}` under [overlay] names `{name}`, whom the root file system does not know");
-        warning(pattern, message, &own_accounts::hint(name, inputs, selected))
+        warning(pattern, message, &owner_hint(name, inputs, selected))
     });
     idle.chain(unknown).collect()
+}
+
+/// How the author gives `name` a number that every node knows.
+fn owner_hint(name: &str, inputs: &Inputs, selected: &Selected) -> String {
+    let assigned = selected.closed.iter().flat_map(|closed| closed.assigned.ids.iter().map(|(name, _)| name.as_str()));
+    let of_base = selected.closed.iter().flat_map(|closed| closed.base.users.keys().map(AccountName::as_str));
+    let known: Vec<&str> = assigned.chain(of_base).collect();
+    let meant = nearest(name, &known).map(|near| format!("did you mean {near}? Else ")).unwrap_or_default();
+    let file = format!("rootfs/usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
+    let table = &inputs.closure.accounts;
+    let number = AccountName::parse(name).ok().and_then(|name| table.propose(&name, |_| false));
+    let number = match (inputs.closure.ship, number) {
+        // A build gives it a number.
+        (Ship::Closure, _) | (_, None) => "-".to_owned(),
+        (Ship::Owned, Some(number)) => number.to_string(),
+    };
+    format!("{meant}make it by a line `u {name} {number}` in {file}, or name one whom a package makes")
 }

@@ -15,6 +15,7 @@ use model::{Additions, Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::known::Known;
 use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::remedy::{self, Remedy};
 use crate::recipes::build::select::Selected;
@@ -34,16 +35,6 @@ const MANAGER: &str = "/usr/lib/systemd/systemd";
 
 /// The most files that one finding names.
 const MAX_NAMED: usize = 3;
-
-/// What is known of the root file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// Everything.
-    Contents,
-    /// The names that packages list: no contents but the overlay's, and nothing that a maintainer
-    /// script makes.
-    Names,
-}
 
 /// What was found.
 pub(crate) struct Found {

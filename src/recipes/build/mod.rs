@@ -10,6 +10,7 @@ pub(crate) mod empty;
 pub(crate) mod files;
 pub(crate) mod generators;
 pub(crate) mod inputs;
+mod known;
 pub(crate) mod lints;
 pub(crate) mod lower;
 mod machine;
@@ -59,7 +60,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Findings, Reported};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::lints::Known;
+use crate::recipes::build::known::Known;
 use crate::recipes::build::origin::Origins;
 use crate::recipes::build::outputs::{Destination, Shipment, Written};
 use crate::recipes::build::overlay::OverlayRead;

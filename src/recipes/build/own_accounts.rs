@@ -4,13 +4,11 @@ use builder::accounts::{Assigned, asked, fixed};
 use composer::needs;
 use composer::overlay::{Names, Overlay};
 use model::closure::{AccountName, Ids};
-use model::document::nearest;
 use model::sysusers::Line;
 
 use crate::error::Error;
 use crate::recipes::build::files::FetchedFile;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::select::Selected;
 
 /// The lines of sysusers.d in the overlay and in the files from addresses.
 ///
@@ -46,21 +44,4 @@ pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs
         names.groups.entry(name.to_owned()).or_insert(gid);
     }
     names
-}
-
-/// How the author gives `name` a number that every node knows.
-pub(crate) fn hint(name: &str, inputs: &Inputs, selected: &Selected) -> String {
-    let assigned = selected.closed.iter().flat_map(|closed| closed.assigned.ids.iter().map(|(name, _)| name.as_str()));
-    let of_base = selected.closed.iter().flat_map(|closed| closed.base.users.keys().map(AccountName::as_str));
-    let known: Vec<&str> = assigned.chain(of_base).collect();
-    let meant = nearest(name, &known).map(|near| format!("did you mean {near}? Else ")).unwrap_or_default();
-    let file = format!("rootfs/usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
-    let table = &inputs.closure.accounts;
-    let number = AccountName::parse(name).ok().and_then(|name| table.propose(&name, |_| false));
-    let number = match (inputs.closure.ship, number) {
-        // A build gives it a number.
-        (model::closure::Ship::Closure, _) | (_, None) => "-".to_owned(),
-        (model::closure::Ship::Owned, Some(number)) => number.to_string(),
-    };
-    format!("{meant}make it by a line `u {name} {number}` in {file}, or name one whom a package makes")
 }

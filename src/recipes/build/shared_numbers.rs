@@ -14,8 +14,8 @@ use model::unit::AccountKind;
 use model::{Diagnostic, FileName, Severity, shell};
 
 use crate::error::{Error, Findings};
-use crate::recipes::build::record;
 use crate::recipes::packages::lock;
+use crate::recipes::results::record;
 use crate::settings::{self, AccountTables};
 
 /// Where a build leaves its record in a module.

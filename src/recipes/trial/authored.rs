@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::recipes::results::artifact::TEXT_LIMIT;
 use crate::recipes::results::file_lists::From;
-use crate::recipes::trial::layers::TriedModule;
+use crate::recipes::trial::tried_module::TriedModule;
 use crate::recipes::trial::wanted::{self, Wanted};
 
 /// Where the results say who brought a path.

@@ -1,7 +1,7 @@
 //! Whether all modules are there over which those of a trial were built.
 
 use crate::error::Error;
-use crate::recipes::trial::layers::TriedModule;
+use crate::recipes::trial::tried_module::TriedModule;
 
 /// Fails where a module was built over another one that is not tried below it: what that has, it lacks itself.
 ///

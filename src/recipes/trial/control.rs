@@ -8,16 +8,15 @@ use host::{Dir, Scratch};
 use model::observe::Task;
 use node::trial::Form;
 use node::trial::diagnosis::Lack;
-use node::trial::sockets::Address;
 use node::trial::units::State;
-use serde::Serialize;
 
 use crate::error::Error;
 use crate::recipes::trial::authored;
-use crate::recipes::trial::layers::{self, FullTree, Layers, TriedModule};
+use crate::recipes::trial::layers::{self, FullTree, Layers};
 use crate::recipes::trial::prepare::{self, OnDisk};
 use crate::recipes::trial::remembered::Remembered;
-use crate::recipes::trial::verdict;
+use crate::recipes::trial::seen::{Control, InControl};
+use crate::recipes::trial::tried_module::TriedModule;
 use crate::recipes::trial::wanted::{Services, Wanted};
 use crate::recipes::trial::watch::{self, Pace};
 
@@ -25,37 +24,6 @@ use composer::scan::{self, Source};
 use image::composefs::Entry;
 use image::tree::Tree;
 use model::ImagePath;
-
-/// A service in the full tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct InControl {
-    /// `up`, `done`, `waiting`, `skipped` or `down`.
-    pub(crate) state: &'static str,
-    /// Whether it is up, or did what it had to, and was started once.
-    pub(crate) is_good: bool,
-    /// What it lacks, where it is not good and that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cause: Option<String>,
-    /// Where it listens.
-    pub(crate) listening: BTreeSet<Address>,
-}
-
-/// What was seen in the full tree.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Control {
-    /// By the name of the service, or of its unit.
-    pub(crate) services: BTreeMap<String, InControl>,
-    /// The units that those pulled in, by the one that did, where they were good.
-    pub(crate) parts: Vec<(String, String)>,
-    /// Where anything listens but systemd itself, which does for units that no one may have asked for.
-    pub(crate) listening: BTreeSet<Address>,
-    /// Whether the services of all modules were started so.
-    pub(crate) is_complete: bool,
-    /// The ports that the kernel gives to whoever asks for any.
-    pub(crate) ephemeral: (u16, u16),
-    /// Packages that the installed ones recommend, and that are not installed, where that is known.
-    pub(crate) not_installed: Vec<String>,
-}
 
 /// How the full trees are tried.
 #[derive(Debug, Clone, Copy)]
@@ -130,18 +98,6 @@ fn not_installed(full: &FullTree, layers: &Layers, tree: &Tree<Source>) -> Vec<S
     builder::dpkg::not_installed(tree, &packages.map(|package| package.value.name.as_str()).collect())
 }
 
-impl Control {
-    /// Adds what was seen in another full tree.
-    fn merge(&mut self, other: Self) {
-        for (name, seen) in other.services {
-            self.services.entry(name).or_insert(seen);
-        }
-        self.parts.extend(other.parts);
-        self.listening.extend(other.listening);
-        self.not_installed.extend(other.not_installed);
-    }
-}
-
 /// Starts `services` in the full tree, which is written out into `room`, under what the author of a module brought besides
 /// packages.
 fn run(
@@ -169,7 +125,7 @@ fn run(
     let (watched, _trial) = watch::watch(&room, services, has_manager, &BTreeMap::new(), pace, task)?;
     let is_good = |seen: &watch::Seen| matches!(seen.state, State::Up | State::Done) && seen.restarts == 0;
     let service = |seen: &watch::Seen| InControl {
-        state: verdict::name(seen.state),
+        state: seen.state,
         is_good: is_good(seen),
         cause: seen.lack.as_ref().filter(|_| !is_good(seen)).map(Lack::cause),
         listening: seen.listening.clone(),

@@ -8,7 +8,8 @@ use model::rules::Rules;
 use model::{FileName, ImagePath};
 use node::trial::diagnosis::Lack;
 
-use crate::recipes::trial::layers::{Layers, TriedModule};
+use crate::recipes::trial::layers::Layers;
+use crate::recipes::trial::tried_module::TriedModule;
 
 /// The file that a rule of a manifest is said to stand in.
 const MANIFEST: &str = "manifest.yaml";

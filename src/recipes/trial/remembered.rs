@@ -11,9 +11,10 @@ use builder::cache::{self, Cache};
 use host::Dir;
 use model::{Digest, canonical};
 use node::trial::sockets::Address;
+use node::trial::units::State;
 use serde::{Deserialize, Serialize};
 
-use crate::recipes::trial::control::{Control, InControl};
+use crate::recipes::trial::seen::{Control, InControl};
 use crate::recipes::trial::wanted::Services;
 
 /// Counts the ways in which services are watched: what was seen by another one is not believed.
@@ -23,7 +24,7 @@ const FORMAT: u32 = 1;
 const LIMIT: u64 = 1 << 20;
 
 /// The states of services that went well.
-const WELL: [&str; 3] = ["up", "done", "skipped"];
+const WELL: [State; 3] = [State::Up, State::Done, State::Skipped];
 
 /// An entry of the cache that may be there.
 pub(crate) struct Remembered<'a> {
@@ -106,7 +107,7 @@ impl<'a> Remembered<'a> {
         if !control
             .services
             .values()
-            .all(|service| WELL.contains(&service.state) && (service.is_good || service.state == "skipped"))
+            .all(|service| WELL.contains(&service.state) && (service.is_good || service.state == State::Skipped))
         {
             return;
         }
@@ -122,8 +123,10 @@ impl<'a> Remembered<'a> {
 }
 
 fn of_control(control: &Control) -> Kept {
-    let service =
-        |service: &InControl| KeptService { state: service.state.to_owned(), listening: texts(&service.listening) };
+    let service = |service: &InControl| KeptService {
+        state: service.state.name().to_owned(),
+        listening: texts(&service.listening),
+    };
     let services = control.services.iter().map(|(name, it)| (name.clone(), service(it))).collect();
     let (listening, not_installed) = (texts(&control.listening), control.not_installed.clone());
     Kept { services, parts: control.parts.clone(), listening, ephemeral: control.ephemeral, not_installed }
@@ -140,9 +143,9 @@ fn addresses(texts: &BTreeSet<String>) -> Option<BTreeSet<Address>> {
 /// None where it holds what no run writes.
 fn to_control(kept: Kept) -> Option<Control> {
     let service = |service: KeptService| {
-        let state = WELL.into_iter().find(|state| *state == service.state)?;
+        let state = WELL.into_iter().find(|state| state.name() == service.state)?;
         let listening = addresses(&service.listening)?;
-        Some(InControl { state, is_good: state != "skipped", cause: None, listening })
+        Some(InControl { state, is_good: state != State::Skipped, cause: None, listening })
     };
     let services = kept.services.into_iter().map(|(name, it)| Some((name, service(it)?))).collect::<Option<_>>()?;
     let Kept { parts, listening, ephemeral, not_installed, .. } = kept;
@@ -156,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    fn control(state: &'static str, is_good: bool) -> Control {
+    fn control(state: State, is_good: bool) -> Control {
         let listening: BTreeSet<Address> =
             ["tcp 127.0.0.1:80", "unix /run/a b"].map(|text| text.parse().unwrap()).into();
         let service = InControl { state, is_good, cause: None, listening: listening.clone() };
@@ -184,13 +187,13 @@ mod tests {
             |path: &Path, settle| Remembered::of((path, None), &services, Duration::from_secs(settle), Some(&cache));
         let first = entry(&tar, 1).unwrap();
         assert!(first.get().is_none());
-        for bad in [control("down", false), control("up", false), control("waiting", false)] {
+        for bad in [control(State::Down, false), control(State::Up, false), control(State::Waiting, false)] {
             first.put(&bad);
             assert!(first.get().is_none(), "{bad:?}");
         }
-        first.put(&control("up", true));
+        first.put(&control(State::Up, true));
         let known = entry(&tar, 1).unwrap().get().unwrap();
-        assert_eq!(known.services, control("up", true).services);
+        assert_eq!(known.services, control(State::Up, true).services);
         assert_eq!((known.ephemeral, known.not_installed), ((1, 2), vec!["p".to_owned()]));
         assert!(entry(&other, 1).unwrap().get().is_none());
         assert!(entry(&tar, 2).unwrap().get().is_none());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::{Diagnostic, Severity};
 use node::trial::sockets::{self, Address};
 
-use crate::recipes::trial::control::Control;
+use crate::recipes::trial::seen::Control;
 use crate::recipes::trial::watch::Watched;
 
 /// Ports on which something listens that did not in the full trees, or no longer does.

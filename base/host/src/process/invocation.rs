@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Error, reexec};
+use super::{Error, this_program};
 
 /// One argument, by what it is for the program that gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Invocation {
     /// The first program, or that behind ours.
     pub(super) fn program(&self) -> String {
         let programs = self.arguments.iter().filter(|argument| matches!(argument, Argument::Program(_)));
-        let mut programs = programs.map(Argument::text).filter(|program| *program != reexec::PROGRAM);
+        let mut programs = programs.map(Argument::text).filter(|program| *program != this_program::PATH);
         programs.next().unwrap_or(OsStr::new("this program")).to_string_lossy().into_owned()
     }
 
@@ -185,8 +185,8 @@ impl Invocation {
         self.check()?;
         let mut argv = self.argv();
         let mut command = Command::new(argv.next().unwrap_or_default());
-        let is_reexec = self.argv().any(|word| word == reexec::PROGRAM);
-        let stdin = if is_reexec { reexec::executable().map_err(self.failed())? } else { Stdio::null() };
+        let is_reexec = self.argv().any(|word| word == this_program::PATH);
+        let stdin = if is_reexec { this_program::stdin().map_err(self.failed())? } else { Stdio::null() };
         command.args(argv).env_clear().envs(self.environment()).stdin(stdin);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);

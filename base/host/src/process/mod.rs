@@ -14,6 +14,7 @@ mod namespaces;
 mod reexec;
 mod running;
 mod tail;
+mod this_program;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,9 +31,10 @@ use crate::interrupt::{self, OnInterrupt};
 pub use confinement::{Inside, Isolation, Step, User, in_user_namespace};
 pub use ids::too_few_ids;
 pub use invocation::Invocation;
-pub use reexec::{Ended, NO_SUCH_PROGRAM, enter, register};
+pub use reexec::{Ended, NO_SUCH_PROGRAM, enter};
 pub use running::Running;
 pub use tail::Tail;
+pub use this_program::register;
 
 /// How much of each of a child's two outputs [`capture`] keeps, in bytes. apt's listing of a closure
 /// of ten thousand packages has about 2 MiB.

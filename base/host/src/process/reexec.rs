@@ -5,31 +5,29 @@
 //! program first, which finds in its arguments what to do ([`enter`], at the head of `main`), does it while it
 //! has one thread only, and becomes the other program.
 //!
-//! The executable is held open from the start on and comes to the child as its standard input, which is how it
-//! gets past whatever runs in between: what is at this program's path by now is not run.
+//! Which program that is, [`this_program`] holds.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getppid, set_parent_process_death_signal, setrlimit,
+};
 use rustix::thread::CapabilitySet;
 
 use super::confinement::{self, Inside, Isolation};
 use super::failed::{FAILED, Failed, failed};
-use super::{Error, Invocation, namespaces};
-
-/// Where a child finds the executable.
-pub(super) const PROGRAM: &str = "/proc/self/fd/0";
+use super::invocation::Invocation;
+use super::this_program::{self, register};
+use super::{Error, namespaces};
 
 /// What a child does ahead of its program. The option's value is the process that started it.
 const ATTACHED: &str = "--attached-to";
@@ -49,9 +47,7 @@ const CONFINED_FIRST: &str = "--confined-first-by";
 pub const NO_SUCH_PROGRAM: u8 = 127;
 
 /// How often is looked whether a process is still there.
-pub(super) const WATCH: Duration = Duration::from_millis(10);
-
-static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
+const WATCH: Duration = Duration::from_millis(10);
 
 /// How the part of a child ended: with an exit code, and with a message where it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,25 +85,6 @@ pub fn enter(arguments: &[OsString]) -> Option<Ended> {
         Ok(code) => Ended { code, message: String::new() },
         Err(Failed { what, why, code }) => Ended { code, message: format!("cannot {what}: {why}") },
     })
-}
-
-/// Makes `executable`, a program that calls [`enter`], the one that children of this process are first: for
-/// tests, whose own `main` calls nothing of ours. The first call counts.
-///
-/// # Errors
-/// When it cannot be opened.
-#[allow(clippy::disallowed_methods, reason = "the link in /proc that is to be followed, or a test's own program")]
-pub fn register(executable: &Path) -> io::Result<()> {
-    let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    // Where there is one already, it stays.
-    let _ = EXECUTABLE.set(opened);
-    Ok(())
-}
-
-/// The executable as a child's standard input.
-pub(super) fn executable() -> io::Result<Stdio> {
-    let missing = || io::Error::new(io::ErrorKind::Unsupported, "this program cannot start itself again");
-    Ok(EXECUTABLE.get().ok_or_else(missing)?.as_fd().try_clone_to_owned()?.into())
 }
 
 impl Invocation {
@@ -179,7 +156,7 @@ impl Invocation {
     }
 
     fn reexec(what: &'static str) -> Self {
-        Self::new(PROGRAM).assign(what, getpid().as_raw_nonzero().to_string())
+        Self::new(this_program::PATH).assign(what, getpid().as_raw_nonzero().to_string())
     }
 }
 
@@ -271,7 +248,17 @@ fn first_confined(arguments: &[OsString]) -> Result<u8, Failed> {
     attach_first()?;
     Isolation::of_argument(arguments)?.set_up()?;
     let program = arguments.get(1..).unwrap_or_default();
-    if program.is_empty() { confinement::reap() } else { become_program(program) }
+    if program.is_empty() { reap() } else { become_program(program) }
+}
+
+/// Takes in what ends, as the first process of a namespace has to, until it is killed itself.
+fn reap() -> Result<u8, Failed> {
+    loop {
+        // Without a child the call says so at once.
+        if rustix::process::wait(WaitOptions::empty()).is_err() {
+            thread::sleep(WATCH);
+        }
+    }
 }
 
 /// Runs a program in the namespaces of another process.

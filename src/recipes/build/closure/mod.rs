@@ -2,6 +2,7 @@
 
 mod facts;
 mod findings;
+mod left;
 pub(crate) mod manager;
 pub(crate) mod numbers;
 mod services;
@@ -25,7 +26,6 @@ use model::{Arch, Diagnostic, Epoch, ImagePath, Severity};
 
 use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::lower;
 
 pub(crate) use facts::Facts;
 pub(crate) use standing::Standing;
@@ -113,7 +113,7 @@ pub(crate) fn prepare(
     lines: &[Line],
     inputs: &Inputs,
 ) -> Result<Prepared, Error> {
-    lower::number_accounts(&mut base.tree, inputs.lower(base.arch))?;
+    numbers::of_modules(&mut base.tree, inputs.lower(base.arch))?;
     let accounts = Accounts::read(&base.tree)?;
     let full = Accounts::read(whole)?;
     let (own, pinned) = beside(&asked(lines), &full);
@@ -206,7 +206,7 @@ impl Prepared {
             epoch,
         };
         let form = node_form(tree, whole, &form)?;
-        let left = lower::leave(tree, inputs.lower(self.base.arch), inputs)?;
+        let left = left::leave(tree, inputs.lower(self.base.arch), inputs)?;
         let mut findings = first.shipped.iter().map(|shipped| findings::shipped(shipped, inputs)).collect::<Vec<_>>();
         findings.extend(findings::all((&self.found, &self.secrets, &first.unmade), (&form, &named), &off, inputs));
         findings.extend(findings::masked(&form.masked, filter, inputs));

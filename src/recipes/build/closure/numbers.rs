@@ -8,11 +8,13 @@ use composer::scan::Source;
 use image::tree::{Kind, Tree};
 use model::closure::{AccountName, Accounts as Table, Ids};
 use model::observe::Observer;
+use model::requirements::Origin;
 use model::{Diagnostic, ImagePath, Severity};
 
 use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::packages::lock;
+use crate::recipes::results::lower::LowerModule;
 use crate::settings;
 
 /// The findings' code.
@@ -142,6 +144,25 @@ pub(crate) fn remember(module: &Path, proposed: &Table, observer: &dyn Observer)
         )),
     }
     Ok(())
+}
+
+/// Gives the accounts of `modules` the numbers in `base` that they have on a node: their packages were installed there anew,
+/// and scripts gave them others.
+///
+/// # Errors
+/// When the account files cannot be read.
+pub(super) fn of_modules(base: &mut Tree<Source>, modules: &[LowerModule]) -> Result<(), Error> {
+    let accounts = Accounts::read(base)?;
+    let mut mapping = Mapping::default();
+    let said = modules.iter().filter_map(|module| module.requirements.as_ref()).flat_map(|said| &said.accounts);
+    for account in said.filter(|account| account.from == Origin::Module) {
+        let user = accounts.users.get(&account.name).zip(account.uid);
+        mapping.uids.extend(user.map(|(user, uid)| (user.uid, uid)));
+        let group = accounts.groups.get(&account.name).zip(account.gid);
+        mapping.gids.extend(group.map(|(group, gid)| (group.gid, gid)));
+    }
+    mapping.apply(base);
+    rewrite(base, &Assigned { mapping, ..Assigned::default() })
 }
 
 /// The largest file of accounts.

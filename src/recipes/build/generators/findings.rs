@@ -10,7 +10,7 @@ use model::{Diagnostic, ImagePath, Severity};
 
 use super::{Wanted, Why};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::lints::Known;
+use crate::recipes::build::known::Known;
 use crate::recipes::build::select::Selected;
 use crate::recipes::results::path_list;
 

@@ -11,8 +11,8 @@ use node::trial::units::State;
 use serde::Serialize;
 
 use crate::error::group;
-use crate::recipes::trial::control::{Control, InControl};
-use crate::recipes::trial::layers::TriedModule;
+use crate::recipes::trial::seen::{self, Control, InControl};
+use crate::recipes::trial::tried_module::TriedModule;
 use crate::recipes::trial::wanted::Wanted;
 use crate::recipes::trial::watch::{self, Seen, Watched};
 use crate::recipes::trial::whole;
@@ -58,8 +58,9 @@ pub(crate) struct ServiceReport {
     /// The unit that pulls it in, where it is a part of another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) part_of: Option<String>,
-    /// `up`, `done`, `waiting`, `skipped` or `down`.
-    pub(crate) state: &'static str,
+    /// What is the matter with it.
+    #[serde(serialize_with = "seen::name")]
+    pub(crate) state: State,
     /// Whether that is as it has to be.
     pub(crate) good: bool,
     /// How often it was started again.
@@ -78,17 +79,6 @@ pub(crate) struct ServiceReport {
     /// The same service in the full tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) control: Option<InControl>,
-}
-
-/// The name of a state.
-pub(crate) fn name(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Done => "done",
-        State::Waiting => "waiting",
-        State::Skipped => "skipped",
-        State::Down => "down",
-    }
 }
 
 /// Judges every service, and what listens beyond them.
@@ -145,7 +135,7 @@ impl Case<'_> {
             module: wanted.module.clone(),
             kind: if wanted.is_unit { "unit" } else { "service" },
             part_of: wanted.part_of.clone(),
-            state: name(seen.state),
+            state: seen.state,
             good,
             restarts: seen.restarts,
             listening: seen.listening.clone(),
@@ -293,7 +283,7 @@ impl Case<'_> {
         let Some(in_control) = self.in_control.filter(|it| !it.is_good && self.wanted.is_unit) else { return found };
         let cause = self.seen.lack.as_ref().map(Lack::cause);
         if cause != in_control.cause {
-            let other = in_control.cause.as_deref().unwrap_or(in_control.state);
+            let other = in_control.cause.as_deref().unwrap_or(in_control.state.name());
             let also = |finding: Diagnostic| {
                 let message = format!("{}; the full tree fails too, and not so: {other}", finding.message);
                 Diagnostic { message, ..finding }
@@ -303,7 +293,8 @@ impl Case<'_> {
         let also = |finding: Diagnostic| {
             let message = format!(
                 "{}; it fails in the full tree too ({}): not the module's fault",
-                finding.message, in_control.state
+                finding.message,
+                in_control.state.name()
             );
             let recommended = control.map(|control| control.not_installed.join(", "));
             // Of a condition it is known what it asks for.

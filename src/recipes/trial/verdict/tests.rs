@@ -30,8 +30,8 @@ fn seen(state: State, listening: &[&str]) -> Seen {
     }
 }
 
-fn control(state: &'static str, listening: &[&str]) -> Control {
-    let service = InControl { state, is_good: state == "up", cause: None, listening: set(listening) };
+fn control(state: State, listening: &[&str]) -> Control {
+    let service = InControl { state, is_good: state == State::Up, cause: None, listening: set(listening) };
     let services = [("x.service".to_owned(), service)].into();
     let (listening, not_installed) = (set(listening), vec!["more".to_owned()]);
     Control { services, parts: Vec::new(), listening, is_complete: true, ephemeral: (32768, 60999), not_installed }
@@ -112,14 +112,14 @@ fn what_fails_in_the_full_tree_too_is_not_the_modules_fault() {
     let down = || seen(State::Down, &[]);
     let alone = ["service-down: x.service is down: it ended with 1"];
     assert_eq!(judged(wanted(""), down(), None), alone);
-    assert_eq!(judged(wanted(""), down(), Some(&control("up", &[]))), alone);
-    let failing = control("down", &[]);
+    assert_eq!(judged(wanted(""), down(), Some(&control(State::Up, &[]))), alone);
+    let failing = control(State::Down, &[]);
     let excused = "fails-in-full-tree: x.service is down: it ended with 1; it fails in the full tree too (down): not the module's fault";
     assert_eq!(judged(wanted(""), down(), Some(&failing)), [excused]);
     // Only what fails for the same reason: a library that a mask takes is no less missing where a setting is, too.
     let lacking = |lack: Lack| Seen { lack: Some(lack), ..down() };
     let because = |cause: Option<&str>| {
-        let mut control = control("down", &[]);
+        let mut control = control(State::Down, &[]);
         control.services.values_mut().for_each(|it| it.cause = cause.map(str::to_owned));
         control
     };
@@ -143,14 +143,14 @@ fn what_fails_in_the_full_tree_too_is_not_the_modules_fault() {
 fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
     let part = || Wanted { name: "x@1.service".to_owned(), part_of: Some("x.service".to_owned()), ..wanted("") };
     let is_there = |is_there| Seen { is_there, end: "there is no such unit".to_owned(), ..seen(State::Down, &[]) };
-    let in_control = |state: &'static str| {
-        let service = InControl { state, is_good: state == "up", cause: None, listening: BTreeSet::new() };
-        Control { services: [("x@1.service".to_owned(), service)].into(), ..control("up", &[]) }
+    let in_control = |state: State| {
+        let service = InControl { state, is_good: state == State::Up, cause: None, listening: BTreeSet::new() };
+        Control { services: [("x@1.service".to_owned(), service)].into(), ..control(State::Up, &[]) }
     };
     let gone = "service-down: x@1.service is not there, and in the full tree it is started with x.service";
-    assert_eq!(judged(part(), is_there(false), Some(&in_control("up"))), [gone]);
+    assert_eq!(judged(part(), is_there(false), Some(&in_control(State::Up))), [gone]);
     let down = "service-down: x@1.service is down: there is no such unit";
-    assert_eq!(judged(part(), is_there(true), Some(&in_control("up"))), [down]);
+    assert_eq!(judged(part(), is_there(true), Some(&in_control(State::Up))), [down]);
     // A unit may name others that need not be there.
     let none = |control: Option<&Control>| {
         let tried = Services { all: vec![part()], ..Services::default() };
@@ -160,12 +160,12 @@ fn a_part_has_to_be_there_where_it_is_in_the_full_tree() {
         let (reports, found) = judge(&watched, control, &|_, _| None);
         reports.is_empty() && found.is_empty()
     };
-    assert!(none(None) && none(Some(&in_control("down"))));
+    assert!(none(None) && none(Some(&in_control(State::Down))));
 }
 
 #[test]
 fn what_listens_otherwise_than_in_the_full_tree_is_found_once() {
-    let control = control("up", &["tcp 127.0.0.1:11211", "tcp [::1]:11211", "udp 0.0.0.0:40000"]);
+    let control = control(State::Up, &["tcp 127.0.0.1:11211", "tcp [::1]:11211", "udp 0.0.0.0:40000"]);
     let with = |listening: &[&str]| judged(wanted(""), seen(State::Up, listening), Some(&control));
     assert_eq!(with(&["tcp 127.0.0.1:11211", "tcp [::1]:11211", "udp 0.0.0.0:50000"]), [""; 0]);
     let wider = with(&["tcp 0.0.0.0:11211", "tcp [::]:11211"]);

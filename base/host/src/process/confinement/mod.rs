@@ -131,16 +131,6 @@ pub(super) fn unshare_processes() -> Result<(), Failed> {
     rustix::thread::unshare(UnshareFlags::NEWPID).map_err(failed("make a namespace of processes"))
 }
 
-/// Takes in what ends, as the first process of a namespace has to, until it is killed itself.
-pub(super) fn reap() -> Result<u8, Failed> {
-    loop {
-        // Without a child the call says so at once.
-        if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
-            std::thread::sleep(super::reexec::WATCH);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

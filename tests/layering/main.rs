@@ -5,11 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads what it wrote itself")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is a failed test")]
 
+mod circles;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// From and to, as ARCHITECTURE.md draws them.
 const ARROWS: [(&str, &str); 26] = [
@@ -145,29 +147,44 @@ const RULES: &[Rule] = &[
     Rule { tokens: "set_global_default", allowed: LISTENER },
 ];
 
-/// What one file says, and which files it declares for tests only.
-struct Scan {
-    text: String,
-    test_modules: Vec<String>,
+/// The tokens with one blank between any two. Literals are left out: what a message says is not what the code does.
+fn flat(tokens: TokenStream) -> String {
+    let mut text = " ".to_owned();
+    flatten(tokens, &mut text);
+    text
 }
 
-/// The file's tokens with one blank between any two, without comments and without items under
-/// `#[cfg(test)]`. Literals are left out: what a message says is not what the code does.
-fn scan(source: &str) -> Scan {
-    let mut scan = Scan { text: " ".to_owned(), test_modules: Vec::new() };
-    let tokens: TokenStream = source.parse().expect("the file is Rust");
-    flatten(tokens, &mut scan);
-    scan
+/// The text of a file that [`flat`] makes.
+fn scan(source: &str) -> String {
+    flat(without_tests(source).0)
 }
 
-fn flatten(tokens: TokenStream, scan: &mut Scan) {
+/// The file's tokens without items under `#[cfg(test)]`, and the modules that it declares for tests.
+fn without_tests(source: &str) -> (TokenStream, Vec<String>) {
+    let mut test_modules = Vec::new();
+    let tokens = source.parse().expect("the file is Rust");
+    (cut_tests(tokens, &mut test_modules), test_modules)
+}
+
+fn cut_tests(tokens: TokenStream, test_modules: &mut Vec<String>) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
+    let mut kept = Vec::new();
     while let Some(token) = tokens.next() {
         if is_punct(&token, '#') && tokens.peek().is_some_and(is_cfg_test) {
             tokens.next();
-            skip_item(&mut tokens, scan);
+            skip_item(&mut tokens, test_modules);
             continue;
         }
+        kept.push(match token {
+            TokenTree::Group(group) => Group::new(group.delimiter(), cut_tests(group.stream(), test_modules)).into(),
+            other => other,
+        });
+    }
+    kept.into_iter().collect()
+}
+
+fn flatten(tokens: TokenStream, text: &mut String) {
+    for token in tokens {
         match token {
             TokenTree::Group(group) => {
                 let (open, close) = match group.delimiter() {
@@ -176,19 +193,19 @@ fn flatten(tokens: TokenStream, scan: &mut Scan) {
                     Delimiter::Bracket => ("[ ", "] "),
                     Delimiter::None => ("", ""),
                 };
-                scan.text.push_str(open);
-                flatten(group.stream(), scan);
-                scan.text.push_str(close);
+                text.push_str(open);
+                flatten(group.stream(), text);
+                text.push_str(close);
             }
             TokenTree::Punct(punct) => {
-                scan.text.push(punct.as_char());
+                text.push(punct.as_char());
                 if punct.spacing() == proc_macro2::Spacing::Alone {
-                    scan.text.push(' ');
+                    text.push(' ');
                 }
             }
             TokenTree::Ident(ident) => {
-                scan.text.push_str(&ident.to_string());
-                scan.text.push(' ');
+                text.push_str(&ident.to_string());
+                text.push(' ');
             }
             TokenTree::Literal(_) => {}
         }
@@ -204,7 +221,7 @@ fn is_cfg_test(token: &TokenTree) -> bool {
 }
 
 /// Skips to the end of the item: its `;` or its braces. Of `mod name;` the name is kept.
-fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>, scan: &mut Scan) {
+fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>, test_modules: &mut Vec<String>) {
     let mut words: Vec<String> = Vec::new();
     for token in tokens {
         match token {
@@ -214,7 +231,7 @@ fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>, scan: &mut Scan) {
                 if let [.., keyword, name] = words.as_slice()
                     && keyword == "mod"
                 {
-                    scan.test_modules.push(name.clone());
+                    test_modules.push(name.clone());
                 }
                 return;
             }
@@ -223,9 +240,9 @@ fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>, scan: &mut Scan) {
     }
 }
 
-fn wrong_tokens(file: &str, scan: &Scan) -> Vec<String> {
+fn wrong_tokens(file: &str, text: &str) -> Vec<String> {
     let broken = RULES.iter().filter(|rule| !rule.allowed.contains(&file));
-    let broken = broken.filter(|rule| scan.text.contains(&format!(" {} ", rule.tokens)));
+    let broken = broken.filter(|rule| text.contains(&format!(" {} ", rule.tokens)));
     broken.map(|rule| format!("{file}: `{}`", rule.tokens)).collect()
 }
 
@@ -240,32 +257,54 @@ fn rust_files(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn what_one_place_may_do_is_done_nowhere_else() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The source folders of the product's crates.
+const CRATES: [&str; 10] = [
+    "base/model/src",
+    "base/host/src",
+    "base/net/src",
+    "base/image/src",
+    "builder/src",
+    "composer/src",
+    "attest/src",
+    "oci/src",
+    "node/src",
+    "src",
+];
+
+/// The files of a crate without those of its tests, by their paths below `folder`.
+fn product_files(folder: &Path) -> Vec<(String, TokenStream)> {
     let mut files = Vec::new();
-    let base = ["base/model/src", "base/host/src", "base/net/src", "base/image/src"];
-    for folder in base.into_iter().chain(["src", "builder/src", "composer/src", "attest/src", "oci/src", "node/src"]) {
-        rust_files(&root.join(folder), &mut files);
-    }
-    assert!(files.len() > 30, "too few files to be the whole product: {files:?}");
-    let scans: Vec<_> = files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()), file)).collect();
+    rust_files(folder, &mut files);
+    let read = |file| (without_tests(&std::fs::read_to_string(&file).unwrap()), file);
+    let read: Vec<_> = files.into_iter().map(read).collect();
     // A module for tests, and everything below it.
     let (mut test_files, mut test_folders) = (BTreeSet::new(), Vec::new());
-    for (scan, file) in &scans {
+    for ((_, test_modules), file) in &read {
         let stem = file.file_stem().unwrap().to_str().unwrap();
         let parent = file.parent().unwrap();
         let folder = if ["mod", "lib", "main"].contains(&stem) { parent.to_owned() } else { parent.join(stem) };
-        for name in &scan.test_modules {
+        for name in test_modules {
             test_files.insert(folder.join(format!("{name}.rs")));
             test_folders.push(folder.join(name));
         }
     }
-    let wrong: Vec<String> = scans
-        .iter()
-        .filter(|(_, file)| !test_files.contains(file) && !test_folders.iter().any(|folder| file.starts_with(folder)))
-        .flat_map(|(scan, file)| wrong_tokens(file.strip_prefix(root).unwrap().to_str().unwrap(), scan))
-        .collect();
+    let is_test = |file: &Path| test_files.contains(file) || test_folders.iter().any(|test| file.starts_with(test));
+    let product = read.into_iter().filter(|(_, file)| !is_test(file));
+    let below = |file: &Path| file.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+    product.map(|((tokens, _), file)| (below(&file), tokens)).collect()
+}
+
+#[test]
+fn what_one_place_may_do_is_done_nowhere_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for folder in CRATES {
+        for (file, tokens) in product_files(&root.join(folder)) {
+            wrong.extend(wrong_tokens(&format!("{folder}/{file}"), &flat(tokens)));
+            count += 1;
+        }
+    }
+    assert!(count > 30, "too few files to be the whole product: {count}");
     assert_eq!(wrong, Vec::<String>::new());
 }
 
@@ -286,7 +325,7 @@ fn only_recipes_and_commands_know_what_stands_in_a_manifest() {
         let mut files = Vec::new();
         rust_files(&root.join(folder), &mut files);
         assert!(!files.is_empty(), "{folder}");
-        files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()).text, file)).collect::<Vec<_>>()
+        files.into_iter().map(|file| (scan(&std::fs::read_to_string(&file).unwrap()), file)).collect::<Vec<_>>()
     };
     for folder in ["base/host", "base/net", "base/image", "builder", "composer", "attest", "oci", "node"] {
         for (text, file) in scans(&format!("{folder}/src")) {
@@ -300,10 +339,10 @@ fn only_recipes_and_commands_know_what_stands_in_a_manifest() {
         }
     }
     for offender in ["use model::Manifest;", "use model::{Digest, Manifest};", "fn f(m: &model::manifest::Init) {}"] {
-        assert!(names_manifests(&scan(offender).text), "{offender}");
+        assert!(names_manifests(&scan(offender)), "{offender}");
     }
     for other in ["use model::{Digest}; use super::{Index, Manifest};", "use model::manifest::Kind;"] {
-        assert!(!names_manifests(&scan(other).text), "{other}");
+        assert!(!names_manifests(&scan(other)), "{other}");
     }
 }
 
@@ -340,10 +379,10 @@ fn a_made_up_offender_is_found_and_tests_comments_and_strings_are_not() {
         pub(crate) mod more;
         fn after() {}
     "#;
-    let scan = scan(innocent);
-    assert_eq!(wrong_tokens("base/model/src/lib.rs", &scan), Vec::<String>::new());
-    assert_eq!(scan.test_modules, ["more"]);
-    assert!(scan.text.contains(" fn after "), "{}", scan.text);
+    let text = scan(innocent);
+    assert_eq!(wrong_tokens("base/model/src/lib.rs", &text), Vec::<String>::new());
+    assert_eq!(without_tests(innocent).1, ["more"]);
+    assert!(text.contains(" fn after "), "{text}");
 }
 
 /// The floors of `src/`, the lowest first; `use` goes down or stays. What stands in `src/` itself by
@@ -428,9 +467,9 @@ fn no_module_of_the_binary_knows_the_one_that_calls_it() {
         if path == "main.rs" || path.ends_with("/tests.rs") {
             continue;
         }
-        let scan = scan(&std::fs::read_to_string(&file).unwrap());
-        arrows += named_modules(&scan.text, usize::MAX).len();
-        wrong.extend(upward(&path, &scan.text));
+        let text = scan(&std::fs::read_to_string(&file).unwrap());
+        arrows += named_modules(&text, usize::MAX).len();
+        wrong.extend(upward(&path, &text));
     }
     assert!(arrows > 100, "too few arrows to be the whole picture: {arrows}");
     assert_eq!(wrong, Vec::<String>::new());
@@ -438,7 +477,7 @@ fn no_module_of_the_binary_knows_the_one_that_calls_it() {
 
 #[test]
 fn a_made_up_arrow_upwards_is_found_in_every_spelling() {
-    let found = |path: &str, source: &str| upward(path, &scan(source).text);
+    let found = |path: &str, source: &str| upward(path, &scan(source));
     for source in [
         "use crate::commands::build::BuildArgs;",
         "use crate::{error::Error, commands::{build, lock}};",
