@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedFile, LockedRepository, Wanted};
 use builder::apt::{self, Keep, Resolution};
@@ -22,7 +23,7 @@ use crate::recipes::packages::archives::{self, Archive};
 use crate::recipes::packages::request::Packages;
 use crate::recipes::packages::{host, lock as file};
 use crate::recipes::results::writable;
-use crate::settings::{self, Flags};
+use crate::settings::{Flags, ModuleSettings};
 use crate::ui::clean;
 
 /// Write module.lock: exactly which packages a build uses
@@ -123,6 +124,8 @@ struct Task<'a> {
     is_hosts: bool,
     wanted: Wanted,
     cache: Cache,
+    /// What the module's builder.toml says.
+    own: Arc<ModuleSettings>,
 }
 
 impl Verb for LockArgs {
@@ -243,7 +246,8 @@ impl<'a> Task<'a> {
         // Exactly what a build resolves from.
         let packages = Packages::new(known, archs[0], &context.environment)?.offline(args.offline);
         let source = args.required.source(&archs, &context.environment);
-        let held = lower::held(args.module.path(), (&manifest, &file), &packages.settings, &source)?;
+        let own = known.of_module(args.module.path())?;
+        let held = lower::held(&own, (&manifest, &file), &packages.settings, &source)?;
         let mut settings = file::pinned(&held, known.snapshot.value.as_deref(), &manifest, &file)?;
         let named = known.mirrors.is_named();
         // Where no one names mirrors, a change in one package must not become one in every URI.
@@ -254,7 +258,7 @@ impl<'a> Task<'a> {
             settings.repositories.retain(|repository| !repository.is_hosts || has(&old.inputs, repository));
         }
         let is_hosts = !named && kept.is_none() && settings.snapshot.is_none();
-        let wanted = file::wanted(args.module.path(), &manifest, &settings, named)?;
+        let wanted = file::wanted(&own, &manifest, &settings, named)?;
         Ok(Self {
             context,
             path: file::path(args.module.path()),
@@ -265,6 +269,7 @@ impl<'a> Task<'a> {
             is_hosts,
             wanted,
             cache: packages.cache,
+            own,
         })
     }
 
@@ -287,24 +292,21 @@ impl<'a> Task<'a> {
         root::require_archive(&self.settings)?;
         let (settings, ui) = (&self.settings, &self.context.ui);
         let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
-        let module = self.path.parent().unwrap_or(Path::new(""));
         let resolutions: Vec<Resolution> =
-            found.map_err(|error| unresolved::unresolved(error, module, &self.manifest, &self.file, settings))?;
+            found.map_err(|error| unresolved::unresolved(error, &self.own, &self.manifest, &self.file, settings))?;
         Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
     }
 
     /// Tries the files of `[[file]]` for the architectures that are locked.
     fn try_files(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
-        let module = self.path.parent().unwrap_or(Path::new(""));
-        let mut files = settings::module_files(module)?;
-        files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
+        let files = self.own.files_for(&self.archs);
         let Context { ui, settings, environment, .. } = self.context;
         if offline && !files.is_empty() {
             ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
             return Ok(());
         }
         let known = old.map_or(&[] as &[LockedFile], |old| &old.inputs.file);
-        build::files::try_addresses(module, files, known, &Downloads::new(settings, environment, false), ui)
+        build::files::try_addresses(&self.own, files, known, &Downloads::new(settings, environment, false), ui)
     }
 
     fn unchanged(&self, old: &Lock) -> Result<(), Error> {
@@ -338,7 +340,7 @@ impl<'a> Task<'a> {
             lock::write(&self.path, new)?;
         }
         self.context.ui.note(&summary(new, written));
-        file::note_numbers(&self.path, new, &self.context.ui)?;
+        file::note_numbers(&self.own, new, &self.context.ui);
         self.result(new, written, &changes)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use model::rules::{self, Conflict};
@@ -14,14 +15,14 @@ use crate::error::group::{self, Finding};
 use crate::error::{Error, Findings, Kind};
 use crate::recipes::build::closure::manager;
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
+use crate::recipes::build::inputs::{compare, lists, read_manifest, read_neighbours};
 use crate::recipes::build::lower;
 use crate::recipes::build::request::ModuleSource;
 use crate::recipes::build::shared_numbers::Known;
 use crate::recipes::build::{self, untaken};
 use crate::recipes::packages::{keyrings, lock};
 use crate::recipes::results::differ;
-use crate::settings::{self, Flags, named_arch};
+use crate::settings::{Flags, ModuleSettings, named_arch};
 use crate::ui::clean;
 
 /// Check manifest.yaml and builder.toml and report every error at once
@@ -81,37 +82,37 @@ impl Verb for ValidateArgs {
 fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
     let mut findings = Findings::default();
     let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
-    let before = findings.diagnostics.len();
-    settings::check_module(&own.directory, &mut findings)?;
+    let settings = ModuleSettings::checked(&own.directory, &mut findings)?.map(Arc::new);
     let fleet = context.settings.fleet();
-    if findings.diagnostics.len() == before {
-        keyrings::check(&own.directory, &mut findings)?;
+    if let Some(settings) = &settings {
+        keyrings::check(settings, &mut findings);
         let downloads = Downloads::new(&context.settings, &context.environment, true);
-        build::files::check_cached(&own.directory, &downloads, &mut findings)?;
+        build::files::check_cached(settings, &downloads, &mut findings);
         if let Some(manifest) = &own.manifest {
-            lock::check_snapshot(&own.directory, manifest, &own.file, &mut findings)?;
+            lock::check_snapshot(settings, manifest, &own.file, &mut findings);
             let module = ModuleSource {
-                directory: own.directory.clone(),
                 neighbours: Vec::new(),
                 fleet: fleet.clone(),
                 lower: Default::default(),
-                settings: None,
+                settings: Arc::clone(settings),
             };
             untaken::check(&module, manifest, &own.file, &mut findings)?;
-            findings.diagnostics.extend(manager::declared(&own.directory, manifest, &own.file)?);
+            findings.diagnostics.extend(manager::declared(settings, manifest, &own.file)?);
         }
-        findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
+        findings.diagnostics.extend(fleet.clone().and(settings.accounts.clone()).conflicts());
     }
-    let neighbours =
-        read_neighbours(&own, &args.neighbours, Known { fleet: &fleet, counts_build: true }, &mut findings)?;
+    let neighbours = read_neighbours(&args.neighbours, &mut findings)?;
+    let known = Known { fleet: &fleet, counts_build: true };
+    compare(&own, settings.as_deref(), &neighbours, known, &mut findings)?;
     if findings.diagnostics.iter().all(|found| found.severity != Severity::Error) {
-        let directories: Vec<&Path> = args.neighbours.iter().map(|path| module_of(path)).collect();
+        let directories: Vec<&Path> = neighbours.iter().map(|one| one.settings.directory.as_path()).collect();
         findings.diagnostics.extend(differ::of_modules((&own.directory, &own.file), &directories)?);
     }
-    if let Some(manifest) = own.manifest.as_ref().filter(|_| !args.required.modules.is_empty()) {
+    let whole = own.manifest.as_ref().zip(settings.as_deref());
+    if let Some((manifest, settings)) = whole.filter(|_| !args.required.modules.is_empty()) {
         let archs: Vec<Arch> = named_arch(context.environment.machine).into_iter().collect();
         let source = args.required.source(&archs, &context.environment);
-        lower::check(&own.directory, (manifest, &own.file), &source, &mut findings)?;
+        lower::check(settings, (manifest, &own.file), &source, &mut findings)?;
     }
     // With a neighbour that cannot be read the list would be short, which is worse than none.
     findings.conflicts = match &own.manifest {

@@ -259,9 +259,8 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
 }
 
 fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
-    let directory = &inputs.directory;
     let warning = |pattern: &str, message: String, hint: &str| {
-        let place = naming::entry(directory, RULE, &["overlay", pattern]).diagnostics.pop();
+        let place = naming::entry(&inputs.settings, RULE, &["overlay", pattern]).diagnostics.pop();
         let found = Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
         // Without the file, which may have gone since, the rule is named all the same.
         match place {

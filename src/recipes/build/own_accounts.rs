@@ -34,11 +34,11 @@ pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs
     };
     assigned.into_iter().flat_map(|assigned| assigned.ids.iter()).for_each(|(name, ids)| add(name, ids));
     for (name, asked) in asked(lines) {
-        if let Some(ids) = asked.ids(inputs.closure.accounts.get(&name)) {
+        if let Some(ids) = asked.ids(inputs.settings.closure.accounts.get(&name)) {
             add(&name, ids);
         }
     }
-    inputs.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
+    inputs.settings.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
     for (name, uid) in fixed::USERS {
         names.users.entry(name.to_owned()).or_insert(uid);
     }
@@ -55,9 +55,9 @@ pub(crate) fn hint(name: &str, inputs: &Inputs, selected: &Selected) -> String {
     let known: Vec<&str> = assigned.chain(of_base).collect();
     let meant = nearest(name, &known).map(|near| format!("did you mean {near}? Else ")).unwrap_or_default();
     let file = format!("rootfs/usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
-    let table = &inputs.closure.accounts;
+    let table = &inputs.settings.closure.accounts;
     let number = AccountName::parse(name).ok().and_then(|name| table.propose(&name, |_| false));
-    let number = match (inputs.closure.ship, number) {
+    let number = match (inputs.settings.closure.ship, number) {
         // A build gives it a number.
         (model::closure::Ship::Closure, _) | (_, None) => "-".to_owned(),
         (model::closure::Ship::Owned, Some(number)) => number.to_string(),

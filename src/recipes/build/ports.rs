@@ -8,10 +8,13 @@ const CODE: &str = "port-conflict";
 
 /// Every port of a service of the manifest in `file` that a service of a neighbour declares, too. It is no error: each may
 /// listen on an address of its own.
-pub(crate) fn conflicts((own, file): (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Vec<Diagnostic> {
+pub(crate) fn conflicts<'a>(
+    (own, file): (&Manifest, &FileName),
+    neighbours: &(impl Iterator<Item = (&'a Manifest, &'a FileName)> + Clone),
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (service, port, field) in ports(own) {
-        for (neighbour, other_file) in neighbours {
+        for (neighbour, other_file) in neighbours.clone() {
             let same = |(_, other, _): &(&str, &Port, String)| key(other) == key(port);
             let Some((other, ..)) = ports(neighbour).find(same) else { continue };
             let (protocol, number) = key(port);
@@ -71,7 +74,7 @@ mod tests {
     fn one_port_of_two_modules_is_said_at_its_place_and_another_protocol_is_another_port() {
         let (own, file) = module("one", "[{port: 80}, {port: 53, protocol: udp}]");
         let others = [module("two", "[{port: 8080}, {port: 80}]"), module("three", "[{port: 53}]")];
-        let found = conflicts((&own, &file), &others);
+        let found = conflicts((&own, &file), &others.iter().map(|(manifest, file)| (manifest, file)));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].message, "one-d listens on tcp 80, and so does two-d of two (two.yaml)");
         assert_eq!(
