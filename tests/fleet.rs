@@ -184,6 +184,13 @@ fn a_table_of_the_fleet_binds_every_module() {
         assert!(code == Some(1) && text.contains("account-conflict") && text.contains(place), "{text}");
         fleet.put("config/module-builder/config.toml", "accounts.redis = 312\n");
     }
+    // What is wrong in a neighbour's is said beside what is wrong in the module's own.
+    fleet.put("other/builder.toml", "[accounts]\nredis = 0\n");
+    let (code, text) = validate(&["--with", "other"]);
+    assert!(
+        code == Some(1) && text.contains("other/builder.toml:2:1") && text.contains("redis/builder.toml:2:1"),
+        "{text}"
+    );
     let (code, text) = validate(&["--accounts", "nowhere.toml"]);
     assert!(
         code == Some(1) && text.contains("nowhere.toml") && text.contains("name a file with a table [accounts]"),

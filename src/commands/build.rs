@@ -81,9 +81,6 @@ pub(crate) struct BuildArgs {
 
     #[command(flatten)]
     pub(crate) settings: settings::Flags,
-    /// A table [accounts] that a fleet shares: its numbers count besides those of builder.toml
-    #[arg(long, value_name = "FILE.toml", help_heading = "Packages")]
-    pub(crate) accounts: Option<PathBuf>,
     /// Take this root file system, a directory or a tar, instead of running mmdebstrap
     #[arg(long, value_name = "PATH", conflicts_with_all = ["locked", "frozen"],
           help_heading = "Packages")]
@@ -202,11 +199,10 @@ impl BuildArgs {
                 },
             },
             module: ModuleSource {
-                directory: self.module.path().to_owned(),
                 neighbours: self.neighbours.clone(),
                 fleet: context.settings.fleet(),
                 lower,
-                settings: Some(context.settings.module_file.clone()),
+                settings: context.settings.of_module(self.module.path())?,
             },
             arch,
             epoch: context.settings.epoch.value,
@@ -233,7 +229,7 @@ impl BuildArgs {
 
 impl Verb for BuildArgs {
     fn settings(&self) -> (Module, Flags) {
-        (self.module.module(), Flags { accounts: self.accounts.clone(), ..self.settings.clone() })
+        (self.module.module(), self.settings.clone())
     }
 
     fn run(self, context: &Context) -> Result<(), Error> {

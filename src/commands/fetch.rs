@@ -114,6 +114,7 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
         archs.push(context.settings.require_arch()?);
     }
     let cache = context.environment.absolute(context.settings.require_cache_dir()?);
+    let own = context.settings.of_module(args.module.path())?;
     let mut architectures = Vec::new();
     for arch in archs.iter().copied() {
         let packages = Packages {
@@ -121,15 +122,12 @@ fn run(args: FetchArgs, context: &Context) -> Result<(), Error> {
             archs: archs.clone(),
             ..Packages::new(&context.settings, arch, &context.environment)?
         };
-        let Some(resolution) = lock::resolution(args.module.path(), (&packages, &packages.settings), &manifest, &file)?
-        else {
+        let Some(resolution) = lock::resolution(&own, (&packages, &packages.settings), &manifest, &file)? else {
             continue;
         };
         download::fetch(&resolution, &packages, &context.ui)?;
-        let mut files = settings::module_files(args.module.path())?;
-        files.retain(|file| file.is_for(arch));
         let downloads = Downloads::new(&context.settings, &context.environment, false);
-        let opened = downloads.fetch(args.module.path(), &files, &context.ui)?;
+        let opened = downloads.fetch(&own, &own.files_for(&[arch]), &context.ui)?;
         let amounts = Amounts::of(&resolution, &opened).map_err(|error| Error::io("read", &cache, &error))?;
         context.ui.note(&amounts.line());
         architectures.push(amounts);

@@ -1,29 +1,25 @@
 //! `lock`: writes down exactly which packages a module is built from.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use builder::apt::lock::{self, Change, Drift, Inputs, Lock, LockedFile, LockedRepository, Wanted};
-use builder::apt::{self, Keep, Resolution};
-use builder::cache::Cache;
+use builder::apt::Resolution;
+use builder::apt::lock::{Change, Drift, Lock};
 use clap::Args;
+use model::Arch;
 use model::path::json::keys;
 use model::words::count;
-use model::{Arch, Manifest};
 use serde::Serialize;
 
 use crate::commands::{Context, Module, ModuleDirectory, RequiredModules, Verb};
 use crate::error::{Error, Kind};
-use crate::recipes::build;
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::{inputs, lower, root, unresolved};
+use crate::recipes::lock::{self, Known, LockRequest, Locked, Outcome};
 use crate::recipes::packages::archives::{self, Archive};
+use crate::recipes::packages::lock as file;
 use crate::recipes::packages::request::Packages;
-use crate::recipes::packages::{host, lock as file};
-use crate::recipes::results::writable;
-use crate::settings::{self, Flags};
-use crate::ui::clean;
+use crate::settings::Flags;
+use crate::ui::{Ui, clean};
 
 /// Write module.lock: exactly which packages a build uses
 #[derive(Debug, Args)]
@@ -110,21 +106,6 @@ struct Checked<'a> {
     changes: &'a [Change],
 }
 
-/// Everything that locking starts from.
-struct Task<'a> {
-    context: &'a Context,
-    path: PathBuf,
-    manifest: Manifest,
-    /// The manifest's file as the user named it.
-    file: model::FileName,
-    archs: Vec<Arch>,
-    settings: apt::Settings,
-    /// Whether the archives are those of the host's apt.
-    is_hosts: bool,
-    wanted: Wanted,
-    cache: Cache,
-}
-
 impl Verb for LockArgs {
     fn settings(&self) -> (Module, Flags) {
         (
@@ -144,261 +125,103 @@ impl Verb for LockArgs {
     }
 }
 
+impl LockArgs {
+    /// Puts arguments and settings together.
+    fn request(&self, known: &Known, context: &Context) -> Result<LockRequest, Error> {
+        let Context { settings, environment, .. } = context;
+        let mut archs = known.archs(&self.archs);
+        if archs.is_empty() {
+            archs.push(settings.require_arch()?);
+        }
+        Ok(LockRequest {
+            packages: Packages::new(settings, archs[0], environment)?.offline(self.offline),
+            lower: self.required.source(&archs, environment),
+            module: settings.of_module(self.module.path())?,
+            fleet: settings.fleet().numbers(),
+            downloads: Downloads::new(settings, environment, false),
+            update: self.update.clone(),
+            offline: self.offline,
+            archs,
+        })
+    }
+}
+
 /// Writes, updates or checks the lock.
 #[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: LockArgs, context: &Context) -> Result<(), Error> {
-    inputs::check_directory(args.module.path())?;
-    // A lock that cannot be read is no reason not to make it anew.
+    let ui = &context.ui;
     let everything = args.update.as_ref().is_some_and(Vec::is_empty);
-    let old = match file::read(args.module.path()) {
-        Err(_) if everything => None,
-        read => read?,
-    };
-    let task = Task::new(&args, old.as_ref(), context)?;
+    let known = ui.reported(Known::read(args.module.path(), everything)?);
+    let request = args.request(&known, context)?;
     if args.check {
-        return task.check(old.as_ref(), args.offline);
+        return show_checked(&request.path(), &lock::check(&request, &known, ui)?, ui);
     }
-    let drifts = old.as_ref().map(|old| task.drifts(old));
-    let keep = match (&old, &drifts, &args.update) {
-        (Some(old), Some(drifts), None) if drifts.is_empty() => return task.unchanged(old),
-        (Some(old), Some(drifts), None) if drifts.iter().all(Drift::keeps_versions) => Keep::AllBut(old, &[]),
-        (_, _, None) => Keep::Nothing,
-        (_, _, Some(names)) if names.is_empty() => Keep::Nothing,
-        (Some(old), Some(drifts), Some(names)) if drifts.iter().all(Drift::keeps_versions) => Keep::AllBut(old, names),
-        (Some(_), Some(drifts), Some(_)) => return Err(settings_changed(&task.path, drifts)),
-        (_, _, Some(_)) => return Err(missing(args.module.path(), &task.path)),
+    let locked = lock::lock(&request, &known, ui)?;
+    match locked.outcome {
+        Outcome::Fits => ui.note("the lock fits: nothing to do; `lock --update` takes newer versions"),
+        Outcome::Same | Outcome::Written => show_new(&request, &locked, known.old.as_ref(), ui)?,
+    }
+    result(&request.path(), &locked, ui)
+}
+
+/// Shows what a lock has that was made, and in what it differs from the `old` one.
+fn show_new(request: &LockRequest, locked: &Locked, old: Option<&Lock>, ui: &Ui) -> Result<(), Error> {
+    let Locked { lock, changes, outcome } = locked;
+    for change in changes.iter().take(MOST_CHANGES) {
+        ui.note(&change.to_string());
+    }
+    if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
+        ui.note(&format!("and {} more: `--format json` has all, and so has the lock", count(more, "change")));
+    }
+    if let Some(old) = old {
+        archives::compare(old, lock, ui);
+    }
+    for archive in archives::of(lock)? {
+        ui.note(&archive.line());
+    }
+    ui.note(&summary(lock, *outcome == Outcome::Written));
+    file::note_numbers(&request.module, lock, ui);
+    Ok(())
+}
+
+fn result(path: &Path, locked: &Locked, ui: &Ui) -> Result<(), Error> {
+    let Locked { lock, changes, outcome } = locked;
+    let written = *outcome == Outcome::Written;
+    let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
+    let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
+    let archives = archives::of(lock)?;
+    let files = lock.inputs.file.len();
+    let value = Written { path, written, architectures, packages, files, archives, changes };
+    ui.result(&clean(&path.display().to_string()), &value)
+}
+
+/// Shows whether the lock fits, and fails where it does not.
+fn show_checked(path: &Path, checked: &lock::Checked, ui: &Ui) -> Result<(), Error> {
+    let drift = &checked.drift;
+    let (resolved, changes) = (checked.changes.is_some(), checked.changes.as_deref().unwrap_or_default());
+    let fits = drift.is_empty() && changes.is_empty();
+    let mut text = String::new();
+    for drift in drift {
+        let _ = writeln!(text, "{}", clean(&drift.to_string()));
+    }
+    for change in changes {
+        let _ = writeln!(text, "{}", clean(&change.to_string()));
+    }
+    if fits {
+        let _ = writeln!(text, "{} fits", clean(&path.display().to_string()));
+    }
+    ui.result(&text, &Checked { path, fits, drift, resolved, changes })?;
+    if fits {
+        return Ok(());
+    }
+    if ui.is_json() {
+        return Err(Error::shown(Kind::Differences));
+    }
+    let (message, hint) = match drift.is_empty() {
+        true => ("does not have what the archive has now", "take the newer versions by `module-builder lock --update`"),
+        false => ("does not fit the module any more", "bring it up to date by `module-builder lock`"),
     };
-    check_writable(args.module.path(), &task.path)?;
-    let new = task.resolve(keep)?;
-    task.try_files(old.as_ref(), args.offline)?;
-    task.write(old.as_ref(), &new)
-}
-
-/// Checks that the lock can be written, before the work that it takes to make one.
-fn check_writable(module: &Path, lock: &Path) -> Result<(), Error> {
-    let directory = ::host::Dir::open(module)?;
-    let message = format!("{} cannot be written", lock.display());
-    let answer = directory.is_target_writable(file::FILE);
-    writable::judge(answer, &directory, (&message, ""), "make the directory writable, or lock as its owner")
-}
-
-fn missing(module: &Path, path: &Path) -> Error {
-    Error::input(format!("there is no {}", path.display()))
-        .hint(format!("make one by `{}`", file::command("lock", module)))
-}
-
-/// Whether a new solve asks the archives of the `old` lock, given that no mirrors are named. Those of another suite are none
-/// to ask; and where everything is updated, what the host's apt has and the lock has not is taken, such as security updates.
-fn keeps_archives(old: &Lock, settings: &apt::Settings, everything: bool, context: &Context) -> bool {
-    let inputs = &old.inputs;
-    let same = inputs.suite == settings.suite && inputs.components == settings.components;
-    if !same || inputs.snapshot.is_some() {
-        return false;
-    }
-    let suites = |settings: &apt::Settings| -> BTreeSet<String> {
-        let sources = settings.sources().unwrap_or_default().into_iter().filter(|source| !source.is_added);
-        sources.map(|source| source.suite).collect()
-    };
-    let is_here = |locked: &&LockedRepository| {
-        settings.repositories.iter().any(|own| (&own.uri, &own.suite) == (&locked.uri, &locked.suite))
-    };
-    if let Some(gone) = inputs.repository.iter().filter(|locked| locked.host).find(|locked| !is_here(locked)) {
-        let message = format!("the lock has the archive {} of another host's apt, which this one has not", gone.uri);
-        context.ui.warning(&message, "name it in builder.toml as [[repository]], with its keys");
-        return false;
-    }
-    let before = suites(&apt::Settings { mirrors: inputs.mirrors.clone(), ..settings.clone() });
-    let new: Vec<String> = suites(settings).difference(&before).cloned().collect();
-    if !new.is_empty() && !everything {
-        let message = format!("the host's apt has {}, and the lock was made without", new.join(", "));
-        context.ui.warning(&message, "take packages from there, too, by `module-builder lock --update`");
-    }
-    new.is_empty() || !everything
-}
-
-/// Whether a lock has this archive.
-fn has(inputs: &Inputs, repository: &apt::Repository) -> bool {
-    inputs.repository.iter().any(|locked| (&locked.uri, &locked.suite) == (&repository.uri, &repository.suite))
-}
-
-fn settings_changed(path: &Path, drifts: &[Drift]) -> Error {
-    let error = Error::input(format!("single packages of {} cannot be updated: its settings changed", path.display()));
-    let changed = drifts.iter().filter(|drift| !drift.keeps_versions());
-    changed.fold(error, |error, drift| error.because(drift)).hint("update everything by `module-builder lock --update`")
-}
-
-impl<'a> Task<'a> {
-    fn new(args: &LockArgs, old: Option<&Lock>, context: &'a Context) -> Result<Self, Error> {
-        let (manifest, file) = context.ui.reported(inputs::manifest(args.module.path(), "locked")?);
-        let known = &context.settings;
-        let mut archs = args.archs.clone();
-        if archs.is_empty() {
-            archs = old.map_or(Vec::new(), |old| old.resolutions.iter().map(|one| one.arch).collect());
-        }
-        if archs.is_empty() {
-            archs.push(known.require_arch()?);
-        }
-        archs.sort_by_key(|arch| arch.debian());
-        archs.dedup();
-        // Exactly what a build resolves from.
-        let packages = Packages::new(known, archs[0], &context.environment)?.offline(args.offline);
-        let source = args.required.source(&archs, &context.environment);
-        let held = lower::held(args.module.path(), (&manifest, &file), &packages.settings, &source)?;
-        let mut settings = file::pinned(&held, known.snapshot.value.as_deref(), &manifest, &file)?;
-        let named = known.mirrors.is_named();
-        // Where no one names mirrors, a change in one package must not become one in every URI.
-        let everything = args.update.as_ref().is_some_and(Vec::is_empty);
-        let kept = old.filter(|old| !named && keeps_archives(old, &settings, everything, context));
-        if let Some(old) = kept {
-            settings.mirrors.clone_from(&old.inputs.mirrors);
-            settings.repositories.retain(|repository| !repository.is_hosts || has(&old.inputs, repository));
-        }
-        let is_hosts = !named && kept.is_none() && settings.snapshot.is_none();
-        let wanted = file::wanted(args.module.path(), &manifest, &settings, named)?;
-        Ok(Self {
-            context,
-            path: file::path(args.module.path()),
-            manifest,
-            file,
-            archs,
-            settings,
-            is_hosts,
-            wanted,
-            cache: packages.cache,
-        })
-    }
-
-    /// In what `old` does not fit; an architecture too many counts, too.
-    fn drifts(&self, old: &Lock) -> Vec<Drift> {
-        let mut drifts = lock::check(old, &self.wanted, &self.archs);
-        let others = old.resolutions.iter().map(|one| one.arch).filter(|arch| !self.archs.contains(arch));
-        drifts.extend(others.map(|arch| Drift::Unwanted { arch }));
-        let given = self.context.settings.fleet().numbers();
-        let changed = old.accounts.iter().filter_map(|(name, locked)| Some((name, locked, given.get(name)?)));
-        let changed = changed.filter(|(_, locked, now)| locked != now);
-        drifts.extend(changed.map(|(name, locked, now)| Drift::Account { name: name.clone(), locked, now }));
-        drifts
-    }
-
-    fn resolve(&self, keep: Keep<'_>) -> Result<Lock, Error> {
-        if self.is_hosts && !self.settings.asks_for_nothing(&self.wanted.requests) {
-            host::report(&self.context.settings.host_apt, &self.context.ui);
-        }
-        root::require_archive(&self.settings)?;
-        let (settings, ui) = (&self.settings, &self.context.ui);
-        let found = apt::resolve_together(&self.wanted.requests, settings, &self.archs, keep, &self.cache, ui);
-        let module = self.path.parent().unwrap_or(Path::new(""));
-        let resolutions: Vec<Resolution> =
-            found.map_err(|error| unresolved::unresolved(error, module, &self.manifest, &self.file, settings))?;
-        Ok(Lock::new(&self.wanted, Inputs::of(settings)?, resolutions))
-    }
-
-    /// Tries the files of `[[file]]` for the architectures that are locked.
-    fn try_files(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
-        let module = self.path.parent().unwrap_or(Path::new(""));
-        let mut files = settings::module_files(module)?;
-        files.retain(|file| self.archs.iter().any(|arch| file.is_for(*arch)));
-        let Context { ui, settings, environment, .. } = self.context;
-        if offline && !files.is_empty() {
-            ui.note("offline: the files of [[file]] were not tried; `module-builder fetch` does so");
-            return Ok(());
-        }
-        let known = old.map_or(&[] as &[LockedFile], |old| &old.inputs.file);
-        build::files::try_addresses(module, files, known, &Downloads::new(settings, environment, false), ui)
-    }
-
-    fn unchanged(&self, old: &Lock) -> Result<(), Error> {
-        self.context.ui.note("the lock fits: nothing to do; `lock --update` takes newer versions");
-        self.result(old, false, &[])
-    }
-
-    fn write(&self, old: Option<&Lock>, new: &Lock) -> Result<(), Error> {
-        // What builds gave to accounts stays, unless a table of the fleet gives another number: their files have it.
-        let given = self.context.settings.fleet().numbers();
-        let locked = old.map(|old| old.accounts.clone()).unwrap_or_default();
-        let accounts = locked.iter().map(|(name, ids)| (name.clone(), given.get(name).unwrap_or(ids))).collect();
-        let new = &Lock { accounts, ..new.clone() };
-        let changes = old.map_or_else(Vec::new, |old| lock::diff(old, new));
-        for change in changes.iter().take(MOST_CHANGES) {
-            self.context.ui.note(&change.to_string());
-        }
-        if let more @ 1.. = changes.len().saturating_sub(MOST_CHANGES) {
-            self.context
-                .ui
-                .note(&format!("and {} more: `--format json` has all, and so has the lock", count(more, "change")));
-        }
-        if let Some(old) = old {
-            archives::compare(old, new, &self.context.ui);
-        }
-        for archive in archives::of(new)? {
-            self.context.ui.note(&archive.line());
-        }
-        let written = old != Some(new);
-        if written {
-            lock::write(&self.path, new)?;
-        }
-        self.context.ui.note(&summary(new, written));
-        file::note_numbers(&self.path, new, &self.context.ui)?;
-        self.result(new, written, &changes)
-    }
-
-    fn result(&self, lock: &Lock, written: bool, changes: &[Change]) -> Result<(), Error> {
-        let architectures = lock.resolutions.iter().map(|one| one.arch).collect();
-        let packages = lock.resolutions.iter().map(|one| one.packages.len()).collect();
-        let archives = archives::of(lock)?;
-        let files = lock.inputs.file.len();
-        let value = Written { path: &self.path, written, architectures, packages, files, archives, changes };
-        self.context.ui.result(&clean(&self.path.display().to_string()), &value)
-    }
-
-    /// What is to be done when the packages cannot be resolved: drift from the module is certain all the same.
-    fn uncompared(&self, error: Error, drift: &[Drift]) -> Result<Option<Lock>, Error> {
-        if drift.is_empty() {
-            return Err(error);
-        }
-        self.context.ui.warning(&format!("the packages are not compared with the archive's: {error}"), "");
-        Ok(None)
-    }
-
-    fn check(&self, old: Option<&Lock>, offline: bool) -> Result<(), Error> {
-        let Some(old) = old else {
-            return Err(missing(self.path.parent().unwrap_or(Path::new("")), &self.path));
-        };
-        let drift = self.drifts(old);
-        let new = match offline {
-            true => None,
-            false => self.resolve(Keep::Nothing).map(Some).or_else(|error| self.uncompared(error, &drift))?,
-        };
-        let changes = new.as_ref().map_or_else(Vec::new, |new| lock::diff(old, new));
-        let fits = drift.is_empty() && changes.is_empty();
-        let mut text = String::new();
-        for drift in &drift {
-            let _ = writeln!(text, "{}", clean(&drift.to_string()));
-        }
-        for change in &changes {
-            let _ = writeln!(text, "{}", clean(&change.to_string()));
-        }
-        if fits {
-            let _ = writeln!(text, "{} fits", clean(&self.path.display().to_string()));
-        }
-        let path = &self.path;
-        self.context
-            .ui
-            .result(&text, &Checked { path, fits, drift: &drift, resolved: new.is_some(), changes: &changes })?;
-        if fits {
-            return Ok(());
-        }
-        if self.context.ui.is_json() {
-            return Err(Error::shown(Kind::Differences));
-        }
-        let (message, hint) = match drift.is_empty() {
-            true => {
-                ("does not have what the archive has now", "take the newer versions by `module-builder lock --update`")
-            }
-            false => ("does not fit the module any more", "bring it up to date by `module-builder lock`"),
-        };
-        Err(Error::differences(format!("{} {message}", path.display())).hint(hint))
-    }
+    Err(Error::differences(format!("{} {message}", path.display())).hint(hint))
 }
 
 /// How many changes are shown one by one.

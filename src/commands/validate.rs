@@ -1,28 +1,21 @@
 //! `validate`: everything that is wrong with a module's files, at once.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use model::rules::{self, Conflict};
+use model::rules::Conflict;
 use model::words::count;
-use model::{Arch, Diagnostic, Severity};
+use model::{Arch, Severity};
 use serde::Serialize;
 
 use crate::commands::{Context, Module, RequiredModules, Verb};
 use crate::error::group::{self, Finding};
-use crate::error::{Error, Findings, Kind};
-use crate::recipes::build::closure::manager;
+use crate::error::{Error, Kind};
 use crate::recipes::build::downloads::Downloads;
-use crate::recipes::build::inputs::{lists, module_of, read_manifest, read_neighbours};
-use crate::recipes::build::lower;
-use crate::recipes::build::request::ModuleSource;
-use crate::recipes::build::shared_numbers::Known;
-use crate::recipes::build::{self, untaken};
-use crate::recipes::packages::{keyrings, lock};
-use crate::recipes::results::differ;
-use crate::settings::{self, Flags, named_arch};
-use crate::ui::clean;
+use crate::recipes::validate::{self, ValidateRequest, Validated};
+use crate::settings::{Flags, named_arch};
+use crate::ui::{Ui, clean};
 
 /// Check manifest.yaml and builder.toml and report every error at once
 #[derive(Debug, Args)]
@@ -77,69 +70,45 @@ impl Verb for ValidateArgs {
 }
 
 /// Checks the files and shows what was found.
-#[allow(clippy::needless_pass_by_value, reason = "every verb takes its arguments whole")]
 fn run(args: ValidateArgs, context: &Context) -> Result<(), Error> {
-    let mut findings = Findings::default();
-    let own = read_manifest(args.directory.as_ref().unwrap_or(&args.path), &mut findings)?;
-    let before = findings.diagnostics.len();
-    settings::check_module(&own.directory, &mut findings)?;
-    let fleet = context.settings.fleet();
-    if findings.diagnostics.len() == before {
-        keyrings::check(&own.directory, &mut findings)?;
-        let downloads = Downloads::new(&context.settings, &context.environment, true);
-        build::files::check_cached(&own.directory, &downloads, &mut findings)?;
-        if let Some(manifest) = &own.manifest {
-            lock::check_snapshot(&own.directory, manifest, &own.file, &mut findings)?;
-            let module = ModuleSource {
-                directory: own.directory.clone(),
-                neighbours: Vec::new(),
-                fleet: fleet.clone(),
-                lower: Default::default(),
-                settings: None,
-            };
-            untaken::check(&module, manifest, &own.file, &mut findings)?;
-            findings.diagnostics.extend(manager::declared(&own.directory, manifest, &own.file)?);
-        }
-        findings.diagnostics.extend(fleet.and(&settings::module_accounts(&own.directory)?).conflicts());
-    }
-    let neighbours =
-        read_neighbours(&own, &args.neighbours, Known { fleet: &fleet, counts_build: true }, &mut findings)?;
-    if findings.diagnostics.iter().all(|found| found.severity != Severity::Error) {
-        let directories: Vec<&Path> = args.neighbours.iter().map(|path| module_of(path)).collect();
-        findings.diagnostics.extend(differ::of_modules((&own.directory, &own.file), &directories)?);
-    }
-    if let Some(manifest) = own.manifest.as_ref().filter(|_| !args.required.modules.is_empty()) {
-        let archs: Vec<Arch> = named_arch(context.environment.machine).into_iter().collect();
-        let source = args.required.source(&archs, &context.environment);
-        lower::check(&own.directory, (manifest, &own.file), &source, &mut findings)?;
-    }
-    // With a neighbour that cannot be read the list would be short, which is worse than none.
-    findings.conflicts = match &own.manifest {
-        Some(manifest) if neighbours.len() == args.neighbours.len() => {
-            rules::conflicts(manifest.lists(&own.file), &lists(&neighbours))
-        }
-        _ => Vec::new(),
-    };
-    let of = |severity| -> Vec<Diagnostic> {
-        findings.diagnostics.iter().filter(|found| found.severity == severity).cloned().collect()
-    };
-    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
-    let valid = errors.is_empty() && findings.conflicts.is_empty() && (warnings.is_empty() || !args.strict);
-    let counts =
-        counts(&[("error", errors.len()), ("conflict", findings.conflicts.len()), ("warning", warnings.len())]);
-    if context.ui.is_json() {
-        let of = |severity| group::of(&of(severity));
+    let Context { ui, settings, environment, .. } = context;
+    let archs: Vec<Arch> = named_arch(environment.machine).into_iter().collect();
+    let validated = validate::validate(&ValidateRequest {
+        path: args.directory.unwrap_or(args.path),
+        neighbours: args.neighbours,
+        fleet: settings.fleet(),
+        lower: args.required.source(&archs, environment),
+        downloads: Downloads::new(settings, environment, true),
+    })?;
+    show(&validated, args.strict, ui)
+}
+
+/// Shows what was found, and fails where something is wrong.
+fn show(validated: &Validated, strict: bool, ui: &Ui) -> Result<(), Error> {
+    let Validated { file, findings } = validated;
+    let valid = validated.is_valid(strict);
+    if ui.is_json() {
+        let of = |severity| {
+            let found = findings.diagnostics.iter().filter(|found| found.severity == severity);
+            group::of(&found.cloned().collect::<Vec<_>>())
+        };
         let (errors, warnings, notes) = (of(Severity::Error), of(Severity::Warning), of(Severity::Note));
-        context.ui.result("", &Report { valid, errors, warnings, notes, conflicts: &findings.conflicts })?;
+        ui.result("", &Report { valid, errors, warnings, notes, conflicts: &findings.conflicts })?;
         return if valid { Ok(()) } else { Err(Error::shown(Kind::Input)) };
     }
-    context.ui.findings(&findings);
+    ui.findings(findings);
+    let counts = counts(&[
+        ("error", validated.count(Severity::Error)),
+        ("conflict", findings.conflicts.len()),
+        ("warning", validated.count(Severity::Warning)),
+    ]);
     match (valid, counts.as_str()) {
-        (true, "") => context.ui.result(&format!("{} is valid", clean(&own.file)), &()),
-        (true, _) => context.ui.result(&format!("{} is valid ({counts})", clean(&own.file)), &()),
+        (true, "") => ui.result(&format!("{} is valid", clean(file)), &()),
+        (true, _) => ui.result(&format!("{} is valid ({counts})", clean(file)), &()),
         (false, _) => {
-            let files: BTreeSet<&str> = errors.iter().filter_map(|error| error.file.as_deref()).collect();
-            let files: Vec<&str> = if files.is_empty() { vec![&own.file] } else { files.into_iter().collect() };
+            let errors = findings.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+            let files: BTreeSet<&str> = errors.filter_map(|error| error.file.as_deref()).collect();
+            let files: Vec<&str> = if files.is_empty() { vec![file] } else { files.into_iter().collect() };
             let verb = if files.len() == 1 { "is" } else { "are" };
             Err(Error::input(format!("{} {verb} not valid: {counts}", files.join(" and "))))
         }

@@ -1,20 +1,13 @@
-//! Tables of accounts: the module's own, and those that a fleet shares. A name has one number in all of them, and a number
-//! one name.
+//! `[accounts]`: the numbers that a module gives, and those that a fleet shares. A name has one number in all tables, and a
+//! number one name.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
-use std::path::Path;
 
-use model::closure::{AccountName, Accounts, Ids};
+use model::closure::{AccountName, Accounts, Ids, LARGEST_ID};
 use model::{Diagnostic, FileName, Position, Severity};
 
-use super::closure;
-use super::parse::Table;
-use super::{file, layers};
-use crate::error::{Error, Findings};
-
-/// The setting's name.
-pub(super) const NAME: &str = "accounts";
+use super::parse::{Entry, Input, Part, Table};
 
 /// A number that a table gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,24 +29,48 @@ impl Given {
 pub(crate) struct AccountTables(Vec<Given>);
 
 impl AccountTables {
-    /// Adds the table of a file, in which nothing is wrong.
-    pub(super) fn add(&mut self, table: &Table<'_>, file: &FileName, position: &dyn Fn(usize) -> Position) {
-        let given = table.entries.iter().filter_map(|entry| {
-            let (name, ids) = closure::account(entry).ok()?;
-            Some(Given { name, ids, file: file.clone(), position: position(entry.name_span.start) })
-        });
-        self.0.extend(given);
+    /// What a table gives.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it.
+    pub(super) fn read(table: &Table<'_>) -> Result<Self, Vec<Part>> {
+        let (mut all, mut wrong) = (Vec::new(), Vec::new());
+        for entry in &table.entries {
+            match account(entry) {
+                Ok((name, ids)) => all.push(Given { name, ids, file: table.file.clone(), position: entry.position }),
+                Err(hint) => wrong.push(Part {
+                    span: entry.name_span.clone(),
+                    field: format!("accounts.{}", entry.name),
+                    code: "bad-value",
+                    message: format!("the account `{}` is wrong", entry.name),
+                    hint,
+                }),
+            }
+        }
+        let all = Self(all);
+        let numbers = all.numbers();
+        if let Some((one, other, id)) = numbers.clash().filter(|_| wrong.is_empty()) {
+            let place = table.entries.iter().find(|entry| entry.name == other.as_str());
+            wrong.push(Part {
+                span: place.map_or_else(|| table.span.clone(), |entry| entry.name_span.clone()),
+                field: format!("accounts.{other}"),
+                code: "bad-value",
+                message: format!("the number {id} of `{other}` is that of `{one}`"),
+                hint: "give each account a number of its own".to_owned(),
+            });
+        }
+        if wrong.is_empty() { Ok(all) } else { Err(wrong) }
     }
 
     /// These and `others`.
-    pub(crate) fn and(&self, others: &Self) -> Self {
-        Self(self.0.iter().chain(&others.0).cloned().collect())
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
     }
 
-    /// Those without what the file at `path` gives.
-    pub(super) fn without(&self, path: &Path) -> Self {
-        let file = FileName::from(path);
-        Self(self.0.iter().filter(|given| given.file != file).cloned().collect())
+    /// Those without what `file` gives.
+    pub(super) fn without(&self, file: &FileName) -> Self {
+        Self(self.0.iter().filter(|given| given.file != *file).cloned().collect())
     }
 
     /// The numbers.
@@ -117,24 +134,27 @@ fn conflict(given: &Given, message: String) -> Diagnostic {
     Diagnostic::new(Severity::Error, "account-conflict", message, hint)
         .in_file(given.file.clone())
         .at(Some(given.position))
-        .in_field(format!("{NAME}.{}", given.name))
+        .in_field(format!("accounts.{}", given.name))
 }
 
-/// What the file at `path` gives, which holds nothing else than a table of accounts. What is wrong in it goes to `findings`.
+/// The name and the numbers of an entry of `[accounts]`.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn read(path: &Path, findings: &mut Findings) -> Result<AccountTables, Error> {
-    const HINT: &str = "name a file with a table [accounts], in which each name has its number";
-    match layers::read(path, false) {
-        Ok(Some(bytes)) => Ok(file::accounts(path, bytes, findings)),
-        Ok(None) => {
-            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-            Err(Error::io("read", path, &missing).hint(HINT))
+/// A hint, where it is wrong.
+fn account(entry: &Entry<'_>) -> Result<(AccountName, Ids), String> {
+    let name = AccountName::parse(entry.name).map_err(|error| error.to_string())?;
+    let id = |input: &Input<'_>| match input {
+        Input::Number(Some(number)) => u32::try_from(*number).ok().filter(|id| (1..=LARGEST_ID).contains(id)),
+        _ => None,
+    };
+    const HINT: &str = "give a number from 1 to 65533, or { uid = NUMBER, gid = NUMBER }";
+    let ids = match &entry.value {
+        Input::Table(table) => {
+            let of =
+                |key: &str| table.entries.iter().find(|entry| entry.name == key).and_then(|entry| id(&entry.value));
+            of("uid").zip(of("gid")).filter(|_| table.entries.len() == 2).map(|(uid, gid)| Ids { uid, gid })
         }
-        Err(host::Error::Io { source, .. }) if host::explain::limit(&source).is_none() => {
-            Err(Error::io("read", path, &source).hint(HINT))
-        }
-        Err(error) => Err(Error::from(&error).hint(HINT)),
-    }
+        value => id(value).map(Ids::both),
+    };
+    ids.map(|ids| (name, ids)).ok_or_else(|| HINT.to_owned())
 }

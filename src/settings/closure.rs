@@ -1,10 +1,8 @@
-//! `ship`, `[base]`, `[closure]` and `[accounts]`, as settings files have them.
+//! `ship`, `[base]` and `[closure]`, as settings files have them.
 
 use std::collections::BTreeMap;
 
-use model::closure::{
-    AccountName, Accounts, BaseRequest, ClosureRules, FirstStart, Ids, LARGEST_ID, Ship, TextPath, is_module_version,
-};
+use model::closure::{AccountName, Accounts, BaseRequest, ClosureRules, FirstStart, Ship, TextPath, is_module_version};
 use model::package::PackageRequest;
 
 use super::parse::{self, Entry, Input, Part, Table};
@@ -162,59 +160,6 @@ fn first_start(reading: &mut Reading<'_>) -> Option<FirstStart> {
         return None;
     }
     Some(FirstStart { command, user })
-}
-
-/// `[accounts]`.
-///
-/// # Errors
-/// Everything that is wrong in the table.
-pub(super) fn accounts(table: &Table<'_>) -> Result<Accounts, Vec<Part>> {
-    let (mut all, mut wrong) = (Accounts::default(), Vec::new());
-    for entry in &table.entries {
-        match account(entry) {
-            Ok((name, ids)) => all.set(name, ids),
-            Err(hint) => wrong.push(Part {
-                span: entry.name_span.clone(),
-                field: format!("accounts.{}", entry.name),
-                code: "bad-value",
-                message: format!("the account `{}` is wrong", entry.name),
-                hint,
-            }),
-        }
-    }
-    if let Some((one, other, id)) = all.clash().filter(|_| wrong.is_empty()) {
-        let place = table.entries.iter().find(|entry| entry.name == other.as_str());
-        wrong.push(Part {
-            span: place.map_or_else(|| table.span.clone(), |entry| entry.span.clone()),
-            field: format!("accounts.{other}"),
-            code: "bad-value",
-            message: format!("the number {id} of `{other}` is that of `{one}`"),
-            hint: "give each account a number of its own".to_owned(),
-        });
-    }
-    if wrong.is_empty() { Ok(all) } else { Err(wrong) }
-}
-
-/// The name and the numbers of an entry of `[accounts]`.
-///
-/// # Errors
-/// A hint, where it is wrong.
-pub(super) fn account(entry: &Entry<'_>) -> Result<(AccountName, Ids), String> {
-    let name = AccountName::parse(entry.name).map_err(|error| error.to_string())?;
-    let id = |input: &Input<'_>| match input {
-        Input::Number(Some(number)) => u32::try_from(*number).ok().filter(|id| (1..=LARGEST_ID).contains(id)),
-        _ => None,
-    };
-    const HINT: &str = "give a number from 1 to 65533, or { uid = NUMBER, gid = NUMBER }";
-    let ids = match &entry.value {
-        Input::Table(table) => {
-            let of =
-                |key: &str| table.entries.iter().find(|entry| entry.name == key).and_then(|entry| id(&entry.value));
-            of("uid").zip(of("gid")).filter(|_| table.entries.len() == 2).map(|(uid, gid)| Ids { uid, gid })
-        }
-        value => id(value).map(Ids::both),
-    };
-    ids.map(|ids| (name, ids)).ok_or_else(|| HINT.to_owned())
 }
 
 fn finish<T>(reading: Reading<'_>, value: T) -> Result<T, Vec<Part>> {

@@ -4,22 +4,18 @@ use std::ops::Range;
 use std::path::{Component, Path};
 
 use host::{Dir, Fault, Links};
-use model::file_input::FileInput;
 use model::{Diagnostic, FileName, Position, Severity};
 use net::url::redact;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::accounts::{self, AccountTables};
 use super::file_inputs;
 use super::origin::Origin;
 use super::parse::{Entry, Input, Place, Table, Wrong, meant};
 use super::rows::{ROWS, Row, Slots};
 use super::setting::{Owner, own_variable};
+use super::text::LIMIT;
 use crate::error::Findings;
-
-/// The largest settings file in bytes; one is a handful of lines.
-pub(super) const LIMIT: u64 = 1 << 20;
 
 /// What other tools call some settings.
 const SYNONYMS: [(&str, &str); 7] = [
@@ -32,13 +28,24 @@ const SYNONYMS: [(&str, &str); 7] = [
     ("url", file_inputs::NAME),
 ];
 
-struct File<'a> {
+/// A settings file by its name and its text.
+pub(super) struct File<'a> {
     name: FileName,
     text: &'a str,
     /// Where its lines begin.
     lines: Vec<usize>,
     directory: &'a Path,
     is_module: bool,
+}
+
+/// Adds to `findings` what a file gives besides `row`, which holds that setting and nothing else.
+pub(super) fn check_alone(path: &Path, row: &Row, slots: &Slots, findings: &mut Findings) {
+    let name = FileName::from(path);
+    let finding = |other: &str| {
+        let message = format!("`{other}` is no part of a table of {}", row.name());
+        whole(&name, "misplaced-setting", &message, &format!("leave [{}] alone in the file", row.name()))
+    };
+    findings.diagnostics.extend(slots.others(row.name()).into_iter().map(finding));
 }
 
 /// Adds what the file says to `slots`, and what is wrong with it to `findings`.
@@ -66,113 +73,12 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>, is_module: bool, slots: &mut Sl
     }
 }
 
-/// What a file gives that holds a table of accounts and nothing else; what is wrong with it goes to `findings`.
-pub(super) fn accounts(path: &Path, bytes: Vec<u8>, findings: &mut Findings) -> AccountTables {
-    let mut slots = Slots::default();
-    let before = findings.diagnostics.len();
-    parse(path, bytes, false, &mut slots, findings);
-    let others = slots.others(accounts::NAME);
-    let name = FileName::from(path);
-    let finding = |other: &&str| {
-        let message = format!("`{other}` is no part of a table of accounts");
-        whole(&name, "misplaced-setting", &message, "leave [accounts] alone in the file")
-    };
-    findings.diagnostics.extend(others.iter().map(finding));
-    if findings.diagnostics.len() > before { AccountTables::default() } else { slots.tables }
-}
-
-/// Each place at which the text of the settings file `file` names `path`, and what is `wrong` with the setting there.
-pub(super) fn naming(file: &Path, text: &str, path: &Path, wrong: &dyn Fn(&str) -> String) -> Vec<Diagnostic> {
-    let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File::new(FileName::from(file), text, directory, true);
-    let (table, _) = DeTable::parse_recoverable(text);
-    let mut found = Vec::new();
-    for (name, value) in table.get_ref() {
-        let Some(row) = ROWS.iter().find(|row| row.name() == name.get_ref()) else { continue };
-        let named = places(*row, &input(value), value.span()).into_iter();
-        let named = named.filter(|(text, _)| directory.join(text) == path);
-        found
-            .extend(named.map(|(_, span)| this.wrong("bad-value", row.name(), span, wrong(row.name()), String::new())));
-    }
-    found
-}
-
-/// The table of `[[file]]` in the text of the settings file `file` that is `wanted`, as one that cannot be used: at `key`
-/// where it has that.
-pub(super) fn file_table(file: &Path, text: &str, wanted: &FileInput, key: &str) -> Option<Diagnostic> {
-    let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File::new(FileName::from(file), text, directory, true);
-    let (table, _) = DeTable::parse_recoverable(text);
-    let Input::Tables(tables) = input(table.get_ref().get(file_inputs::NAME)?) else { return None };
-    let is_wanted =
-        |(number, table): &(usize, &Table<'_>)| file_inputs::one(table, *number).is_ok_and(|found| found == *wanted);
-    let (number, table) = tables.iter().enumerate().find(is_wanted)?;
-    let entry = table.entries.iter().find(|entry| entry.name == key);
-    let (field, span) = match entry {
-        Some(entry) => (format!("file[{number}].{key}"), entry.span.clone()),
-        None => (format!("file[{number}]"), table.span.clone()),
-    };
-    let message = format!("`file[{number}]` cannot be used");
-    Some(this.wrong("file-unusable", &field, span, message, String::new()))
-}
-
-/// The entry of the text of the settings file `file` that stands below the tables of `keys` under the last of them, as the place
-/// of a finding of `code`.
-pub(super) fn entry(file: &Path, text: &str, code: &'static str, keys: &[&str]) -> Option<Diagnostic> {
-    let directory = file.parent().unwrap_or(Path::new(""));
-    let this = File::new(FileName::from(file), text, directory, true);
-    let (table, _) = DeTable::parse_recoverable(text);
-    let (last, above) = keys.split_last()?;
-    let mut at = table.get_ref();
-    for key in above {
-        at = at.get(*key)?.get_ref().as_table()?;
-    }
-    let (name, _) = at.get_key_value(*last)?;
-    Some(this.wrong(code, &keys.join("."), name.span(), String::new(), String::new()))
-}
-
 fn whole(name: &FileName, code: &'static str, message: &str, hint: &str) -> Diagnostic {
     Diagnostic::new(Severity::Error, code, message, hint).in_file(name.clone())
 }
 
-/// What the value is.
-fn input<'a>(value: &'a Spanned<DeValue<'_>>) -> Input<'a> {
-    match value.get_ref() {
-        DeValue::String(text) => Input::Text(text),
-        DeValue::Integer(number) => Input::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()),
-        DeValue::Array(items) => {
-            let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
-            let tables = || {
-                items
-                    .iter()
-                    .map(|item| Some(table(item.get_ref().as_table()?, item.span())))
-                    .collect::<Option<Vec<_>>>()
-            };
-            words.map(Input::List).or_else(|| tables().map(Input::Tables)).unwrap_or(Input::Other)
-        }
-        DeValue::Table(entries) => Input::Table(table(entries, value.span())),
-        DeValue::Boolean(is) => Input::Bool(*is),
-        DeValue::Float(_) | DeValue::Datetime(_) => Input::Other,
-    }
-}
-
-/// A table, its keys from top to bottom: the parser gives them by name.
-fn table<'a>(table: &'a DeTable<'_>, span: Range<usize>) -> Table<'a> {
-    let mut entries: Vec<Entry<'a>> = table
-        .iter()
-        .map(|(name, value)| Entry {
-            name: name.get_ref(),
-            name_span: name.span(),
-            value: input(value),
-            span: value.span(),
-        })
-        .collect();
-    entries.sort_by_key(|entry| entry.name_span.start);
-    Table { span, entries }
-}
-
 /// Every path that a value gives, with its place.
-fn places<'a>(row: &Row, input: &Input<'a>, span: Range<usize>) -> Vec<(&'a str, Range<usize>)> {
+pub(super) fn places<'a>(row: &Row, input: &Input<'a>, span: Range<usize>) -> Vec<(&'a str, Range<usize>)> {
     match (row.place(), input) {
         (Some(Place::Value), Input::Text(text)) => vec![(*text, span)],
         (Some(Place::Key(key)), Input::Tables(tables)) => {
@@ -219,9 +125,51 @@ impl<'a> File<'a> {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { name, text, lines, directory, is_module }
     }
+
+    /// A module's own, at `path`.
+    pub(super) fn of_module(path: &'a Path, text: &'a str) -> Self {
+        Self::new(FileName::from(path), text, path.parent().unwrap_or(Path::new("")), true)
+    }
 }
 
 impl File<'_> {
+    /// What the value is.
+    pub(super) fn input<'a>(&'a self, value: &'a Spanned<DeValue<'_>>) -> Input<'a> {
+        match value.get_ref() {
+            DeValue::String(text) => Input::Text(text),
+            DeValue::Integer(number) => Input::Number(u64::from_str_radix(number.as_str(), number.radix()).ok()),
+            DeValue::Array(items) => {
+                let words: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                let tables = || {
+                    items
+                        .iter()
+                        .map(|item| Some(self.table(item.get_ref().as_table()?, item.span())))
+                        .collect::<Option<Vec<_>>>()
+                };
+                words.map(Input::List).or_else(|| tables().map(Input::Tables)).unwrap_or(Input::Other)
+            }
+            DeValue::Table(entries) => Input::Table(self.table(entries, value.span())),
+            DeValue::Boolean(is) => Input::Bool(*is),
+            DeValue::Float(_) | DeValue::Datetime(_) => Input::Other,
+        }
+    }
+
+    /// A table, its keys from top to bottom: the parser gives them by name.
+    fn table<'a>(&'a self, table: &'a DeTable<'_>, span: Range<usize>) -> Table<'a> {
+        let mut entries: Vec<Entry<'a>> = table
+            .iter()
+            .map(|(name, value)| Entry {
+                name: name.get_ref(),
+                name_span: name.span(),
+                position: self.position(name.span().start),
+                value: self.input(value),
+                span: value.span(),
+            })
+            .collect();
+        entries.sort_by_key(|entry| entry.name_span.start);
+        Table { file: &self.name, span, entries }
+    }
+
     fn read(&self, slots: &mut Slots, findings: &mut Findings) {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         let is_broken = !errors.is_empty();
@@ -280,19 +228,12 @@ impl File<'_> {
                 "move it into the module's builder.toml, or give the flag".to_owned(),
             ),
             (Owner::User, true) => misplaced(format!("`{}` is not for a module to say", row.name()), user_places(row)),
-            (Owner::Module, true) | (Owner::User, false) => self.value(row, value, slots),
-            (Owner::Either, _) => {
-                self.value(row, value, slots)?;
-                if let (accounts::NAME, Input::Table(table)) = (row.name(), input(value)) {
-                    slots.tables.add(&table, &self.name, &|offset| self.position(offset));
-                }
-                Ok(())
-            }
+            (Owner::Module, true) | (Owner::User, false) | (Owner::Either, _) => self.value(row, value, slots),
         }
     }
 
     fn value(&self, row: &Row, value: &Spanned<DeValue<'_>>, slots: &mut Slots) -> Result<(), Vec<Diagnostic>> {
-        let input = input(value);
+        let input = self.input(value);
         let mut outside = Vec::new();
         for (text, span) in places(row, &input, value.span()) {
             if self.is_module && Path::new(text).is_relative() {
@@ -358,7 +299,15 @@ impl File<'_> {
         Err(Box::new(self.wrong("bad-value", row.name(), span, message, hint)))
     }
 
-    fn wrong(&self, code: &'static str, field: &str, span: Range<usize>, message: String, hint: String) -> Diagnostic {
+    /// What is wrong at a place of it.
+    pub(super) fn wrong(
+        &self,
+        code: &'static str,
+        field: &str,
+        span: Range<usize>,
+        message: String,
+        hint: String,
+    ) -> Diagnostic {
         let text = self.text.get(span.clone()).unwrap_or_default();
         Diagnostic::new(Severity::Error, code, message, hint)
             .in_file(self.name.clone())

@@ -53,8 +53,8 @@ pub(crate) struct Flags {
     /// What mmdebstrap installs besides the requested packages [default: minbase]
     #[arg(long, value_name = "VARIANT", value_parser = clap::builder::PossibleValuesParser::new(parse::VARIANTS))]
     pub(crate) variant: Option<String>,
-    /// A table of accounts that a fleet shares, of the verbs that have the flag
-    #[arg(skip)]
+    /// A table [accounts] that a fleet shares: its numbers count besides those of builder.toml
+    #[arg(long, value_name = "FILE.toml")]
     pub(crate) accounts: Option<PathBuf>,
     /// Where downloads and root file systems are kept
     #[arg(long, value_name = "DIR", help_heading = "Speed and place")]

@@ -24,13 +24,13 @@ pub(crate) fn help() -> String {
             let file = row.owner().map(|owner| match owner {
                 Owner::Module => "module".to_owned(),
                 Owner::User => "user".to_owned(),
-                Owner::Either => "module, user".to_owned(),
+                Owner::Either => "any file".to_owned(),
             });
             // The variable of a setting that users have is made from its name.
             let variable = row.variable().filter(|_| row.owner().is_none());
             let places = [file, variable, row.flag().map(str::to_owned)];
             let places = places.into_iter().flatten().collect::<Vec<_>>().join(", ");
-            let _ = writeln!(out, "  {:<15}  {places:<19}  {}", row.name(), row.doc().trim());
+            let _ = writeln!(out, "  {:<15}  {places:<20}  {}", row.name(), row.doc().trim());
         }
     }
     out

@@ -15,6 +15,7 @@ mod flags;
 mod host;
 mod layers;
 mod list;
+mod module;
 pub(crate) mod naming;
 mod origin;
 mod overlay;
@@ -24,15 +25,18 @@ mod rows;
 mod setting;
 mod show;
 mod table;
+mod text;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use builder::apt::KeyringFile;
-use model::Arch;
 use model::closure::{BaseRequest, Ship};
+use model::{Arch, FileName};
 
 use crate::environment::Environment;
 use crate::error::Error;
+use module::keyring_of;
 use repository::Repository;
 use rows::ROWS;
 
@@ -40,11 +44,9 @@ pub(crate) use accounts::AccountTables;
 pub(crate) use closure::ClosureSettings;
 pub(crate) use flags::{Flags, Global};
 pub(crate) use host::{HostApt, named_arch};
-pub(crate) use layers::{
-    BUILDER_TOML, Layers, ModuleFile, check_module, module_accounts, module_closure, module_files, module_keyrings,
-    module_snapshot_mirror, overlay_rules,
-};
+pub(crate) use layers::Layers;
 pub(crate) use list::help;
+pub(crate) use module::{BUILDER_TOML, ModuleSettings, join};
 pub(crate) use origin::Origin;
 pub(crate) use parse::{MOST_JOBS, NO_SNAPSHOT};
 pub(crate) use rows::Settings;
@@ -64,11 +66,9 @@ impl Settings {
         if let Some(failure) = layers.failure {
             return Err(failure);
         }
-        if let Some(path) = &flags.accounts {
-            let given = accounts::read(&environment.absolute(path), &mut layers.findings)?;
-            layers.slots.tables = layers.slots.tables.and(&given);
-        }
-        layers.findings.diagnostics.extend(layers.slots.tables.conflicts());
+        layers.read_named(flags, environment)?;
+        let conflicts = ROWS.iter().flat_map(|row| row.conflicts(&mut layers.slots));
+        layers.findings.diagnostics.extend(conflicts);
         if !layers.findings.diagnostics.is_empty() {
             return Err(Error::input("the settings are wrong")
                 .findings(layers.findings)
@@ -77,9 +77,7 @@ impl Settings {
         for row in ROWS {
             row.take_flag(flags, global, &mut layers.slots)?;
         }
-        let mut settings = layers.slots.settle(layers.module, layers.warnings, environment)?;
-        settings.module_file = layers.module_file;
-        settings.accounts.value = settings.tables.numbers();
+        let mut settings = layers.slots.settle(layers.own, layers.warnings, environment)?;
         if !settings.mirrors.is_named() {
             settings.host_apt = HostApt::of(environment, &settings.suite.value);
             settings.mirrors = settings.host_apt.mirrors(&settings.suite.value, &settings.components);
@@ -88,11 +86,22 @@ impl Settings {
         Ok(settings)
     }
 
+    /// What the settings file of the module in `directory` says, as it was read for these settings.
+    ///
+    /// # Errors
+    /// When they are not those of that module, so that the file is read now, and cannot be, or holds an error.
+    pub(crate) fn of_module(&self, directory: &Path) -> Result<Arc<ModuleSettings>, Error> {
+        match &self.own {
+            Some(own) if own.directory == directory => Ok(Arc::clone(own)),
+            Some(_) | None => ModuleSettings::read(directory).map(Arc::new),
+        }
+    }
+
     /// The numbers that others than the module give to accounts: the machine's and the user's files, and that of the flag.
     pub(crate) fn fleet(&self) -> AccountTables {
-        match &self.module {
-            Some(module) => self.tables.without(&join(module, BUILDER_TOML)),
-            None => self.tables.clone(),
+        match &self.own {
+            Some(own) => self.accounts.value.without(&FileName::from(own.path().as_path())),
+            None => self.accounts.value.clone(),
         }
     }
 
@@ -137,11 +146,10 @@ impl Settings {
         named.chain(self.host_apt.choice.repositories.iter().cloned()).collect()
     }
 
-    /// The file that a setting names. A path that builder.toml gives relative to itself, or below the
-    /// module, stays in the module; one that leads elsewhere by itself is written for all to see.
+    /// The file that a setting names.
     fn file(&self, path: PathBuf, origin: &Origin) -> KeyringFile {
-        let module = self.module.as_deref().filter(|_| matches!(origin, Origin::File { .. }));
-        keyring_of(module, path)
+        let own = self.own.as_deref().filter(|_| matches!(origin, Origin::File { .. }));
+        keyring_of(own.map(|own| own.directory.as_path()), path)
     }
 
     /// How many downloads at once: `jobs`, where someone gives it. Else more than there may be processors, since
@@ -183,18 +191,6 @@ impl Settings {
     }
 }
 
-/// The file at `path`, which the `builder.toml` of `module` names.
-fn keyring_of(module: Option<&Path>, path: PathBuf) -> KeyringFile {
-    let base = module.map(|module| join(module, layers::BUILDER_TOML));
-    let base = base.as_deref().and_then(Path::parent);
-    match base.and_then(|base| Some((base, path.strip_prefix(base).ok()?))) {
-        Some((base, below)) if base.is_absolute() || path.is_relative() => {
-            KeyringFile::Below { directory: base.to_owned(), path: below.to_owned() }
-        }
-        _ => KeyringFile::At(path),
-    }
-}
-
 /// Checks that there is a mirror to resolve packages from.
 ///
 /// # Errors
@@ -205,11 +201,6 @@ pub(crate) fn require_mirrors(mirrors: &[String]) -> Result<(), Error> {
             .hint("name one by `--mirror URL`, or by `mirrors = [\"URL\"]` in builder.toml"));
     }
     Ok(())
-}
-
-/// `directory/name`, without a `./` in front that would only be noise in messages.
-pub(crate) fn join(directory: &Path, name: impl AsRef<Path>) -> PathBuf {
-    if directory == Path::new(".") { name.as_ref().to_owned() } else { directory.join(name) }
 }
 
 #[cfg(test)]

@@ -22,6 +22,21 @@ pub(crate) enum Origin {
     Environment(String),
     /// A flag of the command line.
     Flag(&'static str),
+    /// Several places, each of which gives a part.
+    Several(Vec<Origin>),
+}
+
+impl Origin {
+    /// This place and `other`.
+    pub(super) fn and(self, other: Self) -> Self {
+        let places = |origin| match origin {
+            Self::Several(places) => places,
+            one => vec![one],
+        };
+        let mut all = places(self);
+        all.extend(places(other));
+        Self::Several(all)
+    }
 }
 
 impl fmt::Display for Origin {
@@ -32,6 +47,12 @@ impl fmt::Display for Origin {
             Self::File { file, position } => write!(f, "{file}:{position}"),
             Self::Environment(variable) => write!(f, "environment {variable}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Several(places) => {
+                for (number, place) in places.iter().enumerate() {
+                    write!(f, "{}{place}", if number == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use model::{Secret, archive};
+use model::{FileName, Position, Secret, archive};
 use net::url::redact;
 
 /// The most work at once that can be asked for: more would only wait for each other.
@@ -59,6 +59,7 @@ pub(super) enum Input<'a> {
 /// A table, with its place in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Table<'a> {
+    pub(super) file: &'a FileName,
     pub(super) span: Range<usize>,
     pub(super) entries: Vec<Entry<'a>>,
 }
@@ -68,6 +69,8 @@ pub(super) struct Table<'a> {
 pub(super) struct Entry<'a> {
     pub(super) name: &'a str,
     pub(super) name_span: Range<usize>,
+    /// Where its name begins.
+    pub(super) position: Position,
     pub(super) value: Input<'a>,
     pub(super) span: Range<usize>,
 }

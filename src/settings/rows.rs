@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use composer::overlay::Rule;
-use model::closure::{Accounts, BaseRequest, ClosureRules, Ship};
+use model::closure::{BaseRequest, ClosureRules, Ship};
 use model::file_input::FileInput;
 use model::{Arch, Epoch, Secret};
 
@@ -14,12 +15,12 @@ use super::accounts::AccountTables;
 use super::closure::{self, ClosureSettings};
 use super::file_inputs;
 use super::host::{self, HostApt};
-use super::layers::ModuleFile;
+use super::module::{self, ModuleSettings};
 use super::origin::{Origin, Value, Warning};
 use super::overlay;
 use super::parse::{self, MOST_JOBS, Syntax};
 use super::repository::{self, Repository};
-use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting};
+use super::setting::{self, Flag, Foreign, Given, Group, Reach, Setting, Shared};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::ui::{Color, Progress};
@@ -31,12 +32,8 @@ macro_rules! settings {
         #[derive(Debug, Clone)]
         pub(crate) struct Settings {
             $($(#[doc = $doc])+ pub(crate) $name: Value<$type>,)+
-            /// The directory of the module's own settings file.
-            pub(super) module: Option<PathBuf>,
-            /// The module's own settings file as it was read.
-            pub(crate) module_file: ModuleFile,
-            /// The tables of accounts, each number with its place.
-            pub(super) tables: AccountTables,
+            /// What the module's own settings file says; none where the verb has no module.
+            pub(super) own: Option<Arc<ModuleSettings>>,
             /// What looks like a setting and is none.
             pub(crate) warnings: Vec<Warning>,
             /// What the host's apt gives where no mirrors are named.
@@ -47,8 +44,6 @@ macro_rules! settings {
         #[derive(Debug, Default)]
         pub(super) struct Slots {
             $($name: Option<Value<$type>>,)+
-            /// The tables of accounts, each number with its place.
-            pub(super) tables: AccountTables,
         }
 
         #[allow(non_upper_case_globals, reason = "a row has the name of its setting")]
@@ -71,33 +66,9 @@ macro_rules! settings {
         pub(super) static ROWS: &[&Row] = &[$(&table::$name),+];
 
         impl Slots {
-            /// What the module says of owners and modes in its overlay.
-            pub(super) fn overlay(&mut self) -> Vec<Rule> {
-                self.overlay.take().map(|given| given.value).unwrap_or_default()
-            }
-
-            /// The files that the module takes from addresses.
-            pub(super) fn files(&mut self) -> Vec<FileInput> {
-                self.file.take().map(|given| given.value).unwrap_or_default()
-            }
-
-            /// What the module says of the closure of its packages.
-            pub(super) fn closure(&mut self) -> ClosureSettings {
-                fn given<T: Default>(slot: &mut Option<Value<T>>) -> Option<T> {
-                    slot.take().map(|given| given.value)
-                }
-                ClosureSettings {
-                    ship: given(&mut self.ship).unwrap_or_default(),
-                    documentation: self.documentation.take().is_none_or(|given| given.value),
-                    rules: given(&mut self.closure).unwrap_or_default(),
-                    accounts: given(&mut self.accounts).unwrap_or_default(),
-                    base: given(&mut self.base).unwrap_or_default(),
-                }
-            }
-
-            /// The archive of past states.
-            pub(super) fn snapshot_mirror(&mut self) -> Option<String> {
-                self.snapshot_mirror.take().and_then(|given| given.value)
+            /// These with those of a stronger place.
+            pub(super) fn over(self, stronger: Self) -> Self {
+                Self { $($name: table::$name.over(self.$name, stronger.$name),)+ }
             }
 
             /// The settings that are given besides `name`.
@@ -106,28 +77,19 @@ macro_rules! settings {
                 given.into_iter().filter(|(other, is_given)| *is_given && *other != name).map(|(other, _)| other).collect()
             }
 
-            /// The files that hold the keys of the archives.
-            pub(super) fn keyrings(&mut self) -> Vec<PathBuf> {
-                let own = self.keyring.take().and_then(|given| given.value);
-                let added = self.repository.take().map(|given| given.value).unwrap_or_default();
-                own.into_iter().chain(added.into_iter().filter_map(|added| added.keyring)).collect()
-            }
-
             /// The settings, with the defaults where nothing was given.
             ///
             /// # Errors
             /// When a variable that other programs know too is wrong.
             pub(super) fn settle(
                 self,
-                module: Option<PathBuf>,
+                own: Option<Arc<ModuleSettings>>,
                 warnings: Vec<Warning>,
                 environment: &Environment,
             ) -> Result<Settings, Error> {
                 Ok(Settings {
                     $($name: table::$name.or_default(self.$name, environment)?,)+
-                    module,
-                    module_file: ModuleFile::default(),
-                    tables: self.tables,
+                    own,
                     warnings,
                     host_apt: HostApt::default(),
                 })
@@ -141,14 +103,14 @@ settings! {
     suite: String {
         group: Group::Build,
         reach: Reach::Module(Syntax::Word(|text| parse::name(text).map(|()| text.to_owned()))),
-        flag: Some(Flag { name: "--suite", given: |flags, _| word(flags.suite.as_ref(), parse::name) }),
+        flag: Some(Flag::Value { name: "--suite", given: |flags, _| word(flags.suite.as_ref(), parse::name) }),
         default: |_| built_in("trixie".to_owned()),
     }
     /// The Debian archives, else those of the host's apt
     mirrors: Vec<String> {
         group: Group::Build,
         reach: Reach::Module(Syntax::Words(parse::archive, |words| words)),
-        flag: Some(Flag { name: "--mirror", given: |flags, _| words(&flags.mirrors, parse::archive) }),
+        flag: Some(Flag::Value { name: "--mirror", given: |flags, _| words(&flags.mirrors, parse::archive) }),
         // Those of the host are known when the suite and the components are.
         default: |_| built_in(Vec::new()),
     }
@@ -184,7 +146,7 @@ settings! {
     variant: String {
         group: Group::Build,
         reach: Reach::Module(Syntax::Word(parse::variant)),
-        flag: Some(Flag { name: "--variant", given: |flags, _| flags.variant.clone().map(Ok) }),
+        flag: Some(Flag::Value { name: "--variant", given: |flags, _| flags.variant.clone().map(Ok) }),
         default: |_| built_in("minbase".to_owned()),
     }
     /// The module's version, by semantic versioning
@@ -205,7 +167,7 @@ settings! {
     snapshot: Option<String> {
         group: Group::Build,
         reach: Reach::Run(None),
-        flag: Some(Flag {
+        flag: Some(Flag::Value {
             name: "--snapshot",
             given: |flags, _| word(flags.snapshot.as_ref(), parse::snapshot).map(|given| given.map(Some)),
         }),
@@ -247,17 +209,25 @@ settings! {
         default: |_| built_in(ClosureRules::default()),
     }
     /// The numbers of users and groups, by name
-    accounts: Accounts {
+    accounts: AccountTables {
         group: Group::Build,
-        reach: Reach::Fleet(Syntax::Table(closure::accounts)),
-        flag: None,
-        default: |_| built_in(Accounts::default()),
+        reach: Reach::Fleet(Shared {
+            syntax: Syntax::Table(AccountTables::read),
+            and: AccountTables::and,
+            conflicts: AccountTables::conflicts,
+        }),
+        flag: Some(Flag::File {
+            name: "--accounts",
+            given: |flags| flags.accounts.as_ref(),
+            hint: "name a file with a table [accounts], in which each name has its number",
+        }),
+        default: |_| built_in(AccountTables::default()),
     }
     /// The architectures, else this machine's
     arch: Vec<Arch> {
         group: Group::Build,
         reach: Reach::Run(None),
-        flag: Some(Flag { name: "--arch", given: |flags, _| archs(&flags.archs) }),
+        flag: Some(Flag::Value { name: "--arch", given: |flags, _| archs(&flags.archs) }),
         default: |environment| {
             let own = host::named_arch(environment.machine).into_iter().collect();
             Value::new(own, Origin::Host("this machine".to_owned()))
@@ -274,14 +244,14 @@ settings! {
     cache_dir: Option<PathBuf> {
         group: Group::Host,
         reach: Reach::User(Syntax::Path(Some)),
-        flag: Some(Flag { name: "--cache-dir", given: |flags, _| flags.cache_dir.clone().map(Some).map(Ok) }),
+        flag: Some(Flag::Value { name: "--cache-dir", given: |flags, _| flags.cache_dir.clone().map(Some).map(Ok) }),
         default: host::cache_dir,
     }
     /// How many things to do at once
     jobs: usize {
         group: Group::Host,
         reach: Reach::User(Syntax::Number { most: MOST_JOBS, make: number }),
-        flag: Some(Flag { name: "--jobs", given: |flags, _| flags.jobs.map(number).map(Ok) }),
+        flag: Some(Flag::Value { name: "--jobs", given: |flags, _| flags.jobs.map(number).map(Ok) }),
         default: |environment| Value::new(environment.processors, Origin::Host("processors".to_owned())),
     }
     /// The certificate authorities, else the host's
@@ -306,15 +276,43 @@ settings! {
     color: Color {
         group: Group::Output,
         reach: Reach::User(Syntax::Word(parse::choice)),
-        flag: Some(Flag { name: "--color", given: |_, global| global.color.map(Ok) }),
+        flag: Some(Flag::Value { name: "--color", given: |_, global| global.color.map(Ok) }),
         default: |_| built_in(Color::default()),
     }
     /// How to show progress
     progress: Progress {
         group: Group::Output,
         reach: Reach::User(Syntax::Word(parse::choice)),
-        flag: Some(Flag { name: "--progress", given: |_, global| global.progress.map(Ok) }),
+        flag: Some(Flag::Value { name: "--progress", given: |_, global| global.progress.map(Ok) }),
         default: |_| built_in(Progress::default()),
+    }
+}
+
+impl Slots {
+    /// What those of a module's own file, of `text`, say to whoever works on the module in `directory`.
+    pub(super) fn of_module(&self, directory: &Path, text: Option<Vec<u8>>) -> ModuleSettings {
+        fn given<T: Clone + Default>(slot: &Option<Value<T>>) -> T {
+            slot.as_ref().map(|given| given.value.clone()).unwrap_or_default()
+        }
+        let added = given(&self.repository).into_iter().filter_map(|added: Repository| added.keyring);
+        let keyrings = given(&self.keyring).into_iter().chain(added);
+        let accounts = given(&self.accounts);
+        ModuleSettings {
+            directory: directory.to_owned(),
+            overlay: given(&self.overlay),
+            files: given(&self.file),
+            closure: ClosureSettings {
+                ship: given(&self.ship),
+                documentation: self.documentation.as_ref().is_none_or(|given| given.value),
+                rules: given(&self.closure),
+                accounts: accounts.numbers(),
+                base: given(&self.base),
+            },
+            keyrings: keyrings.map(|path| module::keyring_of(Some(directory), path)).collect(),
+            accounts,
+            snapshot_mirror: given(&self.snapshot_mirror),
+            text,
+        }
     }
 }
 

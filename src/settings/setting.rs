@@ -1,7 +1,9 @@
 //! What one row of the table of settings is, and how files, variables and flags reach it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use model::Diagnostic;
 
 use super::flags::{Flags, Global};
 use super::origin::{Origin, Value};
@@ -44,10 +46,19 @@ pub(super) enum Reach<T> {
     /// every download through another's machine.
     User(Syntax<T>),
     /// It changes bytes, and a fleet shares it: `builder.toml`, the user's and the machine's files, and a flag that names
-    /// one more file; no variable.
-    Fleet(Syntax<T>),
+    /// one more file; no variable. None of them is stronger than another: what all of them give counts together.
+    Fleet(Shared<T>),
     /// It belongs to one run and stands in no file: the flag, and a variable that other programs know too.
     Run(Option<Foreign<T>>),
+}
+
+/// What is given at several places.
+pub(super) struct Shared<T> {
+    pub(super) syntax: Syntax<T>,
+    /// What is given at two places, the earlier first.
+    pub(super) and: fn(T, T) -> T,
+    /// What of it cannot hold together.
+    pub(super) conflicts: fn(&T) -> Vec<Diagnostic>,
 }
 
 /// A variable that is not ours alone.
@@ -57,9 +68,19 @@ pub(super) struct Foreign<T> {
 }
 
 /// The flag of a setting.
-pub(super) struct Flag<T> {
-    pub(super) name: &'static str,
-    pub(super) given: fn(&Flags, &Global) -> Given<T>,
+pub(super) enum Flag<T> {
+    /// It gives the value.
+    Value { name: &'static str, given: fn(&Flags, &Global) -> Given<T> },
+    /// It names one more file, which holds the setting and nothing else.
+    File { name: &'static str, given: fn(&Flags) -> Option<&PathBuf>, hint: &'static str },
+}
+
+impl<T> Flag<T> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Value { name, .. } | Self::File { name, .. } => name,
+        }
+    }
 }
 
 /// The value of the command line if there is one, or the word that is wrong and a hint.
@@ -110,6 +131,10 @@ pub(super) trait Row<Slots, Settings>: Sync {
     fn take_input(&self, input: &Input<'_>, base: &Path, origin: Origin, slots: &mut Slots) -> Result<(), Wrong>;
     /// Takes the value of `MODULE_BUILDER_NAME`.
     fn take_variable(&self, environment: &Environment, slots: &mut Slots) -> Result<(), Error>;
+    /// The file that the flag names, and what helps where there is none.
+    fn file_of_flag<'a>(&self, flags: &'a Flags) -> Option<(&'a Path, &'static str)>;
+    /// What of the values of several places cannot hold together.
+    fn conflicts(&self, slots: &mut Slots) -> Vec<Diagnostic>;
     /// Takes the value of the flag.
     fn take_flag(&self, flags: &Flags, global: &Global, slots: &mut Slots) -> Result<(), Error>;
     /// The effective value.
@@ -119,8 +144,19 @@ pub(super) trait Row<Slots, Settings>: Sync {
 impl<T: Show, Slots, Settings> Setting<T, Slots, Settings> {
     fn syntax(&self) -> Option<&Syntax<T>> {
         match &self.reach {
-            Reach::Module(syntax) | Reach::User(syntax) | Reach::Fleet(syntax) => Some(syntax),
+            Reach::Module(syntax) | Reach::User(syntax) => Some(syntax),
+            Reach::Fleet(shared) => Some(&shared.syntax),
             Reach::Run(_) => None,
+        }
+    }
+
+    /// What holds of a value and of one of a stronger place.
+    pub(super) fn over(&self, weaker: Option<Value<T>>, stronger: Option<Value<T>>) -> Option<Value<T>> {
+        match (&self.reach, weaker, stronger) {
+            (Reach::Fleet(shared), Some(weaker), Some(stronger)) => {
+                Some(Value::new((shared.and)(weaker.value, stronger.value), weaker.origin.and(stronger.origin)))
+            }
+            (_, weaker, stronger) => stronger.or(weaker),
         }
     }
 
@@ -172,7 +208,7 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
     }
 
     fn flag(&self) -> Option<&'static str> {
-        self.flag.as_ref().map(|flag| flag.name)
+        self.flag.as_ref().map(Flag::name)
     }
 
     fn variable(&self) -> Option<String> {
@@ -208,12 +244,26 @@ impl<T: Show, Slots, Settings> Row<Slots, Settings> for Setting<T, Slots, Settin
         Ok(())
     }
 
+    fn file_of_flag<'a>(&self, flags: &'a Flags) -> Option<(&'a Path, &'static str)> {
+        match &self.flag {
+            Some(Flag::File { given, hint, .. }) => Some((given(flags)?, hint)),
+            Some(Flag::Value { .. }) | None => None,
+        }
+    }
+
+    fn conflicts(&self, slots: &mut Slots) -> Vec<Diagnostic> {
+        match (&self.reach, (self.slot)(slots)) {
+            (Reach::Fleet(shared), Some(given)) => (shared.conflicts)(&given.value),
+            _ => Vec::new(),
+        }
+    }
+
     fn take_flag(&self, flags: &Flags, global: &Global, slots: &mut Slots) -> Result<(), Error> {
-        let Some(flag) = &self.flag else { return Ok(()) };
-        let Some(given) = (flag.given)(flags, global) else { return Ok(()) };
-        let value = given
-            .map_err(|(word, hint)| Error::usage(format!("the value `{word}` of {} is wrong", flag.name)).hint(hint))?;
-        *(self.slot)(slots) = Some(Value::new(value, Origin::Flag(flag.name)));
+        let Some(Flag::Value { name, given }) = &self.flag else { return Ok(()) };
+        let Some(given) = given(flags, global) else { return Ok(()) };
+        let value =
+            given.map_err(|(word, hint)| Error::usage(format!("the value `{word}` of {name} is wrong")).hint(hint))?;
+        *(self.slot)(slots) = Some(Value::new(value, Origin::Flag(name)));
         Ok(())
     }
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::ValueEnum as _;
 use composer::overlay::Rule;
-use model::closure::{Accounts, BaseRequest, ClosureRules, Ship};
+use model::closure::{BaseRequest, ClosureRules, Ship};
 use model::file_input::FileInput;
 use model::path::json::keys;
 use model::{Arch, Epoch, Secret};
 use serde::Serialize;
 
+use super::accounts::AccountTables;
 use super::origin::Origin;
 use super::repository::Repository;
 use crate::ui::{Color, Progress, clean};
@@ -35,7 +36,6 @@ as_json!(
     Ship,
     BaseRequest,
     ClosureRules,
-    Accounts,
     Vec<String>,
     Vec<Repository>,
     Vec<FileInput>,
@@ -54,6 +54,12 @@ impl Show for Option<PathBuf> {
 impl Show for Vec<Rule> {
     fn show(&self) -> Shown {
         json(&self.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+}
+
+impl Show for AccountTables {
+    fn show(&self) -> Shown {
+        json(&self.numbers())
     }
 }
 

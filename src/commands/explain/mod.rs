@@ -88,10 +88,11 @@ impl ExplainArgs {
         match place {
             Place::Module(module) => Ok(Asked::Module(Box::new(self.into_build(module)?.into_request(context)?))),
             Place::Built { module, dist } => {
-                let Flags { suite, mirrors, variant, archs, .. } = &self.settings;
-                if suite.is_some() || !mirrors.is_empty() || variant.is_some() || !archs.is_empty() {
+                let Flags { suite, mirrors, variant, archs, accounts, .. } = &self.settings;
+                let is_named = suite.is_some() || variant.is_some() || accounts.is_some();
+                if is_named || !mirrors.is_empty() || !archs.is_empty() {
                     return Err(Error::usage(format!("{} says itself what it was made from", dist.display())).hint(
-                        "leave --suite, --mirror, --variant and --arch out, or name the module instead of its results",
+                        "leave --suite, --mirror, --variant, --accounts and --arch out, or name the module instead of its results",
                     ));
                 }
                 let offline = self.offline || self.frozen;

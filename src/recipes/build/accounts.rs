@@ -40,7 +40,7 @@ pub(crate) fn find(
     let mut floating_owners = needs::floating_owners(world, &known);
     for owner in floating_owners.iter_mut().filter(|owner| owner.name.is_none()) {
         // The author gave the number to someone, whom nothing makes.
-        let holder = owner.numbers.values().find_map(|number| inputs.closure.accounts.holder(*number));
+        let holder = owner.numbers.values().find_map(|number| inputs.settings.closure.accounts.holder(*number));
         owner.name = holder.map(ToString::to_string);
     }
     let lines = |kind, name: &str| -> Vec<String> {
@@ -246,7 +246,7 @@ fn sysusers(inputs: &Inputs) -> String {
 
 /// Whether a file of the overlay ships only where file_spec names it.
 fn is_to_be_named(inputs: &Inputs) -> bool {
-    inputs.closure.ship == Ship::Owned && !inputs.manifest.file_spec.is_empty()
+    inputs.settings.closure.ship == Ship::Owned && !inputs.manifest.file_spec.is_empty()
 }
 
 /// What fixes a finding about an account, but for where another module makes it.

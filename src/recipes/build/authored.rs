@@ -261,9 +261,8 @@ fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnos
 }
 
 fn rules(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
-    let directory = &inputs.directory;
     let warning = |pattern: &str, message: String, hint: &str| {
-        let place = naming::entry(directory, RULE, &["overlay", pattern]).diagnostics.pop();
+        let place = naming::entry(&inputs.settings, RULE, &["overlay", pattern]).diagnostics.pop();
         let found = Diagnostic::new(Severity::Warning, RULE, message, hint).in_file(settings(inputs));
         // Without the file, which may have gone since, the rule is named all the same.
         match place {
@@ -292,9 +291,9 @@ fn owner_hint(name: &str, inputs: &Inputs, selected: &Selected) -> String {
     let known: Vec<&str> = assigned.chain(of_base).collect();
     let meant = nearest(name, &known).map(|near| format!("did you mean {near}? Else ")).unwrap_or_default();
     let file = format!("rootfs/usr/lib/sysusers.d/{}.conf", inputs.manifest.name);
-    let table = &inputs.closure.accounts;
+    let table = &inputs.settings.closure.accounts;
     let number = AccountName::parse(name).ok().and_then(|name| table.propose(&name, |_| false));
-    let number = match (inputs.closure.ship, number) {
+    let number = match (inputs.settings.closure.ship, number) {
         // A build gives it a number.
         (Ship::Closure, _) | (_, None) => "-".to_owned(),
         (Ship::Owned, Some(number)) => number.to_string(),

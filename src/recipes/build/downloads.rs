@@ -1,7 +1,6 @@
 //! Where files from addresses are fetched to, and how.
 
 use std::fs::File;
-use std::path::Path;
 
 use builder::apt::FetchOptions;
 use builder::cache::Cache;
@@ -11,7 +10,7 @@ use model::observe::{Observer, Silent};
 
 use crate::environment::Environment;
 use crate::error::{Error, Findings};
-use crate::settings::{self, Settings};
+use crate::settings::{self, ModuleSettings, Settings};
 
 /// Where files are fetched to, and how.
 #[derive(Debug, Clone)]
@@ -43,7 +42,7 @@ impl Downloads {
     /// When one cannot be had, or there is no place for it.
     pub(crate) fn fetch(
         &self,
-        module: &Path,
+        module: &ModuleSettings,
         inputs: &[FileInput],
         observer: &dyn Observer,
     ) -> Result<Vec<File>, Error> {
@@ -57,7 +56,7 @@ impl Downloads {
     /// As [`Downloads::fetch`].
     pub(crate) fn fetch_asking(
         &self,
-        module: &Path,
+        module: &ModuleSettings,
         inputs: &[(FileInput, Ask)],
         observer: &dyn Observer,
     ) -> Result<Vec<File>, Error> {
@@ -90,7 +89,7 @@ impl Downloads {
 }
 
 /// What is wrong with a file, with its place in the settings of `module`.
-pub(crate) fn failed(module: &Path, error: files::Error) -> Error {
+pub(crate) fn failed(module: &ModuleSettings, error: files::Error) -> Error {
     let mut named = Findings::default();
     error.inputs().into_iter().for_each(|(input, key)| named.extend(settings::naming::file(module, input, key)));
     Error::from(error).findings(named)

@@ -41,7 +41,7 @@ fn words(inputs: &Inputs, name: &str, names: &[&str]) -> (String, String) {
         .take(MAX_NAMED)
         .map(|name| format!("`{name}`"))
         .collect();
-    let hint = match (inputs.closure.ship, new.is_empty()) {
+    let hint = match (inputs.settings.closure.ship, new.is_empty()) {
         (Ship::Closure, _) => "nothing has to be done: what it depends on ships".to_owned(),
         (Ship::Owned, true) => format!("nothing has to be done: `{name}` may as well be taken out of package_spec"),
         (Ship::Owned, false) if inputs.manifest.file_spec.is_empty() => {

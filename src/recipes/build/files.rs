@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use builder::apt::lock::LockedFile;
@@ -20,7 +20,7 @@ use net::url::redact;
 use crate::error::{Error, Findings};
 use crate::recipes::build::downloads::{self, Downloads};
 use crate::recipes::build::request::BuildRequest;
-use crate::settings;
+use crate::settings::{self, ModuleSettings};
 
 /// The mode of a file that no one gives one.
 const MODE: u16 = 0o644;
@@ -51,8 +51,8 @@ pub(crate) struct LaidFile {
     pub(crate) laid: OverlayReport,
     /// The files of the archive that `include` leaves out, where they would be.
     left: Arc<[ImagePath]>,
-    /// The module that asks for it.
-    module: PathBuf,
+    /// The settings that ask for it.
+    settings: Arc<ModuleSettings>,
 }
 
 /// How names of archives end, and what `unpack` calls these.
@@ -73,7 +73,7 @@ const ARCHIVES: [(&str, &str); 11] = [
 impl LaidFile {
     /// Where `key` of its table stands in the module's settings, or the table where it has no such key.
     pub(crate) fn place(&self, key: &str) -> Option<Diagnostic> {
-        settings::naming::file(&self.module, &self.input, key).diagnostics.pop()
+        settings::naming::file(&self.settings, &self.input, key).diagnostics.pop()
     }
 
     /// Whether its archive has `path`, or something below it, and `include` leaves that out.
@@ -119,7 +119,7 @@ impl LaidFile {
 /// # Errors
 /// When one cannot be had, or cannot be taken as it is asked for.
 pub(crate) fn try_addresses(
-    module: &Path,
+    module: &ModuleSettings,
     files: Vec<FileInput>,
     known: &[LockedFile],
     downloads: &Downloads,
@@ -133,18 +133,15 @@ pub(crate) fn try_addresses(
 }
 
 /// Tries whether `file` can be taken as `input` asks for it.
-fn try_one(module: &Path, input: &FileInput, file: File, downloads: &Downloads) -> Result<(), Error> {
+fn try_one(module: &ModuleSettings, input: &FileInput, file: File, downloads: &Downloads) -> Result<(), Error> {
     tree(module, input, file, downloads).map(drop)
 }
 
 /// Adds to `found` what is wrong with those files of `module` that the cache has: the others are not fetched for it.
-///
-/// # Errors
-/// When the settings cannot be read.
-pub(crate) fn check_cached(module: &Path, downloads: &Downloads, found: &mut Findings) -> Result<(), Error> {
-    for input in settings::module_files(module)? {
-        let Some(file) = downloads.cached(&input) else { continue };
-        let Err(mut error) = try_one(module, &input, file, downloads) else { continue };
+pub(crate) fn check_cached(module: &ModuleSettings, downloads: &Downloads, found: &mut Findings) {
+    for input in &module.files {
+        let Some(file) = downloads.cached(input) else { continue };
+        let Err(mut error) = try_one(module, input, file, downloads) else { continue };
         let cause = error.causes.pop().unwrap_or(error.message);
         for mut diagnostic in std::mem::take(&mut error.findings.diagnostics) {
             diagnostic.message = format!("{}: {cause}", diagnostic.message);
@@ -153,22 +150,16 @@ pub(crate) fn check_cached(module: &Path, downloads: &Downloads, found: &mut Fin
         }
         found.sources.extend(std::mem::take(&mut error.findings.sources));
     }
-    Ok(())
 }
 
 /// What the module of `request` asks for, for its architecture.
-fn asked(request: &BuildRequest) -> Result<Vec<FileInput>, Error> {
-    let mut inputs = settings::module_files(&request.module.directory)?;
-    inputs.retain(|input| input.is_for(request.arch));
-    Ok(inputs)
+fn asked(request: &BuildRequest) -> Vec<FileInput> {
+    request.module.settings.files_for(&[request.arch])
 }
 
 /// Whether the cache lacks files of the module of `request`.
-///
-/// # Errors
-/// When the settings cannot be read.
-pub(crate) fn are_missing(request: &BuildRequest) -> Result<bool, Error> {
-    Ok(!request.downloads.has_all(&asked(request)?))
+pub(crate) fn are_missing(request: &BuildRequest) -> bool {
+    !request.downloads.has_all(&asked(request))
 }
 
 /// The files of the module of `request` for its architecture, each with the sha256 that it must have.
@@ -176,8 +167,8 @@ pub(crate) fn are_missing(request: &BuildRequest) -> Result<bool, Error> {
 /// # Errors
 /// When one cannot be had or unpacked, or nothing of it is taken.
 pub(crate) fn obtain(request: &BuildRequest, observer: &dyn Observer) -> Result<Vec<FetchedFile>, Error> {
-    let module = request.module.directory.as_path();
-    let inputs = asked(request)?;
+    let module = &*request.module.settings;
+    let inputs = asked(request);
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
@@ -209,7 +200,7 @@ pub(crate) fn newest(files: &[FetchedFile]) -> i64 {
 /// When one would take a directory's place, or the other way round, or holds a device.
 pub(crate) fn lay(
     files: &[FetchedFile],
-    module: &Path,
+    module: &Arc<ModuleSettings>,
     (tree, names): (&mut Tree<Source>, &Names),
     epoch: Epoch,
 ) -> Result<Vec<LaidFile>, Error> {
@@ -229,7 +220,8 @@ pub(crate) fn lay(
             }
             singles.extend(laid.added.iter().chain(&laid.replaced).map(|path| (path.clone(), &file.input)));
         }
-        all.push(LaidFile { input: file.input.clone(), laid, left: Arc::clone(&file.left), module: module.to_owned() });
+        let (input, left) = (file.input.clone(), Arc::clone(&file.left));
+        all.push(LaidFile { input, laid, left, settings: Arc::clone(module) });
     }
     Ok(all)
 }
@@ -246,14 +238,14 @@ fn to_blame(error: &composer::Error, input: &FileInput) -> &'static str {
 }
 
 /// Adds to `error` the place in the settings of `module` where `input` is asked for.
-fn in_settings(mut error: Error, module: &Path, input: &FileInput, key: &str) -> Error {
+fn in_settings(mut error: Error, module: &ModuleSettings, input: &FileInput, key: &str) -> Error {
     error.findings.extend(settings::naming::file(module, input, key));
     error
 }
 
 /// The tree of `file`, and what of it `include` leaves out.
 fn tree(
-    module: &Path,
+    module: &ModuleSettings,
     input: &FileInput,
     file: File,
     downloads: &Downloads,

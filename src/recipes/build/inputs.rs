@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use builder::apt;
 use host::{Dir, Links};
@@ -18,7 +19,7 @@ use crate::recipes::build::shared_numbers::{self, Known};
 use crate::recipes::packages::lock;
 use crate::recipes::results::lower::LowerModule;
 use crate::recipes::results::whose;
-use crate::settings::{self, AccountTables, ClosureSettings};
+use crate::settings::{self, AccountTables, ModuleSettings};
 
 /// The manifest's name in a module's repository.
 pub(crate) const MANIFEST: &str = "manifest.yaml";
@@ -32,14 +33,12 @@ pub(crate) struct Inputs {
     pub(crate) manifest: Manifest,
     /// Its file as the user named it.
     pub(crate) file: FileName,
-    /// Its repository.
-    pub(crate) directory: PathBuf,
     /// What ships, from all of them.
     pub(crate) rules: Rules,
-    /// The neighbours' manifests with their files.
-    pub(crate) neighbours: Vec<(Manifest, FileName)>,
-    /// What builder.toml says of the closure of the module's packages.
-    pub(crate) closure: ClosureSettings,
+    /// The modules beside it.
+    pub(crate) neighbours: Vec<Neighbour>,
+    /// What its builder.toml says.
+    pub(crate) settings: Arc<ModuleSettings>,
     /// The numbers of accounts that a fleet shares, besides those of builder.toml.
     pub(crate) fleet: AccountTables,
     /// The numbers that the lock has for accounts.
@@ -55,11 +54,13 @@ impl Inputs {
     /// When a file cannot be read, or with everything that is wrong in any of them.
     pub(crate) fn read(module: &ModuleSource, checks: &Checks, found: &mut Findings) -> Result<Self, Error> {
         let mut findings = Findings::default();
-        check_directory(&module.directory)?;
-        let own = read_manifest(&module.directory, &mut findings)?;
-        settings::check_module(&own.directory, &mut findings)?;
+        check_directory(module.directory())?;
+        let own = read_manifest(module.directory(), &mut findings)?;
+        let settings = Arc::clone(&module.settings);
+        settings.show_in(&mut findings);
+        let neighbours = read_neighbours(&module.neighbours, &mut findings)?;
         let known = Known { fleet: &module.fleet, counts_build: false };
-        let neighbours = read_neighbours(&own, &module.neighbours, known, &mut findings)?;
+        compare(&own, Some(&settings), &neighbours, known, &mut findings)?;
         findings.diagnostics.retain(|found| !checks.allowed.contains(found.code));
         let count = |severity| findings.diagnostics.iter().filter(|found| found.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -72,10 +73,10 @@ impl Inputs {
             );
         }
         module.check_overlay()?;
-        let closure = settings::module_closure(&own.directory)?;
+        let closure = &settings.closure;
         let locked = if closure.ship == Ship::Closure { lock::read(&own.directory)? } else { None };
         let locked_accounts = locked.map(|lock| lock.accounts).unwrap_or_default();
-        let lower = lower::find(&own.directory, (&manifest, &own.file), &closure, &module.lower);
+        let lower = lower::find(&own.directory, (&manifest, &own.file), closure, &module.lower);
         let lower = lower.map_err(|mut error| {
             error.findings.sources.extend(findings.sources.clone());
             error
@@ -90,10 +91,9 @@ impl Inputs {
         Ok(Self {
             manifest,
             file: own.file,
-            directory: own.directory,
             rules,
             neighbours,
-            closure,
+            settings,
             fleet: module.fleet.clone(),
             locked_accounts,
             lower,
@@ -126,42 +126,59 @@ pub(crate) fn read_for_build(module: &ModuleSource, checks: &Checks, found: &mut
     Ok(inputs)
 }
 
-/// The manifests of the modules at `paths`, as far as they can be read. Accounts to which they give other numbers than
-/// the module of `own` go to `findings`, and so do those to which this one gives two.
+/// A module beside this one, in which nothing is wrong.
+#[derive(Debug)]
+pub(crate) struct Neighbour {
+    /// Its manifest.
+    pub(crate) manifest: Manifest,
+    /// The manifest's file as the user named it.
+    pub(crate) file: FileName,
+    /// What its builder.toml says.
+    pub(crate) settings: ModuleSettings,
+}
+
+/// The modules at `paths`; what is wrong in their files goes to `findings`, and leaves the module out.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(crate) fn read_neighbours(
-    own: &Read,
-    paths: &[PathBuf],
-    known: Known<'_>,
-    findings: &mut Findings,
-) -> Result<Vec<(Manifest, FileName)>, Error> {
-    let mut reads = Vec::new();
+pub(crate) fn read_neighbours(paths: &[PathBuf], findings: &mut Findings) -> Result<Vec<Neighbour>, Error> {
+    let mut neighbours = Vec::new();
     for path in paths {
-        reads.push(read_manifest(path, findings)?);
-    }
-    // Settings with errors give no numbers, and are reported already.
-    if !findings.diagnostics.iter().any(|found| found.severity == Severity::Error) {
-        findings.extend(shared_numbers::disagreements(&own.directory)?);
-        let places: Vec<_> = reads.iter().map(|read| (read.directory.as_path(), &read.file)).collect();
-        findings.diagnostics.extend(shared_numbers::conflicts((&own.directory, &own.file), &places, known)?);
-    }
-    let neighbours: Vec<_> = reads.into_iter().filter_map(|read| Some((read.manifest?, read.file))).collect();
-    if let Some(manifest) = &own.manifest {
-        findings.diagnostics.extend(ports::conflicts((manifest, &own.file), &neighbours));
+        let Read { manifest, file, directory } = read_manifest(path, findings)?;
+        let settings = ModuleSettings::checked(&directory, findings)?;
+        neighbours.extend(manifest.zip(settings).map(|(manifest, settings)| Neighbour { manifest, file, settings }));
     }
     Ok(neighbours)
 }
 
-/// The repository of the module at `path`, which names it or its manifest.
-pub(crate) fn module_of(path: &Path) -> &Path {
-    if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) }
+/// Adds to `findings` accounts to which `neighbours` give other numbers than the module of `own` does, those to which this one
+/// gives two, and ports that more than one declares. Where something is wrong in a file, there are no numbers to compare.
+///
+/// # Errors
+/// When a lock, a record or a file of an overlay cannot be read.
+pub(crate) fn compare(
+    own: &Read,
+    settings: Option<&ModuleSettings>,
+    neighbours: &[Neighbour],
+    known: Known<'_>,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let is_wrong = findings.diagnostics.iter().any(|found| found.severity == Severity::Error);
+    if let Some(settings) = settings.filter(|_| !is_wrong) {
+        findings.extend(shared_numbers::disagreements(settings));
+        let others: Vec<_> = neighbours.iter().map(|neighbour| (&neighbour.settings, &neighbour.file)).collect();
+        findings.diagnostics.extend(shared_numbers::conflicts((settings, &own.file), &others, known)?);
+    }
+    if let Some(manifest) = &own.manifest {
+        let others = neighbours.iter().map(|neighbour| (&neighbour.manifest, &neighbour.file));
+        findings.diagnostics.extend(ports::conflicts((manifest, &own.file), &others));
+    }
+    Ok(())
 }
 
 /// The patterns of neighbours.
-pub(crate) fn lists(neighbours: &[(Manifest, FileName)]) -> Vec<Lists<'_>> {
-    neighbours.iter().map(|(manifest, file)| manifest.lists(file)).collect()
+pub(crate) fn lists(neighbours: &[Neighbour]) -> Vec<Lists<'_>> {
+    neighbours.iter().map(|neighbour| neighbour.manifest.lists(&neighbour.file)).collect()
 }
 
 /// Checks that -C names a directory, and not what a build wrote: a manifest alone is no module.

@@ -5,6 +5,7 @@
 //! seen from here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use composer::filter::{By, Filter, Verdict};
 use composer::needs::{self, Idle, Need, Reach, Unmet, World};
@@ -14,7 +15,7 @@ use model::rules::Rules;
 use model::{Additions, Diagnostic, ImagePath, Position, Severity};
 
 use crate::error::Error;
-use crate::recipes::build::inputs::Inputs;
+use crate::recipes::build::inputs::{Inputs, Neighbour};
 use crate::recipes::build::known::Known;
 use crate::recipes::build::open_needs::OpenNeeds;
 use crate::recipes::build::remedy::{self, Remedy};
@@ -50,7 +51,8 @@ pub(crate) struct Found {
 /// When a file of the root file system cannot be read.
 pub(crate) fn find(inputs: &Inputs, selected: &Selected, known: Known) -> Result<Found, Error> {
     let neighbours = neighbours(inputs, selected)?;
-    let built = differ::built_by(&inputs.neighbours, selected.arch);
+    let directories: Vec<&Path> = inputs.neighbours.iter().map(|one| one.settings.directory.as_path()).collect();
+    let built = differ::built_by(&directories, selected.arch);
     let provided = |path: &ImagePath| {
         let is_directory = selected.whole.lookup(path).is_some_and(|id| selected.whole.node(id).is_directory());
         let ships = |filter: &Filter| matches!(filter.verdict(path, is_directory), Verdict::Included(By::Rule(_)));
@@ -129,8 +131,8 @@ fn own(inputs: &Inputs, selected: &Selected) -> BTreeSet<ImagePath> {
 
 /// What each neighbour ships, as far as it would take it from the same root file system.
 fn neighbours(inputs: &Inputs, selected: &Selected) -> Result<Vec<Filter>, Error> {
-    let filter = |(manifest, file): &(model::Manifest, model::FileName)| {
-        Filter::new(&Rules::new(manifest.lists(file), &[]), &selected.whole).map_err(Error::from)
+    let filter = |one: &Neighbour| {
+        Filter::new(&Rules::new(one.manifest.lists(&one.file), &[]), &selected.whole).map_err(Error::from)
     };
     inputs.neighbours.iter().map(filter).collect()
 }

@@ -9,7 +9,7 @@ use model::{Arch, FileName, Manifest};
 
 use crate::error::{Error, Findings};
 use crate::recipes::results::lower::{self, LowerModule, LowerRequest};
-use crate::settings::{self, ClosureSettings};
+use crate::settings::{self, ClosureSettings, ModuleSettings};
 
 /// Where modules are looked for, and for which architectures.
 #[derive(Debug, Clone, Default)]
@@ -89,33 +89,31 @@ pub(crate) fn find(
     Ok(Some(Lower(all)))
 }
 
-/// `settings` with what the modules hold over which the module in `directory` is laid.
+/// `settings` with what the modules hold over which `module` is laid.
 ///
 /// # Errors
 /// As [`find`].
 pub(crate) fn held(
-    directory: &Path,
+    module: &ModuleSettings,
     manifest: (&Manifest, &FileName),
     settings: &apt::Settings,
     source: &LowerSource,
 ) -> Result<apt::Settings, Error> {
-    let lower = find(directory, manifest, &settings::module_closure(directory)?, source)?;
+    let lower = find(&module.directory, manifest, &module.closure, source)?;
     Ok(lower.map_or_else(|| settings.clone(), |lower| lower.hold(settings)))
 }
 
-/// Adds to `findings` what of the requirements of the module in `directory` is not there or will not do.
+/// Adds to `findings` what of the requirements of `module` is not there or will not do.
 ///
 /// # Errors
 /// When what is there is damaged, or the base cannot be used.
 pub(crate) fn check(
-    directory: &Path,
+    module: &ModuleSettings,
     manifest: (&Manifest, &FileName),
     source: &LowerSource,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    // Settings with errors are reported already.
-    let Ok(closure) = settings::module_closure(directory) else { return Ok(()) };
-    match find(directory, manifest, &closure, source) {
+    match find(&module.directory, manifest, &module.closure, source) {
         Ok(_) => Ok(()),
         Err(error) if !error.findings.diagnostics.is_empty() => {
             findings.extend(error.findings);

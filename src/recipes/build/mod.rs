@@ -69,6 +69,7 @@ use crate::recipes::build::request::BuildRequest;
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::selection::Seen;
 use crate::recipes::results::counts::Counts;
+use crate::settings::ModuleSettings;
 
 use crate::recipes::build::root::{Root, RootSummary};
 
@@ -139,7 +140,7 @@ pub(crate) fn produce_from(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<Produced, Error> {
-    destination.output.check_module(&inputs.manifest.name, &request.module.directory)?;
+    destination.output.check_module(&inputs.manifest.name, request.module.directory())?;
     destination.output.check_results(&[request.arch], &request.outputs)?;
     let Prepared { shipment, made } = prepare(inputs, request, found, observer)?;
     let written = match unchanged::find(&shipment, request, observer) {
@@ -190,7 +191,7 @@ fn prepare<'a>(
     }
     let lints::Found { diagnostics: lints, needs } = lints_of(inputs, &selected, &root)?;
     let owners = accounts::owners(&selected)?;
-    let neighbours: Vec<&Path> = request.module.neighbours.iter().map(|path| inputs::module_of(path)).collect();
+    let neighbours: Vec<&ModuleSettings> = inputs.neighbours.iter().map(|neighbour| &neighbour.settings).collect();
     let proposed = selected.closed.as_ref().map(|closed| closed.assigned.proposed.clone()).unwrap_or_default();
     shared_numbers::check_build((&owners, &proposed), &neighbours, &inputs.file)?;
     stacked::check(inputs, &selected, &neighbours, request.arch)?;
@@ -269,7 +270,7 @@ impl Made {
         written: Written,
         observer: &dyn Observer,
     ) -> Result<Produced, Error> {
-        closure::numbers::remember(&request.module.directory, &self.proposed, observer)?;
+        closure::numbers::remember(request.module.directory(), &self.proposed, observer)?;
         Ok(Produced {
             name: inputs.manifest.name.clone(),
             arch: request.arch,

@@ -25,8 +25,8 @@ pub(crate) fn obtain(
         RootSource::Given(path) => return Ok((files::obtain(request, observer)?, root::given(path)?)),
         RootSource::Packages(packages) => packages,
     };
-    let resolution = root::closure(&request.module.directory, packages, inputs, observer)?;
-    if packages.recorded.is_none() && files::are_missing(request)? {
+    let resolution = root::closure(packages, inputs, observer)?;
+    if packages.recorded.is_none() && files::are_missing(request) {
         makeable::check(request, packages, &resolution)?;
     }
     let files = files::obtain(request, observer)?;

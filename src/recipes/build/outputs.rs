@@ -93,7 +93,7 @@ impl Destination {
 
     /// The same in `directory`.
     pub(crate) fn new(request: &BuildRequest, directory: &Path) -> Result<Self, Error> {
-        inputs::check_directory(&request.module.directory)?;
+        inputs::check_directory(request.module.directory())?;
         places::check(request, directory)?;
         let objects = request.outputs.objects().map(staging::object_store).transpose()?;
         Ok(Self { output: Output::new(directory)?, objects })
@@ -131,8 +131,8 @@ pub(crate) fn write(
         module.written.oci = Some(layout);
     }
     let record = module.write_record(staging.directory())?;
-    request.module.check_unchanged()?;
-    staging.commit(record::FILE, (&name, &request.module.directory), observer)?;
+    request.module.settings.check_unchanged()?;
+    staging.commit(record::FILE, (&name, request.module.directory()), observer)?;
     Ok(module.remember(record, request, observer))
 }
 

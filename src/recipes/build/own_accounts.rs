@@ -32,11 +32,11 @@ pub(crate) fn names(assigned: Option<&Assigned>, lines: &[Line], inputs: &Inputs
     };
     assigned.into_iter().flat_map(|assigned| assigned.ids.iter()).for_each(|(name, ids)| add(name, ids));
     for (name, asked) in asked(lines) {
-        if let Some(ids) = asked.ids(inputs.closure.accounts.get(&name)) {
+        if let Some(ids) = asked.ids(inputs.settings.closure.accounts.get(&name)) {
             add(&name, ids);
         }
     }
-    inputs.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
+    inputs.settings.closure.accounts.iter().for_each(|(name, ids)| add(name, ids));
     for (name, uid) in fixed::USERS {
         names.users.entry(name.to_owned()).or_insert(uid);
     }

@@ -76,7 +76,7 @@ fn resolve(path: &Path, links: u32) -> std::io::Result<PathBuf> {
 /// When it would overwrite what it reads, the directory that the user is in, or what it writes itself.
 pub(crate) fn check(request: &BuildRequest, directory: &Path) -> Result<(), Error> {
     let output = Place::new(format!("the output {}", directory.display()), directory)?;
-    let module = Place::new("the module", &request.module.directory)?;
+    let module = Place::new("the module", request.module.directory())?;
     let here = Place::new("the current directory", Path::new("."))?;
     for holds in [&module, &here] {
         apart(holds, &output, "a build replaces its output directory: name one of its own with --output")?;

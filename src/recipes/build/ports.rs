@@ -8,12 +8,15 @@ const CODE: &str = "port-conflict";
 
 /// Every port of a service of the manifest in `file` that another of its services, or one of a neighbour, declares, too. It is no
 /// error: each may listen on an address of its own.
-pub(crate) fn conflicts((own, file): (&Manifest, &FileName), neighbours: &[(Manifest, FileName)]) -> Vec<Diagnostic> {
+pub(crate) fn conflicts<'a>(
+    (own, file): (&Manifest, &FileName),
+    neighbours: &(impl Iterator<Item = (&'a Manifest, &'a FileName)> + Clone),
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (at, (service, port, field)) in ports(own).enumerate() {
         let same = |(_, other, _): &(&str, &Port, String)| key(other) == key(port);
         let before = ports(own).take(at).filter(|(other, ..)| *other != service).find(same);
-        let of_neighbours = neighbours.iter().filter_map(|(neighbour, other_file)| {
+        let of_neighbours = neighbours.clone().filter_map(|(neighbour, other_file)| {
             let (other, ..) = ports(neighbour).find(same)?;
             Some(format!("{other} of {} ({other_file})", neighbour.name))
         });
@@ -64,7 +67,7 @@ mod tests {
     fn so_is_one_port_of_two_services_of_one_module() {
         let text = "schema_version: 1\nname: one\nfile_spec: [/a]\nservices:\n  - name: a\n    start_command: /a\n    exposed_ports: [{port: 80}, {port: 81}, {port: 80, protocol: udp}]\n  - name: b\n    start_command: /b\n    exposed_ports: [{port: 82}, {port: 80}]\n";
         let own = Manifest::parse(text.as_bytes()).manifest.unwrap();
-        let found = conflicts((&own, &FileName::from("one.yaml")), &[]);
+        let found = conflicts((&own, &FileName::from("one.yaml")), &std::iter::empty());
         let told: Vec<_> = found.iter().map(|one| (one.message.as_str(), one.place())).collect();
         assert_eq!(told, [("b listens on tcp 80, and so does a", "one.yaml:10:40".to_owned())]);
     }
@@ -81,7 +84,7 @@ mod tests {
     fn one_port_of_two_modules_is_said_at_its_place_and_another_protocol_is_another_port() {
         let (own, file) = module("one", "[{port: 80}, {port: 53, protocol: udp}]");
         let others = [module("two", "[{port: 8080}, {port: 80}]"), module("three", "[{port: 53}]")];
-        let found = conflicts((&own, &file), &others);
+        let found = conflicts((&own, &file), &others.iter().map(|(manifest, file)| (manifest, file)));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].message, "one-d listens on tcp 80, and so does two-d of two (two.yaml)");
         assert_eq!(

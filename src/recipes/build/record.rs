@@ -14,7 +14,7 @@ use model::record::{FORMAT, Owners, RecordFields};
 use model::{Digest, Epoch};
 
 use crate::error::Error;
-use crate::recipes::build::inputs;
+use crate::recipes::build::inputs::{self, Neighbour};
 use crate::recipes::build::request::BuildRequest;
 
 pub(crate) use model::record::rules;
@@ -77,7 +77,7 @@ pub(crate) struct Known {
 /// When a neighbour's canonical form is no JSON.
 pub(crate) fn inputs(request: &BuildRequest, inputs: &inputs::Inputs, known: Known) -> Result<Inputs, Error> {
     let Known { overlay, files, closure, epoch, rootfs } = known;
-    let value = |(manifest, file): &(model::Manifest, model::FileName)| {
+    let value = |Neighbour { manifest, file, .. }: &Neighbour| {
         serde_json::from_slice(&manifest.canonical_json())
             .map_err(|error| Error::bug(format!("the canonical form of {file} is no JSON")).because(&error))
     };

@@ -23,7 +23,7 @@ pub(crate) struct Remedy {
 
 /// Whether the files of the module's packages ship without being named, and would not once there was a `file_spec`.
 pub(crate) fn has_default(inputs: &Inputs) -> bool {
-    inputs.closure.ship == Ship::Owned && inputs.manifest.file_spec.is_empty()
+    inputs.settings.closure.ship == Ship::Owned && inputs.manifest.file_spec.is_empty()
 }
 
 /// What would ship `missing`, which the root file system has and a shipped file needs as `name`.

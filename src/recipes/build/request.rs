@@ -1,7 +1,8 @@
 //! What a build was asked to do: arguments and settings, put together.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use composer::overlay::Overlay;
@@ -15,7 +16,7 @@ use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::remembered::DigestCacheHandle;
 use crate::recipes::build::sinks::Outputs;
 use crate::recipes::packages::request::Packages;
-use crate::settings::{AccountTables, ModuleFile};
+use crate::settings::{AccountTables, ModuleSettings};
 
 /// The name of a module's own files in its repository.
 const OVERLAY: &str = "rootfs";
@@ -44,16 +45,14 @@ pub(crate) struct BuildRequest {
 /// The files of a module, and those of its neighbours that count.
 #[derive(Debug, Clone)]
 pub(crate) struct ModuleSource {
-    /// The module's repository.
-    pub(crate) directory: PathBuf,
     /// The neighbours' manifests or repositories.
     pub(crate) neighbours: Vec<PathBuf>,
     /// The numbers of accounts that a fleet shares, besides those of the module.
     pub(crate) fleet: AccountTables,
     /// Where the modules are that it requires.
     pub(crate) lower: LowerSource,
-    /// Its settings file as the command read it; none where no result depends on that.
-    pub(crate) settings: Option<ModuleFile>,
+    /// The module's repository, and what its builder.toml says, read once for all that is done.
+    pub(crate) settings: Arc<ModuleSettings>,
 }
 
 /// Where the root file system comes from.
@@ -90,17 +89,14 @@ impl BuildRequest {
 }
 
 impl ModuleSource {
-    /// Where the module's overlay is, or would be; for what does not read it.
-    pub(crate) fn overlay_path(&self) -> PathBuf {
-        crate::settings::join(&self.directory, OVERLAY)
+    /// The module's repository.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.settings.directory
     }
 
-    /// Fails where the module's settings file is not as the command read it.
-    ///
-    /// # Errors
-    /// Where it changed meanwhile.
-    pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
-        self.settings.as_ref().map_or(Ok(()), |file| file.check_unchanged(&self.directory))
+    /// Where the module's overlay is, or would be; for what does not read it.
+    pub(crate) fn overlay_path(&self) -> PathBuf {
+        crate::settings::join(self.directory(), OVERLAY)
     }
 
     /// The module's overlay as it is now.
@@ -108,8 +104,7 @@ impl ModuleSource {
     /// # Errors
     /// When it cannot be read, or is a link.
     pub(crate) fn overlay(&self) -> Result<Overlay, Error> {
-        let rules = crate::settings::overlay_rules(&self.directory)?;
-        Ok(Overlay::scan(&Dir::open(&self.directory)?, OVERLAY)?.with_rules(rules))
+        Ok(Overlay::scan(&Dir::open(self.directory())?, OVERLAY)?.with_rules(self.settings.overlay.clone()))
     }
 
     /// Fails where the overlay is a link or no directory, before anything is fetched for a build.
@@ -117,7 +112,7 @@ impl ModuleSource {
     /// # Errors
     /// As [`ModuleSource::overlay`].
     pub(crate) fn check_overlay(&self) -> Result<(), Error> {
-        Ok(Overlay::check(&Dir::open(&self.directory)?, OVERLAY)?)
+        Ok(Overlay::check(&Dir::open(self.directory())?, OVERLAY)?)
     }
 }
 

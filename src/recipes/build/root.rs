@@ -303,17 +303,12 @@ fn warn_of_scripts(record: &Record, observer: &dyn Observer) {
 }
 
 /// The exact closure of the manifest's packages: the lock's where there is one, else resolved now.
-pub(crate) fn closure(
-    module: &Path,
-    packages: &Packages,
-    inputs: &Inputs,
-    observer: &dyn Observer,
-) -> Result<Resolution, Error> {
+pub(crate) fn closure(packages: &Packages, inputs: &Inputs, observer: &dyn Observer) -> Result<Resolution, Error> {
     if let Some(recorded) = &packages.recorded {
         return Ok(recorded.clone());
     }
     let settings = inputs.hold(&packages.settings);
-    if let Some(locked) = lock::resolution(module, (packages, &settings), &inputs.manifest, &inputs.file)? {
+    if let Some(locked) = lock::resolution(&inputs.settings, (packages, &settings), &inputs.manifest, &inputs.file)? {
         return Ok(locked);
     }
     let wants = packages.snapshot.as_deref();
@@ -326,14 +321,14 @@ pub(crate) fn closure(
         require_archive(&settings)?;
     }
     apt::resolve(&requests, &settings, &packages.cache, observer)
-        .map_err(|error| unresolved(error, module, &inputs.manifest, &inputs.file, &settings))
+        .map_err(|error| unresolved(error, &inputs.settings, &inputs.manifest, &inputs.file, &settings))
 }
 
 /// That nothing holds the versions of the module's packages, where it has some and nothing does.
 pub(crate) fn floating(request: &BuildRequest, inputs: &Inputs) -> Option<Diagnostic> {
     let is_resolved = request.packages().is_some_and(|packages| packages.recorded.is_none() && !packages.locked);
     let first = inputs.manifest.package_spec.first()?;
-    let path = lock::path(&request.module.directory);
+    let path = lock::path(request.module.directory());
     // What a moment of the archive had does not move.
     let wants = request.packages().and_then(|packages| packages.snapshot.as_deref());
     let is_pinned = wants.map_or_else(|| inputs.manifest.snapshot().is_some(), |wants| wants != settings::NO_SNAPSHOT);
@@ -342,7 +337,7 @@ pub(crate) fn floating(request: &BuildRequest, inputs: &Inputs) -> Option<Diagno
     }
     let message =
         format!("there is no {}: the packages' versions are those of the archives now, and float", path.display());
-    let hint = format!("`{}` holds them", lock::command("lock", &request.module.directory));
+    let hint = format!("`{}` holds them", lock::command("lock", request.module.directory()));
     let found = Diagnostic::new(Severity::Note, "floating-versions", message, hint).in_file(inputs.file.clone());
     Some(found.at(first.position).in_field("package_spec").quoting(first.value.to_string()))
 }

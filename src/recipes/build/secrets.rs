@@ -51,7 +51,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagno
         "{} {verb} made by a maintainer script and closed to others, and every machine would share {whom}",
         path_list::some(&paths, MAX_NAMED)
     );
-    let made = match inputs.closure.ship {
+    let made = match inputs.settings.closure.ship {
         Ship::Owned => String::new(),
         Ship::Closure => {
             format!(

@@ -135,7 +135,7 @@ pub(crate) fn tree(
     let names = own_accounts::names(prepared.as_ref().map(|prepared| &prepared.assigned), &lines, inputs);
     let scrubbed = scrub::apply(&mut whole, &ownership, epoch, observer)?;
     let scrub = record::tree_digest(&whole, epoch);
-    let files = files::lay(files, &module.directory, (&mut whole, &names), epoch)?;
+    let files = files::lay(files, &module.settings, (&mut whole, &names), epoch)?;
     let laid = overlay.apply_with(&mut whole, epoch, &names)?;
     let authored: Vec<&OverlayReport> = files.iter().map(|file| &file.laid).chain([&laid]).collect();
     let fed = generators::feed(&mut whole, &authored, programs, epoch, observer)?;

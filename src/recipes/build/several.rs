@@ -78,7 +78,7 @@ pub(crate) fn produce(request: &SeveralRequest, observer: &dyn Observer) -> Resu
         let any = request.any()?;
         let destination = Destination::new(any, &request.outputs.directory)?;
         let inputs = read_for_build(&any.module, &request.checks, found)?;
-        destination.output.check_module(&inputs.manifest.name, &any.module.directory)?;
+        destination.output.check_module(&inputs.manifest.name, any.module.directory())?;
         let archs: Vec<Arch> = request.each.iter().map(|request| request.arch).collect();
         destination.output.check_results(&archs, &request.outputs)?;
         found.diagnostics.extend(makeable::note(any, &inputs, observer));
@@ -242,8 +242,8 @@ fn write(
     let archs = request.each.iter().map(|request| request.arch);
     let common = Several::of(archs.zip(records.iter().copied()).collect(), common(top)?).to_json()?;
     staging.write(record::FILE, &common)?;
-    request.any()?.module.check_unchanged()?;
-    staging.commit(record::FILE, (&inputs.manifest.name, &request.any()?.module.directory), observer)?;
+    request.any()?.module.settings.check_unchanged()?;
+    staging.commit(record::FILE, (&inputs.manifest.name, request.any()?.module.directory()), observer)?;
     let each = request.each.iter().zip(modules).zip(records);
     let written = each.map(|((request, (_, module)), record)| module.remember(record, request, observer)).collect();
     if let Some(reuse) = request.each.iter().find_map(|request| request.reuse.as_ref()) {

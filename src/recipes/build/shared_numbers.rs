@@ -16,7 +16,7 @@ use model::{Diagnostic, FileName, Severity, shell};
 use crate::error::{Error, Findings};
 use crate::recipes::packages::lock;
 use crate::recipes::results::record;
-use crate::settings::{self, AccountTables};
+use crate::settings::{self, AccountTables, ModuleSettings};
 
 /// Where a build leaves its record in a module.
 const DIST: &str = "dist";
@@ -40,13 +40,13 @@ pub(crate) struct Known<'a> {
 }
 
 /// Every account of the module in `own` that has another number in a neighbour or in the tables of a fleet, or whose number
-/// another account has there. Each neighbour is a directory with its manifest's name.
+/// another account has there. Each module has its manifest's name.
 ///
 /// # Errors
-/// When settings, a lock, a record or a file of an overlay cannot be read.
+/// When a lock, a record or a file of an overlay cannot be read.
 pub(crate) fn conflicts(
-    (own, file): (&Path, &FileName),
-    neighbours: &[(&Path, &FileName)],
+    (own, file): (&ModuleSettings, &FileName),
+    neighbours: &[(&ModuleSettings, &FileName)],
     Known { fleet, counts_build }: Known<'_>,
 ) -> Result<Vec<Diagnostic>, Error> {
     if neighbours.is_empty() && fleet.is_empty() {
@@ -62,15 +62,15 @@ pub(crate) fn conflicts(
     let mut all = ours.numbers(Some(&given));
     let mut found = findings(&ours.authored(), &shared, "the tables of the fleet", FLEET, file);
     // A build finds out its own.
-    found.extend(ours.unknown(own, file).filter(|_| counts_build && !neighbours.is_empty()));
+    found.extend(ours.unknown(&own.directory, file).filter(|_| counts_build && !neighbours.is_empty()));
     all.extend(ours.built.clone());
-    for (directory, other) in neighbours {
-        let theirs = Module::read(directory)?;
+    for (settings, other) in neighbours {
+        let theirs = Module::read(settings)?;
         let hint = if ours.is_closure && theirs.is_closure { TABLES } else { CLOSURES };
         let mut numbers = theirs.numbers(None);
         numbers.extend(theirs.built.clone());
         found.extend(findings(&all, &numbers, other, hint, file));
-        found.extend(theirs.unknown(directory, other));
+        found.extend(theirs.unknown(&settings.directory, other));
         let others: Numbers =
             shared.iter().filter(|(key, _)| !all.contains_key(*key)).map(|(k, v)| (k.clone(), *v)).collect();
         found.extend(findings(&others, &numbers, other, FLEET, file));
@@ -85,18 +85,18 @@ pub(crate) fn conflicts(
 /// As [`conflicts`], and when there is one.
 pub(crate) fn check_build(
     (owners, proposed): (&Owners, &Accounts),
-    neighbours: &[&Path],
+    neighbours: &[&ModuleSettings],
     file: &FileName,
 ) -> Result<(), Error> {
     let mut ours = of_owners(owners);
     ours.extend(proposed.iter().flat_map(|(name, ids)| of_account(name, ids)));
     let mut diagnostics = Vec::new();
-    for directory in neighbours.iter().filter(|_| !ours.is_empty()) {
-        let theirs = Module::read(directory)?;
+    for settings in neighbours.iter().filter(|_| !ours.is_empty()) {
+        let theirs = Module::read(settings)?;
         let mut numbers = theirs.numbers(None);
         let hint = if theirs.is_closure && !proposed.is_empty() { TABLES } else { CLOSURES };
         numbers.extend(theirs.built);
-        diagnostics.extend(findings(&ours, &numbers, &directory.display().to_string(), hint, file));
+        diagnostics.extend(findings(&ours, &numbers, &settings.directory.display().to_string(), hint, file));
     }
     if diagnostics.is_empty() {
         return Ok(());
@@ -119,17 +119,14 @@ fn findings(ours: &Numbers, theirs: &Numbers, other: &str, hint: &str, file: &Fi
 }
 
 /// Every account to which `[accounts]` of the module gives another number than a line of sysusers.d in its overlay.
-///
-/// # Errors
-/// When the settings cannot be read.
-pub(crate) fn disagreements(module: &Path) -> Result<Findings, Error> {
+pub(crate) fn disagreements(module: &ModuleSettings) -> Findings {
     let mut found = Findings::default();
-    let declared = settings::module_closure(module)?.accounts;
+    let declared = &module.closure.accounts;
     if declared.is_empty() {
-        return Ok(found);
+        return found;
     }
     // An overlay that cannot be read is said where it is laid over the tree.
-    let lines = overlay(module).unwrap_or_default();
+    let lines = overlay(&module.directory).unwrap_or_default();
     for OverlayLine { file, number, line } in &lines {
         let (name, said) = match line {
             Line::User { name, uid: Some(uid), .. } => (name, (AccountKind::User, *uid)),
@@ -152,7 +149,7 @@ pub(crate) fn disagreements(module: &Path) -> Result<Findings, Error> {
             ..place
         }));
     }
-    Ok(found)
+    found
 }
 
 fn compare((kind, name): &(AccountKind, String), number: u32, theirs: &Numbers) -> Vec<String> {
@@ -184,8 +181,8 @@ struct Module {
 }
 
 impl Module {
-    fn read(module: &Path) -> Result<Self, Error> {
-        let closure = settings::module_closure(module)?;
+    fn read(settings: &ModuleSettings) -> Result<Self, Error> {
+        let ModuleSettings { directory: module, closure, .. } = settings;
         let is_closure = closure.ship == Ship::Closure;
         let mut overlay = Numbers::new();
         for OverlayLine { line, .. } in self::overlay(module)? {
@@ -205,7 +202,7 @@ impl Module {
         let built = if is_closure && !locked.is_empty() { None } else { built(module, closure.ship)? };
         Ok(Self {
             knows_proposals: !is_closure || !locked.is_empty() || built.is_some(),
-            declared: closure.accounts,
+            declared: closure.accounts.clone(),
             locked,
             is_closure,
             overlay,

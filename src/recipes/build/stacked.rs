@@ -1,7 +1,5 @@
 //! What a build ships that a neighbour on the same node has from another day of the archive.
 
-use std::path::Path;
-
 use image::tree::Kind;
 use model::{Arch, Diagnostic};
 
@@ -9,6 +7,7 @@ use crate::error::{Error, Findings};
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
 use crate::recipes::results::differ;
+use crate::settings::ModuleSettings;
 
 /// Where a build leaves its results in a module.
 const DIST: &str = "dist";
@@ -18,10 +17,15 @@ const DIST: &str = "dist";
 ///
 /// # Errors
 /// When there is such a neighbour.
-pub(crate) fn check(inputs: &Inputs, selected: &Selected, neighbours: &[&Path], arch: Arch) -> Result<(), Error> {
+pub(crate) fn check(
+    inputs: &Inputs,
+    selected: &Selected,
+    neighbours: &[&ModuleSettings],
+    arch: Arch,
+) -> Result<(), Error> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for neighbour in neighbours {
-        let (dist, name) = (neighbour.join(DIST), neighbour.display().to_string());
+        let (dist, name) = (neighbour.directory.join(DIST), neighbour.directory.display().to_string());
         let several = dist.join(arch.debian());
         let dist = if several.is_dir() { several } else { dist };
         let files = selected.selection.tree.walk().filter(|(_, _, node)| !matches!(node.kind, Kind::Directory(_)));

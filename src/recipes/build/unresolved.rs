@@ -1,7 +1,6 @@
 //! Why packages could not be resolved, at the places that ask for them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use builder::apt;
 use model::document::nearest;
@@ -9,13 +8,13 @@ use model::words::count;
 use model::{Diagnostic, FileName, Manifest, Severity};
 
 use crate::error::{Error, Findings};
-use crate::settings;
+use crate::settings::{self, ModuleSettings};
 
 /// Why resolving failed; missing packages are shown at their places in the manifest of `module`, keyrings at those in its
 /// settings.
 pub(crate) fn unresolved(
     error: apt::Error,
-    module: &Path,
+    module: &ModuleSettings,
     manifest: &Manifest,
     file: &FileName,
     settings: &apt::Settings,
@@ -35,7 +34,7 @@ pub(crate) fn unresolved(
 
 /// The suite that the archives do not have, where the module's settings name it; with a near name that Debian has, which was most
 /// likely meant.
-fn suite(module: &Path, suite: &str) -> Findings {
+fn suite(module: &ModuleSettings, suite: &str) -> Findings {
     let mut found = settings::naming::entry(module, "suite-missing", &["suite"]);
     let message = format!("the archives have no suite {suite} with these components");
     let hint = match nearest(suite, &SUITES).filter(|near| *near != suite) {

@@ -13,7 +13,6 @@ use crate::error::{Error, Findings};
 use crate::recipes::build::authored;
 use crate::recipes::build::request::ModuleSource;
 use crate::recipes::results::path_list;
-use crate::settings;
 
 /// The most files that the finding names.
 const MAX_NAMED: usize = 50;
@@ -22,14 +21,14 @@ const MAX_NAMED: usize = 50;
 /// are links on every merged `/usr` are links here; what else a root file system has decides nothing.
 ///
 /// # Errors
-/// When the overlay or the settings cannot be read.
+/// When the overlay cannot be read.
 pub(crate) fn check(
     module: &ModuleSource,
     manifest: &Manifest,
     file: &FileName,
     found: &mut Findings,
 ) -> Result<(), Error> {
-    if settings::module_closure(&module.directory)?.ship == Ship::Closure {
+    if module.settings.closure.ship == Ship::Closure {
         return Ok(());
     }
     let overlay = module.overlay()?;

@@ -105,7 +105,7 @@ pub(crate) fn summary(request: &BuildRequest, observer: &dyn Observer) -> Result
         Ok(Summary {
             total: report.total,
             counts: Counts::of(&selected.selection.tree),
-            ship: inputs.closure.ship,
+            ship: inputs.settings.closure.ship,
             owned: report.owned,
             rules: rules.filter_map(|at| line(&inputs.rules, report, at)).collect(),
             brought: by_origin(&selected),

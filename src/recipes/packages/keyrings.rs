@@ -1,19 +1,14 @@
 //! The keyrings that a module names, looked at before anything needs them.
 
-use std::path::Path;
-
 use builder::apt;
 use model::Explain as _;
 
 use crate::error::{Error, Findings};
-use crate::settings;
+use crate::settings::{self, ModuleSettings};
 
-/// Adds to `findings` each place in the `builder.toml` of `module` that names no keyring which a build could use.
-///
-/// # Errors
-/// When the file cannot be read, or holds an error.
-pub(crate) fn check(module: &Path, findings: &mut Findings) -> Result<(), Error> {
-    let mut keyrings = settings::module_keyrings(module)?;
+/// Adds to `findings` each place in the settings of `module` that names no keyring which a build could use.
+pub(crate) fn check(module: &ModuleSettings, findings: &mut Findings) {
+    let mut keyrings = module.keyrings.clone();
     keyrings.sort_by_key(apt::KeyringFile::path);
     keyrings.dedup();
     for keyring in keyrings {
@@ -26,5 +21,4 @@ pub(crate) fn check(module: &Path, findings: &mut Findings) -> Result<(), Error>
         }
         findings.extend(named);
     }
-    Ok(())
 }

@@ -13,7 +13,7 @@ use model::{Arch, Diagnostic, FileName, Manifest, Severity, shell};
 
 use crate::error::{Error, Findings};
 use crate::recipes::packages::request::Packages;
-use crate::settings;
+use crate::settings::{self, ModuleSettings};
 
 /// The lock's name, beside the manifest.
 pub(crate) const FILE: &str = "module.lock";
@@ -37,20 +37,17 @@ pub(crate) fn read(module: &Path) -> Result<Option<Lock>, Error> {
 
 /// Says that a lock has no numbers of accounts yet, where the closure of its packages may want some: which accounts there are
 /// is known when the packages were installed.
-///
-/// # Errors
-/// When the settings cannot be read.
-pub(crate) fn note_numbers(path: &Path, lock: &Lock, observer: &dyn Observer) -> Result<(), Error> {
-    let module = path.parent().unwrap_or(Path::new(""));
-    let settings::ClosureSettings { ship, accounts, .. } = settings::module_closure(module)?;
-    if ship == Ship::Closure && accounts.is_empty() && lock.accounts.is_empty() {
-        let place = if module.as_os_str().is_empty() { String::new() } else { format!(" -C {}", shell::word(module)) };
+pub(crate) fn note_numbers(module: &ModuleSettings, lock: &Lock, observer: &dyn Observer) {
+    let settings::ClosureSettings { ship, accounts, .. } = &module.closure;
+    if *ship == Ship::Closure && accounts.is_empty() && lock.accounts.is_empty() {
+        let directory = module.directory.as_path();
+        let is_here = directory == Path::new(".");
+        let place = if is_here { String::new() } else { format!(" -C {}", shell::word(directory)) };
         observer.note(&format!(
             "no account has a number yet: `module-builder build{place}` writes those of the packages' accounts into the lock, and \
              `build --frozen` needs them there"
         ));
     }
-    Ok(())
 }
 
 /// A command line for `module`, as the user would write it here.
@@ -88,20 +85,11 @@ pub(crate) fn pinned(
 }
 
 /// Adds to `found` that the manifest pins a moment, where no archive of past states is set.
-///
-/// # Errors
-/// When the settings of `module` cannot be read.
-pub(crate) fn check_snapshot(
-    module: &Path,
-    manifest: &Manifest,
-    file: &FileName,
-    found: &mut Findings,
-) -> Result<(), Error> {
-    let Some(entry) = manifest.snapshot().filter(|_| !manifest.requests().is_empty()) else { return Ok(()) };
-    if settings::module_snapshot_mirror(module)?.is_none() {
+pub(crate) fn check_snapshot(module: &ModuleSettings, manifest: &Manifest, file: &FileName, found: &mut Findings) {
+    let Some(entry) = manifest.snapshot().filter(|_| !manifest.requests().is_empty()) else { return };
+    if module.snapshot_mirror.is_none() {
         found.extend(no_snapshot_mirror(&entry.value, Some(entry), file).findings);
     }
-    Ok(())
 }
 
 /// There is a moment, and no archive that has it.
@@ -125,9 +113,9 @@ fn no_snapshot_mirror(moment: &str, entry: Option<&Entry<String>>, file: &FileNa
 /// What the manifest and the settings of `module` ask for.
 ///
 /// # Errors
-/// When the settings are wrong, or a keyring that they name cannot be used.
+/// When a keyring that they name cannot be used.
 pub(crate) fn wanted(
-    module: &Path,
+    module: &ModuleSettings,
     manifest: &Manifest,
     settings: &apt::Settings,
     named_mirrors: bool,
@@ -136,7 +124,7 @@ pub(crate) fn wanted(
         let named = error.keyring().map(|path| settings::naming::keyring(module, path));
         Error::from(error).findings(named.unwrap_or_default())
     })?;
-    Ok(Wanted { files: LockedFile::all(&settings::module_files(module)?), ..wanted })
+    Ok(Wanted { files: LockedFile::all(&module.files), ..wanted })
 }
 
 /// The locked packages of a build with `settings`, or none where the module has no lock.
@@ -147,11 +135,12 @@ pub(crate) fn wanted(
 /// # Errors
 /// When the lock does not fit the module, or there is none and one is required.
 pub(crate) fn resolution(
-    module: &Path,
+    own: &ModuleSettings,
     (packages, settings): (&Packages, &apt::Settings),
     manifest: &Manifest,
     manifest_file: &FileName,
 ) -> Result<Option<Resolution>, Error> {
+    let module = own.directory.as_path();
     let Some(lock) = read(module)? else {
         if packages.locked {
             return Err(Error::input(format!("there is no {}, and a lock is required", path(module).display()))
@@ -160,7 +149,7 @@ pub(crate) fn resolution(
         return Ok(None);
     };
     let settings = pinned(settings, packages.snapshot.as_deref(), manifest, manifest_file)?;
-    let wanted = wanted(module, manifest, &settings, packages.named_mirrors)?;
+    let wanted = wanted(own, manifest, &settings, packages.named_mirrors)?;
     let mut drifts = lock::check(&lock, &wanted, &[settings.arch]);
     // That the next architecture of this run is missing is known before the work for this one.
     let is_missing = |arch: &&Arch| **arch != settings.arch && lock.resolution(**arch).is_none();

@@ -22,7 +22,7 @@ use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
 use crate::recipes::packages::download;
 use crate::recipes::packages::request::Packages;
 use crate::recipes::results::compare::json;
-use crate::settings::{self, AccountTables, Settings};
+use crate::settings::{AccountTables, Settings};
 
 /// Everything that the request of the second build is made from.
 pub(super) struct RebuildRequest<'a> {
@@ -50,7 +50,6 @@ impl RebuildRequest<'_> {
         let sinks = [options.emit_tar.then_some(Sink::Tar), options.emit_oci.then_some(Sink::Layout)].into_iter();
         Ok(BuildRequest {
             module: ModuleSource {
-                directory: self.target.module.clone(),
                 neighbours: self.neighbours()?,
                 // What the first build took of such tables is in the lock.
                 fleet: AccountTables::default(),
@@ -59,7 +58,7 @@ impl RebuildRequest<'_> {
                     archs: vec![inputs.arch],
                     scratch: environment.scratch(),
                 },
-                settings: None,
+                settings: settings.of_module(&self.target.module)?,
             },
             arch: inputs.arch,
             epoch: Some(inputs.epoch),
@@ -154,9 +153,7 @@ pub(super) fn changes(
     if overlay != recorded.overlay {
         changed.push(difference("the overlay rootfs/", &recorded.overlay, &overlay));
     }
-    let mut files = settings::module_files(&request.module.directory)?;
-    files.retain(|file| file.is_for(recorded.arch));
-    if recorded.files != files {
+    if recorded.files != request.module.settings.files_for(&[recorded.arch]) {
         changed.push("the files of [[file]] in builder.toml".to_owned());
     }
     let lower = inputs.lower(recorded.arch).iter().map(|module| &module.reference);

@@ -7,7 +7,7 @@ use std::path::Path;
 use host::{Dir, Links};
 use image::composefs::Entry;
 use image::tree::{Kind, Node, Tree};
-use model::{Arch, Diagnostic, FileName, ImagePath, Manifest, Severity};
+use model::{Arch, Diagnostic, FileName, ImagePath, Severity};
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -64,12 +64,11 @@ pub(crate) fn of_modules((own, file): (&Path, &FileName), neighbours: &[&Path]) 
     Ok(found)
 }
 
-/// What the last builds of neighbours hold for `arch`, each of which is known by its manifest. Of those that were not built, or whose
+/// What the last builds of neighbours hold for `arch`, each of which is a directory. Of those that were not built, or whose
 /// results are damaged, nothing is.
-pub(crate) fn built_by(neighbours: &[(Manifest, FileName)], arch: Arch) -> Vec<Tree<Entry>> {
-    let trees = |(_, file): &(Manifest, FileName)| {
-        let directory = Path::new(&**file).parent().unwrap_or(Path::new("")).to_owned();
-        let modules = last_build(&directory).unwrap_or_default();
+pub(crate) fn built_by(neighbours: &[&Path], arch: Arch) -> Vec<Tree<Entry>> {
+    let trees = |directory: &&Path| {
+        let modules = last_build(directory).unwrap_or_default();
         modules.into_iter().filter(|module| module.arch == Some(arch)).map(|module| module.tree).collect::<Vec<_>>()
     };
     neighbours.iter().flat_map(trees).collect()

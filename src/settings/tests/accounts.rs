@@ -21,6 +21,10 @@ fn numbers_come_from_the_module_the_users_file_and_the_one_that_is_named() {
     let settings = with(&world, Some(b"[accounts]\nredis = 312\nvalkey = { uid = 314, gid = 315 }\n")).unwrap();
     assert_eq!(listed(&settings.fleet()), ["redis 312 312", "valkey 314 315"]);
     let shown = settings.entries().into_iter().find(|entry| entry.name == "accounts").unwrap();
+    let home = format!("{}/", world.home.path().display());
+    let origin = "m/builder.toml:1:1, fleet.toml:1:1";
+    let origin = format!(".config/module-builder/config.toml:1:1, {origin}");
+    assert_eq!(shown.origin.to_string().replace(&home, ""), origin);
     let shown = serde_json::to_value(shown.json()).unwrap();
     assert_eq!(shown["value"]["chrony"]["uid"], 313);
     assert_eq!(shown["value"]["valkey"]["gid"], 315);

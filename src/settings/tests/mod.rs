@@ -46,7 +46,7 @@ impl World {
             std::fs::write(home.path().join(folder).join(name), text).unwrap();
         };
         write(".config/module-builder", "config.toml", user);
-        write("m", layers::BUILDER_TOML, module);
+        write("m", BUILDER_TOML, module);
         Self { home }
     }
 
@@ -67,23 +67,24 @@ impl World {
 #[test]
 fn a_module_file_that_is_not_as_it_was_read_is_told() {
     let world = World::new("", "suite = \"a\"\n");
-    let read = world.settings(&[], &Flags::default()).unwrap().module_file;
     let module = world.home.path().join("m");
-    let file = module.join(layers::BUILDER_TOML);
-    read.check_unchanged(&module).unwrap();
+    let file = module.join(BUILDER_TOML);
+    let read = || world.settings(&[], &Flags::default()).unwrap().of_module(&module).unwrap();
+    let one = read();
+    one.check_unchanged().unwrap();
     for text in [Some("suite = \"b\"\n"), None] {
         match text {
             Some(text) => std::fs::write(&file, text).unwrap(),
             None => std::fs::remove_file(&file).unwrap(),
         }
-        let error = read.check_unchanged(&module).unwrap_err();
+        let error = one.check_unchanged().unwrap_err();
         assert!(error.kind == Kind::Input && error.message.ends_with("changed while the module was built"), "{error}");
     }
     // One that was not there and came.
-    let none = world.settings(&[], &Flags::default()).unwrap().module_file;
-    none.check_unchanged(&module).unwrap();
+    let none = read();
+    none.check_unchanged().unwrap();
     std::fs::write(&file, "").unwrap();
-    none.check_unchanged(&module).unwrap_err();
+    none.check_unchanged().unwrap_err();
 }
 
 #[test]
@@ -256,7 +257,8 @@ fn the_modules_keyring_stays_in_the_module_and_the_users_is_where_they_say() {
     assert_eq!(file("/keys/a.gpg").0, KeyringFile::At("/keys/a.gpg".into()));
     // A module that is the current directory has no path of its own to begin with.
     let mut settings = World::new("", "keyring = \"a.gpg\"\n").settings(&[], &Flags::default()).unwrap();
-    settings.module = Some(".".into());
+    let nowhere = ModuleSettings::read(Path::new("/nowhere")).unwrap();
+    settings.own = Some(ModuleSettings { directory: ".".into(), ..nowhere }.into());
     settings.keyring.value = Some("a.gpg".into());
     assert_eq!(settings.keyring_file().unwrap(), KeyringFile::Below { directory: "".into(), path: "a.gpg".into() });
     settings.keyring.value = Some("/keys/a.gpg".into());

@@ -103,10 +103,17 @@ fn every_row_is_reached_by_each_way_that_it_declares_and_env_names_it() {
             None => assert!(!world.settings(&[(own.as_str(), word)], &none).unwrap().is_named(*row), "{own}"),
         }
         if let Some(flag) = row.flag() {
-            let (flags, global) = parsed(flag, word);
+            let (mut flags, mut global) = parsed(flag, word);
+            let mut origin = format!("flag {flag}");
+            if row.file_of_flag(&flags).is_some() {
+                let file = world.home.path().join("named.toml").display().to_string();
+                std::fs::write(&file, &text).unwrap();
+                (flags, global) = parsed(flag, &file);
+                origin = format!("{file}:1:{}", row.name().len() + 4);
+            }
             let environment = environment(world.home.path(), &[]);
             let settings = Settings::new(Layers::default(), &flags, &global, &environment).unwrap();
-            is_shown(&settings, *row, shown, &format!("flag {flag}"));
+            is_shown(&settings, *row, shown, &origin);
         }
     }
 }

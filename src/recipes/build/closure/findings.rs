@@ -23,7 +23,7 @@ pub(super) fn refuse_changes(found: &Closure, filter: &Filter, inputs: &Inputs) 
     let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
     let recomputed = found.recomputed();
     let is_recomputed = |path: &ImagePath| recomputed.iter().any(|one| one.path == *path);
-    let is_declared = |path: &ImagePath| replaces(&inputs.closure.rules, path) || is_masked(path);
+    let is_declared = |path: &ImagePath| replaces(&inputs.settings.closure.rules, path) || is_masked(path);
     let undeclared = found.changed.iter().filter(|one| !is_declared(&one.path) && !is_recomputed(&one.path));
     let diagnostics: Vec<Diagnostic> = undeclared.map(|changed| changed_finding(changed, inputs)).collect();
     refuse("the module's packages change the base", diagnostics)
@@ -47,7 +47,7 @@ fn changed_finding(changed: &Changed, inputs: &Inputs) -> Diagnostic {
 /// A note for each file of the base that is shipped as a program computed it anew, but for those that are declared.
 pub(super) fn recomputed(found: &Closure, filter: &Filter, inputs: &Inputs) -> Vec<Diagnostic> {
     let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
-    let is_said = |path: &ImagePath| !replaces(&inputs.closure.rules, path) && !is_masked(path);
+    let is_said = |path: &ImagePath| !replaces(&inputs.settings.closure.rules, path) && !is_masked(path);
     let finding = |one: Recomputed| {
         let Recomputed { path, program, from, count } = one;
         let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
@@ -73,7 +73,7 @@ pub(super) fn refuse_numbers(
     if base.users.is_empty() {
         return Ok(());
     }
-    let tables = [&assigned.ids, &inputs.closure.accounts];
+    let tables = [&assigned.ids, &inputs.settings.closure.accounts];
     let user = |id: u32| base.user(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.uid == id));
     let group = |id: u32| base.group(id).is_some() || tables.iter().any(|all| all.iter().any(|(_, ids)| ids.gid == id));
     let mut unknown: BTreeMap<(Holder, bool, u32), Vec<ImagePath>> = BTreeMap::new();
@@ -174,7 +174,7 @@ pub(super) fn shipped(shipped: &Shipped, inputs: &Inputs) -> Diagnostic {
     let message = format!("[closure.{table}] has {} made at first start, and {path} is shipped", named.path());
     let hint = format!("leave {path} out of the module, or remove the path from [closure.{table}] of builder.toml");
     let keys = ["closure", table, &named.path().to_string()];
-    let place = settings::naming::entry(&inputs.directory, "first-start-shipped", &keys).diagnostics.pop();
+    let place = settings::naming::entry(&inputs.settings, "first-start-shipped", &keys).diagnostics.pop();
     match place {
         Some(place) => Diagnostic { severity: Severity::Warning, message, hint, ..place },
         None => Diagnostic::new(Severity::Warning, "first-start-shipped", message, hint)

@@ -29,7 +29,7 @@ pub(super) fn leave(
         let Some((module, id)) = there.filter(|_| !node.is_directory()) else { continue };
         if is_same(node, module.tree.node(id))? {
             left.insert(path, module.reference.name.clone());
-        } else if !replaces(&inputs.closure.rules, &path) {
+        } else if !replaces(&inputs.settings.closure.rules, &path) {
             differ.push((path, module.reference.name.clone()));
         }
     }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::packages::lock;
 use crate::recipes::results::path_list;
-use crate::settings::{self, BUILDER_TOML, ClosureSettings};
+use crate::settings::{self, BUILDER_TOML, ClosureSettings, ModuleSettings};
 
 /// The finding's code.
 const CODE: &str = "base-without-systemd";
@@ -59,7 +59,7 @@ pub(super) fn missing(tree: &Tree<Source>, base: &BaseRoot, inputs: &Inputs) -> 
     let paths: Vec<ImagePath> = paths.into_iter().collect();
     let what = path_list::some(&paths, MAX_NAMED);
     (!programs.is_empty())
-        .then(|| finding(&programs.join(", "), &what, Severity::Warning, &inputs.directory, &inputs.file))
+        .then(|| finding(&programs.join(", "), &what, Severity::Warning, &inputs.settings, &inputs.file))
 }
 
 fn files(tree: &Tree<Source>, directory: &str) -> Vec<ImagePath> {
@@ -68,7 +68,7 @@ fn files(tree: &Tree<Source>, directory: &str) -> Vec<ImagePath> {
     entries.filter(|(name, _)| name.ends_with(b".conf")).filter_map(|(name, _)| directory.join(name).ok()).collect()
 }
 
-fn finding(programs: &str, what: &str, severity: Severity, module: &Path, file: &FileName) -> Diagnostic {
+fn finding(programs: &str, what: &str, severity: Severity, module: &ModuleSettings, file: &FileName) -> Diagnostic {
     let message = format!("the base has no {programs}, for which the module has {what}");
     let hint = "write packages = [\"systemd\", \"dbus\"] under [base] of builder.toml, and run `module-builder lock` where there is a lock";
     let place = settings::naming::entry(module, CODE, &["base"]).diagnostics.pop();
@@ -83,15 +83,19 @@ fn finding(programs: &str, what: &str, severity: Severity, module: &Path, file: 
 /// The same from the module's files alone. With a lock it is known which packages the base has; without one it is a note.
 ///
 /// # Errors
-/// When the settings or the lock cannot be read.
-pub(crate) fn declared(module: &Path, manifest: &Manifest, file: &FileName) -> Result<Option<Diagnostic>, Error> {
-    let ClosureSettings { ship, base, .. } = settings::module_closure(module)?;
-    if ship == Ship::Owned {
+/// When the lock cannot be read.
+pub(crate) fn declared(
+    module: &ModuleSettings,
+    manifest: &Manifest,
+    file: &FileName,
+) -> Result<Option<Diagnostic>, Error> {
+    let ClosureSettings { ship, base, .. } = &module.closure;
+    if *ship == Ship::Owned {
         return Ok(None);
     }
-    let Some(what) = for_systemd(module, manifest) else { return Ok(None) };
+    let Some(what) = for_systemd(&module.directory, manifest) else { return Ok(None) };
     let found = |severity| Some(finding("systemd", &what, severity, module, file));
-    if let Some(lock) = lock::read(module)? {
+    if let Some(lock) = lock::read(&module.directory)? {
         let mut packages = lock.resolutions.iter().flat_map(|resolution| &resolution.packages);
         let has = packages.any(|one| one.package.name == PACKAGE);
         return Ok(if has { None } else { found(Severity::Warning) });

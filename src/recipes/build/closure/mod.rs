@@ -85,7 +85,7 @@ pub(crate) struct Closed {
 /// # Errors
 /// When a root file system was given instead of packages.
 pub(crate) fn require_base(base: Option<&BaseRoot>, inputs: &Inputs) -> Result<(), Error> {
-    if base.is_some() || inputs.closure.ship == Ship::Owned {
+    if base.is_some() || inputs.settings.closure.ship == Ship::Owned {
         return Ok(());
     }
     Err(Error::input(
@@ -130,7 +130,7 @@ pub(crate) fn prepare(
     // Before the comparison: owners are the same where their names are.
     assigned.mapping.apply(whole);
     numbers::rewrite(whole, &assigned)?;
-    let rules = &inputs.closure.rules;
+    let rules = &inputs.settings.closure.rules;
     let found = Closure::find(&base.tree, whole, ownership, rules)?;
     let secrets = secrets(whole, ownership, &found.parts, &found.data, rules)?;
     // What is declared is never shipped, whether a rule of scrubbing takes it or not.
@@ -144,13 +144,14 @@ pub(crate) fn prepare(
 impl Prepared {
     /// The paths that are shipped without being named, as far as `whole` still has them.
     pub(crate) fn paths(&self, whole: &Tree<Source>, inputs: &Inputs) -> BTreeSet<ImagePath> {
-        let rules = &inputs.closure.rules;
+        let rules = &inputs.settings.closure.rules;
         let data =
             |path: &ImagePath| self.found.data.iter().any(|data| path.starts_with(&data.path) && *path != data.path);
         let parts = self.found.parts.keys().filter(|path| !data(path));
         let replaced = self.found.changed.iter().map(|changed| &changed.path).filter(|path| replaces(rules, path));
         let recomputed: Vec<ImagePath> = self.found.recomputed().into_iter().map(|one| one.path).collect();
-        let documentation = |path: &ImagePath| !inputs.closure.documentation && leads_to_documentation(whole, path);
+        let documentation =
+            |path: &ImagePath| !inputs.settings.closure.documentation && leads_to_documentation(whole, path);
         let all = parts.chain(replaced).chain(&recomputed);
         all.filter(|path| whole.lookup(path).is_some() && !documentation(path)).cloned().collect()
     }
@@ -181,7 +182,7 @@ impl Prepared {
             name: &inputs.manifest.name,
             whole: &*whole,
             shipped: &*tree,
-            rules: &inputs.closure.rules,
+            rules: &inputs.settings.closure.rules,
             names: &|stat| named.of(stat),
             services: &started,
             ids: &|name| self.ids_of(name),
@@ -279,7 +280,7 @@ pub(crate) fn replaces(rules: &ClosureRules, path: &ImagePath) -> bool {
 impl Closed {
     /// What the record says of it.
     pub(crate) fn input(&self, inputs: &Inputs) -> ClosureInput {
-        let (documentation, rules) = (inputs.closure.documentation, inputs.closure.rules.clone());
+        let (documentation, rules) = (inputs.settings.closure.documentation, inputs.settings.closure.rules.clone());
         ClosureInput { documentation, rules, accounts: self.assigned.ids.clone() }
     }
 

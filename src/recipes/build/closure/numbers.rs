@@ -30,7 +30,7 @@ pub(super) fn assign(
     pinned: &Table,
     inputs: &Inputs,
 ) -> Result<Assigned, Error> {
-    let (own, fleet) = (&inputs.closure.accounts, inputs.fleet.numbers());
+    let (own, fleet) = (&inputs.settings.closure.accounts, inputs.fleet.numbers());
     let declared = pinned.iter().chain(fleet.iter()).chain(own.iter());
     let declared: Table = declared.map(|(name, ids)| (name.clone(), ids)).collect();
     let tables = Tables { declared: &declared, locked: &inputs.locked_accounts };
@@ -64,7 +64,7 @@ fn of_fault(fault: &Fault, own: &Table, inputs: &Inputs) -> Diagnostic {
     let (message, hint) = (fault.to_string(), hint(fault));
     let place = name.and_then(|name| {
         let keys = ["accounts", &name.to_string()];
-        settings::naming::entry(&inputs.directory, CODE, &keys).diagnostics.pop()
+        settings::naming::entry(&inputs.settings, CODE, &keys).diagnostics.pop()
     });
     match place {
         Some(place) => Diagnostic { severity: Severity::Error, message, hint, ..place },

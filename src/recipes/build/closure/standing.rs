@@ -90,7 +90,7 @@ impl Closed {
             return Some(Standing::OfBase);
         }
         match self.found.parts.get(path) {
-            Some(_) if !inputs.closure.documentation && leads_to_documentation(&selected.whole, path) => {
+            Some(_) if !inputs.settings.closure.documentation && leads_to_documentation(&selected.whole, path) => {
                 Some(Standing::Documentation)
             }
             Some(Part::Owned) => Some(Standing::Owned),

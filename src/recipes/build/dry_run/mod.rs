@@ -110,18 +110,18 @@ fn begin(
     found: &mut Findings,
     observer: &dyn Observer,
 ) -> Result<(Inputs, Output), Error> {
-    inputs::check_directory(&request.module.directory)?;
+    inputs::check_directory(request.module.directory())?;
     places::check(request, directory)?;
     let output = Output::of_dry_run(directory)?;
     let inputs = inputs::read_for_build(&request.module, checks, found)?;
-    output.check_module(&inputs.manifest.name, &request.module.directory)?;
+    output.check_module(&inputs.manifest.name, request.module.directory())?;
     found.diagnostics.extend(makeable::note(request, &inputs, observer));
     Ok((inputs, output))
 }
 
 /// Puts the lists in their place, and says what those of packages are worth.
 fn end(staging: Staging<'_>, inputs: &Inputs, request: &BuildRequest, observer: &dyn Observer) -> Result<(), Error> {
-    staging.commit("manifest.json", (&inputs.manifest.name, &request.module.directory), observer)?;
+    staging.commit("manifest.json", (&inputs.manifest.name, request.module.directory()), observer)?;
     if request.packages().is_none() {
         return Ok(());
     }
@@ -174,7 +174,7 @@ fn list(
         RootSource::Packages(packages) => packages,
         RootSource::Given(_) => return list_given(request, inputs, found, observer),
     };
-    let resolution = root::closure(&request.module.directory, packages, inputs, observer)?;
+    let resolution = root::closure(packages, inputs, observer)?;
     // Until they were read, `cache gc` must not take the packages away.
     let in_use = packages.cache.in_use(observer)?;
     let listings = deb_contents::obtain(&resolution, None, request.is_wary_of(packages), packages, observer)?;

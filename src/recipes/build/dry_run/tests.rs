@@ -15,6 +15,7 @@ use crate::recipes::build::lower::LowerSource;
 use crate::recipes::build::request::{Checks, ModuleSource, RootSource};
 use crate::recipes::build::sinks::Sink;
 use crate::recipes::build::sinks::{ArtifactOptions, Outputs};
+use crate::settings::ModuleSettings;
 
 const MANIFEST: &str = "\
 schema_version: 1
@@ -65,11 +66,10 @@ fn link(target: &str) -> DebKind {
 fn listed(module: &Path, strict: bool) -> (Result<String, Error>, String) {
     let request = BuildRequest {
         module: ModuleSource {
-            directory: module.to_owned(),
             neighbours: Vec::new(),
             fleet: Default::default(),
             lower: LowerSource::default(),
-            settings: None,
+            settings: ModuleSettings::read(module).unwrap().into(),
         },
         arch: Arch::Amd64,
         epoch: None,
