@@ -24,6 +24,17 @@ pub(crate) fn file(module: &ModuleSettings, input: &FileInput, key: &str) -> Fin
     found(module, |file, table| file_table(file, table, input, key).into_iter().collect())
 }
 
+/// The place in the settings of `module` at which `[[repository]]` names the archive at `uri` with `suite`, at `key` of its table where
+/// it has that.
+pub(crate) fn repository(
+    module: &ModuleSettings,
+    code: &'static str,
+    (uri, suite): (&str, &str),
+    key: &str,
+) -> Findings {
+    found(module, |file, table| repository_table(file, table, code, (uri, suite), key).into_iter().collect())
+}
+
 /// The place in the settings of `module` of the entry below the tables of `keys` under the last of them, for a finding of
 /// `code`; none where there is no such entry.
 pub(crate) fn entry(module: &ModuleSettings, code: &'static str, keys: &[&str]) -> Findings {
@@ -69,6 +80,26 @@ fn file_table(file: &File<'_>, table: &DeTable<'_>, wanted: &FileInput, key: &st
     };
     let message = format!("`file[{number}]` cannot be used");
     Some(file.wrong("file-unusable", &field, span, message, String::new()))
+}
+
+/// The table of `[[repository]]` with `uri` and `suite`: at `key` where it has that.
+fn repository_table(
+    file: &File<'_>,
+    table: &DeTable<'_>,
+    code: &'static str,
+    (uri, suite): (&str, &str),
+    key: &str,
+) -> Option<Diagnostic> {
+    let Input::Tables(tables) = file.input(table.get("repository")?) else { return None };
+    let is = |table: &Table<'_>, name: &str, wanted: &str| {
+        let named = table.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.value);
+        matches!(named, Some(Input::Text(text)) if text.trim_end_matches('/') == wanted.trim_end_matches('/'))
+    };
+    let (number, table) =
+        tables.iter().enumerate().find(|(_, table)| is(table, "uri", uri) && is(table, "suite", suite))?;
+    let span =
+        table.entries.iter().find(|entry| entry.name == key).map_or(table.span.clone(), |entry| entry.span.clone());
+    Some(file.wrong(code, &format!("repository[{number}].{key}"), span, String::new(), String::new()))
 }
 
 /// The entry below the tables of `keys` under the last of them.

@@ -116,18 +116,23 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
     for line in [
         "ConditionPathExists=!/var/lib/module-small/etc/app/key",
         "User=app",
-        "ExecStart=/usr/bin/make /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=/usr/bin/chmod 0600 /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=+/usr/bin/chown -h app:app /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=+/usr/bin/test \"!\" -L /var/lib/module-small/etc/app/.key.new/etc/app/key",
-        "ExecStart=+/usr/bin/mv -T /var/lib/module-small/etc/app/.key.new/etc/app/key /var/lib/module-small/etc/app/key",
+        "ExecStartPre=+/usr/bin/install -d -m 0700 -o app /var/lib/module-small/etc/app/.key.new/work",
+        "ExecStartPre=/usr/bin/mkdir -p /var/lib/module-small/etc/app/.key.new/work/etc/app",
+        "ExecStart=/usr/bin/make /var/lib/module-small/etc/app/.key.new/work/etc/app/key",
+        "ExecStart=/usr/bin/mv -T /var/lib/module-small/etc/app/.key.new/work/etc/app/key /var/lib/module-small/etc/app/.key.new/work/.0",
+        "ExecStart=+/usr/bin/mv -T /var/lib/module-small/etc/app/.key.new/work/.0 /var/lib/module-small/etc/app/.key.new/0",
+        "ExecStart=+/usr/bin/test \"!\" -L /var/lib/module-small/etc/app/.key.new/0",
+        "ExecStart=+/usr/bin/test -f /var/lib/module-small/etc/app/.key.new/0",
+        "ExecStart=+/usr/bin/chown app:app /var/lib/module-small/etc/app/.key.new/0",
+        "ExecStart=+/usr/bin/chmod 0600 /var/lib/module-small/etc/app/.key.new/0",
+        "ExecStart=+/usr/bin/mv -T /var/lib/module-small/etc/app/.key.new/0 /var/lib/module-small/etc/app/key",
     ] {
         assert!(unit.lines().any(|one| one == line), "{line}\n{unit}");
     }
     let unit = cat(&world, "/usr/lib/systemd/system/module-small-var-lib-app.service");
     assert!(unit.contains("ConditionDirectoryNotEmpty=!/var/lib/app\n") && unit.contains("User=app\n"), "{unit}");
     let lines = cat(&world, "/usr/lib/tmpfiles.d/zz-module-small.conf");
-    for line in ["d /var/lib/app 0750 app app - -", "d /var/lib/module-small/etc/app 0755 app app - -"] {
+    for line in ["d /var/lib/app 0750 app app - -", "d /var/lib/module-small/etc/app 0755 root root - -"] {
         assert!(lines.lines().any(|one| one == line), "{line}\n{lines}");
     }
 

@@ -225,7 +225,7 @@ fn what_no_one_makes_is_named_and_the_author_can_say_who_does() {
     let texts: String = first.files.iter().map(|(_, text)| text.as_str()).collect();
     assert!(
         texts.contains(
-            "ExecStart=/usr/bin/make-key --out=/var/lib/module-app/etc/app/.key.new/etc/app/key 100%% $$HOME\n"
+            "ExecStart=/usr/bin/make-key --out=/var/lib/module-app/etc/app/.key.new/work/etc/app/key 100%% $$HOME\n"
         ),
         "{texts}"
     );
@@ -265,16 +265,17 @@ fn what_is_made_at_first_start_comes_to_its_place_whole() {
     // A command that does not say where it makes a secret finds its place by the link.
     assert!(
         text(0).contains(
-            "ExecStart=/usr/bin/make-keys\nExecStart=/usr/bin/chmod 0600 /var/lib/module-app/etc/app/key\n\
+            "ExecStart=/usr/bin/make-keys\nExecStart=+/usr/bin/test \"!\" -L /var/lib/module-app/etc/app/key\n\
+             ExecStart=+/usr/bin/test -f /var/lib/module-app/etc/app/key\nExecStart=/usr/bin/chmod 0600 /var/lib/module-app/etc/app/key\n\
              ExecStart=+/usr/bin/chown -h root:root /var/lib/module-app/etc/app/key\n"
         ),
         "{}",
         text(0)
     );
     for line in [
-        "User=app\nBindPaths=\"-/var/lib/app/.odd\\\\:name [1].new:/var/lib/app/odd\\\\:name [1]\"\n",
-        "ExecStartPre=+/usr/bin/nsenter --mount=/proc/1/ns/mnt -- /usr/bin/install -d -o app -g root -m 0700 \"/var/lib/app/.odd:name [1].new\"\n",
-        "-name \".odd:name \\\\[1].new\" -exec mv -T \"{}\" \"/var/lib/app/odd:name [1]\" \";\"\n",
+        "User=app\nBindPaths=\"-/var/lib/app/.odd:name [1].new\":\"/var/lib/app/odd:name [1]\"\n",
+        "ExecStartPre=+/usr/bin/nsenter --mount=/proc/1/ns/mnt -- /usr/bin/setpriv --reuid app --regid root --init-groups -- /usr/bin/install -d -o app -g root -m 0700 \"/var/lib/app/.odd:name [1].new\"\n",
+        "/usr/bin/find /var/lib/app -maxdepth 0 -exec test -e \"/var/lib/app/.odd:name [1].new\" \";\" -exec mv -T \"/var/lib/app/.odd:name [1].new\" \"/var/lib/app/odd:name [1]\" \";\"\n",
         "ConditionDirectoryNotEmpty=!/var/lib/app/odd:name [1]\n",
     ] {
         assert!(text(1).contains(line), "{line}\n{}", text(1));
@@ -348,11 +349,11 @@ fn a_key_of_a_control_channel_is_known_by_its_statement() {
     let texts: String = made.files.iter().map(|(_, text)| text.as_str()).collect();
     assert!(
         texts.contains(
-            "ExecStart=/usr/sbin/rndc-confgen -a -c /var/lib/module-app/etc/bind/.rndc.key.new/etc/bind/rndc.key\n"
+            "ExecStart=/usr/sbin/rndc-confgen -a -c /var/lib/module-app/etc/bind/.rndc.key.new/work/etc/bind/rndc.key\n"
         ),
         "{texts}"
     );
-    assert!(texts.contains("chown root:app /var/lib/module-app/etc/bind/.rndc.key.new/etc/bind/rndc.key"), "{texts}");
+    assert!(texts.contains("chown root:app /var/lib/module-app/etc/bind/.rndc.key.new/0"), "{texts}");
     let other = first("secret bytes");
     assert!(!other.unmade.contains(&path("/etc/bind/rndc.key")), "a path makes no secret");
 }

@@ -22,8 +22,9 @@ pub(crate) fn unresolved(
     match error {
         apt::Error::Missing { missing } => missing_packages(&missing, manifest, file, settings),
         // Of a moment of the archive the moment may be what is not there.
-        other @ apt::Error::SuiteMissing { .. } if settings.snapshot.is_none() => {
-            Error::from(other).findings(suite(module, &settings.suite))
+        apt::Error::SuiteMissing { missing, log } if settings.snapshot.is_none() => {
+            let places = suite(module, missing.as_ref(), settings);
+            Error::from(apt::Error::SuiteMissing { missing, log }).findings(places)
         }
         other => {
             let named = other.keyring().map(|path| settings::naming::keyring(module, path)).unwrap_or_default();
@@ -32,20 +33,54 @@ pub(crate) fn unresolved(
     }
 }
 
-/// The suite that the archives do not have, where the module's settings name it; with a near name that Debian has, which was most
-/// likely meant.
-fn suite(module: &ModuleSettings, suite: &str) -> Findings {
-    let mut found = settings::naming::entry(module, "suite-missing", &["suite"]);
-    let message = format!("the archives have no suite {suite} with these components");
-    let hint = match nearest(suite, &SUITES).filter(|near| *near != suite) {
+/// Where the module's settings name what an archive does not have: in the table of an added archive, among the mirrors with suites of
+/// their own, or as the suite of all others; with a near name that Debian has, which was most likely meant.
+fn suite(module: &ModuleSettings, missing: Option<&apt::MissingSuite>, asked: &apt::Settings) -> Findings {
+    const CODE: &str = "suite-missing";
+    let component = missing.and_then(|missing| missing.component.as_deref());
+    let key = if component.is_some() { "components" } else { "suite" };
+    let in_table =
+        |missing: &apt::MissingSuite| settings::naming::repository(module, CODE, (&missing.uri, &missing.suite), key);
+    let mut found = missing.map(in_table).unwrap_or_default();
+    if found.diagnostics.is_empty() {
+        let is_own = |missing: &apt::MissingSuite| missing.suite == asked.suite;
+        // Where apt does not say which archive it is, nothing is to blame but for the one suite that there is.
+        let keys: &[&str] = match missing {
+            Some(missing) if !is_own(missing) => &["mirrors"],
+            Some(_) => &[key, "suite"],
+            None if asked.repositories.is_empty() => &["suite"],
+            None => &[],
+        };
+        let named = keys.iter().map(|key| settings::naming::entry(module, CODE, &[key]));
+        found = named.into_iter().find(|found| !found.diagnostics.is_empty()).unwrap_or_default();
+    }
+    let (message, meant) = match (missing, component) {
+        (Some(missing), Some(component)) => (
+            format!("{} {} has no component {component} for {}", missing.uri, missing.suite, asked.arch),
+            nearest(component, &COMPONENTS).filter(|near| *near != component),
+        ),
+        (Some(missing), None) => (
+            format!("{} has no suite {}", missing.uri, missing.suite),
+            nearest(&missing.suite, &SUITES).filter(|near| *near != missing.suite),
+        ),
+        (None, _) => (
+            format!("the archives have no suite {} with these components", asked.suite),
+            nearest(&asked.suite, &SUITES).filter(|near| *near != asked.suite),
+        ),
+    };
+    let what = if component.is_some() { "component" } else { "suite" };
+    let hint = match meant {
         Some(near) => format!("did you mean {near}?"),
-        None => "write the name of a suite that they have".to_owned(),
+        None => format!("write the name of a {what} that it has"),
     };
     for place in &mut found.diagnostics {
         (place.severity, place.message, place.hint) = (Severity::Error, message.clone(), hint.clone());
     }
     found
 }
+
+/// The components of Debian.
+const COMPONENTS: [&str; 4] = ["contrib", "main", "non-free", "non-free-firmware"];
 
 /// The names that Debian's suites have had for some years and will have.
 const SUITES: [&str; 13] = [

@@ -10,7 +10,7 @@ use model::closure::{ClosureRules, FirstStart, TextPath};
 
 use super::data::{DataDirectory, DataKind};
 use super::secrets::{Secret, SecretKind};
-use unit::{Made, Steps};
+use unit::{Files, Made, Owner, Steps};
 
 /// Something that is shipped and would be made at first start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +105,9 @@ fn declared<'a>(
 
 fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>, all: &mut FirstStarts) {
     let place = |path: &ImagePath| kept_at(context.name, path);
-    let places = place(&secret.path).and_then(|real| Some((unit::beside(&real)?, real)));
+    let places = place(&secret.path).and_then(|real| Some((stage(&secret.path, &real, context)?, real)));
     let Some((stage, real)) = places else { return all.unmade.push(secret.path.clone()) };
-    let staged = |path: &ImagePath| ImagePath::new([stage.as_bytes(), path.as_bytes()].concat()).ok();
+    let staged = |path: &ImagePath| unit::worked_at(&stage, path);
     let own = declared(&context.rules.secrets, &secret.path);
     // A command that does not say where it makes it finds its place by the link.
     let is_beside = own.is_none_or(|start| names(start, &secret.path));
@@ -132,19 +132,75 @@ fn secret_start<C>(secret: &Secret, secrets: &[Secret], context: &Context<'_, C>
     let files: Vec<&Secret> = std::iter::once(secret).chain(secrets.iter().filter(is_companion)).collect();
     let user = start.user.as_ref().map(ToString::to_string);
     let steps = if is_beside {
-        let file = |secret: &&'_ Secret| Some((staged(&secret.path)?, place(&secret.path)?, secret.stat.clone()));
+        let file = |secret: &&'_ Secret| Some((secret.path.clone(), place(&secret.path)?, secret.stat.clone()));
         let files: Vec<_> = files.iter().filter_map(file).collect();
-        Steps::of_files(&files, &stage, user.as_deref(), context.names)
+        if stage.parent() != real.parent() {
+            all.directories.extend(stage.parent().map(|own| (own, Stat::root_owned(0o755, secret.stat.mtime))));
+        }
+        let keeper = keeper(&secret.path, context);
+        Steps::of_files(&Files { files: &files, stage: &stage, user: user.as_deref(), keeper }, context.names)
     } else {
         Steps::in_place(&real, &secret.stat, user.as_deref(), context.names)
     };
     unit::add(&Made { what: &secret.path, marker: real.to_string(), start, steps }, context, all);
 }
 
+/// The directory in which what is kept at `real` for `path` is made: beside its place, or where only root can change the way to it.
+fn stage<C>(path: &ImagePath, real: &ImagePath, context: &Context<'_, C>) -> Option<ImagePath> {
+    let mut around = std::iter::successors(path.parent(), ImagePath::parent);
+    let is_roots = keeper(path, context).is_none() && around.all(|around| owner_of(&around, context).is_none());
+    if is_roots {
+        return unit::beside(real);
+    }
+    let own = ImagePath::new(format!("/var/lib/module-{}", context.name)).ok()?;
+    own.join(unit::stage_name(path).as_bytes()).ok()
+}
+
+/// Who has the directory in which what people know at `path` is kept, where it is not root: the user of another secret of the author's,
+/// whose command writes there itself, or the owner of the directory that it stands for.
+fn keeper<C>(path: &ImagePath, context: &Context<'_, C>) -> Option<Owner> {
+    let around = path.parent()?;
+    let writes = |(other, start): (&TextPath, &FirstStart)| {
+        let user = start.user.as_ref().filter(|_| other.path().parent().as_ref() == Some(&around))?;
+        let (uid, gid) = (context.ids)(user.as_str()).filter(|_| !names(start, other.path()))?;
+        Some((context.names)(&Stat { uid, gid, ..Stat::root_owned(0, Default::default()) }))
+    };
+    owner_of(&around, context).or_else(|| context.rules.secrets.iter().find_map(writes))
+}
+
+/// The owner of the directory at `path`, where it is not root.
+fn owner_of<C>(path: &ImagePath, context: &Context<'_, C>) -> Option<Owner> {
+    let stat = &context.whole.node(context.whole.lookup(path)?).stat;
+    (stat.uid != 0).then(|| (context.names)(stat))
+}
+
 /// Whether a command says where it makes `path`.
 fn names(start: &FirstStart, path: &ImagePath) -> bool {
     let path = path.to_string();
-    start.command.iter().any(|word| word.contains(&path))
+    start.command.iter().any(|word| replaced(word, &path, "") != *word)
+}
+
+/// The word with `to` for `path`, where it stands for itself and is no part of a longer one.
+fn replaced(word: &str, path: &str, to: &str) -> String {
+    let is_of_path = |c: char| c.is_alphanumeric() || "/._-+@~%".contains(c);
+    // A short option may be written together with its value.
+    let ends_before = |before: &str| {
+        let run = &before[before.trim_end_matches(is_of_path).len()..];
+        run.is_empty() || run.starts_with('-') && !run.contains('/')
+    };
+    let (mut out, mut rest, mut at) = (String::new(), word, 0);
+    while let Some(found) = rest[at..].find(path).map(|found| at + found) {
+        let end = found + path.len();
+        let is_whole = ends_before(&rest[..found]) && !rest[end..].starts_with(is_of_path);
+        if is_whole {
+            out += &rest[..found];
+            out += to;
+            (rest, at) = (&rest[end..], 0);
+        } else {
+            at = end;
+        }
+    }
+    out + rest
 }
 
 /// Where what is made for `path` really is: itself in `/var`, else below the directory of a module in `/var/lib`.
@@ -158,7 +214,7 @@ fn kept_at(name: &str, path: &ImagePath) -> Option<ImagePath> {
 /// The author's command, with the path where the secret really is for the one where it was made.
 fn start_at(start: FirstStart, path: &ImagePath, real: &ImagePath) -> FirstStart {
     let (path, real) = (path.to_string(), real.to_string());
-    FirstStart { command: start.command.iter().map(|word| word.replace(&path, &real)).collect(), ..start }
+    FirstStart { command: start.command.iter().map(|word| replaced(word, &path, &real)).collect(), ..start }
 }
 
 /// The directories around `real`, each like the one around `path` of which it is the image.
@@ -209,6 +265,37 @@ fn data_unit<C>(
         all.directories.push((real.clone(), stat.clone()));
     }
     let stage = unit::beside(&real);
-    let steps = stage.map(|stage| Steps::of_directory(&real, &stage, stat, context.names)).unwrap_or_default();
+    let is_around_own = path
+        .parent()
+        .and_then(|around| owner_of(&around, context))
+        .is_some_and(|owner| owner.0 == (context.names)(stat).0);
+    let steps =
+        stage.map(|stage| Steps::of_directory(&real, &stage, stat, is_around_own, context.names)).unwrap_or_default();
     unit::add(&Made { what: path, marker, start, steps }, context, all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replaced;
+
+    #[test]
+    fn a_path_is_replaced_only_where_it_stands_for_itself() {
+        for (word, new) in [
+            ("/etc/a/key", "NEW"),
+            ("--out=/etc/a/key", "--out=NEW"),
+            ("file:/etc/a/key,mode=600", "file:NEW,mode=600"),
+            ("-f/etc/a/key", "-fNEW"),
+            ("umask 77; make >/etc/a/key && chmod 600 \"/etc/a/key\"", "umask 77; make >NEW && chmod 600 \"NEW\""),
+            ("/etc/a/key.cnf", "/etc/a/key.cnf"),
+            ("/etc/a/key/more", "/etc/a/key/more"),
+            ("/etc/a/keys", "/etc/a/keys"),
+            ("/usr/share/etc/a/key", "/usr/share/etc/a/key"),
+            ("share/etc/a/key", "share/etc/a/key"),
+            ("-I/usr/etc/a/key", "-I/usr/etc/a/key"),
+            ("/etc/a/key.cnf:/etc/a/key", "/etc/a/key.cnf:NEW"),
+            ("/etc/a/key/etc/a/key", "/etc/a/key/etc/a/key"),
+        ] {
+            assert_eq!(replaced(word, "/etc/a/key", "NEW"), new, "{word}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use image::tree::{Kind, NodeId, Stat, Tree};
 use model::ImagePath;
 use model::closure::FirstStart;
 
-use super::{Context, FirstStarts, Shipped, data_unit, kept_at, secret_start};
+use super::{Context, FirstStarts, Shipped, data_unit, kept_at, names, secret_start};
 use crate::closure::data::{DataDirectory, DataKind};
 use crate::closure::secrets::{Secret, SecretKind};
 
@@ -53,7 +53,7 @@ fn first_file<C>(tree: &Tree<C>, path: &ImagePath) -> Option<ImagePath> {
     None
 }
 
-/// A secret, which belongs to the user who runs the command, as the directory around it does.
+/// A secret, which belongs to the user who runs the command, as the directory around it does where the command writes there.
 fn secret<C>(path: &ImagePath, start: &FirstStart, context: &Context<'_, C>, all: &mut FirstStarts) {
     let owner = owner(start, context);
     // A directory of another secret's is that one's.
@@ -64,7 +64,7 @@ fn secret<C>(path: &ImagePath, start: &FirstStart, context: &Context<'_, C>, all
     let around = kept_at(context.name, path).and_then(|real| real.parent()).filter(|around| !is_known(around));
     let secret = Secret { path: path.clone(), kind: SecretKind::Unknown, stat: stat(owner, SECRET) };
     secret_start(&secret, &[], context, all);
-    if let Some(around) = around {
+    if let Some(around) = around.filter(|_| !names(start, path)) {
         all.directories.retain(|(other, _)| *other != around);
         all.directories.push((around, stat(owner, AROUND)));
     }

@@ -29,17 +29,35 @@ pub(super) struct Made<'a> {
 pub(super) struct Steps {
     /// Lines of the unit besides commands.
     settings: Vec<String>,
-    before: Vec<Vec<String>>,
+    before: Vec<Step>,
     after: Vec<Step>,
 }
 
-/// A command behind that which makes something.
+/// A command around that which makes something.
 #[derive(Debug)]
 enum Step {
     Root(Vec<String>),
     /// By the user who runs the author's command.
     User(Vec<String>),
 }
+
+/// A user and a group by their names.
+pub(super) type Owner = (String, String);
+
+/// Files that a command makes, each for its place.
+pub(super) struct Files<'a> {
+    /// The path that people know, where it really is, and what it is then. The first one is there last of all.
+    pub(super) files: &'a [(ImagePath, ImagePath, Stat)],
+    /// A directory that is not there, and whose way from the root only root can change.
+    pub(super) stage: &'a ImagePath,
+    /// Who runs the command; root where no one is named.
+    pub(super) user: Option<&'a str>,
+    /// Who has the directory of the real places, where it is not root.
+    pub(super) keeper: Option<Owner>,
+}
+
+/// The directory in the stage in which the command works.
+const WORK: &str = "work";
 
 /// What runs a command in the mount namespace of the node, not in that of the unit.
 const AMONG_MOUNTS_OF_THE_NODE: [&str; 3] = ["/usr/bin/nsenter", "--mount=/proc/1/ns/mnt", "--"];
@@ -50,83 +68,128 @@ pub(super) fn beside(real: &ImagePath) -> Option<ImagePath> {
     real.parent()?.join(&name).ok()
 }
 
+/// Where the command in `stage` makes what people know at `path`.
+pub(super) fn worked_at(stage: &ImagePath, path: &ImagePath) -> Option<ImagePath> {
+    ImagePath::new([stage.as_bytes(), b"/", WORK.as_bytes(), path.as_bytes()].concat()).ok()
+}
+
+/// The name of a stage for `path` that lies elsewhere.
+pub(super) fn stage_name(path: &ImagePath) -> String {
+    format!(".{}.new", &Digest::of(path.as_bytes()).hex()[..DIGITS])
+}
+
 impl Steps {
     /// What is made in its place, by a command that does not say where: its owner and mode afterwards.
     pub(super) fn in_place(path: &ImagePath, stat: &Stat, user: Option<&str>, context: &Names<'_>) -> Self {
         Self { after: owned(path, stat, user, context), ..Self::default() }
     }
 
-    /// Files that a command makes in the directory `stage`, each for its place; the first one is there last of all.
-    pub(super) fn of_files(
-        files: &[(ImagePath, ImagePath, Stat)],
-        stage: &ImagePath,
-        user: Option<&str>,
-        context: &Names<'_>,
-    ) -> Self {
-        let mut directories: Vec<ImagePath> = files.iter().filter_map(|(made, ..)| made.parent()).collect();
-        directories.insert(0, stage.clone());
-        directories.dedup();
-        let owner = user.map(|user| ["-o".to_owned(), user.to_owned()]);
-        let mut install = words(&["/usr/bin/install", "-d", "-m", "0700"]);
-        install.extend(owner.into_iter().flatten());
-        install.extend(directories.iter().map(ToString::to_string));
-        let mut after: Vec<Step> = files.iter().flat_map(|(made, _, stat)| owned(made, stat, user, context)).collect();
+    /// Files that a command makes in a stage. What the command's user can change leads root nowhere: the user takes each file
+    /// out of the directories in which it was made, and root the file out of the one directory of the user, whose name
+    /// only root can change. From then on no one else can put anything in its place.
+    pub(super) fn of_files(made: &Files<'_>, context: &Names<'_>) -> Self {
+        let Files { files, stage, user, keeper } = made;
+        let by_maker = |command: Vec<String>| if user.is_some() { Step::User(command) } else { Step::Root(command) };
+        let below = |name: &str| format!("{stage}/{name}");
+        let owner: &[&str] = if let Some(user) = user { &["-o", user] } else { &[] };
+        let work = below(WORK);
+        let mut around: Vec<String> =
+            files.iter().filter_map(|(path, ..)| Some(format!("{work}{}", path.parent()?))).collect();
+        around.dedup();
+        let before = vec![
+            Step::Root(remove(stage)),
+            Step::Root(words(&["/usr/bin/install", "-d", "-m", "0711", &stage.to_string()])),
+            Step::Root(words(&[&["/usr/bin/install", "-d", "-m", "0700"], owner, &[&work]].concat())),
+            by_maker(words(
+                &["/usr/bin/mkdir", "-p"].into_iter().chain(around.iter().map(String::as_str)).collect::<Vec<_>>(),
+            )),
+        ];
+        let mut after = Vec::new();
+        for (number, (path, _, stat)) in files.iter().enumerate() {
+            let (out, own) = (format!("{work}/.{number}"), below(&number.to_string()));
+            after.push(by_maker(rename(&format!("{work}{path}"), &out)));
+            after.push(Step::Root(rename(&out, &own)));
+            after.extend(is_file(&own));
+            let (user, group) = context(stat);
+            after.push(Step::Root(words(&["/usr/bin/chown", &format!("{user}:{group}"), &own])));
+            after.push(Step::Root(words(&["/usr/bin/chmod", &format!("{:04o}", stat.mode), &own])));
+        }
         after.push(Step::Root(words(&["/usr/bin/sync", "-f", &stage.to_string()])));
-        let renamed = files.iter().rev();
-        let rename =
-            |made: &ImagePath, real: &ImagePath| words(&["/usr/bin/mv", "-T", &made.to_string(), &real.to_string()]);
-        after.extend(renamed.map(|(made, real, _)| Step::Root(rename(made, real))));
+        // Into a directory that somebody else has, its owner moves it.
+        after.extend(keeper.iter().map(|(user, _)| Step::Root(words(&["/usr/bin/chown", user, &stage.to_string()]))));
+        for (number, (_, real, _)) in files.iter().enumerate().rev() {
+            let rename = rename(&below(&number.to_string()), &real.to_string());
+            after.push(Step::Root(keeper.iter().fold(rename, |command, keeper| by(keeper, command))));
+        }
         after.push(Step::Root(remove(stage)));
-        Self { settings: Vec::new(), before: vec![remove(stage), install], after }
+        Self { settings: Vec::new(), before, after }
     }
 
     /// The directory at `real`, which a command finds there and which really is the one beside it, until all is in it. A
-    /// volume that is mounted there cannot be renamed to, and is filled in place.
-    pub(super) fn of_directory(real: &ImagePath, stage: &ImagePath, stat: &Stat, context: &Names<'_>) -> Self {
-        let (user, group) = context(stat);
+    /// volume that is mounted there cannot be renamed to, and is filled in place. In a directory of its own user nothing is
+    /// done by root, whom that user could lead elsewhere.
+    pub(super) fn of_directory(
+        real: &ImagePath,
+        stage: &ImagePath,
+        stat: &Stat,
+        is_around_own: bool,
+        context: &Names<'_>,
+    ) -> Self {
+        let owner = context(stat);
         let (at, new) = (real.to_string(), stage.to_string());
         let mode = format!("{:04o}", stat.mode);
-        let install = words(&["/usr/bin/install", "-d", "-o", &user, "-g", &group, "-m", &mode, &new]);
-        let parent = real.parent().map_or_else(String::new, |parent| parent.to_string());
-        let pattern = glob(&String::from_utf8_lossy(stage.file_name().unwrap_or_default()));
-        let where_it_is = ["/usr/bin/find", &parent, "-mindepth", "1", "-maxdepth", "1", "-name", &pattern];
-        let found = |commands: &[&[&str]]| {
+        let install = words(&["/usr/bin/install", "-d", "-o", &owner.0, "-g", &owner.1, "-m", &mode, &new]);
+        let parent = real.parent().map_or_else(|| "/".to_owned(), |parent| parent.to_string());
+        // A condition without a shell: each command is run where the one before ended well. Nothing else of the directory is looked at,
+        // where others come and go.
+        let each = |commands: &[&[&str]]| {
             let run = commands.iter().flat_map(|command| [&["-exec"], *command, &[";"]].concat());
-            words(&where_it_is.into_iter().chain(run).collect::<Vec<_>>())
+            words(&["/usr/bin/find", &parent, "-maxdepth", "0"].into_iter().chain(run).collect::<Vec<_>>())
         };
         let after = vec![
             words(&["/usr/bin/sync", "-f", &new]),
-            found(&[&["mountpoint", "-q", &at], &["cp", "-aT", "{}", &at], &["rm", "-rf", "{}"]]),
-            found(&[&["mv", "-T", "{}", &at]]),
+            each(&[&["mountpoint", "-q", &at], &["cp", "-aT", &new, &at], &["rm", "-rf", &new]]),
+            each(&[&["test", "-e", &new], &["mv", "-T", &new, &at]]),
             words(&["/usr/bin/test", "!", "-e", &new]),
         ];
         // All commands of the unit see it in its place; those around it have to see what is there really.
-        let settings = vec![format!("BindPaths={}", quoted(&format!("-{}:{}", colons(&new), colons(&at))))];
-        let really = |command: Vec<String>| [words(&AMONG_MOUNTS_OF_THE_NODE), command].concat();
+        let settings = vec![format!("BindPaths={}:{}", apart(&format!("-{new}")), apart(&at))];
+        let really = |command: Vec<String>| {
+            let command = if is_around_own { by(&owner, command) } else { command };
+            Step::Root([words(&AMONG_MOUNTS_OF_THE_NODE), command].concat())
+        };
         let before = [remove(stage), install].into_iter().map(really).collect();
-        Self { settings, before, after: after.into_iter().map(really).map(Step::Root).collect() }
+        Self { settings, before, after: after.into_iter().map(really).collect() }
     }
 }
 
 /// The names of the user and of the group of an inode.
-pub(super) type Names<'a> = dyn Fn(&Stat) -> (String, String) + 'a;
+pub(super) type Names<'a> = dyn Fn(&Stat) -> Owner + 'a;
 
-/// Gives what `user`, or root, made its mode and owner. A link that a user made in its place must lead root nowhere: the user
+/// Gives what `user`, or root, made in its place its mode and owner. A link that a user made there must lead root nowhere: the user
 /// changes the mode, and root the owner of what is there itself.
 fn owned(path: &ImagePath, stat: &Stat, user: Option<&str>, context: &Names<'_>) -> Vec<Step> {
     let ((owner, group), path) = (context(stat), path.to_string());
     let (owner, mode) = (format!("{owner}:{group}"), format!("{:04o}", stat.mode));
-    match user {
-        None => vec![
-            Step::Root(words(&["/usr/bin/chown", &owner, &path])),
-            Step::Root(words(&["/usr/bin/chmod", &mode, &path])),
-        ],
-        Some(_) => vec![
-            Step::User(words(&["/usr/bin/chmod", &mode, &path])),
-            Step::Root(words(&["/usr/bin/chown", "-h", &owner, &path])),
-            Step::Root(words(&["/usr/bin/test", "!", "-L", &path])),
-        ],
-    }
+    let chmod = words(&["/usr/bin/chmod", &mode, &path]);
+    let chmod = if user.is_some() { Step::User(chmod) } else { Step::Root(chmod) };
+    let chown = Step::Root(words(&["/usr/bin/chown", "-h", &owner, &path]));
+    is_file(&path).into_iter().chain([chmod, chown]).collect()
+}
+
+/// Fails where `path` is anything but a regular file.
+fn is_file(path: &str) -> [Step; 2] {
+    [&["/usr/bin/test", "!", "-L", path][..], &["/usr/bin/test", "-f", path]].map(|test| Step::Root(words(test)))
+}
+
+/// The command, run by `owner` instead of root.
+fn by((user, group): &Owner, command: Vec<String>) -> Vec<String> {
+    let program = ["/usr/bin/setpriv", "--reuid", user, "--regid", group, "--init-groups", "--"];
+    [words(&program), command].concat()
+}
+
+fn rename(from: &str, to: &str) -> Vec<String> {
+    words(&["/usr/bin/mv", "-T", from, to])
 }
 
 fn remove(path: &ImagePath) -> Vec<String> {
@@ -137,14 +200,9 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// A pattern of find that matches `name` alone.
-fn glob(name: &str) -> String {
-    name.chars().flat_map(|c| ['\\'].into_iter().filter(move |_| "*?[\\".contains(c)).chain([c])).collect()
-}
-
-/// A path in a list whose items colons divide.
-fn colons(path: &str) -> String {
-    path.replace('\\', "\\\\").replace(':', "\\:")
+/// A path in a setting whose items colons divide. In quotes a colon is none of these.
+fn apart(path: &str) -> String {
+    if path.contains(':') { in_quotes(path) } else { quoted(path) }
 }
 
 /// Adds the unit that makes it, and the links that start the unit.
@@ -164,7 +222,7 @@ pub(super) fn add<C>(made: &Made<'_>, context: &Context<'_, C>, all: &mut FirstS
 
 fn text(made: &Made<'_>, services: &[String]) -> String {
     let condition = match made.marker.as_str() {
-        "" => format!("ConditionDirectoryNotEmpty=!{}", specifiers(&made.what.to_string())),
+        "" => format!("ConditionDirectoryNotEmpty=!{}", directory(&made.what.to_string())),
         marker => format!("ConditionPathExists=!{}", specifiers(marker)),
     };
     let before: String = services.iter().map(|service| format!(" {service}")).collect();
@@ -180,16 +238,13 @@ fn text(made: &Made<'_>, services: &[String]) -> String {
     for setting in &made.steps.settings {
         text += &format!("{setting}\n");
     }
-    for command in &made.steps.before {
-        text += &format!("ExecStartPre=+{}\n", line(command));
-    }
+    let step = |step: &Step| match step {
+        Step::Root(command) => format!("+{}", line(command)),
+        Step::User(command) => line(command),
+    };
+    made.steps.before.iter().for_each(|before| text += &format!("ExecStartPre={}\n", step(before)));
     text += &format!("ExecStart={}\n", line(&made.start.command));
-    for command in &made.steps.after {
-        text += &match command {
-            Step::Root(command) => format!("ExecStart=+{}\n", line(command)),
-            Step::User(command) => format!("ExecStart={}\n", line(command)),
-        };
-    }
+    made.steps.after.iter().for_each(|after| text += &format!("ExecStart={}\n", step(after)));
     text
 }
 
@@ -228,6 +283,12 @@ fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }
 
+/// The path of a directory in a condition, which systemd reads without quotes: a blank at its end would be lost without the slash.
+fn directory(path: &str) -> String {
+    let end = if path.ends_with(char::is_whitespace) { "/" } else { "" };
+    format!("{}{end}", specifiers(path))
+}
+
 /// A command line of a unit (systemd.service(5), "COMMAND LINES"): `%` and `$` stand for themselves, and what is not plain
 /// is quoted.
 fn line(command: &[String]) -> String {
@@ -237,11 +298,15 @@ fn line(command: &[String]) -> String {
 /// A word of a unit's setting, in quotes where it is not plain.
 fn quoted(word: &str) -> String {
     let is_plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:,=%$".contains(c));
+    if is_plain { specifiers(word) } else { in_quotes(word) }
+}
+
+fn in_quotes(word: &str) -> String {
     let escaped: String = specifiers(word)
         .chars()
         .flat_map(|c| ['\\'].into_iter().filter(move |_| "\"\\".contains(c)).chain([c]))
         .collect();
-    if is_plain { escaped } else { format!("\"{escaped}\"") }
+    format!("\"{escaped}\"")
 }
 
 #[cfg(test)]
