@@ -132,7 +132,8 @@ fn first_starts(reading: &Reading<'_>, key: &'static str) -> Result<BTreeMap<Tex
         let made = first_start(&mut inner);
         match (path(entry.name), made) {
             (Err(hint), _) => {
-                wrong.push(part(entry, "", format!("`closure.{key}` has the path `{}`", entry.name), &hint))
+                let message = format!("`closure.{key}` has the path `{}`", entry.name);
+                wrong.push(Part { span: entry.name_span.clone(), ..part(entry, "", message, &hint) });
             }
             (Ok(path), Some(_)) if all.contains_key(&path) => {
                 let message = format!("`closure.{key}` has `{}`, which is `{path}` again", entry.name);

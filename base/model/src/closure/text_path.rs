@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::ImagePath;
-use crate::words::{beginning, is_showable};
+use crate::words::{acts, beginning, is_showable};
 
 /// A path of the image as text: what a settings file or a unit can hold, in one line, and nothing that acts on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,10 +14,18 @@ pub struct TextPath(ImagePath);
 
 /// Why a text is no such path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no path: give one of at most 256 bytes from `/`, without `..`, and not `/` itself")]
-pub struct ParseTextPathError {
-    /// The beginning of the text.
-    pub text: String,
+pub enum ParseTextPathError {
+    /// It is none, or too long.
+    #[error("{0:?} is no path: give one of at most 256 bytes from `/`, without `..`, and not `/` itself")]
+    Path(String),
+    /// It has a character that no settings file, unit or message can hold as it is.
+    #[error("{text:?} has {what}: no line of a unit holds such a path, so give it another name")]
+    Character {
+        /// The beginning of the text.
+        text: String,
+        /// What it has.
+        what: &'static str,
+    },
 }
 
 impl TextPath {
@@ -26,10 +34,13 @@ impl TextPath {
     /// # Errors
     /// When it is not absolute, is the root, holds `..`, or cannot be shown in one line.
     pub fn parse(text: &str) -> Result<Self, ParseTextPathError> {
+        if let Some(what) = text.chars().find_map(unfit) {
+            return Err(ParseTextPathError::Character { text: beginning(text), what });
+        }
         let path = ImagePath::new(text).ok().filter(|path| *path != ImagePath::root());
-        match path.filter(|_| text.starts_with('/') && !text.contains('\\') && is_showable(text)) {
+        match path.filter(|_| text.starts_with('/') && is_showable(text)) {
             Some(path) => Ok(Self(path)),
-            None => Err(ParseTextPathError { text: beginning(text) }),
+            None => Err(ParseTextPathError::Path(beginning(text))),
         }
     }
 
@@ -37,6 +48,16 @@ impl TextPath {
     #[must_use]
     pub fn path(&self) -> &ImagePath {
         &self.0
+    }
+}
+
+/// What a character is that cannot be in such a path.
+fn unfit(c: char) -> Option<&'static str> {
+    match c {
+        '\\' => Some("a backslash"),
+        c if c.is_control() => Some("a control character"),
+        c if acts(c) => Some("a character that is not seen or changes the order of others"),
+        _ => None,
     }
 }
 
@@ -71,6 +92,14 @@ mod tests {
         }
         for text in ["", "/", "x", "/a/../b", "/a\nb", "/\u{202e}", "/a\\x"] {
             assert!(TextPath::parse(text).is_err(), "{text:?}");
+        }
+        for (text, what) in
+            [("/a\\x", "a backslash"), ("/a\tb", "a control character"), ("/a\u{7f}", "a control character")]
+        {
+            assert!(
+                TextPath::parse(text).is_err_and(|error| error.to_string().contains(&format!(" has {what}: "))),
+                "{text:?}"
+            );
         }
     }
 }
