@@ -33,7 +33,11 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Result<Option<Diagno
         return Ok(None);
     }
     let may_be_secret = |path: &ImagePath, mode, size| {
-        scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && !selected.is_authored(path)
+        scrub::may_be_secret(path, selected.ownership.is_owned(path), mode, size) && {
+            // What is for /var is shipped elsewhere, and whose it is is known by the place where it will be.
+            let place = selected.closed.as_ref().map_or(path, |closed| closed.place(path));
+            !selected.is_authored(place) && !selected.ownership.is_owned(place)
+        }
     };
     let mut found = Vec::new();
     for (path, _, node) in selected.selection.tree.walk() {
