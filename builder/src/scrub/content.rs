@@ -1,4 +1,12 @@
-//! Whether the content of a file that was closed to others looks like a secret.
+//! Whether the content of a file that no rule takes looks like a secret.
+
+use model::ImagePath;
+
+use super::drawn::Drawn;
+use super::formats::Format;
+use super::pattern::matches;
+use super::rule::holds_private_key;
+use super::{names, packed, passwords, rules};
 
 /// Words by which configuration names secrets.
 const NAMES: [&str; 7] = ["pass", "secret", "key", "token", "cookie", "credential", "auth ="];
@@ -19,6 +27,27 @@ pub fn may_hold_secret(content: &[u8]) -> bool {
     let words = lines.iter().flat_map(|line| line.split_ascii_whitespace()).count();
     words <= 2
         || lines.iter().any(|line| NAMES.iter().any(|name| line.contains(name)) || line.split(is_joint).any(is_random))
+}
+
+/// From how many random bytes on a file is not one of the many small ones that look so.
+const RANDOM_BYTES: usize = 32;
+
+/// Whether a file that a maintainer script made, and that others may read, resembles a secret: by its content alone, which is too
+/// little to leave it out.
+#[must_use]
+pub fn resembles_secret(path: &ImagePath, content: &[u8]) -> bool {
+    let is_guessed = Format::RandomBytes.is_of(content) && content.len() >= RANDOM_BYTES
+        || [Format::Uuid, Format::Token].iter().any(|format| format.is_of(content));
+    rules::MADE.iter().any(|pattern| matches(pattern, path))
+        && !names::say_public(path)
+        && (is_guessed || passwords::password(content) != Drawn::No)
+}
+
+/// Whether the content is, or has in it, a private key or a store of keys, by a form that tells.
+#[must_use]
+pub fn holds_key(content: &[u8]) -> bool {
+    let forms = [Format::SshKey, Format::ControlKey, Format::Exponent, Format::KeyLine, Format::BinaryKey];
+    holds_private_key(content) || packed::holds_key(content) || forms.iter().any(|format| format.is_of(content))
 }
 
 fn is_joint(c: char) -> bool {

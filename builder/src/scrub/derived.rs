@@ -8,7 +8,7 @@ use image::tree::{Kind, Tree};
 use model::{Digest, ImagePath};
 
 use super::matching::{HEAD, rule_for};
-use super::rule::{Copies, Look};
+use super::rule::{Copies, Look, Seen};
 use super::{Error, Match};
 use crate::initramfs;
 use crate::ownership::Ownership;
@@ -98,5 +98,7 @@ fn is_secret(
     let mut bytes = Vec::new();
     content.read_to_end(&mut bytes)?;
     let look = Look::Regular(&bytes[..bytes.len().min(HEAD)]);
-    Ok(rule_for(path, look, ownership.is_owned(path)).is_some_and(|rule| rule.secret) || secrets.has(&bytes))
+    // What is only guessed is compared with the secrets of the tree: a disk holds many small files without an owner.
+    let seen = Seen { path, look, owned: ownership.is_owned(path), closed: false };
+    Ok(rule_for(seen).is_some_and(|rule| rule.secret) || secrets.has(&bytes))
 }

@@ -7,8 +7,9 @@ use image::Readable;
 use image::tree::{Kind, Tree};
 use model::ImagePath;
 
+use super::formats::is_public_line;
 use super::rule::holds_private_key;
-use super::rules::{CERTIFICATES, DATABASES, IDENTIFIERS, LINKS, SCHEDULES, named};
+use super::rules::{CERTIFICATES, DATABASES, IDENTIFIERS, LINKS, SCHEDULES, SSH_KEYS, named};
 use super::{Error, Match};
 use crate::ownership::Ownership;
 
@@ -39,7 +40,7 @@ pub(super) fn add<C: Readable>(
 ) -> Result<(), Error> {
     let keys = keys(found, tree)?;
     let has_identifiers = found.iter().any(|one| one.rule.name == IDENTIFIERS);
-    if data.is_empty() && keys.is_empty() && !has_identifiers {
+    if data.is_empty() && !has_identifiers && !found.iter().any(|one| one.rule.secret) {
         return Ok(());
     }
     let mut known: BTreeMap<ImagePath, Match> =
@@ -56,6 +57,8 @@ pub(super) fn add<C: Readable>(
         } else if is_certificate(&node.kind, &path, &keys)? {
             certificates.insert(path.clone());
             named(CERTIFICATES)
+        } else if is_public_key(&node.kind, &path, &known)? {
+            named(SSH_KEYS)
         } else {
             named(SCHEDULES).filter(|_| is_schedule(&path, &known))
         };
@@ -79,6 +82,18 @@ pub(super) fn add<C: Readable>(
 fn is_certificate<C: Readable>(kind: &Kind<C>, path: &ImagePath, keys: &BTreeSet<Vec<u8>>) -> Result<bool, Error> {
     let Kind::Regular(content) = kind else { return Ok(false) };
     Ok(keys.contains(stem(path)) && content.size() <= LIMIT && content.read(LIMIT)?.starts_with(BEGIN))
+}
+
+/// Whether it is the public key of SSH of a secret beside it, whose name it has with `.pub`.
+fn is_public_key<C: Readable>(
+    kind: &Kind<C>,
+    path: &ImagePath,
+    known: &BTreeMap<ImagePath, Match>,
+) -> Result<bool, Error> {
+    let Kind::Regular(content) = kind else { return Ok(false) };
+    let private = path.as_bytes().strip_suffix(b".pub").and_then(|path| ImagePath::new(path).ok());
+    let has_private = private.is_some_and(|path| known.get(&path).is_some_and(|one| one.rule.secret));
+    Ok(has_private && content.size() <= LIMIT && is_public_line(&content.read(LIMIT)?))
 }
 
 /// Whether it is a link to something that is no data.

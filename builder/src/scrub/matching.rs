@@ -9,7 +9,7 @@ use model::ImagePath;
 
 use super::made_with;
 use super::pattern::matches;
-use super::rule::{Look, Rule, Test};
+use super::rule::{Look, Rule, Seen, Test};
 use super::rules::RULES;
 use super::{Error, Match};
 use crate::ownership::{Originals, Ownership};
@@ -19,10 +19,15 @@ use crate::ownership::{Originals, Ownership};
 pub(super) const HEAD: usize = 1 << 20;
 /// The shortest file that may be a secret.
 const SHORTEST: u64 = 8;
+/// What dpkg and apt keep of packages: scripts, digests and versions that everyone has.
+const OF_PACKAGES: [&[u8]; 2] = [b"/var/lib/dpkg/", b"/var/lib/apt/"];
+/// The permission of others to read.
+pub(super) const OTHERS_READ: u16 = 0o004;
 /// Where a maintainer script may write a secret into a file that its package brought.
-const WRITTEN_OVER: [&[u8]; 4] = [b"/etc/", b"/var/", b"/opt/", b"/srv/"];
-/// How names of keys end, wherever they are.
-const KEY_NAMES: [&[u8]; 4] = [b".pem", b".key", b".p12", b".der"];
+const WRITTEN_OVER: [&[u8]; 5] = [b"/etc/", b"/var/", b"/opt/", b"/srv/", b"/usr/local/"];
+/// How names of keys and of settings end, wherever they are.
+const KEY_NAMES: [&[u8]; 11] =
+    [b".pem", b".key", b".p12", b".der", b".crt", b".pfx", b".jks", b".conf", b".cfg", b".ini", b".env"];
 
 /// The rule for each file of `tree` that has one, and the directories of data. A tree is not changed while it is walked.
 pub(super) fn all<C: Readable>(
@@ -37,6 +42,7 @@ pub(super) fn all<C: Readable>(
             data.extend(path.parent());
         }
         let head;
+        let closed = inode.stat.mode & OTHERS_READ == 0;
         let look = match &inode.kind {
             Kind::Directory(_) => Look::Directory,
             Kind::Symlink(target) => Look::Symlink(target),
@@ -46,14 +52,15 @@ pub(super) fn all<C: Readable>(
                 head = if wants_head { read_head(content)? } else { Vec::new() };
                 let look = Look::Regular(&head);
                 // What a script wrote into a package's file is the script's.
-                if is_written_over && rule_for(&path, look, false).is_some_and(|rule| rule.secret) {
+                let seen = Seen { path: &path, look, owned: false, closed };
+                if is_written_over && rule_for(seen).is_some_and(|rule| rule.secret) {
                     owned = content.size() > HEAD as u64 || originals.has(&path, &head)?;
                 }
                 look
             }
             Kind::CharDevice(_) | Kind::BlockDevice(_) | Kind::Fifo | Kind::Socket => Look::Special,
         };
-        if let Some(rule) = rule_for(&path, look, owned) {
+        if let Some(rule) = rule_for(Seen { path: &path, look, owned, closed }) {
             let is_empty = matches!(&inode.kind, Kind::Regular(content) if content.size() == 0);
             found.push(Match { path, rule, why: None, node, is_empty });
         }
@@ -65,14 +72,20 @@ pub(super) fn all<C: Readable>(
 /// build.
 ///
 /// A link to a secret is none: what it leads to is left out, and a service finds by the link what the machine makes.
-pub(super) fn rule_for(path: &ImagePath, look: Look<'_>, owned: bool) -> Option<&'static Rule> {
-    let is_link = matches!(look, Look::Symlink(_));
-    let takes = |rule: &Rule| !(is_link && rule.secret && rule.test != Test::Any) && rule.test.holds(look, owned);
-    let mut rules = RULES.iter().filter(|rule| takes(rule));
-    rules.find(|rule| rule.paths.iter().any(|pattern| matches(pattern, path)))
+pub(super) fn rule_for(seen: Seen<'_>) -> Option<&'static Rule> {
+    let is_link = matches!(seen.look, Look::Symlink(_));
+    let is_of_packages = OF_PACKAGES.iter().any(|place| seen.path.as_bytes().starts_with(place));
+    // The path is asked first: what is in a file takes longer to see.
+    let is_there = |rule: &Rule| {
+        !(is_of_packages && rule.is_known_by_content()) && rule.paths.iter().any(|pattern| matches(pattern, seen.path))
+    };
+    let takes = |rule: &Rule| !(is_link && rule.secret && rule.test != Test::Any) && rule.test.holds(seen);
+    RULES.iter().find(|rule| is_there(rule) && takes(rule))
 }
 
-fn may_be_written_over(path: &ImagePath) -> bool {
+/// Whether a maintainer script may have written a secret into the file that its package brought to `path`.
+#[must_use]
+pub fn may_be_written_over(path: &ImagePath) -> bool {
     WRITTEN_OVER.iter().any(|place| path.as_bytes().starts_with(place))
         || KEY_NAMES.iter().any(|end| path.as_bytes().ends_with(end))
 }
@@ -100,7 +113,10 @@ mod tests {
 
     #[test]
     fn a_link_to_a_secret_is_no_secret() {
-        let rule = |path: &str, look| rule_for(&ImagePath::new(path).unwrap(), look, false).map(|rule| rule.name);
+        let rule = |path: &str, look| {
+            let seen = Seen { path: &ImagePath::new(path).unwrap(), look, owned: false, closed: false };
+            rule_for(seen).map(|rule| rule.name)
+        };
         for path in ["/etc/ssh/ssh_host_rsa_key", "/etc/sasldb2", "/etc/nvme/hostid"] {
             assert_eq!(rule(path, Look::Symlink(b"/var/lib/kept")), None, "{path}");
             assert!(rule(path, Look::Regular(b"text")).is_some(), "{path}");

@@ -5,16 +5,22 @@
 //! [`apply`] does what the rules say. A secret that a maintainer script made is never dropped silently: such
 //! rules are marked [`Rule::secret`], and what they took is named.
 
+mod binary;
 mod content;
 mod derived;
+mod drawn;
 mod error;
 mod formats;
 mod made_with;
 mod matching;
+mod names;
+mod packed;
+mod passwords;
 mod pattern;
 mod rule;
 mod rules;
 mod shadow;
+mod shared;
 mod trust_store;
 
 use std::collections::BTreeMap;
@@ -26,14 +32,17 @@ use model::{Epoch, ImagePath};
 use serde::Serialize;
 
 use crate::ownership::Ownership;
-pub(crate) use formats::{is_control_key, is_random, is_uuid, wire_algorithm};
+pub(crate) use binary::is_random;
+pub(crate) use formats::{is_control_key, is_uuid, wire_algorithm};
 pub(crate) use made_with::MARKS as DATA_MARKS;
 pub(crate) use pattern::matches;
 use rules::RULES;
 
-pub use content::may_hold_secret;
+pub use content::{holds_key, may_hold_secret, resembles_secret};
 pub use error::{Error, Fault};
+pub use matching::may_be_written_over;
 pub use rule::{Action, Rule, holds_private_key};
+pub use shared::is_digest_of_neighbour;
 
 /// The largest file that is rewritten. `/etc/shadow` has a few hundred bytes, Java's trust store 170 KiB.
 const REWRITE_LIMIT: u64 = 4 << 20;
@@ -78,6 +87,7 @@ pub fn rules() -> &'static [Rule] {
 /// When a file cannot be read.
 pub fn find<C: Readable>(tree: &Tree<C>, ownership: &Ownership) -> Result<Vec<Match>, Error> {
     let (mut found, data) = matching::all(tree, ownership)?;
+    shared::leave(&mut found, tree, ownership)?;
     made_with::add(&mut found, &data, tree, ownership)?;
     derived::filter(&mut found, tree, ownership)?;
     Ok(found)
@@ -132,7 +142,7 @@ pub fn may_be_secret(path: &ImagePath, owned: bool, mode: u16, size: u64) -> boo
 /// A name for the set of rules, for cache keys: it changes whenever a rule does.
 #[must_use]
 pub fn version() -> model::Digest {
-    let mut text = format!("scrub 4 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
+    let mut text = format!("scrub 5 {:?}\n", made_with::MARKS.map(String::from_utf8_lossy));
     for rule in RULES {
         text.push_str(&format!("{} {:?} {:?} {} ", rule.name, rule.paths, rule.test, rule.copies.name()));
         text.push_str(match rule.action {

@@ -1,10 +1,10 @@
 //! What a rule is, and what it looks for.
 
-use model::Epoch;
+use model::{Epoch, ImagePath};
 
 use super::error::Fault;
 use super::formats::Format;
-use super::trust_store;
+use super::{names, packed, trust_store};
 
 /// What is done with a file that a rule matches.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +69,17 @@ pub(super) enum Look<'a> {
     Special,
 }
 
+/// A file as the rules see it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) path: &'a ImagePath,
+    pub(super) look: Look<'a>,
+    /// Whether it is as a package installed it.
+    pub(super) owned: bool,
+    /// Whether others may not read it.
+    pub(super) closed: bool,
+}
+
 /// What a rule looks for beside the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Test {
@@ -81,6 +92,11 @@ pub(super) enum Test {
     Unowned,
     /// A regular file that no package installed and that has this form.
     Form(Format),
+    /// The same where something else says that it is a secret, too: the file is closed to others, or has such a name. The
+    /// content alone is a guess.
+    Guess(Format),
+    /// The same in a file whose name says that it holds passwords.
+    Named(Format),
     /// A regular file that no package installed and that holds a private key.
     PrivateKey,
     /// A Python byte-code file that embeds its source's time.
@@ -89,15 +105,30 @@ pub(super) enum Test {
     JavaKeyStore,
 }
 
+impl Rule {
+    /// Whether it takes secrets wherever their content is, so that a copy of what everyone has is none.
+    pub(super) fn is_known_by_content(&self) -> bool {
+        self.secret && matches!(self.test, Test::Form(_) | Test::Guess(_) | Test::Named(_) | Test::PrivateKey)
+    }
+}
+
 impl Test {
-    pub(super) fn holds(self, look: Look<'_>, owned: bool) -> bool {
+    pub(super) fn holds(self, seen: Seen<'_>) -> bool {
+        let Seen { path, look, owned, closed } = seen;
         match (self, look) {
             (Self::Any, _) => true,
             (Self::File, look) => look != Look::Directory,
             (Self::Unowned, Look::Regular(_)) => !owned,
             (Self::Unowned, Look::Symlink(target)) => !owned && !leads_into_run(target),
             (Self::Form(format), Look::Regular(head)) => !owned && format.is_of(head),
-            (Self::PrivateKey, Look::Regular(head)) => !owned && holds_private_key(head),
+            (Self::Guess(format), Look::Regular(head)) => {
+                let may_be_guessed = !names::say_public(path) && (closed || names::say_key(path));
+                !owned && may_be_guessed && format.is_of(head)
+            }
+            (Self::Named(format), Look::Regular(head)) => {
+                !owned && names::say_passwords(path) && !names::say_public(path) && format.is_of(head)
+            }
+            (Self::PrivateKey, Look::Regular(head)) => !owned && (holds_private_key(head) || packed::holds_key(head)),
             (Self::TimedByteCode, Look::Regular(head)) => embeds_time(head),
             (Self::JavaKeyStore, Look::Regular(head)) => !owned && trust_store::is_key_store(head),
             _ => false,
@@ -126,7 +157,29 @@ pub fn holds_private_key(head: &[u8]) -> bool {
         label(line).is_some_and(|(before, after)| before.is_empty() && after.is_empty() || begins_with_key(after))
             || line.starts_with(b"AGE-SECRET-KEY-1")
             || line.starts_with(b"PuTTY-User-Key-File-")
-    })
+    }) || holds_inside(head)
+}
+
+/// Whether a file that is no text, such as an archive or a data base, has a label of a private key somewhere and the key behind
+/// it.
+fn holds_inside(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let mut before: &[u8] = b"";
+    head.contains(&0)
+        && lines.any(|line| {
+            let is_label = label(before).is_some_and(|(_, after)| after.trim_ascii().is_empty());
+            before = line;
+            is_label && (is_key(line) || line.starts_with(b"Proc-Type:"))
+        })
+}
+
+/// How many characters of a key are looked at.
+const SOME: usize = 16;
+
+/// Whether it begins with base64.
+fn is_key(text: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    text.get(..SOME).is_some_and(|begin| begin.iter().all(is_base64))
 }
 
 /// What stands before and behind the first label of a private key in a line.
@@ -149,13 +202,11 @@ fn label(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Whether what follows a label in its line is a key: the break of a line as strings have it, or a blank, and base64.
 fn begins_with_key(text: &[u8]) -> bool {
-    const SOME: usize = 16;
     let mut rest = text;
     while let Some(after) = [&b"\\r"[..], b"\\n", b" ", b"\t"].iter().find_map(|between| rest.strip_prefix(*between)) {
         rest = after;
     }
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    rest.len() >= SOME && rest.len() < text.len() && rest[..SOME].iter().all(is_base64)
+    rest.len() < text.len() && is_key(rest)
 }
 
 /// PEP 552: bytes 4 to 8 are flags; the lowest bit is clear where the source's time and size follow

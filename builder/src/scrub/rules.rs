@@ -24,15 +24,30 @@ const fn copies(copies: Copies, name: &'static str, reason: &'static str, paths:
 }
 
 /// Keys of a server of SSH.
-const SSH_KEYS: &str = "ssh-host-keys";
+pub(super) const SSH_KEYS: &str = "ssh-host-keys";
 const SSH_KEYS_REASON: &str = "host keys that many machines share identify none of them";
 /// Where what a script drew may lie. What programs keep below `/var/cache` and the like is not shipped.
-const MADE: &[&str] = &["/etc/**", "/usr/share/**", "/usr/lib/*/*", "/var/lib/*/*", "/opt/**", "/srv/**"];
+pub(super) const MADE: &[&str] = &[
+    "/etc/**",
+    "/usr/share/**",
+    "/usr/lib/*/**",
+    "/usr/local/**",
+    "/var/lib/*/**",
+    "/var/spool/**",
+    "/var/www/**",
+    "/opt/**",
+    "/srv/**",
+];
 /// Keys of other services, and certificates that are known by them.
 pub(super) const CERTIFICATES: &str = "service-keys";
 const SERVICE_KEYS_REASON: &str = "keys, certificates and cookies that a package makes for itself when it is installed are random and belong to one host";
 /// Links to such certificates.
 pub(super) const LINKS: &str = "service-key-links";
+const PRIVATE_KEYS: &str = "private-keys";
+const PRIVATE_KEYS_REASON: &str =
+    "a private key that no package installed was made on the building host by a maintainer script";
+const PASSWORDS: &str = "generated-passwords";
+const PASSWORDS_REASON: &str = "passwords that a package drew at random when it was installed, ucf's copies among them";
 /// Passwords of the system's own accounts.
 const SET_PASSWORDS: &str = "set-passwords";
 const SET_PASSWORDS_REASON: &str =
@@ -71,13 +86,14 @@ pub(super) const RULES: &[Rule] = &[
     secret(SSH_KEYS, SSH_KEYS_REASON, &["/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub"], Test::File),
     secret(SSH_KEYS, SSH_KEYS_REASON, &["/etc/**"], Test::Form(Format::SshKey)),
     // Certificates are known by their keys.
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::DhParameters)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::ControlKey)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::DhParameters)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::ControlKey)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/**"], Test::Form(Format::Exponent)),
     secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::BinaryKey)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::RandomBytes)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::Uuid)),
-    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Form(Format::Token)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Guess(Format::RandomBytes)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Guess(Format::Uuid)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Guess(Format::NamedUuid)),
+    secret(CERTIFICATES, SERVICE_KEYS_REASON, MADE, Test::Guess(Format::Token)),
     // SASL's own file of passwords, and that of distributed Erlang in the home of each user.
     secret(CERTIFICATES, SERVICE_KEYS_REASON, &["/etc/sasldb2", "/var/lib/*/.erlang.cookie"], Test::Unowned),
     rule(
@@ -87,12 +103,8 @@ pub(super) const RULES: &[Rule] = &[
         Test::Any,
         Action::Drop,
     ),
-    secret(
-        "private-keys",
-        "a private key that no package installed was made on the building host by a maintainer script",
-        &["/**"],
-        Test::PrivateKey,
-    ),
+    secret(PRIVATE_KEYS, PRIVATE_KEYS_REASON, &["/**"], Test::PrivateKey),
+    secret(PRIVATE_KEYS, PRIVATE_KEYS_REASON, MADE, Test::Form(Format::KeyLine)),
     secret(
         "random-seeds",
         "a seed that many machines share makes their random numbers alike",
@@ -112,18 +124,14 @@ pub(super) const RULES: &[Rule] = &[
     secret(DATABASES, DATABASES_REASON, &["/var/lib/**"], Test::Form(Format::FirebirdDatabase)),
     Rule {
         action: Action::Rewrite(shadow::lock_and_clamp),
-        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/shadow"], Test::Form(Format::Password))
+        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/shadow"], Test::Form(Format::HashedAccount))
     },
     Rule {
         action: Action::Rewrite(shadow::lock),
-        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/gshadow"], Test::Form(Format::Password))
+        ..secret(SET_PASSWORDS, SET_PASSWORDS_REASON, &["/etc/gshadow"], Test::Form(Format::HashedAccount))
     },
-    secret(
-        "generated-passwords",
-        "passwords that a package drew at random when it was installed, ucf's copies among them",
-        &["/etc/**", "/var/lib/*/*", "/var/lib/ucf/cache/*"],
-        Test::Form(Format::Password),
-    ),
+    secret(PASSWORDS, PASSWORDS_REASON, MADE, Test::Form(Format::Password)),
+    secret(PASSWORDS, PASSWORDS_REASON, MADE, Test::Named(Format::DrawnWord)),
     secret(
         "etc-history",
         "a history of /etc holds every file that was ever there, keys among them, and when the build was",

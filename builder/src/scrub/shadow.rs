@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use model::Epoch;
 
 use super::error::Fault;
-use super::formats::is_hash;
+use super::passwords::is_hash;
 
 /// Locks each account that has a password: shadow(5) and gshadow(5) have it in the second field, `!` and `*` are none.
 #[expect(clippy::unnecessary_wraps, reason = "what a rule rewrites by may fail")]

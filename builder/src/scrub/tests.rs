@@ -4,15 +4,17 @@ use image::tree::{Entries, Mtime, Node, Stat};
 use model::observe::Collected;
 
 use super::matching::{rule_for, wants_head};
-use super::rule::Look;
+use super::rule::{Look, Seen};
 use super::*;
 use crate::dpkg::Database;
 
 const KEY: &[u8] = b"Bag Attributes\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n";
 
+const WIREGUARD: &[u8] = b"[Interface]\nPrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n";
+
 fn taken(path: &str, look: Look<'_>, owned: bool) -> Option<&'static str> {
     let path = ImagePath::new(path).unwrap();
-    rule_for(&path, look, owned).map(|rule| rule.name)
+    rule_for(Seen { path: &path, look, owned, closed: false }).map(|rule| rule.name)
 }
 
 #[test]
@@ -26,7 +28,6 @@ fn each_rule_takes_what_it_is_for() {
         ("ssh-host-keys", "/etc/ssh/ssh_host_ed25519_key", Look::Regular(KEY)),
         ("ssh-host-keys", "/etc/ssh/ssh_host_rsa_key.pub", Look::Regular(b"")),
         ("ssh-host-keys", "/etc/dropbear/dropbear_rsa_host_key", Look::Regular(b"\0\0\0\x07ssh-rsa")),
-        ("ssh-host-keys", "/etc/dropbear/initramfs/any.pub", Look::Regular(b"ssh-ed25519 AAAAC3Nz root@host\n")),
         ("service-keys", "/etc/courier/dhparams.pem", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
         ("service-keys", "/etc/bind/rndc.key", Look::Regular(b"key \"k\" { algorithm hmac-sha256; secret \"x\"; };")),
         ("service-keys", "/etc/xrdp/rsakeys.ini", Look::Regular(b"[keys]\npri_exp=0x01\n")),
@@ -35,6 +36,15 @@ fn each_rule_takes_what_it_is_for() {
         ("service-keys", "/etc/freeradius/3.0/certs/dh", Look::Regular(b"-----BEGIN DH PARAMETERS-----\n")),
         ("service-keys", "/var/lib/rabbitmq/.erlang.cookie", Look::Regular(b"ABCDEFGHIJKLMNOPQRST")),
         ("private-keys", "/etc/anything/key.pem", Look::Regular(KEY)),
+        ("private-keys", "/etc/wireguard/wg0.conf", Look::Regular(WIREGUARD)),
+        (
+            "service-keys",
+            "/usr/share/odd/rndc.conf",
+            Look::Regular(b"# x\nkey k { algorithm hmac-md5; secret \"x\"; };"),
+        ),
+        ("service-keys", "/usr/local/etc/odd/site.id", Look::Regular(b"id=0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11\n")),
+        ("generated-passwords", "/etc/ppp/chap-secrets", Look::Regular(b"app * Xy7kLm29QpRt5vBn *\n")),
+        ("generated-passwords", "/opt/odd/a/pw.conf", Look::Regular(b"pwd = Xy7kLm29QpRt5vBn\n")),
         ("random-seeds", "/var/lib/systemd/random-seed", Look::Regular(b"")),
         ("host-identifiers", "/etc/nvme/hostid", Look::Regular(b"")),
         ("host-identifiers", "/etc/survey.conf", Look::Regular(b"MY_HOSTID=\"0\"\n")),
@@ -103,6 +113,13 @@ fn what_only_resembles_stays() {
         ("/etc/ssl/certs/site.pem", Look::Regular(b"-----BEGIN CERTIFICATE-----\n"), false),
         ("/etc/app/private/app.key", Look::Symlink(b"/etc/ssl/private/host.key"), false),
         ("/etc/app/app.conf", Look::Regular(b"Password = \"aB3xYz0kQ\"\n"), true),
+        // What is only guessed to be drawn wants a name that says so, or to be closed to others.
+        ("/etc/app/words", Look::Regular(b"0123456789abcdef0123456789abcdef\n"), false),
+        ("/etc/app/key.sha256", Look::Regular(b"0123456789abcdef0123456789abcdef\n"), false),
+        ("/etc/app/partition-type", Look::Regular(b"0b2c7c9e-5d0f-4c43-9a5e-2f3f8f0f7a11\n"), false),
+        ("/etc/app/users", Look::Regular(b"app * Xy7kLm29QpRt5vBn *\n"), false),
+        ("/var/lib/dpkg/info/app.postinst", Look::Regular(b"pwd = Xy7kLm29QpRt5vBn\n"), false),
+        ("/etc/app/authorized_keys", Look::Regular(b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI admin\n"), false),
         ("/tmp", Look::Directory, true),
         ("/run", Look::Directory, true),
         ("/var/cache/apt", Look::Directory, true),
@@ -173,6 +190,70 @@ fn a_closed_file_that_a_script_made_may_be_a_secret() {
     assert!(!may_be("/etc/cluster/authkey", true, 0o400, 128), "a package brought it: all have it");
     assert!(!may_be("/etc/cluster/config", false, 0o644, 128) && !may_be("/etc/.pwd.lock", false, 0o600, 0));
     assert!(!may_be("/etc/shadow", false, 0o640, 500));
+}
+
+#[test]
+fn what_is_guessed_counts_where_it_is_closed_to_others() {
+    let path = ImagePath::new("/etc/app/words").unwrap();
+    let look = Look::Regular(b"0123456789abcdef0123456789abcdef\n");
+    let taken = |path, closed| rule_for(Seen { path, look, owned: false, closed }).map(|rule| rule.name);
+    assert_eq!((taken(&path, false), taken(&path, true)), (None, Some("service-keys")));
+    let digest = ImagePath::new("/etc/app/words.md5").unwrap();
+    assert_eq!(taken(&digest, true), None, "the name says what it is");
+}
+
+#[test]
+fn what_resembles_a_secret_is_told_by_its_content() {
+    let resembles = |path: &str, content: &[u8]| resembles_secret(&ImagePath::new(path).unwrap(), content);
+    let token = b"0123456789abcdef0123456789abcdef\n";
+    assert!(resembles("/etc/app/words", token) && resembles("/etc/app/x", b"password = vault1_lookup_Db\n"));
+    assert!(!resembles("/etc/app/words.md5", token) && !resembles("/boot/words", token));
+    assert!(!resembles("/etc/app/x", b"password = ChangeMe\nproxy_bypass = LocalNetOnly\n"));
+    for key in [WIREGUARD, KEY, b"\x30\x06\x02\x01\0\x02\x01\0", b"LUKS\xba\xbe\0\x02"] {
+        assert!(holds_key(key), "{}", String::from_utf8_lossy(key));
+    }
+    assert!(!holds_key(token) && !holds_key(b"-----BEGIN CERTIFICATE-----\n") && !holds_key(b"see PrivateKey = x\n"));
+}
+
+#[test]
+fn what_others_have_too_is_no_secret() {
+    let (token, key) = ("0123456789abcdef0123456789abcdef\n", "-----BEGIN PRIVATE KEY-----\nxxxxxxxx\n");
+    let status = "Package: app\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nMaintainer: x\n";
+    let sums = format!("{}  usr/share/app/changed\n", "0".repeat(32));
+    let files = [
+        ("var/lib/dpkg/status", status),
+        ("var/lib/dpkg/info/app.list", "/.\n/usr\n/usr/share/app/key\n/usr/share/app/token\n/usr/share/app/changed\n"),
+        ("var/lib/dpkg/info/app.md5sums", &sums),
+        ("usr/share/app/key", key),
+        ("usr/share/app/changed", "password = Xy7kLm29QpRt5vBn\n"),
+        ("etc/app/key", key),
+        ("etc/app/token", token),
+        ("etc/app/app.conf", "password = Xy7kLm29QpRt5vBn\n"),
+    ];
+    let taken = |more: &[(&str, &str)]| found(&[&files[..], more].concat());
+    let [password, token_path] = ["generated-passwords /etc/app/app.conf", "service-keys /etc/app/token"];
+    assert_eq!(taken(&[]), [password, token_path], "a copy of a file that a script wrote over is the script's");
+    assert_eq!(taken(&[("usr/share/app/token", token)]), [password]);
+}
+
+#[test]
+fn a_digest_of_a_neighbour_is_no_secret() {
+    let digest = "5d41402abc4b2a76b9719d911017c592\n";
+    let files = [("etc/app/app.conf", "hello"), ("etc/app/id", digest)];
+    assert_eq!(found(&files), [""; 0]);
+    assert_eq!(found(&files[1..]), ["service-keys /etc/app/id"]);
+}
+
+#[test]
+fn a_public_key_of_ssh_is_known_by_its_private_one() {
+    let public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI root@host\n";
+    let files = [
+        ("etc/app/a.pub", public),
+        ("etc/app/key", "-----BEGIN OPENSSH PRIVATE KEY-----\n"),
+        ("etc/app/key.pub", public),
+    ];
+    assert_eq!(found(&files), ["private-keys /etc/app/key", "ssh-host-keys /etc/app/key.pub"]);
+    assert_eq!(found(&files[..1]), [""; 0]);
 }
 
 /// A tree of these files, and of the directories around them.
@@ -250,6 +331,13 @@ fn a_key_is_found_wherever_it_begins_in_its_file() {
 }
 
 #[test]
+fn a_key_inside_of_an_archive_is_found() {
+    let key = "k.pem\0\0-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n";
+    assert_eq!(scrubbed(&[("etc/k.tar", key)]).0, ["private-keys"]);
+    assert!(scrubbed(&[("etc/program", "\0see -----BEGIN PRIVATE KEY-----\nand so on\n")]).0.is_empty());
+}
+
+#[test]
 fn an_initramfs_that_holds_a_secret_is_left_out_and_named() {
     let told = |files: &[(&str, &str)]| {
         let (rules, notes) = scrubbed(files);
@@ -271,7 +359,7 @@ fn an_initramfs_that_holds_a_secret_is_left_out_and_named() {
 
 #[test]
 fn the_name_of_the_rules_changes_only_with_a_rule() {
-    assert_eq!(version().to_string(), "sha256:99c9fa612032c880d0cab8b7976e4969c8cfd8a48a8e91394816605e79d0a4c5");
+    assert_eq!(version().to_string(), "sha256:dd62c9616650ba6f79f3c09cc1a3f6914b034e5612706948b551f6af5f5cd950");
 }
 
 /// Which rule takes each file of a tree of these, and links; a content `->X` is a link to X.

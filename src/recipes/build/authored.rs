@@ -232,10 +232,10 @@ impl Files {
     }
 }
 
-/// Whether the beginning of a file shows that it holds a private key.
+/// Whether the beginning of a file shows that it holds a private key, or a store of such.
 fn is_private_key(source: &composer::scan::Source) -> Result<bool, Error> {
     let length = usize::try_from(source.size().min(HEAD)).unwrap_or(0);
-    Ok(scrub::holds_private_key(&source.positioned()?.read_at(0, length)?))
+    Ok(scrub::holds_key(&source.positioned()?.read_at(0, length)?))
 }
 
 fn finding(

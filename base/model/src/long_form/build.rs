@@ -68,7 +68,7 @@ pub(super) const CODES: [LongForm; 20] = [
     },
     LongForm {
         code: "possible-secret",
-        means: "A shipped file looks like a secret: a maintainer script made it and closed it to others, or it holds a private key.",
+        means: "A shipped file looks like a secret: a maintainer script made it, and closed it to others or filled it with what may be drawn at random, or it holds a private key.",
         why: "Every machine would have the same one, and whoever can read the module has it.",
         fix: "Leave it out by mask and have each machine make its own, or let it pass where it is no secret.",
         example: "mask: [/etc/web/cookie]",
