@@ -54,7 +54,7 @@ pub use openpgp::{Fingerprint, KeyringFault, fingerprints};
 pub use repository::Repository;
 pub use settings::{Access, Settings};
 pub use solve::resolve;
-pub use source::Source;
+pub use source::{COMPONENTS, Source};
 pub use together::{Keep, resolve_together};
 pub use transfer::FetchOptions;
 pub(crate) use transfer::{Came, Failure, Length, Wanted, retry_line};

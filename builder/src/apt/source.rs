@@ -5,6 +5,9 @@ use model::archive;
 use super::Error;
 use super::keyring_file::KeyringFile;
 
+/// The components of Debian's own archives (Debian Policy, section 2.2).
+pub const COMPONENTS: [&str; 4] = ["contrib", "main", "non-free", "non-free-firmware"];
+
 /// One archive to take packages from, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Source {

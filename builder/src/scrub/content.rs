@@ -5,7 +5,7 @@ use model::ImagePath;
 use super::drawn::Drawn;
 use super::formats::Format;
 use super::pattern::matches;
-use super::rule::holds_private_key;
+use super::private_key::holds_private_key;
 use super::{names, packed, passwords, rules};
 
 /// Words by which configuration names secrets.

@@ -8,7 +8,7 @@ use image::tree::{Kind, Tree};
 use model::ImagePath;
 
 use super::formats::is_public_line;
-use super::rule::holds_private_key;
+use super::private_key::holds_private_key;
 use super::rules::{CERTIFICATES, DATABASES, IDENTIFIERS, LINKS, SCHEDULES, SSH_KEYS, named};
 use super::{Error, Match};
 use crate::ownership::Ownership;

@@ -17,6 +17,7 @@ mod names;
 mod packed;
 mod passwords;
 mod pattern;
+mod private_key;
 mod rule;
 mod rules;
 mod shadow;
@@ -41,7 +42,8 @@ use rules::RULES;
 pub use content::{holds_key, may_hold_secret, resembles_secret};
 pub use error::{Error, Fault};
 pub use matching::may_be_written_over;
-pub use rule::{Action, Rule, holds_private_key};
+pub use private_key::holds_private_key;
+pub use rule::{Action, Rule};
 pub use shared::is_digest_of_neighbour;
 
 /// The largest file that is rewritten. `/etc/shadow` has a few hundred bytes, Java's trust store 170 KiB.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::rule::holds_private_key;
+use super::private_key::holds_private_key;
 
 /// How much of a compressed file is unpacked: a key is small.
 const LIMIT: u64 = 1 << 20;

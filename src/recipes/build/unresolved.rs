@@ -57,7 +57,7 @@ fn suite(module: &ModuleSettings, missing: Option<&apt::MissingSuite>, asked: &a
     let (message, meant) = match (missing, component) {
         (Some(missing), Some(component)) => (
             format!("{} {} has no component {component} for {}", missing.uri, missing.suite, asked.arch),
-            nearest(component, &COMPONENTS).filter(|near| *near != component),
+            nearest(component, &apt::COMPONENTS).filter(|near| *near != component),
         ),
         (Some(missing), None) => (
             format!("{} has no suite {}", missing.uri, missing.suite),
@@ -78,9 +78,6 @@ fn suite(module: &ModuleSettings, missing: Option<&apt::MissingSuite>, asked: &a
     }
     found
 }
-
-/// The components of Debian.
-const COMPONENTS: [&str; 4] = ["contrib", "main", "non-free", "non-free-firmware"];
 
 /// The names that Debian's suites have had for some years and will have.
 const SUITES: [&str; 13] = [
