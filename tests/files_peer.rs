@@ -599,3 +599,21 @@ fn an_owner_that_no_one_knows_is_said() {
         assert!(code == 1 && said.contains("give the whole path in the image"), "{destination:?}: {code}: {said}");
     }
 }
+
+#[test]
+fn attributes_of_a_given_root_file_system_that_are_not_kept_are_said() {
+    let small = Small::new();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(small.path("root/etc/conf"), "user.origin", b"x", flags).unwrap();
+    let (code, said) = build(&small, &["--output", "one"]);
+    assert_eq!(code, 0, "{said}");
+    let message =
+        "note[file-attributes]: the extended attributes of /etc/conf in the root file system are not kept: user.origin";
+    assert!(said.contains(message), "{said}");
+    // The same bytes without it, and nothing to say.
+    rustix::fs::removexattr(small.path("root/etc/conf"), "user.origin").unwrap();
+    let (_, said) = build(&small, &["--output", "two"]);
+    assert!(!said.contains("file-attributes"), "{said}");
+    let image = |output: &str| fs::read(small.path(output).join("module.cfs")).unwrap();
+    assert!(image("one") == image("two"));
+}

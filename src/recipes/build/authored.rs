@@ -37,7 +37,7 @@ const FILE_MODE: &str = "file-mode";
 /// A file of `[[file]]` that its owner alone may read.
 const FILE_CLOSED: &str = "file-closed";
 /// Extended attributes of an archive of `[[file]]`, which are not kept.
-const FILE_ATTRIBUTES: &str = "file-attributes";
+pub(crate) const FILE_ATTRIBUTES: &str = "file-attributes";
 /// An owner of `[[file]]` that no one knows.
 const FILE_OWNER: &str = "file-owner";
 
@@ -157,15 +157,15 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
     Ok(found)
 }
 
-/// What is said of the extended attributes that an archive of `[[file]]` has; a note where they are no one's rights.
-fn dropped(url: &str, attributes: &[(ImagePath, Vec<Box<[u8]>>)]) -> Option<(Severity, String)> {
+/// What is said of the extended attributes of `of`, such as an archive of `[[file]]`; a note where they are no one's rights.
+pub(crate) fn dropped(of: &str, attributes: &[(ImagePath, Vec<Box<[u8]>>)]) -> Option<(Severity, String)> {
     let is_right = |name: &&[u8]| name.starts_with(b"security.") || name.starts_with(b"system.");
     let names: BTreeSet<&[u8]> = attributes.iter().flat_map(|(_, names)| names).map(|name| &**name).collect();
     let severity = if names.iter().any(is_right) { Severity::Warning } else { Severity::Note };
     let paths: Vec<ImagePath> = attributes.iter().map(|(path, _)| path.clone()).collect();
     let shown: Vec<String> = names.iter().take(MAX_ATTRIBUTES).map(|name| model::path::escape(name)).collect();
     let message = format!(
-        "the extended attributes of {} in {url} are not kept: {}",
+        "the extended attributes of {} in {of} are not kept: {}",
         path_list::some(&paths, MAX_PATHS),
         shown.join(", ")
     );

@@ -9,8 +9,8 @@ use builder::rootfs::merged;
 use builder::scrub::{self, Scrubbed};
 use composer::filter::{Filter, Selection};
 use composer::overlay::{Overlay, OverlayReport};
-use composer::scan::{self, Options, Source};
-use image::tree::{Kind, Tree};
+use composer::scan::{self, Options, Source, XattrFilter};
+use image::tree::{Kind, Node, Tree};
 use model::observe::{Observer, Task, Unit};
 use model::{Arch, Digest, Epoch, ImagePath};
 
@@ -29,6 +29,8 @@ use crate::recipes::build::{node_links, own_accounts};
 pub(crate) struct Selected {
     /// The whole tree, scrubbed, with the overlay.
     pub(crate) whole: Tree<Source>,
+    /// The extended attributes of a root file system that is given, as far as they are not kept.
+    pub(crate) dropped: Vec<Attributes>,
     /// The one time of the build.
     pub(crate) epoch: Epoch,
     /// Which package installed what.
@@ -69,6 +71,8 @@ impl Selected {
 pub(crate) struct Raw {
     /// Everything in it.
     pub(crate) tree: Tree<Source>,
+    /// The extended attributes that it had and that no image keeps.
+    pub(crate) dropped: Vec<Attributes>,
     /// Which package installed what.
     pub(crate) ownership: Ownership,
     /// The one time of the build.
@@ -103,7 +107,11 @@ pub(crate) fn root(
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
     let _task = Task::start(observer, "compose", None, Unit::Items);
-    let mut tree = scan::rootfs(&root.path, &Options::default())?;
+    // Of one that is given, what is not kept of it is said.
+    let is_made = root.made.is_some();
+    let options = if is_made { Options::default() } else { Options { xattrs: XattrFilter::All } };
+    let mut tree = scan::rootfs(&root.path, &options)?;
+    let dropped = if is_made { Vec::new() } else { take_attributes(&mut tree) };
     if root.is_unpacked() {
         merged::merge(&mut tree).map_err(image::Error::from)?;
     }
@@ -112,9 +120,25 @@ pub(crate) fn root(
     let ownership = root.ownership(&tree)?;
     let base = root.base()?;
     closure::require_base(base.as_ref(), inputs)?;
-    let is_made = root.made.is_some();
-    let raw = Raw { tree, ownership, epoch, digest, base, is_made, arch: request.arch };
+    let raw = Raw { tree, dropped, ownership, epoch, digest, base, is_made, arch: request.arch };
     self::tree((raw, programs(request, root)), (&request.module, files), inputs, observer)
+}
+
+/// Extended attributes of a file, by their names.
+pub(crate) type Attributes = (ImagePath, Vec<Box<[u8]>>);
+
+/// Takes the attributes out of `tree` that no image keeps.
+fn take_attributes(tree: &mut Tree<Source>) -> Vec<Attributes> {
+    let kept = XattrFilter::default();
+    let others =
+        |node: &Node<Source>| node.stat.xattrs.keys().filter(|name| !kept.keeps(name)).cloned().collect::<Vec<_>>();
+    let found: Vec<_> =
+        tree.walk().map(|(path, id, node)| (path, id, others(node))).filter(|(.., names)| !names.is_empty()).collect();
+    for (_, id, names) in &found {
+        let attributes = &mut tree.node_mut(*id).stat.xattrs;
+        names.iter().for_each(|name| drop(attributes.remove(name)));
+    }
+    found.into_iter().map(|(path, _, names)| (path, names)).collect()
 }
 
 /// The same for a tree that was read already.
@@ -124,7 +148,7 @@ pub(crate) fn tree(
     inputs: &Inputs,
     observer: &dyn Observer,
 ) -> Result<Selected, Error> {
-    let Raw { tree: mut whole, mut ownership, epoch, digest, base, is_made, arch } = raw;
+    let Raw { tree: mut whole, dropped, mut ownership, epoch, digest, base, is_made, arch } = raw;
     if let Some(base) = &base {
         ownership = ownership.over(&base.tree, base.packages.clone());
     }
@@ -168,6 +192,7 @@ pub(crate) fn tree(
     };
     Ok(Selected {
         whole,
+        dropped,
         epoch,
         ownership,
         scrubbed,

@@ -54,7 +54,7 @@ pub(super) const CODES: [LongForm; 11] = [
     },
     LongForm {
         code: "file-attributes",
-        means: "Files of an archive of [[file]] have extended attributes, such as capabilities or access lists.",
+        means: "Files of an archive of [[file]] have extended attributes, such as capabilities or access lists; or those of a root file system that is named have others than these.",
         why: "They are not kept: a program that needs a capability starts without it.",
         fix: "Have the service get what it needs, such as AmbientCapabilities= in its unit, or pass the finding where nothing needs them.",
         example: "module-builder build --allow file-attributes",

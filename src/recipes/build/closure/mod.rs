@@ -191,7 +191,12 @@ impl Prepared {
         let mut first = first_starts(&self.secrets, &self.found.data, &context);
         // What the author ships in its place, or leaves out by a rule, is no question any more.
         let is_file = |path: &ImagePath| tree.lookup(path).is_some_and(|id| !tree.node(id).is_directory());
-        let is_masked = |path: &ImagePath| matches!(filter.verdict(path, false), Verdict::Excluded { .. });
+        let is_out =
+            |path: &ImagePath, is_directory| matches!(filter.verdict(path, is_directory), Verdict::Excluded { .. });
+        let is_directory = |path: &ImagePath| whole.lookup(path).is_some_and(|id| whole.node(id).is_directory());
+        // A rule may take a directory of data, or only all that is in it.
+        let is_empty = |path: &ImagePath| is_directory(path) && path.join(b"any").is_ok_and(|any| is_out(&any, false));
+        let is_masked = |path: &ImagePath| is_out(path, is_directory(path)) || is_empty(path);
         first.unmade.retain(|path| !is_file(path) && !is_masked(path));
         links.append(&mut first.links);
         let sysusers = sysusers(&self.added, &self.accounts, &self.assigned.ids);

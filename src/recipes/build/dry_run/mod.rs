@@ -220,7 +220,7 @@ fn select(
     let ownership = Ownership::new(&tree, database);
     let digest = record::tree_digest(&tree, epoch);
     let (is_made, arch) = (true, request.arch);
-    let raw = (Raw { tree, ownership, epoch, digest, base, is_made, arch }, Programs::Unknown);
+    let raw = (Raw { tree, dropped: Vec::new(), ownership, epoch, digest, base, is_made, arch }, Programs::Unknown);
     let selected = select::tree(raw, (&request.module, files), inputs, observer)?;
     let lints = lints::find(inputs, &selected, Known::Names)?.diagnostics;
     selection::report(inputs, (&selected, seen), lints, &request.checks, found)?;
