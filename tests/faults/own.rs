@@ -132,7 +132,7 @@ fn secrets_and_data_of_ones_own_are_made_at_first_start() {
     let unit = cat(&world, "/usr/lib/systemd/system/module-small-var-lib-app.service");
     assert!(unit.contains("ConditionDirectoryNotEmpty=!/var/lib/app\n") && unit.contains("User=app\n"), "{unit}");
     let lines = cat(&world, "/usr/lib/tmpfiles.d/zz-module-small.conf");
-    for line in ["d /var/lib/app 0750 app app - -", "d /var/lib/module-small/etc/app 0755 root root - -"] {
+    for line in ["d /var/lib/app 0750 app app - -", "d /var/lib/module-small/etc/app 0755 0 0 - -"] {
         assert!(lines.lines().any(|one| one == line), "{line}\n{lines}");
     }
 

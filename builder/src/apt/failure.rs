@@ -95,12 +95,12 @@ pub(super) fn error(verb: &'static str, output: &[u8]) -> Error {
     Error::Apt { verb, log }
 }
 
-/// The archive whose signed Release file came and was given up: apt asks for the older form then, and says of that alone that it is
-/// not there.
+/// The archive of a server whose signed Release file came and was given up: apt asks for the older form then, and says of that alone
+/// that it is not there. Of a file of this machine apt says `Get` before it looks.
 fn release_not_taken(text: &str) -> Option<String> {
     let named = |line: &str, verb: &str| {
         let (_, rest) = line.strip_prefix(verb)?.split_once(' ')?;
-        let name = rest.split(" [").next()?.strip_suffix(" InRelease")?;
+        let name = rest.split(" [").next()?.strip_suffix(" InRelease").filter(|name| name.starts_with("http"))?;
         Some(model::path::escape(name.as_bytes()))
     };
     let came: Vec<String> = text.lines().filter_map(|line| named(line.trim_end(), "Get:")).collect();
@@ -180,6 +180,10 @@ mod tests {
             ("E: Failed to fetch http://m/InRelease  Could not resolve 'm'", "network"),
             ("E: The repository 'http://m nosuch Release' does not have a Release file.", "suite http://m nosuch"),
             ("Ign:1 http://m x InRelease\nErr:2 http://m x Release\n  404  Not Found [IP: 192.0.2.1 80]", "suite"),
+            (
+                "Get:1 file:/m x InRelease\nIgn:1 file:/m x InRelease\nErr:2 file:/m x Release\n  File not found - /m/dists/x/Release (2: No such file or directory)\nE: The repository 'file:/m x Release' does not have a Release file.",
+                "suite file:/m x",
+            ),
             (
                 "Get:1 http://m x InRelease [1100 GB]\nIgn:1 http://m x InRelease\nErr:2 http://m x Release\n  404  Not Found [IP: 192.0.2.1 80]\nE: The repository 'http://m x Release' does not have a Release file.",
                 "release http://m x",

@@ -1,7 +1,5 @@
 //! What the overlay's own files say in the checkout that an author may not mean, or that does not reach the image.
 
-use std::collections::BTreeSet;
-
 use builder::scrub;
 use composer::filter::Verdict;
 use image::tree::{Kind, Node};
@@ -11,6 +9,7 @@ use model::{Diagnostic, FileName, ImagePath, Severity};
 use net::url::redact;
 
 use crate::error::Error;
+use crate::recipes::build::attributes;
 use crate::recipes::build::inputs::Inputs;
 use crate::recipes::build::select::Selected;
 use crate::recipes::build::{secrets, special};
@@ -36,8 +35,6 @@ pub(crate) const WRITABLE: &str = "overlay-writable";
 const FILE_MODE: &str = "file-mode";
 /// A file of `[[file]]` that its owner alone may read.
 const FILE_CLOSED: &str = "file-closed";
-/// Extended attributes of an archive of `[[file]]`, which are not kept.
-pub(crate) const FILE_ATTRIBUTES: &str = "file-attributes";
 /// An owner of `[[file]]` that no one knows.
 const FILE_OWNER: &str = "file-owner";
 
@@ -46,9 +43,6 @@ const FILE_PACKED: &str = "file-packed";
 
 /// The most files that one finding names.
 const MAX_NAMED: usize = 50;
-/// The most attributes that one finding names, and the most files of an archive.
-const MAX_ATTRIBUTES: usize = 8;
-const MAX_PATHS: usize = 3;
 const SET_ID: u16 = 0o6000;
 /// Where a private key is looked for: PEM files may begin with remarks.
 const HEAD: u64 = 64 << 10;
@@ -144,9 +138,9 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
             let hint = format!("add unpack = \"{form}\" where its files are meant");
             found.push(finding(Severity::Note, FILE_PACKED, ("url", message), &hint));
         }
-        if let Some((severity, message)) = dropped(&url, &file.laid.attributes) {
+        if let Some((severity, message)) = attributes::dropped(&url, &file.laid.attributes) {
             let hint = "give the service what it needs in its unit (AmbientCapabilities=, SupplementaryGroups=), or set them on the machine";
-            found.push(finding(severity, FILE_ATTRIBUTES, ("unpack", message), hint));
+            found.push(finding(severity, attributes::CODE, ("unpack", message), hint));
         }
         found.extend(file.laid.unknown.iter().map(|(_, name)| {
             let message =
@@ -155,21 +149,6 @@ fn fetched(inputs: &Inputs, selected: &Selected) -> Result<Vec<Diagnostic>, Erro
         }));
     }
     Ok(found)
-}
-
-/// What is said of the extended attributes of `of`, such as an archive of `[[file]]`; a note where they are no one's rights.
-pub(crate) fn dropped(of: &str, attributes: &[(ImagePath, Vec<Box<[u8]>>)]) -> Option<(Severity, String)> {
-    let is_right = |name: &&[u8]| name.starts_with(b"security.") || name.starts_with(b"system.");
-    let names: BTreeSet<&[u8]> = attributes.iter().flat_map(|(_, names)| names).map(|name| &**name).collect();
-    let severity = if names.iter().any(is_right) { Severity::Warning } else { Severity::Note };
-    let paths: Vec<ImagePath> = attributes.iter().map(|(path, _)| path.clone()).collect();
-    let shown: Vec<String> = names.iter().take(MAX_ATTRIBUTES).map(|name| model::path::escape(name)).collect();
-    let message = format!(
-        "the extended attributes of {} in {of} are not kept: {}",
-        path_list::some(&paths, MAX_PATHS),
-        shown.join(", ")
-    );
-    (!paths.is_empty()).then_some((severity, message))
 }
 
 /// Files of the author's, by what is to be asked about them.
@@ -254,7 +233,7 @@ fn finding(
 }
 
 fn attributes(inputs: &Inputs, path: &ImagePath, names: &[Box<[u8]>]) -> Diagnostic {
-    let names: Vec<String> = names.iter().take(MAX_ATTRIBUTES).map(|name| model::path::escape(name)).collect();
+    let names: Vec<String> = names.iter().take(attributes::MAX_NAMES).map(|name| model::path::escape(name)).collect();
     let message = format!("the extended attributes of {path} in the overlay are not kept: {}", names.join(", "));
     let hint = "remove them from the file, or set them on the machine";
     Diagnostic::new(Severity::Warning, ATTRIBUTES, message, hint).in_file(inputs.file.clone())

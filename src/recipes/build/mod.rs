@@ -1,7 +1,8 @@
 //! The recipe of `build`: from a module's repository to its artifact.
 
 pub(crate) mod accounts;
-pub(crate) mod authored;
+mod attributes;
+mod authored;
 pub(crate) mod closure;
 pub(crate) mod contents;
 pub(crate) mod downloads;

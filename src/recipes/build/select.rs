@@ -15,6 +15,7 @@ use model::observe::{Observer, Task, Unit};
 use model::{Arch, Digest, Epoch, ImagePath};
 
 use crate::error::Error;
+use crate::recipes::build::attributes::Attributes;
 use crate::recipes::build::closure::{self, BaseRoot, Closed, Prepared};
 use crate::recipes::build::files::{self, FetchedFile, LaidFile};
 use crate::recipes::build::generators::{self, Fed, Programs};
@@ -123,9 +124,6 @@ pub(crate) fn root(
     let raw = Raw { tree, dropped, ownership, epoch, digest, base, is_made, arch: request.arch };
     self::tree((raw, programs(request, root)), (&request.module, files), inputs, observer)
 }
-
-/// Extended attributes of a file, by their names.
-pub(crate) type Attributes = (ImagePath, Vec<Box<[u8]>>);
 
 /// Takes the attributes out of `tree` that no image keeps.
 fn take_attributes(tree: &mut Tree<Source>) -> Vec<Attributes> {

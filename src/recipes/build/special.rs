@@ -7,9 +7,9 @@
 use image::tree::{Kind, Node};
 use model::{Diagnostic, ImagePath, Severity};
 
-use crate::recipes::build::authored;
+use crate::recipes::build::attributes::{self, Attributes};
 use crate::recipes::build::inputs::Inputs;
-use crate::recipes::build::select::{Attributes, Selected};
+use crate::recipes::build::select::Selected;
 use crate::recipes::results::path_list;
 
 /// The code of the finding about devices.
@@ -62,7 +62,7 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
         ),
         finding(Severity::Warning, RIGHTS, &others, rights, no_package),
         finding(Severity::Note, RIGHTS, &packaged, rights, ""),
-        attributes(inputs, selected),
+        not_kept(inputs, selected),
     ]
     .into_iter()
     .flatten()
@@ -70,12 +70,12 @@ pub(crate) fn find(inputs: &Inputs, selected: &Selected) -> Vec<Diagnostic> {
 }
 
 /// The extended attributes of what ships, as far as they are not kept: they say something of the machine where they were read.
-fn attributes(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
+fn not_kept(inputs: &Inputs, selected: &Selected) -> Option<Diagnostic> {
     let ships = |(path, _): &&Attributes| selected.selection.tree.lookup(path).is_some();
     let shipped: Vec<Attributes> = selected.dropped.iter().filter(ships).cloned().collect();
-    let (_, message) = authored::dropped("the root file system", &shipped)?;
+    let (_, message) = attributes::dropped("the root file system", &shipped)?;
     let hint = "have the node set what it needs: capabilities and access lists are kept";
-    Some(Diagnostic::new(Severity::Note, authored::FILE_ATTRIBUTES, message, hint).in_file(inputs.file.clone()))
+    Some(Diagnostic::new(Severity::Note, attributes::CODE, message, hint).in_file(inputs.file.clone()))
 }
 
 fn has_rights<C>(node: &Node<C>) -> bool {
