@@ -210,6 +210,8 @@ fn every_notation_of_a_flat_archive_is_read() {
     settings(&world, &vendor.table("none/", "vendor.gpg"));
     let said = lock(&world, &["--update"]);
     assert!(said.starts_with("exit code: 1") && said.contains("none/"), "{said}");
+    // It is said of the archive that lacks it, and not of the suite of all others.
+    assert!(said.contains("error[suite-missing]") && said.contains("repository[0].suite"), "{said}");
 }
 
 #[test]
