@@ -406,7 +406,7 @@ fn every_mistake_in_the_settings_is_named_at_its_place() {
         "has `strip` and no `unpack`",
         "has no setting `force`",
         "`file[1]` has no `url`",
-        "write \"tar\"",
+        "write true, \"tar\"",
     ] {
         assert!(err.contains(said), "{said}: {err}");
     }

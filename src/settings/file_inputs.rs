@@ -9,12 +9,15 @@ use model::file_input::{
 };
 use model::{Arch, Digest, ImagePath, Pattern};
 
-use super::parse::{Input, Part, Table};
+use super::parse::{Entry, Input, Part, Table};
 use super::table::Reading;
 
 /// The keys of an entry, in the order of the documentation.
-const KEYS: [&str; 9] =
-    ["url", "sha256", "destination", "mode", "owner", "architectures", "unpack", "strip", "include"];
+const KEYS: [&str; 10] =
+    ["url", "sha256", "destination", DEST, "mode", "owner", "architectures", "unpack", "strip", "include"];
+
+/// A shorter name of `destination`.
+const DEST: &str = "dest";
 
 /// What other tools call them.
 const SYNONYMS: [(&str, &str); 27] = [
@@ -92,7 +95,7 @@ fn meet(before: &FileInput, later: &FileInput) -> bool {
 
 /// The place of the table of this number is taken by an earlier one.
 fn taken(table: &Table<'_>, number: usize, before: usize) -> Part {
-    let entry = table.entries.iter().find(|entry| entry.name == "destination");
+    let entry = table.entries.iter().find(|entry| ["destination", DEST].contains(&entry.name));
     Part {
         span: entry.map_or_else(|| table.span.clone(), |entry| entry.span.clone()),
         field: format!("{NAME}[{number}].destination"),
@@ -108,14 +111,19 @@ fn taken(table: &Table<'_>, number: usize, before: usize) -> Part {
 fn input(reading: &mut Reading<'_>) -> Option<FileInput> {
     let url = reading.word("url", |text| check_url(text).map(|()| text.to_owned()));
     let sha256 = reading.word("sha256", sha256);
-    let destination = reading.word("destination", |text| check_destination(text).map(|_| text.to_owned()));
+    let place = if reading.entry(DEST).is_some() { DEST } else { "destination" };
+    let destination = reading.word(place, |text| check_destination(text).map(|_| text.to_owned()));
+    if let (DEST, Some(entry)) = (place, reading.entry("destination")) {
+        let hint = "remove one of them: they are one";
+        reading.report(entry.span.clone(), "bad-value", DEST, "has both `dest` and `destination`", hint);
+    }
     let rule = |key: &'static str| move |text: &str| Rule::parse("/x", &[(key, text)]).map(|_| text.to_owned());
     let (mode, owner) = (reading.word("mode", rule("mode")), reading.word("owner", rule("owner")));
     let architectures = reading.words("architectures", |text| {
         text.parse::<Arch>().map_err(|_| "give architectures by Debian's names, such as amd64".to_owned())
     });
     let unpack = unpack(reading);
-    reading.require(&["url", "sha256", "destination"]);
+    reading.require(&["url", "sha256", place]);
     if let (Some(_), Some(entry)) = (&unpack, reading.entry("mode")) {
         let hint = "remove it: the files of an archive have modes of their own";
         reading.report(entry.span.clone(), "bad-value", "mode", "has both `unpack` and `mode`", hint);
@@ -124,8 +132,9 @@ fn input(reading: &mut Reading<'_>) -> Option<FileInput> {
     let fields = FileInputFields { url, sha256, architectures, destination, mode, owner, unpack };
     let made = FileInput::new(fields);
     made.map_err(|fault| {
-        let span = reading.entry(fault.part).map_or_else(|| reading.table.span.clone(), |entry| entry.span.clone());
-        reading.report(span, "bad-value", fault.part, &format!("has a wrong {}", fault.part), &fault.hint);
+        let part = if fault.part == "destination" { place } else { fault.part };
+        let span = reading.entry(part).map_or_else(|| reading.table.span.clone(), |entry| entry.span.clone());
+        reading.report(span, "bad-value", part, &format!("has a wrong {part}"), &fault.hint);
     })
     .ok()
 }
@@ -137,11 +146,23 @@ fn sha256(text: &str) -> Result<Digest, String> {
     named.parse().map_err(|_| "give the 64 hexadecimal digits that `sha256sum` prints for the file".to_owned())
 }
 
+/// The form of an archive by the end of its address: a zip has one name, a tar has many.
+fn named_format(reading: &Reading<'_>) -> ArchiveFormat {
+    let url = match reading.entry("url").map(|entry| &entry.value) {
+        Some(Input::Text(url)) => url.split(['?', '#']).next().unwrap_or_default(),
+        _ => "",
+    };
+    if url.to_ascii_lowercase().ends_with(".zip") { ArchiveFormat::Zip } else { ArchiveFormat::Tar }
+}
+
 fn unpack(reading: &mut Reading<'_>) -> Option<Unpack> {
-    const FORMS: &str = "write \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is";
+    const FORMS: &str =
+        "write true, \"tar\", of any compression, or \"zip\"; without `unpack` the file is taken as it is";
     let format = match reading.entry("unpack") {
+        Some(Entry { value: Input::Bool(true), .. }) => Some(named_format(reading)),
+        Some(Entry { value: Input::Bool(false), .. }) => None,
         Some(entry) if !matches!(entry.value, Input::Text(_)) => {
-            reading.report(entry.span.clone(), "wrong-type", "unpack", "must have a string as `unpack`", FORMS);
+            reading.report(entry.span.clone(), "wrong-type", "unpack", "must have true or a string as `unpack`", FORMS);
             None
         }
         Some(_) | None => reading.word("unpack", |text| match text {
@@ -155,7 +176,7 @@ fn unpack(reading: &mut Reading<'_>) -> Option<Unpack> {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("write a path or pattern from `/`: {error}")),
     });
-    if reading.entry("unpack").is_none() {
+    if reading.entry("unpack").is_none_or(|entry| matches!(entry.value, Input::Bool(false))) {
         for key in ["strip", "include"] {
             if let Some(entry) = reading.entry(key) {
                 let hint = "add unpack = \"tar\" or \"zip\"";

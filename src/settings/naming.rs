@@ -73,9 +73,10 @@ fn file_table(file: &File<'_>, table: &DeTable<'_>, wanted: &FileInput, key: &st
     let is_wanted =
         |(number, table): &(usize, &Table<'_>)| file_inputs::one(table, *number).is_ok_and(|found| found == *wanted);
     let (number, table) = tables.iter().enumerate().find(is_wanted)?;
-    let entry = table.entries.iter().find(|entry| entry.name == key);
+    let is_key = |name: &str| name == key || key == "destination" && name == "dest";
+    let entry = table.entries.iter().find(|entry| is_key(entry.name));
     let (field, span) = match entry {
-        Some(entry) => (format!("file[{number}].{key}"), entry.span.clone()),
+        Some(entry) => (format!("file[{number}].{}", entry.name), entry.span.clone()),
         None => (format!("file[{number}]"), table.span.clone()),
     };
     let message = format!("`file[{number}]` cannot be used");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::*;
+use model::file_input::ArchiveFormat;
+
 use crate::error::Kind;
 use crate::ui::{Color, Format};
 
@@ -436,7 +438,6 @@ fn a_key_that_is_none_has_the_one_that_was_meant_in_every_table() {
                 ("sha256sum", "sha256"),
                 ("SHA256", "sha256"),
                 ("checksum", "sha256"),
-                ("dest", "destination"),
                 ("target", "destination"),
                 ("path", "destination"),
                 ("to", "destination"),
@@ -480,8 +481,8 @@ fn a_key_that_is_none_has_the_one_that_was_meant_in_every_table() {
     let found = hints("[overlay]\n\"/etc/x\" = { force = \"x\" }\n");
     assert_eq!(found, ["`force` is no key of a rule: give `mode` or `owner`"]);
     // Of the right name and another type.
-    let found = hints("[[file]]\nunpack = true\nmode = 755\n");
-    assert!(found.iter().any(|hint| hint.starts_with("write \"tar\", of any compression")), "{found:?}");
+    let found = hints("[[file]]\nunpack = 1\nmode = 755\n");
+    assert!(found.iter().any(|hint| hint.starts_with("write true, \"tar\", of any compression")), "{found:?}");
     assert!(found.contains(&"write mode = \"755\"".to_owned()), "{found:?}");
 }
 
@@ -501,4 +502,28 @@ fn what_is_there_twice_in_other_words_is_wrong_at_its_place() {
     }
     let fine = "[base]\npackages = [\"aa:amd64\", \"aa:i386\"]\n";
     assert!(World::new("", fine).settings(&[], &Flags::default()).is_ok());
+}
+
+#[test]
+fn a_destination_has_a_short_name_and_an_archive_its_form_by_its_address() {
+    let table = |url: &str, keys: &str| {
+        let text =
+            format!("[[file]]\nurl = \"http://mirror.example.org/{url}\"\nsha256 = \"{}\"\n{keys}\n", "a".repeat(64));
+        World::new("", &text)
+    };
+    let file = |url: &str, keys: &str| {
+        let world = table(url, keys);
+        let settings = world.settings(&[], &Flags::default()).unwrap();
+        settings.of_module(&world.home.path().join("m")).unwrap().files[0].clone()
+    };
+    for (url, format) in
+        [("a.zip?x=1", ArchiveFormat::Zip), ("a.ZIP", ArchiveFormat::Zip), ("a.tar.gz", ArchiveFormat::Tar)]
+    {
+        let found = file(url, "dest = \"/opt/a\"\nunpack = true\nstrip = 1");
+        assert_eq!(found.destination, "/opt/a");
+        assert_eq!(found.unpack.as_ref().map(|unpack| (unpack.format, unpack.strip)), Some((format, 1)), "{url}");
+    }
+    assert_eq!(file("a.zip", "dest = \"/opt/a\"\nunpack = false").unpack, None);
+    assert_eq!(table("a", "dest = \"/a\"\ndestination = \"/a\"").codes(), [("bad-value", "5:15".to_owned())]);
+    assert_eq!(table("a", "dest = \"/a\"\nunpack = false\nstrip = 1").codes().len(), 1);
 }
